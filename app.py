@@ -1,0 +1,3 @@
+"""placeholder: routes, events and schedules"""
+from chalice import Chalice
+app = Chalice(app_name="panicroom")

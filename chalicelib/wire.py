@@ -1,0 +1,388 @@
+"""The contract between the service and the thin client: every request and answer of the API.
+
+The service (``chalicelib/wire.py``) and the client (``panicroom/wire.py``) ship this same file, and a
+test keeps the two identical. It uses the standard library only. Shapes are frozen dataclasses;
+``from_json`` checks types and ignores unknown fields (so that either side may be one version ahead),
+``to_json`` leaves out fields that are ``None``.
+
+Units are in the names: ``*_bytes``, ``*_seconds``; times are ISO 8601 in UTC (``2026-11-22T20:50:00Z``);
+digests are SHA-256 in lower-case hex.
+"""
+
+# SPDX-License-Identifier: MIT
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from enum import Enum
+from typing import Any, TypeVar
+
+MAX_FILES_PER_REQUEST = 100
+"""Files in one upload, download or discard request."""
+
+MAX_BODY_BYTES = 5 * 2**20
+"""Largest request body. API Gateway takes 10 MB and a Lambda function 6 MB; a seal request of 40,000
+volumes fits."""
+
+MAX_SINGLE_PUT_BYTES = 5 * 2**30
+"""S3 takes at most this much in a single PUT."""
+
+
+class ErrorCode(str, Enum):
+    """Every ``error`` an answer of the API can carry; the value is what travels."""
+
+    BAD_REQUEST = "bad_request"
+    BAD_JSON = "bad_json"
+    BODY_TOO_LARGE = "body_too_large"
+    TOO_MANY_FILES = "too_many_files"
+    BAD_CODE = "bad_code"
+    CODE_USED = "code_used"
+    NOT_AUTHORIZED = "not_authorized"
+    MACHINE_REVOKED = "machine_revoked"
+    MACHINE_PAUSED = "machine_paused"
+    UNKNOWN_JOB = "unknown_job"
+    UNKNOWN_RUN = "unknown_run"
+    RUN_IN_PROGRESS = "run_in_progress"
+    LEASE_LOST = "lease_lost"
+    BAD_NAME = "bad_name"
+    WRONG_PREFIX = "wrong_prefix"
+    NAME_IN_FUTURE = "name_in_future"
+    NAME_OUT_OF_ORDER = "name_out_of_order"
+    BAD_DIGEST = "bad_digest"
+    FILE_TOO_LARGE = "file_too_large"
+    STORAGE_CAP = "storage_cap"
+    DOWNLOAD_CAP = "download_cap"
+    SET_SEALED = "set_sealed"
+    SET_SEALING = "set_sealing"
+    SET_INCOMPLETE = "set_incomplete"
+    SET_LIST_MISSING = "set_list_missing"
+    NOT_FOUND = "not_found"
+    CLIENT_TOO_OLD = "client_too_old"
+    TRY_AGAIN = "try_again"
+    INTERNAL = "internal_error"
+
+
+class WireError(ValueError):
+    """A body that does not have the shape the contract asks for; ``str(error)`` names the field."""
+
+
+# ---------------------------------------------------------------- enrolment and the machine
+
+
+@dataclasses.dataclass(frozen=True)
+class EnrolmentRequest:
+    """``POST /enrolments``: a one-time code, and the hash of the secret that the client made."""
+
+    code: str
+    secret_sha256: str
+
+
+@dataclasses.dataclass(frozen=True)
+class EnrolledJob:
+    job: str
+    period_seconds: int
+
+
+@dataclasses.dataclass(frozen=True)
+class EnrolmentAnswer:
+    machine: str
+    jobs: tuple[EnrolledJob, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class RunSummary:
+    """How a run ended, as the client told it; ``ended_at`` is missing while it runs."""
+
+    run: str
+    kind: str
+    started_at: str
+    ended_at: str | None = None
+    exit_code: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class JobStatus:
+    """One job as the service judges it. ``state`` is one of paused, never, overdue, failing, due, fresh."""
+
+    job: str
+    state: str
+    period_seconds: int
+    grace_seconds: int
+    archive_class: str
+    archive_after_days: int
+    newest_complete_at: str | None = None
+    chain_length: int = 0
+    stored_bytes: int = 0
+    last_run: RunSummary | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class MachineStatus:
+    """``GET /machine``."""
+
+    machine: str
+    server_time: str
+    jobs: tuple[JobStatus, ...]
+    newest_client_version: str
+    oldest_client_version: str
+    last_weekly_mail_at: str | None = None
+
+
+# ---------------------------------------------------------------- runs
+
+
+@dataclasses.dataclass(frozen=True)
+class RunStart:
+    """``POST /jobs/{job}/runs``: asks for the lease.
+
+    ``kind`` is ``full`` or ``incremental``. ``resumes`` names the run of this same client that ended
+    without saying so (a kill, a power cut); whoever knows it may take its lease over at once.
+    ``clock`` is the client's own time, so that the service can tell a wrong clock.
+    """
+
+    kind: str
+    clock: str
+    estimated_bytes: int | None = None
+    resumes: str | None = None
+    source_files: int | None = None
+    source_bytes: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class RunStarted:
+    """The lease is yours until ``lease_seconds`` after the last call that carried ``run``."""
+
+    run: str
+    server_time: str
+    lease_seconds: int
+
+
+@dataclasses.dataclass(frozen=True)
+class RunUpdate:
+    """``PATCH /jobs/{job}/runs/{run}``.
+
+    Without ``exit_code`` it only keeps the lease; with it the run is over and the lease is given back.
+    ``statistics`` is duplicity's own summary (its names, numbers only).
+    """
+
+    exit_code: int | None = None
+    volumes: int | None = None
+    uploaded_bytes: int | None = None
+    files_skipped: int | None = None
+    message: str | None = None
+    statistics: dict[str, float] | None = None
+
+
+# ---------------------------------------------------------------- files
+
+
+@dataclasses.dataclass(frozen=True)
+class SetMember:
+    """A stored file as the client knows it: the ETag is what S3 answered to its PUT, without quotes."""
+
+    name: str
+    size: int
+    etag: str
+
+
+@dataclasses.dataclass(frozen=True)
+class UploadFile:
+    """A file to be stored; a manifest carries ``set``, the list of its volumes and signatures."""
+
+    name: str
+    size: int
+    sha256: str
+    set: tuple[SetMember, ...] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class UploadRequest:
+    """``POST /jobs/{job}/uploads``."""
+
+    run: str
+    files: tuple[UploadFile, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class UploadPermit:
+    """The answer for one file, in the order asked; exactly one of three.
+
+    ``url`` and ``headers``: PUT the bytes there with exactly these headers. ``present``: those very
+    bytes are stored already, with ``etag``. ``error`` and ``message``: refused; ``names`` lists the
+    files of a set that are missing or different, and ``retry_after_seconds`` says when to ask again.
+    """
+
+    name: str
+    url: str | None = None
+    headers: dict[str, str] | None = None
+    present: bool | None = None
+    etag: str | None = None
+    error: str | None = None
+    message: str | None = None
+    names: tuple[str, ...] | None = None
+    retry_after_seconds: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class UploadAnswer:
+    files: tuple[UploadPermit, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class ListedFile:
+    """A stored file. ``etag`` is without quotes; ``stored_at`` is S3's time."""
+
+    name: str
+    size: int
+    etag: str
+    stored_at: str
+    storage_class: str
+
+
+@dataclasses.dataclass(frozen=True)
+class FileListing:
+    """``GET /jobs/{job}/files?after=...``: pass ``next`` as ``after`` until it is missing."""
+
+    files: tuple[ListedFile, ...]
+    next: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class DownloadRequest:
+    """``POST /jobs/{job}/downloads``."""
+
+    names: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class DownloadPermit:
+    """The answer for one name: ``url`` (GET within five minutes), or ``archived``, or an error."""
+
+    name: str
+    url: str | None = None
+    size: int | None = None
+    archived: bool | None = None
+    thawing: bool | None = None
+    error: str | None = None
+    message: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class DownloadAnswer:
+    files: tuple[DownloadPermit, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class DiscardRequest:
+    """``POST /jobs/{job}/discards``: gives up files of a set that is not sealed yet."""
+
+    run: str
+    names: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class RefusedDiscard:
+    name: str
+    error: str
+    message: str
+
+
+@dataclasses.dataclass(frozen=True)
+class DiscardAnswer:
+    discarded: tuple[str, ...]
+    refused: tuple[RefusedDiscard, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class ErrorAnswer:
+    """Every answer that is not 2xx and was made by the service (API Gateway's own have ``message`` only)."""
+
+    error: str
+    message: str
+    retry_after_seconds: int | None = None
+
+
+# ---------------------------------------------------------------- to and from JSON
+
+Shape = TypeVar("Shape")
+
+
+def from_json(shape: type[Shape], data: object) -> Shape:
+    """Builds ``shape`` from decoded JSON. Unknown fields are ignored.
+
+    Raises ``WireError``, naming the field, where one is missing or of the wrong type.
+    """
+    return typing.cast(Shape, _build(shape, data, ""))
+
+
+def to_json(value: Any) -> dict[str, Any]:
+    """The reverse of ``from_json``: plain dictionaries and lists, fields that are ``None`` left out."""
+    return typing.cast("dict[str, Any]", _plain(value))
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        pairs = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
+        return {name: _plain(item) for name, item in pairs if item is not None}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _build(kind: Any, data: object, where: str) -> object:
+    origin = typing.get_origin(kind)
+    if origin in (types.UnionType, typing.Union):
+        if data is None:
+            return None
+        return _build(next(arm for arm in typing.get_args(kind) if arm is not type(None)), data, where)
+    if origin is tuple:
+        if not isinstance(data, list):
+            raise WireError(f"{where or 'the body'} must be a list")
+        item_kind = typing.get_args(kind)[0]
+        return tuple(_build(item_kind, item, f"{where}[{index}]") for index, item in enumerate(data))
+    if origin is dict:
+        return _mapping(typing.get_args(kind)[1], data, where)
+    if dataclasses.is_dataclass(kind):
+        return _record(typing.cast("type[Any]", kind), data, where)
+    return _scalar(kind, data, where)
+
+
+def _scalar(kind: Any, data: object, where: str) -> object:
+    if kind is float and type(data) is int:
+        return float(data)
+    if type(data) is not kind:  # exactly: True is an int to isinstance
+        words = {str: "a text", int: "a whole number", bool: "true or false", float: "a number"}
+        raise WireError(f"{where} must be {words[kind]}")
+    return data
+
+
+def _mapping(value_kind: Any, data: object, where: str) -> dict[str, object]:
+    if not isinstance(data, dict):
+        raise WireError(f"{where} must be an object")
+    return {str(key): _build(value_kind, value, f"{where}.{key}") for key, value in data.items()}
+
+
+def _record(kind: type[Any], data: object, where: str) -> object:
+    if not isinstance(data, dict):
+        raise WireError(f"{where or 'the body'} must be an object")
+    hints = _hints(kind)
+    arguments: dict[str, object] = {}
+    for field in dataclasses.fields(kind):
+        inner = f"{where}.{field.name}" if where else field.name
+        if field.name in data:
+            arguments[field.name] = _build(hints[field.name], data[field.name], inner)
+        elif field.default is dataclasses.MISSING:
+            raise WireError(f"{inner} is missing")
+    return kind(**arguments)
+
+
+_hints_of: dict[type[Any], dict[str, Any]] = {}
+
+
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    # Resolving annotations costs more than the rest of from_json; a listing has a thousand records.
+    if kind not in _hints_of:
+        _hints_of[kind] = typing.get_type_hints(kind)
+    return _hints_of[kind]

@@ -1,0 +1,41 @@
+# What people type. Every target sees to its environments first; where nothing changed that takes no time.
+PYTHON ?= python3
+RUN := .venv/bin/python
+export PYTHONUNBUFFERED := 1
+
+.PHONY: help install demo test check format bench soak clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /	/' | expand -t 12
+
+install: ## the environments: .venv, the local stack's, and a laptop's
+	@$(PYTHON) ops/environments.py
+
+demo: ## the main job from end to end on the local stack; SOURCE=folder backs up one's own
+	@$(PYTHON) ops/environments.py --needs gpg
+	@$(RUN) -m ops demo $(if $(SOURCE),--source "$(SOURCE)")
+
+test: ## every test, in its short form
+	@$(PYTHON) ops/environments.py --needs gpg
+	@$(RUN) -m pytest -m "not soak" $(ARGS)
+
+soak: ## the hour-long forms
+	@$(PYTHON) ops/environments.py --needs gpg
+	@$(RUN) -m pytest -m soak $(ARGS)
+
+check: install ## format, lint, types
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m ruff check .
+	@$(RUN) -m mypy
+
+format: install ## puts the format right, and what lint can
+	@$(RUN) -m ruff format .
+	@$(RUN) -m ruff check --fix .
+
+bench: ## how fast it is, against its budgets
+	@$(PYTHON) ops/environments.py --needs gpg
+	@$(RUN) -m bench $(ARGS)
+
+clean: ## ends the local stack and removes everything that was made here
+	@test ! -x $(RUN) || $(RUN) -m ops local down
+	@rm -rf .venv build

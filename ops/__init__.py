@@ -1,0 +1,1 @@
+"""What the owner runs: ``python -m ops ...``. Nothing of it is deployed."""

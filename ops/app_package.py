@@ -1,0 +1,120 @@
+"""The service as Chalice packages it: one SAM template and one zip, from a clean copy of the project."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chalice.utils import to_cfn_resource_name
+
+from ops.chalice_config import write_config_files
+from ops.errors import OpsError
+from ops.stages import Stage
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+REQUESTS_PER_SECOND = 50
+REQUEST_BURST = 200
+"""Throttling of the whole API: a thousand machines ask far less, and a thief with a token no more."""
+
+
+@dataclass(frozen=True)
+class AppPackage:
+    """``template`` is the SAM template; its functions' code is the file ``zip_path``."""
+
+    template: dict[str, Any]
+    zip_path: Path
+
+
+def copy_project(target: Path, stage: Stage, project: Path = PROJECT) -> None:
+    """Copies what Chalice packages into an empty folder, with the stage's configuration.
+
+    Chalice packs everything below ``chalicelib``, byte code included, and takes a changed file for new code.
+    """
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    for name in ("app.py", "requirements.txt"):
+        shutil.copy(project / name, target)
+    shutil.copytree(project / "chalicelib", target / "chalicelib", ignore=shutil.ignore_patterns("__pycache__"))
+    write_config_files(stage, target / ".chalice")
+
+
+def digest_of(folder: Path) -> str:
+    """A digest of all files of a copied project, to tell whether it has to be deployed again."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def package_app(project: Path, stage: Stage, work_folder: Path) -> AppPackage:
+    """Runs ``chalice package`` on a copied project. Raises ``OpsError`` with Chalice's own last words."""
+    merge_path = work_folder / "merge.json"
+    output = work_folder / "packaged"
+    merge_path.write_text(json.dumps(template_additions(stage)))
+    run_chalice(
+        ["package", "--stage", stage.name, "--merge-template", str(merge_path), str(output)],
+        project,
+        {"AWS_DEFAULT_REGION": stage.region},
+    )
+    return AppPackage(json.loads((output / "sam.json").read_text()), output / "deployment.zip")
+
+
+def run_chalice(arguments: list[str], project: Path, environment: dict[str, str]) -> str:
+    """Runs the ``chalice`` command in a project's folder and returns what it printed."""
+    run = subprocess.run(
+        [sys.executable, "-c", "from chalice.cli import main; main()", *arguments],
+        cwd=project,
+        # It imports the app to learn its routes: no byte code may come into the package by that.
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if run.returncode != 0:
+        last_words = (run.stdout.strip().splitlines() or ["it said nothing"])[-1]
+        raise OpsError(f"`chalice {arguments[0]}` failed: {last_words}")
+    return run.stdout
+
+
+def template_additions(stage: Stage) -> dict[str, Any]:
+    """What Chalice leaves out of its template: names, partial batch failures, throttling."""
+    resources: dict[str, Any] = {
+        _logical_id(short_name): {"Properties": {"FunctionName": deployed_name}}
+        for short_name, deployed_name in stage.functions.items()
+    }
+    # Without it the answer that names the failed messages is read as success, and their events are lost.
+    resources["Catalogue"]["Properties"]["Events"] = {
+        "CatalogueSqsEventSource": {"Properties": {"FunctionResponseTypes": ["ReportBatchItemFailures"]}}
+    }
+    throttling = {"ThrottlingRateLimit": REQUESTS_PER_SECOND, "ThrottlingBurstLimit": REQUEST_BURST}
+    resources["RestAPI"] = {
+        "Properties": {"MethodSettings": [{"ResourcePath": "/*", "HttpMethod": "*", **throttling}]}
+    }
+    return {"Resources": resources}
+
+
+def with_code_at(template: dict[str, Any], bucket: str, key: str) -> dict[str, Any]:
+    """The template with every function's code taken from one object in S3."""
+    resources = {
+        logical_id: (
+            {**resource, "Properties": {**resource["Properties"], "CodeUri": f"s3://{bucket}/{key}"}}
+            if resource["Type"] == "AWS::Serverless::Function"
+            else resource
+        )
+        for logical_id, resource in template["Resources"].items()
+    }
+    return {**template, "Resources": resources}
+
+
+def _logical_id(short_name: str) -> str:
+    return "APIHandler" if short_name == "api_handler" else str(to_cfn_resource_name(short_name))

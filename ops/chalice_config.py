@@ -1,0 +1,102 @@
+"""The stage entries of ``.chalice/config.json`` and the policy files beside it, made from a ``Stage``.
+
+    python -m ops.chalice_config        writes those of the stage ``local``, which are committed
+
+Chalice reads them at each ``chalice package`` and ``chalice deploy``. They are never edited by hand: a test
+compares what is committed with what is made here.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ops.policies import policy_document
+from ops.stages import API_STAGE, APP_NAME, LAMBDA_FUNCTIONS, LOCAL, Stage
+
+MEMORY_MB = 256
+
+TIMEOUT_SECONDS = {
+    "api_handler": 29,  # API Gateway waits no longer
+    "authorizer": 10,
+    "catalogue": 60,
+    "weekly_report": 300,
+    "discard": 60,
+    "admin": 300,
+}
+"""Time limit of each function. The queue's visibility timeout in resources.yaml is six times the catalogue's."""
+
+MINIMUM_COMPRESSION_BYTES = 1024
+"""Answers from this size on are gzipped: a listing of a thousand files shrinks to a tenth."""
+
+
+def function_environment(stage: Stage) -> dict[str, str]:
+    """The environment variables that the functions find; ``chalicelib/config.py`` reads them."""
+    return {
+        "PANICROOM_STAGE": stage.name,
+        "PANICROOM_BUCKET": stage.bucket,
+        "PANICROOM_TABLE": stage.table,
+        "PANICROOM_QUEUE": stage.queue,
+        "PANICROOM_SENDER": stage.sender,
+        "PANICROOM_RECIPIENTS": ",".join(stage.recipients),
+        "PANICROOM_TIME_ZONE": stage.time_zone,
+        "PANICROOM_REPORT_WEEKDAY": stage.report_weekday,
+        "PANICROOM_REPORT_HOUR": str(stage.report_hour),
+        "PANICROOM_DISCARD_FUNCTION": stage.function("discard"),
+        "POWERTOOLS_SERVICE_NAME": APP_NAME,
+        "POWERTOOLS_LOG_LEVEL": "INFO",
+    }
+
+
+def stage_entry(stage: Stage) -> dict[str, Any]:
+    """What stands under ``stages`` in ``.chalice/config.json``."""
+    return {
+        "api_gateway_stage": API_STAGE,
+        "api_gateway_endpoint_type": "REGIONAL",
+        "minimum_compression_size": MINIMUM_COMPRESSION_BYTES,
+        # Chalice's own guess reads app.py only and knows neither SES v2 nor transactions.
+        "autogen_policy": False,
+        "lambda_memory_size": MEMORY_MB,
+        "environment_variables": function_environment(stage),
+        "tags": {"service": APP_NAME, "stage": stage.name},
+        "lambda_functions": {
+            short_name: {
+                "iam_policy_file": f"policies/{stage.name}/{short_name}.json",
+                "lambda_timeout": TIMEOUT_SECONDS[short_name],
+            }
+            for short_name in LAMBDA_FUNCTIONS
+        },
+    }
+
+
+def config_files(stage: Stage, existing_config: dict[str, Any] | None = None) -> dict[str, str]:
+    """Every file below ``.chalice/`` that the stage needs: relative path -> text.
+
+    Other stages of ``existing_config`` stay as they are.
+    """
+    config = existing_config or {"version": "2.0", "app_name": APP_NAME}
+    stages = {**config.get("stages", {}), stage.name: stage_entry(stage)}
+    policies = {
+        f"policies/{stage.name}/{short_name}.json": _as_text(policy_document(stage, short_name))
+        for short_name in LAMBDA_FUNCTIONS
+    }
+    return {"config.json": _as_text({**config, "stages": stages}), **policies}
+
+
+def write_config_files(stage: Stage, chalice_folder: Path) -> None:
+    """Writes ``config_files`` into a project's ``.chalice`` folder."""
+    config_path = chalice_folder / "config.json"
+    existing = json.loads(config_path.read_text()) if config_path.exists() else None
+    for relative_path, text in config_files(stage, existing).items():
+        path = chalice_folder / relative_path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def _as_text(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    write_config_files(LOCAL, Path(__file__).parent.parent / ".chalice")

@@ -1,0 +1,164 @@
+"""Makes the three virtual environments that a clone needs, side by side, and only when they changed.
+
+* ``.venv``: what the owner's commands, the tests and the checks run in.
+* ``build/local/venv``: the local stack. Nothing else may be in it: its Lambda workers see its packages,
+  which would hide one that is missing from the Lambda functions' requirements.
+* ``build/laptop``: the client and duplicity, installed as on a laptop.
+
+It runs before any of them exists, so it needs the standard library only, and it has to be readable by an
+old Python for that one to say that it is too old.
+
+    python3 ops/environments.py [--needs gpg]
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+OLDEST_PYTHON = (3, 10)
+PIP = ["-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--quiet", "--no-compile"]
+STAMP_NAME = ".installed"
+
+SITE = ".venv"
+STAND_IN = os.path.join("build", "local", "venv")
+LAPTOP = os.path.join("build", "laptop")
+
+# duplicity declares some forty cloud libraries; tests that ask it how it reads names need none of them.
+DUPLICITY_ALONE = ["--no-deps", "duplicity==3.2.1"]
+
+# folder -> (what pip is told, in steps; what makes it anew when it changes; what only brings it up to date)
+ENVIRONMENTS = {
+    SITE: (
+        [["-r", "requirements.txt", "-r", "requirements-dev.txt"], DUPLICITY_ALONE],
+        ["requirements.txt", "requirements-dev.txt"],
+        [],
+    ),
+    STAND_IN: ([["-r", "requirements-local.txt"]], ["requirements-local.txt"], []),
+    LAPTOP: ([["./client"]], ["client/pyproject.toml"], ["client/src"]),
+}
+
+
+def complaint_about_python():
+    """A sentence if the running Python is too old, else None."""
+    if sys.version_info >= OLDEST_PYTHON:
+        return None
+    found = "%d.%d" % sys.version_info[:2]
+    wanted = "%d.%d" % OLDEST_PYTHON
+    return "panicroom needs Python %s or newer, and this is %s: say `make PYTHON=python3.12`, or what yours is." % (
+        wanted,
+        found,
+    )
+
+
+def complaint_about_gpg():
+    """A sentence if gpg is not on the PATH, else None."""
+    if shutil.which("gpg"):
+        return None
+    command = "brew install gnupg" if sys.platform == "darwin" else "sudo apt-get install gnupg"
+    return "gpg is missing, which duplicity encrypts with: install it, for example with `%s`." % command
+
+
+def fingerprints(folder):
+    """Two digests, as one text of two lines: of what the environment stands on, and of what was put on top."""
+    pip_steps, ground, top = ENVIRONMENTS[folder]
+    return "%s\n%s\n" % (_digest((sys.version, sys.base_prefix, pip_steps), ground), _digest((), top))
+
+
+def installed_fingerprints(folder):
+    """What ``fingerprints`` was when the environment was made; empty if there is none."""
+    try:
+        with open(os.path.join(ROOT, folder, STAMP_NAME)) as stream:
+            return stream.read()
+    except OSError:
+        return ""
+
+
+def python_of(folder):
+    """The path of an environment's interpreter."""
+    return os.path.join(ROOT, folder, "bin", "python")
+
+
+def make(folder):
+    """Makes one environment, from nothing if what it stands on changed, else by installing on top.
+
+    Raises ``SystemExit`` with one sentence where pip cannot.
+    """
+    path = os.path.join(ROOT, folder)
+    wanted = fingerprints(folder)
+    steps = [[python_of(folder)] + PIP + step for step in ENVIRONMENTS[folder][0]]
+    if installed_fingerprints(folder).split("\n")[0] != wanted.split("\n")[0]:
+        shutil.rmtree(path, ignore_errors=True)
+        # The pip that an old Python brings takes several times as long to decide what to install.
+        newer_pip = [python_of(folder)] + PIP + ["--upgrade", "pip"]
+        steps = [[sys.executable, "-m", "venv", path], newer_pip] + steps
+    _run_all(steps, folder)
+    with open(os.path.join(path, STAMP_NAME), "w") as stamp:
+        stamp.write(wanted)
+
+
+def _run_all(steps, folder):
+    log_path = os.path.join(ROOT, folder) + ".log"
+    os.makedirs(os.path.dirname(log_path), exist_ok=True)
+    with open(log_path, "w") as log:
+        for step in steps:
+            if subprocess.call(step, cwd=ROOT, stdout=log, stderr=log, stdin=subprocess.DEVNULL) != 0:
+                raise SystemExit(
+                    "%s could not be installed: %s says why." % (folder, os.path.relpath(log_path, ROOT))
+                )
+    os.remove(log_path)
+
+
+def make_missing(folders):
+    """Makes those of the environments that are not current, all at the same time."""
+    os.makedirs(os.path.join(ROOT, "build"), exist_ok=True)
+    with open(os.path.join(ROOT, "build", "installing.lock"), "w") as lock:
+        # `make demo` and `make test` may be started side by side.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        missing = [folder for folder in folders if installed_fingerprints(folder) != fingerprints(folder)]
+        for folder in missing:
+            print("Installing %s" % folder, flush=True)
+        command = [sys.executable, os.path.abspath(__file__), "--make"]
+        children = [subprocess.Popen(command + [folder]) for folder in missing]
+        if any([child.wait() for child in children]):
+            raise SystemExit(1)
+
+
+def main(arguments):
+    complaint = complaint_about_python()
+    if complaint is None and arguments[:2] == ["--needs", "gpg"]:
+        complaint = complaint_about_gpg()
+    if complaint:
+        raise SystemExit(complaint)
+    if arguments[:1] == ["--make"]:
+        make(arguments[1])
+    else:
+        make_missing(list(ENVIRONMENTS))
+
+
+def _digest(settings, sources):
+    digest = hashlib.sha256(repr(settings).encode())
+    for source in sources:
+        for path in sorted(_files_of(os.path.join(ROOT, source))):
+            digest.update(os.path.relpath(path, ROOT).encode())
+            with open(path, "rb") as stream:
+                digest.update(stream.read())
+    return digest.hexdigest()
+
+
+def _files_of(path):
+    if os.path.isfile(path):
+        return [path]
+    return [
+        os.path.join(folder, name)
+        for folder, _, names in os.walk(path)
+        for name in names
+        if not name.endswith(".pyc")
+    ]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

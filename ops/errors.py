@@ -1,0 +1,7 @@
+"""The one error that the owner's commands expect."""
+
+from __future__ import annotations
+
+
+class OpsError(Exception):
+    """Something the owner can mend; ``str(error)`` is one sentence that says what is wrong and what to do."""

@@ -1,0 +1,70 @@
+"""The bucket's lifecycle rules that this service writes: one for each storage policy, filtered by tag.
+
+They are set by API call rather than in the CloudFormation template, since they stand beside whatever rules
+the owner has in the same bucket, and a template would replace those.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from chalicelib.domain.storage import STORAGE_POLICIES, STORAGE_TAG_KEY, StoragePolicy
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import LifecycleRuleOutputTypeDef, LifecycleRuleTypeDef
+
+RULE_PREFIX = "panicroom-"
+ABORT_UPLOADS_AFTER_DAYS = 7
+
+
+def wanted_rules() -> list[LifecycleRuleTypeDef]:
+    """The rules for every storage policy, and one that clears away multipart uploads nobody finished.
+
+    None of them deletes anything that was stored.
+    """
+    return [*(_transition_rule(policy) for policy in STORAGE_POLICIES), _abort_rule()]
+
+
+def put_lifecycle_rules(s3: S3Client, bucket: str) -> bool:
+    """Sets the wanted rules and leaves the owner's own as they are; false if all stood there already."""
+    existing = _existing_rules(s3, bucket)
+    others = [rule for rule in existing if not rule.get("ID", "").startswith(RULE_PREFIX)]
+    rules: list[LifecycleRuleTypeDef] = [*others, *wanted_rules()]  # type: ignore[list-item]
+    if _by_id(existing) == _by_id(rules):
+        return False
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": rules})
+    return True
+
+
+def _transition_rule(policy: StoragePolicy) -> LifecycleRuleTypeDef:
+    return {
+        "ID": f"{RULE_PREFIX}{policy.tag_value}",
+        "Status": "Enabled",
+        "Filter": {"Tag": {"Key": STORAGE_TAG_KEY, "Value": policy.tag_value}},
+        "Transitions": [{"Days": policy.archive_after_days, "StorageClass": policy.archive_class}],  # type: ignore[typeddict-item]
+    }
+
+
+def _abort_rule() -> LifecycleRuleTypeDef:
+    return {
+        "ID": f"{RULE_PREFIX}unfinished-uploads",
+        "Status": "Enabled",
+        "Filter": {"Prefix": ""},
+        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": ABORT_UPLOADS_AFTER_DAYS},
+    }
+
+
+def _existing_rules(s3: S3Client, bucket: str) -> list[LifecycleRuleOutputTypeDef]:
+    try:
+        return s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NoSuchLifecycleConfiguration":
+            return []
+        raise
+
+
+def _by_id(rules: list[LifecycleRuleOutputTypeDef] | list[LifecycleRuleTypeDef]) -> dict[str, object]:
+    return {rule.get("ID", ""): rule for rule in rules}

@@ -1,0 +1,112 @@
+"""What each Lambda function may do: one IAM policy document a function, as pure functions of the stage.
+
+Actions and resources are named; ``*`` stands only where AWS knows no narrower resource. Two rules hold
+throughout, and tests keep them: no function may delete a version or change the bucket's settings, and
+``discard`` alone, which no client can call, may write a delete marker.
+
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ops.stages import Stage
+
+Statement = dict[str, Any]
+Document = dict[str, Any]
+
+READ_ITEMS = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"]
+WRITE_ITEMS = ["dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+
+
+def policy_document(stage: Stage, short_name: str) -> Document:
+    """The policy of one function's role, ready to be written as JSON."""
+    return {"Version": "2012-10-17", "Statement": [*_POLICIES[short_name](stage), _own_logs(stage, short_name)]}
+
+
+def _api_handler(stage: Stage) -> list[Statement]:
+    return [
+        # A presigned URL can do what its signer may: tags and the class are part of the PUT it signs.
+        _allow("SignUploadsAndDownloads", ["s3:GetObject", "s3:PutObject", "s3:PutObjectTagging"], _objects(stage)),
+        _list_bucket(stage),
+        _table(stage, READ_ITEMS + WRITE_ITEMS),
+        _allow("AskForDiscards", ["lambda:InvokeFunction"], _function(stage, "discard")),
+    ]
+
+
+def _authorizer(stage: Stage) -> list[Statement]:
+    return [_table(stage, ["dynamodb:GetItem"])]
+
+
+def _catalogue(stage: Stage) -> list[Statement]:
+    queue_actions = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+    return [
+        _allow("TakeEvents", queue_actions, stage.arn("sqs", stage.queue)),
+        # HeadObject, for the volume count that a manifest carries; without ListBucket a missing key is a 403.
+        _allow("LookAtObjects", ["s3:GetObject"], _objects(stage)),
+        _list_bucket(stage),
+        _table(stage, READ_ITEMS + WRITE_ITEMS),
+    ]
+
+
+def _weekly_report(stage: Stage) -> list[Statement]:
+    return [_table(stage, READ_ITEMS + WRITE_ITEMS), _send_mail(stage)]
+
+
+def _discard(stage: Stage) -> list[Statement]:
+    return [
+        # Without s3:DeleteObjectVersion this can only write a delete marker: the bytes stay.
+        _allow("WriteDeleteMarkers", ["s3:DeleteObject"], _objects(stage)),
+        _allow("LookAtObjects", ["s3:GetObject"], _objects(stage)),
+        _list_bucket(stage),
+        _table(stage, READ_ITEMS + WRITE_ITEMS),
+    ]
+
+
+def _admin(stage: Stage) -> list[Statement]:
+    return [_list_bucket(stage), _table(stage, READ_ITEMS + WRITE_ITEMS), _send_mail(stage)]
+
+
+_POLICIES: dict[str, Callable[[Stage], list[Statement]]] = {
+    "api_handler": _api_handler,
+    "authorizer": _authorizer,
+    "catalogue": _catalogue,
+    "weekly_report": _weekly_report,
+    "discard": _discard,
+    "admin": _admin,
+}
+
+
+def _allow(name: str, actions: list[str], resource: str | list[str]) -> Statement:
+    return {"Sid": name, "Effect": "Allow", "Action": sorted(actions), "Resource": resource}
+
+
+def _objects(stage: Stage) -> str:
+    return f"arn:aws:s3:::{stage.bucket}/*"
+
+
+def _list_bucket(stage: Stage) -> Statement:
+    return _allow("ListTheBucket", ["s3:ListBucket"], f"arn:aws:s3:::{stage.bucket}")
+
+
+def _table(stage: Stage, actions: list[str]) -> Statement:
+    return _allow("UseTheTable", actions, stage.arn("dynamodb", f"table/{stage.table}"))
+
+
+def _function(stage: Stage, short_name: str) -> str:
+    return stage.arn("lambda", f"function:{stage.function(short_name)}")
+
+
+def _send_mail(stage: Stage) -> Statement:
+    # In the SES sandbox the recipients' identities are asked for as well. A sender may be covered by the
+    # identity of its whole domain.
+    addresses = dict.fromkeys([stage.sender, stage.sender.partition("@")[2], *stage.recipients])
+    identities = [stage.arn("ses", f"identity/{address}") for address in addresses]
+    # The stand-in grants SendEmail on every resource or on none.
+    return _allow("SendMail", ["ses:SendEmail"], ["*"] if stage.on_stand_in else identities)
+
+
+def _own_logs(stage: Stage, short_name: str) -> Statement:
+    group = stage.arn("logs", f"log-group:/aws/lambda/{stage.function(short_name)}")
+    return _allow("WriteOwnLogs", ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"], [group, f"{group}:*"])

@@ -1,0 +1,79 @@
+"""A stage of the service in one AWS account: its settings, and what each of its parts is called.
+
+Every name that is deployed comes from here, so that template, policies, configuration and commands agree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+APP_NAME = "panicroom"
+
+LAMBDA_FUNCTIONS = ("api_handler", "authorizer", "catalogue", "weekly_report", "discard", "admin")
+"""Short names, as Chalice knows them; ``api_handler`` is the one behind the REST API."""
+
+API_STAGE = "api"
+"""The stage of API Gateway, which is the last part of the API's URL on AWS."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """The settings of one deployment; everything else follows from them."""
+
+    name: str
+    account: str
+    region: str
+    sender: str
+    recipients: tuple[str, ...]
+    time_zone: str = "UTC"
+    report_weekday: str = "monday"
+    report_hour: int = 7
+    on_stand_in: bool = False
+    """Deployed to the local stand-in, which lacks some conditions that AWS knows."""
+
+    @property
+    def prefix(self) -> str:
+        return f"{APP_NAME}-{self.name}"
+
+    @property
+    def bucket(self) -> str:
+        return f"{self.prefix}-{self.account}-{self.region}"
+
+    @property
+    def table(self) -> str:
+        return self.prefix
+
+    @property
+    def queue(self) -> str:
+        return f"{self.prefix}-events"
+
+    @property
+    def dead_letter_queue(self) -> str:
+        return f"{self.queue}-dead"
+
+    @property
+    def resources_stack(self) -> str:
+        """The CloudFormation stack of what is kept: bucket, queues, table, mail identities."""
+        return f"{self.prefix}-resources"
+
+    def function(self, short_name: str) -> str:
+        """The deployed name of a Lambda function, as ``chalice deploy`` gives it."""
+        return self.prefix if short_name == "api_handler" else f"{self.prefix}-{short_name}"
+
+    @property
+    def functions(self) -> dict[str, str]:
+        return {short_name: self.function(short_name) for short_name in LAMBDA_FUNCTIONS}
+
+    def arn(self, service: str, resource: str) -> str:
+        return f"arn:aws:{service}:{self.region}:{self.account}:{resource}"
+
+
+LOCAL = Stage(
+    name="local",
+    account="000000000000",
+    region="us-east-1",
+    sender="panicroom@example.com",
+    recipients=("owner@example.com",),
+    time_zone="Europe/Berlin",
+    on_stand_in=True,
+)

@@ -42,7 +42,9 @@ def copy_project(target: Path, stage: Stage, project: Path = PROJECT) -> None:
     target.mkdir(parents=True)
     for name in ("app.py", "requirements.txt"):
         shutil.copy(project / name, target)
-    shutil.copytree(project / "chalicelib", target / "chalicelib", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        project / "chalicelib", target / "chalicelib", ignore=shutil.ignore_patterns("__pycache__")
+    )
     write_config_files(stage, target / ".chalice")
 
 
@@ -98,7 +100,10 @@ def template_additions(stage: Stage) -> dict[str, Any]:
     }
     throttling = {"ThrottlingRateLimit": REQUESTS_PER_SECOND, "ThrottlingBurstLimit": REQUEST_BURST}
     resources["RestAPI"] = {
-        "Properties": {"MethodSettings": [{"ResourcePath": "/*", "HttpMethod": "*", **throttling}]}
+        "Properties": {
+            "MethodSettings": [{"ResourcePath": "/*", "HttpMethod": "*", **throttling}],
+            "OpenApiVersion": "2.0",  # what keeps SAM from making a second API stage, called "Stage"
+        }
     }
     return {"Resources": resources}
 

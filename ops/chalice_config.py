@@ -25,7 +25,7 @@ TIMEOUT_SECONDS = {
     "discard": 60,
     "admin": 300,
 }
-"""Time limit of each function. The queue's visibility timeout in resources.yaml is six times the catalogue's."""
+"""Time limit of each function; the visibility timeout in resources.yaml is six times the catalogue's."""
 
 MINIMUM_COMPRESSION_BYTES = 1024
 """Answers from this size on are gzipped: a listing of a thousand files shrinks to a tenth."""

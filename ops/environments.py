@@ -17,6 +17,7 @@ import os
 import shutil
 import subprocess
 import sys
+from typing import List, Optional, Tuple
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OLDEST_PYTHON = (3, 10)
@@ -42,19 +43,22 @@ ENVIRONMENTS = {
 }
 
 
-def complaint_about_python():
+def complaint_about_python() -> Optional[str]:
     """A sentence if the running Python is too old, else None."""
     if sys.version_info >= OLDEST_PYTHON:
         return None
     found = "%d.%d" % sys.version_info[:2]
     wanted = "%d.%d" % OLDEST_PYTHON
-    return "panicroom needs Python %s or newer, and this is %s: say `make PYTHON=python3.12`, or what yours is." % (
-        wanted,
-        found,
+    return (
+        "panicroom needs Python %s or newer, and this is %s: say `make PYTHON=python3.12`, or what yours is."
+        % (
+            wanted,
+            found,
+        )
     )
 
 
-def complaint_about_gpg():
+def complaint_about_gpg() -> Optional[str]:
     """A sentence if gpg is not on the PATH, else None."""
     if shutil.which("gpg"):
         return None
@@ -62,13 +66,13 @@ def complaint_about_gpg():
     return "gpg is missing, which duplicity encrypts with: install it, for example with `%s`." % command
 
 
-def fingerprints(folder):
-    """Two digests, as one text of two lines: of what the environment stands on, and of what was put on top."""
+def fingerprints(folder: str) -> str:
+    """Two digests, a line each: of what the environment stands on, and of what was put on top."""
     pip_steps, ground, top = ENVIRONMENTS[folder]
     return "%s\n%s\n" % (_digest((sys.version, sys.base_prefix, pip_steps), ground), _digest((), top))
 
 
-def installed_fingerprints(folder):
+def installed_fingerprints(folder: str) -> str:
     """What ``fingerprints`` was when the environment was made; empty if there is none."""
     try:
         with open(os.path.join(ROOT, folder, STAMP_NAME)) as stream:
@@ -77,30 +81,30 @@ def installed_fingerprints(folder):
         return ""
 
 
-def python_of(folder):
+def python_of(folder: str) -> str:
     """The path of an environment's interpreter."""
     return os.path.join(ROOT, folder, "bin", "python")
 
 
-def make(folder):
+def make(folder: str) -> None:
     """Makes one environment, from nothing if what it stands on changed, else by installing on top.
 
     Raises ``SystemExit`` with one sentence where pip cannot.
     """
     path = os.path.join(ROOT, folder)
     wanted = fingerprints(folder)
-    steps = [[python_of(folder)] + PIP + step for step in ENVIRONMENTS[folder][0]]
+    steps = [[python_of(folder), *PIP, *step] for step in ENVIRONMENTS[folder][0]]
     if installed_fingerprints(folder).split("\n")[0] != wanted.split("\n")[0]:
         shutil.rmtree(path, ignore_errors=True)
         # The pip that an old Python brings takes several times as long to decide what to install.
-        newer_pip = [python_of(folder)] + PIP + ["--upgrade", "pip"]
-        steps = [[sys.executable, "-m", "venv", path], newer_pip] + steps
+        newer_pip = [python_of(folder), *PIP, "--upgrade", "pip"]
+        steps = [[sys.executable, "-m", "venv", path], newer_pip, *steps]
     _run_all(steps, folder)
     with open(os.path.join(path, STAMP_NAME), "w") as stamp:
         stamp.write(wanted)
 
 
-def _run_all(steps, folder):
+def _run_all(steps: List[List[str]], folder: str) -> None:
     log_path = os.path.join(ROOT, folder) + ".log"
     os.makedirs(os.path.dirname(log_path), exist_ok=True)
     with open(log_path, "w") as log:
@@ -112,7 +116,7 @@ def _run_all(steps, folder):
     os.remove(log_path)
 
 
-def make_missing(folders):
+def make_missing(folders: List[str]) -> None:
     """Makes those of the environments that are not current, all at the same time."""
     os.makedirs(os.path.join(ROOT, "build"), exist_ok=True)
     with open(os.path.join(ROOT, "build", "installing.lock"), "w") as lock:
@@ -122,12 +126,13 @@ def make_missing(folders):
         for folder in missing:
             print("Installing %s" % folder, flush=True)
         command = [sys.executable, os.path.abspath(__file__), "--make"]
-        children = [subprocess.Popen(command + [folder]) for folder in missing]
-        if any([child.wait() for child in children]):
+        children = [subprocess.Popen([*command, folder]) for folder in missing]
+        codes = [child.wait() for child in children]
+        if any(codes):
             raise SystemExit(1)
 
 
-def main(arguments):
+def main(arguments: List[str]) -> None:
     complaint = complaint_about_python()
     if complaint is None and arguments[:2] == ["--needs", "gpg"]:
         complaint = complaint_about_gpg()
@@ -139,7 +144,7 @@ def main(arguments):
         make_missing(list(ENVIRONMENTS))
 
 
-def _digest(settings, sources):
+def _digest(settings: Tuple[object, ...], sources: List[str]) -> str:
     digest = hashlib.sha256(repr(settings).encode())
     for source in sources:
         for path in sorted(_files_of(os.path.join(ROOT, source))):
@@ -149,7 +154,7 @@ def _digest(settings, sources):
     return digest.hexdigest()
 
 
-def _files_of(path):
+def _files_of(path: str) -> List[str]:
     if os.path.isfile(path):
         return [path]
     return [

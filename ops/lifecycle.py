@@ -6,7 +6,7 @@ the owner has in the same bucket, and a template would replace those.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from botocore.exceptions import ClientError
 
@@ -14,7 +14,8 @@ from chalicelib.domain.storage import STORAGE_POLICIES, STORAGE_TAG_KEY, Storage
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import LifecycleRuleOutputTypeDef, LifecycleRuleTypeDef
+    from mypy_boto3_s3.literals import TransitionStorageClassType
+    from mypy_boto3_s3.type_defs import LifecycleRuleOutputTypeDef, LifecycleRuleTypeDef, TransitionTypeDef
 
 RULE_PREFIX = "panicroom-"
 ABORT_UPLOADS_AFTER_DAYS = 7
@@ -40,11 +41,15 @@ def put_lifecycle_rules(s3: S3Client, bucket: str) -> bool:
 
 
 def _transition_rule(policy: StoragePolicy) -> LifecycleRuleTypeDef:
+    transition: TransitionTypeDef = {
+        "Days": policy.archive_after_days,
+        "StorageClass": cast("TransitionStorageClassType", policy.archive_class),
+    }
     return {
         "ID": f"{RULE_PREFIX}{policy.tag_value}",
         "Status": "Enabled",
         "Filter": {"Tag": {"Key": STORAGE_TAG_KEY, "Value": policy.tag_value}},
-        "Transitions": [{"Days": policy.archive_after_days, "StorageClass": policy.archive_class}],  # type: ignore[typeddict-item]
+        "Transitions": [transition],
     }
 
 

@@ -22,13 +22,20 @@ WRITE_ITEMS = ["dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:Upda
 
 def policy_document(stage: Stage, short_name: str) -> Document:
     """The policy of one function's role, ready to be written as JSON."""
-    return {"Version": "2012-10-17", "Statement": [*_POLICIES[short_name](stage), _own_logs(stage, short_name)]}
+    return {
+        "Version": "2012-10-17",
+        "Statement": [*_POLICIES[short_name](stage), _own_logs(stage, short_name)],
+    }
 
 
 def _api_handler(stage: Stage) -> list[Statement]:
     return [
         # A presigned URL can do what its signer may: tags and the class are part of the PUT it signs.
-        _allow("SignUploadsAndDownloads", ["s3:GetObject", "s3:PutObject", "s3:PutObjectTagging"], _objects(stage)),
+        _allow(
+            "SignUploadsAndDownloads",
+            ["s3:GetObject", "s3:PutObject", "s3:PutObjectTagging"],
+            _objects(stage),
+        ),
         _list_bucket(stage),
         _table(stage, READ_ITEMS + WRITE_ITEMS),
         _allow("AskForDiscards", ["lambda:InvokeFunction"], _function(stage, "discard")),
@@ -109,4 +116,8 @@ def _send_mail(stage: Stage) -> Statement:
 
 def _own_logs(stage: Stage, short_name: str) -> Statement:
     group = stage.arn("logs", f"log-group:/aws/lambda/{stage.function(short_name)}")
-    return _allow("WriteOwnLogs", ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"], [group, f"{group}:*"])
+    return _allow(
+        "WriteOwnLogs",
+        ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
+        [group, f"{group}:*"],
+    )

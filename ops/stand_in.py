@@ -7,7 +7,9 @@ group leaves nothing behind.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import json
 import os
 import shutil
 import signal
@@ -17,6 +19,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 from ops import environments
 from ops.errors import OpsError
@@ -30,12 +33,12 @@ class StandIn:
     """One MiniStack with its state in ``state_folder``.
 
     The running process holds a lock on ``ministack.lock``. Whoever finds the lock held knows that the process
-    in ``ministack.pid`` is alive and is ours: a recycled process number cannot be taken for it.
+    in ``ministack.json`` is alive and is ours: a recycled process number cannot be taken for it.
     """
 
     def __init__(self, state_folder: Path) -> None:
         self._lock_path = state_folder / "ministack.lock"
-        self._pid_path = state_folder / "ministack.pid"
+        self._process_path = state_folder / "ministack.json"
         self._scratch_folder = state_folder / "scratch"
         self.log_path = state_folder / "ministack.log"
 
@@ -49,7 +52,18 @@ class StandIn:
                 return True
             return False
 
-    def start(self, port: int, *, enforce_iam: bool = False, environment: dict[str, str] | None = None) -> None:
+    @property
+    def port(self) -> int:
+        """The port of the running MiniStack."""
+        return int(self._process()["port"])
+
+    @property
+    def enforces_iam(self) -> bool:
+        return bool(self._process()["enforces_iam"])
+
+    def start(
+        self, port: int, *, enforce_iam: bool = False, environment: dict[str, str] | None = None
+    ) -> None:
         """Starts MiniStack in the background and returns once it answers.
 
         ``environment`` adds variables, which its Lambda functions inherit. Raises ``OpsError`` where the port
@@ -83,14 +97,16 @@ class StandIn:
                 pass_fds=[lock.fileno()],
                 start_new_session=True,
             )
-        self._pid_path.write_text(f"{process.pid}\n")
+        self._process_path.write_text(
+            json.dumps({"process": process.pid, "port": port, "enforces_iam": enforce_iam}) + "\n"
+        )
         self._wait_until_it_answers(process, port)
 
     def stop(self) -> bool:
         """Ends MiniStack and its workers; false if it was not running."""
         was_running = self.is_running()
         if was_running:
-            group = int(self._pid_path.read_text())
+            group = int(self._process()["process"])
             _signal_group(group, signal.SIGTERM)
             deadline = time.monotonic() + STOP_SECONDS
             while self.is_running() and time.monotonic() < deadline:
@@ -100,8 +116,11 @@ class StandIn:
             _signal_group(group, signal.SIGKILL)
             _reap(group)
         shutil.rmtree(self._scratch_folder, ignore_errors=True)
-        self._pid_path.unlink(missing_ok=True)
+        self._process_path.unlink(missing_ok=True)
         return was_running
+
+    def _process(self) -> dict[str, Any]:
+        return dict(json.loads(self._process_path.read_text()))
 
     def _wait_until_it_answers(self, process: subprocess.Popen[bytes], port: int) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -110,13 +129,15 @@ class StandIn:
                 return
             time.sleep(0.05)
         self.stop()
-        raise OpsError(f"The local stack did not start within {START_SECONDS:.0f} s: {self.log_path} says why.")
+        raise OpsError(
+            f"The local stack did not start within {START_SECONDS:.0f} s: {self.log_path} says why."
+        )
 
 
 def answers(port: int) -> bool:
     """Whether something that speaks HTTP and calls itself healthy listens there."""
     try:
-        with urllib.request.urlopen(f"http://{HOST}:{port}/_ministack/ready", timeout=2) as answer:  # noqa: S310
+        with urllib.request.urlopen(f"http://{HOST}:{port}/_ministack/ready", timeout=2) as answer:
             return bool(answer.status == 200)
     except (OSError, urllib.error.URLError):
         return False
@@ -138,20 +159,16 @@ def _check_port_is_free(port: int) -> None:
             probe.bind((HOST, port))
         except OSError as error:
             raise OpsError(
-                f"Port {port} is taken by another program: leave out --port to get a free one, or name another."
+                f"Port {port} is taken by another program: name a free one, or leave out --port."
             ) from error
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(group, number)
-    except ProcessLookupError:
-        pass
 
 
 def _reap(process: int) -> None:
     """Takes note of the end of a child of ours, which otherwise stays as a zombie."""
-    try:
+    with contextlib.suppress(ChildProcessError):  # then another process started it
         os.waitpid(process, os.WNOHANG)
-    except ChildProcessError:
-        pass  # another process started it

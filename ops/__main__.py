@@ -1,0 +1,20 @@
+"""``python -m ops``: the one place where an expected failure becomes one line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+
+from ops.cli import commands
+from ops.errors import OpsError
+
+
+def main() -> None:
+    """Runs the command that was typed; exit code 1 for a failure, click's own 2 for a wrong use."""
+    try:
+        commands(prog_name="python -m ops")
+    except OpsError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

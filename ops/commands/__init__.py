@@ -1,0 +1,1 @@
+"""One group of the owner's commands a file."""

@@ -1,0 +1,64 @@
+"""``python -m ops local``: the local stack."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import click
+
+from ops.commands.options import console, json_option, print_json, state_option
+from ops.local_stack import LocalStack
+from ops.stack_file import StackDescription
+from ops.steps import Steps, silent_steps
+
+
+@click.group()
+def local() -> None:
+    """The whole service on this machine, on the loopback address only; no AWS account is needed."""
+
+
+@local.command()
+@click.option("--port", type=click.IntRange(1, 65535), help="The port to listen on; otherwise a free one.")
+@click.option("--auth", "enforce_iam", is_flag=True, help="Enforce the functions' IAM policies.")
+@state_option
+@json_option
+def up(port: int | None, enforce_iam: bool, state_folder: Path, as_json: bool) -> None:
+    """Start it, or deploy what changed to a running one; its data stay."""
+    steps = silent_steps() if as_json else Steps(console)
+    stack = LocalStack(state_folder).up(port, enforce_iam=enforce_iam, steps=steps)
+    if as_json:
+        print_json(dataclasses.asdict(stack))
+    else:
+        _show(stack)
+
+
+@local.command()
+@state_option
+def down(state_folder: Path) -> None:
+    """End it and remove all its data."""
+    was_running = LocalStack(state_folder).down()
+    console.print("The local stack is down." if was_running else "The local stack was not running.")
+
+
+@local.command()
+@state_option
+@json_option
+def status(state_folder: Path, as_json: bool) -> None:
+    """Say whether it runs, and where; exit code 1 if it does not."""
+    stack = LocalStack(state_folder).description()
+    if as_json:
+        print_json({"running": stack is not None, **(dataclasses.asdict(stack) if stack else {})})
+    elif stack:
+        console.print("The local stack is running.")
+        _show(stack)
+    else:
+        console.print("The local stack is not running: `python -m ops local up` starts it.")
+    if stack is None:
+        raise SystemExit(1)
+
+
+def _show(stack: StackDescription) -> None:
+    console.print(f"  API       {stack.api_url}")
+    console.print(f"  endpoint  {stack.endpoint}")
+    console.print(f"  bucket    {stack.bucket}")

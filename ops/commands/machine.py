@@ -1,0 +1,192 @@
+"""``python -m ops machine``: which machines back up, and how often."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+from ops.admin_client import admin_client
+from ops.commands.options import Duration, console, print_json, stage_options
+from ops.durations import show_duration
+
+DURATION = Duration()
+
+
+@click.group()
+def machine() -> None:
+    """The machines that back up to this service."""
+
+
+@machine.command()
+@click.argument("name")
+@click.option(
+    "--job", "jobs", multiple=True, help="A job of the machine; may be given again.  [default: system]"
+)
+@click.option("--every", type=DURATION, help="How often it should back up.  [default: 1d]")
+@click.option("--grace", type=DURATION, help="How much later is still well.  [default: as --every]")
+@click.option("--bucket", help="A bucket that was there before, instead of the service's own.")
+@click.option("--prefix", help="With --bucket: what the keys of its backup begin with.")
+@stage_options
+def add(
+    name: str,
+    jobs: tuple[str, ...],
+    every: int | None,
+    grace: int | None,
+    bucket: str | None,
+    prefix: str | None,
+    stage: str,
+    state_folder: Path,
+    as_json: bool,
+) -> None:
+    """Add a machine, or a new code for one that is enrolled again, and print its enrolment code."""
+    client = admin_client(stage, state_folder)
+    added = client.call(
+        "machine_add",
+        name=name,
+        jobs=list(jobs) or None,
+        period_seconds=every,
+        grace_seconds=grace,
+        bucket=bucket,
+        prefix=prefix,
+    )
+    url = added.get("api_url") or client.api_url
+    if as_json:
+        print_json({**added, **({"api_url": url} if url else {})})
+        return
+    console.print(f"Machine [bold]{escape(added['machine'])}[/] with {_jobs(added['jobs'])}.")
+    console.print(f"On that machine, before {added['code_expires_at']}:\n")
+    console.print(f"  panicroom enrol {url or 'URL'} {added['code']}", markup=False)
+
+
+@machine.command("list")
+@stage_options
+def list_(stage: str, state_folder: Path, as_json: bool) -> None:
+    """List the machines."""
+    answer = admin_client(stage, state_folder).call("machine_list")
+    if as_json:
+        print_json(answer)
+        return
+    table = Table("machine", "state", "jobs", "added", "last used")
+    for row in answer["machines"]:
+        used = row.get("last_used_at") or ("never" if row["token"] else "not enrolled")
+        table.add_row(row["machine"], row["state"], ", ".join(row["jobs"]), row["created_at"], used)
+    console.print(
+        table if answer["machines"] else "No machine yet: `python -m ops machine add NAME` adds one."
+    )
+
+
+@machine.command()
+@click.argument("name")
+@stage_options
+def show(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
+    """Show a machine's jobs and their sets."""
+    answer = admin_client(stage, state_folder).call("machine_show", name=name)
+    if as_json:
+        print_json(answer)
+        return
+    used = answer.get("last_used_at") or "never"
+    console.print(f"[bold]{escape(answer['machine'])}[/] {answer['status']}, last used {used}")
+    for job in answer["jobs"]:
+        _show_job(job)
+
+
+@machine.command("set")
+@click.argument("name")
+@click.option("--job", default="system", show_default=True, help="Which of its jobs.")
+@click.option("--every", type=DURATION, help="How often it should back up.")
+@click.option("--grace", type=DURATION, help="How much later is still well.")
+@stage_options
+def set_(
+    name: str, job: str, every: int | None, grace: int | None, stage: str, state_folder: Path, as_json: bool
+) -> None:
+    """Change how often a job should back up."""
+    if every is None and grace is None:
+        raise click.UsageError("Say what to change: --every, --grace or both.")
+    client = admin_client(stage, state_folder)
+    answer = client.call("machine_set", name=name, job=job, period_seconds=every, grace_seconds=grace)
+    _confirm(answer, as_json, f"{name}/{job} is changed.")
+
+
+@machine.command()
+@click.argument("name")
+@click.option(
+    "--until", help="When it is expected back, as 2026-12-24 or with a time; otherwise until `resume`."
+)
+@stage_options
+def pause(name: str, until: str | None, stage: str, state_folder: Path, as_json: bool) -> None:
+    """Expect no backups from a machine for a while."""
+    answer = admin_client(stage, state_folder).call("machine_pause", name=name, until=until)
+    _confirm(answer, as_json, f"{name} is paused {f'until {until}' if until else 'until you resume it'}.")
+
+
+@machine.command()
+@click.argument("name")
+@stage_options
+def resume(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
+    """Expect backups from a paused machine again."""
+    answer = admin_client(stage, state_folder).call("machine_resume", name=name)
+    _confirm(answer, as_json, f"{name} is expected to back up again.")
+
+
+@machine.command()
+@click.argument("name")
+@stage_options
+def revoke(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
+    """End a machine's token at once, as when it was stolen; its backups stay."""
+    answer = admin_client(stage, state_folder).call("machine_revoke", name=name)
+    _confirm(
+        answer, as_json, f"The token of {name} is revoked; `machine add {name}` makes a code for a new one."
+    )
+
+
+@machine.command()
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@stage_options
+def remove(name: str, yes: bool, stage: str, state_folder: Path, as_json: bool) -> None:
+    """Watch a machine no longer; what it stored stays in the bucket."""
+    if not yes:
+        click.confirm(f"Remove {name} from the machines that are watched? What it stored stays.", abort=True)
+    answer = admin_client(stage, state_folder).call("machine_remove", name=name)
+    _confirm(answer, as_json, f"{name} is removed; what it stored stays in the bucket.")
+
+
+def _confirm(answer: object, as_json: bool, sentence: str) -> None:
+    if as_json:
+        print_json(answer)
+    else:
+        console.print(sentence, markup=False)
+
+
+def _jobs(names: list[str]) -> str:
+    return f"job {names[0]}" if len(names) == 1 else f"jobs {', '.join(names)}"
+
+
+def _show_job(job: dict[str, Any]) -> None:
+    console.print(
+        f"\n  [bold]{escape(job['job'])}[/] {job['state']}, every {show_duration(job['period_seconds'])}"
+        f" (grace {show_duration(job['grace_seconds'])}),"
+        f" newest complete {job.get('newest_complete_at') or 'never'},"
+        f" {job['stored_bytes'] / 2**30:.2f} GB stored"
+    )
+    table = Table("set", "volumes", "GB", "state")
+    for backup_set in job["sets"]:
+        expected = backup_set.get("volumes_expected")
+        volumes = f"{backup_set['volumes']} of {expected}" if expected else str(backup_set["volumes"])
+        table.add_row(
+            backup_set["set"], volumes, f"{backup_set['bytes'] / 2**30:.2f}", _set_state(backup_set)
+        )
+    if job["sets"]:
+        console.print(table)
+
+
+def _set_state(backup_set: dict[str, Any]) -> str:
+    if backup_set.get("gaps"):
+        return "missing volumes " + ", ".join(str(gap) for gap in backup_set["gaps"])
+    if backup_set["complete"]:
+        return "complete"
+    return "sealed, not complete" if backup_set["sealed"] else "open"

@@ -1,0 +1,51 @@
+"""Options that several commands share, and the shape in which all of them answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from ops.durations import parse_duration
+from ops.local_stack import DEFAULT_STATE_FOLDER
+from ops.stages import LOCAL
+
+console = Console(highlight=False, soft_wrap=True)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for other programs.")
+stage_option = click.option(
+    "--stage", default=LOCAL.name, show_default=True, help="The stage to talk to; `local` is the local stack."
+)
+state_option = click.option(
+    "--state",
+    "state_folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULT_STATE_FOLDER,
+    help="Folder of the local stack's state, if it is not the usual one.",
+)
+
+
+def stage_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--stage``, ``--state`` and ``--json`` at once."""
+    return stage_option(state_option(json_option(command)))
+
+
+class Duration(click.ParamType[int]):
+    """``1d``, ``12h``, ``2w``: in seconds for the command."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            return parse_duration(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def print_json(value: object) -> None:
+    """Plain and complete, whatever the terminal's width."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))

@@ -1,0 +1,30 @@
+"""Durations as people type them: ``1d``, ``12h``, ``2w``, ``90m``, ``1w2d``."""
+
+from __future__ import annotations
+
+import re
+
+UNIT_SECONDS = {"w": 7 * 86_400, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_PART = re.compile(r"(\d+)([wdhms])")
+_WHOLE = re.compile(r"(?:\d+[wdhms])+")
+
+
+def parse_duration(text: str) -> int:
+    """Seconds of a duration. Raises ``ValueError`` with a sentence for anything else, zero included."""
+    compact = text.strip().lower().replace(" ", "")
+    seconds = 0
+    if _WHOLE.fullmatch(compact):
+        seconds = sum(int(number) * UNIT_SECONDS[unit] for number, unit in _PART.findall(compact))
+    if seconds == 0:
+        raise ValueError(f"“{text}” is no duration: write a number and a unit, such as 1d, 12h, 2w or 90m.")
+    return seconds
+
+
+def show_duration(seconds: int) -> str:
+    """The shortest text that ``parse_duration`` reads back: 1209600 -> ``2w``, 90000 -> ``1d1h``."""
+    parts = []
+    for unit, unit_seconds in UNIT_SECONDS.items():
+        count, seconds = divmod(seconds, unit_seconds)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"

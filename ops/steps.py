@@ -1,0 +1,40 @@
+"""Shows a command's steps as they go, with the seconds each took; plain lines where there is no terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+
+
+class Steps:
+    """``with steps.step("Packing"):`` shows a spinner, then a line. ``seconds`` keeps every step's time."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        started = time.monotonic()
+        shown = escape(title)
+        try:
+            if self._console.is_terminal:
+                with self._console.status(shown):
+                    yield
+            else:
+                yield
+        except BaseException:
+            self._console.print(f"[red]✗[/] {shown}")
+            raise
+        seconds = time.monotonic() - started
+        self.seconds[title] = round(self.seconds.get(title, 0.0) + seconds, 2)
+        self._console.print(f"[green]✓[/] {shown} [dim]{seconds:.1f} s[/]", highlight=False)
+
+
+def silent_steps() -> Steps:
+    """For tests and for ``--json``: the times are kept and nothing is shown."""
+    return Steps(Console(quiet=True))

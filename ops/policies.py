@@ -38,6 +38,7 @@ def _api_handler(stage: Stage) -> list[Statement]:
         ),
         _list_bucket(stage),
         _table(stage, READ_ITEMS + WRITE_ITEMS),
+        _give_leases_back(stage),
         _allow("AskForDiscards", ["lambda:InvokeFunction"], _function(stage, "discard")),
     ]
 
@@ -72,7 +73,9 @@ def _discard(stage: Stage) -> list[Statement]:
 
 
 def _admin(stage: Stage) -> list[Statement]:
-    return [_list_bucket(stage), _table(stage, READ_ITEMS + WRITE_ITEMS), _send_mail(stage)]
+    # It alone removes rows for good: those of a machine that the owner no longer wants watched.
+    actions = [*READ_ITEMS, *WRITE_ITEMS, "dynamodb:DeleteItem"]
+    return [_list_bucket(stage), _table(stage, actions), _send_mail(stage)]
 
 
 _POLICIES: dict[str, Callable[[Stage], list[Statement]]] = {
@@ -99,6 +102,12 @@ def _list_bucket(stage: Stage) -> Statement:
 
 def _table(stage: Stage, actions: list[str]) -> Statement:
     return _allow("UseTheTable", actions, stage.arn("dynamodb", f"table/{stage.table}"))
+
+
+def _give_leases_back(stage: Stage) -> Statement:
+    """The end of a run deletes the row of its lease, and no other row."""
+    statement = _allow("GiveLeasesBack", ["dynamodb:DeleteItem"], stage.arn("dynamodb", f"table/{stage.table}"))
+    return {**statement, "Condition": {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["LEASES"]}}}
 
 
 def _function(stage: Stage, short_name: str) -> str:

@@ -70,10 +70,10 @@ def list_(stage: str, state_folder: Path, as_json: bool) -> None:
     if as_json:
         print_json(answer)
         return
-    table = Table("machine", "state", "jobs", "added", "last used")
+    table = Table("machine", "status", "jobs", "added", "last used")
     for row in answer["machines"]:
-        used = row.get("last_used_at") or ("never" if row["token"] else "not enrolled")
-        table.add_row(row["machine"], row["state"], ", ".join(row["jobs"]), row["created_at"], used)
+        used = row.get("last_used_at") or "never"
+        table.add_row(row["machine"], row["status"], ", ".join(row["jobs"]), row["created_at"], used)
     console.print(
         table if answer["machines"] else "No machine yet: `python -m ops machine add NAME` adds one."
     )

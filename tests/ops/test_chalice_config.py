@@ -1,0 +1,47 @@
+"""The configuration that Chalice reads is made, never edited."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from chalicelib.config import read_settings
+from ops.chalice_config import TIMEOUT_SECONDS, config_files, function_environment, write_config_files
+from ops.stages import LAMBDA_FUNCTIONS, LOCAL, Stage
+
+CHALICE_FOLDER = Path(__file__).parents[2] / ".chalice"
+HOME = Stage(
+    name="home",
+    account="123456789012",
+    region="eu-central-1",
+    sender="a@example.org",
+    recipients=("b@example.org",),
+)
+
+
+def test_what_is_committed_for_the_local_stage_is_what_is_made() -> None:
+    committed = {path: (CHALICE_FOLDER / path).read_text() for path in config_files(LOCAL)}
+    assert committed == config_files(LOCAL)
+
+
+def test_the_service_can_read_the_environment_that_it_is_given() -> None:
+    settings = read_settings(function_environment(LOCAL))
+    assert (settings.bucket, settings.table) == (LOCAL.bucket, LOCAL.table)
+    assert settings.recipients == LOCAL.recipients
+
+
+def test_another_stage_is_added_beside_those_that_are_there(tmp_path: Path) -> None:
+    write_config_files(LOCAL, tmp_path)
+    write_config_files(HOME, tmp_path)
+    stages = json.loads((tmp_path / "config.json").read_text())["stages"]
+    assert list(stages) == ["local", "home"]
+    assert stages["local"] == json.loads(config_files(LOCAL)["config.json"])["stages"]["local"]
+    assert (tmp_path / "policies" / "home" / "discard.json").exists()
+
+
+def test_every_function_has_a_policy_file_of_its_own_and_a_time_limit() -> None:
+    entry = json.loads(config_files(LOCAL)["config.json"])["stages"]["local"]
+    assert entry["autogen_policy"] is False
+    policy_files = [entry["lambda_functions"][name]["iam_policy_file"] for name in LAMBDA_FUNCTIONS]
+    assert len(set(policy_files)) == len(LAMBDA_FUNCTIONS)
+    assert set(TIMEOUT_SECONDS) == set(LAMBDA_FUNCTIONS)

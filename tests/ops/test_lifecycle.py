@@ -1,0 +1,77 @@
+"""The lifecycle rules that the service writes, against moto's S3."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from chalicelib.domain.storage import STORAGE_POLICIES, STORAGE_TAG_KEY
+from ops.lifecycle import put_lifecycle_rules, wanted_rules
+
+BUCKET = "bucket"
+OWNERS_RULE: dict[str, Any] = {
+    "ID": "my logs",
+    "Status": "Enabled",
+    "Filter": {"Prefix": "logs/"},
+    "Expiration": {"Days": 30},
+}
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    with mock_aws():
+        client = boto3.client("s3", region_name="us-east-1")
+        client.create_bucket(Bucket=BUCKET)
+        yield client
+
+
+def rules_of(s3: Any) -> dict[str, Any]:
+    answer = s3.get_bucket_lifecycle_configuration(Bucket=BUCKET)
+    return {rule["ID"]: rule for rule in answer["Rules"]}
+
+
+def test_each_storage_policy_has_one_rule_filtered_by_its_tag(s3: Any) -> None:
+    put_lifecycle_rules(s3, BUCKET)
+    by_tag = {
+        rule["Filter"]["Tag"]["Value"]: rule["Transitions"]
+        for rule in rules_of(s3).values()
+        if rule.get("Filter", {}).get("Tag", {}).get("Key") == STORAGE_TAG_KEY
+    }
+    assert by_tag == {
+        policy.tag_value: [{"Days": policy.archive_after_days, "StorageClass": policy.archive_class}]
+        for policy in STORAGE_POLICIES
+    }
+
+
+def test_no_rule_deletes_what_was_stored() -> None:
+    assert "Expiration" not in json.dumps(wanted_rules())
+
+
+def test_the_owners_own_rules_stay(s3: Any) -> None:
+    s3.put_bucket_lifecycle_configuration(Bucket=BUCKET, LifecycleConfiguration={"Rules": [OWNERS_RULE]})
+    put_lifecycle_rules(s3, BUCKET)
+    assert rules_of(s3)["my logs"]["Expiration"] == {"Days": 30}
+    assert len(rules_of(s3)) == 1 + len(wanted_rules())
+
+
+def test_a_second_time_changes_nothing(s3: Any) -> None:
+    assert put_lifecycle_rules(s3, BUCKET) is True
+    before = rules_of(s3)
+    assert put_lifecycle_rules(s3, BUCKET) is False
+    assert rules_of(s3) == before
+
+
+def test_a_rule_of_ours_that_was_changed_is_put_right(s3: Any) -> None:
+    broken = [{**rule, "Status": "Disabled"} for rule in wanted_rules()]
+    s3.put_bucket_lifecycle_configuration(
+        Bucket=BUCKET, LifecycleConfiguration={"Rules": [*broken, OWNERS_RULE]}
+    )
+    put_lifecycle_rules(s3, BUCKET)
+    assert {rule["Status"] for rule in rules_of(s3).values()} == {"Enabled"}

@@ -1,0 +1,102 @@
+"""What each function may do, as documents; the local stack enforces them in the end-to-end tests."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ops.policies import policy_document
+from ops.stages import LAMBDA_FUNCTIONS, LOCAL, Stage
+
+STAGE = Stage(
+    name="home",
+    account="123456789012",
+    region="eu-central-1",
+    sender="backup@example.org",
+    recipients=("ada@example.org", "grace@example.net"),
+)
+
+
+def statements(short_name: str, stage: Stage = STAGE) -> list[dict[str, Any]]:
+    return list(policy_document(stage, short_name)["Statement"])
+
+
+def actions(short_name: str) -> set[str]:
+    return {action for statement in statements(short_name) for action in statement["Action"]}
+
+
+def resources(short_name: str, stage: Stage = STAGE) -> set[str]:
+    found: set[str] = set()
+    for statement in statements(short_name, stage):
+        named = statement["Resource"]
+        found |= set(named if isinstance(named, list) else [named])
+    return found
+
+
+@pytest.mark.parametrize("short_name", LAMBDA_FUNCTIONS)
+def test_every_action_is_named_in_full(short_name: str) -> None:
+    assert not [action for action in actions(short_name) if "*" in action]
+
+
+@pytest.mark.parametrize("short_name", LAMBDA_FUNCTIONS)
+def test_every_resource_is_the_stages_own(short_name: str) -> None:
+    strangers = [
+        arn for arn in resources(short_name) if STAGE.prefix not in arn and not arn.startswith("arn:aws:ses:")
+    ]
+    assert not strangers
+
+
+@pytest.mark.parametrize("short_name", LAMBDA_FUNCTIONS)
+def test_nobody_may_delete_versions_or_change_the_bucket(short_name: str) -> None:
+    forbidden = (
+        "s3:DeleteObjectVersion",
+        "s3:PutBucket",
+        "s3:PutLifecycle",
+        "s3:DeleteBucket",
+        "s3:Bypass",
+        "iam:",
+    )
+    assert not [action for action in actions(short_name) if action.startswith(forbidden)]
+
+
+def test_only_discard_may_write_delete_markers() -> None:
+    assert [name for name in LAMBDA_FUNCTIONS if "s3:DeleteObject" in actions(name)] == ["discard"]
+
+
+def test_only_the_api_may_store_objects_and_only_the_api_may_call_discard() -> None:
+    assert [name for name in LAMBDA_FUNCTIONS if "s3:PutObject" in actions(name)] == ["api_handler"]
+    assert [name for name in LAMBDA_FUNCTIONS if "lambda:InvokeFunction" in actions(name)] == ["api_handler"]
+
+
+def test_the_api_deletes_no_row_but_a_lease() -> None:
+    deleting = [s for s in statements("api_handler") if "dynamodb:DeleteItem" in s["Action"]]
+    assert [s["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"] for s in deleting] == [
+        ["LEASES"]
+    ]
+
+
+def test_mail_goes_out_only_as_the_sender_and_in_the_sandbox_to_the_recipients() -> None:
+    [send] = [s for s in statements("weekly_report") if s["Sid"] == "SendMail"]
+    identities = [arn.rpartition("/")[2] for arn in send["Resource"]]
+    assert identities == ["backup@example.org", "example.org", "ada@example.org", "grace@example.net"]
+
+
+def test_a_star_stands_only_where_the_stand_in_knows_no_narrower_resource() -> None:
+    with_star = [name for name in LAMBDA_FUNCTIONS if "*" in resources(name, LOCAL)]
+    assert with_star == ["weekly_report", "admin"]
+    assert not [name for name in LAMBDA_FUNCTIONS if "*" in resources(name)]
+
+
+@pytest.mark.parametrize("short_name", LAMBDA_FUNCTIONS)
+def test_each_function_writes_its_own_log_and_no_other(short_name: str) -> None:
+    [logs] = [s for s in statements(short_name) if s["Sid"] == "WriteOwnLogs"]
+    group = f"log-group:/aws/lambda/{STAGE.function(short_name)}"
+    assert all(arn.partition(group)[2] in ("", ":*") and group in arn for arn in logs["Resource"])
+
+
+@pytest.mark.parametrize("short_name", LAMBDA_FUNCTIONS)
+def test_a_policy_fits_into_a_role(short_name: str) -> None:
+    """IAM takes 10,240 characters of inline policy a role."""
+    assert len(json.dumps(policy_document(STAGE, short_name))) < 10_240

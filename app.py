@@ -1,3 +1,179 @@
-"""placeholder: routes, events and schedules"""
+"""Every route, event and schedule of the service: a table of contents.
+
+A handler parses, calls a journey, and answers. The rules are in ``chalicelib/domain``, what is done with them in
+``chalicelib/journeys``, the calls to AWS in ``chalicelib/adapters``.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
 from chalice import Chalice
+from chalice.app import AuthRequest, AuthResponse, CloudWatchEvent, Response, SQSEvent
+
+from chalicelib import queue_batches, web, wire, wiring
+from chalicelib.domain.machines import Job, Machine
+from chalicelib.domain.refusals import Refusal
+from chalicelib.journeys import administer as owner
+from chalicelib.journeys.authenticate import authenticate, authenticate_for_job
+from chalicelib.journeys.conduct_run import hold_lease, start_run, update_run
+from chalicelib.journeys.describe_machine import describe_machine
+from chalicelib.journeys.discard_files import ask_to_discard, discard_files
+from chalicelib.journeys.enrol_machine import enrol_machine
+from chalicelib.journeys.issue_download_urls import issue_download_urls
+from chalicelib.journeys.issue_upload_urls import issue_upload_urls
+from chalicelib.journeys.list_files import list_files
+from chalicelib.journeys.send_weekly_report import send_if_due
+
 app = Chalice(app_name="panicroom")
+answering = web.answering(app)
+
+
+# ---------------------------------------------------------------- who calls
+
+
+@app.authorizer(ttl_seconds=300)
+def authorizer(request: AuthRequest) -> AuthResponse:
+    """Keeps strangers from the API. Handlers ask again: a remembered answer must not outlive a revocation."""
+    try:
+        machine = authenticate(wiring.machine_store(), request.token)
+    except Refusal:
+        return AuthResponse(routes=[], principal_id="unknown")
+    # API Gateway uses the answer for other routes too while it remembers it.
+    return AuthResponse(routes=["*"], principal_id=machine.name)
+
+
+def _authorization() -> str:
+    return str(app.current_request.headers.get("authorization", ""))
+
+
+def _machine() -> Machine:
+    return authenticate(wiring.machine_store(), _authorization())
+
+
+# ---------------------------------------------------------------- the API
+
+
+@app.route("/enrolments", methods=["POST"])
+@answering
+def enrolments() -> Response:
+    request = web.read_body(app.current_request, wire.EnrolmentRequest)
+    return web.answer(enrol_machine(wiring.machine_store(), request, web.now()), status=201)
+
+
+@app.route("/machine", methods=["GET"], authorizer=authorizer)
+@answering
+def machine() -> Response:
+    stores = wiring.machine_store(), wiring.catalogue_store(), wiring.report_store()
+    return web.answer(describe_machine(*stores, _machine(), web.now()))
+
+
+@app.route("/jobs/{job}/runs", methods=["POST"], authorizer=authorizer)
+@answering
+def runs(job: str) -> Response:
+    now = web.now()
+    store = wiring.machine_store()
+    _, known_job, desk = authenticate_for_job(store, _authorization(), job, now)
+    request = web.read_body(app.current_request, wire.RunStart)
+    return web.answer(start_run(store, known_job, desk, request, now), status=201)
+
+
+@app.route("/jobs/{job}/runs/{run}", methods=["PATCH"], authorizer=authorizer)
+@answering
+def run(job: str, run: str) -> Response:
+    now = web.now()
+    store = wiring.machine_store()
+    _, known_job, desk = authenticate_for_job(store, _authorization(), job, now)
+    request = web.read_body(app.current_request, wire.RunUpdate)
+    update_run(store, known_job, desk, run, request, now)
+    return web.answer({})
+
+
+@app.route("/jobs/{job}/uploads", methods=["POST"], authorizer=authorizer)
+@answering
+def uploads(job: str) -> Response:
+    now = web.now()
+    store = wiring.machine_store()
+    _, known_job, desk = authenticate_for_job(store, _authorization(), job, now)
+    request = web.read_body(app.current_request, wire.UploadRequest)
+    hold_lease(store, known_job, desk, request.run, now)
+    answer = issue_upload_urls(
+        wiring.catalogue_store(),
+        wiring.buckets(),
+        wiring.discard_function(),
+        known_job,
+        request.files,
+        now,
+    )
+    return web.answer(answer)
+
+
+@app.route("/jobs/{job}/files", methods=["GET"], authorizer=authorizer)
+@answering
+def files(job: str) -> Response:
+    _, known_job, _ = authenticate_for_job(wiring.machine_store(), _authorization(), job, web.now())
+    after = (app.current_request.query_params or {}).get("after", "")
+    return web.answer(list_files(wiring.catalogue_store(), wiring.buckets(), known_job, after))
+
+
+@app.route("/jobs/{job}/downloads", methods=["POST"], authorizer=authorizer)
+@answering
+def downloads(job: str) -> Response:
+    now = web.now()
+    store = wiring.machine_store()
+    caller, known_job, _ = authenticate_for_job(store, _authorization(), job, now)
+    request = web.read_body(app.current_request, wire.DownloadRequest)
+    return web.answer(issue_download_urls(store, wiring.buckets(), caller, known_job, request.names, now))
+
+
+@app.route("/jobs/{job}/discards", methods=["POST"], authorizer=authorizer)
+@answering
+def discards(job: str) -> Response:
+    now = web.now()
+    store = wiring.machine_store()
+    _, known_job, desk = authenticate_for_job(store, _authorization(), job, now)
+    request = web.read_body(app.current_request, wire.DiscardRequest)
+    hold_lease(store, known_job, desk, request.run, now)
+    answer = ask_to_discard(store, wiring.discard_function().ask, known_job, request.names, now)
+    return web.answer(answer)
+
+
+# ---------------------------------------------------------------- events, schedules, and functions
+
+
+@app.on_sqs_message(
+    queue=os.environ.get("PANICROOM_QUEUE", "panicroom-events"),
+    batch_size=25,
+    maximum_batching_window_in_seconds=1,
+    maximum_concurrency=2,
+)
+def catalogue(event: SQSEvent) -> dict[str, Any]:
+    """S3's events, by way of the queue. Answers with the messages to bring back."""
+    return queue_batches.handle(event.to_dict(), wiring.catalogue_desk(web.now()))
+
+
+@app.schedule("cron(0 * * * ? *)")
+def weekly_report(_: CloudWatchEvent) -> None:
+    """Each hour, as EventBridge knows no time zones; the journey knows whether a mail is due."""
+    message_id = send_if_due(wiring.report_desk(web.now()))
+    web.logger.info("weekly report", sent=message_id is not None)
+
+
+@app.lambda_function()
+def discard(event: dict[str, Any], _: object) -> dict[str, Any]:
+    """``{"machine", "job", "names"}`` -> ``DiscardAnswer``. The only function that may write delete markers."""
+    job: Job = wiring.machine_store().jobs_named([(event["machine"], event["job"])])[
+        event["machine"], event["job"]
+    ]
+    answer = discard_files(wiring.catalogue_store(), wiring.buckets(), job, event["names"], web.now())
+    web.logger.info("discard", machine=job.machine, job=job.name, discarded=len(answer.discarded))
+    return wire.to_json(answer)
+
+
+@app.lambda_function()
+def admin(event: dict[str, Any], _: object) -> dict[str, Any]:
+    """The owner's commands; IAM decides who may invoke it."""
+    answer = owner.administer(wiring.admin_desk(web.now()), event)
+    web.logger.info("admin", command=event.get("command"), error=answer.get("error"))
+    return answer

@@ -1,0 +1,148 @@
+"""Object rows, set rows and gates in the table."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from chalicelib.adapters import rows
+from chalicelib.adapters.table import ConditionFailed, Table
+from chalicelib.domain.machines import Job
+from chalicelib.domain.names import SetId
+from chalicelib.domain.sets import BackupSet, ObjectRow
+from chalicelib.domain.uploads import DISCARD_LOCK_LIFE, Gate
+
+STRAYS = "STRAYS"
+
+_UNCHANGED_OBJECT = "attribute_not_exists(pk) OR sequencer = :known"
+_UNCHANGED_SET = "attribute_not_exists(pk) OR revision = :known"
+
+
+@dataclasses.dataclass(frozen=True)
+class SetPage:
+    """A set as it was read, with some of its object rows; ``revision`` guards the write."""
+
+    backup_set: BackupSet
+    revision: int
+    objects: dict[str, ObjectRow]
+
+
+class CatalogueStore:
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    # ------------------------------------------------------------ sets and their objects
+
+    def sets(self, job: Job) -> list[BackupSet]:
+        return [rows.set_of(item) for item in self._table.query(rows.job_partition(job), "SET#")]
+
+    def read_page(self, job: Job, set_id: SetId, names: Sequence[str]) -> SetPage:
+        """The set and those of its objects that ``names`` lists, in one consistent read."""
+        set_key = (rows.job_partition(job), rows.set_sort_key(set_id))
+        partition = rows.objects_partition(job)
+        found = self._table.get_many([set_key, *((partition, name) for name in names)])
+        item = found.pop(set_key, None)
+        return SetPage(
+            backup_set=rows.set_of(item) if item else BackupSet(set_id),
+            revision=int(item["revision"]) if item else 0,
+            objects={sk: rows.object_of(found[pk, sk]) for pk, sk in found},
+        )
+
+    def write_page(
+        self, job: Job, page: SetPage, backup_set: BackupSet, objects: Sequence[ObjectRow]
+    ) -> bool:
+        """Writes up to 99 objects and their set together; False if somebody wrote one of them since."""
+        partition = rows.objects_partition(job)
+        puts: list[tuple[rows.Item, str, rows.Item]] = []
+        for row in objects:
+            known = page.objects.get(row.name)
+            values = {":known": known.sequencer if known else ""}
+            puts.append((rows.object_item(partition, row), _UNCHANGED_OBJECT, values))
+        set_item = rows.set_item(job, backup_set, page.revision + 1)
+        puts.append((set_item, _UNCHANGED_SET, {":known": page.revision}))
+        try:
+            self._table.put_all_or_none(puts)
+        except ConditionFailed:
+            return False
+        return True
+
+    def objects(self, job: Job) -> Iterator[ObjectRow]:
+        """All of the job's object rows, tombstones included, in the order of their names."""
+        return map(rows.object_of, self._table.query(rows.objects_partition(job)))
+
+    # ------------------------------------------------------------ strays
+
+    def stray(self, bucket: str, key: str) -> ObjectRow | None:
+        item = self._table.get(STRAYS, f"{bucket}/{key}")
+        return rows.object_of(item) if item else None
+
+    def put_stray(self, bucket: str, key: str, row: ObjectRow, known: ObjectRow | None) -> bool:
+        """``row`` goes under its whole address; False if somebody wrote it since ``known`` was read."""
+        item = rows.object_item(STRAYS, dataclasses.replace(row, name=f"{bucket}/{key}"))
+        try:
+            self._table.put(item, _UNCHANGED_OBJECT, {":known": known.sequencer if known else ""})
+        except ConditionFailed:
+            return False
+        return True
+
+    def strays(self, bucket: str, key_prefix: str = "") -> Iterator[ObjectRow]:
+        """Stray rows by their keys, tombstones included."""
+        for item in self._table.query(STRAYS, f"{bucket}/{key_prefix}"):
+            row = rows.object_of(item)
+            yield dataclasses.replace(row, name=row.name.removeprefix(f"{bucket}/"))
+
+    # ------------------------------------------------------------ gates
+
+    def gate(self, job: Job, set_id: SetId) -> Gate:
+        return rows.gate_of(self._table.get(rows.job_partition(job), rows.gate_sort_key(set_id)))
+
+    def begin_sealing(self, job: Job, set_id: SetId, sha256: str, until: datetime, now: datetime) -> bool:
+        """From open to sealing; the same manifest may ask again. False while others seal or discard."""
+        return self._move_gate(
+            job,
+            set_id,
+            {"sealing_until": rows.format_instant(until), "sealing_sha256": sha256},
+            "(attribute_not_exists(sealing_until) OR sealing_until <= :now OR sealing_sha256 = :sha256)"
+            " AND (attribute_not_exists(discarding_until) OR discarding_until <= :now)",
+            {":now": rows.format_instant(now), ":sha256": sha256},
+        )
+
+    def open_again(self, job: Job, set_id: SetId, sha256: str) -> None:
+        """After a seal was refused: no manifest URL is out, so the set need not wait."""
+        changes = {"sealing_until": None, "sealing_sha256": None}
+        self._move_gate(job, set_id, changes, "sealing_sha256 = :sha256", {":sha256": sha256})
+
+    def begin_discarding(self, job: Job, set_id: SetId, now: datetime) -> bool:
+        """Keeps the set from being sealed meanwhile; False while it is sealing or others discard."""
+        return self._move_gate(
+            job,
+            set_id,
+            {"discarding_until": rows.format_instant(now + DISCARD_LOCK_LIFE)},
+            "(attribute_not_exists(sealing_until) OR sealing_until <= :now)"
+            " AND (attribute_not_exists(discarding_until) OR discarding_until <= :now)",
+            {":now": rows.format_instant(now)},
+        )
+
+    def end_discarding(self, job: Job, set_id: SetId) -> None:
+        self._move_gate(job, set_id, {"discarding_until": None}, None, None)
+
+    def _move_gate(
+        self,
+        job: Job,
+        set_id: SetId,
+        changes: rows.Item,
+        condition: str | None,
+        values: rows.Item | None,
+    ) -> bool:
+        try:
+            self._table.update(
+                rows.job_partition(job),
+                rows.gate_sort_key(set_id),
+                changes,
+                condition=condition,
+                values=values,
+            )
+        except ConditionFailed:
+            return False
+        return True

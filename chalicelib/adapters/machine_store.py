@@ -1,0 +1,244 @@
+"""Machines, jobs, codes, leases, runs and notices in the table."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import secrets
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from chalicelib.adapters import rows
+from chalicelib.adapters.table import ConditionFailed, Table
+from chalicelib.domain.leases import LEASE_LIFE, Lease
+from chalicelib.domain.machines import EnrolmentCode, Job, LastRun, Machine
+from chalicelib.domain.notices import Notice
+
+LAST_USE_GRAIN = timedelta(hours=1)
+"""A machine's last use is kept to the hour: one write an hour instead of one a request."""
+
+
+@dataclasses.dataclass(frozen=True)
+class JobDesk:
+    """What a request about one job needs to know, read at once."""
+
+    machine: Machine | None
+    job: Job | None
+    lease: Lease | None
+
+
+class MachineStore:
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    # ------------------------------------------------------------ machines and jobs
+
+    def machine(self, name: str) -> Machine | None:
+        item = self._table.get("MACHINES", name)
+        return rows.machine_of(item) if item else None
+
+    def machines(self) -> list[Machine]:
+        return [rows.machine_of(item) for item in self._table.query("MACHINES")]
+
+    def jobs(self, machine: str | None = None) -> list[Job]:
+        prefix = f"{machine}/" if machine else ""
+        return [rows.job_of(item) for item in self._table.query("JOBS", prefix)]
+
+    def jobs_named(self, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Job]:
+        """The jobs among these ``(machine, job)`` that exist."""
+        keys = [("JOBS", rows.job_sort_key(machine, job)) for machine, job in names]
+        found = map(rows.job_of, self._table.get_many(keys).values())
+        return {(job.machine, job.name): job for job in found}
+
+    def desk(self, machine: str, job: str) -> JobDesk:
+        sort_key = rows.job_sort_key(machine, job)
+        keys = [("MACHINES", machine), ("JOBS", sort_key), ("LEASES", sort_key)]
+        found = self._table.get_many(keys)
+        machine_item, job_item, lease_item = (found.get(key) for key in keys)
+        return JobDesk(
+            rows.machine_of(machine_item) if machine_item else None,
+            rows.job_of(job_item) if job_item else None,
+            rows.lease_of(lease_item) if lease_item else None,
+        )
+
+    def create_machine(self, machine: Machine) -> bool:
+        """False if there is one of that name already."""
+        try:
+            self._table.put(rows.machine_item(machine), "attribute_not_exists(pk)")
+        except ConditionFailed:
+            return False
+        return True
+
+    def create_job(self, job: Job) -> bool:
+        """False if the machine has a job of that name already."""
+        try:
+            self._table.put(rows.job_item(job), "attribute_not_exists(pk)")
+        except ConditionFailed:
+            return False
+        return True
+
+    def set_token(self, machine: str, token_sha256: str) -> None:
+        """From now on this token counts and no other; lifts a revocation."""
+        changes = {"token_sha256": token_sha256, "revoked_at": None}
+        self._table.update("MACHINES", machine, changes, condition="attribute_exists(pk)")
+
+    def revoke(self, machine: str, now: datetime) -> None:
+        changes = {"token_sha256": None, "revoked_at": rows.format_instant(now)}
+        self._table.update("MACHINES", machine, changes, condition="attribute_exists(pk)")
+
+    def pause(self, machine: str, since: datetime | None, until: datetime | None) -> None:
+        changes = {"paused_at": rows.format_instant(since), "paused_until": rows.format_instant(until)}
+        self._table.update("MACHINES", machine, changes, condition="attribute_exists(pk)")
+
+    def set_caps(self, machine: Machine) -> None:
+        changes = {
+            "storage_cap_bytes": machine.storage_cap_bytes,
+            "download_cap_bytes": machine.download_cap_bytes,
+        }
+        self._table.update("MACHINES", machine.name, changes, condition="attribute_exists(pk)")
+
+    def set_period(self, job: Job) -> None:
+        changes = {"period_seconds": job.period_seconds, "grace_seconds": job.grace_seconds}
+        key = rows.job_sort_key(job.machine, job.name)
+        self._table.update("JOBS", key, changes, condition="attribute_exists(pk)")
+
+    def remove_machine(self, name: str) -> None:
+        """Forgets the machine and its jobs; what they stored stays in the bucket and in the catalogue."""
+        for job in self.jobs(name):
+            self._table.delete("JOBS", rows.job_sort_key(name, job.name))
+            self._table.delete("LEASES", rows.job_sort_key(name, job.name))
+        self._table.delete("MACHINES", name)
+
+    def note_use(self, machine: Machine, now: datetime) -> None:
+        if machine.last_used_at is None or now - machine.last_used_at >= LAST_USE_GRAIN:
+            changes = {"last_used_at": rows.format_instant(now)}
+            self._table.update("MACHINES", machine.name, changes, condition="attribute_exists(pk)")
+
+    # ------------------------------------------------------------ enrolment codes
+
+    def put_code(self, code: EnrolmentCode) -> None:
+        self._table.put(rows.code_item(code))
+
+    def code(self, code_sha256: str) -> EnrolmentCode | None:
+        item = self._table.get("CODES", code_sha256)
+        return rows.code_of(item) if item else None
+
+    def use_code(self, code: EnrolmentCode, secret_sha256: str) -> bool:
+        """Marks the code as used for that secret; False if it was used for another one first."""
+        try:
+            self._table.update(
+                "CODES",
+                code.code_sha256,
+                {"secret_sha256": secret_sha256},
+                condition="attribute_exists(pk) AND "
+                "(attribute_not_exists(secret_sha256) OR secret_sha256 = :mine)",
+                values={":mine": secret_sha256},
+            )
+        except ConditionFailed:
+            return False
+        return True
+
+    # ------------------------------------------------------------ leases and runs
+
+    def take_lease(self, job: Job, run: str, now: datetime, *, instead_of: str | None) -> bool:
+        """False if another run than ``instead_of`` holds the lease."""
+        item = {
+            "pk": "LEASES",
+            "sk": rows.job_sort_key(job.machine, job.name),
+            "schema": rows.SCHEMA_VERSION,
+            "run": run,
+            "expires_at": rows.format_instant(now + LEASE_LIFE),
+        }
+        try:
+            self._table.put(
+                item,
+                "attribute_not_exists(pk) OR expires_at <= :now OR run = :old",
+                {":now": rows.format_instant(now), ":old": instead_of or ""},
+            )
+        except ConditionFailed:
+            return False
+        return True
+
+    def keep_lease(self, job: Job, run: str, now: datetime) -> bool:
+        """False if the run has no lease any more."""
+        try:
+            self._table.update(
+                "LEASES",
+                rows.job_sort_key(job.machine, job.name),
+                {"expires_at": rows.format_instant(now + LEASE_LIFE)},
+                condition="run = :run",
+                values={":run": run},
+            )
+        except ConditionFailed:
+            return False
+        return True
+
+    def give_lease_back(self, job: Job, run: str) -> bool:
+        """False if it was not this run's any more."""
+        try:
+            key = rows.job_sort_key(job.machine, job.name)
+            self._table.delete("LEASES", key, "run = :run", {":run": run})
+        except ConditionFailed:
+            return False
+        return True
+
+    def note_run(self, job: Job, last_run: LastRun, details: rows.Item) -> None:
+        """Keeps the run's own row, and the summary in its job's row unless a newer run is there already."""
+        summary = rows.last_run_map(last_run)
+        self._table.put(
+            {
+                "pk": rows.job_partition(job),
+                "sk": f"RUN#{last_run.run}",
+                "schema": rows.SCHEMA_VERSION,
+                **summary,
+                **details,
+            }
+        )
+        with contextlib.suppress(ConditionFailed):  # a run that was superseded tells its end late
+            self._table.update(
+                "JOBS",
+                rows.job_sort_key(job.machine, job.name),
+                {"last_run": summary},
+                condition="attribute_not_exists(last_run) OR last_run.run <= :run",
+                values={":run": last_run.run},
+            )
+
+    # ------------------------------------------------------------ downloads and notices
+
+    def count_download(self, machine: Machine, size_bytes: int, now: datetime) -> bool:
+        """False if that would exceed the machine's daily cap (UTC days)."""
+        try:
+            self._table.add(
+                f"DOWNLOADS#{machine.name}",
+                f"{now:%Y-%m-%d}",
+                "handed_out_bytes",
+                size_bytes,
+                at_most=machine.download_cap_bytes,
+            )
+        except ConditionFailed:
+            return False
+        return True
+
+    def put_notice(self, notice: Notice) -> None:
+        self._table.put(
+            {
+                "pk": "NOTICES",
+                "sk": f"{rows.format_instant(notice.at)}#{secrets.token_hex(4)}",
+                "schema": rows.SCHEMA_VERSION,
+                "code": notice.code,
+                "machine": notice.machine,
+                "job": notice.job,
+                "message": notice.message,
+            }
+        )
+
+    def notices_since(self, since: datetime) -> list[Notice]:
+        """Newest first."""
+        notices: list[Notice] = []
+        for item in self._table.query("NOTICES", newest_first=True):
+            at = rows.parse_instant(item["sk"].partition("#")[0])
+            assert at is not None
+            if at < since:
+                break
+            notices.append(Notice(item["code"], item["machine"], item["job"], item["message"], at))
+        return notices

@@ -1,0 +1,260 @@
+"""DynamoDB items and the domain's shapes, in both directions. One table; each row names its schema version.
+
+pk                     sk                 what
+MACHINES               <machine>          Machine
+JOBS                   <machine>/<job>    Job, with its last run
+LEASES                 <machine>/<job>    Lease
+CODES                  <hash>             EnrolmentCode
+JOB#<machine>/<job>    SET#<set>          BackupSet, with a revision
+                       GATE#<set>         Gate
+                       RUN#<run>          a run as the client told it
+OBJECTS#<machine>/<job>  <file name>      ObjectRow
+STRAYS                 <bucket>/<key>     ObjectRow of a key that is no file of a known job
+DOWNLOADS#<machine>    <day>              bytes handed out for download
+NOTICES                <time>#<id>        something the owner is to be told
+REPORTS                <issue>            a weekly mail, being sent or sent
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from decimal import Decimal
+from typing import Any
+
+from chalicelib.domain.leases import Lease
+from chalicelib.domain.machines import EnrolmentCode, Job, LastRun, Machine
+from chalicelib.domain.names import Location, SetId
+from chalicelib.domain.sets import BackupSet, ObjectRow, StoredObject, format_ranges, parse_ranges
+from chalicelib.domain.storage import StoragePolicy
+from chalicelib.domain.uploads import Gate
+
+SCHEMA_VERSION = 1
+
+Item = dict[str, Any]
+
+
+def format_instant(instant: datetime | None) -> str | None:
+    """ISO 8601 in UTC with microseconds, so that texts sort as the times do."""
+    if instant is None:
+        return None
+    return instant.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_instant(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
+
+
+def _instant(item: Item, name: str) -> datetime:
+    instant = parse_instant(item[name])
+    if instant is None:
+        raise ValueError(f"{name} is missing in {item['pk']} {item['sk']}")
+    return instant
+
+
+def _integer(value: Decimal | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def _row(pk: str, sk: str, **fields: object) -> Item:
+    kept = {name: value for name, value in fields.items() if value is not None}
+    return {"pk": pk, "sk": sk, "schema": SCHEMA_VERSION, **kept}
+
+
+# ---------------------------------------------------------------- machines and jobs
+
+
+def machine_item(machine: Machine) -> Item:
+    return _row(
+        "MACHINES",
+        machine.name,
+        created_at=format_instant(machine.created_at),
+        token_sha256=machine.token_sha256,
+        revoked_at=format_instant(machine.revoked_at),
+        paused_at=format_instant(machine.paused_at),
+        paused_until=format_instant(machine.paused_until),
+        last_used_at=format_instant(machine.last_used_at),
+        storage_cap_bytes=machine.storage_cap_bytes,
+        download_cap_bytes=machine.download_cap_bytes,
+    )
+
+
+def machine_of(item: Item) -> Machine:
+    return Machine(
+        name=item["sk"],
+        created_at=_instant(item, "created_at"),
+        token_sha256=item.get("token_sha256"),
+        revoked_at=parse_instant(item.get("revoked_at")),
+        paused_at=parse_instant(item.get("paused_at")),
+        paused_until=parse_instant(item.get("paused_until")),
+        last_used_at=parse_instant(item.get("last_used_at")),
+        storage_cap_bytes=int(item["storage_cap_bytes"]),
+        download_cap_bytes=int(item["download_cap_bytes"]),
+    )
+
+
+def job_sort_key(machine: str, job: str) -> str:
+    return f"{machine}/{job}"
+
+
+def job_item(job: Job) -> Item:
+    return _row(
+        "JOBS",
+        job_sort_key(job.machine, job.name),
+        bucket=job.location.bucket,
+        prefix=job.location.prefix,
+        period_seconds=job.period_seconds,
+        grace_seconds=job.grace_seconds,
+        archive_class=job.storage.archive_class,
+        archive_after_days=job.storage.archive_after_days,
+        last_run=last_run_map(job.last_run) if job.last_run else None,
+    )
+
+
+def job_of(item: Item) -> Job:
+    machine, _, name = item["sk"].partition("/")
+    return Job(
+        machine=machine,
+        name=name,
+        location=Location(item["bucket"], item["prefix"]),
+        period_seconds=int(item["period_seconds"]),
+        grace_seconds=int(item["grace_seconds"]),
+        storage=StoragePolicy(item["archive_class"], int(item["archive_after_days"])),
+        last_run=_last_run_of(item["last_run"]) if "last_run" in item else None,
+    )
+
+
+def last_run_map(last_run: LastRun) -> Item:
+    fields = {
+        "run": last_run.run,
+        "kind": last_run.kind,
+        "started_at": format_instant(last_run.started_at),
+        "ended_at": format_instant(last_run.ended_at),
+        "exit_code": last_run.exit_code,
+        "estimated_bytes": last_run.estimated_bytes,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _last_run_of(fields: Item) -> LastRun:
+    started_at = parse_instant(fields["started_at"])
+    assert started_at is not None
+    return LastRun(
+        run=fields["run"],
+        kind=fields["kind"],
+        started_at=started_at,
+        ended_at=parse_instant(fields.get("ended_at")),
+        exit_code=_integer(fields.get("exit_code")),
+        estimated_bytes=_integer(fields.get("estimated_bytes")),
+    )
+
+
+def code_item(code: EnrolmentCode) -> Item:
+    return _row(
+        "CODES",
+        code.code_sha256,
+        machine=code.machine,
+        expires_at=format_instant(code.expires_at),
+        # Kept a month beyond its life, so that a second use is noticed as one.
+        expires_at_epoch=int(code.expires_at.timestamp()) + 30 * 86_400,
+        secret_sha256=code.secret_sha256,
+    )
+
+
+def code_of(item: Item) -> EnrolmentCode:
+    return EnrolmentCode(item["sk"], item["machine"], _instant(item, "expires_at"), item.get("secret_sha256"))
+
+
+def lease_of(item: Item) -> Lease:
+    return Lease(item["run"], _instant(item, "expires_at"))
+
+
+# ---------------------------------------------------------------- the catalogue
+
+
+def job_partition(job: Job) -> str:
+    return f"JOB#{job_sort_key(job.machine, job.name)}"
+
+
+def objects_partition(job: Job) -> str:
+    return f"OBJECTS#{job_sort_key(job.machine, job.name)}"
+
+
+def set_sort_key(set_id: SetId) -> str:
+    return f"SET#{set_id}"
+
+
+def gate_sort_key(set_id: SetId) -> str:
+    return f"GATE#{set_id}"
+
+
+def gate_of(item: Item | None) -> Gate:
+    if item is None:
+        return Gate()
+    return Gate(
+        sealing_until=parse_instant(item.get("sealing_until")),
+        sealing_sha256=item.get("sealing_sha256"),
+        discarding_until=parse_instant(item.get("discarding_until")),
+    )
+
+
+def set_item(job: Job, backup_set: BackupSet, revision: int) -> Item:
+    return _row(
+        job_partition(job),
+        set_sort_key(backup_set.set_id),
+        volumes=format_ranges(backup_set.volumes),
+        volumes_promised=backup_set.volumes_promised,
+        has_signatures=backup_set.has_signatures,
+        has_jsonstat=backup_set.has_jsonstat,
+        sealed_at=format_instant(backup_set.sealed_at),
+        bytes_by_class=dict(backup_set.bytes_by_class),
+        changed_at=format_instant(backup_set.changed_at),
+        revision=revision,
+    )
+
+
+def set_of(item: Item) -> BackupSet:
+    return BackupSet(
+        set_id=SetId.parse(item["sk"].removeprefix("SET#")),
+        volumes=parse_ranges(item["volumes"]),
+        volumes_promised=_integer(item.get("volumes_promised")),
+        has_signatures=item["has_signatures"],
+        has_jsonstat=item["has_jsonstat"],
+        sealed_at=parse_instant(item.get("sealed_at")),
+        bytes_by_class={name: int(size) for name, size in item["bytes_by_class"].items()},
+        changed_at=parse_instant(item.get("changed_at")),
+    )
+
+
+def object_item(partition: str, row: ObjectRow) -> Item:
+    stored = row.stored
+    if stored is None:
+        return _row(partition, row.name, sequencer=row.sequencer)
+    return _row(
+        partition,
+        row.name,
+        sequencer=row.sequencer,
+        size=stored.size,
+        etag=stored.etag,
+        storage_class=stored.storage_class,
+        stored_at=format_instant(stored.stored_at),
+        version_id=stored.version_id,
+        sha256=stored.sha256,
+        volumes_promised=stored.volumes_promised,
+    )
+
+
+def object_of(item: Item) -> ObjectRow:
+    if "size" not in item:
+        return ObjectRow(item["sk"], None, item["sequencer"])
+    stored = StoredObject(
+        size=int(item["size"]),
+        etag=item["etag"],
+        storage_class=item["storage_class"],
+        stored_at=_instant(item, "stored_at"),
+        version_id=item.get("version_id"),
+        sha256=item.get("sha256"),
+        volumes_promised=_integer(item.get("volumes_promised")),
+    )
+    return ObjectRow(item["sk"], stored, item["sequencer"])

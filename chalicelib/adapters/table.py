@@ -1,0 +1,135 @@
+"""The table, as few words as the stores need. Values are plain Python; boto3's resource client converts them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from chalicelib.adapters.rows import Item
+
+
+class ConditionFailed(Exception):
+    """Somebody else wrote first, or the row is not what the write was meant for."""
+
+
+class Table:
+    """``client`` is the client of a boto3 DynamoDB *resource*: that one takes and gives plain values."""
+
+    def __init__(self, client: Any, name: str) -> None:
+        self._client = client
+        self._name = name
+
+    def get(self, pk: str, sk: str) -> Item | None:
+        answer = self._client.get_item(TableName=self._name, Key={"pk": pk, "sk": sk}, ConsistentRead=True)
+        item: Item | None = answer.get("Item")
+        return item
+
+    def get_many(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Item]:
+        """Consistent; keys that are not there are left out. Any number of keys, 100 a request."""
+        found: dict[tuple[str, str], Item] = {}
+        waiting = [{"pk": pk, "sk": sk} for pk, sk in dict.fromkeys(keys)]
+        while waiting:
+            request = {"Keys": waiting[:100], "ConsistentRead": True}
+            answer = self._client.batch_get_item(RequestItems={self._name: request})
+            for item in answer["Responses"][self._name]:
+                found[item["pk"], item["sk"]] = item
+            left_over = answer.get("UnprocessedKeys", {}).get(self._name, {}).get("Keys", [])
+            waiting = left_over + waiting[100:]
+        return found
+
+    def query(self, pk: str, sk_prefix: str = "", *, newest_first: bool = False) -> Iterator[Item]:
+        """The rows of a partition in the order of ``sk``, all pages."""
+        arguments: dict[str, Any] = {
+            "TableName": self._name,
+            "KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": {":pk": pk},
+            "ScanIndexForward": not newest_first,
+        }
+        if sk_prefix:
+            arguments["KeyConditionExpression"] += " AND begins_with(sk, :sk)"
+            arguments["ExpressionAttributeValues"][":sk"] = sk_prefix
+        while True:
+            answer = self._client.query(**arguments)
+            yield from answer["Items"]
+            if "LastEvaluatedKey" not in answer:
+                return
+            arguments["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def put(self, item: Item, condition: str | None = None, values: Item | None = None) -> None:
+        """Raises ``ConditionFailed``."""
+        arguments: dict[str, Any] = {"TableName": self._name, "Item": item}
+        _add_condition(arguments, condition, values)
+        self._call(self._client.put_item, arguments)
+
+    def update(
+        self,
+        pk: str,
+        sk: str,
+        changes: Item,
+        *,
+        condition: str | None = None,
+        values: Item | None = None,
+    ) -> None:
+        """Sets the fields of ``changes`` (``None`` removes one); raises ``ConditionFailed``."""
+        kept = {name: value for name, value in changes.items() if value is not None}
+        removed = [name for name, value in changes.items() if value is None]
+        parts = []
+        if kept:
+            parts.append("SET " + ", ".join(f"#{name} = :new_{name}" for name in kept))
+        if removed:
+            parts.append("REMOVE " + ", ".join(f"#{name}" for name in removed))
+        arguments: dict[str, Any] = {
+            "TableName": self._name,
+            "Key": {"pk": pk, "sk": sk},
+            "UpdateExpression": " ".join(parts),
+            "ExpressionAttributeNames": {f"#{name}": name for name in changes},
+        }
+        _add_condition(arguments, condition, {**{f":new_{n}": v for n, v in kept.items()}, **(values or {})})
+        self._call(self._client.update_item, arguments)
+
+    def add(self, pk: str, sk: str, field: str, amount: int, *, at_most: int) -> None:
+        """Adds to a counter, from zero if there is none; raises ``ConditionFailed`` beyond ``at_most``."""
+        arguments: dict[str, Any] = {
+            "TableName": self._name,
+            "Key": {"pk": pk, "sk": sk},
+            "UpdateExpression": "ADD #field :amount",
+            "ExpressionAttributeNames": {"#field": field},
+        }
+        condition = "attribute_not_exists(#field) OR #field <= :limit"
+        _add_condition(arguments, condition, {":amount": amount, ":limit": at_most - amount})
+        if amount > at_most:
+            raise ConditionFailed
+        self._call(self._client.update_item, arguments)
+
+    def delete(self, pk: str, sk: str, condition: str | None = None, values: Item | None = None) -> None:
+        arguments: dict[str, Any] = {"TableName": self._name, "Key": {"pk": pk, "sk": sk}}
+        _add_condition(arguments, condition, values)
+        self._call(self._client.delete_item, arguments)
+
+    def put_all_or_none(self, puts: Sequence[tuple[Item, str, Item]]) -> None:
+        """Up to 100 conditional puts ``(item, condition, values)`` in one transaction."""
+        actions = []
+        for item, condition, values in puts:
+            put: dict[str, Any] = {"TableName": self._name, "Item": item}
+            _add_condition(put, condition, values)
+            actions.append({"Put": put})
+        self._call(self._client.transact_write_items, {"TransactItems": actions})
+
+    @staticmethod
+    def _call(method: Any, arguments: dict[str, Any]) -> None:
+        try:
+            method(**arguments)
+        except ClientError as error:
+            failed = ("ConditionalCheckFailedException", "TransactionCanceledException")
+            if error.response["Error"]["Code"] in failed:
+                raise ConditionFailed from error
+            raise
+
+
+def _add_condition(arguments: dict[str, Any], condition: str | None, values: Item | None) -> None:
+    if condition is not None:
+        arguments["ConditionExpression"] = condition
+    if values:
+        arguments["ExpressionAttributeValues"] = values

@@ -1,0 +1,46 @@
+"""Settings of the deployed functions, from their environment, checked once."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from zoneinfo import ZoneInfo
+
+from chalicelib.domain.weekly import Weekday, WeeklyTime
+
+NEWEST_CLIENT_VERSION = "0.1.0"
+OLDEST_CLIENT_VERSION = "0.1.0"
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Where the service keeps its things, and when and to whom it writes."""
+
+    stage: str
+    bucket: str
+    table: str
+    sender: str
+    recipients: tuple[str, ...]
+    weekly_time: WeeklyTime
+    discard_function: str
+
+
+def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Raises ``KeyError`` or ``ValueError`` naming the variable; ``ops doctor`` and the logs show it."""
+    recipients = tuple(
+        part.strip() for part in environment["PANICROOM_RECIPIENTS"].split(",") if part.strip()
+    )
+    return Settings(
+        stage=environment["PANICROOM_STAGE"],
+        bucket=environment["PANICROOM_BUCKET"],
+        table=environment["PANICROOM_TABLE"],
+        sender=environment["PANICROOM_SENDER"],
+        recipients=recipients,
+        weekly_time=WeeklyTime(
+            weekday=Weekday[environment["PANICROOM_REPORT_WEEKDAY"].upper()],
+            hour=int(environment["PANICROOM_REPORT_HOUR"]),
+            zone=ZoneInfo(environment["PANICROOM_TIME_ZONE"]),
+        ),
+        discard_function=environment["PANICROOM_DISCARD_FUNCTION"],
+    )

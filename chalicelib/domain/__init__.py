@@ -1,0 +1,1 @@
+"""Rules without I/O: the standard library only, ``now`` passed in, times always aware and in UTC."""

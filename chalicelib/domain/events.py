@@ -1,0 +1,51 @@
+"""S3 events as the catalogue takes them: which key has changed, and how to order what is said of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote_plus
+
+
+@dataclasses.dataclass(frozen=True)
+class KeyChange:
+    """Something happened to a key. ``sequencer`` is empty for events that S3 does not order."""
+
+    bucket: str
+    key: str
+    sequencer: str
+
+
+class MalformedEvent(ValueError):
+    """Not an S3 event notification; ``str(error)`` says what is missing."""
+
+
+def key_changes(body: object) -> list[KeyChange]:
+    """The changes that one message of the queue tells of; none for the test event S3 sends on set-up.
+
+    Raises ``MalformedEvent``. Event versions and names are not matched: whatever happened, S3 is asked what the
+    key holds now.
+    """
+    if not isinstance(body, Mapping):
+        raise MalformedEvent("the message is no JSON object")
+    if body.get("Event") == "s3:TestEvent":
+        return []
+    records = body.get("Records")
+    if not isinstance(records, list):
+        raise MalformedEvent("the message has no Records")
+    return [_key_change(record) for record in records]
+
+
+def _key_change(record: Any) -> KeyChange:
+    try:
+        bucket = record["s3"]["bucket"]["name"]
+        described = record["s3"]["object"]
+        # Keys come form-encoded: a blank as +, other characters as %XX; decoded once.
+        key = unquote_plus(described["key"], errors="strict")
+        sequencer = described.get("sequencer", "")
+    except (KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
+        raise MalformedEvent(f"a record is not an S3 event: {type(error).__name__} {error}") from error
+    if not (isinstance(bucket, str) and bucket and key and isinstance(sequencer, str)):
+        raise MalformedEvent("a record names no bucket or key")
+    return KeyChange(bucket, key, sequencer)

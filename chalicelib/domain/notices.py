@@ -1,0 +1,23 @@
+"""Things that happened and that the owner is to be told, whether or not anything came of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime
+
+CODE_REUSED = "code_reused"
+SECOND_RUN = "second_run"
+DISCARD_REFUSED = "discard_refused"
+LATE_UPLOAD = "late_upload"
+DOWNLOAD_CAP_REACHED = "download_cap_reached"
+
+
+@dataclasses.dataclass(frozen=True)
+class Notice:
+    """``code`` is one of the constants above; ``message`` is a sentence for the owner; ``job`` may be empty."""
+
+    code: str
+    machine: str
+    job: str
+    message: str
+    at: datetime

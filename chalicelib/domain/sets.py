@@ -1,0 +1,189 @@
+"""What the catalogue knows of stored files: object rows, and the sets they add up to.
+
+An S3 event is only a hint that a key has changed. Whoever handles it asks S3 for the key's present state, and
+writes that state under the event's sequencer. The state is at least as new as the event, and a row is never
+written under an older sequencer; so whatever the order, however often an event comes, the last word is S3's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from chalicelib.domain.names import BackupFile, FileKind, SetId, parse_file_name
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredObject:
+    """The present state of a key as S3 tells it."""
+
+    size: int
+    etag: str
+    storage_class: str
+    stored_at: datetime
+    version_id: str | None = None
+    sha256: str | None = None
+    volumes_promised: int | None = None
+    """N, from a manifest's ``x-amz-meta-volumes``."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ObjectRow:
+    """A key the catalogue knows. ``stored`` is ``None`` for a tombstone: the key was there once.
+
+    ``sequencer`` orders the events of one key (FACTS: pad the shorter on the right with 0, compare as text).
+    """
+
+    name: str
+    stored: StoredObject | None
+    sequencer: str = ""
+
+
+def is_newer(sequencer: str, known: str) -> bool:
+    """Whether an event tells more than the row does; the same sequencer is the same event again.
+
+    Events without a sequencer (restores, transitions) are never known already.
+    """
+    width = max(len(sequencer), len(known))
+    return not sequencer or sequencer.ljust(width, "0") > known.ljust(width, "0")
+
+
+def newer_sequencer(one: str, other: str) -> str:
+    return one if is_newer(one, other) and one else other
+
+
+@dataclasses.dataclass(frozen=True)
+class BackupSet:
+    """One full or incremental backup as far as it is stored; times are S3's."""
+
+    set_id: SetId
+    volumes: frozenset[int] = frozenset()
+    volumes_promised: int | None = None
+    has_signatures: bool = False
+    has_jsonstat: bool = False
+    sealed_at: datetime | None = None
+    bytes_by_class: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    changed_at: datetime | None = None
+
+    @property
+    def sealed(self) -> bool:
+        """The manifest, which duplicity writes last, is stored."""
+        return self.sealed_at is not None
+
+    @property
+    def unproven(self) -> bool:
+        """Sealed by somebody who did not say how many volumes there are."""
+        return self.sealed and self.volumes_promised is None
+
+    @property
+    def complete(self) -> bool:
+        """Sealed, and volumes 1..N without a gap."""
+        return self.sealed and self.volumes_promised is not None and not self.gaps
+
+    @property
+    def gaps(self) -> tuple[int, ...]:
+        """The volumes that are missing; of an open or unproven set, those below the highest one present."""
+        highest = max(self.volumes, default=0)
+        expected = highest if self.volumes_promised is None else self.volumes_promised
+        return tuple(number for number in range(1, expected + 1) if number not in self.volumes)
+
+    @property
+    def surplus(self) -> frozenset[int]:
+        """Volumes beyond N: no part of the sealed set, whoever stored them."""
+        if not self.sealed or self.volumes_promised is None:
+            return frozenset()
+        promised = self.volumes_promised
+        return frozenset(number for number in self.volumes if number > promised)
+
+    @property
+    def stored_bytes(self) -> int:
+        return sum(self.bytes_by_class.values())
+
+
+def apply_change(backup_set: BackupSet, before: ObjectRow | None, after: ObjectRow) -> BackupSet:
+    """The set after one of its keys went from the row ``before`` to the row ``after``."""
+    file = parse_file_name(after.name)
+    if file is None:
+        raise ValueError(f"{after.name!r} belongs to no set")
+    if before is not None and before.stored is not None:
+        backup_set = _without(backup_set, file, before.stored)
+    if after.stored is not None:
+        backup_set = _with(backup_set, file, after.stored)
+    return backup_set
+
+
+def _with(backup_set: BackupSet, file: BackupFile, stored: StoredObject) -> BackupSet:
+    by_class = dict(backup_set.bytes_by_class)
+    by_class[stored.storage_class] = by_class.get(stored.storage_class, 0) + stored.size
+    changed_at = max(backup_set.changed_at or stored.stored_at, stored.stored_at)
+    backup_set = dataclasses.replace(backup_set, bytes_by_class=by_class, changed_at=changed_at)
+    if not file.is_under_right_prefix:
+        return backup_set  # misplaced: it costs, but duplicity will not find it
+    if file.volume is not None:
+        return dataclasses.replace(backup_set, volumes=backup_set.volumes | {file.volume})
+    if file.kind is FileKind.MANIFEST:
+        return dataclasses.replace(
+            backup_set, sealed_at=stored.stored_at, volumes_promised=stored.volumes_promised
+        )
+    if file.kind is FileKind.SIGNATURES:
+        return dataclasses.replace(backup_set, has_signatures=True)
+    return dataclasses.replace(backup_set, has_jsonstat=True)
+
+
+def _without(backup_set: BackupSet, file: BackupFile, stored: StoredObject) -> BackupSet:
+    by_class = dict(backup_set.bytes_by_class)
+    by_class[stored.storage_class] = by_class.get(stored.storage_class, 0) - stored.size
+    if not by_class[stored.storage_class]:
+        del by_class[stored.storage_class]
+    backup_set = dataclasses.replace(backup_set, bytes_by_class=by_class)
+    if not file.is_under_right_prefix:
+        return backup_set
+    if file.volume is not None:
+        return dataclasses.replace(backup_set, volumes=backup_set.volumes - {file.volume})
+    if file.kind is FileKind.MANIFEST:
+        return dataclasses.replace(backup_set, sealed_at=None, volumes_promised=None)
+    if file.kind is FileKind.SIGNATURES:
+        return dataclasses.replace(backup_set, has_signatures=False)
+    return dataclasses.replace(backup_set, has_jsonstat=False)
+
+
+def newest_complete(sets: Iterable[BackupSet]) -> BackupSet | None:
+    """The complete set that S3 stored last; the names' own times may lie."""
+    complete = [(one.sealed_at, one) for one in sets if one.complete and one.sealed_at is not None]
+    return max(complete, key=lambda pair: pair[0])[1] if complete else None
+
+
+def newest_chain(sets: Iterable[BackupSet]) -> tuple[BackupSet, ...]:
+    """The newest sealed full set and the sealed increments that continue it, each from the last one's end."""
+    sealed = [backup_set for backup_set in sets if backup_set.sealed]
+    full = max((one for one in sealed if one.set_id.is_full), key=lambda one: one.set_id.end, default=None)
+    if full is None:
+        return ()
+    following = {one.set_id.start: one for one in sealed if not one.set_id.is_full}
+    chain = [full]
+    while (increment := following.get(chain[-1].set_id.end)) is not None:
+        if increment.set_id.end <= chain[-1].set_id.end:
+            break  # a name that goes back in time would make a ring
+        chain.append(increment)
+    return tuple(chain)
+
+
+def format_ranges(numbers: Iterable[int]) -> str:
+    """``1-3,7``: 8,000 volumes in a row take six characters of a row."""
+    ranges: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if ranges and number == ranges[-1][1] + 1:
+            ranges[-1][1] = number
+        else:
+            ranges.append([number, number])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)
+
+
+def parse_ranges(text: str) -> frozenset[int]:
+    """The reverse of ``format_ranges``."""
+    numbers: set[int] = set()
+    for part in filter(None, text.split(",")):
+        first, _, last = part.partition("-")
+        numbers.update(range(int(first), int(last or first) + 1))
+    return frozenset(numbers)

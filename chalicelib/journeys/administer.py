@@ -1,0 +1,281 @@
+"""The owner's commands, as the ``admin`` function takes them: ``{"command": name, ...arguments}``.
+
+IAM decides who may call it. Every answer is plain JSON; a refusal says what to do.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from chalicelib.adapters.catalogue_store import CatalogueStore
+from chalicelib.adapters.machine_store import MachineStore
+from chalicelib.domain.freshness import State
+from chalicelib.domain.machines import (
+    CODE_BYTES,
+    CODE_LIFE,
+    DAY_SECONDS,
+    DEFAULT_JOB,
+    EnrolmentCode,
+    Job,
+    Machine,
+    format_code,
+    sha256_hex,
+)
+from chalicelib.domain.names import Location, is_identifier
+from chalicelib.domain.refusals import Refusal
+from chalicelib.domain.sets import BackupSet, ObjectRow, format_ranges
+from chalicelib.journeys.describe_machine import describe_job, format_wire_time
+from chalicelib.journeys.send_weekly_report import ReportDesk, send_now, write_report
+from chalicelib.rendering import render
+from chalicelib.wire import ErrorCode, to_json
+
+Answer = dict[str, Any]
+Arguments = Mapping[str, Any]
+
+OBJECTS_A_PAGE = 5_000
+"""An object takes some 200 bytes of JSON; a Lambda function answers with at most 6 MB."""
+
+
+@dataclasses.dataclass(frozen=True)
+class AdminDesk:
+    machines: MachineStore
+    catalogue: CatalogueStore
+    bucket: str
+    report: ReportDesk
+    now: datetime
+
+
+def administer(desk: AdminDesk, request: Arguments) -> Answer:
+    """``{"result": ...}``, or ``{"error": code, "message": what to do}``."""
+    command = COMMANDS.get(str(request.get("command")))
+    try:
+        if command is None:
+            raise bad_request(f"There is no command {request.get('command')!r}.")
+        return {"result": command(desk, request)}
+    except Refusal as refusal:
+        return {"error": refusal.code.value, "message": refusal.message}
+
+
+# ---------------------------------------------------------------- machines
+
+
+def machine_add(desk: AdminDesk, request: Arguments) -> Answer:
+    """A new machine, or a new code (and perhaps new jobs) for one that is there."""
+    name = _identifier(request, "name")
+    jobs = request.get("jobs") or [DEFAULT_JOB]
+    if not isinstance(jobs, list) or not all(isinstance(job, str) and is_identifier(job) for job in jobs):
+        raise bad_request(f"Names of jobs are {NAME_FORM}.")
+    period = _positive(request, "period_seconds", DAY_SECONDS)
+    grace = _positive(request, "grace_seconds", period)
+    desk.machines.create_machine(Machine(name, created_at=desk.now))
+    for job in jobs:
+        location = Location(desk.bucket, f"{name}/{job}/")
+        desk.machines.create_job(Job(name, job, location, period, grace))
+    code = format_code(secrets.token_bytes(CODE_BYTES))
+    expires_at = desk.now + CODE_LIFE
+    desk.machines.put_code(EnrolmentCode(sha256_hex(code), name, expires_at))
+    known = [job.name for job in desk.machines.jobs(name)]
+    return {"machine": name, "jobs": known, "code": code, "code_expires_at": format_wire_time(expires_at)}
+
+
+def machine_list(desk: AdminDesk, _: Arguments) -> Answer:
+    jobs = desk.machines.jobs()
+    return {
+        "machines": [
+            {
+                "machine": machine.name,
+                "status": _status(machine, desk.now),
+                "jobs": [job.name for job in jobs if job.machine == machine.name],
+                "created_at": format_wire_time(machine.created_at),
+                "last_used_at": _time_or_none(machine.last_used_at),
+            }
+            for machine in desk.machines.machines()
+        ]
+    }
+
+
+def machine_show(desk: AdminDesk, request: Arguments) -> Answer:
+    machine = _known_machine(desk, request)
+    jobs = []
+    for job in desk.machines.jobs(machine.name):
+        sets = sorted(desk.catalogue.sets(job), key=lambda one: one.set_id.end)
+        status = to_json(describe_job(desk.catalogue, machine, job, desk.now))
+        jobs.append({**status, "sets": [_describe_set(backup_set) for backup_set in sets]})
+    return {
+        "machine": machine.name,
+        "status": _status(machine, desk.now),
+        "created_at": format_wire_time(machine.created_at),
+        "last_used_at": _time_or_none(machine.last_used_at),
+        "jobs": jobs,
+    }
+
+
+def machine_set(desk: AdminDesk, request: Arguments) -> Answer:
+    machine = _known_machine(desk, request)
+    wanted = request.get("job")
+    jobs = [job for job in desk.machines.jobs(machine.name) if wanted in (None, job.name)]
+    if not jobs:
+        raise Refusal(ErrorCode.UNKNOWN_JOB, f"{machine.name} has no job called {wanted}.")
+    for job in jobs:
+        desk.machines.set_period(
+            dataclasses.replace(
+                job,
+                period_seconds=_positive(request, "period_seconds", job.period_seconds),
+                grace_seconds=_positive(request, "grace_seconds", job.grace_seconds),
+            )
+        )
+    desk.machines.set_caps(
+        dataclasses.replace(
+            machine,
+            storage_cap_bytes=_positive(request, "storage_cap_bytes", machine.storage_cap_bytes),
+            download_cap_bytes=_positive(request, "download_cap_bytes", machine.download_cap_bytes),
+        )
+    )
+    return machine_show(desk, request)
+
+
+def machine_pause(desk: AdminDesk, request: Arguments) -> Answer:
+    machine = _known_machine(desk, request)
+    until = request.get("until")
+    desk.machines.pause(machine.name, desk.now, _parse_until(until) if until else None)
+    return {"machine": machine.name, "paused_until": until}
+
+
+def machine_resume(desk: AdminDesk, request: Arguments) -> Answer:
+    machine = _known_machine(desk, request)
+    desk.machines.pause(machine.name, None, None)
+    return {"machine": machine.name}
+
+
+def machine_revoke(desk: AdminDesk, request: Arguments) -> Answer:
+    machine = _known_machine(desk, request)
+    desk.machines.revoke(machine.name, desk.now)
+    return {"machine": machine.name, "revoked_at": format_wire_time(desk.now)}
+
+
+def machine_remove(desk: AdminDesk, request: Arguments) -> Answer:
+    machine = _known_machine(desk, request)
+    desk.machines.remove_machine(machine.name)
+    return {"machine": machine.name, "kept": f"What it stored stays in the bucket under {machine.name}/."}
+
+
+# ---------------------------------------------------------------- catalogue and report
+
+
+def catalogue_objects(desk: AdminDesk, request: Arguments) -> Answer:
+    """What the catalogue says is stored under a machine's prefix, strays included; ``""`` for all strays."""
+    name = str(request.get("machine", ""))
+    after = str(request.get("after", ""))
+    found: list[Answer] = []
+    for job in desk.machines.jobs(name) if name else ():
+        found += [_describe_object(job.location.key(row.name), row) for row in desk.catalogue.objects(job)]
+    prefix = f"{name}/" if name else ""
+    found += [_describe_object(row.name, row) for row in desk.catalogue.strays(desk.bucket, prefix)]
+    page = sorted((one for one in found if "size" in one and one["key"] > after), key=lambda one: one["key"])
+    more = len(page) > OBJECTS_A_PAGE
+    page = page[:OBJECTS_A_PAGE]
+    return {"objects": page, "next": page[-1]["key"] if more else None}
+
+
+def report_preview(desk: AdminDesk, _: Arguments) -> Answer:
+    return dataclasses.asdict(render(write_report(desk.report)))
+
+
+def report_send(desk: AdminDesk, request: Arguments) -> Answer:
+    recipients = list(request.get("to") or desk.report.recipients)
+    mail, message_id = send_now(desk.report, recipients)
+    return {"sent_to": recipients, "subject": mail.subject, "message_id": message_id}
+
+
+COMMANDS: Mapping[str, Callable[[AdminDesk, Arguments], Answer]] = {
+    "machine_add": machine_add,
+    "machine_list": machine_list,
+    "machine_show": machine_show,
+    "machine_set": machine_set,
+    "machine_pause": machine_pause,
+    "machine_resume": machine_resume,
+    "machine_revoke": machine_revoke,
+    "machine_remove": machine_remove,
+    "catalogue_objects": catalogue_objects,
+    "report_preview": report_preview,
+    "report_send": report_send,
+}
+
+NAME_FORM = "1 to 41 lower-case letters, digits and hyphens, not beginning with a hyphen"
+
+
+def bad_request(message: str) -> Refusal:
+    return Refusal(ErrorCode.BAD_REQUEST, message)
+
+
+def _identifier(request: Arguments, field: str) -> str:
+    value = request.get(field)
+    if not isinstance(value, str) or not is_identifier(value):
+        raise bad_request(f"The name of a machine is {NAME_FORM}.")
+    return value
+
+
+def _known_machine(desk: AdminDesk, request: Arguments) -> Machine:
+    name = _identifier(request, "name")
+    machine = desk.machines.machine(name)
+    if machine is None:
+        raise Refusal(ErrorCode.NOT_FOUND, f"There is no machine called {name}. See 'ops machine list'.")
+    return machine
+
+
+def _positive(request: Arguments, field: str, default: int) -> int:
+    value = request.get(field)
+    if value is None:
+        return default
+    if type(value) is not int or value <= 0:
+        raise bad_request(f"{field} must be a whole number above zero.")
+    return value
+
+
+def _parse_until(text: object) -> datetime:
+    try:
+        until = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
+    except ValueError:
+        raise bad_request("until must be a day or a time such as 2026-12-24.") from None
+    return until if until.tzinfo else until.replace(tzinfo=timezone.utc)
+
+
+def _status(machine: Machine, now: datetime) -> str:
+    if machine.is_paused(now):
+        return State.PAUSED.value
+    if machine.revoked_at is not None:
+        return "revoked"
+    return "enrolled" if machine.token_sha256 else "waiting for its laptop"
+
+
+def _time_or_none(time: datetime | None) -> str | None:
+    return format_wire_time(time) if time else None
+
+
+def _describe_set(backup_set: BackupSet) -> Answer:
+    return {
+        "set": str(backup_set.set_id),
+        "kind": backup_set.set_id.kind,
+        "volumes": len(backup_set.volumes),
+        "volumes_expected": backup_set.volumes_promised,
+        "bytes": backup_set.stored_bytes,
+        "sealed": backup_set.sealed,
+        "complete": backup_set.complete,
+        "gaps": format_ranges(backup_set.gaps),
+    }
+
+
+def _describe_object(key: str, row: ObjectRow) -> Answer:
+    if row.stored is None:
+        return {"key": key}
+    stored = row.stored
+    return {
+        "key": key,
+        "size": stored.size,
+        "storage_class": stored.storage_class,
+        "version_id": stored.version_id,
+    }

@@ -1,0 +1,175 @@
+"""Brings the catalogue up to date with keys that have changed: events in, rows out.
+
+Changes of one set are handled together: one consistent read, one HEAD a key, one transaction. A transaction that
+lost against another worker is done again from the read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+
+from chalicelib.adapters.catalogue_store import CatalogueStore
+from chalicelib.adapters.machine_store import MachineStore
+from chalicelib.adapters.s3_buckets import Buckets
+from chalicelib.domain.events import KeyChange
+from chalicelib.domain.machines import Job
+from chalicelib.domain.names import SetId, parse_file_name, split_key, volume_file
+from chalicelib.domain.notices import LATE_UPLOAD, Notice
+from chalicelib.domain.sets import (
+    BackupSet,
+    ObjectRow,
+    apply_change,
+    is_newer,
+    newer_sequencer,
+)
+
+MOST_OBJECTS_A_WRITE = 99
+"""DynamoDB takes 100 items a transaction; the set is one of them."""
+
+MOST_TRIES = 10
+
+
+class Contended(Exception):
+    """Other workers kept winning; the queue brings the message back."""
+
+
+@dataclasses.dataclass(frozen=True)
+class CatalogueDesk:
+    machines: MachineStore
+    catalogue: CatalogueStore
+    buckets: Buckets
+    discard: Callable[[Job, Sequence[str]], Sequence[str]]
+    now: datetime
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Which rows a key belongs to: a set of a job, or the strays of a bucket."""
+
+    bucket: str
+    job: Job | None = None
+    set_id: SetId | None = None
+
+
+def catalogue_changes(desk: CatalogueDesk, changes: Iterable[KeyChange]) -> list[tuple[KeyChange, Exception]]:
+    """Catalogues every change it can, and answers with those it could not, each with the reason."""
+    failed: list[tuple[KeyChange, Exception]] = []
+    for place, group in _by_place(desk, changes).items():
+        for chunk in _chunks(group, MOST_OBJECTS_A_WRITE):
+            try:
+                if place.job is None or place.set_id is None:
+                    _catalogue_strays(desk, place.bucket, chunk)
+                else:
+                    _catalogue_set(desk, place.job, place.set_id, chunk)
+            except Exception as error:
+                # One set's trouble must not hold back its neighbours; the queue brings these back.
+                failed.extend((change, error) for change in chunk)
+    return failed
+
+
+def _by_place(desk: CatalogueDesk, changes: Iterable[KeyChange]) -> Mapping[Place, list[KeyChange]]:
+    changes = list(changes)
+    split = {change.key: split_key(change.key) for change in changes}
+    jobs = desk.machines.jobs_named([(parts[0], parts[1]) for parts in split.values() if parts])
+    places: dict[Place, list[KeyChange]] = defaultdict(list)
+    for change in changes:
+        parts = split[change.key]
+        job = jobs.get((parts[0], parts[1])) if parts else None
+        file = parse_file_name(parts[2]) if parts else None
+        if job is None or file is None or job.location.bucket != change.bucket:
+            places[Place(change.bucket)].append(change)
+        else:
+            places[Place(change.bucket, job, file.set_id)].append(change)
+    return places
+
+
+def _catalogue_set(desk: CatalogueDesk, job: Job, set_id: SetId, changes: Sequence[KeyChange]) -> None:
+    sequencers: dict[str, str] = {}
+    for change in changes:
+        name = change.key.removeprefix(job.location.prefix)
+        sequencers[name] = newer_sequencer(change.sequencer, sequencers.get(name, ""))
+    for _ in range(MOST_TRIES):
+        page = desk.catalogue.read_page(job, set_id, list(sequencers))
+        news = {
+            name: sequencer
+            for name, sequencer in sequencers.items()
+            if name not in page.objects or is_newer(sequencer, page.objects[name].sequencer)
+        }
+        if not news:
+            return
+        rows = _present_rows(desk, job.location.bucket, job.location.key, news, page.objects)
+        backup_set = page.backup_set
+        for row in rows:
+            backup_set = apply_change(backup_set, page.objects.get(row.name), row)
+        if desk.catalogue.write_page(job, page, backup_set, rows):
+            _expel_late(desk, job, backup_set)
+            return
+    raise Contended(f"{job.machine}/{job.name} {set_id}")
+
+
+def _expel_late(desk: CatalogueDesk, job: Job, backup_set: BackupSet) -> None:
+    """A volume beyond the end of a sealed set came by a permission from before the seal, used after it.
+
+    The row may also only lag behind a volume that was given up before the seal, so S3 is asked first.
+    """
+    surplus = [volume_file(backup_set.set_id, number).name for number in sorted(backup_set.surplus)]
+    stored = desk.buckets.heads(job.location.bucket, [job.location.key(name) for name in surplus])
+    late = [name for name in surplus if stored[job.location.key(name)] is not None]
+    if not late:
+        return
+    desk.discard(job, late)
+    desk.machines.put_notice(
+        Notice(
+            LATE_UPLOAD,
+            job.machine,
+            job.name,
+            f"{len(late)} file(s) were added to the finished set {backup_set.set_id} and hidden again. "
+            "The set itself is whole. If you did not interrupt a backup, somebody may have this machine's token.",
+            desk.now,
+        )
+    )
+
+
+def _catalogue_strays(desk: CatalogueDesk, bucket: str, changes: Sequence[KeyChange]) -> None:
+    for key in dict.fromkeys(change.key for change in changes):
+        sequencer = ""
+        for change in changes:
+            if change.key == key:
+                sequencer = newer_sequencer(change.sequencer, sequencer)
+        for _ in range(MOST_TRIES):
+            known = desk.catalogue.stray(bucket, key)
+            if known is not None and not is_newer(sequencer, known.sequencer):
+                break
+            known_rows = {key: known} if known else {}
+            row = _present_rows(desk, bucket, str, {key: sequencer}, known_rows)[0]
+            if desk.catalogue.put_stray(bucket, key, row, known):
+                break
+        else:
+            raise Contended(key)
+
+
+def _present_rows(
+    desk: CatalogueDesk,
+    bucket: str,
+    key_of: Callable[[str], str],
+    sequencers: Mapping[str, str],
+    known: Mapping[str, ObjectRow],
+) -> list[ObjectRow]:
+    """What S3 says of the keys now, under the newest sequencer that is known of each."""
+    stored = desk.buckets.heads(bucket, [key_of(name) for name in sequencers])
+    return [
+        ObjectRow(
+            name,
+            stored[key_of(name)],
+            newer_sequencer(sequencer, known[name].sequencer) if name in known else sequencer,
+        )
+        for name, sequencer in sequencers.items()
+    ]
+
+
+def _chunks(items: Sequence[KeyChange], size: int) -> Iterable[Sequence[KeyChange]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -1,0 +1,104 @@
+"""A run takes its job's lease, keeps it while it works, and gives it back with how it ended."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from datetime import datetime, timezone
+
+from chalicelib.adapters.machine_store import JobDesk, MachineStore
+from chalicelib.domain.leases import LEASE_LIFE, Lease, clock_is_wrong, is_run_id, may_take, new_run_id
+from chalicelib.domain.machines import Job, LastRun
+from chalicelib.domain.notices import SECOND_RUN, Notice
+from chalicelib.domain.refusals import Refusal
+from chalicelib.journeys.describe_machine import format_wire_time
+from chalicelib.wire import ErrorCode, RunStart, RunStarted, RunUpdate, to_json
+
+KINDS = ("full", "incremental")
+
+
+def start_run(
+    machines: MachineStore, job: Job, desk: JobDesk, request: RunStart, now: datetime
+) -> RunStarted:
+    """Takes the lease; raises ``Refusal`` if another run holds it, or if the laptop's clock is wrong."""
+    if request.kind not in KINDS:
+        raise Refusal(ErrorCode.BAD_REQUEST, "kind must be full or incremental.")
+    if clock_is_wrong(_parse_clock(request.clock), now):
+        raise Refusal(
+            ErrorCode.CLOCK_WRONG,
+            f"This computer's clock says {request.clock}, but it is {format_wire_time(now)}. Set the clock first.",
+        )
+    run = new_run_id(now, secrets.token_bytes(8))
+    free = may_take(desk.lease, request.resumes, now)
+    if not free or not machines.take_lease(job, run, now, instead_of=request.resumes):
+        machines.put_notice(
+            Notice(
+                SECOND_RUN,
+                job.machine,
+                job.name,
+                f"A second backup of {job.machine}/{job.name} was started while one was running, and refused. "
+                "If you have no second computer with this set-up, somebody may have its token: revoke it.",
+                now,
+            )
+        )
+        raise Refusal(
+            ErrorCode.RUN_IN_PROGRESS,
+            "Another backup of this job is running, or stopped without saying so. Wait for it, or try again later.",
+            retry_after_seconds=_seconds_left(desk.lease, now),
+        )
+    last_run = LastRun(run, request.kind, now, estimated_bytes=request.estimated_bytes)
+    told = {"source_files": request.source_files, "source_bytes": request.source_bytes}
+    machines.note_run(job, last_run, {name: value for name, value in told.items() if value is not None})
+    return RunStarted(run, format_wire_time(now), int(LEASE_LIFE.total_seconds()))
+
+
+def update_run(
+    machines: MachineStore, job: Job, desk: JobDesk, run: str, request: RunUpdate, now: datetime
+) -> None:
+    """Keeps the lease; with an exit code, ends the run and gives the lease back."""
+    if not is_run_id(run):
+        raise Refusal(ErrorCode.UNKNOWN_RUN, "There is no such run.")
+    if request.exit_code is None:
+        hold_lease(machines, job, desk, run, now)
+        return
+    if not machines.give_lease_back(job, run):
+        raise lease_lost()
+    last_run = job.last_run
+    if last_run is None or last_run.run != run:
+        raise Refusal(ErrorCode.UNKNOWN_RUN, "There is no such run.")
+    ended = dataclasses.replace(last_run, ended_at=now, exit_code=request.exit_code)
+    told = to_json(dataclasses.replace(request, exit_code=None, statistics=None))
+    if request.statistics:
+        told["statistics"] = {name: round(value) for name, value in request.statistics.items()}
+    machines.note_run(job, ended, told)
+
+
+def hold_lease(machines: MachineStore, job: Job, desk: JobDesk, run: str, now: datetime) -> None:
+    """Renews the run's lease, at most once a minute; raises ``Refusal`` if it is another's.
+
+    A lapsed lease that nobody took is still the run's: laptops sleep.
+    """
+    lease = desk.lease
+    if lease is None or lease.run != run:
+        raise lease_lost()
+    fresh_enough = (lease.expires_at - now) > LEASE_LIFE * 0.95
+    if not fresh_enough and not machines.keep_lease(job, run, now):
+        raise lease_lost()
+
+
+def lease_lost() -> Refusal:
+    return Refusal(
+        ErrorCode.LEASE_LOST,
+        "This run no longer holds its job: another began or it was ended. Start a new backup.",
+    )
+
+
+def _seconds_left(lease: Lease | None, now: datetime) -> int | None:
+    return max(1, int((lease.expires_at - now).total_seconds()) + 1) if lease else None
+
+
+def _parse_clock(text: str) -> datetime:
+    try:
+        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+    except ValueError:
+        raise Refusal(ErrorCode.BAD_REQUEST, "clock must be a time such as 2026-11-22T20:50:00Z.") from None

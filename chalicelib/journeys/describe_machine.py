@@ -1,0 +1,58 @@
+"""What the service knows of one machine: its jobs, their states, and when the owner last got a mail."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from chalicelib.adapters.catalogue_store import CatalogueStore
+from chalicelib.adapters.machine_store import MachineStore
+from chalicelib.adapters.report_store import ReportStore
+from chalicelib.config import NEWEST_CLIENT_VERSION, OLDEST_CLIENT_VERSION
+from chalicelib.domain.freshness import judge
+from chalicelib.domain.machines import Job, LastRun, Machine
+from chalicelib.wire import JobStatus, MachineStatus, RunSummary
+
+
+def describe_machine(
+    machines: MachineStore, catalogue: CatalogueStore, reports: ReportStore, machine: Machine, now: datetime
+) -> MachineStatus:
+    sent_at = reports.last_sent_at()
+    return MachineStatus(
+        machine=machine.name,
+        server_time=format_wire_time(now),
+        jobs=tuple(describe_job(catalogue, machine, job, now) for job in machines.jobs(machine.name)),
+        newest_client_version=NEWEST_CLIENT_VERSION,
+        oldest_client_version=OLDEST_CLIENT_VERSION,
+        last_weekly_mail_at=format_wire_time(sent_at) if sent_at else None,
+    )
+
+
+def describe_job(catalogue: CatalogueStore, machine: Machine, job: Job, now: datetime) -> JobStatus:
+    freshness = judge(machine, job, catalogue.sets(job), now)
+    newest = freshness.newest_complete_at
+    return JobStatus(
+        job=job.name,
+        state=freshness.state.value,
+        period_seconds=job.period_seconds,
+        grace_seconds=job.grace_seconds,
+        archive_class=job.storage.archive_class,
+        archive_after_days=job.storage.archive_after_days,
+        newest_complete_at=format_wire_time(newest) if newest else None,
+        chain_length=freshness.chain_length,
+        stored_bytes=freshness.stored_bytes,
+        last_run=_run_summary(job.last_run) if job.last_run else None,
+    )
+
+
+def format_wire_time(time: datetime) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _run_summary(run: LastRun) -> RunSummary:
+    return RunSummary(
+        run=run.run,
+        kind=run.kind,
+        started_at=format_wire_time(run.started_at),
+        ended_at=format_wire_time(run.ended_at) if run.ended_at else None,
+        exit_code=run.exit_code,
+    )

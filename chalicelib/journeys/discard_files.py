@@ -1,0 +1,114 @@
+"""Gives up files of sets that are not sealed: delete markers, never a version.
+
+This runs in a function of its own, the only one that may write delete markers, and checks the seal itself: it does
+not trust the function that calls it, which talks to laptops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from itertools import groupby
+
+from chalicelib.adapters.catalogue_store import CatalogueStore
+from chalicelib.adapters.machine_store import MachineStore
+from chalicelib.adapters.s3_buckets import Buckets
+from chalicelib.domain import uploads
+from chalicelib.domain.machines import Job
+from chalicelib.domain.names import BackupFile, FileKind, SetId
+from chalicelib.domain.notices import DISCARD_REFUSED, Notice
+from chalicelib.domain.refusals import Refusal
+from chalicelib.domain.sets import StoredObject
+from chalicelib.wire import DiscardAnswer, ErrorCode, RefusedDiscard
+
+MANIFEST_SUFFIXES = (".gpg", ".p7m", "")
+
+
+def discard_files(
+    catalogue: CatalogueStore, buckets: Buckets, job: Job, names: Sequence[str], now: datetime
+) -> DiscardAnswer:
+    """Marks deleted what may be given up, set by set; the rest is refused by name."""
+    discarded: list[str] = []
+    refused: list[RefusedDiscard] = []
+    files: list[tuple[str, BackupFile]] = []
+    for name in names:
+        try:
+            files.append((name, uploads.check_name(name)))
+        except Refusal as refusal:
+            refused.append(_refused(name, refusal))
+    files.sort(key=lambda pair: str(pair[1].set_id))
+    for set_id, group in groupby(files, key=lambda pair: pair[1].set_id):
+        members = list(group)
+        try:
+            kept = _discard_of_set(catalogue, buckets, job, set_id, members, now)
+        except Refusal as refusal:
+            refused.extend(_refused(name, refusal) for name, _ in members)
+        else:
+            discarded.extend(name for name, _ in members if name not in kept)
+            refused.extend(_refused(name, SEALED) for name in kept)
+    return DiscardAnswer(tuple(discarded), tuple(refused))
+
+
+SEALED = Refusal(
+    ErrorCode.SET_SEALED,
+    "This set is finished: a laptop cannot remove it. Only the owner's retention policy does.",
+)
+
+
+def _discard_of_set(
+    catalogue: CatalogueStore,
+    buckets: Buckets,
+    job: Job,
+    set_id: SetId,
+    files: Sequence[tuple[str, BackupFile]],
+    now: datetime,
+) -> frozenset[str]:
+    """Names of ``files`` that must be kept; the others carry delete markers now."""
+    # The lock comes before the look: a set found open stays so until the markers are written.
+    if not catalogue.begin_discarding(job, set_id, now):
+        raise uploads.being_sealed(catalogue.gate(job, set_id), now)
+    try:
+        manifest = _manifest_of(buckets, job, set_id)
+        kept = frozenset(
+            name for name, file in files if manifest and uploads.belongs_to_sealed(file, manifest)
+        )
+        for name, _ in files:
+            if name not in kept:
+                buckets.mark_deleted(job.location.bucket, job.location.key(name))
+    finally:
+        catalogue.end_discarding(job, set_id)
+    return kept
+
+
+def _manifest_of(buckets: Buckets, job: Job, set_id: SetId) -> StoredObject | None:
+    manifests = [BackupFile(set_id, FileKind.MANIFEST, suffix=suffix).name for suffix in MANIFEST_SUFFIXES]
+    found = buckets.heads(job.location.bucket, [job.location.key(name) for name in manifests])
+    return next((stored for stored in found.values() if stored is not None), None)
+
+
+def _refused(name: str, refusal: Refusal) -> RefusedDiscard:
+    return RefusedDiscard(name, refusal.code.value, refusal.message)
+
+
+def ask_to_discard(
+    machines: MachineStore,
+    ask: Callable[[Job, Sequence[str]], DiscardAnswer],
+    job: Job,
+    names: Sequence[str],
+    now: datetime,
+) -> DiscardAnswer:
+    """A laptop asks; the function that may does it. The owner is told of files that had to be protected."""
+    answer = ask(job, names)
+    protected = [refused.name for refused in answer.refused if refused.error == ErrorCode.SET_SEALED.value]
+    if protected:
+        machines.put_notice(
+            Notice(
+                DISCARD_REFUSED,
+                job.machine,
+                job.name,
+                f"{job.machine}/{job.name} asked to delete {len(protected)} file(s) of finished backups, and was "
+                "refused: nothing is lost. If nobody ran 'remove-*' there, somebody may have the machine.",
+                now,
+            )
+        )
+    return answer

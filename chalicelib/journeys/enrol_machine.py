@@ -1,0 +1,43 @@
+"""A laptop turns its one-time code into a token of its own making."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from chalicelib.adapters.machine_store import MachineStore
+from chalicelib.domain.machines import is_sha256_hex, normalized_code, sha256_hex
+from chalicelib.domain.notices import CODE_REUSED, Notice
+from chalicelib.domain.refusals import Refusal
+from chalicelib.wire import EnrolledJob, EnrolmentAnswer, EnrolmentRequest, ErrorCode
+
+
+def enrol_machine(machines: MachineStore, request: EnrolmentRequest, now: datetime) -> EnrolmentAnswer:
+    """Registers the secret's hash under the code's machine, in place of any older token.
+
+    The same code with the same hash may be sent again, since answers get lost. With another hash it is refused and
+    the owner is told: one of the two was not the owner's laptop.
+    """
+    if not is_sha256_hex(request.secret_sha256):
+        raise Refusal(ErrorCode.BAD_DIGEST, "secret_sha256 must be 64 lower-case hex digits.")
+    code = machines.code(sha256_hex(normalized_code(request.code)))
+    if code is None or code.has_expired(now):
+        raise Refusal(
+            ErrorCode.BAD_CODE, "This code is not valid or has expired. Ask the owner for a new one."
+        )
+    if not machines.use_code(code, request.secret_sha256):
+        machines.put_notice(
+            Notice(
+                CODE_REUSED,
+                code.machine,
+                "",
+                f"The enrolment code of {code.machine} was used twice, with two secrets. One of the two is not "
+                f"yours: revoke the machine and enrol it again.",
+                now,
+            )
+        )
+        raise Refusal(
+            ErrorCode.CODE_USED, "This code was used already; the owner is told. Ask the owner for a new one."
+        )
+    machines.set_token(code.machine, request.secret_sha256)
+    jobs = machines.jobs(code.machine)
+    return EnrolmentAnswer(code.machine, tuple(EnrolledJob(job.name, job.period_seconds) for job in jobs))

@@ -1,0 +1,69 @@
+"""Permits downloads, within what the machine may fetch in a day."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from chalicelib.adapters.machine_store import MachineStore
+from chalicelib.adapters.s3_buckets import Buckets
+from chalicelib.domain import uploads
+from chalicelib.domain.machines import Job, Machine
+from chalicelib.domain.notices import DOWNLOAD_CAP_REACHED, Notice
+from chalicelib.domain.refusals import Refusal
+from chalicelib.domain.sets import StoredObject
+from chalicelib.domain.storage import needs_thaw
+from chalicelib.wire import DownloadAnswer, DownloadPermit, ErrorCode
+
+
+def issue_download_urls(
+    machines: MachineStore,
+    buckets: Buckets,
+    machine: Machine,
+    job: Job,
+    names: Sequence[str],
+    now: datetime,
+) -> DownloadAnswer:
+    """One answer for each name, in the order asked; URLs live five minutes."""
+    refusals: dict[str, Refusal] = {}
+    for name in names:
+        try:
+            uploads.check_name(name)
+        except Refusal as refusal:
+            refusals[name] = refusal
+    keys = [job.location.key(name) for name in dict.fromkeys(names) if name not in refusals]
+    found = buckets.heads(job.location.bucket, keys)
+    answers = []
+    for name in names:
+        try:
+            if name in refusals:
+                raise refusals[name]
+            stored = found[job.location.key(name)]
+            answers.append(_permit(machines, buckets, machine, job, name, stored, now))
+        except Refusal as refusal:
+            answers.append(DownloadPermit(name, error=refusal.code.value, message=refusal.message))
+    return DownloadAnswer(tuple(answers))
+
+
+def _permit(
+    machines: MachineStore,
+    buckets: Buckets,
+    machine: Machine,
+    job: Job,
+    name: str,
+    stored: StoredObject | None,
+    now: datetime,
+) -> DownloadPermit:
+    if stored is None:
+        raise Refusal(ErrorCode.NOT_FOUND, "There is no such file in this backup.")
+    if needs_thaw(stored.storage_class):
+        return DownloadPermit(name, size=stored.size, archived=True)
+    if not machines.count_download(machine, stored.size, now):
+        message = (
+            f"{machine.name} has fetched as much as it may in a day. "
+            f"The owner can lift the limit: python -m ops machine set {machine.name} --download-cap 1000GB"
+        )
+        machines.put_notice(Notice(DOWNLOAD_CAP_REACHED, machine.name, job.name, message, now))
+        raise Refusal(ErrorCode.DOWNLOAD_CAP, message)
+    url = buckets.presign_get(job.location, name, uploads.DOWNLOAD_URL_LIFE)
+    return DownloadPermit(name, url=url, size=stored.size)

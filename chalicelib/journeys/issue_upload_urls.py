@@ -1,0 +1,163 @@
+"""Permits uploads: each file of a request is judged by itself, and answered with a URL, *present* or a refusal."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from chalicelib.adapters.catalogue_store import CatalogueStore
+from chalicelib.adapters.s3_buckets import Buckets
+from chalicelib.domain import uploads
+from chalicelib.domain.machines import Job
+from chalicelib.domain.names import (
+    BackupFile,
+    FileKind,
+    SetId,
+    manifest_file,
+    parse_file_name,
+    signatures_file,
+    volume_file,
+)
+from chalicelib.domain.refusals import Refusal
+from chalicelib.domain.sets import StoredObject
+from chalicelib.wire import ErrorCode, UploadAnswer, UploadFile, UploadPermit
+
+Discard = Callable[[Job, Sequence[str]], Sequence[str]]
+"""Has names of one open set marked deleted, and answers with those that were not. Another function does it: the
+one that signs uploads has no right to delete."""
+
+
+@dataclasses.dataclass(frozen=True)
+class UploadDesk:
+    """What permits are made from. ``stored`` is the bucket's own word, for the keys that the request is about."""
+
+    catalogue: CatalogueStore
+    buckets: Buckets
+    discard: Discard
+    job: Job
+    stored: Mapping[str, StoredObject | None]
+    now: datetime
+
+    def gate(self, set_id: SetId) -> uploads.Gate:
+        return self.catalogue.gate(self.job, set_id)
+
+    def sealed(self, set_id: SetId) -> bool:
+        return self.stored[self.job.location.key(manifest_file(set_id).name)] is not None
+
+    def present(self, name: str) -> StoredObject | None:
+        return self.stored[self.job.location.key(name)]
+
+
+def issue_upload_urls(
+    catalogue: CatalogueStore,
+    buckets: Buckets,
+    discard: Discard,
+    job: Job,
+    files: Sequence[UploadFile],
+    now: datetime,
+) -> UploadAnswer:
+    """One answer for each file, in the order asked."""
+    judged = [_judge(upload, now) for upload in files]
+    names: dict[str, None] = {}
+    for upload, file in zip(files, judged, strict=True):
+        if isinstance(file, BackupFile):
+            names[upload.name] = names[manifest_file(file.set_id).name] = None
+    stored = buckets.heads(job.location.bucket, [job.location.key(name) for name in names])
+    desk = UploadDesk(catalogue, buckets, discard, job, stored, now)
+    answers = []
+    for upload, file in zip(files, judged, strict=True):
+        try:
+            answers.append(_permit(desk, upload, file))
+        except Refusal as refusal:
+            answers.append(_refused(upload.name, refusal))
+    return UploadAnswer(tuple(answers))
+
+
+def _judge(upload: UploadFile, now: datetime) -> BackupFile | Refusal:
+    try:
+        return uploads.check_upload(upload, now)
+    except Refusal as refusal:
+        return refusal
+
+
+def _permit(desk: UploadDesk, upload: UploadFile, file: BackupFile | Refusal) -> UploadPermit:
+    if isinstance(file, Refusal):
+        raise file
+    known = desk.present(upload.name)
+    if known is not None and uploads.is_same_content(upload, known):
+        return UploadPermit(upload.name, present=True, etag=known.etag)
+    if file.kind is FileKind.MANIFEST:
+        return _seal(desk, upload, file)
+    uploads.check_set_takes(file, sealed=desk.sealed(file.set_id), gate=desk.gate(file.set_id), now=desk.now)
+    if known is not None:
+        _make_room(desk, upload.name)
+    return _sign(desk, upload, file)
+
+
+def _make_room(desk: UploadDesk, name: str) -> None:
+    """An unfinished set's file is to be replaced, as duplicity's resume does: its version is kept, not its key."""
+    if desk.discard(desk.job, [name]):
+        raise Refusal(
+            ErrorCode.SET_SEALED,
+            "This file is stored already, with other bytes, and its set is being finished.",
+        )
+
+
+def _seal(desk: UploadDesk, upload: UploadFile, file: BackupFile) -> UploadPermit:
+    """The seal gate: a manifest is permitted only for exactly the set that the bucket holds.
+
+    The gate moves to *sealing* before the comparison that counts, so that nothing is discarded between that
+    comparison and the manifest. What is stored beyond the list (left over by a killed run) is marked deleted first.
+    """
+    if desk.present(upload.name) is not None:
+        raise Refusal(ErrorCode.SET_SEALED, "This set is finished already. Start a new backup.")
+    if upload.set is None:
+        raise Refusal(ErrorCode.SET_LIST_MISSING, "A manifest must come with the list of its set's files.")
+    extra = uploads.check_seal(file.set_id, upload.set, _stored_of(desk, file.set_id)).extra
+    if extra and desk.discard(desk.job, extra):
+        raise uploads.being_sealed(desk.gate(file.set_id), desk.now)
+    until = desk.now + uploads.sealing_life(upload.size)
+    if not desk.catalogue.begin_sealing(desk.job, file.set_id, upload.sha256, until, desk.now):
+        raise uploads.being_sealed(desk.gate(file.set_id), desk.now)
+    check = uploads.check_seal(file.set_id, upload.set, _stored_of(desk, file.set_id))
+    if check.missing_or_different or check.extra:
+        desk.catalogue.open_again(desk.job, file.set_id, upload.sha256)
+        raise Refusal(
+            ErrorCode.SET_INCOMPLETE,
+            "These files of the set are missing or differ from what was sent: send them again, then the manifest.",
+            names=check.missing_or_different or check.extra,
+        )
+    return _sign(desk, upload, file, volumes_promised=check.volumes)
+
+
+def _stored_of(desk: UploadDesk, set_id: SetId) -> dict[str, StoredObject]:
+    """The volumes and signatures of a set as the bucket lists them now, whatever their suffix."""
+    location = desk.job.location
+    volumes_prefix = volume_file(set_id, 1).stem.removesuffix("1.difftar")
+    found: dict[str, StoredObject] = {}
+    for prefix in (volumes_prefix, signatures_file(set_id).stem):
+        for listed in desk.buckets.list_files(location, prefix):
+            file = parse_file_name(listed.name)
+            if file is not None and file.set_id == set_id:
+                found[listed.name] = StoredObject(listed.size, listed.etag, listed.storage_class, desk.now)
+    return found
+
+
+def _sign(
+    desk: UploadDesk, upload: UploadFile, file: BackupFile, volumes_promised: int | None = None
+) -> UploadPermit:
+    headers = uploads.headers_for(file, desk.job.storage, volumes_promised)
+    life = uploads.SEAL_URL_LIFE if file.kind is FileKind.MANIFEST else uploads.UPLOAD_URL_LIFE
+    url, sent = desk.buckets.presign_put(desk.job.location, upload, headers, life)
+    return UploadPermit(upload.name, url=url, headers=sent)
+
+
+def _refused(name: str, refusal: Refusal) -> UploadPermit:
+    return UploadPermit(
+        name,
+        error=refusal.code.value,
+        message=refusal.message,
+        names=refusal.names or None,
+        retry_after_seconds=refusal.retry_after_seconds,
+    )

@@ -1,0 +1,109 @@
+"""Between HTTP and the journeys: bodies in, answers out, one log line a request."""
+
+from __future__ import annotations
+
+import functools
+import json
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any, TypeVar
+
+from aws_lambda_powertools import Logger
+from chalice import Chalice
+from chalice.app import Request, Response
+
+from chalicelib import wire
+from chalicelib.domain.refusals import Refusal
+from chalicelib.wire import ErrorCode
+
+logger = Logger()
+
+Shape = TypeVar("Shape")
+View = Callable[..., Response]
+
+
+def now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def read_body(request: Request, shape: type[Shape]) -> Shape:
+    """The body as the contract's ``shape``; raises ``Refusal``."""
+    raw = request.raw_body
+    if len(raw) > wire.MAX_BODY_BYTES:
+        raise Refusal(ErrorCode.BODY_TOO_LARGE, "This request is too large. Ask for fewer files at once.")
+    try:
+        data = json.loads(raw)
+    except ValueError:  # JSONDecodeError and UnicodeDecodeError are both
+        raise Refusal(ErrorCode.BAD_JSON, "The body is not JSON.") from None
+    except RecursionError:
+        raise Refusal(ErrorCode.BAD_JSON, "The body is nested too deeply.") from None
+    try:
+        body = wire.from_json(shape, data)
+    except wire.WireError as error:
+        raise Refusal(ErrorCode.BAD_REQUEST, f"This request is not as it should be: {error}.") from None
+    listed: tuple[object, ...] = getattr(body, "files", getattr(body, "names", ()))
+    if len(listed) > wire.MAX_FILES_PER_REQUEST:
+        raise Refusal(
+            ErrorCode.TOO_MANY_FILES,
+            f"{len(listed)} files at once are too many: {wire.MAX_FILES_PER_REQUEST} at most.",
+        )
+    return body
+
+
+def answer(body: Any, status: int = 200) -> Response:
+    return Response(body=json.dumps(wire.to_json(body)), status_code=status, headers=HEADERS)
+
+
+HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+
+
+def answering(app: Chalice) -> Callable[[View], View]:
+    """A decorator for views: refusals become answers, and each request leaves one line in the log.
+
+    (Chalice's own middleware comes too late: Chalice has made a 500 of the exception by then.) The line names the
+    route, never the path, the headers or the body: codes and tokens stay out of the logs.
+    """
+
+    def decorate(view: View) -> View:
+        @functools.wraps(view)
+        def answer_always(**path_parameters: str) -> Response:
+            began = time.perf_counter()
+            refused = None
+            try:
+                response = view(**path_parameters)
+            except Refusal as refusal:
+                refused = refusal.code
+                response = _error(refusal)
+            except Exception:
+                refused = ErrorCode.INTERNAL
+                logger.exception("request failed")
+                again = Refusal(refused, "Something failed in the service; its log says what. Try again.")
+                response = _error(again)
+            _log(app.current_request, response.status_code, refused, began)
+            return response
+
+        return answer_always
+
+    return decorate
+
+
+def _log(request: Request, status: int, refused: ErrorCode | None, began: float) -> None:
+    logger.info(
+        "request",
+        method=request.method,
+        route=request.context.get("resourcePath"),
+        status=status,
+        error=refused.value if refused else None,
+        machine=(request.context.get("authorizer") or {}).get("principalId"),
+        job=(request.uri_params or {}).get("job"),
+        milliseconds=round((time.perf_counter() - began) * 1000),
+    )
+
+
+def _error(refusal: Refusal) -> Response:
+    headers = dict(HEADERS)
+    if refusal.retry_after_seconds is not None:
+        headers["Retry-After"] = str(refusal.retry_after_seconds)
+    body = wire.ErrorAnswer(refusal.code.value, refusal.message, refusal.retry_after_seconds)
+    return Response(body=json.dumps(wire.to_json(body)), status_code=refusal.status, headers=headers)

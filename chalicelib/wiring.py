@@ -1,0 +1,92 @@
+"""Puts adapters together from the settings; each is built once in the life of a function's process."""
+
+from __future__ import annotations
+
+import functools
+from datetime import datetime
+
+import boto3
+from botocore.config import Config
+
+from chalicelib.adapters.catalogue_store import CatalogueStore
+from chalicelib.adapters.discard_function import DiscardFunction
+from chalicelib.adapters.machine_store import MachineStore
+from chalicelib.adapters.report_store import ReportStore
+from chalicelib.adapters.s3_buckets import PARALLEL_HEADS, Buckets
+from chalicelib.adapters.ses_mailer import Mailer
+from chalicelib.adapters.table import Table
+from chalicelib.config import Settings, read_settings
+from chalicelib.journeys.administer import AdminDesk
+from chalicelib.journeys.catalogue_changes import CatalogueDesk
+from chalicelib.journeys.send_weekly_report import ReportDesk
+
+
+@functools.cache
+def settings() -> Settings:
+    return read_settings()
+
+
+@functools.cache
+def _table() -> Table:
+    return Table(boto3.resource("dynamodb").meta.client, settings().table)
+
+
+@functools.cache
+def buckets() -> Buckets:
+    # Without both options us-east-1 gives SigV2 URLs, and other regions the global host. A custom endpoint (the
+    # local stack) has no names for buckets, and botocore falls back to paths by itself only for IP addresses.
+    config = Config(
+        signature_version="s3v4",
+        s3={"addressing_style": "virtual"},
+        max_pool_connections=PARALLEL_HEADS + 2,
+    )
+    client = boto3.client("s3", config=config)
+    if not client.meta.endpoint_url.endswith("amazonaws.com"):
+        config = config.merge(Config(s3={"addressing_style": "path"}))
+        client = boto3.client("s3", config=config)
+    return Buckets(client)
+
+
+@functools.cache
+def machine_store() -> MachineStore:
+    return MachineStore(_table())
+
+
+@functools.cache
+def catalogue_store() -> CatalogueStore:
+    return CatalogueStore(_table())
+
+
+@functools.cache
+def report_store() -> ReportStore:
+    return ReportStore(_table())
+
+
+@functools.cache
+def discard_function() -> DiscardFunction:
+    return DiscardFunction(boto3.client("lambda"), settings().discard_function)
+
+
+@functools.cache
+def _mailer() -> Mailer:
+    return Mailer(boto3.client("sesv2"), settings().sender)
+
+
+def report_desk(now: datetime) -> ReportDesk:
+    return ReportDesk(
+        machines=machine_store(),
+        catalogue=catalogue_store(),
+        reports=report_store(),
+        mailer=_mailer(),
+        weekly_time=settings().weekly_time,
+        recipients=settings().recipients,
+        now=now,
+    )
+
+
+def admin_desk(now: datetime) -> AdminDesk:
+    return AdminDesk(machine_store(), catalogue_store(), settings().bucket, report_desk(now), now)
+
+
+def catalogue_desk(now: datetime) -> CatalogueDesk:
+    return CatalogueDesk(machine_store(), catalogue_store(), buckets(), discard_function(), now)

@@ -1,0 +1,188 @@
+"""The whole app in-process: Chalice's test client in front, moto behind. moto checks no presigned URL, so nothing
+here proves anything about one; tests/end_to_end does that."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import boto3
+import pytest
+from chalice.test import Client
+from moto import mock_aws
+
+BUCKET = "panicroom-test-000000000000-us-east-1"
+TABLE = "panicroom-test"
+OWNER = "owner@example.org"
+SENDER = "backup@example.org"
+NOW = datetime(2026, 11, 22, 20, 0, tzinfo=timezone.utc)
+
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "PANICROOM_STAGE": "test",
+    "PANICROOM_BUCKET": BUCKET,
+    "PANICROOM_TABLE": TABLE,
+    "PANICROOM_QUEUE": "panicroom-test-events",
+    "PANICROOM_SENDER": SENDER,
+    "PANICROOM_RECIPIENTS": OWNER,
+    "PANICROOM_TIME_ZONE": "Europe/Berlin",
+    "PANICROOM_REPORT_WEEKDAY": "monday",
+    "PANICROOM_REPORT_HOUR": "7",
+    "PANICROOM_DISCARD_FUNCTION": "panicroom-test-discard",
+    "POWERTOOLS_SERVICE_NAME": "panicroom",
+    "POWERTOOLS_TRACE_DISABLED": "true",
+}
+
+
+@dataclass
+class Answer:
+    status: int
+    body: Any
+    headers: dict[str, str]
+
+    @property
+    def error(self) -> str | None:
+        return self.body.get("error") if isinstance(self.body, dict) else None
+
+
+@dataclass
+class Service:
+    """The service as its users meet it. ``now`` is its clock; ``heads`` its bucket."""
+
+    client: Client
+    s3: Any
+    table: Any
+    ses: Any
+    now: datetime = NOW
+    discards: list[Sequence[str]] = field(default_factory=list)
+
+    def call(self, method: str, path: str, body: object = None, token: str | None = None) -> Answer:
+        headers = {"Content-Type": "application/json"}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else b""
+        response = self.client.http.request(method, path, headers=headers, body=raw)
+        return Answer(response.status_code, json.loads(response.body or b"null"), dict(response.headers))
+
+    def admin(self, command: str, **arguments: object) -> Any:
+        import app
+
+        answer = app.admin({"command": command, **arguments}, None)
+        return answer.get("result", answer)
+
+    def enrolled(self, machine: str = "anna-laptop", **arguments: object) -> str:
+        """A machine's token."""
+        code = self.admin("machine_add", name=machine, **arguments)["code"]
+        secret = hashlib.sha256(machine.encode()).hexdigest()
+        body = {"code": code, "secret_sha256": hashlib.sha256(secret.encode()).hexdigest()}
+        assert self.call("POST", "/enrolments", body).status == 201
+        return f"{machine}.{secret}"
+
+    def run(self, token: str, job: str = "system", **fields: object) -> Answer:
+        body = {"kind": "full", "clock": self.now.strftime("%Y-%m-%dT%H:%M:%SZ"), **fields}
+        return self.call("POST", f"/jobs/{job}/runs", body, token)
+
+    def permit(self, token: str, run: str, *files: dict[str, Any], job: str = "system") -> list[dict[str, Any]]:
+        answer = self.call("POST", f"/jobs/{job}/uploads", {"run": run, "files": list(files)}, token)
+        assert answer.status == 200, answer
+        permits: list[dict[str, Any]] = answer.body["files"]
+        return permits
+
+    def put(self, key: str, content: bytes, **extra: Any) -> str:
+        """Stores an object as the presigned PUT would; answers with its ETag."""
+        answer = self.s3.put_object(
+            Bucket=BUCKET, Key=key, Body=content, ChecksumAlgorithm="SHA256", **extra
+        )
+        etag: str = answer["ETag"].strip('"')
+        return etag
+
+    def keys(self) -> list[str]:
+        return [item["Key"] for item in self.s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+
+    def catalogue(self, *keys: str, sequencer: str = "") -> dict[str, Any]:
+        """Tells the catalogue that these keys have changed, as one batch of the queue."""
+        import app
+
+        records = [
+            {
+                "messageId": f"m{index}",
+                "receiptHandle": "r",
+                "body": json.dumps(
+                    {
+                        "Records": [
+                            {
+                                "s3": {
+                                    "bucket": {"name": BUCKET},
+                                    "object": {"key": key, **({"sequencer": sequencer} if sequencer else {})},
+                                }
+                            }
+                        ]
+                    }
+                ),
+            }
+            for index, key in enumerate(keys)
+        ]
+        answer: dict[str, Any] = app.catalogue({"Records": records}, None)
+        return answer
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    import app
+    from chalicelib import web, wiring
+    from chalicelib.journeys.discard_files import discard_files
+
+    cached = [value for value in vars(wiring).values() if hasattr(value, "cache_clear")]
+    with mock_aws():
+        for builder in cached:
+            builder.cache_clear()
+        s3 = boto3.client("s3")
+        s3.create_bucket(Bucket=BUCKET)
+        s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        dynamodb = boto3.client("dynamodb")
+        dynamodb.create_table(
+            TableName=TABLE,
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[
+                {"AttributeName": "pk", "KeyType": "HASH"},
+                {"AttributeName": "sk", "KeyType": "RANGE"},
+            ],
+            AttributeDefinitions=[
+                {"AttributeName": "pk", "AttributeType": "S"},
+                {"AttributeName": "sk", "AttributeType": "S"},
+            ],
+        )
+        ses = boto3.client("sesv2")
+        for identity in (OWNER, SENDER):
+            ses.create_email_identity(EmailIdentity=identity)
+        with Client(app.app) as client:
+            service = Service(client, s3, dynamodb, ses)
+            monkeypatch.setattr(web, "now", lambda: service.now)
+
+            class DiscardHere:
+                """The discard function's own journey, without Lambda between."""
+
+                def ask(self, job: Any, names: Sequence[str]) -> Any:
+                    service.discards.append(names)
+                    stores = wiring.catalogue_store(), wiring.buckets()
+                    return discard_files(*stores, job, names, service.now)
+
+                def __call__(self, job: Any, names: Sequence[str]) -> tuple[str, ...]:
+                    return tuple(refused.name for refused in self.ask(job, names).refused)
+
+            monkeypatch.setattr(wiring, "discard_function", DiscardHere)
+            yield service
+    for builder in cached:
+        builder.cache_clear()
+
+
+def later(service: Service, **by: float) -> None:
+    service.now += timedelta(**by)

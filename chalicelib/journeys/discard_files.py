@@ -64,20 +64,26 @@ def _discard_of_set(
     now: datetime,
 ) -> frozenset[str]:
     """Names of ``files`` that must be kept; the others carry delete markers now."""
-    # The lock comes before the look: a set found open stays so until the markers are written.
+    manifest = _manifest_of(buckets, job, set_id)
+    if manifest is not None:
+        kept = frozenset(name for name, file in files if uploads.belongs_to_sealed(file, manifest))
+        _mark_deleted(buckets, job, [name for name, _ in files if name not in kept])
+        return kept
     if not catalogue.begin_discarding(job, set_id, now):
         raise uploads.being_sealed(catalogue.gate(job, set_id), now)
     try:
-        manifest = _manifest_of(buckets, job, set_id)
-        kept = frozenset(
-            name for name, file in files if manifest and uploads.belongs_to_sealed(file, manifest)
-        )
-        for name, _ in files:
-            if name not in kept:
-                buckets.mark_deleted(job.location.bucket, job.location.key(name))
+        # The look before the lock may be old by now. From here on the set cannot be sealed.
+        if _manifest_of(buckets, job, set_id) is not None:
+            return frozenset(name for name, _ in files)
+        _mark_deleted(buckets, job, [name for name, _ in files])
     finally:
         catalogue.end_discarding(job, set_id)
-    return kept
+    return frozenset()
+
+
+def _mark_deleted(buckets: Buckets, job: Job, names: Sequence[str]) -> None:
+    for name in names:
+        buckets.mark_deleted(job.location.bucket, job.location.key(name))
 
 
 def _manifest_of(buckets: Buckets, job: Job, set_id: SetId) -> StoredObject | None:

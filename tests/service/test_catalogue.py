@@ -1,0 +1,146 @@
+"""Events in, rows out: whatever their order, the catalogue says what the bucket holds."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from tests.service.conftest import BUCKET, NOW, Service
+
+FULL = "20261122T195500Z"
+PREFIX = "anna-laptop/system/"
+KEYS = {
+    "volume 1": f"{PREFIX}data_duplicity-full.{FULL}.vol1.difftar.gpg",
+    "volume 2": f"{PREFIX}data_duplicity-full.{FULL}.vol2.difftar.gpg",
+    "signatures": f"{PREFIX}meta_duplicity-full-signatures.{FULL}.sigtar.gpg",
+    "manifest": f"{PREFIX}meta_duplicity-full.{FULL}.manifest.gpg",
+}
+
+
+def store(service: Service, *names: str, volumes: int = 2) -> None:
+    for name in names:
+        metadata = {"Metadata": {"volumes": str(volumes)}} if name == "manifest" else {}
+        service.put(KEYS[name], b"0123456789", **metadata)
+
+
+def the_set(service: Service) -> dict[str, Any]:
+    (job,) = service.admin("machine_show", name="anna-laptop")["jobs"]
+    (backup_set,) = job["sets"]
+    assert isinstance(backup_set, dict)
+    return backup_set
+
+
+@pytest.fixture
+def machine(service: Service) -> Service:
+    service.enrolled("anna-laptop")
+    return service
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(KEYS))[::5])
+def test_a_whole_set_is_complete_in_whatever_order_it_is_told(machine: Service, order: tuple[str, ...]) -> None:
+    store(machine, *KEYS)
+    for name in order:
+        machine.catalogue(KEYS[name])
+    assert the_set(machine) == {
+        "set": f"full.{FULL}",
+        "kind": "full",
+        "volumes": 2,
+        "volumes_expected": 2,
+        "bytes": 40,
+        "sealed": True,
+        "complete": True,
+        "gaps": "",
+    }
+
+
+def test_a_batch_with_the_same_key_twice_counts_it_once(machine: Service) -> None:
+    store(machine, *KEYS)
+    machine.catalogue(*KEYS.values(), *KEYS.values())
+    machine.catalogue(*KEYS.values())
+    assert the_set(machine)["bytes"] == 40
+
+
+def test_a_sealed_set_with_a_volume_missing_is_not_complete_and_names_it(machine: Service) -> None:
+    store(machine, "volume 1", "signatures", "manifest")
+    machine.catalogue(KEYS["volume 1"], KEYS["signatures"], KEYS["manifest"])
+    found = the_set(machine)
+    assert (found["sealed"], found["complete"], found["gaps"]) == (True, False, "2")
+
+
+def test_a_volume_removed_behind_its_back_is_noticed(machine: Service) -> None:
+    store(machine, *KEYS)
+    machine.catalogue(*KEYS.values())
+    machine.s3.delete_object(Bucket=BUCKET, Key=KEYS["volume 1"])
+    machine.catalogue(KEYS["volume 1"])
+    found = the_set(machine)
+    assert (found["complete"], found["gaps"], found["bytes"]) == (False, "1", 30)
+
+
+def test_a_late_event_of_a_deleted_key_does_not_bring_it_back(machine: Service) -> None:
+    store(machine, *KEYS)
+    machine.catalogue(*KEYS.values(), sequencer="A1")
+    machine.s3.delete_object(Bucket=BUCKET, Key=KEYS["volume 2"])
+    machine.catalogue(KEYS["volume 2"], sequencer="A3")
+    machine.catalogue(KEYS["volume 2"], sequencer="A2")
+    assert the_set(machine)["gaps"] == "2"
+
+
+def test_a_manifest_that_names_no_volume_count_makes_an_unproven_set(machine: Service) -> None:
+    for key in KEYS.values():
+        machine.put(key, b"x")
+    machine.catalogue(*KEYS.values())
+    found = the_set(machine)
+    assert (found["sealed"], found["complete"]) == (True, False)
+    assert "volumes_expected" not in found or found["volumes_expected"] is None
+
+
+def test_strays_are_known_but_belong_to_no_set(machine: Service) -> None:
+    strays = ["holiday.jpg", "anna-laptop/system/notes.txt", "nobody/system/" + KEYS["manifest"].split("/")[-1]]
+    for key in [*strays, "anna-laptop/system/Ünï +%20.txt"]:
+        machine.put(key, b"stray")
+    machine.catalogue(*strays, "anna-laptop/system/%C3%9Cn%C3%AF+%2B%2520.txt")
+    known = machine.admin("catalogue_objects", machine="")["objects"]
+    assert sorted(one["key"] for one in known) == sorted([*strays, "anna-laptop/system/Ünï +%20.txt"])
+    assert machine.admin("machine_show", name="anna-laptop")["jobs"][0]["sets"] == []
+
+
+def test_a_volume_under_the_metadata_prefix_counts_its_bytes_but_not_as_a_volume(machine: Service) -> None:
+    misplaced = KEYS["volume 1"].replace("data_", "meta_")
+    machine.put(misplaced, b"0123456789")
+    machine.catalogue(misplaced)
+    assert (the_set(machine)["volumes"], the_set(machine)["bytes"]) == (0, 10)
+
+
+def test_malformed_messages_fail_alone(machine: Service) -> None:
+    import app
+
+    store(machine, "volume 1")
+    good = '{"Records": [{"s3": {"bucket": {"name": "%s"}, "object": {"key": "%s"}}}]}'
+    bodies = [
+        "not json",
+        "[]",
+        "{}",
+        '{"Records": [{}]}',
+        '{"Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": 7}}}]}',
+        '{"Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": "%ff"}}}]}',
+        good % (BUCKET, KEYS["volume 1"]),
+        '{"Service": "Amazon S3", "Event": "s3:TestEvent"}',
+    ]
+    records = [{"messageId": str(index), "receiptHandle": "r", "body": b} for index, b in enumerate(bodies)]
+    failed = app.catalogue({"Records": records}, None)["batchItemFailures"]
+    assert [one["itemIdentifier"] for one in failed] == ["0", "1", "2", "3", "4", "5"]
+    assert the_set(machine)["volumes"] == 1
+
+
+def test_freshness_is_told_by_the_buckets_clock(machine: Service) -> None:
+    old_name = {name: key.replace(FULL, "19990101T000000Z") for name, key in KEYS.items()}
+    for name, key in old_name.items():
+        machine.put(key, b"x", **({"Metadata": {"volumes": "2"}} if name == "manifest" else {}))
+    machine.catalogue(*old_name.values())
+    machine.now = machine.s3.head_object(Bucket=BUCKET, Key=old_name["manifest"])["LastModified"]
+    (job,) = machine.admin("machine_show", name="anna-laptop")["jobs"]
+    assert job["state"] == "fresh"
+    assert job["newest_complete_at"].startswith(str(machine.now.year))
+    assert NOW.year == 2026

@@ -72,7 +72,7 @@ def package_app(project: Path, stage: Stage, work_folder: Path) -> AppPackage:
 def run_chalice(arguments: list[str], project: Path, environment: dict[str, str]) -> str:
     """Runs the ``chalice`` command in a project's folder and returns what it printed."""
     run = subprocess.run(
-        [sys.executable, "-c", "from chalice.cli import main; main()", *arguments],
+        [sys.executable, "-c", "import sys; from chalice.cli import main; sys.exit(main())", *arguments],
         cwd=project,
         # It imports the app to learn its routes: no byte code may come into the package by that.
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **environment},

@@ -1,8 +1,7 @@
 """The whole service on one's own machine: MiniStack, the resources, and the app as Chalice packages it.
 
-``up`` starts MiniStack, makes the resources from ``resources.yaml``, sets by API call what the stand-in's
-CloudFormation ignores, packages the app and deploys it, and writes ``stack.json``. Each instance has a state
-folder of its own, so that tests run beside a person's.
+``up`` starts MiniStack, makes the resources, packages the app and deploys it, and writes ``stack.json``. Each
+instance has a state folder of its own, so that tests run beside a person's.
 """
 
 from __future__ import annotations
@@ -14,22 +13,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from botocore.exceptions import ClientError
-
 from ops.app_package import PROJECT, copy_project, digest_of, package_app, template_additions, with_code_at
 from ops.aws import Aws
 from ops.cloudformation import deploy_stack, physical_id
 from ops.errors import OpsError
-from ops.lifecycle import put_lifecycle_rules, wanted_rules
+from ops.lifecycle import wanted_rules
+from ops.resources import TEMPLATE_PATH, deploy_resources
 from ops.stack_file import FILE_NAME, StackDescription, read_stack
 from ops.stages import API_STAGE, LOCAL, Stage
 from ops.stand_in import HOST, StandIn, free_port
 from ops.steps import Steps, silent_steps
 
 DEFAULT_STATE_FOLDER = PROJECT / "build" / "local"
-RESOURCES_TEMPLATE = Path(__file__).with_name("resources.yaml")
 POLL_SECONDS = 0.1
-TTL_ATTRIBUTE = "expires_at_epoch"
 
 
 class LocalStack:
@@ -77,7 +73,7 @@ class LocalStack:
             return description
         aws = Aws(self._stage.region, f"http://{HOST}:{self._stand_in.port}")
         with steps.step("Making bucket, queues, table and mail identities"):
-            self._deploy_resources(aws)
+            deploy_resources(aws, self._stage, poll_seconds=POLL_SECONDS)
         with steps.step("Packaging and deploying the service"):
             self._deploy_app(aws, copy)
         description = self._describe(aws)
@@ -109,23 +105,6 @@ class LocalStack:
         for name in ("project", "packaged"):
             shutil.rmtree(self.state_folder / name, ignore_errors=True)
         (self.state_folder / "merge.json").unlink(missing_ok=True)
-
-    def _deploy_resources(self, aws: Aws) -> None:
-        stage = self._stage
-        deploy_stack(
-            aws.client("cloudformation"),
-            name=stage.resources_stack,
-            template=RESOURCES_TEMPLATE.read_text(),
-            parameters={
-                "Stage": stage.name,
-                "Sender": stage.sender,
-                "Recipient": stage.recipients[0],
-                "BucketGuards": "none",
-            },
-            poll_seconds=POLL_SECONDS,
-        )
-        put_lifecycle_rules(aws.client("s3"), stage.bucket)
-        _set_table_protection(aws, stage.table)
 
     def _deploy_app(self, aws: Aws, copy: Path) -> None:
         package = package_app(copy, self._stage, self.state_folder)
@@ -176,21 +155,5 @@ def local_stack(
 
 
 def _digest_of_everything(copy: Path, stage: Stage) -> str:
-    beside_the_app = json.dumps([RESOURCES_TEMPLATE.read_text(), template_additions(stage), wanted_rules()])
+    beside_the_app = json.dumps([TEMPLATE_PATH.read_text(), template_additions(stage), wanted_rules()])
     return hashlib.sha256((digest_of(copy) + beside_the_app).encode()).hexdigest()
-
-
-def _set_table_protection(aws: Aws, table: str) -> None:
-    """Expiry and point-in-time recovery, which the stand-in's CloudFormation takes and ignores."""
-    dynamodb = aws.client("dynamodb")
-    try:
-        dynamodb.update_time_to_live(
-            TableName=table,
-            TimeToLiveSpecification={"Enabled": True, "AttributeName": TTL_ATTRIBUTE},
-        )
-    except ClientError as error:
-        if "already enabled" not in str(error):
-            raise
-    dynamodb.update_continuous_backups(
-        TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
-    )

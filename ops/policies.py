@@ -106,7 +106,9 @@ def _table(stage: Stage, actions: list[str]) -> Statement:
 
 def _give_leases_back(stage: Stage) -> Statement:
     """The end of a run deletes the row of its lease, and no other row."""
-    statement = _allow("GiveLeasesBack", ["dynamodb:DeleteItem"], stage.arn("dynamodb", f"table/{stage.table}"))
+    statement = _allow(
+        "GiveLeasesBack", ["dynamodb:DeleteItem"], stage.arn("dynamodb", f"table/{stage.table}")
+    )
     return {**statement, "Condition": {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["LEASES"]}}}
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from ops.chalice_config import TIMEOUT_SECONDS
-from ops.local_stack import TTL_ATTRIBUTE
+from ops.resources import TEMPLATE_PATH, TTL_ATTRIBUTE
 from ops.stages import LOCAL, Stage
-
-TEMPLATE = Path(__file__).parents[2] / "ops" / "resources.yaml"
 
 
 class Loader(yaml.SafeLoader):
@@ -28,7 +25,7 @@ def _value(loader: yaml.SafeLoader, node: yaml.Node) -> Any:
     return loader.construct_sequence(node, deep=True)
 
 
-RESOURCES: dict[str, Any] = yaml.load(TEMPLATE.read_text(), Loader)["Resources"]
+RESOURCES: dict[str, Any] = yaml.load(TEMPLATE_PATH.read_text(), Loader)["Resources"]
 
 
 def named(text: str, stage: Stage = LOCAL) -> str:

@@ -1,0 +1,317 @@
+"""``panicroom backup``: check, take the lease, tidy up after an interrupted run, let duplicity work."""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from panicroom import __version__, duplicity_process
+from panicroom.api import Api, ApiError
+from panicroom.duplicity_child import ChildPlan, ResumePoint
+from panicroom.duplicity_command import backup_arguments
+from panicroom.duplicity_process import Ended, Event
+from panicroom.exit_codes import ExitCode, Problem
+from panicroom.journal import Journal, MadeVolume
+from panicroom.names import parse_name, sealed_sets, set_kind
+from panicroom.progress import Reporter, size_text
+from panicroom.resume import Decision, decide, has_changed
+from panicroom.runs import Lease, check_clock, job_lock, remembered_run
+from panicroom.secrets import passphrase_of, token_of
+from panicroom.settings import JobSettings, Settings
+from panicroom.sources import Survey, survey
+from panicroom.wire import MAX_FILES_PER_REQUEST, ErrorCode, ListedFile, RunStart, RunUpdate
+
+_STARTS = 4
+_SEALING_PATIENCE_SECONDS = 120.0
+_QUIET_MAIL = timedelta(days=8)
+
+
+@dataclass
+class _Tally:
+    """What one duplicity process reported."""
+
+    volumes: int = 0
+    sent_bytes: int = 0
+    left_out: int = 0
+    statistics: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def skipped(self) -> int:
+        return int(self.statistics.get("Errors", 0))
+
+
+def back_up(settings: Settings, job: JobSettings, wanted: str | None, reporter: Reporter) -> None:
+    """Makes one set, ``wanted`` (``full`` or ``incremental``) or as the bucket suggests.
+
+    If an earlier run left a set unfinished, that one is finished first and an increment follows at once:
+    it takes in everything that changed in between. Raises ``Problem``.
+    """
+    duplicity_process.require_gpg()
+    found = survey(job.source)
+    passphrase = passphrase_of(settings)
+    api = Api(settings.url, token_of(settings))
+    try:
+        with job_lock(settings.job_state(job.job)) as lock:
+            newest = _greet(api, job.job, reporter)
+            one = _Backup(settings, job, api, passphrase, lock, found, reporter)
+            resumed = one.make_set(wanted, newest)
+            if resumed is not None:
+                reporter.line(f"{job.job}: an increment follows for what changed during the interruption")
+                again = "full" if wanted == "full" and set_kind(resumed) == "incremental" else "incremental"
+                one.make_set(again, newest)
+    except ApiError as failure:
+        raise failure.as_problem() from None
+    finally:
+        api.close()
+
+
+def _greet(api: Api, job: str, reporter: Reporter) -> str | None:
+    """Checks clock and version with the service; when the newest complete set was made, if it knows one."""
+    status = api.machine()
+    check_clock(status.server_time)
+    mail = status.last_weekly_mail_at
+    if mail is not None:
+        age = datetime.now(timezone.utc) - datetime.fromisoformat(mail.replace("Z", "+00:00"))
+        if age > _QUIET_MAIL:
+            reporter.line(f"the last weekly mail went out {age.days} days ago; tell the owner")
+    if _version(status.newest_client_version) > _version(__version__):
+        reporter.line(f"panicroom {status.newest_client_version} is out; this is {__version__}")
+    for known in status.jobs:
+        if known.job == job:
+            return known.newest_complete_at
+    raise Problem(
+        f"the service knows no job {job!r} of this machine; ask the owner to add it", ExitCode.SETTINGS
+    )
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".") if part.isdecimal())
+
+
+class _Backup:
+    """One job's backup, while the lock is held."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        job: JobSettings,
+        api: Api,
+        passphrase: str,
+        lock: int,
+        found: Survey,
+        reporter: Reporter,
+    ) -> None:
+        self._settings, self._job, self._api = settings, job, api
+        self._passphrase, self._lock, self._survey, self._reporter = passphrase, lock, found, reporter
+        self._source = job.source.resolve()
+        self._state = settings.job_state(job.job)
+        self._archive = settings.archive(job.job)
+        self._cache = settings.job_cache(job.job)
+        self._journal = Journal(self._state / "journal.jsonl")
+
+    def make_set(self, wanted: str | None, newest_complete_at: str | None) -> str | None:
+        """Makes one set; the name of the set if it was one that an earlier run had begun."""
+        lease = self._take_lease(wanted, newest_complete_at)
+        tally, began = _Tally(), time.monotonic()
+        try:
+            resumed, kind = self._run_duplicity(lease, wanted, tally)
+        except Problem as problem:
+            lease.finish(self._update(tally, problem.exit_code, str(problem)))
+            raise
+        except BaseException:
+            lease.finish(self._update(tally, ExitCode.INTERRUPTED, "interrupted"))
+            raise
+        lease.finish(self._update(tally, ExitCode.DONE, None))
+        self._sum_up(kind, resumed is not None, tally, time.monotonic() - began)
+        return resumed
+
+    def _take_lease(self, wanted: str | None, newest_complete_at: str | None) -> Lease:
+        local = [parse_name(name) for name in self._local()]
+        known = newest_complete_at is not None or any(item and item.kind == "manifest" for item in local)
+        request = RunStart(
+            kind=wanted or ("incremental" if known else "full"),
+            clock=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            estimated_bytes=self._survey.bytes,
+            resumes=remembered_run(self._state),
+            source_files=self._survey.files,
+            source_bytes=self._survey.bytes,
+        )
+        return Lease.start(self._api, self._job.job, self._state, request)
+
+    def _run_duplicity(self, lease: Lease, wanted: str | None, tally: _Tally) -> tuple[str | None, str]:
+        """Tidies up and runs duplicity, again if it finds that it has to; the set resumed and the kind."""
+        for _start in range(_STARTS):
+            decision, sealed = self._tidy(lease)
+            if decision.resume is not None:
+                kind = set_kind(decision.resume.set)
+                reason = f"carrying on with the {kind} backup after volume {len(decision.resume.volumes) - 1}"
+                self._reporter.line(f"{self._job.job}: {reason}")
+            else:
+                kind = wanted or ("incremental" if sealed else "full")
+            if kind == "incremental" and not sealed:
+                raise Problem(
+                    "there is no full backup to build on; run: panicroom backup full", ExitCode.USAGE
+                )
+            ended = self._duplicity(lease, kind, decision, tally)
+            if ended.starts_again:
+                continue
+            problem = ended.problem(self._settings.places.log_file)
+            if problem is not None:
+                raise problem
+            return (decision.resume.set if decision.resume else None), kind
+        raise Problem(
+            "the source changes so fast that the set cannot be finished; try again later", ExitCode.TRY_LATER
+        )
+
+    def _duplicity(self, lease: Lease, kind: str, decision: Decision, tally: _Tally) -> Ended:
+        for name in ("tmp", "spool"):
+            shutil.rmtree(self._cache / name, ignore_errors=True)
+            (self._cache / name).mkdir(mode=0o700, parents=True)
+        resume = decision.resume
+        plan = ChildPlan(
+            url=self._settings.url,
+            job=self._job.job,
+            source=str(self._source),
+            run=lease.run,
+            journal=str(self._journal.path),
+            spool=str(self._cache / "spool"),
+            upload_threads=self._settings.upload_threads,
+            resume=None if resume is None else ResumePoint.after(resume.last_kept),
+        )
+
+        def on_event(event: Event) -> None:
+            self._reporter.event(event)
+            match event["event"]:
+                case "sent":
+                    tally.sent_bytes += event["bytes"]
+                case "stored":
+                    parsed = parse_name(event["name"])
+                    tally.volumes += bool(parsed and parsed.kind == "volume")
+                case "left_out":
+                    tally.left_out = event["files"]
+                case "statistics":
+                    tally.statistics = event["numbers"]
+
+        with self._reporter.task(f"{self._job.job} {kind}", self._survey.bytes):
+            return duplicity_process.run(
+                plan,
+                backup_arguments(self._settings, self._job, kind, self._source),
+                token=token_of(self._settings),
+                passphrase=self._passphrase,
+                log_file=self._settings.places.log_file,
+                on_event=on_event,
+                lock_descriptor=self._lock,
+                lost=lease.lost,
+            )
+
+    def _tidy(self, lease: Lease) -> tuple[Decision, set[str]]:
+        """Makes bucket, journal and duplicity's folder agree; what to resume, and the sets that are sealed.
+
+        A manifest on its way when the run before was killed keeps its set closed for a minute: wait.
+        """
+        give_up_at = time.monotonic() + _SEALING_PATIENCE_SECONDS
+        while True:
+            remote = self._api.files(self._job.job)
+            sealed = sealed_sets(file.name for file in remote)
+            self._reopen_signatures(sealed)
+            decision = decide(remote, self._local(), self._journal.read(), self._open_file_changed)
+            if self._apply(decision, remote, lease):
+                return decision, sealed
+            if time.monotonic() > give_up_at:
+                raise Problem("the last set is still being sealed; try again later", ExitCode.TRY_LATER)
+            time.sleep(3)
+
+    def _apply(self, decision: Decision, remote: list[ListedFile], lease: Lease) -> bool:
+        """Carries the decision out, the bucket last; False if the set there is just being sealed.
+
+        Each step alone leaves a state from which the next run decides the same or restarts the set.
+        """
+        names = decision.discard
+        for start in range(0, len(names), MAX_FILES_PER_REQUEST):
+            batch = names[start : start + MAX_FILES_PER_REQUEST]
+            refused = self._api.discards(self._job.job, lease.run, batch).refused
+            if any(refusal.error in (ErrorCode.SET_SEALING, ErrorCode.SET_SEALED) for refusal in refused):
+                return False
+            if refused:
+                raise Problem(
+                    f"the service keeps {refused[0].name} of an unfinished set: {refused[0].message}",
+                    ExitCode.DISCARD_REFUSED,
+                )
+        if decision.resume is not None:
+            for name, size in decision.resume.cut.items():
+                os.truncate(self._archive / name, size)
+        for name in decision.remove:
+            (self._archive / name).unlink(missing_ok=True)
+        self._journal.rewrite(decision.journal)
+        return True
+
+    def _reopen_signatures(self, sealed: set[str]) -> None:
+        """Undoes duplicity's last step but one where a kill came before the manifest was stored: it had
+        packed the set's local signatures already, and a resumed run has to go on writing them."""
+        for name in self._local():
+            parsed = parse_name(name)
+            if (
+                parsed
+                and parsed.kind == "signatures"
+                and parsed.set not in sealed
+                and name.endswith(".sigtar.gz")
+            ):
+                packed = self._archive / name
+                fresh = packed.with_suffix(".unpacked")
+                with gzip.open(packed, "rb") as source, fresh.open("wb") as target:
+                    shutil.copyfileobj(source, target)
+                fresh.replace(packed.with_suffix(".part"))
+                packed.unlink()
+
+    def _open_file_changed(self, volume: MadeVolume) -> bool:
+        assert volume.open_file is not None
+        path = self._source / os.fsdecode(bytes.fromhex(volume.open_file))
+        return has_changed(path, volume.began_at, volume.open_identity)
+
+    def _local(self) -> Mapping[str, int]:
+        """duplicity's files of this job and their sizes."""
+        if not self._archive.is_dir():
+            return {}
+        return {path.name: path.stat().st_size for path in self._archive.iterdir() if path.is_file()}
+
+    def _update(self, tally: _Tally, exit_code: int, message: str | None) -> RunUpdate:
+        return RunUpdate(
+            exit_code=int(exit_code),
+            volumes=tally.volumes,
+            uploaded_bytes=tally.sent_bytes,
+            files_skipped=tally.skipped,
+            message=message,
+            statistics=tally.statistics or None,
+        )
+
+    def _sum_up(self, kind: str, resumed: bool, tally: _Tally, seconds: float) -> None:
+        numbers = tally.statistics
+        changes = ", ".join(
+            f"{int(numbers.get(key, 0))} {word}"
+            for key, word in (("NewFiles", "new"), ("ChangedFiles", "changed"), ("DeletedFiles", "deleted"))
+        )
+        finished = "finished" if resumed else "done"
+        self._reporter.line(f"{self._job.job}: {kind} backup {finished}: {changes}")
+        self._reporter.line(
+            f"{self._job.job}: {tally.volumes} volumes, {size_text(tally.sent_bytes)} sent in {seconds:.0f} s"
+        )
+        if tally.skipped:
+            self._reporter.line(
+                f"{self._job.job}: {tally.skipped} files could not be read; "
+                f"see {self._settings.places.log_file}"
+            )
+
+
+def work_folder(settings: Settings, job: str) -> Path:
+    """A fresh folder for duplicity's temporary files."""
+    folder = settings.job_cache(job) / "tmp"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder

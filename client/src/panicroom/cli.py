@@ -1,0 +1,156 @@
+"""The command ``panicroom``: what can be typed. Each command has its own module, imported when used."""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from panicroom import __version__
+from panicroom.exit_codes import EXPLANATIONS, ExitCode, Problem
+
+_KINDS = {"full": "full", "incremental": "incremental", "inc": "incremental"}
+
+_EPILOG = "Exit codes: " + "; ".join(
+    f"{int(code)} {text}" for code, text in EXPLANATIONS.items() if code != ExitCode.START_AGAIN
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EPILOG)
+@click.version_option(__version__, prog_name="panicroom")
+def cli() -> None:
+    """Encrypted backups of this machine to the panicroom service.
+
+    duplicity and gpg do the work; the files go straight to the owner's S3 bucket. This machine holds no
+    cloud credentials and cannot destroy what it has stored.
+    """
+
+
+@cli.command()
+@click.argument("url")
+@click.argument("code")
+@click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    metavar="[JOB=]DIR",
+    help="The folder to back up; repeat it for each job.",
+)
+@click.option("--yes", is_flag=True, help="Ask nothing; the passphrase comes from the variable PASSPHRASE.")
+def enrol(url: str, code: str, sources: tuple[str, ...], yes: bool) -> None:
+    """Make this machine known to the service at URL, with the one-time CODE from the owner.
+
+    Asks for the folder and the passphrase unless they are given. Leaves a settings file and keeps the
+    secrets in the keyring (a private file where there is none). Running it again with the same code after
+    a lost connection is safe; with a new code it replaces this machine's token.
+    """
+    from panicroom import enrol as enrolment
+
+    passphrase = os.environ.get("PASSPHRASE")
+    if yes and not (sources and passphrase):
+        raise Problem("--yes needs --source DIR and the variable PASSPHRASE", ExitCode.USAGE)
+    for option in sources:
+        enrolment.check_source(option.partition("=")[2] or option)
+    answer = enrolment.exchange_code(url, code)
+    jobs = tuple(job.job for job in answer.jobs)
+    if sources:
+        folders = enrolment.sources_from(sources, jobs)
+    else:
+        folders = {job: enrolment.ask_source(job, click.prompt) for job in jobs}
+    if not passphrase:
+        passphrase = click.prompt(
+            "Passphrase for the encryption (empty: make one)",
+            default="",
+            hide_input=True,
+            show_default=False,
+            confirmation_prompt=True,
+        )
+    if not passphrase:
+        passphrase = enrolment.make_passphrase()
+        click.echo(
+            f"Your passphrase, without which nothing can be restored. Write it down:\n\n  {passphrase}\n"
+        )
+    path = enrolment.keep_settings(url, answer, folders, passphrase)
+    click.echo(f"{answer.machine} is enrolled; its settings are in {path}")
+    click.echo("Now run: panicroom backup")
+
+
+@cli.command()
+@click.argument("what", nargs=-1, metavar="[full|incremental] [JOB]")
+def backup(what: tuple[str, ...]) -> None:
+    """Back up all jobs, or JOB; in full where there is no full backup yet, else what changed.
+
+    A backup that was interrupted is carried on with, and what changed in the meantime follows in an
+    increment at once. Killing it, losing the network or shutting the lid is harmless.
+    """
+    from panicroom.backup import back_up
+    from panicroom.progress import make_reporter
+    from panicroom.settings import load_settings
+
+    words = list(what)
+    kind = _KINDS[words.pop(0)] if words and words[0] in _KINDS else None
+    if len(words) > 1:
+        raise Problem("give at most one JOB: panicroom backup [full|incremental] [JOB]", ExitCode.USAGE)
+    settings = load_settings()
+    reporter = make_reporter()
+    for job in [settings.job_named(words[0])] if words else settings.jobs:
+        back_up(settings, job, kind, reporter)
+
+
+@cli.command()
+@click.argument("paths", nargs=-1, metavar="[PATH ...]")
+@click.option(
+    "--to", type=click.Path(path_type=Path), required=True, metavar="DIR", help="A new or empty folder."
+)
+@click.option(
+    "--time", metavar="T", help="As it was then: 2026-11-22, 2026-11-22T20:50:00Z, 3D (three days ago)."
+)
+@click.option("--job", metavar="JOB", help="Which job; needed if this machine has several.")
+def restore(paths: tuple[str, ...], to: Path, time: str | None, job: str | None) -> None:
+    """Restore everything, or each PATH, into the folder DIR; never over existing files.
+
+    A PATH is relative to the job's source folder, or a full path below it.
+    """
+    from panicroom.progress import make_reporter
+    from panicroom.restore import restore as restore_paths
+    from panicroom.settings import load_settings
+
+    settings = load_settings()
+    if job is None and len(settings.jobs) > 1:
+        names = ", ".join(one.job for one in settings.jobs)
+        raise Problem(f"this machine has several jobs ({names}); say which: --job JOB", ExitCode.USAGE)
+    chosen = settings.job_named(job) if job else settings.jobs[0]
+    restore_paths(settings, chosen, paths, time, to.absolute(), make_reporter())
+
+
+@cli.command()
+def status() -> None:
+    """Show how fresh the backups of this machine are, as the service judges them."""
+    from panicroom.settings import load_settings
+    from panicroom.status import fetch_status, status_lines
+
+    for line in status_lines(fetch_status(load_settings())):
+        click.echo(line)
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Runs the command line; every expected failure becomes one line and its exit code here."""
+    try:
+        cli.main(arguments, prog_name="panicroom", standalone_mode=False)
+    except Problem as problem:
+        click.echo(f"panicroom: {problem}", err=True)
+        return problem.exit_code
+    except click.exceptions.Abort:
+        click.echo("panicroom: interrupted; the next run carries on from there", err=True)
+        return ExitCode.INTERRUPTED
+    except click.ClickException as error:
+        error.show(sys.stderr)
+        return error.exit_code
+    except OSError as error:
+        click.echo(f"panicroom: {error.filename or 'a file'}: {error.strerror or error}", err=True)
+        return ExitCode.INTERNAL
+    return ExitCode.DONE

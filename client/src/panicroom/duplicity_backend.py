@@ -1,0 +1,191 @@
+"""The backend ``panicroom://machine/job``: duplicity's files through the service, straight to and from S3.
+
+An error that our own transport has given up on ends the process (``Events.stop``): duplicity's retries
+could only repeat it, and it takes a refused delete for a reason to try for ever.
+"""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from duplicity import errors, log
+from duplicity.backend import Backend
+
+from panicroom.api import RUNNING_SECONDS, UNREACHABLE, Api, ApiError, reason, waits
+from panicroom.events import Events
+from panicroom.exit_codes import ExitCode
+from panicroom.journal import Journal
+from panicroom.names import parse_name
+from panicroom.uploader import Uploader
+from panicroom.wire import MAX_FILES_PER_REQUEST, DownloadPermit, ErrorCode, SetMember
+
+SCHEME = "panicroom"
+
+
+class ServiceBackend(Backend):  # type: ignore[misc]  # duplicity carries no types
+    """duplicity's view of one job. ``uploader`` and ``run`` are None where nothing may be written."""
+
+    def __init__(
+        self,
+        parsed_url: Any,
+        *,
+        api: Api,
+        job: str,
+        events: Events,
+        run: str | None,
+        uploader: Uploader | None,
+        journal: Journal | None,
+        before_volume: Callable[[str], None],
+        at_end: Callable[[], None],
+    ) -> None:
+        super().__init__(parsed_url)
+        self._api, self._job, self._events = api, job, events
+        self._run, self._uploader, self._journal = run, uploader, journal
+        self._before_volume, self._at_end = before_volume, at_end
+        self._http = httpx.Client(timeout=httpx.Timeout(60.0, connect=15.0))
+
+    def _put(self, source_path: Any, remote_filename: bytes) -> None:
+        name = os.fsdecode(remote_filename)
+        source = Path(os.fsdecode(source_path.name))
+        with self._ends_on_failure():
+            uploader = self._writing()
+            parsed = parse_name(name)
+            if parsed is not None and parsed.kind == "volume":
+                self._before_volume(name)
+                uploader.hand_over(source, name)
+            elif parsed is not None and parsed.kind == "manifest":
+                uploader.wait()
+                uploader.store(source, name, self._members(parsed.set))
+            else:
+                uploader.store(source, name)
+
+    def _validate(self, remote_filename: bytes, size: int, source_path: Any = None) -> tuple[bool, str]:
+        """True for what S3 has confirmed, and for what is in the spool: the manifest waits for that."""
+        name = os.fsdecode(remote_filename)
+        with self._ends_on_failure():
+            found = self._writing().pending_bytes(name)
+            if found is None:
+                stored = self._journal.read().stored.get(name) if self._journal else None
+                found = stored.size if stored else None
+            self._writing().raise_failure()
+        if found == size:
+            return True, ""
+        return False, f"{name} has {size} bytes here and {found} there"
+
+    def _list(self) -> list[str]:
+        with self._ends_on_failure():
+            if self._uploader is not None:
+                self._uploader.wait()
+            return [file.name for file in self._api.files(self._job)]
+
+    def _query(self, filename: bytes) -> dict[str, int]:
+        name = os.fsdecode(filename)
+        with self._ends_on_failure():
+            sizes = {file.name: file.size for file in self._api.files(self._job)}
+        return {"size": sizes.get(name, -1)}
+
+    def _delete_list(self, filenames: list[bytes]) -> None:
+        names = [os.fsdecode(filename) for filename in filenames]
+        with self._ends_on_failure():
+            for start in range(0, len(names), MAX_FILES_PER_REQUEST):
+                batch = tuple(names[start : start + MAX_FILES_PER_REQUEST])
+                answer = self._api.discards(self._job, self._run or "", batch)
+                if answer.refused:
+                    first = answer.refused[0]
+                    raise self._events.stop(
+                        ExitCode.DISCARD_REFUSED,
+                        f"the service keeps {first.name}, which duplicity wanted to delete: {first.message}",
+                    )
+
+    def _delete(self, filename: bytes) -> None:
+        self._delete_list([filename])
+
+    def _get(self, remote_filename: bytes, local_path: Any) -> None:
+        name = os.fsdecode(remote_filename)
+        target = Path(os.fsdecode(local_path.name))
+        pauses = waits(RUNNING_SECONDS)
+        while True:
+            with self._ends_on_failure():
+                permit = self._permit(name)
+            trouble = self._fetch(permit, target)
+            if trouble is None:
+                return
+            pause = next(pauses, None)
+            if pause is None:
+                raise self._events.stop(ExitCode.TRY_LATER, f"{name} cannot be downloaded: {trouble}")
+            time.sleep(pause)
+
+    def _close(self) -> None:
+        self._at_end()
+        self._http.close()
+        self._api.close()
+
+    def _permit(self, name: str) -> DownloadPermit:
+        permit = self._api.downloads(self._job, (name,)).files[0]
+        if permit.error == ErrorCode.NOT_FOUND:
+            raise errors.BackendException(f"{name} is not stored", code=log.ErrorCode.backend_not_found)
+        if permit.error is not None:
+            raise ApiError(permit.error, permit.message or permit.error)
+        if permit.url is None:
+            state = "is being thawed" if permit.thawing else "is archived and has to be thawed first"
+            raise self._events.stop(ExitCode.TRY_LATER, f"{name} {state}; try again later")
+        return permit
+
+    def _fetch(self, permit: DownloadPermit, target: Path) -> str | None:
+        """Downloads into ``target``; what went wrong, if anything did."""
+        assert permit.url is not None
+        try:
+            with self._http.stream("GET", permit.url) as response:
+                if response.status_code != 200:
+                    return f"S3 answers HTTP {response.status_code}"
+                size = 0
+                with target.open("wb") as file:
+                    for chunk in response.iter_raw(256 * 1024):
+                        size += file.write(chunk)
+                        self._events.send("received", bytes=len(chunk))
+        except httpx.TransportError as error:
+            return reason(error)
+        if permit.size is not None and size != permit.size:
+            return f"{size} of {permit.size} bytes arrived"
+        return None
+
+    def _members(self, set_name: str) -> tuple[SetMember, ...]:
+        """Every volume and signature file of the set as S3 confirmed it, in this run or an earlier one."""
+        assert self._journal is not None
+        stored = self._journal.read().stored.values()
+        chosen = [
+            file
+            for file in stored
+            if file.set == set_name
+            and (named := parse_name(file.name))
+            and named.kind in ("volume", "signatures")
+        ]
+        return tuple(
+            SetMember(file.name, file.size, file.etag) for file in sorted(chosen, key=lambda f: f.name)
+        )
+
+    def _writing(self) -> Uploader:
+        if self._uploader is None:
+            raise self._events.stop(ExitCode.INTERNAL, "this command must not write to the backup")
+        return self._uploader
+
+    @contextmanager
+    def _ends_on_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except ApiError as failure:
+            problem = failure.as_problem()
+            message = str(problem)
+            if failure.code == UNREACHABLE:
+                message += "; what was stored is kept, the next run carries on from there"
+            raise self._events.stop(problem.exit_code, message) from None
+        except OSError as error:
+            raise self._events.stop(ExitCode.SPACE, f"the spool cannot be written: {error}") from None

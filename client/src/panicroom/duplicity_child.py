@@ -1,0 +1,286 @@
+"""The process that is duplicity: the real thing, with a backend and the cure for its resume put in.
+
+The client starts its own executable with ``PANICROOM_CHILD`` naming a plan (``ChildPlan``) and with
+duplicity's arguments; so ``sys.argv`` is what duplicity expects, a restart of itself by ``execve`` included.
+
+What is changed in duplicity 3.2.1, and why (resume.py has the whole story):
+
+- ``backend.import_backends`` does nothing: fifty unused backends take longer than a small increment.
+- ``diffdir.DirDelta_WriteSig`` and ``dup_temp.get_fileobj_duppath`` are watched, to write into the journal
+  how far signatures and manifest reach when a volume is finished.
+- On a resumed run the local signatures go on where they were cut, instead of being made from today's files;
+  and ``diffdir.collate2iters``, the one place where all files pass, drops what the kept volumes hold
+  already and what has changed since the set began.
+- ``os.execve`` ends the process, for the client to look at the bucket again and start another.
+"""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from panicroom.events import Events
+from panicroom.exit_codes import ExitCode
+from panicroom.journal import Journal, MadeVolume
+from panicroom.names import parse_name
+from panicroom.resume import changed_since, has_changed, identity_of
+
+PLAN_VARIABLE = "PANICROOM_CHILD"
+TOKEN_VARIABLE = "PANICROOM_TOKEN"
+
+
+@dataclass(frozen=True)
+class ResumePoint:
+    """Where a resumed set goes on: the last volume that is kept ends here."""
+
+    set: str
+    began_at: float
+    open_file: str | None
+    open_identity: tuple[int, ...] | None
+
+    @staticmethod
+    def after(volume: MadeVolume) -> ResumePoint:
+        return ResumePoint(volume.set, volume.began_at, volume.open_file, volume.open_identity)
+
+
+@dataclass(frozen=True)
+class ChildPlan:
+    """What the client hands to its duplicity process; no secrets (those are in the environment)."""
+
+    url: str
+    job: str
+    source: str | None = None
+    run: str | None = None
+    journal: str | None = None
+    spool: str | None = None
+    upload_threads: int = 4
+    resume: ResumePoint | None = None
+    events_descriptor: int | None = None
+    lock_descriptor: int | None = None
+
+    def to_text(self) -> str:
+        return json.dumps(dataclasses.asdict(self))
+
+    @staticmethod
+    def from_text(text: str) -> ChildPlan:
+        data = json.loads(text)
+        if data["resume"] is not None:
+            identity = data["resume"]["open_identity"]
+            data["resume"]["open_identity"] = None if identity is None else tuple(identity)
+            data["resume"] = ResumePoint(**data["resume"])
+        return ChildPlan(**data)
+
+
+def main() -> NoReturn:
+    """Runs duplicity on ``sys.argv``; never returns."""
+    began_at = time.time()  # before duplicity reads anything
+    plan = ChildPlan.from_text(os.environ[PLAN_VARIABLE])
+    for descriptor in (plan.events_descriptor, plan.lock_descriptor):
+        if descriptor is not None:
+            os.set_inheritable(descriptor, False)  # gpg, and the agent it leaves behind, must not hold them
+    events = Events(plan.events_descriptor)
+    _end_with_the_client()
+
+    from duplicity import __main__ as duplicity_main
+    from duplicity import backend, log
+
+    watch = _Watch(plan, events, began_at)
+    watch.install()
+    backend.import_backends = lambda: None
+    backend.uses_netloc.append("panicroom")
+    backend.register_backend("panicroom", watch.make_backend)
+    os.execve = _start_again(events)
+    log.setup()
+    duplicity_main.dup_run()
+    sys.exit(ExitCode.DONE)
+
+
+def _end_with_the_client() -> None:
+    """The client holds the other end of our standard input: when that closes, it is gone, however it died.
+
+    A backup that goes on without its client would upload while the next run resumes the same set.
+    """
+
+    def watch() -> None:
+        while os.read(0, 1):
+            pass
+        if os.getpgrp() == os.getpid():
+            os.killpg(os.getpgrp(), signal.SIGKILL)
+        os._exit(ExitCode.INTERRUPTED)
+
+    threading.Thread(target=watch, name="client-watch", daemon=True).start()
+
+
+def _start_again(events: Events) -> Any:
+    def execve(*_arguments: object) -> NoReturn:
+        raise events.stop(ExitCode.START_AGAIN, "duplicity starts the set over")
+
+    return execve
+
+
+class _Watch:
+    """Sees what duplicity makes, keeps the journal, and steers a resumed run."""
+
+    def __init__(self, plan: ChildPlan, events: Events, began_at: float) -> None:
+        self._plan, self._events = plan, events
+        self._began_at = plan.resume.began_at if plan.resume else began_at
+        self._journal = Journal(Path(plan.journal)) if plan.journal else None
+        self._blocks: Any = None
+        self._signatures: Any = None
+        self._manifest: Any = None
+
+    def install(self) -> None:
+        from duplicity import config, diffdir, dup_main, dup_temp, file_naming
+
+        delta, open_local, collate = (
+            diffdir.DirDelta_WriteSig,
+            dup_temp.get_fileobj_duppath,
+            diffdir.collate2iters,
+        )
+        position = dup_main.restart_position_iterator
+
+        def watched_delta(*arguments: Any) -> Any:
+            self._blocks = delta(*arguments)
+            return self._blocks
+
+        def watched_open(
+            dirpath: Any, partname: Any, permname: Any, remname: Any, overwrite: bool = False
+        ) -> Any:
+            parsed = file_naming.parse(partname)
+            signatures = parsed.type in ("full-sig", "new-sig")
+            file = open_local(dirpath, partname, permname, remname, overwrite=overwrite and not signatures)
+            if signatures:
+                self._signatures = file
+            elif parsed.manifest:
+                self._manifest = file
+            return file
+
+        def resumed_collate(first: Any, second: Any) -> Any:
+            pairs = collate(first, second)
+            return self._what_is_left(pairs, config.restart) if config.restart else pairs
+
+        def resumed_position(blocks: Any) -> None:
+            # Without an open file the first block is the first one needed. duplicity would take it for a
+            # missing file, put it back, and forget its name in the manifest's range of the volume.
+            if config.restart.last_block:
+                position(blocks)
+
+        diffdir.DirDelta_WriteSig = watched_delta
+        dup_temp.get_fileobj_duppath = watched_open
+        diffdir.collate2iters = resumed_collate
+        dup_main.restart_position_iterator = resumed_position
+
+    def make_backend(self, parsed_url: Any) -> Any:
+        from panicroom.api import RUNNING_SECONDS, Api
+        from panicroom.duplicity_backend import ServiceBackend
+        from panicroom.uploader import Uploader
+
+        plan = self._plan
+        api = Api(plan.url, os.environ[TOKEN_VARIABLE], patience_seconds=RUNNING_SECONDS)
+        uploader = None
+        if plan.run is not None and plan.spool is not None and self._journal is not None:
+            uploader = Uploader(
+                api,
+                plan.job,
+                plan.run,
+                self._journal,
+                Path(plan.spool),
+                plan.upload_threads,
+                on_sent=lambda count: self._events.send("sent", bytes=count),
+                on_stored=lambda file: self._events.send("stored", name=file.name, size=file.size),
+            )
+        return ServiceBackend(
+            parsed_url,
+            api=api,
+            job=plan.job,
+            events=self._events,
+            run=plan.run,
+            uploader=uploader,
+            journal=self._journal,
+            before_volume=self._made,
+            at_end=self._report,
+        )
+
+    def _made(self, name: str) -> None:
+        """A volume is finished: writes down how far the local files reach at this moment."""
+        parsed = parse_name(name)
+        if self._journal is None or parsed is None or parsed.volume is None:
+            return
+        index, next_block = self._blocks.get_previous_index()
+        open_file = b"/".join(index) if index and next_block else None
+        identity = None
+        if open_file is not None and self._plan.source is not None:
+            identity = identity_of(Path(self._plan.source) / os.fsdecode(open_file))
+        self._journal.made(
+            MadeVolume(
+                name=name,
+                set=parsed.set,
+                volume=parsed.volume,
+                signature_bytes=self._signatures.tell(),
+                manifest_bytes=self._manifest.tell(),
+                began_at=self._began_at,
+                open_file=None if open_file is None else open_file.hex(),
+                open_identity=identity,
+            )
+        )
+        from duplicity import diffdir
+
+        self._events.send("read", bytes=diffdir.stats.SourceFileSize)
+
+    def _what_is_left(self, pairs: Iterable[tuple[Any, Any]], restart: Any) -> Iterator[tuple[Any, Any]]:
+        """Of all (path now, path in the signatures): those that the rest of the set has to hold.
+
+        Dropping a pair means "as in the set before", for the volumes and for the signatures alike.
+        """
+        point = self._plan.resume
+        if point is None:
+            raise self._events.stop(ExitCode.START_AGAIN, "the set cannot be resumed")
+        left_out = 0
+        for now, before in pairs:
+            index = (now or before).index
+            if index < restart.last_index or (index == restart.last_index and not restart.last_block):
+                continue
+            if index == restart.last_index:
+                # Its first blocks are stored. It is read again from its beginning, for its signature.
+                self._check_open_file(point)
+                yield now, before
+                self._check_open_file(point)
+            elif (
+                now
+                and now.stat
+                and not now.isdir()
+                and changed_since(now.stat.st_ctime, now.stat.st_mtime, point.began_at)
+            ):
+                left_out += 1
+            else:
+                yield now, before
+        self._events.send("left_out", files=left_out)
+
+    def _check_open_file(self, point: ResumePoint) -> None:
+        if point.open_file is None or self._plan.source is None:
+            raise self._events.stop(ExitCode.START_AGAIN, "the journal does not know the open file")
+        path = Path(self._plan.source) / os.fsdecode(bytes.fromhex(point.open_file))
+        if has_changed(path, point.began_at, point.open_identity):
+            raise self._events.stop(ExitCode.START_AGAIN, "the open file has changed")
+
+    def _report(self) -> None:
+        from duplicity import diffdir
+
+        if diffdir.stats is not None:
+            numbers = {
+                name: value
+                for name in diffdir.stats.stat_attrs
+                if isinstance(value := diffdir.stats.get_stat(name), (int, float))
+            }
+            self._events.send("statistics", numbers=numbers)

@@ -1,0 +1,80 @@
+"""duplicity's arguments. Pure: what runs them is duplicity_process.py."""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from panicroom.names import ARCHIVE_PREFIX, METADATA_PREFIX
+from panicroom.settings import JobSettings, Settings
+
+
+def backup_arguments(settings: Settings, job: JobSettings, kind: str, source: Path) -> list[str]:
+    """``kind`` is ``full`` or ``incremental``; ``source`` is the folder with its links resolved."""
+    return [
+        kind,
+        *_common(settings, job.job),
+        "--volsize",
+        str(settings.volume_mb),
+        "--jsonstat",
+        # macOS changes its host name with the network; the service knows the machine by its token.
+        "--allow-source-mismatch",
+        *_own_folders(settings, source),
+        *(["--exclude-filelist", str(job.filelist)] if job.filelist else []),
+        str(source),
+        _target(settings, job.job),
+    ]
+
+
+def restore_arguments(
+    settings: Settings, job: str, to: Path, time: str | None, path: str | None
+) -> list[str]:
+    """Restores all of a job, or ``path`` (relative to the source), into ``to``, as of ``time``."""
+    return [
+        "restore",
+        *_common(settings, job),
+        *(["--time", time] if time else []),
+        *(["--path-to-restore", path] if path else []),
+        _target(settings, job),
+        str(to),
+    ]
+
+
+def _common(settings: Settings, job: str) -> Iterable[str]:
+    return [
+        "--file-prefix-archive",
+        ARCHIVE_PREFIX,
+        "--file-prefix-manifest",
+        METADATA_PREFIX,
+        "--file-prefix-signature",
+        METADATA_PREFIX,
+        "--file-prefix-jsonstat",
+        METADATA_PREFIX,
+        "--archive-dir",
+        str(settings.archives),
+        "--name",
+        settings.archive_name(job),
+        "--tempdir",
+        str(settings.job_cache(job) / "tmp"),
+        # Our transport is patient already; a second try is for what only duplicity sees (a wrong hash).
+        "--num-retries",
+        "2",
+        "--backend-retry-delay",
+        "1",
+    ]
+
+
+def _own_folders(settings: Settings, source: Path) -> Iterable[str]:
+    """Leaves out the client's own working folders, which change under duplicity's eyes."""
+    folders = [settings.places.cache, settings.places.state]
+    inside = [folder.resolve() for folder in folders if folder.resolve().is_relative_to(source)]
+    if not inside:
+        return []
+    excludes = [argument for folder in inside for argument in ("--exclude", str(folder))]
+    return ["--filter-literal", *excludes, "--filter-globbing"]
+
+
+def _target(settings: Settings, job: str) -> str:
+    return f"panicroom://{settings.machine}/{job}"

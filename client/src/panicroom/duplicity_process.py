@@ -1,0 +1,213 @@
+"""Runs duplicity as a process of its own, relays what it reports, and says in one line how it failed."""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from panicroom.duplicity_child import PLAN_VARIABLE, TOKEN_VARIABLE, ChildPlan
+from panicroom.exit_codes import ExitCode, Problem
+
+_LOG_BYTES = 5 * 2**20
+_SECONDS_TO_END = 10.0
+_SHOWN_LINES = 6
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a duplicity process ended. ``stopped`` is set where our own code ended it on purpose."""
+
+    exit_code: int
+    stopped: Problem | None
+    errors: tuple[str, ...]
+
+    @property
+    def starts_again(self) -> bool:
+        return self.stopped is not None and self.stopped.exit_code == ExitCode.START_AGAIN
+
+    def problem(self, log_file: Path) -> Problem | None:
+        """None if all went well; else one line for a person."""
+        if self.stopped is not None:
+            return self.stopped
+        return None if self.exit_code == 0 else explain(self.exit_code, self.errors, log_file)
+
+
+def run(
+    plan: ChildPlan,
+    arguments: list[str],
+    *,
+    token: str,
+    passphrase: str,
+    log_file: Path,
+    on_event: Callable[[Event], None],
+    lock_descriptor: int | None = None,
+    lost: Callable[[], Problem | None] = lambda: None,
+) -> Ended:
+    """Starts duplicity and waits for it. ``lost`` is asked twice a second whether it must end."""
+    reading, writing = os.pipe()
+    plan = replace(plan, events_descriptor=writing, lock_descriptor=lock_descriptor)
+    environment = {
+        **os.environ,
+        PLAN_VARIABLE: plan.to_text(),
+        TOKEN_VARIABLE: token,
+        "PASSPHRASE": passphrase,
+    }
+    # Python's own variables could make duplicity refuse to start, or find other code than ours.
+    for variable in ("PYTHONOPTIMIZE", "PYTHONPATH", "PYTHONHOME"):
+        environment.pop(variable, None)
+    with _open_log(log_file, arguments) as log, tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            [str(executable()), *arguments],
+            stdin=subprocess.PIPE,  # held open: it closes when we are gone, and duplicity ends with it
+            stdout=log,
+            stderr=errors,
+            env=environment,
+            pass_fds=[writing, *([lock_descriptor] if lock_descriptor is not None else [])],
+            start_new_session=True,  # Ctrl-C comes to us alone, and the whole group can be ended
+        )
+        os.close(writing)
+        stopped: Problem | None = None
+        try:
+            for event in _events(process, reading):
+                if event is None:
+                    if stopped is None and (stopped := lost()) is not None:
+                        end_group(process)
+                elif event.get("event") == "stop":
+                    stopped = Problem(str(event["message"]), ExitCode(event["exit_code"]))
+                else:
+                    on_event(event)
+        finally:
+            os.close(reading)
+            end_group(process)
+            assert process.stdin is not None
+            with contextlib.suppress(OSError):
+                process.stdin.close()
+            errors.seek(0)
+            text = errors.read().decode(errors="replace")
+            log.write(text.encode())
+    return Ended(process.returncode, stopped, tuple(line for line in text.splitlines() if line.strip()))
+
+
+def explain(exit_code: int, errors: tuple[str, ...], log_file: Path) -> Problem:
+    """One line for the way duplicity failed, with what it said last where the line alone is not enough."""
+    text = "\n".join(errors)
+    if "decryption failed" in text or "Bad session key" in text or "bad passphrase" in text.lower():
+        return Problem(
+            "the passphrase does not open this backup; check the one in PASSPHRASE or in the keyring",
+            ExitCode.PASSPHRASE,
+        )
+    known = {
+        # duplicity.log.ErrorCode
+        7: ("the filelist cannot be read", ExitCode.SETTINGS),
+        14: ("the filelist has a pattern outside of the source folder", ExitCode.SETTINGS),
+        15: ("the filelist has a wrong pattern", ExitCode.SETTINGS),
+        16: (
+            "the filelist ends with an include line, which changes nothing; end it with '- **'",
+            ExitCode.SETTINGS,
+        ),
+        11: ("the folder to restore to is not empty", ExitCode.TARGET),
+        19: ("that path is not in the backup at that time", ExitCode.NOT_FOUND),
+        20: ("the backup holds no files at that time", ExitCode.NOT_FOUND),
+        35: ("there is too little space for volumes in the cache folder", ExitCode.SPACE),
+        53: ("the disk is full", ExitCode.SPACE),
+        37: ("too few files may be open at once; run: ulimit -n 1024", ExitCode.DUPLICITY),
+    }
+    if "No space left on device" in text:
+        return Problem("the disk is full; make room in the cache folder and run again", ExitCode.SPACE)
+    if "No backup chain found" in text:
+        return Problem("there is no backup of that job at that time", ExitCode.NOT_FOUND)
+    if exit_code in known:
+        message, code = known[exit_code]
+        return Problem(message, code)
+    if exit_code < 0:
+        name = signal.Signals(-exit_code).name
+        return Problem(
+            f"duplicity was ended by {name}; run again, it carries on from there", ExitCode.DUPLICITY
+        )
+    said = " | ".join(line.strip() for line in errors[-_SHOWN_LINES:]) or "it said nothing"
+    return Problem(f"duplicity failed with code {exit_code} (more in {log_file}): {said}", ExitCode.DUPLICITY)
+
+
+def executable() -> Path:
+    """Our own command as a file that can be executed: duplicity may start ``sys.argv[0]`` again."""
+    candidates = [Path(sys.argv[0]), Path(sys.executable).with_name("panicroom")]
+    found = shutil.which("panicroom")
+    if found:
+        candidates.append(Path(found))
+    for candidate in candidates:
+        if candidate.name == "panicroom" and os.access(candidate, os.X_OK) and candidate.is_file():
+            return candidate.absolute()
+    raise Problem(
+        "the command panicroom is not installed as a script; install it with pipx or pip", ExitCode.INTERNAL
+    )
+
+
+def require_gpg() -> None:
+    if shutil.which("gpg") is None:
+        raise Problem("gpg is missing; install it: apt install gnupg, or brew install gnupg", ExitCode.GPG)
+
+
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """Ends the process and what it started, politely first."""
+    for wave in (signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, wave)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_SECONDS_TO_END)
+
+
+def _events(process: subprocess.Popen[bytes], reading: int) -> Any:
+    """Yields events as they come, and None twice a second; ends with the process.
+
+    Not with the pipe: gpg's agent may outlive duplicity and hold it.
+    """
+    os.set_blocking(reading, False)
+    rest = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(reading, selectors.EVENT_READ)
+        while True:
+            over = process.poll() is not None
+            if selector.select(timeout=0 if over else 0.5):
+                try:
+                    data = os.read(reading, 65536)
+                except BlockingIOError:
+                    data = b""
+                if not data:
+                    process.wait()
+                    return
+                *lines, rest = (rest + data).split(b"\n")
+                for line in lines:
+                    yield json.loads(line)
+            elif over:
+                return
+            yield None
+
+
+def _open_log(path: Path, arguments: list[str]) -> Any:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.exists() and path.stat().st_size > _LOG_BYTES:
+        path.replace(path.with_name(path.name + ".1"))
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    log = os.fdopen(descriptor, "ab", buffering=0)
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    log.write(f"--- {now} duplicity {shlex.join(arguments)}\n".encode(errors="surrogateescape"))
+    return log

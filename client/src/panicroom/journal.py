@@ -1,0 +1,126 @@
+"""What this machine knows of the set that it is writing: the ground on which a killed run is resumed.
+
+One line of JSON an event, appended as it happens. For each volume: what was made (with the lengths of
+duplicity's local signature and manifest files at that moment), and what S3 confirmed. duplicity resumes on
+the strength of names alone; with this journal a resumed run trusts only volumes that are, by S3's ETag,
+the very ones that the local files describe.
+"""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from panicroom.settings import write_private
+
+
+@dataclass(frozen=True)
+class MadeVolume:
+    """A volume as duplicity finished it.
+
+    ``signature_bytes``: the local signatures up to here describe volumes 1..``volume`` and no more.
+    ``manifest_bytes``: the local manifest up to here describes volumes 1..``volume`` - 1.
+    ``began_at``: when the set's first run began, in seconds since 1970: before any file was read.
+    ``open_file``: the path (hex of its bytes, relative to the source) of which this volume holds
+    only the first blocks, with its ``open_identity`` then; None where the volume ends with a whole file.
+    """
+
+    name: str
+    set: str
+    volume: int
+    signature_bytes: int
+    manifest_bytes: int
+    began_at: float
+    open_file: str | None = None
+    open_identity: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file that S3 confirmed; ``etag`` without quotes."""
+
+    name: str
+    set: str
+    size: int
+    sha256: str
+    etag: str
+
+
+@dataclass(frozen=True)
+class JournalState:
+    """The latest word of the journal on each name."""
+
+    volumes: dict[str, MadeVolume]
+    stored: dict[str, StoredFile]
+
+
+def _made(fields: dict[str, Any]) -> MadeVolume:
+    identity = fields.pop("open_identity", None)
+    return MadeVolume(**fields, open_identity=None if identity is None else tuple(identity))
+
+
+class Journal:
+    """The file; safe to append to from several threads."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+
+    def made(self, volume: MadeVolume) -> None:
+        self._append({"made": dataclasses.asdict(volume)})
+
+    def stored(self, file: StoredFile) -> None:
+        self._append({"stored": dataclasses.asdict(file)})
+
+    def read(self) -> JournalState:
+        """A volume made again is no longer stored until S3 has confirmed its new bytes."""
+        volumes: dict[str, MadeVolume] = {}
+        stored: dict[str, StoredFile] = {}
+        try:
+            lines = self.path.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            lines = []
+        for line in lines:
+            try:
+                event = json.loads(line)
+                if "made" in event:
+                    volume = _made(event["made"])
+                    volumes[volume.name] = volume
+                    stored.pop(volume.name, None)
+                elif "stored" in event:
+                    file = StoredFile(**event["stored"])
+                    stored[file.name] = file
+            except (ValueError, TypeError):
+                continue  # a line torn by a power cut; what it said is then simply not known
+        return JournalState(volumes, stored)
+
+    def rewrite(self, state: JournalState) -> None:
+        """Replaces the journal in one step."""
+        events: list[dict[str, Any]] = [{"made": dataclasses.asdict(item)} for item in state.volumes.values()]
+        events += [{"stored": dataclasses.asdict(item)} for item in state.stored.values()]
+        write_private(self.path, "".join(json.dumps(event) + "\n" for event in events))
+
+    def _append(self, event: dict[str, Any]) -> None:
+        line = (json.dumps(event) + "\n").encode()
+        with self._lock:
+            # One write, so that a kill leaves a whole line or none; opened each time, since a line a
+            # volume is rare and an inherited descriptor would outlive a rewrite.
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            try:
+                if os.lseek(descriptor, 0, os.SEEK_END) and not self._ends_with_newline():
+                    line = b"\n" + line
+                os.write(descriptor, line)
+            finally:
+                os.close(descriptor)
+
+    def _ends_with_newline(self) -> bool:
+        with self.path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) == b"\n"

@@ -1,0 +1,109 @@
+"""The lease of a run: taken, kept alive, given back. A lost one ends the run."""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import threading
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+
+from panicroom.api import Api, ApiError
+from panicroom.exit_codes import ExitCode, Problem
+from panicroom.settings import write_private
+from panicroom.wire import ErrorCode, RunStart, RunUpdate
+
+CLOCK_TOLERANCE_SECONDS = 600
+_HEARTBEAT_SECONDS = 300.0
+
+
+@contextlib.contextmanager
+def job_lock(folder: Path) -> Iterator[int]:
+    """Holds the job on this machine; yields the descriptor, which duplicity's process inherits, so that a
+    client that died does not free the job while its duplicity still lives."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Problem(
+                "a backup of this job is running on this machine already", ExitCode.TRY_LATER
+            ) from None
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def check_clock(server_time: str) -> None:
+    """A Problem if this clock is so wrong that its sets would be refused or would poison the chain."""
+    try:
+        theirs = datetime.fromisoformat(server_time.replace("Z", "+00:00"))
+    except ValueError:
+        return
+    ahead = (datetime.now(timezone.utc) - theirs).total_seconds()
+    if abs(ahead) > CLOCK_TOLERANCE_SECONDS:
+        word = "ahead" if ahead > 0 else "behind"
+        raise Problem(
+            f"this machine's clock is {abs(ahead) / 60:.0f} minutes {word} the service's; set it right first",
+            ExitCode.CLOCK,
+        )
+
+
+class Lease:
+    """A run that has begun. ``lost`` tells the Problem that must end it, once there is one."""
+
+    def __init__(self, api: Api, job: str, run: str, remembered: Path, heartbeat_seconds: float) -> None:
+        self.run = run
+        self._api, self._job = api, job
+        self._remembered = remembered
+        self._lost: Problem | None = None
+        self._over = threading.Event()
+        self._heart = threading.Thread(target=self._beat, args=(heartbeat_seconds,), daemon=True)
+        self._heart.start()
+
+    @staticmethod
+    def start(api: Api, job: str, folder: Path, request: RunStart) -> Lease:
+        """Takes the lease, at once where the run before was ours and ended without saying so.
+
+        The run's id is on disk before anything is stored in its name.
+        """
+        remembered = folder / "run.json"
+        started = api.start_run(job, request)
+        check_clock(started.server_time)
+        write_private(remembered, json.dumps({"run": started.run}) + "\n")
+        return Lease(api, job, started.run, remembered, min(_HEARTBEAT_SECONDS, started.lease_seconds / 4))
+
+    def lost(self) -> Problem | None:
+        return self._lost
+
+    def finish(self, update: RunUpdate) -> None:
+        """Tells how it ended and gives the lease back. Best effort: the next run takes over by its id."""
+        self._over.set()
+        try:
+            self._api.update_run(self._job, self.run, update)
+        except ApiError:
+            return
+        self._remembered.unlink(missing_ok=True)
+
+    def _beat(self, seconds: float) -> None:
+        while not self._over.wait(seconds):
+            try:
+                self._api.update_run(self._job, self.run, RunUpdate())
+            except ApiError as failure:
+                if failure.code in (ErrorCode.LEASE_LOST, ErrorCode.UNKNOWN_RUN):
+                    self._lost = failure.as_problem()
+                    return
+
+
+def remembered_run(folder: Path) -> str | None:
+    """The run of this client that has not ended properly, if there is one."""
+    try:
+        return str(json.loads((folder / "run.json").read_text(encoding="utf-8"))["run"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,110 @@
+"""The token's secret and the passphrase: in the keyring where there is a real one, else in a private file.
+
+``PANICROOM_KEYRING=file`` forces the file (servers, tests). ``PASSPHRASE`` in the environment always
+wins over a stored passphrase, as it does for duplicity.
+"""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from panicroom.exit_codes import ExitCode, Problem
+from panicroom.settings import Settings, write_private
+
+_KEYRING_SERVICE = "panicroom"
+
+
+def usual_store() -> str:
+    """``keyring`` if this machine has one that keeps secrets, else ``file``."""
+    if os.environ.get("PANICROOM_KEYRING") == "file":
+        return "file"
+    import keyring  # slow to import, and most commands do not need it
+    from keyring.errors import KeyringError
+
+    try:
+        # The stand-ins for "no keyring" have a priority of zero or less.
+        return "keyring" if keyring.get_keyring().priority >= 1 else "file"
+    except (KeyringError, RuntimeError):
+        return "file"
+
+
+class SecretStore:
+    """Texts by name, in the keyring or in ``secrets.json``; names carry the machine, as keyrings are shared."""
+
+    def __init__(self, kind: str, config: Path) -> None:
+        self.kind = kind
+        self._file = config / "secrets.json"
+
+    def get(self, name: str) -> str | None:
+        if self.kind == "file":
+            return self._read().get(name)
+        import keyring
+        from keyring.errors import KeyringError
+
+        try:
+            return keyring.get_password(_KEYRING_SERVICE, name)
+        except KeyringError as error:
+            raise Problem(
+                f"the keyring cannot be read ({error}); unlock it and try again", ExitCode.SETTINGS
+            ) from None
+
+    def put(self, name: str, value: str) -> None:
+        if self.kind == "file":
+            write_private(self._file, json.dumps({**self._read(), name: value}, indent=1) + "\n")
+            return
+        import keyring
+        from keyring.errors import KeyringError
+
+        try:
+            keyring.set_password(_KEYRING_SERVICE, name, value)
+        except KeyringError as error:
+            raise Problem(
+                f"the keyring refuses to store a secret ({error}); set PANICROOM_KEYRING=file to use a file",
+                ExitCode.SETTINGS,
+            ) from None
+
+    def remove(self, name: str) -> None:
+        """Forgets ``name``; no error if it is not there."""
+        if self.get(name) is None:
+            return
+        if self.kind == "file":
+            write_private(
+                self._file,
+                json.dumps({key: text for key, text in self._read().items() if key != name}) + "\n",
+            )
+            return
+        import keyring
+
+        keyring.delete_password(_KEYRING_SERVICE, name)
+
+    def _read(self) -> dict[str, str]:
+        try:
+            data = json.loads(self._file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise Problem(f"{self._file} cannot be read: {error}", ExitCode.SETTINGS) from None
+        return {str(name): str(text) for name, text in data.items()}
+
+
+def token_of(settings: Settings) -> str:
+    """``<machine>.<secret>``, what the service asks for as bearer token."""
+    secret = SecretStore(settings.secrets, settings.places.config).get(f"{settings.machine}.secret")
+    if secret is None:
+        raise Problem(
+            "the token of this machine is gone; ask the owner for a code and enrol again", ExitCode.SETTINGS
+        )
+    return f"{settings.machine}.{secret}"
+
+
+def passphrase_of(settings: Settings) -> str:
+    """The passphrase of this machine's backups."""
+    stored = SecretStore(settings.secrets, settings.places.config).get(f"{settings.machine}.passphrase")
+    passphrase = os.environ.get("PASSPHRASE") or stored
+    if not passphrase:
+        raise Problem("the passphrase is missing; give it in the variable PASSPHRASE", ExitCode.PASSPHRASE)
+    return passphrase

@@ -1,0 +1,232 @@
+"""The settings file, and where everything of the client lives on this machine.
+
+``PANICROOM_CONFIG_DIR``, ``PANICROOM_STATE_DIR`` and ``PANICROOM_CACHE_DIR`` override the platform's
+places: for tests, for servers, and for several machines on one host.
+"""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import platformdirs
+
+from panicroom.exit_codes import ExitCode, Problem
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+MACHINE_OR_JOB = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
+
+_TEMPLATE = """\
+# Settings of panicroom on this machine. Period, storage and retention live in the service.
+
+[service]
+url = {url}
+machine = {machine}
+# Where the token and the passphrase are kept: "keyring", or "file" (a private file beside this one).
+secrets = {secrets}
+
+[upload]
+# Size of one volume in MB (2^20 bytes). 25 suits a home folder, 200 suits photos.
+volume_mb = 25
+# Volumes on their way at the same time.
+upload_threads = 4
+"""
+
+_JOB_TEMPLATE = """
+[jobs.{job}]
+source = {source}
+# What to leave out, in duplicity's own syntax: a file of "- pattern" and "+ pattern" lines, relative to
+# this folder.
+# filelist = "exclude.txt"
+"""
+
+
+@dataclass(frozen=True)
+class Places:
+    """The folders of this client: settings, what must survive (state), what can be made again (cache)."""
+
+    config: Path
+    state: Path
+    cache: Path
+
+    @property
+    def settings_file(self) -> Path:
+        return self.config / "panicroom.toml"
+
+    @property
+    def log_file(self) -> Path:
+        return self.state / "panicroom.log"
+
+
+def places() -> Places:
+    """The folders, from the environment or the platform's custom; nothing is created."""
+
+    def place(variable: str, usual: str) -> Path:
+        return Path(os.environ.get(variable) or usual).absolute()
+
+    return Places(
+        config=place("PANICROOM_CONFIG_DIR", platformdirs.user_config_dir("panicroom")),
+        state=place("PANICROOM_STATE_DIR", platformdirs.user_state_dir("panicroom")),
+        cache=place("PANICROOM_CACHE_DIR", platformdirs.user_cache_dir("panicroom")),
+    )
+
+
+@dataclass(frozen=True)
+class JobSettings:
+    """One job: its source folder, and the file of include and exclude lines if there is one."""
+
+    job: str
+    source: Path
+    filelist: Path | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All of panicroom.toml, checked."""
+
+    url: str
+    machine: str
+    secrets: str
+    volume_mb: int
+    upload_threads: int
+    jobs: tuple[JobSettings, ...]
+    places: Places
+
+    def job_named(self, name: str) -> JobSettings:
+        """The job, or a Problem that lists those there are."""
+        for job in self.jobs:
+            if job.job == name:
+                return job
+        known = ", ".join(job.job for job in self.jobs)
+        raise Problem(f"there is no job {name!r} on this machine; its jobs are: {known}", ExitCode.SETTINGS)
+
+    @property
+    def archives(self) -> Path:
+        """The parent of duplicity's folders of signatures and manifests, one a job."""
+        return self.places.cache / "archive"
+
+    def archive(self, job: str) -> Path:
+        """Where duplicity keeps this job's signatures and manifests."""
+        return self.archives / self.archive_name(job)
+
+    def archive_name(self, job: str) -> str:
+        return f"{self.machine}.{job}"  # a dot occurs in no name, so two pairs never meet
+
+    def job_state(self, job: str) -> Path:
+        """Lock, journal and run of a job."""
+        return self.places.state / self.machine / job
+
+    def job_cache(self, job: str) -> Path:
+        """Volumes being made (``tmp``) and being sent (``spool``): one file system, for hard links."""
+        return self.places.cache / "work" / self.archive_name(job)
+
+
+def check_url(url: str) -> str:
+    """``url`` without a trailing slash; a Problem unless it is https, or http on this very machine."""
+    parts = urlsplit(url)
+    loopback = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    if not parts.hostname or (parts.scheme != "https" and not (parts.scheme == "http" and loopback)):
+        raise Problem(f"{url!r} is no service URL: it must begin with https://", ExitCode.USAGE)
+    return url.rstrip("/")
+
+
+def load_settings() -> Settings:
+    """Reads panicroom.toml; a Problem names the line or the setting that is wrong."""
+    where = places()
+    path = where.settings_file
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise Problem(
+            "this machine is not enrolled; run: panicroom enrol URL CODE", ExitCode.SETTINGS
+        ) from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise Problem(f"{path} cannot be read: {error}", ExitCode.SETTINGS) from None
+    return _checked(data, where)
+
+
+def _checked(data: dict[str, Any], where: Places) -> Settings:
+    path = where.settings_file
+
+    def setting(table: dict[str, Any], name: str, kind: type[Any], usual: Any = None) -> Any:
+        value = table.get(name, usual)
+        if type(value) is not kind or value == "":
+            word = {str: "a text", int: "a whole number", dict: "a table"}[kind]
+            raise Problem(f"{path}: {name} must be {word}", ExitCode.SETTINGS)
+        return value
+
+    service = setting(data, "service", dict)
+    upload = setting(data, "upload", dict, {})
+    tables = setting(data, "jobs", dict, {})
+    jobs = []
+    for name, table in tables.items():
+        if not MACHINE_OR_JOB.fullmatch(name) or not isinstance(table, dict):
+            raise Problem(f"{path}: [jobs.{name}] is no job", ExitCode.SETTINGS)
+        filelist = setting(table, "filelist", str, None) if "filelist" in table else None
+        jobs.append(
+            JobSettings(
+                job=name,
+                source=Path(setting(table, "source", str)).expanduser(),
+                filelist=where.config / Path(filelist).expanduser() if filelist else None,
+            )
+        )
+    if not jobs:
+        raise Problem(f"{path}: there is no job; add a table [jobs.system]", ExitCode.SETTINGS)
+    volume_mb = setting(upload, "volume_mb", int, 25)
+    upload_threads = setting(upload, "upload_threads", int, 4)
+    if not 1 <= volume_mb <= 4096 or not 1 <= upload_threads <= 32:
+        raise Problem(
+            f"{path}: volume_mb must be between 1 and 4096, upload_threads between 1 and 32",
+            ExitCode.SETTINGS,
+        )
+    machine = setting(service, "machine", str)
+    if not MACHINE_OR_JOB.fullmatch(machine):
+        raise Problem(f"{path}: {machine!r} is no name of a machine", ExitCode.SETTINGS)
+    store = setting(service, "secrets", str, "file")
+    if store not in ("keyring", "file"):
+        raise Problem(f'{path}: secrets must be "keyring" or "file"', ExitCode.SETTINGS)
+    return Settings(
+        url=check_url(setting(service, "url", str)),
+        machine=machine,
+        secrets=store,
+        volume_mb=volume_mb,
+        upload_threads=upload_threads,
+        jobs=tuple(jobs),
+        places=where,
+    )
+
+
+def write_settings(where: Places, url: str, machine: str, secrets: str, sources: dict[str, Path]) -> None:
+    """Writes panicroom.toml whole (private, atomically); ``sources`` maps jobs to folders."""
+    # A TOML basic string and a JSON string agree on everything that a path or a URL can hold.
+    text = _TEMPLATE.format(
+        url=json.dumps(url, ensure_ascii=False), machine=json.dumps(machine), secrets=json.dumps(secrets)
+    )
+    for job, source in sources.items():
+        text += _JOB_TEMPLATE.format(job=job, source=json.dumps(str(source), ensure_ascii=False))
+    write_private(where.settings_file, text)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replaces ``path`` in one step by a file that only its owner can read."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = path.with_name(path.name + ".new")
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)

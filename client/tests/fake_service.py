@@ -1,0 +1,357 @@
+"""A stand-in for the service and for S3, in memory, with the rules that matter to a client.
+
+API under ``/api``, presigned URLs under ``/s3``. S3's part checks exactly what a presigned PUT of the real
+service signs: length, SHA-256, first write (412). Tests can look at everything, hold a PUT in mid-air
+(``on_put``) and make calls fail (``trouble``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from panicroom.names import parse_name, sealed_sets
+
+CODE = "one-time-code"
+MACHINE = "laptop"
+
+
+def now_text(offset_seconds: float = 0) -> str:
+    return (datetime.now(timezone.utc) + timedelta(seconds=offset_seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass
+class Stored:
+    data: bytes
+    etag: str
+    stored_at: str
+
+
+@dataclass
+class FakeService:
+    """State and rules. Keys are ``<job>/<name>``."""
+
+    jobs: tuple[str, ...] = ("system",)
+    clock_offset_seconds: float = 0
+    manifest_url_seconds: float = 2
+    page_size: int = 50
+    refuse_discards: bool = False
+    objects: dict[str, Stored] = field(default_factory=dict)
+    secret_sha256: str | None = None
+    runs: list[dict[str, Any]] = field(default_factory=list)
+    lease: dict[str, str] = field(default_factory=dict)
+    permits: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sealing: dict[str, float] = field(default_factory=dict)
+    upload_requests: int = 0
+    discarded: list[str] = field(default_factory=list)
+    replaced: list[str] = field(default_factory=list)
+    on_put: Callable[[str, str], None] = lambda name, phase: None
+    """Called with the name and ``begin`` (before the body is read), ``store`` and ``end`` (stored)."""
+    trouble: Callable[[str, str], int | None] = lambda method, path: None
+    """An HTTP status with which to answer instead, or -1 to cut the connection."""
+
+    def __post_init__(self) -> None:
+        self.lock = threading.RLock()
+        self._numbers = itertools.count(1)
+        service = self
+
+        class Handler(_Handler):
+            fake = service
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    @property
+    def root(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    @property
+    def url(self) -> str:
+        return f"{self.root}/api"
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+    def names(self, job: str = "system") -> list[str]:
+        return sorted(key.split("/", 1)[1] for key in self.objects if key.startswith(f"{job}/"))
+
+    def sealed(self, job: str = "system") -> list[str]:
+        return sorted(sealed_sets(self.names(job)), key=lambda name: name.rsplit(".", 1)[-1])
+
+    # ------------------------------------------------------------ the API
+
+    def call(self, method: str, path: list[str], query: dict[str, list[str]], body: Any) -> tuple[int, Any]:
+        match method, path:
+            case "GET", ["machine"]:
+                return 200, self._machine()
+            case "POST", ["jobs", job, "runs"]:
+                return self._start_run(job, body)
+            case "PATCH", ["jobs", job, "runs", run]:
+                if self.lease.get(job) != run:
+                    return 409, {"error": "lease_lost", "message": "another run holds the job"}
+                record = next(item for item in self.runs if item["run"] == run)
+                record["beats"] = record.get("beats", 0) + 1
+                if "exit_code" in body:
+                    record.update(body)
+                    del self.lease[job]
+                return 200, {}
+            case "GET", ["jobs", job, "files"]:
+                return 200, self._files(job, query.get("after", [""])[0])
+            case "POST", ["jobs", job, "uploads"]:
+                if self.lease.get(job) != body["run"]:
+                    return 409, {"error": "lease_lost", "message": "another run holds the job"}
+                self.upload_requests += 1
+                return 200, {"files": [self._permit(job, file) for file in body["files"]]}
+            case "POST", ["jobs", job, "downloads"]:
+                return 200, {"files": [self._download(job, name) for name in body["names"]]}
+            case "POST", ["jobs", job, "discards"]:
+                return self._discard(job, body)
+        return 403, {"message": "Missing Authentication Token"}
+
+    def enrol(self, body: Any) -> tuple[int, Any]:
+        if body["code"] != CODE:
+            return 403, {"error": "bad_code", "message": "this code is unknown; ask the owner for a new one"}
+        if self.secret_sha256 not in (None, body["secret_sha256"]):
+            return 403, {"error": "code_used", "message": "this code was used already; ask for a new one"}
+        self.secret_sha256 = body["secret_sha256"]
+        return 200, {
+            "machine": MACHINE,
+            "jobs": [{"job": job, "period_seconds": 86400} for job in self.jobs],
+        }
+
+    def authorized(self, header: str | None) -> bool:
+        machine, _, secret = (header or "").removeprefix("Bearer ").partition(".")
+        return machine == MACHINE and hashlib.sha256(secret.encode()).hexdigest() == self.secret_sha256
+
+    def _machine(self) -> Any:
+        jobs = [
+            {
+                "job": job,
+                "state": "fresh" if self.sealed(job) else "never",
+                "period_seconds": 86400,
+                "grace_seconds": 86400,
+                "archive_class": "GLACIER_IR",
+                "archive_after_days": 7,
+                "newest_complete_at": now_text() if self.sealed(job) else None,
+                "chain_length": len(self.sealed(job)),
+                "stored_bytes": sum(len(item.data) for item in self.objects.values()),
+            }
+            for job in self.jobs
+        ]
+        return {
+            "machine": MACHINE,
+            "server_time": now_text(self.clock_offset_seconds),
+            "jobs": jobs,
+            "newest_client_version": "0.1.0",
+            "oldest_client_version": "0.1.0",
+        }
+
+    def _start_run(self, job: str, body: Any) -> tuple[int, Any]:
+        holder = self.lease.get(job)
+        if holder is not None and holder != body.get("resumes"):
+            return 409, {"error": "run_in_progress", "message": "another run of this job is in progress"}
+        run = f"run-{next(self._numbers)}"
+        self.lease[job] = run
+        self.runs.append({"run": run, "kind": body["kind"], "job": job, "resumes": body.get("resumes")})
+        return 200, {"run": run, "server_time": now_text(self.clock_offset_seconds), "lease_seconds": 1200}
+
+    def _files(self, job: str, after: str) -> Any:
+        names = [name for name in self.names(job) if name > after]
+        page = names[: self.page_size]
+        files = [
+            {
+                "name": name,
+                "size": len(self.objects[f"{job}/{name}"].data),
+                "etag": self.objects[f"{job}/{name}"].etag,
+                "stored_at": self.objects[f"{job}/{name}"].stored_at,
+                "storage_class": "STANDARD",
+            }
+            for name in page
+        ]
+        return {"files": files, **({"next": page[-1]} if len(names) > len(page) else {})}
+
+    def _permit(self, job: str, file: Any) -> Any:
+        name, key = file["name"], f"{job}/{file['name']}"
+        parsed = parse_name(name)
+        if parsed is None:
+            return {"name": name, "error": "bad_name", "message": f"{name} is no duplicity file"}
+        lapses = self.sealing.get(f"{job}/{parsed.set}", 0)
+        there = self.objects.get(key)
+        if there and hashlib.sha256(there.data).hexdigest() == file["sha256"]:
+            return {"name": name, "present": True, "etag": there.etag}
+        if parsed.set in self.sealed(job) and parsed.kind != "jsonstat":
+            return {"name": name, "error": "set_sealed", "message": f"{parsed.set} is sealed"}
+        if lapses > time.monotonic() and parsed.kind != "manifest":
+            return {
+                "name": name,
+                "error": "set_sealing",
+                "message": "being sealed",
+                "retry_after_seconds": 1,
+            }
+        if parsed.kind == "manifest":
+            refusal = self._gate(job, parsed.set, file.get("set"))
+            if refusal:
+                return {"name": name, **refusal}
+            self.sealing[f"{job}/{parsed.set}"] = time.monotonic() + self.manifest_url_seconds
+        if there:
+            del self.objects[key]  # the delete marker that the service writes itself
+            self.replaced.append(name)
+        permit = f"p{next(self._numbers)}"
+        self.permits[permit] = {
+            "key": key,
+            "size": file["size"],
+            "sha256": file["sha256"],
+            "lapses": time.monotonic() + (self.manifest_url_seconds if parsed.kind == "manifest" else 60),
+        }
+        return {
+            "name": name,
+            "url": f"{self.root}/s3/{key}?permit={permit}",
+            "headers": {"If-None-Match": "*", "Content-Length": str(file["size"]), "x-amz-tagging": "a=b"},
+        }
+
+    def _gate(self, job: str, set_name: str, members: Any) -> Any:
+        if members is None:
+            return {"error": "set_list_missing", "message": "a manifest needs the list of its set"}
+        told = {item["name"]: (item["size"], item["etag"]) for item in members}
+        held = {
+            name: (len(self.objects[f"{job}/{name}"].data), self.objects[f"{job}/{name}"].etag)
+            for name in self.names(job)
+            if (parsed := parse_name(name)) and parsed.set == set_name
+        }
+        wrong = sorted(name for name, facts in told.items() if held.get(name) != facts)
+        if wrong:
+            return {
+                "error": "set_incomplete",
+                "message": f"{wrong[0]} is missing or different",
+                "names": wrong,
+            }
+        for name in set(held) - set(told):
+            del self.objects[f"{job}/{name}"]
+            self.discarded.append(name)
+        return None
+
+    def _download(self, job: str, name: str) -> Any:
+        there = self.objects.get(f"{job}/{name}")
+        if there is None:
+            return {"name": name, "error": "not_found", "message": f"{name} is not stored"}
+        return {"name": name, "url": f"{self.root}/s3/{job}/{name}", "size": len(there.data)}
+
+    def _discard(self, job: str, body: Any) -> tuple[int, Any]:
+        if self.lease.get(job) != body["run"]:
+            return 409, {"error": "lease_lost", "message": "another run holds the job"}
+        discarded, refused = [], []
+        for name in body["names"]:
+            parsed = parse_name(name)
+            assert parsed is not None, name
+            error = None
+            if parsed.set in self.sealed(job) or self.refuse_discards:
+                error = "set_sealed"
+            elif self.sealing.get(f"{job}/{parsed.set}", 0) > time.monotonic():
+                error = "set_sealing"
+            if error:
+                refused.append({"name": name, "error": error, "message": f"{parsed.set} is {error}"})
+            else:
+                self.objects.pop(f"{job}/{name}", None)
+                self.discarded.append(name)
+                discarded.append(name)
+        return 200, {"discarded": discarded, "refused": refused}
+
+    # ------------------------------------------------------------ S3
+
+    def put(self, permit_id: str, data: bytes, headers: Any) -> tuple[int, str]:
+        permit = self.permits.get(permit_id)
+        if permit is None or permit["lapses"] < time.monotonic():
+            return 403, "<Error><Code>AccessDenied</Code></Error>"
+        if headers["If-None-Match"] != "*" or len(data) != permit["size"]:
+            return 403, "<Error><Code>SignatureDoesNotMatch</Code></Error>"
+        if hashlib.sha256(data).hexdigest() != permit["sha256"]:
+            return 400, "<Error><Code>BadDigest</Code></Error>"
+        if permit["key"] in self.objects:
+            return 412, "<Error><Code>PreconditionFailed</Code></Error>"
+        etag = hashlib.md5(data).hexdigest()
+        self.objects[permit["key"]] = Stored(data, etag, now_text())
+        return 200, etag
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    fake: FakeService
+
+    def log_message(self, *_arguments: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self._serve("GET")
+
+    def do_POST(self) -> None:
+        self._serve("POST")
+
+    def do_PATCH(self) -> None:
+        self._serve("PATCH")
+
+    def do_PUT(self) -> None:
+        self._serve("PUT")
+
+    def _serve(self, method: str) -> None:
+        parts = urlsplit(self.path)
+        path = [unquote(part) for part in parts.path.strip("/").split("/")]
+        status = self.fake.trouble(method, parts.path)
+        if status == -1:
+            self.close_connection = True
+            self.connection.close()
+            return
+        if path[0] == "s3" and method == "PUT":
+            self.fake.on_put(path[-1], "begin")
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if status is not None:
+            self._answer(status, b'{"message": "trouble"}', {})
+        elif path[0] == "s3":
+            self._serve_s3(method, "/".join(path[1:]), parse_qs(parts.query), body)
+        else:
+            with self.fake.lock:
+                if path[1:] == ["enrolments"]:
+                    code, answer = self.fake.enrol(json.loads(body))
+                elif not self.fake.authorized(self.headers.get("Authorization")):
+                    code, answer = 403, {"Message": "User is not authorized"}
+                else:
+                    code, answer = self.fake.call(
+                        method, path[1:], parse_qs(parts.query), json.loads(body) if body else {}
+                    )
+            self._answer(code, json.dumps(answer).encode(), {})
+
+    def _serve_s3(self, method: str, key: str, query: dict[str, list[str]], body: bytes) -> None:
+        if method == "GET":
+            stored = self.fake.objects.get(key)
+            self._answer(200 if stored else 404, stored.data if stored else b"", {})
+            return
+        name = key.rsplit("/", 1)[-1]
+        self.fake.on_put(name, "store")
+        with self.fake.lock:
+            status, text = self.fake.put(query["permit"][0], body, self.headers)
+        if status == 200:
+            self.fake.on_put(name, "end")
+            self._answer(200, b"", {"ETag": f'"{text}"'})
+        else:
+            self._answer(status, text.encode(), {})
+
+    def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        try:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+        except OSError:
+            self.close_connection = True

@@ -1,0 +1,31 @@
+"""The client as installed, with real duplicity and gpg, against the fake service."""
+
+from __future__ import annotations
+
+import time
+
+from conftest import Laptop
+from trees import differences, make_tree, snapshot
+
+
+def test_full_change_increment_and_restore_of_both_states(laptop: Laptop) -> None:
+    """What was on disk at each backup comes back, bytes, modes, times and links."""
+    make_tree(laptop.source)
+    laptop.enrol()
+    laptop.succeed("backup")
+    first = snapshot(laptop.source)
+
+    (laptop.source / "d1" / "file-01").write_bytes(b"changed")
+    (laptop.source / "d2" / "file-02").unlink()
+    (laptop.source / "d2" / "new").write_bytes(b"new")
+    time.sleep(1)
+    laptop.succeed("backup")
+    second = snapshot(laptop.source)
+
+    sets = laptop.service.sealed()
+    assert [name.split(".")[0] for name in sets] == ["full", "inc"]
+    times = [name.rsplit(".", 1)[-1] for name in sets]
+    assert differences(first, snapshot(laptop.restore(times[0]))) == []
+    assert differences(second, snapshot(laptop.restore(times[1]))) == []
+    assert differences(second, snapshot(laptop.restore())) == []
+    assert all(run["exit_code"] == 0 for run in laptop.service.runs)

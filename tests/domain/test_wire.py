@@ -1,0 +1,74 @@
+"""The contract: what one side writes the other reads, and a wrong field is named."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib import wire
+
+MEMBERS = st.builds(wire.SetMember, st.text(), st.integers(), st.text())
+FILES = st.builds(
+    wire.UploadFile,
+    st.text(),
+    st.integers(),
+    st.text(),
+    st.none() | st.lists(MEMBERS, max_size=3).map(tuple),
+)
+REQUESTS = st.builds(wire.UploadRequest, st.text(), st.lists(FILES, max_size=3).map(tuple))
+
+
+@given(REQUESTS)
+def test_what_is_written_is_read_back(request: wire.UploadRequest) -> None:
+    assert wire.from_json(wire.UploadRequest, json.loads(json.dumps(wire.to_json(request)))) == request
+
+
+@given(
+    st.builds(
+        wire.RunUpdate,
+        st.none() | st.integers(),
+        statistics=st.none() | st.dictionaries(st.text(), st.floats(allow_nan=False)),
+    )
+)
+def test_optional_fields_and_mappings_survive(update: wire.RunUpdate) -> None:
+    assert wire.from_json(wire.RunUpdate, json.loads(json.dumps(wire.to_json(update)))) == update
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(JSON)
+def test_anything_else_is_an_error_of_the_contract_never_another(data: object) -> None:
+    try:
+        wire.from_json(wire.UploadRequest, data)
+    except wire.WireError:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ([], "the body must be an object"),
+        ({"files": []}, "run is missing"),
+        ({"run": 7, "files": []}, "run must be a text"),
+        ({"run": "r", "files": {}}, "files must be a list"),
+        ({"run": "r", "files": [{"name": "n", "size": 1.5, "sha256": ""}]}, "files[0].size must be a whole number"),
+        ({"run": "r", "files": [{"name": "n", "size": True, "sha256": ""}]}, "files[0].size must be a whole number"),
+        ({"run": "r", "files": [{"name": None, "size": 1, "sha256": ""}]}, "files[0].name must be a text"),
+    ],
+)
+def test_the_field_that_is_wrong_is_named(data: object, message: str) -> None:
+    with pytest.raises(wire.WireError) as error:
+        wire.from_json(wire.UploadRequest, data)
+    assert str(error.value) == message
+
+
+def test_unknown_fields_are_ignored_so_that_either_side_may_be_newer() -> None:
+    request = wire.from_json(wire.DownloadRequest, {"names": ["n"], "tomorrow": {"x": 1}})
+    assert request == wire.DownloadRequest(("n",))

@@ -186,7 +186,7 @@ def _show_job(job: dict[str, Any]) -> None:
 
 def _set_state(backup_set: dict[str, Any]) -> str:
     if backup_set.get("gaps"):
-        return "missing volumes " + ", ".join(str(gap) for gap in backup_set["gaps"])
+        return f"missing volumes {backup_set['gaps']}"
     if backup_set["complete"]:
         return "complete"
     return "sealed, not complete" if backup_set["sealed"] else "open"

@@ -95,13 +95,15 @@ def run(job: str, run: str) -> Response:
 def uploads(job: str) -> Response:
     now = web.now()
     store = wiring.machine_store()
-    _, known_job, desk = authenticate_for_job(store, _authorization(), job, now)
+    caller, known_job, desk = authenticate_for_job(store, _authorization(), job, now)
     request = web.read_body(app.current_request, wire.UploadRequest)
     hold_lease(store, known_job, desk, request.run, now)
     answer = issue_upload_urls(
+        store,
         wiring.catalogue_store(),
         wiring.buckets(),
         wiring.discard_function(),
+        caller,
         known_job,
         request.files,
         now,

@@ -85,7 +85,7 @@ def report_desk(now: datetime) -> ReportDesk:
 
 
 def admin_desk(now: datetime) -> AdminDesk:
-    return AdminDesk(machine_store(), catalogue_store(), settings().bucket, report_desk(now), now)
+    return AdminDesk(machine_store(), catalogue_store(), buckets(), settings().bucket, report_desk(now), now)
 
 
 def catalogue_desk(now: datetime) -> CatalogueDesk:

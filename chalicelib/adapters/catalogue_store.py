@@ -37,6 +37,23 @@ class CatalogueStore:
     def sets(self, job: Job) -> list[BackupSet]:
         return [rows.set_of(item) for item in self._table.query(rows.job_partition(job), "SET#")]
 
+    def visible_sets(self, job: Job) -> list[BackupSet]:
+        """The sets that count: without those that the owner has put into quarantine."""
+        hidden = self.quarantined(job)
+        return [backup_set for backup_set in self.sets(job) if backup_set.set_id not in hidden]
+
+    def quarantine(self, job: Job, set_id: SetId, *, hide: bool) -> None:
+        key = (rows.job_partition(job), rows.quarantine_sort_key(set_id))
+        if hide:
+            self._table.put({"pk": key[0], "sk": key[1], "schema": rows.SCHEMA_VERSION})
+        else:
+            self._table.delete(*key)
+
+    def quarantined(self, job: Job) -> frozenset[SetId]:
+        """The sets that the owner hides from the listing."""
+        found = self._table.query(rows.job_partition(job), rows.quarantine_sort_key(None))
+        return frozenset(rows.quarantined_set_of(item) for item in found)
+
     def read_page(self, job: Job, set_id: SetId, names: Sequence[str]) -> SetPage:
         """The set and those of its objects that ``names`` lists, in one consistent read."""
         set_key = (rows.job_partition(job), rows.set_sort_key(set_id))

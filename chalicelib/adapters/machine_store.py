@@ -203,7 +203,28 @@ class MachineStore:
                 values={":run": last_run.run},
             )
 
-    # ------------------------------------------------------------ downloads and notices
+    # ------------------------------------------------------------ caps and notices
+
+    def count_upload(self, machine: Machine, size_bytes: int) -> bool:
+        """False if that would exceed what the machine may store.
+
+        Every permission counts, used or not, and nothing is ever taken off, so the count errs towards refusing;
+        ``set_stored_bytes`` corrects it from the bucket.
+        """
+        try:
+            self._table.add(
+                f"STORED#{machine.name}",
+                "bytes",
+                "permitted_bytes",
+                size_bytes,
+                at_most=machine.storage_cap_bytes,
+            )
+        except ConditionFailed:
+            return False
+        return True
+
+    def set_stored_bytes(self, machine: Machine, size_bytes: int) -> None:
+        self._table.update(f"STORED#{machine.name}", "bytes", {"permitted_bytes": size_bytes})
 
     def count_download(self, machine: Machine, size_bytes: int, now: datetime) -> bool:
         """False if that would exceed the machine's daily cap (UTC days)."""

@@ -7,9 +7,11 @@ LEASES                 <machine>/<job>    Lease
 CODES                  <hash>             EnrolmentCode
 JOB#<machine>/<job>    SET#<set>          BackupSet, with a revision
                        GATE#<set>         Gate
+                       QUARANTINE#<set>   a set that the owner hides from the listing
                        RUN#<run>          a run as the client told it
 OBJECTS#<machine>/<job>  <file name>      ObjectRow
 STRAYS                 <bucket>/<key>     ObjectRow of a key that is no file of a known job
+STORED#<machine>       bytes              bytes permitted for upload, every version counted
 DOWNLOADS#<machine>    <day>              bytes handed out for download
 NOTICES                <time>#<id>        something the owner is to be told
 REPORTS                <issue>            a weekly mail, being sent or sent
@@ -187,6 +189,15 @@ def set_sort_key(set_id: SetId) -> str:
 
 def gate_sort_key(set_id: SetId) -> str:
     return f"GATE#{set_id}"
+
+
+def quarantine_sort_key(set_id: SetId | None) -> str:
+    """The row's key; for ``None`` what all such keys begin with."""
+    return f"QUARANTINE#{set_id or ''}"
+
+
+def quarantined_set_of(item: Item) -> SetId:
+    return SetId.parse(item["sk"].removeprefix("QUARANTINE#"))
 
 
 def gate_of(item: Item | None) -> Gate:

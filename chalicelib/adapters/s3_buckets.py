@@ -81,6 +81,11 @@ class Buckets:
             yield from files
             after = files[-1].name if files else ""
 
+    def bytes_of_all_versions(self, bucket: str, prefix: str) -> int:
+        """What is billed under a prefix: noncurrent versions too, which a plain listing does not show."""
+        pages = self._client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
+        return sum(version["Size"] for page in pages for version in page.get("Versions", []))
+
     def presign_put(
         self, location: Location, upload: UploadFile, headers: SignedHeaders, life: timedelta
     ) -> tuple[str, dict[str, str]]:

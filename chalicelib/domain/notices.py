@@ -9,6 +9,7 @@ CODE_REUSED = "code_reused"
 SECOND_RUN = "second_run"
 DISCARD_REFUSED = "discard_refused"
 LATE_UPLOAD = "late_upload"
+STORAGE_CAP_REACHED = "storage_cap_reached"
 DOWNLOAD_CAP_REACHED = "download_cap_reached"
 
 

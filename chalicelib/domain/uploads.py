@@ -28,6 +28,9 @@ DOWNLOAD_URL_LIFE = timedelta(minutes=5)
 DISCARD_LOCK_LIFE = timedelta(seconds=60)
 """Longer than the discard function may run, so that a lapsed lock never belongs to a call still at work."""
 
+MAX_VOLUME_BYTES = 2**30
+"""Volumes have 25 MB by default and 200 MB for photos; signatures may be larger."""
+
 MAX_NAME_LENGTH = 200
 """duplicity's longest name has about a hundred characters."""
 
@@ -70,7 +73,9 @@ def check_upload(upload: UploadFile, now: datetime) -> BackupFile:
     if upload.size < 1:
         raise Refusal(ErrorCode.BAD_REQUEST, "size must be the file's length in bytes, at least 1.")
     if upload.size > MAX_SINGLE_PUT_BYTES:
-        raise Refusal(ErrorCode.FILE_TOO_LARGE, "A file may have 5 GB at most. Choose smaller volumes.")
+        raise Refusal(ErrorCode.FILE_TOO_LARGE, "A file may have 5 GB at most.")
+    if file.kind is FileKind.VOLUME and upload.size > MAX_VOLUME_BYTES:
+        raise Refusal(ErrorCode.FILE_TOO_LARGE, "A volume may have 1 GB at most. Set a smaller volume_mb.")
     return file
 
 

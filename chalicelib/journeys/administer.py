@@ -13,6 +13,7 @@ from typing import Any
 
 from chalicelib.adapters.catalogue_store import CatalogueStore
 from chalicelib.adapters.machine_store import MachineStore
+from chalicelib.adapters.s3_buckets import Buckets
 from chalicelib.domain.freshness import State
 from chalicelib.domain.machines import (
     CODE_BYTES,
@@ -25,7 +26,7 @@ from chalicelib.domain.machines import (
     format_code,
     sha256_hex,
 )
-from chalicelib.domain.names import Location, is_identifier
+from chalicelib.domain.names import Location, SetId, is_identifier
 from chalicelib.domain.refusals import Refusal
 from chalicelib.domain.sets import BackupSet, ObjectRow, format_ranges
 from chalicelib.journeys.describe_machine import describe_job, format_wire_time
@@ -44,6 +45,7 @@ OBJECTS_A_PAGE = 5_000
 class AdminDesk:
     machines: MachineStore
     catalogue: CatalogueStore
+    buckets: Buckets
     bucket: str
     report: ReportDesk
     now: datetime
@@ -66,6 +68,8 @@ def administer(desk: AdminDesk, request: Arguments) -> Answer:
 def machine_add(desk: AdminDesk, request: Arguments) -> Answer:
     """A new machine, or a new code (and perhaps new jobs) for one that is there."""
     name = _identifier(request, "name")
+    if request.get("bucket") is not None or request.get("prefix") is not None:
+        raise bad_request("A bucket of your own cannot be taken over yet. Leave --bucket and --prefix out.")
     jobs = request.get("jobs") or [DEFAULT_JOB]
     if not isinstance(jobs, list) or not all(isinstance(job, str) and is_identifier(job) for job in jobs):
         raise bad_request(f"Names of jobs are {NAME_FORM}.")
@@ -103,8 +107,9 @@ def machine_show(desk: AdminDesk, request: Arguments) -> Answer:
     jobs = []
     for job in desk.machines.jobs(machine.name):
         sets = sorted(desk.catalogue.sets(job), key=lambda one: one.set_id.end)
+        hidden = desk.catalogue.quarantined(job)
         status = to_json(describe_job(desk.catalogue, machine, job, desk.now))
-        jobs.append({**status, "sets": [_describe_set(backup_set) for backup_set in sets]})
+        jobs.append({**status, "sets": [_describe_set(one, one.set_id in hidden) for one in sets]})
     return {
         "machine": machine.name,
         "status": _status(machine, desk.now),
@@ -163,6 +168,39 @@ def machine_remove(desk: AdminDesk, request: Arguments) -> Answer:
     return {"machine": machine.name, "kept": f"What it stored stays in the bucket under {machine.name}/."}
 
 
+def machine_rotate(desk: AdminDesk, request: Arguments) -> Answer:
+    """A new code for a machine that is there; its token works until the code is used."""
+    machine = _known_machine(desk, request)
+    return machine_add(
+        desk, {"name": machine.name, "jobs": [j.name for j in desk.machines.jobs(machine.name)]}
+    )
+
+
+def machine_recount(desk: AdminDesk, request: Arguments) -> Answer:
+    """Counts what the machine has in the bucket, every version, for its storage cap."""
+    machine = _known_machine(desk, request)
+    stored = desk.buckets.bytes_of_all_versions(desk.bucket, f"{machine.name}/")
+    desk.machines.set_stored_bytes(machine, stored)
+    return {"machine": machine.name, "stored_bytes": stored, "storage_cap_bytes": machine.storage_cap_bytes}
+
+
+# ---------------------------------------------------------------- sets
+
+
+def set_quarantine(desk: AdminDesk, request: Arguments) -> Answer:
+    """Hides a set from the listing (or shows it again), so that increments go on without it; deletes nothing."""
+    job = _known_job(desk, request)
+    try:
+        set_id = SetId.parse(str(request.get("set")))
+    except ValueError:
+        raise bad_request("Name the set as 'ops machine show' does, such as full.20261122T205000Z.") from None
+    if set_id not in {backup_set.set_id for backup_set in desk.catalogue.sets(job)}:
+        raise Refusal(ErrorCode.NOT_FOUND, f"{job.machine}/{job.name} has no set {set_id}.")
+    hide = request.get("release") is not True
+    desk.catalogue.quarantine(job, set_id, hide=hide)
+    return {"machine": job.machine, "job": job.name, "set": str(set_id), "quarantined": hide}
+
+
 # ---------------------------------------------------------------- catalogue and report
 
 
@@ -200,6 +238,9 @@ COMMANDS: Mapping[str, Callable[[AdminDesk, Arguments], Answer]] = {
     "machine_resume": machine_resume,
     "machine_revoke": machine_revoke,
     "machine_remove": machine_remove,
+    "machine_rotate": machine_rotate,
+    "machine_recount": machine_recount,
+    "set_quarantine": set_quarantine,
     "catalogue_objects": catalogue_objects,
     "report_preview": report_preview,
     "report_send": report_send,
@@ -225,6 +266,14 @@ def _known_machine(desk: AdminDesk, request: Arguments) -> Machine:
     if machine is None:
         raise Refusal(ErrorCode.NOT_FOUND, f"There is no machine called {name}. See 'ops machine list'.")
     return machine
+
+
+def _known_job(desk: AdminDesk, request: Arguments) -> Job:
+    machine, name = _known_machine(desk, request), str(request.get("job"))
+    for job in desk.machines.jobs(machine.name):
+        if job.name == name:
+            return job
+    raise Refusal(ErrorCode.UNKNOWN_JOB, f"{machine.name} has no job called {name}.")
 
 
 def _positive(request: Arguments, field: str, default: int) -> int:
@@ -256,7 +305,7 @@ def _time_or_none(time: datetime | None) -> str | None:
     return format_wire_time(time) if time else None
 
 
-def _describe_set(backup_set: BackupSet) -> Answer:
+def _describe_set(backup_set: BackupSet, quarantined: bool) -> Answer:
     return {
         "set": str(backup_set.set_id),
         "kind": backup_set.set_id.kind,
@@ -266,6 +315,7 @@ def _describe_set(backup_set: BackupSet) -> Answer:
         "sealed": backup_set.sealed,
         "complete": backup_set.complete,
         "gaps": format_ranges(backup_set.gaps),
+        "quarantined": quarantined,
     }
 
 

@@ -28,7 +28,7 @@ def describe_machine(
 
 
 def describe_job(catalogue: CatalogueStore, machine: Machine, job: Job, now: datetime) -> JobStatus:
-    freshness = judge(machine, job, catalogue.sets(job), now)
+    freshness = judge(machine, job, catalogue.visible_sets(job), now)
     newest = freshness.newest_complete_at
     return JobStatus(
         job=job.name,

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from chalicelib.adapters.catalogue_store import CatalogueStore
+from chalicelib.adapters.machine_store import MachineStore
 from chalicelib.adapters.s3_buckets import Buckets
 from chalicelib.domain import uploads
-from chalicelib.domain.machines import Job
+from chalicelib.domain.machines import Job, Machine
 from chalicelib.domain.names import (
     BackupFile,
     FileKind,
@@ -19,6 +20,7 @@ from chalicelib.domain.names import (
     signatures_file,
     volume_file,
 )
+from chalicelib.domain.notices import STORAGE_CAP_REACHED, Notice
 from chalicelib.domain.refusals import Refusal
 from chalicelib.domain.sets import StoredObject
 from chalicelib.wire import ErrorCode, UploadAnswer, UploadFile, UploadPermit
@@ -32,9 +34,11 @@ one that signs uploads has no right to delete."""
 class UploadDesk:
     """What permits are made from. ``stored`` is the bucket's own word, for the keys that the request is about."""
 
+    machines: MachineStore
     catalogue: CatalogueStore
     buckets: Buckets
     discard: Discard
+    machine: Machine
     job: Job
     stored: Mapping[str, StoredObject | None]
     now: datetime
@@ -50,9 +54,11 @@ class UploadDesk:
 
 
 def issue_upload_urls(
+    machines: MachineStore,
     catalogue: CatalogueStore,
     buckets: Buckets,
     discard: Discard,
+    machine: Machine,
     job: Job,
     files: Sequence[UploadFile],
     now: datetime,
@@ -64,7 +70,7 @@ def issue_upload_urls(
         if isinstance(file, BackupFile):
             names[upload.name] = names[manifest_file(file.set_id).name] = None
     stored = buckets.heads(job.location.bucket, [job.location.key(name) for name in names])
-    desk = UploadDesk(catalogue, buckets, discard, job, stored, now)
+    desk = UploadDesk(machines, catalogue, buckets, discard, machine, job, stored, now)
     answers = []
     for upload, file in zip(files, judged, strict=True):
         try:
@@ -147,10 +153,22 @@ def _stored_of(desk: UploadDesk, set_id: SetId) -> dict[str, StoredObject]:
 def _sign(
     desk: UploadDesk, upload: UploadFile, file: BackupFile, volumes_promised: int | None = None
 ) -> UploadPermit:
+    if not desk.machines.count_upload(desk.machine, upload.size):
+        raise _over_the_cap(desk)
     headers = uploads.headers_for(file, desk.job.storage, volumes_promised)
     life = uploads.SEAL_URL_LIFE if file.kind is FileKind.MANIFEST else uploads.UPLOAD_URL_LIFE
     url, sent = desk.buckets.presign_put(desk.job.location, upload, headers, life)
     return UploadPermit(upload.name, url=url, headers=sent)
+
+
+def _over_the_cap(desk: UploadDesk) -> Refusal:
+    name = desk.machine.name
+    message = (
+        f"{name} has stored as much as it may, older versions included. The owner can count again "
+        f"(python -m ops machine recount {name}) or raise the limit (machine set {name} --storage-cap 20TB)."
+    )
+    desk.machines.put_notice(Notice(STORAGE_CAP_REACHED, name, desk.job.name, message, desk.now))
+    return Refusal(ErrorCode.STORAGE_CAP, message)
 
 
 def _refused(name: str, refusal: Refusal) -> UploadPermit:

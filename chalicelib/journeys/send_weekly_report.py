@@ -33,7 +33,7 @@ class ReportDesk:
 def write_report(desk: ReportDesk) -> Report:
     machines = {machine.name: machine for machine in desk.machines.machines()}
     judged = [
-        JudgedJob(job, judge(machines[job.machine], job, desk.catalogue.sets(job), desk.now))
+        JudgedJob(job, judge(machines[job.machine], job, desk.catalogue.visible_sets(job), desk.now))
         for job in desk.machines.jobs()
         if job.machine in machines
     ]

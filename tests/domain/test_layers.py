@@ -10,7 +10,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 FORBIDDEN = {
-    "domain": ("chalicelib.journeys", "chalicelib.adapters", "chalicelib.w", "chalicelib.rendering", "boto", "chalice.", "aws_lambda"),
+    "domain": (
+        "chalicelib.journeys",
+        "chalicelib.adapters",
+        "chalicelib.w",
+        "chalicelib.rendering",
+        "boto",
+        "chalice.",
+        "aws_lambda",
+    ),
     "journeys": ("boto", "chalice.", "chalicelib.wiring", "chalicelib.web", "aws_lambda"),
 }
 ALLOWED = ("chalicelib.wire", "chalicelib.domain.weekly")

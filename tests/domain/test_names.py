@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 import pytest
+from duplicity import config, dup_time, file_naming
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,9 +17,8 @@ from chalicelib.domain.names import (
     parse_file_name,
     split_key,
 )
-from duplicity import config, dup_time, file_naming
 
-TIMES = st.datetimes(datetime(1901, 1, 1), datetime(2099, 12, 31)).map(  # noqa: DTZ001
+TIMES = st.datetimes(datetime(1901, 1, 1), datetime(2099, 12, 31)).map(
     lambda moment: moment.replace(microsecond=0, tzinfo=timezone.utc)
 )
 SETS = st.one_of(st.builds(SetId, st.none(), TIMES), st.builds(SetId, TIMES, TIMES))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
@@ -45,10 +46,8 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_anything_else_is_an_error_of_the_contract_never_another(data: object) -> None:
-    try:
+    with contextlib.suppress(wire.WireError):
         wire.from_json(wire.UploadRequest, data)
-    except wire.WireError:
-        pass
 
 
 @pytest.mark.parametrize(
@@ -58,8 +57,14 @@ def test_anything_else_is_an_error_of_the_contract_never_another(data: object) -
         ({"files": []}, "run is missing"),
         ({"run": 7, "files": []}, "run must be a text"),
         ({"run": "r", "files": {}}, "files must be a list"),
-        ({"run": "r", "files": [{"name": "n", "size": 1.5, "sha256": ""}]}, "files[0].size must be a whole number"),
-        ({"run": "r", "files": [{"name": "n", "size": True, "sha256": ""}]}, "files[0].size must be a whole number"),
+        (
+            {"run": "r", "files": [{"name": "n", "size": 1.5, "sha256": ""}]},
+            "files[0].size must be a whole number",
+        ),
+        (
+            {"run": "r", "files": [{"name": "n", "size": True, "sha256": ""}]},
+            "files[0].size must be a whole number",
+        ),
         ({"run": "r", "files": [{"name": None, "size": 1, "sha256": ""}]}, "files[0].name must be a text"),
     ],
 )

@@ -88,7 +88,9 @@ class Service:
         body = {"kind": "full", "clock": self.now.strftime("%Y-%m-%dT%H:%M:%SZ"), **fields}
         return self.call("POST", f"/jobs/{job}/runs", body, token)
 
-    def permit(self, token: str, run: str, *files: dict[str, Any], job: str = "system") -> list[dict[str, Any]]:
+    def permit(
+        self, token: str, run: str, *files: dict[str, Any], job: str = "system"
+    ) -> list[dict[str, Any]]:
         answer = self.call("POST", f"/jobs/{job}/uploads", {"run": run, "files": list(files)}, token)
         assert answer.status == 200, answer
         permits: list[dict[str, Any]] = answer.body["files"]
@@ -96,13 +98,11 @@ class Service:
 
     def put(self, key: str, content: bytes, **extra: Any) -> str:
         """Stores an object as the presigned PUT would; answers with its ETag."""
-        answer = self.s3.put_object(
-            Bucket=BUCKET, Key=key, Body=content, ChecksumAlgorithm="SHA256", **extra
-        )
+        answer = self.s3.put_object(Bucket=BUCKET, Key=key, Body=content, ChecksumAlgorithm="SHA256", **extra)
         etag: str = answer["ETag"].strip('"')
         return etag
 
-    def keys(self) -> list[str]:
+    def stored_keys(self) -> list[str]:
         return [item["Key"] for item in self.s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
 
     def catalogue(self, *keys: str, sequencer: str = "") -> dict[str, Any]:

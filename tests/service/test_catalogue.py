@@ -39,7 +39,9 @@ def machine(service: Service) -> Service:
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(KEYS))[::5])
-def test_a_whole_set_is_complete_in_whatever_order_it_is_told(machine: Service, order: tuple[str, ...]) -> None:
+def test_a_whole_set_is_complete_in_whatever_order_it_is_told(
+    machine: Service, order: tuple[str, ...]
+) -> None:
     store(machine, *KEYS)
     for name in order:
         machine.catalogue(KEYS[name])
@@ -97,7 +99,11 @@ def test_a_manifest_that_names_no_volume_count_makes_an_unproven_set(machine: Se
 
 
 def test_strays_are_known_but_belong_to_no_set(machine: Service) -> None:
-    strays = ["holiday.jpg", "anna-laptop/system/notes.txt", "nobody/system/" + KEYS["manifest"].split("/")[-1]]
+    strays = [
+        "holiday.jpg",
+        "anna-laptop/system/notes.txt",
+        "nobody/system/" + KEYS["manifest"].split("/")[-1],
+    ]
     for key in [*strays, "anna-laptop/system/Ünï +%20.txt"]:
         machine.put(key, b"stray")
     machine.catalogue(*strays, "anna-laptop/system/%C3%9Cn%C3%AF+%2B%2520.txt")

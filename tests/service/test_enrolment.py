@@ -63,7 +63,9 @@ def test_enrolling_a_replaced_laptop_keeps_its_backups_and_ends_the_old_token(se
     old = service.enrolled("anna-laptop")
     service.put("anna-laptop/system/data_duplicity-full.20261122T190000Z.vol1.difftar.gpg", b"volume")
     code = service.admin("machine_add", name="anna-laptop")["code"]
-    assert service.call("GET", "/machine", token=old).status == 200, "the old one works until the new one enrols"
+    assert service.call("GET", "/machine", token=old).status == 200, (
+        "the old one works until the new one enrols"
+    )
     assert enrol(service, code) == (201, None)
     assert service.call("GET", "/machine", token=old).status in (401, 403)
     listing = service.call("GET", "/jobs/system/files", token=f"anna-laptop.{SECRET}")

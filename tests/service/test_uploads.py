@@ -142,7 +142,7 @@ def test_what_a_killed_run_left_beyond_the_set_is_marked_deleted_before_the_seal
         laptop.put(name)
     del laptop.members[VOLUME_2]
     assert laptop.ask_to_seal()["headers"]["x-amz-meta-volumes"] == "1"
-    assert PREFIX + VOLUME_2 not in laptop.service.keys()
+    assert PREFIX + VOLUME_2 not in laptop.service.stored_keys()
 
 
 class TestASetThatIsBeingSealed:
@@ -161,7 +161,7 @@ class TestASetThatIsBeingSealed:
         body = {"run": laptop.run, "names": [VOLUME_1]}
         answer = laptop.service.call("POST", "/jobs/system/discards", body, laptop.token).body
         assert answer["discarded"] == []
-        assert PREFIX + VOLUME_1 in laptop.service.keys()
+        assert PREFIX + VOLUME_1 in laptop.service.stored_keys()
 
     def test_gives_its_manifest_another_url_but_no_other_manifest_one(self, laptop: Laptop) -> None:
         assert "url" in laptop.ask_to_seal()
@@ -200,15 +200,15 @@ class TestASealedSet:
         answer = laptop.service.call("POST", "/jobs/system/discards", body, laptop.token).body
         assert answer["discarded"] == []
         assert [refused["error"] for refused in answer["refused"]] == ["set_sealed"]
-        assert PREFIX + name in laptop.service.keys()
+        assert PREFIX + name in laptop.service.stored_keys()
         assert "asked to delete 1 file(s)" in laptop.service.admin("report_preview")["text"]
 
     def test_loses_a_volume_that_was_added_behind_its_back(self, laptop: Laptop) -> None:
         late = PREFIX + VOLUME_2
         laptop.service.put(late, b"by a URL from before the seal")
         laptop.service.catalogue(PREFIX + VOLUME_1, PREFIX + SIGNATURES, PREFIX + MANIFEST, late)
-        assert late not in laptop.service.keys()
-        assert PREFIX + VOLUME_1 in laptop.service.keys()
+        assert late not in laptop.service.stored_keys()
+        assert PREFIX + VOLUME_1 in laptop.service.stored_keys()
         assert "were added to the finished set" in laptop.service.admin("report_preview")["text"]
 
 
@@ -217,7 +217,7 @@ def test_an_open_set_gives_up_its_files_and_keeps_their_versions(laptop: Laptop)
     body = {"run": laptop.run, "names": [VOLUME_1]}
     answer = laptop.service.call("POST", "/jobs/system/discards", body, laptop.token).body
     assert answer == {"discarded": [VOLUME_1], "refused": []}
-    assert laptop.service.keys() == []
+    assert laptop.service.stored_keys() == []
     assert len(laptop.service.s3.list_object_versions(Bucket=BUCKET)["Versions"]) == 1
 
 

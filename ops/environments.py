@@ -28,6 +28,9 @@ SITE = ".venv"
 STAND_IN = os.path.join("build", "local", "venv")
 LAPTOP = os.path.join("build", "laptop")
 
+# setuptools leaves its workings beside what it builds, modules that are gone among them: it gets a copy.
+CLIENT_COPY = os.path.join("build", "client")
+
 # duplicity declares some forty cloud libraries; tests that ask it how it reads names need none of them.
 DUPLICITY_ALONE = ["--no-deps", "duplicity==3.2.1"]
 
@@ -39,7 +42,7 @@ ENVIRONMENTS = {
         [],
     ),
     STAND_IN: ([["-r", "requirements-local.txt"]], ["requirements-local.txt"], []),
-    LAPTOP: ([["./client"]], ["client/pyproject.toml"], ["client/src"]),
+    LAPTOP: ([[CLIENT_COPY]], ["client/pyproject.toml"], ["client/src"]),
 }
 
 
@@ -99,9 +102,18 @@ def make(folder: str) -> None:
         # The pip that an old Python brings takes several times as long to decide what to install.
         newer_pip = [python_of(folder), *PIP, "--upgrade", "pip"]
         steps = [[sys.executable, "-m", "venv", path], newer_pip, *steps]
+    if folder == LAPTOP:
+        _copy_client()
     _run_all(steps, folder)
     with open(os.path.join(path, STAMP_NAME), "w") as stamp:
         stamp.write(wanted)
+
+
+def _copy_client() -> None:
+    target = os.path.join(ROOT, CLIENT_COPY)
+    shutil.rmtree(target, ignore_errors=True)
+    unwanted = shutil.ignore_patterns("build", "tests", "*.egg-info", "__pycache__")
+    shutil.copytree(os.path.join(ROOT, "client"), target, ignore=unwanted)
 
 
 def _run_all(steps: List[List[str]], folder: str) -> None:
@@ -161,7 +173,7 @@ def _files_of(path: str) -> List[str]:
         os.path.join(folder, name)
         for folder, _, names in os.walk(path)
         for name in names
-        if not name.endswith(".pyc")
+        if not name.endswith(".pyc") and not folder.endswith(".egg-info")
     ]
 
 

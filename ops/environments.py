@@ -31,15 +31,18 @@ LAPTOP = os.path.join("build", "laptop")
 # setuptools leaves its workings beside what it builds, modules that are gone among them: it gets a copy.
 CLIENT_COPY = os.path.join("build", "client")
 
-# duplicity declares some forty cloud libraries; tests that ask it how it reads names need none of them.
+# duplicity declares some forty cloud libraries, of which the tests need none.
 DUPLICITY_ALONE = ["--no-deps", "duplicity==3.2.1"]
+
+# Its command runs the code as it stands in client/src.
+CLIENT_IN_PLACE = ["--no-deps", "--editable", "./client"]
 
 # folder -> (what pip is told, in steps; what makes it anew when it changes; what only brings it up to date)
 ENVIRONMENTS = {
     SITE: (
-        [["-r", "requirements.txt", "-r", "requirements-dev.txt"], DUPLICITY_ALONE],
+        [["-r", "requirements.txt", "-r", "requirements-dev.txt"], DUPLICITY_ALONE, CLIENT_IN_PLACE],
         ["requirements.txt", "requirements-dev.txt"],
-        [],
+        ["client/pyproject.toml"],
     ),
     STAND_IN: ([["-r", "requirements-local.txt"]], ["requirements-local.txt"], []),
     LAPTOP: ([[CLIENT_COPY]], ["client/pyproject.toml"], ["client/src"]),

@@ -54,6 +54,7 @@ def test_a_whole_set_is_complete_in_whatever_order_it_is_told(
         "sealed": True,
         "complete": True,
         "gaps": "",
+        "quarantined": False,
     }
 
 

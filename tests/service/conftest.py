@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -134,6 +135,13 @@ class Service:
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    with running_service(monkeypatch) as service:
+        yield service
+
+
+@contextmanager
+def running_service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    """A service for the length of a ``with``. ``AWS_ENDPOINT_URL_S3``, if it is set, puts its bucket elsewhere."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     import app

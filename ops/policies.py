@@ -39,7 +39,7 @@ def _api_handler(stage: Stage) -> list[Statement]:
         _list_bucket(stage),
         _table(stage, READ_ITEMS + WRITE_ITEMS),
         _give_leases_back(stage),
-        _allow("AskForDiscards", ["lambda:InvokeFunction"], _function(stage, "discard")),
+        _ask_for_discards(stage),
     ]
 
 
@@ -55,6 +55,8 @@ def _catalogue(stage: Stage) -> list[Statement]:
         _allow("LookAtObjects", ["s3:GetObject"], _objects(stage)),
         _list_bucket(stage),
         _table(stage, READ_ITEMS + WRITE_ITEMS),
+        # Files added to a finished set by an old permission are hidden again.
+        _ask_for_discards(stage),
     ]
 
 
@@ -75,7 +77,7 @@ def _discard(stage: Stage) -> list[Statement]:
 def _admin(stage: Stage) -> list[Statement]:
     # It alone removes rows for good: those of a machine that the owner no longer wants watched.
     actions = [*READ_ITEMS, *WRITE_ITEMS, "dynamodb:DeleteItem"]
-    return [_list_bucket(stage), _table(stage, actions), _send_mail(stage)]
+    return [_list_bucket(stage), _list_versions(stage), _table(stage, actions), _send_mail(stage)]
 
 
 _POLICIES: dict[str, Callable[[Stage], list[Statement]]] = {
@@ -98,6 +100,14 @@ def _objects(stage: Stage) -> str:
 
 def _list_bucket(stage: Stage) -> Statement:
     return _allow("ListTheBucket", ["s3:ListBucket"], f"arn:aws:s3:::{stage.bucket}")
+
+
+def _list_versions(stage: Stage) -> Statement:
+    return _allow("CountEveryVersion", ["s3:ListBucketVersions"], f"arn:aws:s3:::{stage.bucket}")
+
+
+def _ask_for_discards(stage: Stage) -> Statement:
+    return _allow("AskForDiscards", ["lambda:InvokeFunction"], _function(stage, "discard"))
 
 
 def _table(stage: Stage, actions: list[str]) -> Statement:

@@ -65,9 +65,13 @@ def test_only_discard_may_write_delete_markers() -> None:
     assert [name for name in LAMBDA_FUNCTIONS if "s3:DeleteObject" in actions(name)] == ["discard"]
 
 
-def test_only_the_api_may_store_objects_and_only_the_api_may_call_discard() -> None:
+def test_only_the_api_may_store_objects() -> None:
     assert [name for name in LAMBDA_FUNCTIONS if "s3:PutObject" in actions(name)] == ["api_handler"]
-    assert [name for name in LAMBDA_FUNCTIONS if "lambda:InvokeFunction" in actions(name)] == ["api_handler"]
+
+
+def test_only_the_api_and_the_catalogue_may_call_discard() -> None:
+    calling = [name for name in LAMBDA_FUNCTIONS if "lambda:InvokeFunction" in actions(name)]
+    assert calling == ["api_handler", "catalogue"]
 
 
 def test_the_api_deletes_no_row_but_a_lease() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from ops.commands.demo import demo
 from ops.commands.local import local
 from ops.commands.machine import machine
 from ops.commands.report import report
@@ -14,5 +15,5 @@ def commands() -> None:
     """What the owner of a panicroom does: its machines, its mail, and the local stack."""
 
 
-for group in (local, machine, report):
-    commands.add_command(group)
+for command in (local, machine, report, demo):
+    commands.add_command(command)

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
 
+Say = Callable[[str], None]
+"""Tells what a step is doing right now, in one line."""
+
 
 class Steps:
-    """``with steps.step("Packing"):`` shows a spinner, then a line. ``seconds`` keeps every step's time."""
+    """``with steps.step("Packing") as say:`` shows a spinner, then a line; ``seconds`` keeps each step's time.
+
+    What a step says is shown beside the spinner, or as a line of its own where there is no terminal.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self.seconds: dict[str, float] = {}
 
     @contextmanager
-    def step(self, title: str) -> Iterator[None]:
+    def step(self, title: str) -> Iterator[Say]:
         started = time.monotonic()
         shown = escape(title)
         try:
             if self._console.is_terminal:
-                with self._console.status(shown):
-                    yield
+                with self._console.status(shown) as status:
+                    yield lambda text: status.update(f"{shown} [dim]{escape(text)}[/]")
             else:
-                yield
+                yield lambda text: self._console.print(f"    {text}", markup=False)
         except BaseException:
             self._console.print(f"[red]✗[/] {shown}")
             raise

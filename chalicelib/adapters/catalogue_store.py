@@ -35,7 +35,9 @@ class CatalogueStore:
     # ------------------------------------------------------------ sets and their objects
 
     def sets(self, job: Job) -> list[BackupSet]:
-        return [rows.set_of(item) for item in self._table.query(rows.job_partition(job), "SET#")]
+        """The sets of which something is stored; of a set that was given up, only its row is left."""
+        found = map(rows.set_of, self._table.query(rows.job_partition(job), "SET#"))
+        return [backup_set for backup_set in found if backup_set.stored_bytes]
 
     def visible_sets(self, job: Job) -> list[BackupSet]:
         """The sets that count: without those that the owner has put into quarantine."""

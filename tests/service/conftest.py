@@ -149,7 +149,7 @@ def running_service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     from chalicelib.journeys.discard_files import discard_files
 
     cached = [value for value in vars(wiring).values() if hasattr(value, "cache_clear")]
-    with mock_aws():
+    with mock_aws(config={"core": {"mock_credentials": False}}):
         for builder in cached:
             builder.cache_clear()
         s3 = boto3.client("s3")

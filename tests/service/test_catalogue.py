@@ -151,3 +151,11 @@ def test_freshness_is_told_by_the_buckets_clock(machine: Service) -> None:
     assert job["state"] == "fresh"
     assert job["newest_complete_at"].startswith(str(machine.now.year))
     assert NOW.year == 2026
+
+
+def test_a_set_that_was_given_up_is_no_set_any_more(machine: Service) -> None:
+    store(machine, "volume 1")
+    machine.catalogue(KEYS["volume 1"])
+    machine.s3.delete_object(Bucket=BUCKET, Key=KEYS["volume 1"])
+    machine.catalogue(KEYS["volume 1"])
+    assert machine.admin("machine_show", name="anna-laptop")["jobs"][0]["sets"] == []

@@ -15,7 +15,7 @@ _ORDER = [State.OVERDUE, State.FAILING, State.NEVER, State.DUE, State.PAUSED, St
 _MEANING = {
     State.OVERDUE: "No complete backup within its period and grace. Start one, or look why none runs.",
     State.FAILING: "The last run failed. Its log on the machine says why.",
-    State.NEVER: "No complete backup yet.",
+    State.NEVER: "The first backup is not finished, so nothing can be restored yet.",
     State.DUE: "A new backup is due.",
     State.PAUSED: "Paused by you.",
     State.FRESH: "",
@@ -32,7 +32,6 @@ class ReportLine:
     needs_attention: bool
     age: str
     newest: str
-    chain_length: int
     stored: str
     last_run: str
     advice: str
@@ -118,11 +117,17 @@ def _line(judged: JudgedJob, now: datetime, zone: tzinfo) -> ReportLine:
         needs_attention=freshness.state in NEEDS_ATTENTION,
         age=format_age(now - newest) if newest else "never",
         newest=_moment(newest, zone) if newest else "",
-        chain_length=freshness.chain_length,
-        stored=format_bytes(freshness.stored_bytes),
+        stored=_stored(freshness),
         last_run=_last_run(job, now),
         advice=_MEANING[freshness.state],
     )
+
+
+def _stored(freshness: Freshness) -> str:
+    size = format_bytes(freshness.stored_bytes)
+    if not freshness.chain_length:
+        return f"{size} so far"
+    return f"{size}, chain of {freshness.chain_length} set{'' if freshness.chain_length == 1 else 's'}"
 
 
 def _last_run(job: Job, now: datetime) -> str:

@@ -8,6 +8,9 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
+from rich.text import Text
+
+SPINNER_COLUMNS = 3
 
 Say = Callable[[str], None]
 """Tells what a step is doing right now, in one line."""
@@ -30,7 +33,7 @@ class Steps:
         try:
             if self._console.is_terminal:
                 with self._console.status(shown) as status:
-                    yield lambda text: status.update(f"{shown} [dim]{escape(text)}[/]")
+                    yield lambda text: status.update(self._one_line(title, text))
             else:
                 yield lambda text: self._console.print(f"    {text}", markup=False)
         except BaseException:
@@ -39,6 +42,12 @@ class Steps:
         seconds = time.monotonic() - started
         self.seconds[title] = round(self.seconds.get(title, 0.0) + seconds, 2)
         self._console.print(f"[green]✓[/] {shown} [dim]{seconds:.1f} s[/]", highlight=False)
+
+    def _one_line(self, title: str, text: str) -> Text:
+        """Cut at the terminal's edge: a spinner of two lines leaves its first one behind."""
+        line = Text.assemble(title, "  ", (text, "dim"))
+        line.truncate(self._console.width - SPINNER_COLUMNS, overflow="ellipsis")
+        return line
 
 
 def silent_steps() -> Steps:

@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from chalicelib.adapters.catalogue_store import CatalogueStore
 from chalicelib.adapters.s3_buckets import Buckets
 from chalicelib.domain.machines import Job
-from chalicelib.domain.names import parse_file_name
+from chalicelib.domain.names import SetId, manifest_file, parse_file_name
 from chalicelib.wire import FileListing
 
 
 def list_files(catalogue: CatalogueStore, buckets: Buckets, job: Job, after: str) -> FileListing:
     """One page. Strays, misplaced files, quarantined sets, and volumes beyond the end of a sealed set are left out."""
     files, more = buckets.list_page(job.location, after=after)
-    surplus = {backup_set.set_id: backup_set.surplus for backup_set in catalogue.sets(job)}
+    parsed = [(listed, parse_file_name(listed.name)) for listed in files]
+    last_volumes = _last_volumes(catalogue, buckets, job, {file.set_id for _, file in parsed if file})
     quarantined = catalogue.quarantined(job)
     kept = []
-    for listed in files:
-        file = parse_file_name(listed.name)
+    for listed, file in parsed:
         if file is None or not file.is_under_right_prefix or file.set_id in quarantined:
             continue
-        if file.volume is None or file.volume not in surplus.get(file.set_id, ()):
+        last = last_volumes.get(file.set_id)
+        if file.volume is None or last is None or file.volume <= last:
             kept.append(listed)
     return FileListing(tuple(kept), files[-1].name if more else None)
+
+
+def _last_volumes(
+    catalogue: CatalogueStore, buckets: Buckets, job: Job, set_ids: Iterable[SetId]
+) -> dict[SetId, int | None]:
+    """The number of the last volume of those sets that are sealed, where it is known.
+
+    The catalogue lags behind a seal by seconds, and a volume that is added in them must not show: of sets that the
+    catalogue holds for open, S3 is asked for the manifest.
+    """
+    known = {one.set_id: one.volumes_promised for one in catalogue.sets(job) if one.sealed}
+    keys = {job.location.key(manifest_file(one).name): one for one in set_ids if one not in known}
+    manifests = buckets.heads(job.location.bucket, list(keys))
+    return known | {keys[key]: found.volumes_promised for key, found in manifests.items() if found}

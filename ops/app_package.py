@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from chalice.utils import to_cfn_resource_name
 
+from ops.aws import environment_for_stand_in
 from ops.chalice_config import write_config_files
 from ops.errors import OpsError
 from ops.stages import Stage
@@ -64,18 +65,18 @@ def package_app(project: Path, stage: Stage, work_folder: Path) -> AppPackage:
     run_chalice(
         ["package", "--stage", stage.name, "--merge-template", str(merge_path), str(output)],
         project,
-        {"AWS_DEFAULT_REGION": stage.region},
+        environment_for_stand_in(stage.region),  # packaging asks AWS for nothing
     )
     return AppPackage(json.loads((output / "sam.json").read_text()), output / "deployment.zip")
 
 
-def run_chalice(arguments: list[str], project: Path, environment: dict[str, str]) -> str:
-    """Runs the ``chalice`` command in a project's folder and returns what it printed."""
+def run_chalice(arguments: list[str], project: Path, environment: Mapping[str, str]) -> str:
+    """Runs the ``chalice`` command in a project's folder and returns what it printed; raises ``OpsError``."""
     run = subprocess.run(
         [sys.executable, "-c", "import sys; from chalice.cli import main; sys.exit(main())", *arguments],
         cwd=project,
         # It imports the app to learn its routes: no byte code may come into the package by that.
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **environment},
+        env={**environment, "PYTHONDONTWRITEBYTECODE": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

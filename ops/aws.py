@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
 
 # The stand-in's root keys: they are no secret and work nowhere else.
 STAND_IN_KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+
+# Where boto3 would look for a person's profile and files: for the stand-in, nowhere.
+_NOTHING_OF_A_PERSON: dict[str, Any] = {
+    "profile": (None, None, None, None),
+    "config_file": (None, None, os.devnull, None),
+    "credentials_file": (None, None, os.devnull, None),
+}
 
 
 @dataclass(frozen=True)
@@ -21,12 +30,20 @@ class Aws:
 
     def client(self, service: str, **settings: Any) -> Any:
         """A boto3 client of the service; ``settings`` go into its ``Config``."""
-        if self.endpoint is None:
-            return boto3.client(service, region_name=self.region, config=Config(**settings))  # type: ignore[call-overload]
-        return boto3.client(  # type: ignore[call-overload]
-            service,
-            region_name=self.region,
-            endpoint_url=self.endpoint,
-            config=Config(**settings),
-            **STAND_IN_KEYS,
+        return self._session().client(  # type: ignore[call-overload]
+            service, region_name=self.region, endpoint_url=self.endpoint, config=Config(**settings)
         )
+
+    def _session(self) -> boto3.Session:
+        if self.endpoint is None:
+            return boto3.Session()
+        session = botocore.session.Session(session_vars=_NOTHING_OF_A_PERSON)
+        return boto3.Session(botocore_session=session, **STAND_IN_KEYS)
+
+
+def environment_for_stand_in(region: str, endpoint: str | None = None) -> dict[str, str]:
+    """This process's environment for a program that is to reach the stand-in and no account of a person."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    aimed = {"AWS_ENDPOINT_URL": endpoint} if endpoint else {}
+    keys = {name.upper(): value for name, value in STAND_IN_KEYS.items()}
+    return {**kept, **keys, **aimed, "AWS_DEFAULT_REGION": region}

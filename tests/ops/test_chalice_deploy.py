@@ -15,7 +15,7 @@ import pytest
 
 from app import app
 from ops.app_package import copy_project, package_app, run_chalice
-from ops.aws import STAND_IN_KEYS, Aws
+from ops.aws import Aws, environment_for_stand_in
 from ops.chalice_config import TIMEOUT_SECONDS
 from ops.policies import policy_document
 from ops.resources import deploy_resources
@@ -39,11 +39,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         aws = Aws(LOCAL.region, f"http://{HOST}:{port}")
         deploy_resources(aws, LOCAL, poll_seconds=0.1)
         copy_project(folder / "project", LOCAL)
-        environment = {
-            "AWS_ENDPOINT_URL": str(aws.endpoint),
-            "AWS_DEFAULT_REGION": LOCAL.region,
-            **{name.upper(): value for name, value in STAND_IN_KEYS.items()},
-        }
+        environment = environment_for_stand_in(LOCAL.region, aws.endpoint)
         said = run_chalice(["deploy", "--stage", LOCAL.name], folder / "project", environment)
         yield Deployment(aws, said)
     finally:

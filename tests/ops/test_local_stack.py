@@ -123,6 +123,19 @@ def test_an_app_that_cannot_be_packaged_is_one_clear_sentence(stack: LocalStack,
         (project / "app.py").write_text(whole)
 
 
+def test_a_persons_aws_settings_are_neither_needed_nor_used(
+    tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A profile that does not exist makes boto3 and Chalice fail wherever they look at it."""
+    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    stack = LocalStack(tmp_path, project=project)
+    try:
+        assert httpx.get(f"{stack.up().api_url}/machine").status_code == 401
+    finally:
+        stack.down()
+
+
 def test_after_down_nothing_is_known_of_it(tmp_path: Path, project: Path) -> None:
     stack = LocalStack(tmp_path, project=project)
     stack.up()

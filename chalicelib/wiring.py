@@ -12,7 +12,7 @@ from chalicelib.adapters.catalogue_store import CatalogueStore
 from chalicelib.adapters.discard_function import DiscardFunction
 from chalicelib.adapters.machine_store import MachineStore
 from chalicelib.adapters.report_store import ReportStore
-from chalicelib.adapters.s3_buckets import PARALLEL_HEADS, Buckets
+from chalicelib.adapters.s3_buckets import PARALLEL_REQUESTS, Buckets
 from chalicelib.adapters.ses_mailer import Mailer
 from chalicelib.adapters.table import Table
 from chalicelib.config import Settings, read_settings
@@ -38,7 +38,7 @@ def buckets() -> Buckets:
     config = Config(
         signature_version="s3v4",
         s3={"addressing_style": "virtual"},
-        max_pool_connections=PARALLEL_HEADS + 2,
+        max_pool_connections=PARALLEL_REQUESTS + 2,
     )
     client = boto3.client("s3", config=config)
     if not client.meta.endpoint_url.endswith("amazonaws.com"):

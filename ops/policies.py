@@ -54,6 +54,7 @@ def _catalogue(stage: Stage) -> list[Statement]:
         # HeadObject, for the volume count that a manifest carries; without ListBucket a missing key is a 403.
         _allow("LookAtObjects", ["s3:GetObject"], _objects(stage)),
         _list_bucket(stage),
+        _list_versions(stage),
         _table(stage, READ_ITEMS + WRITE_ITEMS),
         # Files added to a finished set by an old permission are hidden again.
         _ask_for_discards(stage),

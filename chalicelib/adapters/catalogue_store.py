@@ -37,7 +37,7 @@ class CatalogueStore:
     def sets(self, job: Job) -> list[BackupSet]:
         """The sets of which something is stored; of a set that was given up, only its row is left."""
         found = map(rows.set_of, self._table.query(rows.job_partition(job), "SET#"))
-        return [backup_set for backup_set in found if backup_set.stored_bytes]
+        return [backup_set for backup_set in found if backup_set.current]
 
     def visible_sets(self, job: Job) -> list[BackupSet]:
         """The sets that count: without those that the owner has put into quarantine."""

@@ -199,8 +199,8 @@ class MachineStore:
                 "JOBS",
                 rows.job_sort_key(job.machine, job.name),
                 {"last_run": summary},
-                condition="attribute_not_exists(last_run) OR last_run.run <= :run",
-                values={":run": last_run.run},
+                condition="attribute_not_exists(last_run) OR last_run.started_at <= :started_at",
+                values={":started_at": summary["started_at"]},
             )
 
     # ------------------------------------------------------------ caps and notices

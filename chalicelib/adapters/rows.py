@@ -26,7 +26,15 @@ from typing import Any
 from chalicelib.domain.leases import Lease
 from chalicelib.domain.machines import EnrolmentCode, Job, LastRun, Machine
 from chalicelib.domain.names import Location, SetId
-from chalicelib.domain.sets import BackupSet, ObjectRow, StoredObject, format_ranges, parse_ranges
+from chalicelib.domain.sets import (
+    BackupSet,
+    ObjectRow,
+    StoredObject,
+    Tallies,
+    Tally,
+    format_ranges,
+    parse_ranges,
+)
 from chalicelib.domain.storage import StoragePolicy
 from chalicelib.domain.uploads import Gate
 
@@ -219,7 +227,8 @@ def set_item(job: Job, backup_set: BackupSet, revision: int) -> Item:
         has_signatures=backup_set.has_signatures,
         has_jsonstat=backup_set.has_jsonstat,
         sealed_at=format_instant(backup_set.sealed_at),
-        bytes_by_class=dict(backup_set.bytes_by_class),
+        current=_tallies_map(backup_set.current),
+        noncurrent=_tallies_map(backup_set.noncurrent),
         changed_at=format_instant(backup_set.changed_at),
         revision=revision,
     )
@@ -233,19 +242,22 @@ def set_of(item: Item) -> BackupSet:
         has_signatures=item["has_signatures"],
         has_jsonstat=item["has_jsonstat"],
         sealed_at=parse_instant(item.get("sealed_at")),
-        bytes_by_class={name: int(size) for name, size in item["bytes_by_class"].items()},
+        current=_tallies_of(item["current"]),
+        noncurrent=_tallies_of(item["noncurrent"]),
         changed_at=parse_instant(item.get("changed_at")),
     )
 
 
 def object_item(partition: str, row: ObjectRow) -> Item:
     stored = row.stored
+    noncurrent = _tallies_map(row.noncurrent) or None
     if stored is None:
-        return _row(partition, row.name, sequencer=row.sequencer)
+        return _row(partition, row.name, sequencer=row.sequencer, noncurrent=noncurrent)
     return _row(
         partition,
         row.name,
         sequencer=row.sequencer,
+        noncurrent=noncurrent,
         size=stored.size,
         etag=stored.etag,
         storage_class=stored.storage_class,
@@ -257,8 +269,9 @@ def object_item(partition: str, row: ObjectRow) -> Item:
 
 
 def object_of(item: Item) -> ObjectRow:
+    noncurrent = _tallies_of(item.get("noncurrent", {}))
     if "size" not in item:
-        return ObjectRow(item["sk"], None, item["sequencer"])
+        return ObjectRow(item["sk"], None, item["sequencer"], noncurrent)
     stored = StoredObject(
         size=int(item["size"]),
         etag=item["etag"],
@@ -268,4 +281,12 @@ def object_of(item: Item) -> ObjectRow:
         sha256=item.get("sha256"),
         volumes_promised=_integer(item.get("volumes_promised")),
     )
-    return ObjectRow(item["sk"], stored, item["sequencer"])
+    return ObjectRow(item["sk"], stored, item["sequencer"], noncurrent)
+
+
+def _tallies_map(tallies: Tallies) -> dict[str, list[int]]:
+    return {name: [tally.count, tally.size_bytes] for name, tally in tallies.items()}
+
+
+def _tallies_of(fields: dict[str, list[Decimal]]) -> Tallies:
+    return {name: Tally(int(count), int(size)) for name, (count, size) in fields.items()}

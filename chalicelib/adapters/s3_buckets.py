@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Sequence
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
 from chalicelib.domain.names import Location
-from chalicelib.domain.sets import StoredObject
+from chalicelib.domain.sets import StoredObject, Tallies, Tally, add_tallies, total_bytes
 from chalicelib.domain.uploads import SignedHeaders
 from chalicelib.wire import ListedFile, UploadFile
 
 VOLUMES_METADATA = "volumes"
 """``x-amz-meta-volumes`` on a manifest: how many volumes its set has."""
 
-PARALLEL_HEADS = 8
+PARALLEL_REQUESTS = 8
+
+Result = TypeVar("Result")
+
+
+@dataclasses.dataclass(frozen=True)
+class KeyState:
+    """What S3 holds under a key: ``stored`` unless it is deleted, and the older versions."""
+
+    stored: StoredObject | None
+    noncurrent: Tallies
 
 
 class Buckets:
@@ -49,10 +61,27 @@ class Buckets:
 
     def heads(self, bucket: str, keys: Sequence[str]) -> dict[str, StoredObject | None]:
         """``head`` of many keys side by side."""
-        if len(keys) <= 1:
-            return {key: self.head(bucket, key) for key in keys}
-        with ThreadPoolExecutor(min(PARALLEL_HEADS, len(keys))) as pool:
-            return dict(zip(keys, pool.map(lambda key: self.head(bucket, key), keys), strict=True))
+        return dict(zip(keys, _side_by_side(lambda key: self.head(bucket, key), keys), strict=True))
+
+    def states(self, bucket: str, keys: Sequence[str]) -> dict[str, KeyState]:
+        """What S3 holds of each key, older versions included; one LIST a key, side by side."""
+        return dict(zip(keys, _side_by_side(lambda key: self._state(bucket, key), keys), strict=True))
+
+    def _state(self, bucket: str, key: str) -> KeyState:
+        # Keys come in order: the key's own versions are the first of all that begin with it.
+        found = itertools.takewhile(lambda pair: pair[0] == key, self.list_states(bucket, key))
+        return next((state for _, state in found), KeyState(None, {}))
+
+    def list_states(self, bucket: str, prefix: str, *, after: str = "") -> Iterator[tuple[str, KeyState]]:
+        """``(key, state)`` of all keys with any version or delete marker, by key, from the one behind ``after``."""
+        arguments: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix}
+        if after:
+            # Without a version marker S3 goes on behind the last version of that key.
+            arguments["KeyMarker"] = after
+        pages = self._client.get_paginator("list_object_versions").paginate(**arguments)
+        versions = itertools.chain.from_iterable(map(_versions_in_order, pages))
+        for key, group in itertools.groupby(versions, key=lambda version: str(version["Key"])):
+            yield key, _state_of(group)
 
     def list_page(
         self, location: Location, *, after: str = "", name_prefix: str = ""
@@ -81,10 +110,17 @@ class Buckets:
             yield from files
             after = files[-1].name if files else ""
 
+    def with_promise(self, bucket: str, key: str, state: KeyState) -> KeyState:
+        """A manifest's state with the number of volumes it promises, which only a HEAD tells."""
+        found = self.head(bucket, key) if state.stored else None
+        return dataclasses.replace(state, stored=found) if found else state
+
     def bytes_of_all_versions(self, bucket: str, prefix: str) -> int:
         """What is billed under a prefix: noncurrent versions too, which a plain listing does not show."""
-        pages = self._client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
-        return sum(version["Size"] for page in pages for version in page.get("Versions", []))
+        return sum(
+            total_bytes(state.noncurrent) + (state.stored.size if state.stored else 0)
+            for _, state in self.list_states(bucket, prefix)
+        )
 
     def presign_put(
         self, location: Location, upload: UploadFile, headers: SignedHeaders, life: timedelta
@@ -137,3 +173,36 @@ def _hex_digest(checksum: str | None) -> str | None:
     if checksum is None or "-" in checksum:
         return None
     return base64.b64decode(checksum).hex()
+
+
+def _versions_in_order(page: dict[str, Any]) -> list[dict[str, Any]]:
+    """A page's versions and delete markers by key; S3 lists the two apart."""
+    together = page.get("Versions", []) + page.get("DeleteMarkers", [])
+    return sorted(together, key=lambda version: str(version["Key"]).encode())
+
+
+def _state_of(versions: Iterable[dict[str, Any]]) -> KeyState:
+    stored: StoredObject | None = None
+    noncurrent: Tallies = {}
+    for version in versions:
+        if "Size" not in version:
+            continue  # a delete marker has no bytes
+        storage_class = version.get("StorageClass", "STANDARD")
+        if version["IsLatest"]:
+            stored = StoredObject(
+                size=version["Size"],
+                etag=version["ETag"].strip('"'),
+                storage_class=storage_class,
+                stored_at=version["LastModified"],
+                version_id=version["VersionId"],
+            )
+        else:
+            noncurrent = add_tallies(noncurrent, {storage_class: Tally(1, version["Size"])})
+    return KeyState(stored, noncurrent)
+
+
+def _side_by_side(work: Callable[[str], Result], keys: Sequence[str]) -> list[Result]:
+    if len(keys) <= 1:
+        return [work(key) for key in keys]
+    with ThreadPoolExecutor(min(PARALLEL_REQUESTS, len(keys))) as pool:
+        return list(pool.map(work, keys))

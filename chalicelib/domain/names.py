@@ -168,9 +168,20 @@ def parse_file_name(name: str) -> BackupFile | None:
     return BackupFile(set_id, kind, volume, part["prefix"], part["suffix"])
 
 
+def is_manifest(name: str) -> bool:
+    file = parse_file_name(name)
+    return file is not None and file.kind is FileKind.MANIFEST
+
+
 def parse_time(text: str) -> datetime:
-    """A time as duplicity's names carry it, ``20261122T205000Z``; raises ``ValueError``."""
-    return datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
+    """A time as duplicity's names carry it, ``20261122T205000Z``; raises ``ValueError``.
+
+    duplicity knows the years 1901 to 2099, and takes the epoch itself for "no time".
+    """
+    time = datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
+    if not 1900 < time.year < 2100 or time.timestamp() == 0:
+        raise ValueError(f"duplicity writes no names of {text}")
+    return time
 
 
 def format_time(time: datetime) -> str:

@@ -8,15 +8,51 @@ written under an older sequencer; so whatever the order, however often an event 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+import operator
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from chalicelib.domain.names import BackupFile, FileKind, SetId, parse_file_name
 
 
 @dataclasses.dataclass(frozen=True)
+class Tally:
+    """How many objects, and how many bytes they have together."""
+
+    count: int = 0
+    size_bytes: int = 0
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(self.count + other.count, self.size_bytes + other.size_bytes)
+
+    def __sub__(self, other: Tally) -> Tally:
+        return Tally(self.count - other.count, self.size_bytes - other.size_bytes)
+
+
+Tallies = Mapping[str, Tally]
+"""By storage class; classes with nothing in them are left out."""
+
+
+def add_tallies(one: Tallies, other: Tallies) -> Tallies:
+    return _combined(one, other, operator.add)
+
+
+def subtract_tallies(one: Tallies, other: Tallies) -> Tallies:
+    return _combined(one, other, operator.sub)
+
+
+def _combined(one: Tallies, other: Tallies, combine: Callable[[Tally, Tally], Tally]) -> Tallies:
+    sums = {name: combine(one.get(name, Tally()), other.get(name, Tally())) for name in {**one, **other}}
+    return {name: tally for name, tally in sums.items() if tally != Tally()}
+
+
+def total_bytes(tallies: Tallies) -> int:
+    return sum(tally.size_bytes for tally in tallies.values())
+
+
+@dataclasses.dataclass(frozen=True)
 class StoredObject:
-    """The present state of a key as S3 tells it."""
+    """The present state of a key as S3 tells it. ``sha256`` and ``volumes_promised`` only a HEAD can tell."""
 
     size: int
     etag: str
@@ -32,12 +68,19 @@ class StoredObject:
 class ObjectRow:
     """A key the catalogue knows. ``stored`` is ``None`` for a tombstone: the key was there once.
 
-    ``sequencer`` orders the events of one key (FACTS: pad the shorter on the right with 0, compare as text).
+    ``sequencer`` orders the events of one key: S3 documents that the shorter is padded on the right with 0, and that
+    they compare as texts. ``noncurrent`` are older versions, which are billed and which no plain listing shows.
     """
 
     name: str
     stored: StoredObject | None
     sequencer: str = ""
+    noncurrent: Tallies = dataclasses.field(default_factory=dict)
+
+    @property
+    def current(self) -> Tallies:
+        stored = self.stored
+        return {stored.storage_class: Tally(1, stored.size)} if stored else {}
 
 
 def is_newer(sequencer: str, known: str) -> bool:
@@ -63,8 +106,10 @@ class BackupSet:
     has_signatures: bool = False
     has_jsonstat: bool = False
     sealed_at: datetime | None = None
-    bytes_by_class: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    current: Tallies = dataclasses.field(default_factory=dict)
+    noncurrent: Tallies = dataclasses.field(default_factory=dict)
     changed_at: datetime | None = None
+    """When S3 stored the newest of its files, whatever became of that file since."""
 
     @property
     def sealed(self) -> bool:
@@ -98,7 +143,7 @@ class BackupSet:
 
     @property
     def stored_bytes(self) -> int:
-        return sum(self.bytes_by_class.values())
+        return total_bytes(self.current)
 
 
 def apply_change(backup_set: BackupSet, before: ObjectRow | None, after: ObjectRow) -> BackupSet:
@@ -106,46 +151,34 @@ def apply_change(backup_set: BackupSet, before: ObjectRow | None, after: ObjectR
     file = parse_file_name(after.name)
     if file is None:
         raise ValueError(f"{after.name!r} belongs to no set")
-    if before is not None and before.stored is not None:
-        backup_set = _without(backup_set, file, before.stored)
-    if after.stored is not None:
-        backup_set = _with(backup_set, file, after.stored)
-    return backup_set
-
-
-def _with(backup_set: BackupSet, file: BackupFile, stored: StoredObject) -> BackupSet:
-    by_class = dict(backup_set.bytes_by_class)
-    by_class[stored.storage_class] = by_class.get(stored.storage_class, 0) + stored.size
-    changed_at = max(backup_set.changed_at or stored.stored_at, stored.stored_at)
-    backup_set = dataclasses.replace(backup_set, bytes_by_class=by_class, changed_at=changed_at)
+    known = before or ObjectRow(after.name, None)
+    moments = [backup_set.changed_at, after.stored.stored_at if after.stored else None]
+    backup_set = dataclasses.replace(
+        backup_set,
+        current=add_tallies(subtract_tallies(backup_set.current, known.current), after.current),
+        noncurrent=add_tallies(subtract_tallies(backup_set.noncurrent, known.noncurrent), after.noncurrent),
+        changed_at=max((moment for moment in moments if moment), default=None),
+    )
     if not file.is_under_right_prefix:
         return backup_set  # misplaced: it costs, but duplicity will not find it
+    return _with_file(backup_set, file, after.stored)
+
+
+def _with_file(backup_set: BackupSet, file: BackupFile, stored: StoredObject | None) -> BackupSet:
+    """The set with that file there, or gone if ``stored`` is ``None``."""
     if file.volume is not None:
-        return dataclasses.replace(backup_set, volumes=backup_set.volumes | {file.volume})
+        number = frozenset({file.volume})
+        volumes = backup_set.volumes | number if stored else backup_set.volumes - number
+        return dataclasses.replace(backup_set, volumes=volumes)
     if file.kind is FileKind.MANIFEST:
         return dataclasses.replace(
-            backup_set, sealed_at=stored.stored_at, volumes_promised=stored.volumes_promised
+            backup_set,
+            sealed_at=stored.stored_at if stored else None,
+            volumes_promised=stored.volumes_promised if stored else None,
         )
     if file.kind is FileKind.SIGNATURES:
-        return dataclasses.replace(backup_set, has_signatures=True)
-    return dataclasses.replace(backup_set, has_jsonstat=True)
-
-
-def _without(backup_set: BackupSet, file: BackupFile, stored: StoredObject) -> BackupSet:
-    by_class = dict(backup_set.bytes_by_class)
-    by_class[stored.storage_class] = by_class.get(stored.storage_class, 0) - stored.size
-    if not by_class[stored.storage_class]:
-        del by_class[stored.storage_class]
-    backup_set = dataclasses.replace(backup_set, bytes_by_class=by_class)
-    if not file.is_under_right_prefix:
-        return backup_set
-    if file.volume is not None:
-        return dataclasses.replace(backup_set, volumes=backup_set.volumes - {file.volume})
-    if file.kind is FileKind.MANIFEST:
-        return dataclasses.replace(backup_set, sealed_at=None, volumes_promised=None)
-    if file.kind is FileKind.SIGNATURES:
-        return dataclasses.replace(backup_set, has_signatures=False)
-    return dataclasses.replace(backup_set, has_jsonstat=False)
+        return dataclasses.replace(backup_set, has_signatures=stored is not None)
+    return dataclasses.replace(backup_set, has_jsonstat=stored is not None)
 
 
 def newest_complete(sets: Iterable[BackupSet]) -> BackupSet | None:

@@ -16,7 +16,7 @@ from chalicelib.adapters.machine_store import MachineStore
 from chalicelib.adapters.s3_buckets import Buckets
 from chalicelib.domain.events import KeyChange
 from chalicelib.domain.machines import Job
-from chalicelib.domain.names import SetId, parse_file_name, split_key, volume_file
+from chalicelib.domain.names import SetId, is_manifest, parse_file_name, split_key, volume_file
 from chalicelib.domain.notices import LATE_UPLOAD, Notice
 from chalicelib.domain.sets import (
     BackupSet,
@@ -159,15 +159,16 @@ def _present_rows(
     known: Mapping[str, ObjectRow],
 ) -> list[ObjectRow]:
     """What S3 says of the keys now, under the newest sequencer that is known of each."""
-    stored = desk.buckets.heads(bucket, [key_of(name) for name in sequencers])
-    return [
-        ObjectRow(
-            name,
-            stored[key_of(name)],
-            newer_sequencer(sequencer, known[name].sequencer) if name in known else sequencer,
-        )
-        for name, sequencer in sequencers.items()
-    ]
+    states = desk.buckets.states(bucket, [key_of(name) for name in sequencers])
+    rows = []
+    for name, sequencer in sequencers.items():
+        state = states[key_of(name)]
+        if is_manifest(name):
+            state = desk.buckets.with_promise(bucket, key_of(name), state)
+        if name in known:
+            sequencer = newer_sequencer(sequencer, known[name].sequencer)
+        rows.append(ObjectRow(name, state.stored, sequencer, state.noncurrent))
+    return rows
 
 
 def _chunks(items: Sequence[KeyChange], size: int) -> Iterable[Sequence[KeyChange]]:

@@ -68,9 +68,9 @@ def test_a_set_is_what_its_last_rows_say_whatever_came_before(changes: list[Obje
     fresh = BackupSet(SET)
     for row in present:
         fresh = apply_change(fresh, None, row)
-    assert (lived.volumes, lived.bytes_by_class, lived.sealed, lived.has_signatures) == (
+    assert (lived.volumes, lived.current, lived.sealed, lived.has_signatures) == (
         fresh.volumes,
-        fresh.bytes_by_class,
+        fresh.current,
         fresh.sealed,
         fresh.has_signatures,
     )

@@ -1,0 +1,247 @@
+"""Who may call what: every route that the app has, asked by everybody who might ask.
+
+Each cell is tried twice: through the authorizer, and behind it, as when API Gateway remembers what the authorizer
+said of a token that has been revoked since.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import pytest
+
+from tests.hostile import behind_gateway
+from tests.service.conftest import Answer, Service, running_service
+
+VOLUME = "data_duplicity-full.20261122T195500Z.vol1.difftar.gpg"
+NO_RUN = "20261122t195500z-0123456789abcdef"
+
+
+class Caller(str, Enum):
+    NO_TOKEN = "no token"
+    MALFORMED = "malformed token"
+    WRONG_SECRET = "wrong secret"
+    REVOKED = "revoked"
+    OTHERS_JOB = "another machine's job"
+    PAUSED = "paused"
+    NO_LEASE = "without the lease"
+    GOOD = "good"
+
+
+Cell = tuple[int, str | None]
+"""HTTP status and error code of the service's own answer."""
+
+STRANGERS: dict[Caller, Cell] = {
+    Caller.NO_TOKEN: (401, "not_authorized"),
+    Caller.MALFORMED: (401, "not_authorized"),
+    Caller.WRONG_SECRET: (401, "not_authorized"),
+    Caller.REVOKED: (403, "machine_revoked"),
+}
+
+IN_FRONT = {Caller.NO_TOKEN: 401, Caller.MALFORMED: 403, Caller.WRONG_SECRET: 403, Caller.REVOKED: 403}
+"""What the authorizer makes of them; the others it lets through."""
+
+MATRIX: dict[tuple[str, str], dict[Caller, Cell]] = {
+    # A code is asked for here, not a token.
+    ("POST", "/enrolments"): dict.fromkeys(Caller, (201, None)),
+    ("GET", "/machine"): {
+        **STRANGERS,
+        Caller.OTHERS_JOB: (200, None),
+        Caller.PAUSED: (200, None),
+        Caller.NO_LEASE: (200, None),
+        Caller.GOOD: (200, None),
+    },
+    ("POST", "/jobs/{job}/runs"): {
+        **STRANGERS,
+        Caller.OTHERS_JOB: (404, "unknown_job"),
+        Caller.PAUSED: (201, None),
+        Caller.NO_LEASE: (409, "run_in_progress"),
+        Caller.GOOD: (201, None),
+    },
+    ("PATCH", "/jobs/{job}/runs/{run}"): {
+        **STRANGERS,
+        Caller.OTHERS_JOB: (404, "unknown_job"),
+        Caller.PAUSED: (200, None),
+        Caller.NO_LEASE: (409, "lease_lost"),
+        Caller.GOOD: (200, None),
+    },
+    ("POST", "/jobs/{job}/uploads"): {
+        **STRANGERS,
+        Caller.OTHERS_JOB: (404, "unknown_job"),
+        Caller.PAUSED: (200, None),
+        Caller.NO_LEASE: (409, "lease_lost"),
+        Caller.GOOD: (200, None),
+    },
+    ("GET", "/jobs/{job}/files"): {
+        **STRANGERS,
+        Caller.OTHERS_JOB: (404, "unknown_job"),
+        Caller.PAUSED: (200, None),
+        Caller.NO_LEASE: (200, None),
+        Caller.GOOD: (200, None),
+    },
+    ("POST", "/jobs/{job}/downloads"): {
+        **STRANGERS,
+        Caller.OTHERS_JOB: (404, "unknown_job"),
+        Caller.PAUSED: (200, None),
+        Caller.NO_LEASE: (200, None),
+        Caller.GOOD: (200, None),
+    },
+    ("POST", "/jobs/{job}/discards"): {
+        **STRANGERS,
+        Caller.OTHERS_JOB: (404, "unknown_job"),
+        Caller.PAUSED: (200, None),
+        Caller.NO_LEASE: (409, "lease_lost"),
+        Caller.GOOD: (200, None),
+    },
+}
+
+
+@dataclass
+class World:
+    """Machines in every condition. A call that needs the lease finds it held, by the run that it names."""
+
+    service: Service
+    tokens: dict[str, str]
+    runs: dict[str, str] = field(default_factory=dict)
+
+    def hold_the_lease(self, machine: str) -> str:
+        known = self.runs.get(machine)
+        self.runs[machine] = self.service.run(self.tokens[machine], resumes=known).body["run"]
+        return self.runs[machine]
+
+    def note_run(self, caller: Caller, answer: Answer) -> None:
+        """A run that a tried call began holds the lease now."""
+        if answer.status == 201 and "run" in answer.body:
+            self.runs[MACHINE_OF.get(caller, "anna")] = answer.body["run"]
+
+    def give_the_lease_back(self, machine: str) -> None:
+        run = self.hold_the_lease(machine)
+        path = f"/jobs/system/runs/{run}"
+        assert self.service.call("PATCH", path, {"exit_code": 0}, self.tokens[machine]).status == 200
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with pytest.MonkeyPatch.context() as patch, running_service(patch) as service:
+        tokens = {name: service.enrolled(name) for name in ("anna", "paula", "rita")}
+        service.enrolled("ben", jobs=["bens-photos"])
+        world = World(service, tokens)
+        world.hold_the_lease("rita")
+        service.admin("machine_pause", name="paula")
+        service.admin("machine_revoke", name="rita")
+        yield world
+
+
+MACHINE_OF = {Caller.REVOKED: "rita", Caller.PAUSED: "paula"}
+"""The others say that they are anna."""
+
+
+def token_of(world: World, caller: Caller) -> str | None:
+    tokens = {
+        Caller.NO_TOKEN: None,
+        Caller.MALFORMED: world.tokens["anna"].upper(),
+        Caller.WRONG_SECRET: "anna." + "0" * 64,
+    }
+    return tokens.get(caller, world.tokens[MACHINE_OF.get(caller, "anna")])
+
+
+def request_of(world: World, method: str, route: str, caller: Caller) -> tuple[str, object]:
+    """Path and body of a request that is in order but for its caller."""
+    machine = MACHINE_OF.get(caller, "anna")
+    run = world.runs["rita"] if machine == "rita" else world.hold_the_lease(machine)
+    if (method, route) == ("POST", "/jobs/{job}/runs") and caller in (Caller.GOOD, Caller.PAUSED):
+        world.give_the_lease_back(machine)
+    if caller is Caller.NO_LEASE:
+        run = NO_RUN
+    job = "bens-photos" if caller is Caller.OTHERS_JOB else "system"
+    return route.format(job=job, run=run), body_of(world, method, route, run)
+
+
+def body_of(world: World, method: str, route: str, run: str) -> object:
+    files = [{"name": VOLUME, "size": 7, "sha256": hashlib.sha256(b"content").hexdigest()}]
+    bodies: dict[str, Any] = {
+        "/jobs/{job}/runs": {"kind": "full", "clock": "2026-11-22T20:00:00Z"},
+        "/jobs/{job}/runs/{run}": {},
+        "/jobs/{job}/uploads": {"run": run, "files": files},
+        "/jobs/{job}/downloads": {"names": [VOLUME]},
+        "/jobs/{job}/discards": {"run": run, "names": [VOLUME]},
+    }
+    if route == "/enrolments":
+        code = world.service.admin("machine_add", name="newcomer")["code"]
+        return {"code": code, "secret_sha256": "0" * 64}
+    return bodies.get(route) if method != "GET" else None
+
+
+def routes() -> set[tuple[str, str]]:
+    import app
+
+    return {(method, path) for path, methods in app.app.routes.items() for method in methods}
+
+
+def test_every_route_has_its_row_and_every_row_a_route(world: World) -> None:
+    assert routes() == set(MATRIX)
+
+
+@pytest.mark.parametrize("row", MATRIX, ids=lambda row: f"{row[0]} {row[1]}")
+def test_a_row_names_every_caller(row: tuple[str, str]) -> None:
+    assert set(MATRIX[row]) == set(Caller)
+
+
+def test_every_route_but_enrolment_stands_behind_the_authorizer(world: World) -> None:
+    import app
+
+    for path, methods in app.app.routes.items():
+        for method, route in methods.items():
+            asked = getattr(route.authorizer, "name", None)
+            assert asked == (None if path == "/enrolments" else "authorizer"), (method, path)
+
+
+CELLS = [(method, route, caller) for (method, route), row in MATRIX.items() for caller in row]
+
+
+@pytest.mark.parametrize(("method", "route", "caller"), CELLS)
+def test_in_front_the_authorizer_decides(world: World, method: str, route: str, caller: Caller) -> None:
+    path, body = request_of(world, method, route, caller)
+    answer = world.service.call(method, path, body, token_of(world, caller))
+    world.note_run(caller, answer)
+    status, error = MATRIX[method, route][caller]
+    if route != "/enrolments" and caller in IN_FRONT:
+        assert (answer.status, answer.error) == (IN_FRONT[caller], None)
+    else:
+        assert (answer.status, answer.error) == (status, error)
+
+
+@pytest.mark.parametrize(("method", "route", "caller"), CELLS)
+def test_behind_it_each_handler_asks_again(world: World, method: str, route: str, caller: Caller) -> None:
+    path, body = request_of(world, method, route, caller)
+    answer = behind_gateway.call(method, path, body, token_of(world, caller))
+    world.note_run(caller, answer)
+    assert (answer.status, answer.error) == MATRIX[method, route][caller]
+    if answer.error is not None:
+        assert answer.body["message"].endswith("."), "a sentence that says what to do"
+
+
+MALFORMED_AUTHORIZATIONS = [
+    "", "Bearer", "Bearer ", "Bearer anna", "Bearer anna.", "Basic {token}", "bearer {token}", "{token}",
+    "Bearer  {token}", "Bearer {token} ", "Bearer {token}\n", "Bearer {token},Bearer {token}", "Bearer {token}0",
+    "Bearer .{secret}", "Bearer ben.{secret}", "Bearer ../anna.{secret}", "Bearer anna/system.{secret}",
+    "Bearer ANNA.{secret}", "Bearer anna\u0000.{secret}", "Bearer аnna.{secret}", "Bearer " + "a" * 10_000,
+]  # fmt: skip
+"""The last but one begins with a Cyrillic letter."""
+
+
+@pytest.mark.parametrize("form", MALFORMED_AUTHORIZATIONS, ids=ascii)
+def test_only_a_whole_and_exact_token_is_one(world: World, form: str) -> None:
+    from chalicelib.domain.refusals import Refusal
+    from chalicelib.journeys.authenticate import authenticate
+    from chalicelib.wiring import machine_store
+
+    token = world.tokens["anna"]
+    authenticate(machine_store(), f"Bearer {token}")
+    with pytest.raises(Refusal) as refused:
+        authenticate(machine_store(), form.format(token=token, secret=token.partition(".")[2]))
+    assert refused.value.status == 401

@@ -190,9 +190,10 @@ class FakeService:
         there = self.objects.get(key)
         if there and hashlib.sha256(there.data).hexdigest() == file["sha256"]:
             return {"name": name, "present": True, "etag": there.etag}
-        if parsed.set in self.sealed(job) and parsed.kind != "jsonstat":
+        sealed = parsed.set in self.sealed(job)
+        if sealed and parsed.kind != "jsonstat":
             return {"name": name, "error": "set_sealed", "message": f"{parsed.set} is sealed"}
-        if lapses > time.monotonic() and parsed.kind != "manifest":
+        if lapses > time.monotonic() and parsed.kind != "manifest" and not sealed:
             return {
                 "name": name,
                 "error": "set_sealing",

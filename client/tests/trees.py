@@ -8,14 +8,19 @@ import random
 import stat
 from pathlib import Path
 
+Tree = dict[str, tuple[object, ...]]
 
-def make_tree(root: Path, files: int = 12, kilobytes: int = 300, seed: int = 1) -> None:
+
+def make_tree(
+    root: Path, files: int = 12, kilobytes: int = 300, large_kilobytes: int = 100, seed: int = 1
+) -> None:
     """Incompressible files in folders, with links, an empty folder, odd modes and odd names."""
     source = random.Random(seed)
     for number in range(files):
         path = root / f"d{number % 3}" / f"file-{number:02}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(source.randbytes(kilobytes * 1024 + number))
+    (root / "d1" / "large").write_bytes(source.randbytes(large_kilobytes * 1024))
     (root / "empty").mkdir()
     (root / "d0" / "link").symlink_to("file-00")
     (root / "d0" / "[odd] *name?\nnext line").write_bytes(b"odd")
@@ -24,9 +29,9 @@ def make_tree(root: Path, files: int = 12, kilobytes: int = 300, seed: int = 1) 
     (root / "d1" / "script").chmod(0o750)
 
 
-def snapshot(root: Path) -> dict[str, tuple[object, ...]]:
+def snapshot(root: Path) -> Tree:
     """What is under ``root``: by path its kind, mode and, for files, whole-second time and digest."""
-    found: dict[str, tuple[object, ...]] = {}
+    found: Tree = {}
     for folder, folders, names in os.walk(root):
         for name in [*folders, *names]:
             path = Path(folder) / name
@@ -34,7 +39,7 @@ def snapshot(root: Path) -> dict[str, tuple[object, ...]]:
             key = str(path.relative_to(root))
             mode = stat.S_IMODE(status.st_mode)
             if stat.S_ISLNK(status.st_mode):
-                found[key] = ("link", os.readlink(path))
+                found[key] = ("link", str(path.readlink()))
             elif stat.S_ISDIR(status.st_mode):
                 found[key] = ("folder", mode)
             else:
@@ -43,7 +48,7 @@ def snapshot(root: Path) -> dict[str, tuple[object, ...]]:
     return found
 
 
-def differences(expected: dict[str, tuple[object, ...]], actual: dict[str, tuple[object, ...]]) -> list[str]:
+def differences(expected: Tree, actual: Tree) -> list[str]:
     """Sentences, none for equal trees."""
     said = [f"{path!r} is missing" for path in sorted(expected.keys() - actual.keys())]
     said += [f"{path!r} should not be there" for path in sorted(actual.keys() - expected.keys())]

@@ -59,6 +59,7 @@ def _common(settings: Settings, job: str) -> Iterable[str]:
         "--tempdir",
         str(settings.job_cache(job) / "tmp"),
         # Our transport is patient already; a second try is for what only duplicity sees (a wrong hash).
+        "--log-timestamp",
         "--num-retries",
         "2",
         "--backend-retry-delay",

@@ -83,11 +83,12 @@ def _stale(local_names: Mapping[str, FileName], sealed: set[str], resume: Resume
     """Local files that would mislead duplicity.
 
     A partial file of a sealed set (killed between "manifest stored" and duplicity's next line) makes every
-    later run try to delete that set. Any file of a set that is neither sealed nor resumed is of no use.
+    later run try to delete that set; an encrypted file, left from sending it, is taken for the manifest
+    itself. Any file of a set that is neither sealed nor resumed is of no use.
     """
     for name, parsed in local_names.items():
         if parsed.set in sealed:
-            if parsed.partial:
+            if parsed.partial or name.endswith(".gpg"):
                 yield name
         elif resume is None or name not in resume.cut:
             yield name

@@ -33,7 +33,7 @@ def usual_store() -> str:
 
 
 class SecretStore:
-    """Texts by name, in the keyring or in ``secrets.json``; names carry the machine, as keyrings are shared."""
+    """Texts by name, in the keyring or in ``secrets.json``; names carry the machine: keyrings are shared."""
 
     def __init__(self, kind: str, config: Path) -> None:
         self.kind = kind

@@ -43,7 +43,8 @@ class Deployed:
         pages = self.client("dynamodb").get_paginator("scan").paginate(TableName=self.stack.table)
         return [row for page in pages for row in page["Items"]]
 
-    def mails(self) -> list[dict[str, Any]]:
+    def mails(self) -> dict[str, list[dict[str, Any]]]:
+        """By account; with subject, text and HTML."""
         messages: list[dict[str, Any]] = httpx.get(f"{self.stack.endpoint}/_ministack/ses/messages").json()[
             "messages"
         ]

@@ -1,0 +1,72 @@
+"""The same at the real API Gateway, which has a memory of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+import pytest
+
+from tests.hostile.conftest import Deployed
+
+
+def protected_routes() -> list[tuple[str, str]]:
+    import app
+
+    return [
+        (method, path.format(job="system", run="20261122t195500z-0123456789abcdef"))
+        for path, methods in app.app.routes.items()
+        for method in methods
+        if path != "/enrolments"
+    ]
+
+
+def enrol(deployed: Deployed, machine: str) -> str:
+    """The value of a machine's ``Authorization`` header."""
+    code = deployed.admin.call("machine_add", name=machine)["code"]
+    secret = secrets.token_hex(32)
+    body = {"code": code, "secret_sha256": hashlib.sha256(secret.encode()).hexdigest()}
+    assert deployed.call("POST", "/enrolments", body=body).status_code == 201
+    return f"Bearer {machine}.{secret}"
+
+
+@pytest.mark.parametrize(("method", "path"), protected_routes())
+def test_without_a_token_nothing_is_answered(deployed: Deployed, method: str, path: str) -> None:
+    assert deployed.call(method, path).status_code == 401
+
+
+@pytest.mark.parametrize(("method", "path"), protected_routes())
+def test_with_a_wrong_token_nothing_is_answered(deployed: Deployed, method: str, path: str) -> None:
+    wrong = f"Bearer anna-laptop.{'0' * 64}"
+    assert deployed.call(method, path, wrong).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/"),
+        ("GET", "/nothing"),
+        ("DELETE", "/machine"),
+        ("GET", "/enrolments"),
+        ("PUT", "/jobs/system/files"),
+    ],
+)
+def test_what_is_no_route_is_not_answered(deployed: Deployed, method: str, path: str) -> None:
+    assert deployed.call(method, path).status_code == 403
+
+
+def test_a_token_revoked_while_the_gateway_remembers_it_fails_at_the_next_call(deployed: Deployed) -> None:
+    authorization = enrol(deployed, "rita-laptop")
+    remembered = [deployed.call("GET", "/machine", authorization) for _ in range(2)]
+    assert [answer.status_code for answer in remembered] == [200, 200]
+    deployed.admin.call("machine_revoke", name="rita-laptop")
+    answer = deployed.call("GET", "/machine", authorization)
+    assert (answer.status_code, answer.json()["error"]) == (403, "machine_revoked")
+    assert deployed.call("GET", "/jobs/system/files", authorization).status_code == 403
+
+
+def test_what_the_gateway_remembers_of_one_machine_says_nothing_of_another(deployed: Deployed) -> None:
+    anna, ben = enrol(deployed, "annas-tablet"), enrol(deployed, "bens-tablet")
+    for _ in range(2):
+        for authorization, name in ((anna, "annas-tablet"), (ben, "bens-tablet")):
+            assert deployed.call("GET", "/machine", authorization).json()["machine"] == name

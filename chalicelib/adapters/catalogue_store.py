@@ -117,20 +117,20 @@ class CatalogueStore:
         return rows.gate_of(self._table.get(rows.job_partition(job), rows.gate_sort_key(set_id)))
 
     def begin_sealing(self, job: Job, set_id: SetId, sha256: str, until: datetime, now: datetime) -> bool:
-        """From open to sealing; the same manifest may ask again. False while others seal or discard."""
+        """From open to sealing; the same manifest may ask again, and prolong it. False while others seal or discard."""
         return self._move_gate(
             job,
             set_id,
             {"sealing_until": rows.format_instant(until), "sealing_sha256": sha256},
-            "(attribute_not_exists(sealing_until) OR sealing_until <= :now OR sealing_sha256 = :sha256)"
+            "(attribute_not_exists(sealing_until) OR sealing_until <= :now"
+            " OR (sealing_sha256 = :sha256 AND sealing_until <= :until))"
             " AND (attribute_not_exists(discarding_until) OR discarding_until <= :now)",
-            {":now": rows.format_instant(now), ":sha256": sha256},
+            {
+                ":now": rows.format_instant(now),
+                ":sha256": sha256,
+                ":until": rows.format_instant(until),
+            },
         )
-
-    def open_again(self, job: Job, set_id: SetId, sha256: str) -> None:
-        """After a seal was refused: no manifest URL is out, so the set need not wait."""
-        changes = {"sealing_until": None, "sealing_sha256": None}
-        self._move_gate(job, set_id, changes, "sealing_sha256 = :sha256", {":sha256": sha256})
 
     def begin_discarding(self, job: Job, set_id: SetId, now: datetime) -> bool:
         """Keeps the set from being sealed meanwhile; False while it is sealing or others discard."""

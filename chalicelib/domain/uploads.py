@@ -25,7 +25,7 @@ SLOWEST_UPLINK_BYTES_A_SECOND = 64 * 2**10
 
 DOWNLOAD_URL_LIFE = timedelta(minutes=5)
 
-DISCARD_LOCK_LIFE = timedelta(seconds=60)
+DISCARD_LOCK_LIFE = timedelta(seconds=90)
 """Longer than the discard function may run, so that a lapsed lock never belongs to a call still at work."""
 
 MAX_VOLUME_BYTES = 2**30

@@ -115,34 +115,41 @@ def _seal(desk: UploadDesk, upload: UploadFile, file: BackupFile) -> UploadPermi
 
     The gate moves to *sealing* before the comparison that counts, so that nothing is discarded between that
     comparison and the manifest. What is stored beyond the list (left over by a killed run) is marked deleted first.
+    Once it has moved it opens again by time alone: another request may have got a URL meanwhile, whatever becomes
+    of this one.
     """
     if desk.present(upload.name) is not None:
         raise Refusal(ErrorCode.SET_SEALED, "This set is finished already. Start a new backup.")
     if upload.set is None:
         raise Refusal(ErrorCode.SET_LIST_MISSING, "A manifest must come with the list of its set's files.")
-    extra = uploads.check_seal(file.set_id, upload.set, _stored_of(desk, file.set_id)).extra
-    if extra and desk.discard(desk.job, extra):
+    check = uploads.check_seal(file.set_id, upload.set, _stored_of(desk, file.set_id))
+    if check.missing_or_different:
+        raise Refusal(
+            ErrorCode.SET_INCOMPLETE,
+            "These files of the set are missing or differ from what was sent: send them again, then the manifest.",
+            names=check.missing_or_different,
+        )
+    if check.extra and desk.discard(desk.job, check.extra):
         raise uploads.being_sealed(desk.gate(file.set_id), desk.now)
     until = desk.now + uploads.sealing_life(upload.size)
     if not desk.catalogue.begin_sealing(desk.job, file.set_id, upload.sha256, until, desk.now):
         raise uploads.being_sealed(desk.gate(file.set_id), desk.now)
     check = uploads.check_seal(file.set_id, upload.set, _stored_of(desk, file.set_id))
     if check.missing_or_different or check.extra:
-        desk.catalogue.open_again(desk.job, file.set_id, upload.sha256)
-        raise Refusal(
-            ErrorCode.SET_INCOMPLETE,
-            "These files of the set are missing or differ from what was sent: send them again, then the manifest.",
-            names=check.missing_or_different or check.extra,
-        )
+        raise uploads.being_sealed(desk.gate(file.set_id), desk.now)
     return _sign(desk, upload, file, volumes_promised=check.volumes)
 
 
 def _stored_of(desk: UploadDesk, set_id: SetId) -> dict[str, StoredObject]:
-    """The volumes and signatures of a set as the bucket lists them now, whatever their suffix."""
+    """The set's files but for its manifest, as the bucket lists them now, whatever their suffix.
+
+    A jsonstat among them is a stranger's: duplicity writes its own after the manifest.
+    """
     location = desk.job.location
     volumes_prefix = volume_file(set_id, 1).stem.removesuffix("1.difftar")
     found: dict[str, StoredObject] = {}
-    for prefix in (volumes_prefix, signatures_file(set_id).stem):
+    jsonstat = BackupFile(set_id, FileKind.JSONSTAT).stem
+    for prefix in (volumes_prefix, signatures_file(set_id).stem, jsonstat):
         for listed in desk.buckets.list_files(location, prefix):
             file = parse_file_name(listed.name)
             if file is not None and file.set_id == set_id:

@@ -99,6 +99,7 @@ def _catalogue_set(desk: CatalogueDesk, job: Job, set_id: SetId, changes: Sequen
             if name not in page.objects or is_newer(sequencer, page.objects[name].sequencer)
         }
         if not news:
+            _expel_late(desk, job, page.backup_set)  # the try that wrote the rows may have failed after that
             return
         rows = _present_rows(desk, job.location.bucket, job.location.key, news, page.objects)
         backup_set = page.backup_set

@@ -9,6 +9,7 @@ compares what is committed with what is made here.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ TIMEOUT_SECONDS = {
     "catalogue": 60,
     "weekly_report": 300,
     "discard": 60,
+    "reconcile": 900,
+    "weekly_reconcile": 60,
     "admin": 300,
 }
 """Time limit of each function; the visibility timeout in resources.yaml is six times the catalogue's."""
@@ -44,9 +47,25 @@ def function_environment(stage: Stage) -> dict[str, str]:
         "PANICROOM_REPORT_WEEKDAY": stage.report_weekday,
         "PANICROOM_REPORT_HOUR": str(stage.report_hour),
         "PANICROOM_DISCARD_FUNCTION": stage.function("discard"),
+        "PANICROOM_RECONCILE_FUNCTION": stage.function("reconcile"),
         "POWERTOOLS_SERVICE_NAME": APP_NAME,
         "POWERTOOLS_LOG_LEVEL": "INFO",
     }
+
+
+def stage_of(function_arn: str, environment: Mapping[str, str]) -> Stage:
+    """The stage in which a function is deployed: the reverse of ``function_environment``."""
+    _, _, _, region, account, *_ = function_arn.split(":")
+    return Stage(
+        name=environment["PANICROOM_STAGE"],
+        account=account,
+        region=region,
+        sender=environment["PANICROOM_SENDER"],
+        recipients=tuple(environment["PANICROOM_RECIPIENTS"].split(",")),
+        time_zone=environment["PANICROOM_TIME_ZONE"],
+        report_weekday=environment["PANICROOM_REPORT_WEEKDAY"],
+        report_hour=int(environment["PANICROOM_REPORT_HOUR"]),
+    )
 
 
 def stage_entry(stage: Stage) -> dict[str, Any]:

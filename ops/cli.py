@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from ops.commands.backup_set import backup_set
+from ops.commands.dead_letters import dead_letters
 from ops.commands.demo import demo
 from ops.commands.local import local
 from ops.commands.machine import machine
@@ -12,8 +14,8 @@ from ops.commands.report import report
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def commands() -> None:
-    """What the owner of a panicroom does: its machines, its mail, and the local stack."""
+    """What the owner of a panicroom does: its machines, its mail, its catalogue, and the local stack."""
 
 
-for command in (local, machine, report, demo):
+for command in (local, machine, backup_set, report, dead_letters, demo):
     commands.add_command(command)

@@ -137,6 +137,14 @@ class LocalStack:
         )
 
 
+def running_stack(state_folder: Path) -> StackDescription:
+    """Where the running stack is. Raises ``OpsError`` where none runs."""
+    stack = LocalStack(state_folder).description()
+    if stack is None:
+        raise OpsError("The local stack is not running: `python -m ops local up` starts it.")
+    return stack
+
+
 @contextmanager
 def local_stack(
     state_folder: Path,

@@ -56,9 +56,28 @@ def _catalogue(stage: Stage) -> list[Statement]:
         _list_bucket(stage),
         _list_versions(stage),
         _table(stage, READ_ITEMS + WRITE_ITEMS),
+        _close_findings(stage),
         # Files added to a finished set by an old permission are hidden again.
         _ask_for_discards(stage),
     ]
+
+
+def _reconcile(stage: Stage) -> list[Statement]:
+    """What the catalogue does upon an event, it does for every key."""
+    return [
+        _allow("LookAtObjects", ["s3:GetObject"], _objects(stage)),
+        _list_bucket(stage),
+        _list_versions(stage),
+        _table(stage, READ_ITEMS + WRITE_ITEMS),
+        _close_findings(stage),
+        _ask_for_discards(stage),
+        # Where its time is up, it goes on in a call of its own.
+        _begin_reconciles(stage),
+    ]
+
+
+def _weekly_reconcile(stage: Stage) -> list[Statement]:
+    return [_table(stage, ["dynamodb:Query"]), _begin_reconciles(stage)]
 
 
 def _weekly_report(stage: Stage) -> list[Statement]:
@@ -87,6 +106,8 @@ _POLICIES: dict[str, Callable[[Stage], list[Statement]]] = {
     "catalogue": _catalogue,
     "weekly_report": _weekly_report,
     "discard": _discard,
+    "reconcile": _reconcile,
+    "weekly_reconcile": _weekly_reconcile,
     "admin": _admin,
 }
 
@@ -117,10 +138,21 @@ def _table(stage: Stage, actions: list[str]) -> Statement:
 
 def _give_leases_back(stage: Stage) -> Statement:
     """The end of a run deletes the row of its lease, and no other row."""
-    statement = _allow(
-        "GiveLeasesBack", ["dynamodb:DeleteItem"], stage.arn("dynamodb", f"table/{stage.table}")
-    )
-    return {**statement, "Condition": {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["LEASES"]}}}
+    return _delete_rows(stage, "GiveLeasesBack", "LEASES")
+
+
+def _close_findings(stage: Stage) -> Statement:
+    """What is no longer wrong is no longer kept."""
+    return _delete_rows(stage, "CloseFindings", "FINDINGS")
+
+
+def _delete_rows(stage: Stage, name: str, partition: str) -> Statement:
+    statement = _allow(name, ["dynamodb:DeleteItem"], stage.arn("dynamodb", f"table/{stage.table}"))
+    return {**statement, "Condition": {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [partition]}}}
+
+
+def _begin_reconciles(stage: Stage) -> Statement:
+    return _allow("BeginReconciles", ["lambda:InvokeFunction"], _function(stage, "reconcile"))
 
 
 def _function(stage: Stage, short_name: str) -> str:

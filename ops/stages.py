@@ -9,7 +9,16 @@ from dataclasses import dataclass
 
 APP_NAME = "panicroom"
 
-LAMBDA_FUNCTIONS = ("api_handler", "authorizer", "catalogue", "weekly_report", "discard", "admin")
+LAMBDA_FUNCTIONS = (
+    "api_handler",
+    "authorizer",
+    "catalogue",
+    "weekly_report",
+    "discard",
+    "reconcile",
+    "weekly_reconcile",
+    "admin",
+)
 """Short names, as Chalice knows them; ``api_handler`` is the one behind the REST API."""
 
 API_STAGE = "api"

@@ -10,10 +10,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from ops.admin_client import admin_client
-from ops.commands.options import Duration, console, print_json, stage_options
+from ops.commands.options import Duration, Size, confirm, console, print_json, stage_options
 from ops.durations import show_duration
+from ops.sizes import show_size
 
 DURATION = Duration()
+SIZE = Size()
 
 
 @click.group()
@@ -53,13 +55,7 @@ def add(
         bucket=bucket,
         prefix=prefix,
     )
-    url = added.get("api_url") or client.api_url
-    if as_json:
-        print_json({**added, **({"api_url": url} if url else {})})
-        return
-    console.print(f"Machine [bold]{escape(added['machine'])}[/] with {_jobs(added['jobs'])}.")
-    console.print(f"On that machine, before {added['code_expires_at']}:\n")
-    console.print(f"  panicroom enrol {url or 'URL'} {added['code']}", markup=False)
+    _show_code(added, client.api_url, as_json)
 
 
 @machine.command("list")
@@ -96,19 +92,57 @@ def show(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
 
 @machine.command("set")
 @click.argument("name")
-@click.option("--job", default="system", show_default=True, help="Which of its jobs.")
+@click.option("--job", help="Which of its jobs --every and --grace are for.  [default: all of them]")
 @click.option("--every", type=DURATION, help="How often it should back up.")
 @click.option("--grace", type=DURATION, help="How much later is still well.")
+@click.option(
+    "--storage-cap", type=SIZE, help="The most that the machine may store, older versions included."
+)
+@click.option("--download-cap", type=SIZE, help="The most that it may fetch a day, as for a large restore.")
 @stage_options
 def set_(
-    name: str, job: str, every: int | None, grace: int | None, stage: str, state_folder: Path, as_json: bool
+    name: str,
+    job: str | None,
+    every: int | None,
+    grace: int | None,
+    storage_cap: int | None,
+    download_cap: int | None,
+    stage: str,
+    state_folder: Path,
+    as_json: bool,
 ) -> None:
-    """Change how often a job should back up."""
-    if every is None and grace is None:
-        raise click.UsageError("Say what to change: --every, --grace or both.")
+    """Change how often a machine should back up, and how much it may store and fetch."""
+    changes = {
+        "period_seconds": every,
+        "grace_seconds": grace,
+        "storage_cap_bytes": storage_cap,
+        "download_cap_bytes": download_cap,
+    }
+    if set(changes.values()) == {None}:
+        raise click.UsageError("Say what to change: --every, --grace, --storage-cap or --download-cap.")
+    if job and every is None and grace is None:
+        raise click.UsageError("The caps are for the whole machine: leave out --job.")
+    answer = admin_client(stage, state_folder).call("machine_set", name=name, job=job, **changes)
+    confirm(answer, as_json, f"{name}{f'/{job}' if job else ''} is changed.")
+
+
+@machine.command()
+@click.argument("name")
+@stage_options
+def rotate(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
+    """Print a code for a new token; the old token ends when the code is used."""
     client = admin_client(stage, state_folder)
-    answer = client.call("machine_set", name=name, job=job, period_seconds=every, grace_seconds=grace)
-    _confirm(answer, as_json, f"{name}/{job} is changed.")
+    _show_code(client.call("machine_rotate", name=name), client.api_url, as_json)
+
+
+@machine.command()
+@click.argument("name")
+@stage_options
+def recount(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
+    """Count what a machine has stored, for its cap, which counts every permission to upload as used."""
+    answer = admin_client(stage, state_folder).call("machine_recount", name=name)
+    stored, cap = show_size(answer["stored_bytes"]), show_size(answer["storage_cap_bytes"])
+    confirm(answer, as_json, f"{name} has stored {stored} of the {cap} that it may, older versions included.")
 
 
 @machine.command()
@@ -120,7 +154,7 @@ def set_(
 def pause(name: str, until: str | None, stage: str, state_folder: Path, as_json: bool) -> None:
     """Expect no backups from a machine for a while."""
     answer = admin_client(stage, state_folder).call("machine_pause", name=name, until=until)
-    _confirm(answer, as_json, f"{name} is paused {f'until {until}' if until else 'until you resume it'}.")
+    confirm(answer, as_json, f"{name} is paused {f'until {until}' if until else 'until you resume it'}.")
 
 
 @machine.command()
@@ -129,7 +163,7 @@ def pause(name: str, until: str | None, stage: str, state_folder: Path, as_json:
 def resume(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
     """Expect backups from a paused machine again."""
     answer = admin_client(stage, state_folder).call("machine_resume", name=name)
-    _confirm(answer, as_json, f"{name} is expected to back up again.")
+    confirm(answer, as_json, f"{name} is expected to back up again.")
 
 
 @machine.command()
@@ -138,7 +172,7 @@ def resume(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
 def revoke(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
     """End a machine's token at once, as when it was stolen; its backups stay."""
     answer = admin_client(stage, state_folder).call("machine_revoke", name=name)
-    _confirm(
+    confirm(
         answer, as_json, f"The token of {name} is revoked; `machine add {name}` makes a code for a new one."
     )
 
@@ -152,14 +186,18 @@ def remove(name: str, yes: bool, stage: str, state_folder: Path, as_json: bool) 
     if not yes:
         click.confirm(f"Remove {name} from the machines that are watched? What it stored stays.", abort=True)
     answer = admin_client(stage, state_folder).call("machine_remove", name=name)
-    _confirm(answer, as_json, f"{name} is removed; what it stored stays in the bucket.")
+    confirm(answer, as_json, f"{name} is removed; what it stored stays in the bucket.")
 
 
-def _confirm(answer: object, as_json: bool, sentence: str) -> None:
+def _show_code(added: dict[str, Any], known_url: str | None, as_json: bool) -> None:
+    """The line to type on the machine; ``known_url`` where the service itself does not tell its own."""
+    url = added.get("api_url") or known_url
     if as_json:
-        print_json(answer)
-    else:
-        console.print(sentence, markup=False)
+        print_json({**added, **({"api_url": url} if url else {})})
+        return
+    console.print(f"Machine [bold]{escape(added['machine'])}[/] with {_jobs(added['jobs'])}.")
+    console.print(f"On that machine, before {added['code_expires_at']}:\n")
+    console.print(f"  panicroom enrol {url or 'URL'} {added['code']}", markup=False)
 
 
 def _jobs(names: list[str]) -> str:
@@ -171,22 +209,23 @@ def _show_job(job: dict[str, Any]) -> None:
         f"\n  [bold]{escape(job['job'])}[/] {job['state']}, every {show_duration(job['period_seconds'])}"
         f" (grace {show_duration(job['grace_seconds'])}),"
         f" newest complete {job.get('newest_complete_at') or 'never'},"
-        f" {job['stored_bytes'] / 2**30:.2f} GB stored"
+        f" {show_size(job['stored_bytes'])} stored"
     )
-    table = Table("set", "volumes", "GB", "state")
+    table = Table("set", "volumes", "size", "state")
     for backup_set in job["sets"]:
         expected = backup_set.get("volumes_expected")
         volumes = f"{backup_set['volumes']} of {expected}" if expected else str(backup_set["volumes"])
-        table.add_row(
-            backup_set["set"], volumes, f"{backup_set['bytes'] / 2**30:.2f}", _set_state(backup_set)
-        )
+        table.add_row(backup_set["set"], volumes, show_size(backup_set["bytes"]), set_state(backup_set))
     if job["sets"]:
         console.print(table)
 
 
-def _set_state(backup_set: dict[str, Any]) -> str:
+def set_state(backup_set: dict[str, Any]) -> str:
+    """A set's state in words."""
     if backup_set.get("gaps"):
-        return f"missing volumes {backup_set['gaps']}"
-    if backup_set["complete"]:
-        return "complete"
-    return "sealed, not complete" if backup_set["sealed"] else "open"
+        state = f"missing volumes {backup_set['gaps']}"
+    elif backup_set["complete"]:
+        state = "complete"
+    else:
+        state = "unproven" if backup_set["sealed"] else "open"
+    return f"in quarantine ({state})" if backup_set.get("quarantined") else state

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from ops.durations import parse_duration
 from ops.local_stack import DEFAULT_STATE_FOLDER
+from ops.sizes import parse_size
 from ops.stages import LOCAL
 
 console = Console(highlight=False, soft_wrap=True)
@@ -46,6 +47,26 @@ class Duration(click.ParamType[int]):
             self.fail(str(error), param, ctx)
 
 
+class Size(click.ParamType[int]):
+    """``500GB``, ``20TB``: in bytes for the command."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            return parse_size(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 def print_json(value: object) -> None:
     """Plain and complete, whatever the terminal's width."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def confirm(answer: object, as_json: bool, sentence: str) -> None:
+    """The whole answer for programs, one sentence for people."""
+    if as_json:
+        print_json(answer)
+    else:
+        console.print(sentence, markup=False)

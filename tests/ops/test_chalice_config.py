@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
+import pytest
+
 from chalicelib.config import read_settings
-from ops.chalice_config import TIMEOUT_SECONDS, config_files, function_environment, write_config_files
+from ops.chalice_config import (
+    TIMEOUT_SECONDS,
+    config_files,
+    function_environment,
+    stage_of,
+    write_config_files,
+)
 from ops.stages import LAMBDA_FUNCTIONS, LOCAL, Stage
 
 CHALICE_FOLDER = Path(__file__).parents[2] / ".chalice"
@@ -28,6 +37,13 @@ def test_the_service_can_read_the_environment_that_it_is_given() -> None:
     settings = read_settings(function_environment(LOCAL))
     assert (settings.bucket, settings.table) == (LOCAL.bucket, LOCAL.table)
     assert settings.recipients == LOCAL.recipients
+
+
+@pytest.mark.parametrize("stage", [LOCAL, HOME])
+def test_a_stage_can_be_read_back_from_a_function_of_it(stage: Stage) -> None:
+    arn = stage.arn("lambda", f"function:{stage.function('admin')}")
+    found = stage_of(arn, function_environment(stage))
+    assert dataclasses.replace(found, on_stand_in=stage.on_stand_in) == stage
 
 
 def test_another_stage_is_added_beside_those_that_are_there(tmp_path: Path) -> None:

@@ -3,47 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from ops.cli import commands
+from ops.commands.machine import set_state
 from ops.errors import OpsError
-from ops.local_stack import local_stack
+from tests.ops.conftest import Owner
 
-Typed = Callable[..., Result]
-
-
-@pytest.fixture(scope="module")
-def state_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("state")
-    with local_stack(folder):
-        yield folder
+VOLUME = "data_duplicity-full.20261101T000000Z.vol1.difftar.gpg"
+ENOUGH_SECONDS = 20
 
 
-@pytest.fixture
-def typed(state_folder: Path) -> Typed:
-    """Types a command; ``typed("machine", "list")``."""
-
-    def run(*words: str) -> Result:
-        return CliRunner().invoke(commands, [*words, "--state", str(state_folder)])
-
-    return run
-
-
-def answer(result: Result) -> Any:
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
-
-
-def test_add_prints_the_line_to_type_on_the_machine(typed: Typed) -> None:
-    result = typed("machine", "add", "desk")
+def test_add_prints_the_line_to_type_on_the_machine(owner: Owner) -> None:
+    result = owner.types("machine", "add", "desk")
     assert result.exit_code == 0, result.output
     [line] = [line.strip() for line in result.stdout.splitlines() if "panicroom enrol" in line]
-    code = answer(typed("machine", "add", "desk", "--json"))["code"]
+    code = owner.asks("machine", "add", "desk")["code"]
     words = line.split()
     assert words[:2] == ["panicroom", "enrol"]
     assert words[2].startswith("http://127.0.0.1:")
@@ -51,55 +31,128 @@ def test_add_prints_the_line_to_type_on_the_machine(typed: Typed) -> None:
     assert len(words[3]) == len(code)
 
 
-def test_a_machines_jobs_and_how_often_they_run_can_be_given(typed: Typed) -> None:
-    typed("machine", "add", "studio", "--job", "system", "--job", "photos", "--every", "1w", "--grace", "2d")
-    jobs = answer(typed("machine", "show", "studio", "--json"))["jobs"]
+def test_a_machines_jobs_and_how_often_they_run_can_be_given(owner: Owner) -> None:
+    owner.types(
+        "machine", "add", "studio", "--job", "system", "--job", "photos", "--every", "1w", "--grace", "2d"
+    )
+    jobs = owner.asks("machine", "show", "studio")["jobs"]
     assert {(job["job"], job["period_seconds"], job["grace_seconds"]) for job in jobs} == {
         ("system", 604_800, 172_800),
         ("photos", 604_800, 172_800),
     }
 
 
-def test_how_often_a_job_runs_can_be_changed(typed: Typed) -> None:
-    typed("machine", "add", "tablet")
-    assert typed("machine", "set", "tablet", "--every", "2w").exit_code == 0
-    [job] = answer(typed("machine", "show", "tablet", "--json"))["jobs"]
+def test_how_often_a_job_runs_can_be_changed(owner: Owner) -> None:
+    owner.types("machine", "add", "tablet")
+    assert owner.types("machine", "set", "tablet", "--every", "2w").exit_code == 0
+    [job] = owner.asks("machine", "show", "tablet")["jobs"]
     assert job["period_seconds"] == 1_209_600
 
 
-def test_a_machine_is_paused_resumed_revoked_and_removed(typed: Typed) -> None:
-    typed("machine", "add", "old")
+def test_how_often_all_jobs_run_or_one_of_them_can_be_changed(owner: Owner) -> None:
+    owner.types("machine", "add", "server", "--job", "system", "--job", "mail")
+
+    def periods() -> dict[str, int]:
+        return {job["job"]: job["period_seconds"] for job in owner.asks("machine", "show", "server")["jobs"]}
+
+    owner.types("machine", "set", "server", "--every", "1w")
+    assert periods() == {"system": 604_800, "mail": 604_800}
+    assert owner.types("machine", "set", "server", "--job", "mail", "--every", "1h").exit_code == 0
+    assert periods() == {"system": 604_800, "mail": 3_600}
+
+
+def test_the_caps_of_a_machine_can_be_changed(owner: Owner) -> None:
+    owner.types("machine", "add", "archive")
+    words = ["machine", "set", "archive", "--storage-cap", "20TB", "--download-cap", "1000GB"]
+    assert owner.types(*words).exit_code == 0
+    key = {"pk": {"S": "MACHINES"}, "sk": {"S": "archive"}}
+    row = owner.client("dynamodb").get_item(TableName=owner.stack.table, Key=key)["Item"]
+    assert row["storage_cap_bytes"]["N"] == str(20 * 2**40)
+    assert row["download_cap_bytes"]["N"] == str(1000 * 2**30)
+
+
+def test_recount_says_how_much_of_its_cap_a_machine_has_used(owner: Owner) -> None:
+    owner.types("machine", "add", "attic")
+    for content in (b"first", b"second"):
+        owner.client("s3").put_object(Bucket=owner.stack.bucket, Key=f"attic/system/{VOLUME}", Body=content)
+    answer = owner.asks("machine", "recount", "attic")
+    assert answer["stored_bytes"] == len(b"first") + len(b"second")
+    said = owner.types("machine", "recount", "attic").stdout
+    assert "attic has stored 11 B of the 10 TB that it may" in said
+
+
+def test_rotate_prints_a_new_line_to_type(owner: Owner) -> None:
+    first = owner.asks("machine", "add", "pocket")["code"]
+    rotated = owner.asks("machine", "rotate", "pocket")
+    assert rotated["code"] != first
+    assert f"panicroom enrol {rotated['api_url']} " in owner.types("machine", "rotate", "pocket").stdout
+    assert isinstance(owner.types("machine", "rotate", "nobody").exception, OpsError)
+
+
+def test_a_set_is_hidden_and_shown_again(owner: Owner) -> None:
+    owner.types("machine", "add", "cellar")
+    owner.client("s3").put_object(Bucket=owner.stack.bucket, Key=f"cellar/system/{VOLUME}", Body=b"rubbish")
+
+    def states() -> list[str]:
+        [job] = owner.asks("machine", "show", "cellar")["jobs"]
+        return [set_state(one) for one in job["sets"]]
+
+    wait(lambda: states() == ["open"])
+    words = ["set", "quarantine", "cellar", "system", "full.20261101T000000Z"]
+    assert "is hidden from cellar/system" in owner.types(*words).stdout
+    assert states() == ["in quarantine (open)"]
+    assert "in quarantine" in owner.types("machine", "show", "cellar").stdout
+    assert owner.asks(*words, "--release")["quarantined"] is False
+    assert states() == ["open"]
+
+
+@pytest.mark.parametrize(
+    ("told", "state"),
+    [
+        ({"sealed": False, "complete": False, "gaps": ""}, "open"),
+        ({"sealed": True, "complete": True, "gaps": ""}, "complete"),
+        ({"sealed": True, "complete": False, "gaps": ""}, "unproven"),
+        ({"sealed": True, "complete": False, "gaps": "2-3"}, "missing volumes 2-3"),
+        ({"sealed": True, "complete": True, "gaps": "", "quarantined": True}, "in quarantine (complete)"),
+    ],
+)
+def test_a_sets_state_is_one_of_a_few_words(told: dict[str, object], state: str) -> None:
+    assert set_state(told) == state
+
+
+def test_a_machine_is_paused_resumed_revoked_and_removed(owner: Owner) -> None:
+    owner.types("machine", "add", "old")
 
     def status() -> str:
-        return str(answer(typed("machine", "show", "old", "--json"))["status"])
+        return str(owner.asks("machine", "show", "old")["status"])
 
     waiting = status()
-    assert "paused until 2030-01-01" in typed("machine", "pause", "old", "--until", "2030-01-01").stdout
+    assert "paused until 2030-01-01" in owner.types("machine", "pause", "old", "--until", "2030-01-01").stdout
     assert status() == "paused"
-    typed("machine", "resume", "old")
+    owner.types("machine", "resume", "old")
     assert status() == waiting
-    assert typed("machine", "revoke", "old").exit_code == 0
-    assert typed("machine", "remove", "old", "--yes").exit_code == 0
-    assert "old" not in [row["machine"] for row in answer(typed("machine", "list", "--json"))["machines"]]
+    assert owner.types("machine", "revoke", "old").exit_code == 0
+    assert owner.types("machine", "remove", "old", "--yes").exit_code == 0
+    assert "old" not in [row["machine"] for row in owner.asks("machine", "list")["machines"]]
 
 
-def test_the_list_is_readable_without_json(typed: Typed) -> None:
-    typed("machine", "add", "kitchen")
-    assert "kitchen" in typed("machine", "list").stdout
-    assert "never" in typed("machine", "show", "kitchen").stdout
+def test_the_list_is_readable_without_json(owner: Owner) -> None:
+    owner.types("machine", "add", "kitchen")
+    assert "kitchen" in owner.types("machine", "list").stdout
+    assert "never" in owner.types("machine", "show", "kitchen").stdout
 
 
-def test_the_mail_can_be_looked_at_and_sent(typed: Typed, tmp_path: Path) -> None:
-    preview = answer(typed("report", "preview", "--json", "--out", str(tmp_path)))
+def test_the_mail_can_be_looked_at_and_sent(owner: Owner, tmp_path: Path) -> None:
+    preview = owner.asks("report", "preview", "--out", str(tmp_path))
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == preview["html"]
     assert (tmp_path / "report.txt").read_text(encoding="utf-8") == preview["text"]
-    sent = answer(typed("report", "send", "--json"))
+    sent = owner.asks("report", "send")
     assert sent["subject"] == preview["subject"]
     assert sent["sent_to"] == ["owner@example.com"]
 
 
-def test_what_the_service_refuses_is_its_own_sentence(typed: Typed) -> None:
-    error = typed("machine", "show", "nobody").exception
+def test_what_the_service_refuses_is_its_own_sentence(owner: Owner) -> None:
+    error = owner.types("machine", "show", "nobody").exception
     assert isinstance(error, OpsError)
     assert "nobody" in str(error)
 
@@ -110,13 +163,28 @@ def test_without_a_stack_the_command_says_how_to_start_one(tmp_path: Path) -> No
     assert "python -m ops local up" in str(error)
 
 
-def test_status_tells_programs_and_people(typed: Typed, tmp_path: Path) -> None:
-    assert answer(typed("local", "status", "--json"))["running"] is True
-    assert "is running" in typed("local", "status").stdout
+def test_status_tells_programs_and_people(owner: Owner, tmp_path: Path) -> None:
+    assert owner.asks("local", "status")["running"] is True
+    assert "is running" in owner.types("local", "status").stdout
     absent = CliRunner().invoke(commands, ["local", "status", "--json", "--state", str(tmp_path)])
     assert (absent.exit_code, json.loads(absent.stdout)) == (1, {"running": False})
 
 
-@pytest.mark.parametrize("words", [["machine", "add", "x", "--every", "soon"], ["machine", "set", "x"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["machine", "add", "x", "--every", "soon"],
+        ["machine", "set", "x"],
+        ["machine", "set", "x", "--storage-cap", "much"],
+        ["machine", "set", "x", "--job", "system", "--storage-cap", "1TB"],
+    ],
+)
 def test_a_wrong_use_is_told_before_anything_is_called(words: list[str]) -> None:
     assert CliRunner().invoke(commands, words).exit_code == 2
+
+
+def wait(until: Callable[[], bool]) -> None:
+    give_up_at = time.monotonic() + ENOUGH_SECONDS
+    while not until():
+        assert time.monotonic() < give_up_at
+        time.sleep(0.1)

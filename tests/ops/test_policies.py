@@ -69,16 +69,38 @@ def test_only_the_api_may_store_objects() -> None:
     assert [name for name in LAMBDA_FUNCTIONS if "s3:PutObject" in actions(name)] == ["api_handler"]
 
 
-def test_only_the_api_and_the_catalogue_may_call_discard() -> None:
-    calling = [name for name in LAMBDA_FUNCTIONS if "lambda:InvokeFunction" in actions(name)]
-    assert calling == ["api_handler", "catalogue"]
+def test_only_those_that_need_it_may_call_another_function() -> None:
+    called = {
+        name: {
+            statement["Resource"].rpartition(":")[2]
+            for statement in statements(name)
+            if "lambda:InvokeFunction" in statement["Action"]
+        }
+        for name in LAMBDA_FUNCTIONS
+    }
+    discard, reconcile = STAGE.function("discard"), STAGE.function("reconcile")
+    assert {name: functions for name, functions in called.items() if functions} == {
+        "api_handler": {discard},
+        "catalogue": {discard},
+        "reconcile": {discard, reconcile},
+        "weekly_reconcile": {reconcile},
+    }
 
 
-def test_the_api_deletes_no_row_but_a_lease() -> None:
-    deleting = [s for s in statements("api_handler") if "dynamodb:DeleteItem" in s["Action"]]
-    assert [s["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"] for s in deleting] == [
-        ["LEASES"]
+@pytest.mark.parametrize(
+    ("short_name", "partition"),
+    [("api_handler", "LEASES"), ("catalogue", "FINDINGS"), ("reconcile", "FINDINGS")],
+)
+def test_a_function_deletes_rows_of_one_kind_only(short_name: str, partition: str) -> None:
+    deleting = [s for s in statements(short_name) if "dynamodb:DeleteItem" in s["Action"]]
+    assert [s["Condition"] for s in deleting] == [
+        {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [partition]}}
     ]
+
+
+def test_only_the_owner_deletes_rows_of_every_kind() -> None:
+    deleting = [name for name in LAMBDA_FUNCTIONS if "dynamodb:DeleteItem" in actions(name)]
+    assert deleting == ["api_handler", "catalogue", "reconcile", "admin"]
 
 
 def test_mail_goes_out_only_as_the_sender_and_in_the_sandbox_to_the_recipients() -> None:

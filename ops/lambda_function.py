@@ -1,0 +1,35 @@
+"""Calling one of the service's Lambda functions: AWS's own access rules decide who may."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ops.aws import Aws
+from ops.errors import OpsError
+
+ANSWER_SECONDS = 910
+"""Longer than any function may run: it, not the connection, says when it took too long."""
+
+
+class LambdaFunction:
+    """``name`` is the deployed name, ``panicroom-home-admin``."""
+
+    def __init__(self, aws: Aws, name: str) -> None:
+        # Told once more, a command may be carried out twice.
+        self._client = aws.client("lambda", read_timeout=ANSWER_SECONDS, retries={"total_max_attempts": 1})
+        self.name = name
+
+    def call(self, payload: dict[str, Any]) -> Any:
+        """What the function answers. Raises ``OpsError`` where it cannot be called, and where it fails."""
+        try:
+            answer = self._client.invoke(FunctionName=self.name, Payload=json.dumps(payload).encode())
+            body = json.loads(answer["Payload"].read())
+        except (ClientError, BotoCoreError) as error:
+            raise OpsError(f"{self.name} could not be called: {error}") from error
+        if "FunctionError" in answer:
+            reason = body.get("errorMessage", "no reason given") if isinstance(body, dict) else body
+            raise OpsError(f"{self.name} failed: {reason}")
+        return body

@@ -73,14 +73,19 @@ def test_the_catalogue_is_fed_by_the_queue(deployment: Deployment) -> None:
     assert mapping["State"] == "Enabled"
 
 
-def test_the_weekly_report_is_asked_for_every_hour(deployment: Deployment) -> None:
+def test_the_weekly_mail_is_asked_for_every_hour_and_the_comparison_once_a_week(
+    deployment: Deployment,
+) -> None:
     events = deployment.aws.client("events")
     targets = {
         target["Arn"].rpartition(":")[2]: rule["ScheduleExpression"]
         for rule in events.list_rules()["Rules"]
         for target in events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
     }
-    assert targets[LOCAL.function("weekly_report")] == "cron(0 * * * ? *)"
+    assert targets == {
+        LOCAL.function("weekly_report"): "cron(0 * * * ? *)",
+        LOCAL.function("weekly_reconcile"): "cron(30 3 ? * SUN *)",
+    }
 
 
 def test_the_function_that_was_deployed_answers(deployment: Deployment) -> None:

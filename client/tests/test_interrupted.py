@@ -160,7 +160,7 @@ def kill_backup(laptop: Laptop, point: Point, how: str, settle: bool = True) -> 
 
 
 def wait_for_confirmations(laptop: Laptop, name: str) -> None:
-    """Lets the volumes before ``name`` arrive, as uploads go side by side and a test must know what is there."""
+    """Lets the volumes before ``name`` arrive: uploads go side by side, a test must know what is there."""
     parsed = parse_name(name)
     assert parsed is not None
     journal = Journal(laptop.home / "state" / "laptop" / "system" / "journal.jsonl")

@@ -265,6 +265,8 @@ class _Backup:
                 and name.endswith(".sigtar.gz")
             ):
                 packed = self._archive / name
+                if packed.with_suffix(".part").exists():
+                    continue  # killed while packing: the unpacked file is still whole
                 fresh = packed.with_suffix(".unpacked")
                 with gzip.open(packed, "rb") as source, fresh.open("wb") as target:
                     shutil.copyfileobj(source, target)

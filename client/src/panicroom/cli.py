@@ -144,7 +144,9 @@ def run(arguments: list[str] | None = None) -> int:
     except Problem as problem:
         click.echo(f"panicroom: {problem}", err=True)
         return problem.exit_code
-    except click.exceptions.Abort:
+    except click.exceptions.Abort as abort:
+        if isinstance(abort.__cause__, EOFError):  # click takes any for the end of the input
+            raise abort.__cause__ from None
         click.echo("panicroom: interrupted; the next run carries on from there", err=True)
         return ExitCode.INTERRUPTED
     except click.ClickException as error:

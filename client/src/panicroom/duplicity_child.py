@@ -8,8 +8,9 @@ What is changed in duplicity 3.2.1, and why (resume.py has the whole story):
 - ``backend.import_backends`` does nothing: fifty unused backends take longer than a small increment.
 - ``diffdir.DirDelta_WriteSig`` and ``dup_temp.get_fileobj_duppath`` are watched, to write into the journal
   how far signatures and manifest reach when a volume is finished.
-- On a resumed run the local signatures go on where they were cut, instead of being made from today's files;
-  and ``diffdir.collate2iters``, the one place where all files pass, drops what the kept volumes hold
+- On a resumed run the local signatures go on where they were cut, instead of being made from today's files,
+  and an increment does not read them as if they were an earlier set's (``SignatureChain.get_fileobjs``);
+  ``diffdir.collate2iters``, the one place where all files pass, drops what the kept volumes hold
   already and what has changed since the set began.
 - ``os.execve`` ends the process, for the client to look at the bucket again and start another.
 """
@@ -138,10 +139,11 @@ class _Watch:
         self._journal = Journal(Path(plan.journal)) if plan.journal else None
         self._blocks: Any = None
         self._signatures: Any = None
+        self._signatures_before = 0
         self._manifest: Any = None
 
     def install(self) -> None:
-        from duplicity import config, diffdir, dup_main, dup_temp, file_naming
+        from duplicity import config, diffdir, dup_collections, dup_main, dup_temp, file_naming
 
         delta, open_local, collate = (
             diffdir.DirDelta_WriteSig,
@@ -149,6 +151,7 @@ class _Watch:
             diffdir.collate2iters,
         )
         position = dup_main.restart_position_iterator
+        earlier_signatures = dup_collections.SignatureChain.get_fileobjs
 
         def watched_delta(*arguments: Any) -> Any:
             self._blocks = delta(*arguments)
@@ -166,9 +169,13 @@ class _Watch:
                 self._manifest = file
             return file
 
-        def resumed_collate(first: Any, second: Any) -> Any:
+        def watched_collate(first: Any, second: Any) -> Iterator[tuple[Any, Any]]:
             pairs = collate(first, second)
-            return self._what_is_left(pairs, config.restart) if config.restart else pairs
+            if config.restart:
+                pairs = self._what_is_left(pairs, config.restart)
+            for pair in pairs:
+                self._signatures_before = self._signatures.tell()
+                yield pair
 
         def resumed_position(blocks: Any) -> None:
             # Without an open file the first block is the first one needed. duplicity would take it for a
@@ -176,10 +183,18 @@ class _Watch:
             if config.restart.last_block:
                 position(blocks)
 
+        def earlier_only(chain: Any, time: int | None = None) -> Any:
+            # A resumed increment counts its own unfinished signatures among the earlier ones, and would
+            # take a file for unchanged because it has just written that file's new signature itself.
+            if time is None and config.restart:
+                time = config.restart.start_time
+            return earlier_signatures(chain, time)
+
         diffdir.DirDelta_WriteSig = watched_delta
         dup_temp.get_fileobj_duppath = watched_open
-        diffdir.collate2iters = resumed_collate
+        diffdir.collate2iters = watched_collate
         dup_main.restart_position_iterator = resumed_position
+        dup_collections.SignatureChain.get_fileobjs = earlier_only
 
     def make_backend(self, parsed_url: Any) -> Any:
         from panicroom.api import RUNNING_SECONDS, Api
@@ -213,7 +228,11 @@ class _Watch:
         )
 
     def _made(self, name: str) -> None:
-        """A volume is finished: writes down how far the local files reach at this moment."""
+        """A volume is finished: writes down how far the local files reach at this moment.
+
+        The signature of a file that is still open may be there already, since librsync reads ahead; the
+        resumed run writes it again, so it does not count.
+        """
         parsed = parse_name(name)
         if self._journal is None or parsed is None or parsed.volume is None:
             return
@@ -227,7 +246,7 @@ class _Watch:
                 name=name,
                 set=parsed.set,
                 volume=parsed.volume,
-                signature_bytes=self._signatures.tell(),
+                signature_bytes=self._signatures_before if open_file else self._signatures.tell(),
                 manifest_bytes=self._manifest.tell(),
                 began_at=self._began_at,
                 open_file=None if open_file is None else open_file.hex(),

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
+from ops.adoption import senders, with_senders
 from ops.aws import Aws
 from ops.cloudformation import deploy_stack
 from ops.lifecycle import put_lifecycle_rules
+from ops.queue_policy import read_queue_policy, write_queue_policy
 from ops.stages import Stage
 
 TEMPLATE_PATH = Path(__file__).with_name("resources.yaml")
@@ -21,6 +23,8 @@ TTL_ATTRIBUTE = "expires_at_epoch"
 
 def deploy_resources(aws: Aws, stage: Stage, *, poll_seconds: float = 5) -> None:
     """Makes or updates bucket, queues, table and mail identities; harmless to repeat. Raises ``OpsError``."""
+    sqs = aws.client("sqs")
+    adopted = senders(read_queue_policy(sqs, stage.queue))
     deploy_stack(
         aws.client("cloudformation"),
         name=stage.resources_stack,
@@ -33,6 +37,10 @@ def deploy_resources(aws: Aws, stage: Stage, *, poll_seconds: float = 5) -> None
         },
         poll_seconds=poll_seconds,
     )
+    # The template knows nothing of adopted buckets, and an update of the queue's policy would leave them out.
+    policy = read_queue_policy(sqs, stage.queue)
+    if senders(policy) != adopted:
+        write_queue_policy(sqs, stage.queue, with_senders(policy, stage, adopted))
     put_lifecycle_rules(aws.client("s3"), stage.bucket)
     _protect_table(aws, stage.table)
 

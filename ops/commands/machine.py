@@ -10,7 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from ops.admin_client import admin_client
+from ops.adopt_bucket import plan_adoption
 from ops.commands.options import Duration, Size, confirm, console, print_json, stage_options
+from ops.deployed_stage import deployed_stage
 from ops.durations import show_duration
 from ops.sizes import show_size
 
@@ -30,8 +32,13 @@ def machine() -> None:
 )
 @click.option("--every", type=DURATION, help="How often it should back up.  [default: 1d]")
 @click.option("--grace", type=DURATION, help="How much later is still well.  [default: as --every]")
-@click.option("--bucket", help="A bucket that was there before, instead of the service's own.")
-@click.option("--prefix", help="With --bucket: what the keys of its backup begin with.")
+@click.option(
+    "--bucket",
+    help="A bucket with a backup that was there before; its policy and notifications are added to.",
+)
+@click.option(
+    "--prefix", help="With --bucket: what the names of that backup's keys begin with.  [default: nothing]"
+)
 @stage_options
 def add(
     name: str,
@@ -45,6 +52,9 @@ def add(
     as_json: bool,
 ) -> None:
     """Add a machine, or a new code for one that is enrolled again, and print its enrolment code."""
+    if prefix is not None and bucket is None:
+        raise click.UsageError("--prefix goes with --bucket.")
+    adoption = plan_adoption(deployed_stage(stage, state_folder), bucket, prefix or "") if bucket else None
     client = admin_client(stage, state_folder)
     added = client.call(
         "machine_add",
@@ -55,7 +65,14 @@ def add(
         bucket=bucket,
         prefix=prefix,
     )
+    if adoption:
+        adoption.carry_out()
     _show_code(added, client.api_url, as_json)
+    if adoption and not as_json:
+        console.print(
+            f"\n`python -m ops reconcile --machine {name}` brings in what is in {bucket} already.",
+            markup=False,
+        )
 
 
 @machine.command("list")

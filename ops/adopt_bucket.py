@@ -1,0 +1,125 @@
+"""Taking over a bucket that somebody set up by hand, with the owner's credentials."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ops.adoption import Document, functions_on_objects, with_receiver, with_rights, with_senders
+from ops.deployed_stage import DeployedStage
+from ops.errors import OpsError
+from ops.queue_policy import read_queue_policy, write_queue_policy
+
+PROPAGATION_SECONDS = 60
+"""How long SQS may take until a queue's new policy holds everywhere."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Adoption:
+    """The three documents as they have to be; nothing is changed before ``carry_out``."""
+
+    deployed: DeployedStage
+    bucket: str
+    bucket_policy: Document
+    notifications: Document
+    queue_policy: Document
+
+    def carry_out(self) -> None:
+        """Gives the functions their rights and has the events come. May be repeated. Raises ``OpsError``."""
+        s3 = self.deployed.aws.client("s3")
+        with _told(f"The bucket {self.bucket} could not be changed"):
+            s3.put_bucket_policy(Bucket=self.bucket, Policy=json.dumps(self.bucket_policy))
+            write_queue_policy(self.deployed.aws.client("sqs"), self.deployed.stage.queue, self.queue_policy)
+            self._send_events(s3)
+
+    def _send_events(self, s3: Any) -> None:
+        give_up_at = time.monotonic() + PROPAGATION_SECONDS
+        while True:
+            try:
+                s3.put_bucket_notification_configuration(
+                    Bucket=self.bucket, NotificationConfiguration=self.notifications
+                )
+            except ClientError as error:
+                if "Unable to validate" not in str(error) or time.monotonic() > give_up_at:
+                    raise
+                time.sleep(2)
+            else:
+                return
+
+
+def plan_adoption(deployed: DeployedStage, bucket: str, prefix: str) -> Adoption:
+    """Looks at the bucket and works out what has to be changed. Raises ``OpsError`` where it cannot be adopted."""
+    stage, s3 = deployed.stage, deployed.aws.client("s3")
+    _check_place(deployed, s3, bucket)
+    with _told(f"The bucket {bucket} could not be looked at"):
+        _check_versioning(s3, bucket)
+        functions = deployed.aws.client("lambda")
+        roles = {
+            short_name: functions.get_function_configuration(FunctionName=stage.function(short_name))["Role"]
+            for short_name in functions_on_objects(stage)
+        }
+        policy = with_rights(_bucket_policy(s3, bucket), stage, roles, bucket, prefix)
+        notifications = s3.get_bucket_notification_configuration(Bucket=bucket)
+        queue_policy = read_queue_policy(deployed.aws.client("sqs"), stage.queue)
+    return Adoption(
+        deployed,
+        bucket,
+        policy,
+        with_receiver(notifications, stage, stage.arn("sqs", stage.queue), prefix),
+        with_senders(queue_policy, stage, [f"arn:aws:s3:::{bucket}"]),
+    )
+
+
+def _check_place(deployed: DeployedStage, s3: Any, bucket: str) -> None:
+    stage = deployed.stage
+    if bucket == stage.bucket:
+        raise OpsError(f"{bucket} is the service's own bucket: leave out --bucket.")
+    try:
+        answer = s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=stage.account)
+    except BotoCoreError as error:
+        raise OpsError(f"The bucket {bucket} could not be looked at: {error}") from error
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+            raise OpsError(f"There is no bucket called {bucket}: look at its name.") from error
+        raise OpsError(
+            f"The bucket {bucket} is another account's, or you may not look at it: the service's account is"
+            f" {stage.account}, and a bucket has to be in the same one. Copy the backup into a bucket of it."
+        ) from error
+    region = answer["BucketRegion"]
+    if region != stage.region:
+        raise OpsError(
+            f"The bucket {bucket} is in {region} and the service in {stage.region}: events cross no border."
+            f" Deploy a stage of the service in {region}, or copy the backup into a bucket in {stage.region}."
+        )
+
+
+def _check_versioning(s3: Any, bucket: str) -> None:
+    if s3.get_bucket_versioning(Bucket=bucket).get("Status") != "Enabled":
+        raise OpsError(
+            f"The bucket {bucket} keeps no versions, so that what is deleted would be gone for good. Turn them"
+            f" on and type the command again: `aws s3api put-bucket-versioning --bucket {bucket}"
+            " --versioning-configuration Status=Enabled`."
+        )
+
+
+def _bucket_policy(s3: Any, bucket: str) -> Document | None:
+    try:
+        return dict(json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"]))
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NoSuchBucketPolicy":
+            return None
+        raise
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        raise OpsError(f"{what}: {error}") from error

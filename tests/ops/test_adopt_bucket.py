@@ -1,0 +1,226 @@
+"""A bucket that somebody set up by hand, with a backup in it, is taken over; IAM is enforced."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+import ops.resources
+from ops.admin_client import local_admin_client
+from ops.aws import Aws
+from ops.compare_trees import differences, record_tree
+from ops.errors import OpsError
+from ops.laptop import gpg_folder
+from ops.resources import deploy_resources
+from ops.stages import LOCAL
+from tests.end_to_end.conftest import Machine, Service
+from tests.ops.conftest import Owner
+
+OWNERS_STATEMENT = {
+    "Sid": "MyOwn",
+    "Effect": "Allow",
+    "Principal": {"AWS": "arn:aws:iam::000000000000:root"},
+    "Action": "s3:GetObject",
+    "Resource": "arn:aws:s3:::attic/*",
+}
+OWNERS_EVENTS = {
+    "Id": "mine",
+    "TopicArn": "arn:aws:sns:us-east-1:000000000000:panicroom-local-alarms",
+    "Events": ["s3:ObjectCreated:*"],
+    "Filter": {"Key": {"FilterRules": [{"Name": "Prefix", "Value": "photos/"}]}},
+}
+
+
+def make_bucket(owner: Owner, name: str) -> Any:
+    """A bucket that keeps versions, and a client."""
+    s3 = owner.client("s3")
+    s3.create_bucket(Bucket=name)
+    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    return s3
+
+
+def wait(until: Callable[[], bool]) -> None:
+    give_up_at = time.monotonic() + 30
+    while not until():
+        assert time.monotonic() < give_up_at
+        time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def laptops(owner: Owner, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with gpg_folder() as gpg:
+        folder = tmp_path_factory.mktemp("laptops")
+        yield Service(owner.stack, local_admin_client(owner.stack), owner.client("s3"), folder, gpg)
+
+
+@pytest.fixture(scope="module")
+def old_laptop(laptops: Service) -> Machine:
+    """A machine with a full backup."""
+    machine = laptops.machine("old-laptop")
+    (machine.source / "letter.txt").write_text("Dear Ben,\n" * 100)
+    machine.do("backup", "full")
+    laptops.wait_for_sets("old-laptop", 1)
+    return machine
+
+
+@pytest.fixture(scope="module")
+def attic(owner: Owner, old_laptop: Machine) -> str:
+    """A bucket with that backup in a folder of it, as if panicroom had never seen it, and things of its owner's."""
+    s3 = make_bucket(owner, "attic")
+    s3.put_bucket_policy(
+        Bucket="attic", Policy=json.dumps({"Version": "2012-10-17", "Statement": [OWNERS_STATEMENT]})
+    )
+    s3.put_bucket_notification_configuration(
+        Bucket="attic", NotificationConfiguration={"TopicConfigurations": [OWNERS_EVENTS]}
+    )
+    s3.put_object(Bucket="attic", Key="photos/beach.jpg", Body=b"sand")
+    for item in s3.list_objects_v2(Bucket=owner.stack.bucket, Prefix="old-laptop/")["Contents"]:
+        body = s3.get_object(Bucket=owner.stack.bucket, Key=item["Key"])["Body"].read()
+        s3.put_object(Bucket="attic", Key=f"backups/{item['Key'].rpartition('/')[2]}", Body=body)
+    return "attic"
+
+
+@pytest.fixture(scope="module")
+def adopted(owner: Owner, attic: str) -> str:
+    """The enrolment code of the machine that goes on with it."""
+    answer = owner.asks("machine", "add", "anna", "--bucket", attic, "--prefix", "backups/")
+    return str(answer["code"])
+
+
+def test_what_is_in_it_already_comes_in_by_reconcile(owner: Owner, adopted: str) -> None:
+    found = owner.asks("reconcile", "--machine", "anna")
+    assert {one["what"] for one in found["differences"]} == {"unknown"}
+    assert all(one["key"].startswith("backups/meta_") or "vol" in one["key"] for one in found["differences"])
+    [job] = owner.asks("machine", "show", "anna")["jobs"]
+    assert [(one["kind"], one["sealed"], one["volumes_expected"]) for one in job["sets"]] == [
+        ("full", True, None)
+    ]
+    assert "unproven" in owner.types("machine", "show", "anna").stdout
+    assert owner.asks("reconcile", "--machine", "anna")["differences"] == []
+
+
+def test_a_laptop_goes_on_with_it(
+    owner: Owner, adopted: str, old_laptop: Machine, laptops: Service, tmp_path: Path
+) -> None:
+    anna = Machine("anna", laptops.laptops / "anna", laptops.gpg)
+    anna.source.mkdir(parents=True)
+    (anna.source / "letter.txt").write_text("Dear Ben,\n" * 100)
+    anna.do("enrol", owner.stack.api_url, adopted, "--source", str(anna.source), "--yes")
+    (anna.source / "postcard.txt").write_text("Wish you were here.\n")
+    anna.do("backup", "incremental")
+    [increment] = laptops.wait_for_sets("anna", 1)
+    assert increment["kind"] == "inc"
+    anna.do("restore", "--to", str(tmp_path / "restored"))
+    assert list(differences(record_tree(anna.source), record_tree(tmp_path / "restored"))) == []
+
+
+def test_its_events_reach_the_catalogue(owner: Owner, adopted: str) -> None:
+    key = "backups/data_duplicity-full.20200101T000000Z.vol7.difftar.gpg"
+    owner.client("s3").put_object(Bucket="attic", Key=key, Body=b"late")
+
+    def sets() -> list[str]:
+        [job] = owner.asks("machine", "show", "anna")["jobs"]
+        return [one["set"] for one in job["sets"]]
+
+    wait(lambda: "full.20200101T000000Z" in sets())
+
+
+def test_what_the_owner_had_in_it_is_still_there(owner: Owner, adopted: str) -> None:
+    s3 = owner.client("s3")
+    assert OWNERS_STATEMENT in json.loads(s3.get_bucket_policy(Bucket="attic")["Policy"])["Statement"]
+    [topic] = s3.get_bucket_notification_configuration(Bucket="attic")["TopicConfigurations"]
+    assert (topic["Id"], topic["Events"]) == ("mine", ["s3:ObjectCreated:*"])
+
+
+def test_the_functions_get_no_further_than_its_prefix(owner: Owner, adopted: str) -> None:
+    statements = json.loads(owner.client("s3").get_bucket_policy(Bucket="attic")["Policy"])["Statement"]
+    named = {arn for one in statements if one != OWNERS_STATEMENT for arn in one["Resource"]}
+    assert named == {"arn:aws:s3:::attic", "arn:aws:s3:::attic/backups/*"}
+
+
+def test_an_update_of_the_deployment_leaves_its_events_coming(
+    owner: Owner, adopted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CloudFormation writes the queue's policy anew where the template's own part of it changes."""
+    changed = tmp_path / "resources.yaml"
+    text = ops.resources.TEMPLATE_PATH.read_text()
+    changed.write_text(text.replace("EventsOfTheBucket", "EventsOfTheOneBucket"))
+    monkeypatch.setattr(ops.resources, "TEMPLATE_PATH", changed)
+    deploy_resources(Aws(owner.stack.region, owner.stack.endpoint), LOCAL, poll_seconds=0.1)
+    attributes = owner.client("sqs").get_queue_attributes(
+        QueueUrl=owner.stack.queue, AttributeNames=["Policy"]
+    )
+    policy = json.loads(attributes["Attributes"]["Policy"])
+    assert {statement["Sid"] for statement in policy["Statement"]} == {
+        "EventsOfTheOneBucket",
+        "EventsOfAdoptedBuckets",
+    }
+
+
+def test_a_whole_bucket_can_be_adopted(owner: Owner) -> None:
+    s3 = make_bucket(owner, "barn")
+    s3.put_object(Bucket="barn", Key="meta_duplicity-full.20200101T000000Z.manifest.gpg", Body=b"manifest")
+    said = owner.types("machine", "add", "barn", "--bucket", "barn").stdout
+    assert "panicroom enrol" in said
+    assert "`python -m ops reconcile --machine barn` brings in what is in barn already." in said
+    assert owner.asks("reconcile", "--machine", "barn")["examined"] == 1
+
+
+class TestIsRefused:
+    def refusal(self, owner: Owner, bucket: str, *words: str) -> str:
+        result = owner.types("machine", "add", "nobody", "--bucket", bucket, *words)
+        assert isinstance(result.exception, OpsError), result.output
+        assert "nobody" not in {row["machine"] for row in owner.asks("machine", "list")["machines"]}
+        return str(result.exception)
+
+    def test_a_bucket_that_is_not_there(self, owner: Owner) -> None:
+        assert "There is no bucket called nowhere" in self.refusal(owner, "nowhere")
+
+    def test_the_services_own_bucket(self, owner: Owner) -> None:
+        assert "leave out --bucket" in self.refusal(owner, owner.stack.bucket)
+
+    def test_a_bucket_in_another_region(self, owner: Owner) -> None:
+        Aws("eu-west-1", owner.stack.endpoint).client("s3").create_bucket(
+            Bucket="faraway", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+        )
+        said = self.refusal(owner, "faraway")
+        assert "is in eu-west-1 and the service in us-east-1" in said
+        assert "Deploy a stage of the service in eu-west-1" in said
+
+    def test_a_bucket_of_another_account(self, owner: Owner) -> None:
+        # The stand-in takes an access key of twelve digits for an account.
+        boto3.client(
+            "s3",
+            region_name=owner.stack.region,
+            endpoint_url=owner.stack.endpoint,
+            aws_access_key_id="111111111111",
+            aws_secret_access_key="test",
+        ).create_bucket(Bucket="theirs")
+        assert "another account's" in self.refusal(owner, "theirs")
+
+    def test_a_bucket_that_keeps_no_versions(self, owner: Owner) -> None:
+        owner.client("s3").create_bucket(Bucket="forgetful")
+        assert "put-bucket-versioning --bucket forgetful" in self.refusal(owner, "forgetful")
+
+    def test_a_bucket_whose_events_somebody_else_has(self, owner: Owner) -> None:
+        s3 = make_bucket(owner, "shared")
+        everything = {name: value for name, value in OWNERS_EVENTS.items() if name != "Filter"}
+        s3.put_bucket_notification_configuration(
+            Bucket="shared", NotificationConfiguration={"TopicConfigurations": [everything]}
+        )
+        assert "S3 takes one receiver only" in self.refusal(owner, "shared")
+        with pytest.raises(ClientError, match="NoSuchBucketPolicy"):
+            s3.get_bucket_policy(Bucket="shared")
+
+    def test_several_jobs_in_one_place(self, owner: Owner) -> None:
+        s3 = make_bucket(owner, "double")
+        assert "one job" in self.refusal(owner, "double", "--job", "one", "--job", "two")
+        with pytest.raises(ClientError, match="NoSuchBucketPolicy"):
+            s3.get_bucket_policy(Bucket="double")

@@ -1,0 +1,212 @@
+"""What is changed in a bucket that is adopted, as documents: the owner's part stays, the service's is there once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ops.adoption import EVENTS, senders, with_receiver, with_rights, with_senders
+from ops.errors import OpsError
+from ops.policies import policy_document
+from ops.stages import LOCAL, Stage
+
+HOME = Stage(
+    name="home",
+    account="123456789012",
+    region="eu-central-1",
+    sender="backup@example.org",
+    recipients=("ada@example.org",),
+)
+ROLES = {
+    name: f"arn:aws:iam::123456789012:role/panicroom-home-{name}"
+    for name in ("api_handler", "catalogue", "discard", "reconcile", "admin")
+}
+QUEUE = HOME.arn("sqs", HOME.queue)
+OWNERS = {"Sid": "Mine", "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"}
+
+
+def rights(policy: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {statement["Sid"]: statement for statement in policy["Statement"]}
+
+
+class TestTheBucketsPolicy:
+    def test_gives_each_role_below_the_prefix_what_it_has_in_the_services_own_bucket(self) -> None:
+        policy = with_rights(None, HOME, ROLES, "attic", "old/")
+        found = {
+            sid: (statement["Principal"]["AWS"], statement["Action"])
+            for sid, statement in rights(policy).items()
+            if statement["Effect"] == "Allow"
+        }
+        listing = "s3:ListBucket"
+        assert found == {
+            "panicroom-home-api_handler": (
+                ROLES["api_handler"],
+                ["s3:GetObject", listing, "s3:PutObject", "s3:PutObjectTagging"],
+            ),
+            "panicroom-home-catalogue": (
+                ROLES["catalogue"],
+                ["s3:GetObject", listing, "s3:ListBucketVersions"],
+            ),
+            "panicroom-home-discard": (ROLES["discard"], ["s3:DeleteObject", "s3:GetObject", listing]),
+            "panicroom-home-reconcile": (
+                ROLES["reconcile"],
+                ["s3:GetObject", listing, "s3:ListBucketVersions"],
+            ),
+            "panicroom-home-admin": (ROLES["admin"], [listing, "s3:ListBucketVersions"]),
+        }
+        assert rights(policy)["panicroom-home-discard"]["Resource"] == [
+            "arn:aws:s3:::attic",
+            "arn:aws:s3:::attic/old/*",
+        ]
+
+    def test_names_every_function_that_has_rights_on_objects(self) -> None:
+        on_objects = {
+            name
+            for name in ROLES
+            if "s3:" in str([s["Action"] for s in policy_document(HOME, name)["Statement"]])
+        }
+        assert on_objects == set(ROLES)
+
+    def test_keeps_what_the_owner_has_in_it(self) -> None:
+        before = {"Version": "2012-10-17", "Id": "mine", "Statement": [OWNERS]}
+        policy = with_rights(before, HOME, ROLES, "attic", "")
+        assert (policy["Id"], policy["Statement"][0]) == ("mine", OWNERS)
+        assert before["Statement"] == [OWNERS]
+
+    def test_can_be_one_statement_without_a_list(self) -> None:
+        policy = with_rights({"Version": "2012-10-17", "Statement": OWNERS}, HOME, ROLES, "attic", "")
+        assert policy["Statement"][0] == OWNERS
+
+    def test_is_the_same_when_the_bucket_is_adopted_again(self) -> None:
+        once = with_rights(None, HOME, ROLES, "attic", "old/")
+        assert with_rights(once, HOME, ROLES, "attic", "old/") == once
+
+    def test_keeps_a_prefix_that_was_adopted_earlier(self) -> None:
+        first = with_rights(None, HOME, ROLES, "attic", "old/")
+        both = with_rights(first, HOME, ROLES, "attic", "older/")
+        for statement in both["Statement"]:
+            objects = [arn for arn in statement["Resource"] if arn != "arn:aws:s3:::attic"]
+            assert objects == ["arn:aws:s3:::attic/old/*", "arn:aws:s3:::attic/older/*"]
+
+    def test_takes_a_prefix_by_its_letters(self) -> None:
+        policy = with_rights(None, HOME, ROLES, "attic", "what*is$this?/")
+        assert rights(policy)["panicroom-home-api_handler"]["Resource"][1] == (
+            "arn:aws:s3:::attic/what${*}is${$}this${?}/*"
+        )
+
+    def test_lets_the_signing_role_only_write_first_and_with_a_fresh_url(self) -> None:
+        guards = [
+            s for s in with_rights(None, HOME, ROLES, "attic", "")["Statement"] if s["Effect"] == "Deny"
+        ]
+        assert {guard["Principal"]["AWS"] for guard in guards} == {ROLES["api_handler"]}
+        assert [guard["Resource"] for guard in guards] == [["arn:aws:s3:::attic/*"]] * 2
+        assert guards[0]["Condition"]["Null"] == {"s3:if-none-match": "true"}
+        assert guards[1]["Condition"]["NumericGreaterThan"] == {"s3:signatureAge": "900000"}
+
+    def test_has_no_condition_that_the_stand_in_does_not_know(self) -> None:
+        statements = with_rights(None, LOCAL, ROLES, "attic", "")["Statement"]
+        assert not [statement for statement in statements if "Condition" in statement]
+
+
+def receiver(configuration: dict[str, Any], prefix: str = "old/") -> dict[str, Any]:
+    return with_receiver(configuration, HOME, QUEUE, prefix)
+
+
+def topic(*events: str, prefix: str | None = None) -> dict[str, Any]:
+    rules = [] if prefix is None else [{"Name": "Prefix", "Value": prefix}]
+    chosen = {"Filter": {"Key": {"FilterRules": rules}}} if rules else {}
+    return {"Id": "mine", "TopicArn": "arn:aws:sns:x:1:mine", "Events": list(events), **chosen}
+
+
+class TestTheBucketsNotifications:
+    def test_send_every_kind_of_event_below_the_prefix(self) -> None:
+        [ours] = receiver({})["QueueConfigurations"]
+        assert (ours["QueueArn"], ours["Events"]) == (QUEUE, list(EVENTS))
+        assert ours["Filter"] == {"Key": {"FilterRules": [{"Name": "prefix", "Value": "old/"}]}}
+
+    def test_have_no_filter_for_a_whole_bucket(self) -> None:
+        assert "Filter" not in receiver({}, "")["QueueConfigurations"][0]
+
+    def test_write_a_prefix_as_s3_wants_it(self) -> None:
+        [ours] = receiver({}, "old laptop/ä")["QueueConfigurations"]
+        assert ours["Filter"]["Key"]["FilterRules"][0]["Value"] == "old+laptop/%C3%A4"
+        assert receiver(receiver({}, "old laptop/ä"), "old laptop/ä")["QueueConfigurations"] == [ours]
+
+    def test_keep_what_the_owner_has_in_them(self) -> None:
+        before = {
+            "ResponseMetadata": {},
+            "TopicConfigurations": [topic("s3:ObjectCreated:*", prefix="photos/")],
+            "QueueConfigurations": [{"Id": "q", "QueueArn": "other", "Events": ["s3:Replication:*"]}],
+            "EventBridgeConfiguration": {},
+        }
+        after = receiver(before)
+        assert after["TopicConfigurations"] == before["TopicConfigurations"]
+        assert after["EventBridgeConfiguration"] == {}
+        assert [one["QueueArn"] for one in after["QueueConfigurations"]] == ["other", QUEUE]
+        assert "ResponseMetadata" not in after
+
+    def test_are_the_same_when_the_bucket_is_adopted_again(self) -> None:
+        once = receiver({})
+        assert receiver(once) == once
+
+    def test_of_prefixes_inside_each_other_name_the_wider_one(self) -> None:
+        def prefixes(*adopted: str) -> list[str]:
+            configuration: dict[str, Any] = {}
+            for prefix in adopted:
+                configuration = receiver(configuration, prefix)
+            return [one["Id"].partition(":")[2] for one in configuration["QueueConfigurations"]]
+
+        assert prefixes("a/", "b/") == ["a/", "b/"]
+        assert prefixes("a/", "a/b/") == ["a/"] == prefixes("a/b/", "a/")
+        assert prefixes("a/", "b/", "") == [""]
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            topic("s3:ObjectCreated:Put"),
+            topic("s3:ObjectCreated:*", prefix="old/"),
+            topic("s3:ObjectRemoved:Delete", prefix="o"),
+            topic("s3:LifecycleTransition", prefix="old/inside/"),
+        ],
+    )
+    def test_are_refused_where_another_receiver_has_some_of_the_events(self, other: dict[str, Any]) -> None:
+        with pytest.raises(OpsError, match=r"to arn:aws:sns:x:1:mine already.*EventBridge"):
+            receiver({"TopicConfigurations": [other]})
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            topic("s3:ObjectCreated:*", prefix="older/"),
+            topic("s3:ObjectTagging:*"),
+            topic("s3:Replication:*"),
+        ],
+    )
+    def test_stand_beside_a_receiver_of_other_events(self, other: dict[str, Any]) -> None:
+        assert receiver({"TopicConfigurations": [other]})["TopicConfigurations"] == [other]
+
+
+OWN_BUCKET: dict[str, Any] = {"Version": "2012-10-17", "Statement": [{"Sid": "EventsOfTheBucket"}]}
+
+
+class TestTheQueuesPolicy:
+    def test_lets_the_bucket_of_that_account_send(self) -> None:
+        policy = with_senders(OWN_BUCKET, HOME, ["arn:aws:s3:::attic"])
+        own, ours = policy["Statement"]
+        assert own == {"Sid": "EventsOfTheBucket"}
+        assert (ours["Action"], ours["Resource"]) == ("sqs:SendMessage", QUEUE)
+        assert ours["Condition"] == {
+            "ArnEquals": {"aws:SourceArn": ["arn:aws:s3:::attic"]},
+            "StringEquals": {"aws:SourceAccount": HOME.account},
+        }
+
+    def test_keeps_the_buckets_that_were_adopted_earlier(self) -> None:
+        once = with_senders(OWN_BUCKET, HOME, ["arn:aws:s3:::attic"])
+        twice = with_senders(once, HOME, ["arn:aws:s3:::cellar"])
+        assert senders(twice) == ["arn:aws:s3:::attic", "arn:aws:s3:::cellar"]
+        assert len(twice["Statement"]) == 2
+
+    def test_is_the_same_when_a_bucket_is_adopted_again(self) -> None:
+        once = with_senders(OWN_BUCKET, HOME, ["arn:aws:s3:::attic"])
+        assert with_senders(once, HOME, ["arn:aws:s3:::attic"]) == once
+        assert senders(None) == senders(OWN_BUCKET) == []

@@ -6,6 +6,7 @@ A handler parses, calls a journey, and answers. The rules are in ``chalicelib/do
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from typing import Any
 
@@ -24,6 +25,7 @@ from chalicelib.journeys.enrol_machine import enrol_machine
 from chalicelib.journeys.issue_download_urls import issue_download_urls
 from chalicelib.journeys.issue_upload_urls import issue_upload_urls
 from chalicelib.journeys.list_files import list_files
+from chalicelib.journeys.reconcile_job import reconcile_job
 from chalicelib.journeys.send_weekly_report import send_if_due
 
 app = Chalice(app_name="panicroom")
@@ -171,6 +173,27 @@ def discard(event: dict[str, Any], _: object) -> dict[str, Any]:
     answer = discard_files(wiring.catalogue_store(), wiring.buckets(), job, event["names"], web.now())
     web.logger.info("discard", machine=job.machine, job=job.name, discarded=len(answer.discarded))
     return wire.to_json(answer)
+
+
+@app.lambda_function()
+def reconcile(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """``{"machine", "job", "after"}`` -> what differed, and where to go on. With ``"go_on"`` it does so by itself."""
+    job = wiring.machine_store().jobs_named([(event["machine"], event["job"])])[
+        event["machine"], event["job"]
+    ]
+    has_time = web.time_for(context)
+    done = reconcile_job(wiring.catalogue_desk(web.now()), job, event.get("after") or "", has_time)
+    web.logger.info("reconcile", machine=job.machine, job=job.name, differences=len(done.differences))
+    if done.next is not None and event.get("go_on"):
+        wiring.reconcile_function().begin(job, after=done.next)
+    return {"machine": job.machine, "job": job.name, **dataclasses.asdict(done)}
+
+
+@app.schedule("cron(30 3 ? * SUN *)")
+def weekly_reconcile(_: CloudWatchEvent) -> None:
+    """Each job in a call of its own, so that none runs long."""
+    for job in wiring.machine_store().jobs():
+        wiring.reconcile_function().begin(job, after="")
 
 
 @app.lambda_function()

@@ -24,6 +24,7 @@ class Settings:
     recipients: tuple[str, ...]
     weekly_time: WeeklyTime
     discard_function: str
+    reconcile_function: str
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -43,4 +44,5 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             zone=ZoneInfo(environment["PANICROOM_TIME_ZONE"]),
         ),
         discard_function=environment["PANICROOM_DISCARD_FUNCTION"],
+        reconcile_function=environment["PANICROOM_RECONCILE_FUNCTION"],
     )

@@ -27,6 +27,24 @@ def now() -> datetime:
     return datetime.now(timezone.utc)
 
 
+WORK_SECONDS = 60
+"""For a call that can go on in another one: long enough for some 20,000 keys, short enough for a caller to wait."""
+
+LAST_SECONDS = 20
+"""Kept for what follows the work."""
+
+
+def time_for(context: Any) -> Callable[[], bool]:
+    """Whether a function that can be resumed should go on; ``context`` is Lambda's."""
+    began = time.monotonic()
+
+    def has_time() -> bool:
+        left = context.get_remaining_time_in_millis() / 1000
+        return time.monotonic() - began < WORK_SECONDS and left > LAST_SECONDS
+
+    return has_time
+
+
 def read_body(request: Request, shape: type[Shape]) -> Shape:
     """The body as the contract's ``shape``; raises ``Refusal``."""
     raw = request.raw_body

@@ -10,7 +10,9 @@ from botocore.config import Config
 
 from chalicelib.adapters.catalogue_store import CatalogueStore
 from chalicelib.adapters.discard_function import DiscardFunction
+from chalicelib.adapters.finding_store import FindingStore
 from chalicelib.adapters.machine_store import MachineStore
+from chalicelib.adapters.reconcile_function import ReconcileFunction
 from chalicelib.adapters.report_store import ReportStore
 from chalicelib.adapters.s3_buckets import PARALLEL_REQUESTS, Buckets
 from chalicelib.adapters.ses_mailer import Mailer
@@ -58,6 +60,11 @@ def catalogue_store() -> CatalogueStore:
 
 
 @functools.cache
+def finding_store() -> FindingStore:
+    return FindingStore(_table())
+
+
+@functools.cache
 def report_store() -> ReportStore:
     return ReportStore(_table())
 
@@ -65,6 +72,11 @@ def report_store() -> ReportStore:
 @functools.cache
 def discard_function() -> DiscardFunction:
     return DiscardFunction(boto3.client("lambda"), settings().discard_function)
+
+
+@functools.cache
+def reconcile_function() -> ReconcileFunction:
+    return ReconcileFunction(boto3.client("lambda"), settings().reconcile_function)
 
 
 @functools.cache
@@ -76,6 +88,7 @@ def report_desk(now: datetime) -> ReportDesk:
     return ReportDesk(
         machines=machine_store(),
         catalogue=catalogue_store(),
+        findings=finding_store(),
         reports=report_store(),
         mailer=_mailer(),
         weekly_time=settings().weekly_time,
@@ -89,4 +102,12 @@ def admin_desk(now: datetime) -> AdminDesk:
 
 
 def catalogue_desk(now: datetime) -> CatalogueDesk:
-    return CatalogueDesk(machine_store(), catalogue_store(), buckets(), discard_function(), now)
+    return CatalogueDesk(
+        machine_store(),
+        catalogue_store(),
+        finding_store(),
+        buckets(),
+        settings().bucket,
+        discard_function(),
+        now,
+    )

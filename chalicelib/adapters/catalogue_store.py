@@ -9,13 +9,15 @@ from datetime import datetime
 from chalicelib.adapters import rows
 from chalicelib.adapters.table import ConditionFailed, Table
 from chalicelib.domain.machines import Job
-from chalicelib.domain.names import SetId
+from chalicelib.domain.names import Location, SetId
 from chalicelib.domain.sets import BackupSet, ObjectRow
 from chalicelib.domain.uploads import DISCARD_LOCK_LIFE, Gate
 
 STRAYS = "STRAYS"
 
-_UNCHANGED_OBJECT = "attribute_not_exists(pk) OR sequencer = :known"
+FIRST_NAME = " "
+"""Sorts before every name that duplicity writes; a sort key cannot be empty."""
+
 _UNCHANGED_SET = "attribute_not_exists(pk) OR revision = :known"
 
 
@@ -73,11 +75,7 @@ class CatalogueStore:
     ) -> bool:
         """Writes up to 99 objects and their set together; False if somebody wrote one of them since."""
         partition = rows.objects_partition(job)
-        puts: list[tuple[rows.Item, str, rows.Item]] = []
-        for row in objects:
-            known = page.objects.get(row.name)
-            values = {":known": known.sequencer if known else ""}
-            puts.append((rows.object_item(partition, row), _UNCHANGED_OBJECT, values))
+        puts = [_conditional_put(partition, row, page.objects.get(row.name)) for row in objects]
         set_item = rows.set_item(job, backup_set, page.revision + 1)
         puts.append((set_item, _UNCHANGED_SET, {":known": page.revision}))
         try:
@@ -85,6 +83,31 @@ class CatalogueStore:
         except ConditionFailed:
             return False
         return True
+
+    def set_pages(self, job: Job) -> dict[SetId, SetPage]:
+        """Every set row of the job with its revision, given-up sets included."""
+        pages = {}
+        for item in self._table.query(rows.job_partition(job), "SET#"):
+            backup_set = rows.set_of(item)
+            pages[backup_set.set_id] = SetPage(backup_set, int(item["revision"]), {})
+        return pages
+
+    def mend_set(self, job: Job, backup_set: BackupSet, revision: int) -> bool:
+        """Replaces a set's row unless it was written since that revision was read."""
+        return self.write_page(job, SetPage(backup_set, revision, {}), backup_set, [])
+
+    def objects_between(self, job: Job, after: str, last: str) -> Iterator[ObjectRow]:
+        """The job's rows with ``after < name <= last``."""
+        found = self._table.query_between(rows.objects_partition(job), after or FIRST_NAME, last)
+        return (row for row in map(rows.object_of, found) if row.name > after)
+
+    def strays_between(self, location: Location, after: str, last: str) -> Iterator[ObjectRow]:
+        """The strays below a job's location, by what their keys say behind its prefix."""
+        base = f"{location.bucket}/{location.prefix}"
+        for row in map(rows.object_of, self._table.query_between(STRAYS, base + after, base + last)):
+            name = row.name.removeprefix(base)
+            if name > after:
+                yield dataclasses.replace(row, name=name)
 
     def objects(self, job: Job) -> Iterator[ObjectRow]:
         """All of the job's object rows, tombstones included, in the order of their names."""
@@ -98,9 +121,9 @@ class CatalogueStore:
 
     def put_stray(self, bucket: str, key: str, row: ObjectRow, known: ObjectRow | None) -> bool:
         """``row`` goes under its whole address; False if somebody wrote it since ``known`` was read."""
-        item = rows.object_item(STRAYS, dataclasses.replace(row, name=f"{bucket}/{key}"))
+        put = _conditional_put(STRAYS, dataclasses.replace(row, name=f"{bucket}/{key}"), known)
         try:
-            self._table.put(item, _UNCHANGED_OBJECT, {":known": known.sequencer if known else ""})
+            self._table.put(*put)
         except ConditionFailed:
             return False
         return True
@@ -165,3 +188,16 @@ class CatalogueStore:
         except ConditionFailed:
             return False
         return True
+
+
+def _conditional_put(
+    partition: str, row: ObjectRow, known: ObjectRow | None
+) -> tuple[rows.Item, str, rows.Item]:
+    """A put that succeeds only if the row is as it was read, or still not there.
+
+    The revision tells: restores and transitions change rows without a sequencer of their own.
+    """
+    item = {**rows.object_item(partition, row), "revision": (known.revision if known else 0) + 1}
+    if known is None:
+        return item, "attribute_not_exists(pk)", {}
+    return item, "revision = :known", {":known": known.revision}

@@ -61,6 +61,23 @@ class MachineStore:
             rows.lease_of(lease_item) if lease_item else None,
         )
 
+    def adopt_location(self, job: Job) -> None:
+        """Has keys of a bucket that is not the service's own belong to that job."""
+        self._table.put(
+            {
+                "pk": f"LOCATIONS#{job.location.bucket}",
+                "sk": f"{job.location.prefix}#",  # a sort key cannot be empty, a prefix can
+                "schema": rows.SCHEMA_VERSION,
+                "machine": job.machine,
+                "job": job.name,
+            }
+        )
+
+    def adopted_jobs(self, bucket: str) -> list[Job]:
+        """The jobs that were adopted with this bucket."""
+        found = list(self._table.query(f"LOCATIONS#{bucket}"))
+        return list(self.jobs_named([(item["machine"], item["job"]) for item in found]).values())
+
     def create_machine(self, machine: Machine) -> bool:
         """False if there is one of that name already."""
         try:
@@ -106,6 +123,7 @@ class MachineStore:
         """Forgets the machine and its jobs; what they stored stays in the bucket and in the catalogue."""
         for job in self.jobs(name):
             self._table.delete("JOBS", rows.job_sort_key(name, job.name))
+            self._table.delete(f"LOCATIONS#{job.location.bucket}", f"{job.location.prefix}#")
             self._table.delete("LEASES", rows.job_sort_key(name, job.name))
         self._table.delete("MACHINES", name)
 

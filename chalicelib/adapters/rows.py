@@ -13,6 +13,9 @@ OBJECTS#<machine>/<job>  <file name>      ObjectRow
 STRAYS                 <bucket>/<key>     ObjectRow of a key that is no file of a known job
 STORED#<machine>       bytes              bytes permitted for upload, every version counted
 DOWNLOADS#<machine>    <day>              bytes handed out for download
+LOCATIONS#<bucket>     <prefix>           the job that was adopted with a bucket of its own
+FINDINGS               <machine>/<job>#<code>#<subject>  what is wrong, while it is
+RECONCILES             <machine>/<job>    the last comparison with the bucket
 NOTICES                <time>#<id>        something the owner is to be told
 REPORTS                <issue>            a weekly mail, being sent or sent
 """
@@ -23,6 +26,7 @@ from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
 
+from chalicelib.domain.anomalies import Finding, Severity
 from chalicelib.domain.leases import Lease
 from chalicelib.domain.machines import EnrolmentCode, Job, LastRun, Machine
 from chalicelib.domain.names import Location, SetId
@@ -135,14 +139,23 @@ def job_of(item: Item) -> Job:
     )
 
 
+_RUN_NUMBERS = (
+    "exit_code",
+    "estimated_bytes",
+    "source_files",
+    "source_bytes",
+    "earlier_source_files",
+    "earlier_source_bytes",
+)
+
+
 def last_run_map(last_run: LastRun) -> Item:
     fields = {
         "run": last_run.run,
         "kind": last_run.kind,
         "started_at": format_instant(last_run.started_at),
         "ended_at": format_instant(last_run.ended_at),
-        "exit_code": last_run.exit_code,
-        "estimated_bytes": last_run.estimated_bytes,
+        **{name: getattr(last_run, name) for name in _RUN_NUMBERS},
     }
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -155,8 +168,7 @@ def _last_run_of(fields: Item) -> LastRun:
         kind=fields["kind"],
         started_at=started_at,
         ended_at=parse_instant(fields.get("ended_at")),
-        exit_code=_integer(fields.get("exit_code")),
-        estimated_bytes=_integer(fields.get("estimated_bytes")),
+        **{name: _integer(fields.get(name)) for name in _RUN_NUMBERS},
     )
 
 
@@ -206,6 +218,30 @@ def quarantine_sort_key(set_id: SetId | None) -> str:
 
 def quarantined_set_of(item: Item) -> SetId:
     return SetId.parse(item["sk"].removeprefix("QUARANTINE#"))
+
+
+def finding_sort_key(finding: Finding) -> str:
+    return f"{finding.machine}/{finding.job}#{finding.code}#{finding.subject}"
+
+
+def finding_item(finding: Finding, opened_at: datetime) -> Item:
+    return _row(
+        "FINDINGS",
+        finding_sort_key(finding),
+        code=finding.code,
+        severity=finding.severity.value,
+        machine=finding.machine,
+        job=finding.job,
+        subject=finding.subject,
+        message=finding.message,
+        advice=finding.advice,
+        opened_at=format_instant(opened_at),
+    )
+
+
+def finding_of(item: Item) -> Finding:
+    texts = [item[name] for name in ("machine", "job", "subject", "message", "advice")]
+    return Finding(item["code"], Severity(item["severity"]), *texts)
 
 
 def gate_of(item: Item | None) -> Gate:
@@ -271,7 +307,7 @@ def object_item(partition: str, row: ObjectRow) -> Item:
 def object_of(item: Item) -> ObjectRow:
     noncurrent = _tallies_of(item.get("noncurrent", {}))
     if "size" not in item:
-        return ObjectRow(item["sk"], None, item["sequencer"], noncurrent)
+        return ObjectRow(item["sk"], None, item["sequencer"], noncurrent, int(item["revision"]))
     stored = StoredObject(
         size=int(item["size"]),
         etag=item["etag"],
@@ -281,7 +317,7 @@ def object_of(item: Item) -> ObjectRow:
         sha256=item.get("sha256"),
         volumes_promised=_integer(item.get("volumes_promised")),
     )
-    return ObjectRow(item["sk"], stored, item["sequencer"], noncurrent)
+    return ObjectRow(item["sk"], stored, item["sequencer"], noncurrent, int(item["revision"]))
 
 
 def _tallies_map(tallies: Tallies) -> dict[str, list[int]]:

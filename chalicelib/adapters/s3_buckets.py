@@ -7,7 +7,7 @@ import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
@@ -27,10 +27,14 @@ Result = TypeVar("Result")
 
 @dataclasses.dataclass(frozen=True)
 class KeyState:
-    """What S3 holds under a key: ``stored`` unless it is deleted, and the older versions."""
+    """What S3 holds under a key: ``stored`` unless it is deleted, and the older versions.
+
+    ``changed_at`` is S3's time of the newest version or delete marker.
+    """
 
     stored: StoredObject | None
     noncurrent: Tallies
+    changed_at: datetime | None = None
 
 
 class Buckets:
@@ -76,12 +80,13 @@ class Buckets:
         """``(key, state)`` of all keys with any version or delete marker, by key, from the one behind ``after``."""
         arguments: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix}
         if after:
-            # Without a version marker S3 goes on behind the last version of that key.
             arguments["KeyMarker"] = after
         pages = self._client.get_paginator("list_object_versions").paginate(**arguments)
         versions = itertools.chain.from_iterable(map(_versions_in_order, pages))
         for key, group in itertools.groupby(versions, key=lambda version: str(version["Key"])):
-            yield key, _state_of(group)
+            # S3 goes on behind a key marker; stand-ins begin with its older versions.
+            if key > after:
+                yield key, _state_of(group)
 
     def list_page(
         self, location: Location, *, after: str = "", name_prefix: str = ""
@@ -184,7 +189,9 @@ def _versions_in_order(page: dict[str, Any]) -> list[dict[str, Any]]:
 def _state_of(versions: Iterable[dict[str, Any]]) -> KeyState:
     stored: StoredObject | None = None
     noncurrent: Tallies = {}
+    changed_at: datetime | None = None
     for version in versions:
+        changed_at = max(changed_at or version["LastModified"], version["LastModified"])
         if "Size" not in version:
             continue  # a delete marker has no bytes
         storage_class = version.get("StorageClass", "STANDARD")
@@ -198,7 +205,7 @@ def _state_of(versions: Iterable[dict[str, Any]]) -> KeyState:
             )
         else:
             noncurrent = add_tallies(noncurrent, {storage_class: Tally(1, version["Size"])})
-    return KeyState(stored, noncurrent)
+    return KeyState(stored, noncurrent, changed_at)
 
 
 def _side_by_side(work: Callable[[str], Result], keys: Sequence[str]) -> list[Result]:

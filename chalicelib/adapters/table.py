@@ -39,10 +39,15 @@ class Table:
             waiting = left_over + waiting[100:]
         return found
 
+    def query_between(self, pk: str, first: str, last: str) -> Iterator[Item]:
+        """The rows of a partition with ``first <= sk <= last``, all pages, consistent."""
+        condition = "pk = :pk AND sk BETWEEN :first AND :last"
+        values = {":pk": pk, ":first": first, ":last": last}
+        return self._pages({"KeyConditionExpression": condition, "ExpressionAttributeValues": values})
+
     def query(self, pk: str, sk_prefix: str = "", *, newest_first: bool = False) -> Iterator[Item]:
-        """The rows of a partition in the order of ``sk``, all pages."""
+        """The rows of a partition in the order of ``sk``, all pages, consistent."""
         arguments: dict[str, Any] = {
-            "TableName": self._name,
             "KeyConditionExpression": "pk = :pk",
             "ExpressionAttributeValues": {":pk": pk},
             "ScanIndexForward": not newest_first,
@@ -50,6 +55,10 @@ class Table:
         if sk_prefix:
             arguments["KeyConditionExpression"] += " AND begins_with(sk, :sk)"
             arguments["ExpressionAttributeValues"][":sk"] = sk_prefix
+        return self._pages(arguments)
+
+    def _pages(self, arguments: dict[str, Any]) -> Iterator[Item]:
+        arguments.update(TableName=self._name, ConsistentRead=True)
         while True:
             answer = self._client.query(**arguments)
             yield from answer["Items"]

@@ -40,6 +40,11 @@ class LastRun:
     ended_at: datetime | None = None
     exit_code: int | None = None
     estimated_bytes: int | None = None
+    source_files: int | None = None
+    source_bytes: int | None = None
+    earlier_source_files: int | None = None
+    """What the newest run before this one, that told it, found in the source."""
+    earlier_source_bytes: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)

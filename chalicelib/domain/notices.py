@@ -8,6 +8,7 @@ from datetime import datetime
 CODE_REUSED = "code_reused"
 SECOND_RUN = "second_run"
 DISCARD_REFUSED = "discard_refused"
+CATALOGUE_DIFFERED = "catalogue_differed"
 LATE_UPLOAD = "late_upload"
 STORAGE_CAP_REACHED = "storage_cap_reached"
 DOWNLOAD_CAP_REACHED = "download_cap_reached"

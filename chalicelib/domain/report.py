@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from datetime import datetime, timedelta, tzinfo
 
+from chalicelib.domain.anomalies import Finding, Severity
 from chalicelib.domain.freshness import NEEDS_ATTENTION, Freshness, State
 from chalicelib.domain.machines import Job
 from chalicelib.domain.notices import Notice
@@ -53,6 +54,7 @@ class Report:
     headline: str
     all_well: bool
     lines: tuple[ReportLine, ...]
+    findings: tuple[Finding, ...]
     notices: tuple[ReportNotice, ...]
     stored: str
     written_at: str
@@ -67,6 +69,7 @@ class JudgedJob:
 
 def compose_report(
     judged: Sequence[JudgedJob],
+    findings: Sequence[Finding],
     notices: Sequence[Notice],
     *,
     now: datetime,
@@ -77,14 +80,16 @@ def compose_report(
         judged, key=lambda one: (_ORDER.index(one.freshness.state), one.job.machine, one.job.name)
     )
     lines = tuple(_line(one, now, zone) for one in ordered)
-    in_need = sum(line.needs_attention for line in lines)
+    broken = {(one.machine, one.job) for one in findings if one.severity is Severity.CRITICAL}
+    in_need = sum(line.needs_attention or (line.machine, line.job) in broken for line in lines)
     stored = format_bytes(sum(one.freshness.stored_bytes for one in judged))
     headline = _headline([one.freshness.state for one in judged], in_need)
     return Report(
         subject=f"{headline} - {stored}",
         headline=headline,
-        all_well=not in_need and not notices,
+        all_well=not (in_need or findings or notices),
         lines=lines,
+        findings=tuple(sorted(findings, key=lambda one: (one.severity.value, one.machine, one.job))),
         notices=tuple(
             ReportNotice(_moment(notice.at, zone), notice.machine, notice.job, notice.message)
             for notice in notices

@@ -68,22 +68,44 @@ def administer(desk: AdminDesk, request: Arguments) -> Answer:
 def machine_add(desk: AdminDesk, request: Arguments) -> Answer:
     """A new machine, or a new code (and perhaps new jobs) for one that is there."""
     name = _identifier(request, "name")
-    if request.get("bucket") is not None or request.get("prefix") is not None:
-        raise bad_request("A bucket of your own cannot be taken over yet. Leave --bucket and --prefix out.")
     jobs = request.get("jobs") or [DEFAULT_JOB]
     if not isinstance(jobs, list) or not all(isinstance(job, str) and is_identifier(job) for job in jobs):
         raise bad_request(f"Names of jobs are {NAME_FORM}.")
     period = _positive(request, "period_seconds", DAY_SECONDS)
     grace = _positive(request, "grace_seconds", period)
+    adopted = _adopted_location(desk, request, name, jobs)
     desk.machines.create_machine(Machine(name, created_at=desk.now))
     for job in jobs:
-        location = Location(desk.bucket, f"{name}/{job}/")
-        desk.machines.create_job(Job(name, job, location, period, grace))
+        location = adopted or Location(desk.bucket, f"{name}/{job}/")
+        new_job = Job(name, job, location, period, grace)
+        if desk.machines.create_job(new_job) and adopted:
+            desk.machines.adopt_location(new_job)
     code = format_code(secrets.token_bytes(CODE_BYTES))
     expires_at = desk.now + CODE_LIFE
     desk.machines.put_code(EnrolmentCode(sha256_hex(code), name, expires_at))
     known = [job.name for job in desk.machines.jobs(name)]
     return {"machine": name, "jobs": known, "code": code, "code_expires_at": format_wire_time(expires_at)}
+
+
+def _adopted_location(desk: AdminDesk, request: Arguments, machine: str, jobs: list[str]) -> Location | None:
+    """The place of a backup that was there before; ``None`` if the machine uses the service's own bucket."""
+    bucket, prefix = request.get("bucket"), request.get("prefix") or ""
+    if bucket is None:
+        if prefix:
+            raise bad_request("--prefix goes with --bucket.")
+        return None
+    if not isinstance(bucket, str) or not isinstance(prefix, str) or bucket == desk.bucket:
+        raise bad_request("--bucket is for a bucket that is not the service's own.")
+    if len(jobs) != 1:
+        raise bad_request("A backup that was there before is one job: name one with --job.")
+    known = desk.machines.jobs_named([(machine, jobs[0])]).get((machine, jobs[0]))
+    if known is not None and known.location != Location(bucket, prefix):
+        raise bad_request(f"{machine}/{jobs[0]} is kept elsewhere already. Choose another name for the job.")
+    for other in desk.machines.adopted_jobs(bucket):
+        nested = other.location.prefix.startswith(prefix) or prefix.startswith(other.location.prefix)
+        if nested and (other.machine, other.name) != (machine, jobs[0]):
+            raise bad_request(f"{other.machine}/{other.name} has this place, or one inside it, already.")
+    return Location(bucket, prefix)
 
 
 def machine_list(desk: AdminDesk, _: Arguments) -> Answer:
@@ -179,7 +201,9 @@ def machine_rotate(desk: AdminDesk, request: Arguments) -> Answer:
 def machine_recount(desk: AdminDesk, request: Arguments) -> Answer:
     """Counts what the machine has in the bucket, every version, for its storage cap."""
     machine = _known_machine(desk, request)
-    stored = desk.buckets.bytes_of_all_versions(desk.bucket, f"{machine.name}/")
+    places = {Location(desk.bucket, f"{machine.name}/")}
+    places |= {job.location for job in desk.machines.jobs(machine.name) if job.location.bucket != desk.bucket}
+    stored = sum(desk.buckets.bytes_of_all_versions(place.bucket, place.prefix) for place in places)
     desk.machines.set_stored_bytes(machine, stored)
     return {"machine": machine.name, "stored_bytes": stored, "storage_cap_bytes": machine.storage_cap_bytes}
 
@@ -202,6 +226,17 @@ def set_quarantine(desk: AdminDesk, request: Arguments) -> Answer:
 
 
 # ---------------------------------------------------------------- catalogue and report
+
+
+def job_list(desk: AdminDesk, request: Arguments) -> Answer:
+    """Every job, or those of one machine, by name: what to reconcile."""
+    name = _identifier(request, "name") if request.get("name") else None
+    return {"jobs": [{"machine": job.machine, "job": job.name} for job in desk.machines.jobs(name)]}
+
+
+def findings(desk: AdminDesk, _: Arguments) -> Answer:
+    """What is wrong now."""
+    return {"findings": [dataclasses.asdict(finding) for finding in desk.report.findings.findings()]}
 
 
 def catalogue_objects(desk: AdminDesk, request: Arguments) -> Answer:
@@ -241,6 +276,8 @@ COMMANDS: Mapping[str, Callable[[AdminDesk, Arguments], Answer]] = {
     "machine_rotate": machine_rotate,
     "machine_recount": machine_recount,
     "set_quarantine": set_quarantine,
+    "job_list": job_list,
+    "findings": findings,
     "catalogue_objects": catalogue_objects,
     "report_preview": report_preview,
     "report_send": report_send,

@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from chalicelib.adapters.catalogue_store import CatalogueStore
+from chalicelib.adapters.finding_store import FindingStore
 from chalicelib.adapters.machine_store import MachineStore
 from chalicelib.adapters.s3_buckets import Buckets
+from chalicelib.domain.anomalies import Finding, find_anomalies
 from chalicelib.domain.events import KeyChange
 from chalicelib.domain.machines import Job
 from chalicelib.domain.names import SetId, is_manifest, parse_file_name, split_key, volume_file
@@ -21,7 +23,7 @@ from chalicelib.domain.notices import LATE_UPLOAD, Notice
 from chalicelib.domain.sets import (
     BackupSet,
     ObjectRow,
-    apply_change,
+    apply_changes,
     is_newer,
     newer_sequencer,
 )
@@ -38,9 +40,13 @@ class Contended(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class CatalogueDesk:
+    """``bucket`` is the service's own; keys of other buckets belong to the jobs that were adopted with them."""
+
     machines: MachineStore
     catalogue: CatalogueStore
+    findings: FindingStore
     buckets: Buckets
+    bucket: str
     discard: Callable[[Job, Sequence[str]], Sequence[str]]
     now: datetime
 
@@ -61,9 +67,9 @@ def catalogue_changes(desk: CatalogueDesk, changes: Iterable[KeyChange]) -> list
         for chunk in _chunks(group, MOST_OBJECTS_A_WRITE):
             try:
                 if place.job is None or place.set_id is None:
-                    _catalogue_strays(desk, place.bucket, chunk)
+                    catalogue_strays(desk, place.bucket, chunk)
                 else:
-                    _catalogue_set(desk, place.job, place.set_id, chunk)
+                    catalogue_set(desk, place.job, place.set_id, chunk)
             except Exception as error:
                 # One set's trouble must not hold back its neighbours; the queue brings these back.
                 failed.extend((change, error) for change in chunk)
@@ -72,21 +78,40 @@ def catalogue_changes(desk: CatalogueDesk, changes: Iterable[KeyChange]) -> list
 
 def _by_place(desk: CatalogueDesk, changes: Iterable[KeyChange]) -> Mapping[Place, list[KeyChange]]:
     changes = list(changes)
-    split = {change.key: split_key(change.key) for change in changes}
-    jobs = desk.machines.jobs_named([(parts[0], parts[1]) for parts in split.values() if parts])
+    shared = {change.key: split_key(change.key) for change in changes if change.bucket == desk.bucket}
+    jobs = desk.machines.jobs_named([(parts[0], parts[1]) for parts in shared.values() if parts])
+    adopted = {
+        bucket: desk.machines.adopted_jobs(bucket)
+        for bucket in {change.bucket for change in changes} - {desk.bucket}
+    }
     places: dict[Place, list[KeyChange]] = defaultdict(list)
     for change in changes:
-        parts = split[change.key]
-        job = jobs.get((parts[0], parts[1])) if parts else None
-        file = parse_file_name(parts[2]) if parts else None
-        if job is None or file is None or job.location.bucket != change.bucket:
-            places[Place(change.bucket)].append(change)
+        if change.bucket == desk.bucket:
+            parts = shared[change.key]
+            job = jobs.get((parts[0], parts[1])) if parts else None
+            if job is not None and job.location.bucket != desk.bucket:
+                job = None  # its files are elsewhere
         else:
-            places[Place(change.bucket, job, file.set_id)].append(change)
+            job = owner_of(change.key, adopted[change.bucket])
+            if job is None:
+                continue  # somebody else's keys in a bucket that is not ours
+        places[place_of(change.bucket, change.key, job)].append(change)
     return places
 
 
-def _catalogue_set(desk: CatalogueDesk, job: Job, set_id: SetId, changes: Sequence[KeyChange]) -> None:
+def owner_of(key: str, jobs: Iterable[Job]) -> Job | None:
+    """The job whose prefix the key has; of nested ones the closest."""
+    owners = [job for job in jobs if key.startswith(job.location.prefix)]
+    return max(owners, key=lambda job: len(job.location.prefix), default=None)
+
+
+def place_of(bucket: str, key: str, job: Job | None) -> Place:
+    file = parse_file_name(key.removeprefix(job.location.prefix)) if job else None
+    return Place(bucket, job, file.set_id) if job and file else Place(bucket)
+
+
+def catalogue_set(desk: CatalogueDesk, job: Job, set_id: SetId, changes: Sequence[KeyChange]) -> None:
+    """Changes of one set, 99 keys at most. Raises ``Contended``."""
     sequencers: dict[str, str] = {}
     for change in changes:
         name = change.key.removeprefix(job.location.prefix)
@@ -102,13 +127,22 @@ def _catalogue_set(desk: CatalogueDesk, job: Job, set_id: SetId, changes: Sequen
             _expel_late(desk, job, page.backup_set)  # the try that wrote the rows may have failed after that
             return
         rows = _present_rows(desk, job.location.bucket, job.location.key, news, page.objects)
-        backup_set = page.backup_set
-        for row in rows:
-            backup_set = apply_change(backup_set, page.objects.get(row.name), row)
+        backup_set = apply_changes(page.backup_set, page.objects, rows)
         if desk.catalogue.write_page(job, page, backup_set, rows):
-            _expel_late(desk, job, backup_set)
+            if backup_set.sealed or page.backup_set.sealed:
+                _expel_late(desk, job, backup_set)
+                refresh_findings(desk.catalogue, desk.findings, job, desk.now)
             return
     raise Contended(f"{job.machine}/{job.name} {set_id}")
+
+
+def refresh_findings(
+    catalogue: CatalogueStore, findings: FindingStore, job: Job, now: datetime
+) -> list[Finding]:
+    """Brings the job's findings up to date with its sets; what was found."""
+    found = find_anomalies(job, catalogue.visible_sets(job), now)
+    findings.replace(job, found, now)
+    return found
 
 
 def _expel_late(desk: CatalogueDesk, job: Job, backup_set: BackupSet) -> None:
@@ -134,7 +168,7 @@ def _expel_late(desk: CatalogueDesk, job: Job, backup_set: BackupSet) -> None:
     )
 
 
-def _catalogue_strays(desk: CatalogueDesk, bucket: str, changes: Sequence[KeyChange]) -> None:
+def catalogue_strays(desk: CatalogueDesk, bucket: str, changes: Sequence[KeyChange]) -> None:
     for key in dict.fromkeys(change.key for change in changes):
         sequencer = ""
         for change in changes:

@@ -46,10 +46,26 @@ def start_run(
             "Another backup of this job is running, or stopped without saying so. Wait for it, or try again later.",
             retry_after_seconds=_seconds_left(desk.lease, now),
         )
-    last_run = LastRun(run, request.kind, now, estimated_bytes=request.estimated_bytes)
-    told = {"source_files": request.source_files, "source_bytes": request.source_bytes}
-    machines.note_run(job, last_run, {name: value for name, value in told.items() if value is not None})
+    machines.note_run(job, _new_run(run, request, job.last_run, now), {})
     return RunStarted(run, format_wire_time(now), int(LEASE_LIFE.total_seconds()))
+
+
+def _new_run(run: str, request: RunStart, earlier: LastRun | None, now: datetime) -> LastRun:
+    before_files = before_bytes = None
+    if earlier is not None:
+        # A run that did not tell its source's size must not hide what the one before it told.
+        before_files = earlier.source_files or earlier.earlier_source_files
+        before_bytes = earlier.source_bytes or earlier.earlier_source_bytes
+    return LastRun(
+        run,
+        request.kind,
+        now,
+        estimated_bytes=request.estimated_bytes,
+        source_files=request.source_files,
+        source_bytes=request.source_bytes,
+        earlier_source_files=before_files,
+        earlier_source_bytes=before_bytes,
+    )
 
 
 def update_run(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from chalicelib.adapters.catalogue_store import CatalogueStore
+from chalicelib.adapters.finding_store import FindingStore
 from chalicelib.adapters.machine_store import MachineStore
 from chalicelib.adapters.report_store import ReportStore
 from chalicelib.adapters.ses_mailer import Mailer
@@ -23,6 +24,7 @@ NOTICES_SHOWN = timedelta(days=8)
 class ReportDesk:
     machines: MachineStore
     catalogue: CatalogueStore
+    findings: FindingStore
     reports: ReportStore
     mailer: Mailer
     weekly_time: WeeklyTime
@@ -39,6 +41,7 @@ def write_report(desk: ReportDesk) -> Report:
     ]
     return compose_report(
         judged,
+        desk.findings.findings(),
         desk.machines.notices_since(desk.now - NOTICES_SHOWN),
         now=desk.now,
         next_issue=desk.weekly_time.next_issue(desk.now),

@@ -63,7 +63,12 @@ def _duplicity_writes(name: str) -> bool:
     dup_time.setcurtime(NOW)
     try:
         parsed = file_naming.parse(name.encode())
-    except (AttributeError, AssertionError, OverflowError, ValueError):  # its reader fails on some wrong names
+    except (
+        AttributeError,
+        AssertionError,
+        OverflowError,
+        ValueError,
+    ):  # its reader fails on some wrong names
         return False
     if parsed is None or parsed.partial:
         return False

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from chalicelib.domain.anomalies import Finding, Severity
 from chalicelib.domain.freshness import Freshness, State
 from chalicelib.domain.machines import Job, LastRun
 from chalicelib.domain.names import Location
@@ -27,8 +28,8 @@ def judged(machine: str, state: State, age_days: float | None = 1.0, size: int =
     return JudgedJob(job, Freshness(state, newest, 3, size))
 
 
-def report(*jobs: JudgedJob, notices: tuple[Notice, ...] = ()) -> Report:
-    return compose_report(jobs, notices, now=NOW, next_issue=NEXT, zone=ZoneInfo("Europe/Berlin"))
+def report(*jobs: JudgedJob, findings: tuple[Finding, ...] = (), notices: tuple[Notice, ...] = ()) -> Report:
+    return compose_report(jobs, findings, notices, now=NOW, next_issue=NEXT, zone=ZoneInfo("Europe/Berlin"))
 
 
 @pytest.mark.parametrize(
@@ -84,8 +85,14 @@ class _Words(HTMLParser):
 
 def test_html_and_text_say_the_same() -> None:
     notice = Notice(SECOND_RUN, "bens-laptop", "system", "A second backup was started & refused.", NOW)
+    finding = Finding(
+        "gap", Severity.CRITICAL, "anna", "system", "s", "It lacks volume 3.", "Make a full backup."
+    )
     composed = report(
-        judged("anna", State.OVERDUE, 12), judged("bens-laptop", State.NEVER, None), notices=(notice,)
+        judged("anna", State.OVERDUE, 12),
+        judged("bens-laptop", State.NEVER, None),
+        findings=(finding,),
+        notices=(notice,),
     )
     mail = render(composed)
     parser = _Words()
@@ -94,6 +101,7 @@ def test_html_and_text_say_the_same() -> None:
     said = [composed.headline, composed.stored, composed.written_at, composed.next_issue]
     for line in composed.lines:
         said += [line.machine, line.state, line.stored, line.last_run, line.advice, line.age]
+    said += [text for found in composed.findings for text in (found.message, found.advice)]
     said += [text for one in composed.notices for text in (one.machine, one.message, one.at)]
     for words in said:
         assert words in " ".join(mail.text.split())

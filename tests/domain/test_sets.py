@@ -13,7 +13,7 @@ from chalicelib.domain.sets import (
     BackupSet,
     ObjectRow,
     StoredObject,
-    apply_change,
+    apply_changes,
     format_ranges,
     is_newer,
     newest_chain,
@@ -62,12 +62,10 @@ def test_a_set_is_what_its_last_rows_say_whatever_came_before(changes: list[Obje
     rows: dict[str, ObjectRow] = {}
     lived = BackupSet(SET)
     for row in changes:
-        lived = apply_change(lived, rows.get(row.name), row)
+        lived = apply_changes(lived, rows, [row])
         rows[row.name] = row
     present = [row for row in rows.values() if row.stored is not None]
-    fresh = BackupSet(SET)
-    for row in present:
-        fresh = apply_change(fresh, None, row)
+    fresh = apply_changes(BackupSet(SET), {}, present)
     assert (lived.volumes, lived.current, lived.sealed, lived.has_signatures) == (
         fresh.volumes,
         fresh.current,

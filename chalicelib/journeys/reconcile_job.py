@@ -1,0 +1,231 @@
+"""Compares a job's rows with its bucket, mends them, and says what differed: a difference is a finding.
+
+The bucket is read in blocks of a thousand keys, so memory does not grow with the job, and a call that runs out of time
+says where to go on. Rows of a block are read *before* the bucket's own word on it is taken for good, and written only
+if nobody wrote them since: an event handled meanwhile wins. Rows of sets are added up anew at the end.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from chalicelib.adapters.s3_buckets import KeyState
+from chalicelib.domain.events import KeyChange
+from chalicelib.domain.machines import Job
+from chalicelib.domain.names import SetId, is_manifest, parse_file_name
+from chalicelib.domain.notices import CATALOGUE_DIFFERED, Notice
+from chalicelib.domain.sets import BackupSet, ObjectRow, SetSum, apply_changes, format_ranges
+from chalicelib.journeys.catalogue_changes import (
+    MOST_OBJECTS_A_WRITE,
+    CatalogueDesk,
+    catalogue_set,
+    refresh_findings,
+)
+
+KEYS_A_BLOCK = 1000
+"""What S3 lists in one request."""
+
+SETTLES_IN = timedelta(minutes=2)
+"""Events take seconds, sometimes a minute: a younger difference may only be an event under way."""
+
+TRIES = 5
+
+MOST_DIFFERENCES = 1000
+"""An answer of a Lambda function has 6 MB at most; whatever was beyond it was mended all the same."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """``what`` is ``unknown`` (stored, not in the catalogue), ``gone`` (the reverse), ``changed``, or ``sum`` (a set's
+    row did not add up). ``settling``: so young that it may only be an event under way."""
+
+    key: str
+    what: str
+    settling: bool
+    detail: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Reconciled:
+    """``next`` is where to go on, if the time was up."""
+
+    examined: int
+    differences: tuple[Difference, ...]
+    next: str | None
+
+
+def reconcile_job(desk: CatalogueDesk, job: Job, after: str, has_time: Callable[[], bool]) -> Reconciled:
+    """Goes on behind the key name ``after`` (empty: from the beginning) for as long as ``has_time()``."""
+    examined = 0
+    differences: list[Difference] = []
+    for block in _blocks(desk, job, after):
+        examined += len(block.states)
+        differences += _mend_block(desk, job, block)
+        if block.last != LAST_NAME and not has_time():
+            return Reconciled(examined, tuple(differences[:MOST_DIFFERENCES]), block.last)
+    differences += _mend_sets(desk, job)
+    refresh_findings(desk.catalogue, desk.findings, job, desk.now)
+    lasting = [one for one in differences if not one.settling]
+    if lasting:
+        message = (
+            f"The catalogue of {job.machine}/{job.name} differed from the bucket in {len(lasting)} place(s) and "
+            f"was mended; the first is {lasting[0].key} ({lasting[0].what}). Events were lost, or the bucket was "
+            "changed by hand."
+        )
+        desk.machines.put_notice(Notice(CATALOGUE_DIFFERED, job.machine, job.name, message, desk.now))
+    return Reconciled(examined, tuple(differences[:MOST_DIFFERENCES]), None)
+
+
+# ---------------------------------------------------------------- objects
+
+
+@dataclasses.dataclass(frozen=True)
+class _Block:
+    """A range of file names with what the table and then the bucket said of it."""
+
+    last: str
+    known: Mapping[str, ObjectRow]
+    states: Mapping[str, KeyState]
+
+
+LAST_NAME = "\U0010ffff"
+"""Sorts behind every name that S3 takes."""
+
+
+def _blocks(desk: CatalogueDesk, job: Job, after: str) -> Iterator[_Block]:
+    while True:
+        ahead = list(itertools.islice(_list_names(desk, job, after), KEYS_A_BLOCK))
+        more = len(ahead) == KEYS_A_BLOCK
+        last = ahead[-1][0] if more else LAST_NAME
+        known = {row.name: row for row in desk.catalogue.objects_between(job, after, last)}
+        strays = {row.name: row for row in desk.catalogue.strays_between(job.location, after, last)}
+        # The first look only found where the block ends; this one is newer than the rows.
+        yield _Block(last, {**strays, **known}, _states_until(desk, job, after, last))
+        if not more:
+            return
+        after = last
+
+
+def _states_until(desk: CatalogueDesk, job: Job, after: str, last: str) -> dict[str, KeyState]:
+    return dict(itertools.takewhile(lambda pair: pair[0] <= last, _list_names(desk, job, after)))
+
+
+def _list_names(desk: CatalogueDesk, job: Job, after: str) -> Iterator[tuple[str, KeyState]]:
+    location = job.location
+    marker = location.key(after) if after else ""
+    for key, state in desk.buckets.list_states(location.bucket, location.prefix, after=marker):
+        yield key.removeprefix(location.prefix), state
+
+
+def _mend_block(desk: CatalogueDesk, job: Job, block: _Block) -> list[Difference]:
+    differences: list[Difference] = []
+    rows_of: dict[SetId | None, list[ObjectRow]] = defaultdict(list)
+    for name in sorted(block.known.keys() | block.states.keys()):
+        row = block.known.get(name)
+        state = block.states.get(name, KeyState(None, {}))
+        what = _difference(row, state)
+        if what is None:
+            continue
+        if is_manifest(name):
+            state = desk.buckets.with_promise(job.location.bucket, job.location.key(name), state)
+        file = parse_file_name(name)
+        sequencer = row.sequencer if row else ""
+        rows_of[file.set_id if file else None].append(
+            ObjectRow(name, state.stored, sequencer, state.noncurrent)
+        )
+        differences.append(Difference(job.location.key(name), what, _is_settling(state, desk.now)))
+    for set_id, rows in rows_of.items():
+        if set_id is None:
+            for row in rows:
+                key = job.location.key(row.name)
+                desk.catalogue.put_stray(job.location.bucket, key, row, block.known.get(row.name))
+            continue
+        for start in range(0, len(rows), MOST_OBJECTS_A_WRITE):
+            _write_rows(desk, job, set_id, rows[start : start + MOST_OBJECTS_A_WRITE], block.known)
+    return differences
+
+
+def _difference(row: ObjectRow | None, state: KeyState) -> str | None:
+    if row is None:
+        return "unknown" if state.stored or state.noncurrent else None
+    if row.stored is None and state.stored is None:
+        return None if row.noncurrent == state.noncurrent else "changed"
+    if row.stored is None:
+        return "unknown"
+    if state.stored is None:
+        return "gone"
+    mine, theirs = (
+        (one.size, one.etag, one.storage_class, one.version_id) for one in (row.stored, state.stored)
+    )
+    return None if mine == theirs and row.noncurrent == state.noncurrent else "changed"
+
+
+def _is_settling(state: KeyState, now: datetime) -> bool:
+    return state.changed_at is not None and now - state.changed_at < SETTLES_IN
+
+
+def _write_rows(
+    desk: CatalogueDesk, job: Job, set_id: SetId, rows: Sequence[ObjectRow], known: Mapping[str, ObjectRow]
+) -> None:
+    """The rows and their set together, as an event would. Where somebody wrote one since it was read, the keys are
+    looked at again."""
+    for _ in range(TRIES):
+        page = desk.catalogue.read_page(job, set_id, [])
+        page = dataclasses.replace(
+            page, objects={row.name: known[row.name] for row in rows if row.name in known}
+        )
+        backup_set = apply_changes(page.backup_set, page.objects, rows)
+        if desk.catalogue.write_page(job, page, backup_set, rows):
+            return
+    hints = [KeyChange(job.location.bucket, job.location.key(row.name), "") for row in rows]
+    catalogue_set(desk, job, set_id, hints)
+
+
+# ---------------------------------------------------------------- sets
+
+
+def _mend_sets(desk: CatalogueDesk, job: Job) -> list[Difference]:
+    """Adds every set up from its object rows, and writes those that do not add up."""
+    differences: list[Difference] = []
+    for _ in range(TRIES):
+        # The rows' revisions come first: a set that an event writes meanwhile is left to the next try.
+        pages = desk.catalogue.set_pages(job)
+        contended = False
+        for set_id, backup_set in _add_up(desk, job, pages).items():
+            known = pages[set_id].backup_set if set_id in pages else BackupSet(set_id)
+            if _facts(backup_set) == _facts(known):
+                continue
+            if desk.catalogue.mend_set(job, backup_set, pages[set_id].revision if set_id in pages else 0):
+                differences.append(_sum_difference(job, known, backup_set, desk.now))
+            else:
+                contended = True
+        if not contended:
+            break
+    return differences
+
+
+def _add_up(desk: CatalogueDesk, job: Job, set_ids: Iterable[SetId]) -> dict[SetId, BackupSet]:
+    sums = {set_id: SetSum(BackupSet(set_id)) for set_id in set_ids}
+    for row in desk.catalogue.objects(job):
+        file = parse_file_name(row.name)
+        if file is not None:
+            sums.setdefault(file.set_id, SetSum(BackupSet(file.set_id))).change(None, row)
+    return {set_id: total.result() for set_id, total in sums.items()}
+
+
+def _sum_difference(job: Job, known: BackupSet, found: BackupSet, now: datetime) -> Difference:
+    detail = (
+        f"volumes {format_ranges(known.volumes) or 'none'}, {known.stored_bytes} bytes; in the bucket "
+        f"{format_ranges(found.volumes) or 'none'}, {found.stored_bytes} bytes"
+    )
+    settling = found.changed_at is not None and now - found.changed_at < SETTLES_IN
+    return Difference(f"{job.location.prefix}{found.set_id}", "sum", settling, detail)
+
+
+def _facts(backup_set: BackupSet) -> BackupSet:
+    """What the bucket tells of a set. When it last changed, the catalogue may know better."""
+    return dataclasses.replace(backup_set, changed_at=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from conftest import Laptop
+from laptop import Laptop
 from trees import differences, make_tree, snapshot
 
 

@@ -2,7 +2,7 @@
 
 A story kills the client at some points of its uploads, changes the source behind its back, runs ``backup``
 (which carries on and makes an increment), edits, backs up again, and in the end restores every set.
-A handful runs always; ``PANICROOM_SOAK=50`` runs every point for itself and fifty kills at random.
+A handful runs always; the soak runs every point for itself, and kills at random.
 """
 
 from __future__ import annotations
@@ -20,13 +20,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from conftest import Laptop
+from laptop import Laptop
 from panicroom.journal import Journal
 from panicroom.names import parse_name, set_time
 from trees import Tree, differences, make_tree, snapshot
 
-SOAK = int(os.environ.get("PANICROOM_SOAK", "0"))
+RANDOM_STORIES = 50
 
 Point = Callable[[str, str], bool]
 
@@ -180,10 +179,11 @@ def wait_for_orphans(laptop: Laptop) -> None:
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
             except BlockingIOError:
                 assert time.monotonic() < give_up_at, "an orphan goes on"
                 time.sleep(0.05)
+            else:
+                return
 
 
 def descendants(pid: int) -> list[int]:
@@ -287,42 +287,43 @@ def test_a_kill_between_the_stored_manifest_and_duplicitys_next_line(laptop: Lap
     story.restore_all()
 
 
-if SOAK:
-
-    @pytest.mark.parametrize("incremental", [False, True], ids=["full", "increment"])
-    @pytest.mark.parametrize("point", POINTS)
-    def test_soak_every_point(laptop: Laptop, point: str, incremental: bool) -> None:
-        story = Story(laptop, seed=len(point))
-        if incremental:
-            story.back_up()
-            story.rewrite_all()
-        story.interrupt((POINTS[point], "all"))
-        story.edit()
-        story.back_up()
-        story.restore_all()
-
-    @pytest.mark.parametrize("seed", range(SOAK))
-    def test_soak_random_kills(laptop: Laptop, seed: int) -> None:
-        chance = random.Random(seed)
-        story = Story(laptop, seed=seed)
-
-        def kills() -> list[tuple[Point, str]]:
-            return [
-                (
-                    after_uploads(
-                        chance.randint(1, 5 if number else 12), chance.choice(["begin", "store", "end"])
-                    ),
-                    chance.choice(["all", "client", "duplicity"]),
-                )
-                for number in range(chance.randint(1, 3))
-            ]
-
-        story.interrupt(*kills(), settle=False)
-        story.seed += 1000
-        story.edit()
+@pytest.mark.soak
+@pytest.mark.parametrize("incremental", [False, True], ids=["full", "increment"])
+@pytest.mark.parametrize("point", POINTS)
+def test_a_kill_at_every_point(laptop: Laptop, point: str, incremental: bool) -> None:
+    story = Story(laptop, seed=len(point))
+    if incremental:
         story.back_up()
         story.rewrite_all()
-        story.interrupt(*kills(), settle=False)
-        story.edit()
-        story.back_up()
-        story.restore_all()
+    story.interrupt((POINTS[point], "all"))
+    story.edit()
+    story.back_up()
+    story.restore_all()
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(RANDOM_STORIES))
+def test_kills_at_random(laptop: Laptop, seed: int) -> None:
+    chance = random.Random(seed)
+    story = Story(laptop, seed=seed)
+
+    def kills() -> list[tuple[Point, str]]:
+        return [
+            (
+                after_uploads(
+                    chance.randint(1, 5 if number else 12), chance.choice(["begin", "store", "end"])
+                ),
+                chance.choice(["all", "client", "duplicity"]),
+            )
+            for number in range(chance.randint(1, 3))
+        ]
+
+    story.interrupt(*kills(), settle=False)
+    story.seed += 1000
+    story.edit()
+    story.back_up()
+    story.rewrite_all()
+    story.interrupt(*kills(), settle=False)
+    story.edit()
+    story.back_up()
+    story.restore_all()

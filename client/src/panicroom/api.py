@@ -69,7 +69,7 @@ def waits(
     give_up_at = time.monotonic() + patience_seconds
     step = first_seconds
     while True:
-        wait = step * random.uniform(0.5, 1.0)
+        wait = step * random.uniform(0.5, 1.0)  # noqa: S311
         if time.monotonic() + wait > give_up_at:
             return
         yield wait

@@ -11,7 +11,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 
 from panicroom import __version__, duplicity_process
 from panicroom.api import Api, ApiError
@@ -27,7 +26,7 @@ from panicroom.runs import Lease, check_clock, job_lock, remembered_run
 from panicroom.secrets import passphrase_of, token_of
 from panicroom.settings import JobSettings, Settings
 from panicroom.sources import Survey, survey
-from panicroom.wire import MAX_FILES_PER_REQUEST, ErrorCode, ListedFile, RunStart, RunUpdate
+from panicroom.wire import MAX_FILES_PER_REQUEST, ErrorCode, RunStart, RunUpdate
 
 _STARTS = 4
 _SEALING_PATIENCE_SECONDS = 120.0
@@ -223,13 +222,13 @@ class _Backup:
             sealed = sealed_sets(file.name for file in remote)
             self._reopen_signatures(sealed)
             decision = decide(remote, self._local(), self._journal.read(), self._open_file_changed)
-            if self._apply(decision, remote, lease):
+            if self._apply(decision, lease):
                 return decision, sealed
             if time.monotonic() > give_up_at:
                 raise Problem("the last set is still being sealed; try again later", ExitCode.TRY_LATER)
             time.sleep(3)
 
-    def _apply(self, decision: Decision, remote: list[ListedFile], lease: Lease) -> bool:
+    def _apply(self, decision: Decision, lease: Lease) -> bool:
         """Carries the decision out, the bucket last; False if the set there is just being sealed.
 
         Each step alone leaves a state from which the next run decides the same or restarts the set.
@@ -310,10 +309,3 @@ class _Backup:
                 f"{self._job.job}: {tally.skipped} files could not be read; "
                 f"see {self._settings.places.log_file}"
             )
-
-
-def work_folder(settings: Settings, job: str) -> Path:
-    """A fresh folder for duplicity's temporary files."""
-    folder = settings.job_cache(job) / "tmp"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder

@@ -67,7 +67,7 @@ class ServiceBackend(Backend):  # type: ignore[misc]  # duplicity carries no typ
             else:
                 uploader.store(source, name)
 
-    def _validate(self, remote_filename: bytes, size: int, source_path: Any = None) -> tuple[bool, str]:
+    def _validate(self, remote_filename: bytes, size: int, **_more: Any) -> tuple[bool, str]:
         """True for what S3 has confirmed, and for what is in the spool: the manifest waits for that."""
         name = os.fsdecode(remote_filename)
         with self._ends_on_failure():

@@ -19,6 +19,7 @@ What is changed in duplicity 3.2.1, and why (resume.py has the whole story):
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -26,7 +27,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+import traceback
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -38,7 +40,7 @@ from panicroom.names import parse_name
 from panicroom.resume import changed_since, has_changed, identity_of
 
 PLAN_VARIABLE = "PANICROOM_CHILD"
-TOKEN_VARIABLE = "PANICROOM_TOKEN"
+TOKEN_VARIABLE = "PANICROOM_TOKEN"  # noqa: S105
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,24 @@ def main() -> NoReturn:
     backend.register_backend("panicroom", watch.make_backend)
     os.execve = _start_again(events)
     log.setup()
-    duplicity_main.dup_run()
-    sys.exit(ExitCode.DONE)
+    _exit(duplicity_main.dup_run)
+
+
+def _exit(run: Callable[[], None]) -> NoReturn:
+    """Runs duplicity and ends the process with its code, at once: after an error duplicity leaves a thread
+    waiting for a gpg that waits for input, and an orderly end would wait for that thread for ever."""
+    code: object = ExitCode.INTERNAL
+    try:
+        run()
+        code = ExitCode.DONE
+    except SystemExit as end:
+        code = end.code or ExitCode.DONE
+    except BaseException:
+        traceback.print_exc()
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else ExitCode.INTERNAL)
 
 
 def _end_with_the_client() -> None:
@@ -143,34 +161,32 @@ class _Watch:
         self._manifest: Any = None
 
     def install(self) -> None:
-        from duplicity import config, diffdir, dup_collections, dup_main, dup_temp, file_naming
+        """Puts everything in; once, before duplicity runs."""
+        from duplicity import diffdir, dup_temp
 
-        delta, open_local, collate = (
-            diffdir.DirDelta_WriteSig,
-            dup_temp.get_fileobj_duppath,
-            diffdir.collate2iters,
-        )
-        position = dup_main.restart_position_iterator
-        earlier_signatures = dup_collections.SignatureChain.get_fileobjs
+        delta, open_local = diffdir.DirDelta_WriteSig, dup_temp.get_fileobj_duppath
 
         def watched_delta(*arguments: Any) -> Any:
             self._blocks = delta(*arguments)
             return self._blocks
 
-        def watched_open(
-            dirpath: Any, partname: Any, permname: Any, remname: Any, overwrite: bool = False
-        ) -> Any:
-            parsed = file_naming.parse(partname)
-            signatures = parsed.type in ("full-sig", "new-sig")
-            file = open_local(dirpath, partname, permname, remname, overwrite=overwrite and not signatures)
-            if signatures:
-                self._signatures = file
-            elif parsed.manifest:
-                self._manifest = file
-            return file
+        def watched_open(*names: Any, overwrite: bool = False) -> Any:
+            return self._open_local(open_local, names, overwrite)
+
+        diffdir.DirDelta_WriteSig = watched_delta
+        dup_temp.get_fileobj_duppath = watched_open
+        self._steer_resume()
+
+    def _steer_resume(self) -> None:
+        from duplicity import config, diffdir, dup_collections, dup_main
+
+        collate, position = diffdir.collate2iters, dup_main.restart_position_iterator
+        earlier_signatures = dup_collections.SignatureChain.get_fileobjs
 
         def watched_collate(first: Any, second: Any) -> Iterator[tuple[Any, Any]]:
             pairs = collate(first, second)
+            if self._signatures is None:  # a restore passes here as well
+                yield from pairs
             if config.restart:
                 pairs = self._what_is_left(pairs, config.restart)
             for pair in pairs:
@@ -190,11 +206,23 @@ class _Watch:
                 time = config.restart.start_time
             return earlier_signatures(chain, time)
 
-        diffdir.DirDelta_WriteSig = watched_delta
-        dup_temp.get_fileobj_duppath = watched_open
         diffdir.collate2iters = watched_collate
         dup_main.restart_position_iterator = resumed_position
         dup_collections.SignatureChain.get_fileobjs = earlier_only
+
+    def _open_local(self, open_local: Any, names: tuple[Any, ...], overwrite: bool) -> Any:
+        """Opens one of duplicity's local files of the set; signatures go on where they were cut."""
+        from duplicity import file_naming
+
+        _folder, partial_name, *_others = names
+        parsed = file_naming.parse(partial_name)
+        if parsed.type in ("full-sig", "new-sig"):
+            self._signatures = open_local(*names, overwrite=False)
+            return self._signatures
+        file = open_local(*names, overwrite=overwrite)
+        if parsed.manifest:
+            self._manifest = file
+        return file
 
     def make_backend(self, parsed_url: Any) -> Any:
         from panicroom.api import RUNNING_SECONDS, Api

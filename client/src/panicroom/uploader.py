@@ -205,50 +205,53 @@ class Uploader:
     def _send(self, path: Path, file: UploadFile) -> str:
         """Asks and PUTs until S3 has these very bytes; the ETag, without quotes."""
         pauses = waits(RUNNING_SECONDS)
-        sealing_until = time.monotonic() + _SEALING_PATIENCE_SECONDS
         refusals = 0
         while True:
-            permit = self._desk.ask(file)
-            if permit.error is not None:
-                message = permit.message or permit.error
-                if permit.error != ErrorCode.SET_SEALING or time.monotonic() > sealing_until:
-                    raise ApiError(permit.error, message, permit.retry_after_seconds)
-                time.sleep(max(1, min(permit.retry_after_seconds or 5, 60)))
-                continue
-            if permit.present:
-                if not permit.etag:
-                    raise ApiError(
-                        ErrorCode.INTERNAL, f"the service has {file.name} but does not tell its ETag"
-                    )
+            permit = self._permit(file)
+            if permit.etag is not None:
                 return permit.etag
-            try:
-                response = self._put(path, permit, file.size)
-                if response.status_code == 200 and response.headers.get("ETag"):
-                    return str(response.headers["ETag"]).strip('"')
-                if response.status_code < 500:
-                    # 412: our own lost answer, or a stale file; 403: too late; 400: bytes lost on the
-                    # way. A new permit cures them all; what it does not cure must not go on for ever.
-                    refusals += 1
-                    if refusals >= _REFUSALS_BEFORE_GIVING_UP:
-                        raise ApiError(ErrorCode.INTERNAL, f"S3 refuses {file.name}: {_s3_error(response)}")
-                trouble = _s3_error(response)
-            except httpx.TransportError as error:
-                trouble = reason(error)
+            response, trouble = self._put(path, permit, file.size)
+            if response is not None and response.status_code == 200 and response.headers.get("ETag"):
+                return str(response.headers["ETag"]).strip('"')
+            if response is not None and response.status_code < 500:
+                # 412: our own lost answer, or a stale file; 403: too late; 400: bytes lost on the way.
+                # A new permit cures them all; what it does not cure must not go on for ever.
+                refusals += 1
             pause = next(pauses, None)
+            if refusals >= _REFUSALS_BEFORE_GIVING_UP:
+                raise ApiError(ErrorCode.INTERNAL, f"S3 refuses {file.name}: {trouble}")
             if pause is None:
                 raise ApiError(UNREACHABLE, f"S3 cannot be reached: {trouble}")
             time.sleep(pause)
 
-    def _put(self, path: Path, permit: UploadPermit, size: int) -> httpx.Response:
+    def _permit(self, file: UploadFile) -> UploadPermit:
+        """A permit with a URL, or with the ETag of these very bytes; waits while the set is being sealed."""
+        give_up_at = time.monotonic() + _SEALING_PATIENCE_SECONDS
+        while True:
+            permit = self._desk.ask(file)
+            if permit.error is None:
+                if permit.present and not permit.etag:
+                    raise ApiError(ErrorCode.INTERNAL, f"the service has {file.name} but tells no ETag")
+                return permit
+            if permit.error != ErrorCode.SET_SEALING or time.monotonic() > give_up_at:
+                message = permit.message or permit.error
+                raise ApiError(permit.error, message, permit.retry_after_seconds)
+            time.sleep(max(1, min(permit.retry_after_seconds or 5, 60)))
+
+    def _put(self, path: Path, permit: UploadPermit, size: int) -> tuple[httpx.Response | None, str]:
+        """S3's answer, or None, and what is wrong with it."""
         assert permit.url is not None
         headers = dict(permit.headers or {})
         # Without it the body would go out in chunks, which S3 does not take.
         if not any(name.lower() == "content-length" for name in headers):
             headers["Content-Length"] = str(size)
         try:
-            return self._http.put(permit.url, headers=headers, content=self._chunks(path))
+            response = self._http.put(permit.url, headers=headers, content=self._chunks(path))
+        except httpx.TransportError as error:
+            return None, reason(error)
         except httpx.InvalidURL as error:
             raise ApiError(ErrorCode.INTERNAL, f"the service gave a wrong URL: {error}") from None
+        return response, _s3_error(response)
 
     def _chunks(self, path: Path) -> Iterator[bytes]:
         with path.open("rb") as file:

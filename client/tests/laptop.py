@@ -1,0 +1,87 @@
+"""A laptop under test: the real command, real duplicity and gpg, folders of its own, and a fake service."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from fake_service import CODE, FakeService
+
+PASSPHRASE = "correct horse battery staple"
+COMMAND = Path(sys.executable).with_name("panicroom")
+
+
+@dataclass
+class Laptop:
+    """Runs ``panicroom`` as a person would; ``source`` is what it backs up."""
+
+    home: Path
+    gnupg: Path
+    service: FakeService
+
+    @property
+    def source(self) -> Path:
+        return self.home / "source"
+
+    @property
+    def archive(self) -> Path:
+        """duplicity's folder of signatures and manifests."""
+        return self.home / "cache" / "archive" / "laptop.system"
+
+    def environment(self, **more: str) -> dict[str, str]:
+        usual = {key: os.environ[key] for key in ("PATH", "LANG", "LC_ALL") if key in os.environ}
+        return {
+            **usual,
+            "HOME": str(self.home),
+            "GNUPGHOME": str(self.gnupg),
+            "PANICROOM_CONFIG_DIR": str(self.home / "config"),
+            "PANICROOM_STATE_DIR": str(self.home / "state"),
+            "PANICROOM_CACHE_DIR": str(self.home / "cache"),
+            "PANICROOM_KEYRING": "file",
+            "TZ": "UTC",
+            **more,
+        }
+
+    def start(self, *arguments: str, **more: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [str(COMMAND), *arguments],
+            env=self.environment(**more),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        process = self.start(*arguments, **more)
+        out, err = process.communicate(timeout=120)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def succeed(self, *arguments: str, **more: str) -> str:
+        ended = self.run(*arguments, **more)
+        log = self.home / "state" / "panicroom.log"
+        assert ended.returncode == 0, f"{arguments}: {ended.returncode}\n{ended.stdout}\n{ended.stderr}\n" + (
+            log.read_text(errors="replace")[-5000:] if log.exists() else ""
+        )
+        return ended.stdout
+
+    def enrol(self) -> None:
+        self.succeed(
+            "enrol", self.service.url, CODE, "--source", str(self.source), "--yes", PASSPHRASE=PASSPHRASE
+        )
+        settings = self.home / "config" / "panicroom.toml"
+        # The smallest volumes there are, so that small trees have many.
+        settings.write_text(settings.read_text().replace("volume_mb = 25", "volume_mb = 1"))
+
+    def restore(self, time: str | None = None) -> Path:
+        """Restores into a folder of its own."""
+        to = self.home / "restored" / (time or "newest")
+        if to.exists():
+            shutil.rmtree(to)
+        self.succeed("restore", "--to", str(to), *(["--time", time] if time else []))
+        return to

@@ -68,7 +68,7 @@ def enrolments() -> Response:
 @answering
 def machine() -> Response:
     stores = wiring.machine_store(), wiring.catalogue_store(), wiring.report_store()
-    return web.answer(describe_machine(*stores, _machine(), web.now()))
+    return web.answer(describe_machine(*stores, _machine(), wiring.settings().region, web.now()))
 
 
 @app.route("/jobs/{job}/runs", methods=["POST"], authorizer=authorizer)

@@ -18,6 +18,7 @@ class Settings:
     """Where the service keeps its things, and when and to whom it writes."""
 
     stage: str
+    region: str
     bucket: str
     table: str
     sender: str
@@ -34,6 +35,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     )
     return Settings(
         stage=environment["PANICROOM_STAGE"],
+        region=environment["AWS_REGION"],
         bucket=environment["PANICROOM_BUCKET"],
         table=environment["PANICROOM_TABLE"],
         sender=environment["PANICROOM_SENDER"],

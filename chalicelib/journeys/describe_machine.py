@@ -14,7 +14,12 @@ from chalicelib.wire import JobStatus, MachineStatus, RunSummary
 
 
 def describe_machine(
-    machines: MachineStore, catalogue: CatalogueStore, reports: ReportStore, machine: Machine, now: datetime
+    machines: MachineStore,
+    catalogue: CatalogueStore,
+    reports: ReportStore,
+    machine: Machine,
+    region: str,
+    now: datetime,
 ) -> MachineStatus:
     sent_at = reports.last_sent_at()
     return MachineStatus(
@@ -24,6 +29,7 @@ def describe_machine(
         newest_client_version=NEWEST_CLIENT_VERSION,
         oldest_client_version=OLDEST_CLIENT_VERSION,
         last_weekly_mail_at=format_wire_time(sent_at) if sent_at else None,
+        region=region,
     )
 
 
@@ -41,6 +47,8 @@ def describe_job(catalogue: CatalogueStore, machine: Machine, job: Job, now: dat
         chain_length=freshness.chain_length,
         stored_bytes=freshness.stored_bytes,
         last_run=_run_summary(job.last_run) if job.last_run else None,
+        bucket=job.location.bucket,
+        prefix=job.location.prefix,
     )
 
 

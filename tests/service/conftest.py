@@ -26,6 +26,7 @@ ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
     "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_REGION": "us-east-1",
     "PANICROOM_STAGE": "test",
     "PANICROOM_BUCKET": BUCKET,
     "PANICROOM_TABLE": TABLE,

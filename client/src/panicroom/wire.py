@@ -104,7 +104,10 @@ class RunSummary:
 
 @dataclasses.dataclass(frozen=True)
 class JobStatus:
-    """One job as the service judges it. ``state`` is one of paused, never, overdue, failing, due, fresh."""
+    """One job as the service judges it. ``state`` is one of paused, never, overdue, failing, due, fresh.
+
+    ``bucket`` and ``prefix`` are where its files are, for the sheet that tells how to restore without the service.
+    """
 
     job: str
     state: str
@@ -116,6 +119,8 @@ class JobStatus:
     chain_length: int = 0
     stored_bytes: int = 0
     last_run: RunSummary | None = None
+    bucket: str | None = None
+    prefix: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,6 +133,7 @@ class MachineStatus:
     newest_client_version: str
     oldest_client_version: str
     last_weekly_mail_at: str | None = None
+    region: str | None = None
 
 
 # ---------------------------------------------------------------- runs

@@ -29,7 +29,7 @@ from panicroom.sources import Survey, survey
 from panicroom.wire import MAX_FILES_PER_REQUEST, ErrorCode, RunStart, RunUpdate
 
 _STARTS = 4
-_SEALING_PATIENCE_SECONDS = 120.0
+_SEALING_PATIENCE_SECONDS = 900.0
 _QUIET_MAIL = timedelta(days=8)
 
 
@@ -147,6 +147,7 @@ class _Backup:
 
     def _run_duplicity(self, lease: Lease, wanted: str | None, tally: _Tally) -> tuple[str | None, str]:
         """Tidies up and runs duplicity, again if it finds that it has to; the set resumed and the kind."""
+        again = ""
         for _start in range(_STARTS):
             decision, sealed = self._tidy(lease)
             if decision.resume is not None:
@@ -161,14 +162,13 @@ class _Backup:
                 )
             ended = self._duplicity(lease, kind, decision, tally)
             if ended.starts_again:
+                again = str(ended.stopped)
                 continue
             problem = ended.problem(self._settings.places.log_file)
             if problem is not None:
                 raise problem
             return (decision.resume.set if decision.resume else None), kind
-        raise Problem(
-            "the source changes so fast that the set cannot be finished; try again later", ExitCode.TRY_LATER
-        )
+        raise Problem(f"the set cannot be finished just now: {again}; try again later", ExitCode.TRY_LATER)
 
     def _duplicity(self, lease: Lease, kind: str, decision: Decision, tally: _Tally) -> Ended:
         for name in ("tmp", "spool"):
@@ -217,6 +217,7 @@ class _Backup:
         A manifest on its way when the run before was killed keeps its set closed for a minute: wait.
         """
         give_up_at = time.monotonic() + _SEALING_PATIENCE_SECONDS
+        said = False
         while True:
             remote = self._api.files(self._job.job)
             sealed = sealed_sets(file.name for file in remote)
@@ -226,6 +227,9 @@ class _Backup:
                 return decision, sealed
             if time.monotonic() > give_up_at:
                 raise Problem("the last set is still being sealed; try again later", ExitCode.TRY_LATER)
+            if not said:
+                self._reporter.line(f"{self._job.job}: waiting for the service to close the set before")
+                said = True
             time.sleep(3)
 
     def _apply(self, decision: Decision, lease: Lease) -> bool:

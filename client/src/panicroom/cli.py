@@ -97,8 +97,17 @@ def backup(what: tuple[str, ...]) -> None:
         raise Problem("give at most one JOB: panicroom backup [full|incremental] [JOB]", ExitCode.USAGE)
     settings = load_settings()
     reporter = make_reporter()
-    for job in [settings.job_named(words[0])] if words else settings.jobs:
-        back_up(settings, job, kind, reporter)
+    jobs = (settings.job_named(words[0]),) if words else settings.jobs
+    exit_code = ExitCode.DONE
+    for job in jobs:
+        try:
+            back_up(settings, job, kind, reporter)
+        except Problem as problem:  # the other jobs have a right to their backup
+            click.echo(
+                f"panicroom: {problem}" if len(jobs) == 1 else f"panicroom: {job.job}: {problem}", err=True
+            )
+            exit_code = problem.exit_code
+    raise click.exceptions.Exit(exit_code)
 
 
 @cli.command()
@@ -140,7 +149,8 @@ def status() -> None:
 def run(arguments: list[str] | None = None) -> int:
     """Runs the command line; every expected failure becomes one line and its exit code here."""
     try:
-        cli.main(arguments, prog_name="panicroom", standalone_mode=False)
+        # click gives back the code of an Exit, or what the command returned, which is nothing.
+        return ExitCode(cli.main(arguments, prog_name="panicroom", standalone_mode=False) or ExitCode.DONE)
     except Problem as problem:
         click.echo(f"panicroom: {problem}", err=True)
         return problem.exit_code
@@ -155,4 +165,3 @@ def run(arguments: list[str] | None = None) -> int:
     except OSError as error:
         click.echo(f"panicroom: {error.filename or 'a file'}: {error.strerror or error}", err=True)
         return ExitCode.INTERNAL
-    return ExitCode.DONE

@@ -23,7 +23,7 @@ from panicroom.api import RUNNING_SECONDS, UNREACHABLE, Api, ApiError, reason, w
 from panicroom.events import Events
 from panicroom.exit_codes import ExitCode
 from panicroom.journal import Journal
-from panicroom.names import parse_name
+from panicroom.names import parse_name, sealed_sets
 from panicroom.uploader import Uploader
 from panicroom.wire import MAX_FILES_PER_REQUEST, DownloadPermit, ErrorCode, SetMember
 
@@ -71,20 +71,30 @@ class ServiceBackend(Backend):  # type: ignore[misc]  # duplicity carries no typ
         """True for what S3 has confirmed, and for what is in the spool: the manifest waits for that."""
         name = os.fsdecode(remote_filename)
         with self._ends_on_failure():
-            found = self._writing().pending_bytes(name)
-            if found is None:
-                stored = self._journal.read().stored.get(name) if self._journal else None
-                found = stored.size if stored else None
-            self._writing().raise_failure()
+            uploader = self._writing()
+            found = uploader.size_of(name)
+            uploader.raise_failure()
         if found == size:
             return True, ""
         return False, f"{name} has {size} bytes here and {found} there"
 
     def _list(self) -> list[str]:
+        """What is stored. A restore sees finished sets only: duplicity would stumble over one that a killed
+        run left open, or restore half of it; and it has no use for signatures, the largest of the metadata.
+        """
         with self._ends_on_failure():
             if self._uploader is not None:
                 self._uploader.wait()
-            return [file.name for file in self._api.files(self._job)]
+            names = [file.name for file in self._api.files(self._job)]
+        if self._uploader is not None:
+            return names
+        sealed = sealed_sets(names)
+        parsed = ((name, parse_name(name)) for name in names)
+        return [
+            name
+            for name, file in parsed
+            if file and file.set in sealed and file.kind in ("volume", "manifest")
+        ]
 
     def _query(self, filename: bytes) -> dict[str, int]:
         name = os.fsdecode(filename)
@@ -182,6 +192,9 @@ class ServiceBackend(Backend):  # type: ignore[misc]  # duplicity carries no typ
         try:
             yield
         except ApiError as failure:
+            if failure.code in (ErrorCode.SET_INCOMPLETE, ErrorCode.SET_SEALED):
+                # The bucket holds other than the journal says: a fresh look decides what to do.
+                raise self._events.stop(ExitCode.START_AGAIN, failure.message) from None
             problem = failure.as_problem()
             message = str(problem)
             if failure.code == UNREACHABLE:

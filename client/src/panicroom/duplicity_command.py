@@ -15,7 +15,7 @@ def backup_arguments(settings: Settings, job: JobSettings, kind: str, source: Pa
     """``kind`` is ``full`` or ``incremental``; ``source`` is the folder with its links resolved."""
     return [
         kind,
-        *_common(settings, job.job),
+        *_common(settings, job.job, settings.archives, settings.job_cache(job.job) / "tmp"),
         "--volsize",
         str(settings.volume_mb),
         "--jsonstat",
@@ -29,12 +29,24 @@ def backup_arguments(settings: Settings, job: JobSettings, kind: str, source: Pa
 
 
 def restore_arguments(
-    settings: Settings, job: str, to: Path, time: str | None, path: str | None
+    settings: Settings,
+    job: str,
+    *,
+    work: Path,
+    to: Path,
+    time: str | None = None,
+    path: str | None = None,
+    keep_owners: bool = False,
 ) -> list[str]:
-    """Restores all of a job, or ``path`` (relative to the source), into ``to``, as of ``time``."""
+    """Restores all of a job, or ``path`` (relative to the source), into ``to``, as of ``time``.
+
+    ``work`` is a folder of this restore alone. ``keep_owners``: give files back to their owners, which
+    only root can; others would fail at each file that is not theirs.
+    """
     return [
         "restore",
-        *_common(settings, job),
+        *_common(settings, job, work / "archive", work / "tmp"),
+        *([] if keep_owners else ["--no-restore-ownership"]),
         *(["--time", time] if time else []),
         *(["--path-to-restore", path] if path else []),
         _target(settings, job),
@@ -42,7 +54,7 @@ def restore_arguments(
     ]
 
 
-def _common(settings: Settings, job: str) -> Iterable[str]:
+def _common(settings: Settings, job: str, archives: Path, temporary: Path) -> Iterable[str]:
     return [
         "--file-prefix-archive",
         ARCHIVE_PREFIX,
@@ -53,13 +65,13 @@ def _common(settings: Settings, job: str) -> Iterable[str]:
         "--file-prefix-jsonstat",
         METADATA_PREFIX,
         "--archive-dir",
-        str(settings.archives),
+        str(archives),
         "--name",
         settings.archive_name(job),
         "--tempdir",
-        str(settings.job_cache(job) / "tmp"),
-        # Our transport is patient already; a second try is for what only duplicity sees (a wrong hash).
+        str(temporary),
         "--log-timestamp",
+        # Our transport is patient already; a second try is for what only duplicity sees (a wrong hash).
         "--num-retries",
         "2",
         "--backend-retry-delay",

@@ -24,6 +24,7 @@ class ExitCode(IntEnum):
     TARGET = 24
     NOT_FOUND = 25
     SPACE = 26
+    RESTORE_INCOMPLETE = 27
     DUPLICITY = 30
     DISCARD_REFUSED = 31
     LEASE_LOST = 32
@@ -47,6 +48,7 @@ EXPLANATIONS: dict[ExitCode, str] = {
     ExitCode.TARGET: "the folder to restore to is not empty",
     ExitCode.NOT_FOUND: "there is nothing to restore for that path or time",
     ExitCode.SPACE: "the disk is full",
+    ExitCode.RESTORE_INCOMPLETE: "some files could not be restored; the others were",
     ExitCode.DUPLICITY: "duplicity failed; the last lines of its log are shown",
     ExitCode.DISCARD_REFUSED: "the service refused to discard files; the owner was told",
     ExitCode.LEASE_LOST: "another run has taken over this job",

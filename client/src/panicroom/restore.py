@@ -4,20 +4,22 @@
 
 from __future__ import annotations
 
+import os
 import re
-import shutil
+import tempfile
 from pathlib import Path, PurePosixPath
 
 from panicroom import duplicity_process
 from panicroom.duplicity_child import ChildPlan
 from panicroom.duplicity_command import restore_arguments
 from panicroom.exit_codes import ExitCode, Problem
+from panicroom.names import parse_name
 from panicroom.progress import Reporter
-from panicroom.runs import job_lock
 from panicroom.secrets import passphrase_of, token_of
 from panicroom.settings import JobSettings, Settings
 
 _SET_TIME = re.compile(r"(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})Z")
+_GIVEN_UP = re.compile(r"\bError '.*' processing (.*)$")
 
 
 def restore(
@@ -28,37 +30,85 @@ def restore(
     to: Path,
     reporter: Reporter,
 ) -> None:
-    """Restores into ``to``, which must be empty or not there; paths keep their place below it."""
+    """Restores into ``to``, which must be empty or not there; paths keep their place below it.
+
+    A backup may run at the same time. Raises ``Problem``, also if single files could not be restored.
+    """
     duplicity_process.require_gpg()
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise Problem(f"{to} is not an empty folder; restore into a new one", ExitCode.TARGET)
     chosen: list[str | None] = [relative_path(path, job.source) for path in paths]
-    passphrase = passphrase_of(settings)
-    with job_lock(settings.job_state(job.job)) as lock:
-        work = settings.job_cache(job.job) / "tmp"
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(mode=0o700, parents=True)
+    cache = settings.job_cache(job.job)
+    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    failed: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="restore-", dir=cache, ignore_cleanup_errors=True) as folder:
+        work = Path(folder)
+        (work / "tmp").mkdir()
+        _link_manifests(settings.archive(job.job), work / "archive" / settings.archive_name(job.job))
         # One path at a time: duplicity then fetches only the volumes that hold it.
         for path in chosen or [None]:
             target = to if path is None else to / path
-            try:
-                target.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise Problem(f"{target.parent} cannot be made: {error.strerror}", ExitCode.TARGET) from None
             with reporter.task(f"{job.job} restore {path or ''}".rstrip(), 0):
-                ended = duplicity_process.run(
-                    ChildPlan(url=settings.url, job=job.job),
-                    restore_arguments(settings, job.job, target, time and duplicity_time(time), path),
-                    token=token_of(settings),
-                    passphrase=passphrase,
-                    log_file=settings.places.log_file,
-                    on_event=reporter.event,
-                    lock_descriptor=lock,
-                )
-            problem = ended.problem(settings.places.log_file)
-            if problem is not None:
-                raise problem
+                failed += _restore_one(settings, job, work, target, time, path, reporter)
             reporter.line(f"{job.job}: restored {path or 'everything'} to {target}")
+    if failed:
+        raise Problem(
+            f"{len(failed)} files could not be restored, the first is {failed[0]}; "
+            f"the reasons are in {settings.places.log_file}",
+            ExitCode.RESTORE_INCOMPLETE,
+        )
+
+
+def _restore_one(
+    settings: Settings,
+    job: JobSettings,
+    work: Path,
+    target: Path,
+    time: str | None,
+    path: str | None,
+    reporter: Reporter,
+) -> list[str]:
+    """The files that could not be restored."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Problem(f"{target.parent} cannot be made: {error.strerror}", ExitCode.TARGET) from None
+    arguments = restore_arguments(
+        settings,
+        job.job,
+        work=work,
+        to=target,
+        time=time and duplicity_time(time),
+        path=path,
+        keep_owners=os.geteuid() == 0,
+    )
+    ended = duplicity_process.run(
+        ChildPlan(url=settings.url, job=job.job),
+        arguments,
+        token=token_of(settings),
+        passphrase=passphrase_of(settings),
+        log_file=settings.places.log_file,
+        on_event=reporter.event,
+    )
+    problem = ended.problem(settings.places.log_file)
+    if problem is not None:
+        raise problem
+    return failed_files(ended.errors)
+
+
+def failed_files(errors: tuple[str, ...]) -> list[str]:
+    """The files that duplicity gave up on; it says so in a warning, goes on, and ends as if all was well."""
+    found = (_GIVEN_UP.search(line) for line in errors)
+    return [match.group(1) for match in found if match]
+
+
+def _link_manifests(archive: Path, fresh: Path) -> None:
+    """Gives a restore the manifests that are here already; what an unfinished backup left is not for it."""
+    fresh.mkdir(mode=0o700, parents=True)
+    for path in archive.iterdir() if archive.is_dir() else []:
+        parsed = parse_name(path.name)
+        if parsed and parsed.kind == "manifest" and path.name.endswith(".manifest"):
+            os.link(path, fresh / path.name)
 
 
 def relative_path(path: str, source: Path) -> str:

@@ -37,7 +37,8 @@ from panicroom.wire import (
 
 _CHUNK_BYTES = 256 * 1024
 _REFUSALS_BEFORE_GIVING_UP = 4
-_SEALING_PATIENCE_SECONDS = 180.0
+_SEALING_PATIENCE_SECONDS = 900.0
+"""A manifest of megabytes keeps its set closed for as long as a slow line may need to send it."""
 
 
 @dataclass
@@ -124,7 +125,8 @@ class Uploader:
         # One being made by duplicity comes on top: at most threads + 2 volumes are on disk.
         self._slots = threading.BoundedSemaphore(threads + 1)
         self._changed = threading.Condition()
-        self._pending: dict[str, int] = {}
+        self._sizes: dict[str, int] = {}
+        self._pending: set[str] = set()
         self._failure: ApiError | None = None
         for number in range(threads):
             # Daemons: a process that has to end does not wait for an upload.
@@ -142,7 +144,8 @@ class Uploader:
         except OSError:
             shutil.copyfile(source, spooled)
         with self._changed:
-            self._pending[name] = spooled.stat().st_size
+            self._sizes[name] = spooled.stat().st_size
+            self._pending.add(name)
         self._queue.put((spooled, name))
 
     def store(self, source: Path, name: str, members: tuple[SetMember, ...] | None = None) -> None:
@@ -157,10 +160,10 @@ class Uploader:
                 self._changed.wait()
         self.raise_failure()
 
-    def pending_bytes(self, name: str) -> int | None:
-        """The size of a volume that is handed over and not confirmed yet."""
+    def size_of(self, name: str) -> int | None:
+        """The size of a volume that was handed over, be it confirmed yet or not."""
         with self._changed:
-            return self._pending.get(name)
+            return self._sizes.get(name)
 
     def raise_failure(self) -> None:
         """Raises what went wrong in one of the threads, if anything did; again and again."""
@@ -180,7 +183,7 @@ class Uploader:
             finally:
                 path.unlink(missing_ok=True)
                 with self._changed:
-                    self._pending.pop(name, None)
+                    self._pending.discard(name)
                     self._changed.notify_all()
                 self._slots.release()
 

@@ -146,6 +146,39 @@ def status() -> None:
         click.echo(line)
 
 
+@cli.command("recovery-sheet")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write it to FILE instead of printing it.",
+)
+def recovery_sheet(output: Path | None) -> None:
+    """Print one page of text with what a restore needs on the day when this machine is gone.
+
+    It holds the service's URL, the jobs, the place of the files, and word for word how to restore with
+    panicroom and with plain duplicity alone. The passphrase is not on it: write that by hand.
+    """
+    from datetime import datetime
+
+    from panicroom.recovery_sheet import recovery_sheet as make_sheet
+    from panicroom.settings import load_settings
+    from panicroom.status import fetch_status
+
+    settings = load_settings()
+    try:
+        status = fetch_status(settings)
+    except Problem as problem:
+        click.echo(f"panicroom: {problem}; the place of the files is left blank", err=True)
+        status = None
+    text = make_sheet(settings, status, datetime.now().astimezone().date())
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        output.write_text(text, encoding="utf-8")
+        click.echo(f"{output} is ready to print; then write the passphrase on it")
+
+
 def run(arguments: list[str] | None = None) -> int:
     """Runs the command line; every expected failure becomes one line and its exit code here."""
     try:

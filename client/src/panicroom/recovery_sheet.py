@@ -1,0 +1,117 @@
+"""``panicroom recovery-sheet``: one page to print, for the day when the laptop is gone.
+
+It names everything that a restore needs but the passphrase, for which it leaves a line: a sheet that holds
+it would have to be guarded like the passphrase itself, and would lie in a printer's queue.
+"""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+from datetime import date
+
+from panicroom.names import ARCHIVE_PREFIX, METADATA_PREFIX
+from panicroom.settings import JobSettings, Settings
+from panicroom.wire import JobStatus, MachineStatus
+
+COLUMNS = 80
+LINES = 66
+"""A page of paper as programs have always printed it."""
+
+_BLANK = "_" * 60
+_SHOWN_JOBS = 6
+
+
+def recovery_sheet(settings: Settings, status: MachineStatus | None, today: date) -> str:
+    """The page. ``status`` is the service's answer, None where it could not be asked: the bucket's name is
+    then a blank to fill in."""
+    known = {job.job: job for job in status.jobs} if status else {}
+    first = settings.jobs[0]
+    several = len(settings.jobs) > 1
+    located = known.get(first.job)
+    region = status.region if status and status.region else "REGION"
+    lines = [
+        f"RECOVERY SHEET   {settings.machine}   {today.isoformat()}",
+        "Print it, write the passphrase on it, keep it away from the computer.",
+        "",
+        f"Service     {settings.url}",
+        f"Machine     {settings.machine}",
+        *_jobs(settings, known),
+    ]
+    if located is None or located.bucket is None:
+        lines += [
+            f"Bucket      {_BLANK[:40]}",
+            "            (ask the owner of the service, and write it here)",
+        ]
+    lines += [
+        f"Region      {region}" if region != "REGION" else f"Region      {_BLANK[:40]}",
+        "",
+        "Passphrase, by hand (without it nothing can be restored, by nobody):",
+        "",
+        f"            {_BLANK}",
+        "",
+        "A. WITH PANICROOM, ON A NEW COMPUTER",
+        "   1. Install Python 3.10 or newer and gpg:",
+        "      apt install gnupg pipx   (Mac: brew install gnupg librsync pipx)",
+        "   2. pipx install panicroom",
+        f"   3. Ask the owner of the service for a new code for {settings.machine}, then",
+        "      panicroom enrol \\",
+        f"        {settings.url} CODE",
+        "      It asks for a folder (any folder will do) and the passphrase above.",
+        f"   4. panicroom restore {f'--job {first.job} ' if several else ''}--to restored",
+        "",
+        "B. WITH PLAIN DUPLICITY ALONE, IF THE SERVICE IS GONE",
+        "   You need AWS keys that may read the bucket, and the passphrase above.",
+        "   1. apt install gnupg pipx   (Mac: brew install gnupg librsync pipx)",
+        "   2. pipx install duplicity==3.2.1",
+        "   3. Type, with your keys and the passphrase:",
+        "",
+        *plain_duplicity(settings.machine, first, located, region),
+        "",
+    ]
+    if several:
+        lines.append("      For the other jobs put their place in the stead of that one.")
+    lines += [
+        "      An older state: add --time 2026-11-22 after restore. One file: add",
+        "      --path-to-restore its/path. What there is: collection-status in",
+        "      the stead of restore, without the folder at the end.",
+        "   If duplicity says that files are in Glacier Deep Archive, restore the",
+        "   data_ files in the S3 console first (12 to 48 hours), then repeat.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def plain_duplicity(machine: str, job: JobSettings, located: JobStatus | None, region: str) -> list[str]:
+    """The lines to type where there is nothing but duplicity: a restore of ``job`` into ``restored``."""
+    return [
+        "export AWS_ACCESS_KEY_ID=...",
+        "export AWS_SECRET_ACCESS_KEY=...",
+        "export PASSPHRASE='...'",
+        "duplicity restore \\",
+        f"  --file-prefix-archive {ARCHIVE_PREFIX} --file-prefix-manifest {METADATA_PREFIX} \\",
+        f"  --file-prefix-signature {METADATA_PREFIX} --file-prefix-jsonstat {METADATA_PREFIX} \\",
+        f"  --s3-region-name {region} \\",
+        f"  boto3+s3://{_place(machine, job.job, located)} \\",
+        "  restored",
+    ]
+
+
+def _jobs(settings: Settings, known: dict[str, JobStatus]) -> list[str]:
+    lines = []
+    for job in settings.jobs[:_SHOWN_JOBS]:
+        lines.append(f"Job         {job.job}: {job.source}")
+        located = known.get(job.job)
+        if located is not None and located.bucket is not None:
+            lines.append(f"      in    {_place(settings.machine, job.job, located)}")
+    if len(settings.jobs) > _SHOWN_JOBS:
+        rest = ", ".join(job.job for job in settings.jobs[_SHOWN_JOBS:])
+        lines.append(f"            and {rest}"[:COLUMNS])
+    return lines
+
+
+def _place(machine: str, job: str, located: JobStatus | None) -> str:
+    """Bucket and prefix as an S3 URL has them."""
+    if located is None or located.bucket is None:
+        return f"BUCKET/{machine}/{job}"
+    prefix = f"{machine}/{job}" if located.prefix is None else located.prefix.strip("/")
+    return f"{located.bucket}/{prefix}".rstrip("/")

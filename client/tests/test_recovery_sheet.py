@@ -1,0 +1,120 @@
+"""The recovery sheet: one page, without the passphrase, whose commands restore."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+from laptop import PASSPHRASE, Laptop
+from panicroom.recovery_sheet import COLUMNS, LINES, recovery_sheet
+from panicroom.settings import JobSettings, Places, Settings
+from panicroom.wire import JobStatus, MachineStatus
+from trees import differences, make_tree, snapshot
+
+URL = "https://abcdefghij.execute-api.eu-central-1.amazonaws.com/api"
+BUCKET = "panicroom-prod-123456789012-eu-central-1"
+
+
+def a_machine(jobs: int = 1) -> Settings:
+    nowhere = Path("/nowhere")
+    return Settings(
+        url=URL,
+        machine="annas-laptop",
+        secrets="file",
+        volume_mb=25,
+        upload_threads=4,
+        jobs=tuple(JobSettings(f"photos-{number}", Path(f"/home/anna/{number}")) for number in range(jobs)),
+        places=Places(nowhere, nowhere, nowhere),
+    )
+
+
+def answer(settings: Settings, prefix: str | None = None) -> MachineStatus:
+    jobs = tuple(
+        JobStatus(
+            job.job,
+            "fresh",
+            86400,
+            86400,
+            "GLACIER_IR",
+            7,
+            bucket=BUCKET,
+            prefix=f"annas-laptop/{job.job}/" if prefix is None else prefix,
+        )
+        for job in settings.jobs
+    )
+    return MachineStatus(
+        settings.machine, "2026-11-22T20:50:00Z", jobs, "0.1.0", "0.1.0", None, "eu-central-1"
+    )
+
+
+def test_it_fits_a_page_with_as_many_jobs_as_one_likes() -> None:
+    for jobs in (1, 2, 20):
+        settings = a_machine(jobs)
+        for status in (None, answer(settings)):
+            lines = recovery_sheet(settings, status, date(2026, 11, 22)).splitlines()
+            assert len(lines) <= LINES
+            assert max(map(len, lines)) <= COLUMNS
+
+
+def test_it_names_where_the_files_are() -> None:
+    settings = a_machine(2)
+    text = recovery_sheet(settings, answer(settings), date(2026, 11, 22))
+    assert f"boto3+s3://{BUCKET}/annas-laptop/photos-0 " in text
+    assert f"{BUCKET}/annas-laptop/photos-1" in text
+    assert "--s3-region-name eu-central-1" in text
+    assert "BUCKET" not in text
+
+
+def test_a_bucket_of_its_own_has_no_prefix() -> None:
+    settings = a_machine()
+    text = recovery_sheet(settings, answer(settings, prefix=""), date(2026, 11, 22))
+    assert f"boto3+s3://{BUCKET} " in text
+
+
+def test_it_leaves_a_blank_for_a_bucket_that_it_does_not_know() -> None:
+    text = recovery_sheet(a_machine(), None, date(2026, 11, 22))
+    assert "Bucket      ____" in text
+    assert "boto3+s3://BUCKET/annas-laptop/photos-0" in text
+
+
+def test_its_words_restore_with_plain_duplicity(laptop: Laptop) -> None:
+    """Typed as printed, but for the bucket: a folder with the very same files stands in for it."""
+    make_tree(laptop.source, files=3)
+    laptop.enrol()
+    laptop.succeed("backup")
+    sheet = laptop.succeed("recovery-sheet")
+    assert PASSPHRASE not in sheet
+
+    bucket = laptop.home / "bucket"
+    for key, stored in laptop.service.objects.items():
+        path = bucket / "laptop" / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(stored.data)
+    command = re.search(r"^duplicity restore \\\n(?:  .*\\\n)*  restored$", sheet, re.MULTILINE)
+    assert command is not None
+    typed = command.group().replace("boto3+s3://BUCKET", f"file://{bucket}")
+    ended = subprocess.run(
+        ["sh", "-c", typed],
+        cwd=laptop.home,
+        env=laptop.environment(
+            PASSPHRASE=PASSPHRASE, PATH=f"{Path(sys.executable).parent}:{laptop.environment()['PATH']}"
+        ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert differences(snapshot(laptop.source), snapshot(laptop.home / "restored")) == []
+
+
+def test_it_is_written_to_a_file_and_works_offline(laptop: Laptop) -> None:
+    laptop.enrol()
+    laptop.service.close()
+    target = laptop.home / "sheet.txt"
+    said = laptop.run("recovery-sheet", "--output", str(target))
+    assert said.returncode == 0
+    assert "Bucket      ____" in target.read_text()
+    assert "cannot be reached" in said.stderr

@@ -44,7 +44,8 @@ class FakeService:
     clock_offset_seconds: float = 0
     manifest_url_seconds: float = 2
     page_size: int = 50
-    refuse_discards: bool = False
+    refuse_discards: str | None = None
+    retry_after_seconds: int | None = None
     objects: dict[str, Stored] = field(default_factory=dict)
     secret_sha256: str | None = None
     runs: list[dict[str, Any]] = field(default_factory=list)
@@ -255,8 +256,8 @@ class FakeService:
         for name in body["names"]:
             parsed = parse_name(name)
             assert parsed is not None, name
-            error = None
-            if parsed.set in self.sealed(job) or self.refuse_discards:
+            error = self.refuse_discards
+            if parsed.set in self.sealed(job):
                 error = "set_sealed"
             elif self.sealing.get(f"{job}/{parsed.set}", 0) > time.monotonic():
                 error = "set_sealing"
@@ -316,7 +317,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.fake.on_put(path[-1], "begin")
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if status is not None:
-            self._answer(status, b'{"message": "trouble"}', {})
+            after = self.fake.retry_after_seconds
+            self._answer(status, b'{"message": "trouble"}', {"Retry-After": str(after)} if after else {})
         elif path[0] == "s3":
             self._serve_s3(method, "/".join(path[1:]), parse_qs(parts.query), body)
         else:

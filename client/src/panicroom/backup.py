@@ -17,7 +17,7 @@ from panicroom.api import Api, ApiError
 from panicroom.duplicity_child import ChildPlan, ResumePoint
 from panicroom.duplicity_command import backup_arguments
 from panicroom.duplicity_process import Ended, Event
-from panicroom.exit_codes import ExitCode, Problem
+from panicroom.exit_codes import EXPLANATIONS, ExitCode, Problem
 from panicroom.journal import Journal, MadeVolume
 from panicroom.names import parse_name, sealed_sets, set_kind
 from panicroom.progress import Reporter, size_text
@@ -81,7 +81,12 @@ def _greet(api: Api, job: str, reporter: Reporter) -> str | None:
         age = datetime.now(timezone.utc) - datetime.fromisoformat(mail.replace("Z", "+00:00"))
         if age > _QUIET_MAIL:
             reporter.line(f"the last weekly mail went out {age.days} days ago; tell the owner")
-    if _version(status.newest_client_version) > _version(__version__):
+    if _version(__version__) < _version(status.oldest_client_version):
+        raise Problem(
+            f"panicroom {__version__} is too old for the service; upgrade it to {status.newest_client_version}",
+            ExitCode.REFUSED,
+        )
+    if _version(__version__) < _version(status.newest_client_version):
         reporter.line(f"panicroom {status.newest_client_version} is out; this is {__version__}")
     for known in status.jobs:
         if known.job == job:
@@ -123,12 +128,12 @@ class _Backup:
         try:
             resumed, kind = self._run_duplicity(lease, wanted, tally)
         except Problem as problem:
-            lease.finish(self._update(tally, problem.exit_code, str(problem)))
+            lease.finish(self._update(tally, problem.exit_code))
             raise
         except BaseException:
-            lease.finish(self._update(tally, ExitCode.INTERRUPTED, "interrupted"))
+            lease.finish(self._update(tally, ExitCode.INTERRUPTED))
             raise
-        lease.finish(self._update(tally, ExitCode.DONE, None))
+        lease.finish(self._update(tally, ExitCode.DONE))
         self._sum_up(kind, resumed is not None, tally, time.monotonic() - began)
         return resumed
 
@@ -287,13 +292,15 @@ class _Backup:
             return {}
         return {path.name: path.stat().st_size for path in self._archive.iterdir() if path.is_file()}
 
-    def _update(self, tally: _Tally, exit_code: int, message: str | None) -> RunUpdate:
+    def _update(self, tally: _Tally, exit_code: ExitCode) -> RunUpdate:
+        """What the service is told: numbers, and no more of a failure than its kind, since what duplicity
+        says may name files, and their names are encrypted for a reason."""
         return RunUpdate(
             exit_code=int(exit_code),
             volumes=tally.volumes,
             uploaded_bytes=tally.sent_bytes,
             files_skipped=tally.skipped,
-            message=message,
+            message=None if exit_code == ExitCode.DONE else EXPLANATIONS[exit_code],
             statistics=tally.statistics or None,
         )
 

@@ -51,32 +51,49 @@ def enrol(url: str, code: str, sources: tuple[str, ...], yes: bool) -> None:
     from panicroom import enrol as enrolment
 
     passphrase = os.environ.get("PASSPHRASE")
-    if yes and not (sources and passphrase):
+    known = enrolment.known_machine(url)
+    kept = enrolment.stored_passphrase(known.machine) if known else None
+    if yes and not ((sources or known) and (passphrase or kept)):
         raise Problem("--yes needs --source DIR and the variable PASSPHRASE", ExitCode.USAGE)
     for option in sources:
-        enrolment.check_source(option.partition("=")[2] or option)
+        enrolment.check_source(enrolment.split_source(option)[1])
+    if known and passphrase:
+        enrolment.check_passphrase(known.machine, passphrase)
     answer = enrolment.exchange_code(url, code)
-    jobs = tuple(job.job for job in answer.jobs)
-    if sources:
+    if known and known.machine != answer.machine:
+        raise Problem(
+            f"the code is for {answer.machine}, but the settings here are of {known.machine}; "
+            f"move {known.places.settings_file} away and run this again",
+            ExitCode.SETTINGS,
+        )
+    here = {job.job for job in known.jobs} if known else set()
+    jobs = tuple(job.job for job in answer.jobs if job.job not in here)
+    if sources or yes:
         folders = enrolment.sources_from(sources, jobs)
     else:
         folders = {job: enrolment.ask_source(job, click.prompt) for job in jobs}
+    passphrase = passphrase or kept or _ask_passphrase()
+    path = enrolment.keep_settings(url, answer, folders, passphrase, known)
+    click.echo(f"{answer.machine} is enrolled; its settings are in {path}")
+    click.echo("Now run: panicroom backup")
+
+
+def _ask_passphrase() -> str:
+    from panicroom.enrol import make_passphrase
+
+    passphrase: str = click.prompt(
+        "Passphrase for the encryption (empty: make one)",
+        default="",
+        hide_input=True,
+        show_default=False,
+        confirmation_prompt=True,
+    )
     if not passphrase:
-        passphrase = click.prompt(
-            "Passphrase for the encryption (empty: make one)",
-            default="",
-            hide_input=True,
-            show_default=False,
-            confirmation_prompt=True,
-        )
-    if not passphrase:
-        passphrase = enrolment.make_passphrase()
+        passphrase = make_passphrase()
         click.echo(
             f"Your passphrase, without which nothing can be restored. Write it down:\n\n  {passphrase}\n"
         )
-    path = enrolment.keep_settings(url, answer, folders, passphrase)
-    click.echo(f"{answer.machine} is enrolled; its settings are in {path}")
-    click.echo("Now run: panicroom backup")
+    return passphrase
 
 
 @cli.command()

@@ -89,6 +89,7 @@ def main() -> NoReturn:
     """Runs duplicity on ``sys.argv``; never returns."""
     began_at = time.time()  # before duplicity reads anything
     plan = ChildPlan.from_text(os.environ[PLAN_VARIABLE])
+    token = os.environ.pop(TOKEN_VARIABLE)  # gpg has no use for it
     for descriptor in (plan.events_descriptor, plan.lock_descriptor):
         if descriptor is not None:
             os.set_inheritable(descriptor, False)  # gpg, and the agent it leaves behind, must not hold them
@@ -98,7 +99,7 @@ def main() -> NoReturn:
     from duplicity import __main__ as duplicity_main
     from duplicity import backend, log
 
-    watch = _Watch(plan, events, began_at)
+    watch = _Watch(plan, token, events, began_at)
     watch.install()
     backend.import_backends = lambda: None
     backend.uses_netloc.append("panicroom")
@@ -151,8 +152,8 @@ def _start_again(events: Events) -> Any:
 class _Watch:
     """Sees what duplicity makes, keeps the journal, and steers a resumed run."""
 
-    def __init__(self, plan: ChildPlan, events: Events, began_at: float) -> None:
-        self._plan, self._events = plan, events
+    def __init__(self, plan: ChildPlan, token: str, events: Events, began_at: float) -> None:
+        self._plan, self._token, self._events = plan, token, events
         self._began_at = plan.resume.began_at if plan.resume else began_at
         self._journal = Journal(Path(plan.journal)) if plan.journal else None
         self._blocks: Any = None
@@ -230,7 +231,7 @@ class _Watch:
         from panicroom.uploader import Uploader
 
         plan = self._plan
-        api = Api(plan.url, os.environ[TOKEN_VARIABLE], patience_seconds=RUNNING_SECONDS)
+        api = Api(plan.url, self._token, patience_seconds=RUNNING_SECONDS)
         uploader = None
         if plan.run is not None and plan.spool is not None and self._journal is not None:
             uploader = Uploader(

@@ -21,8 +21,7 @@ def backup_arguments(settings: Settings, job: JobSettings, kind: str, source: Pa
         "--jsonstat",
         # macOS changes its host name with the network; the service knows the machine by its token.
         "--allow-source-mismatch",
-        *_own_folders(settings, source),
-        *(["--exclude-filelist", str(job.filelist)] if job.filelist else []),
+        *_selection(settings, job, source),
         str(source),
         _target(settings, job.job),
     ]
@@ -79,14 +78,22 @@ def _common(settings: Settings, job: str, archives: Path, temporary: Path) -> It
     ]
 
 
-def _own_folders(settings: Settings, source: Path) -> Iterable[str]:
-    """Leaves out the client's own working folders, which change under duplicity's eyes."""
-    folders = [settings.places.cache, settings.places.state]
-    inside = [folder.resolve() for folder in folders if folder.resolve().is_relative_to(source)]
-    if not inside:
-        return []
-    excludes = [argument for folder in inside for argument in ("--exclude", str(folder))]
-    return ["--filter-literal", *excludes, "--filter-globbing"]
+def _selection(settings: Settings, job: JobSettings, source: Path) -> Iterable[str]:
+    """What to leave out: our own working folders, which change under duplicity's eyes, then the filelist.
+
+    The first match counts in duplicity. It refuses filter options that change nothing.
+    """
+    folders = [folder.resolve() for folder in (settings.places.cache, settings.places.state)]
+    own = [
+        argument
+        for folder in folders
+        if folder.is_relative_to(source)
+        for argument in ("--exclude", str(folder))
+    ]
+    listed = ["--exclude-filelist", str(job.filelist)] if job.filelist else []
+    if not own:
+        return listed
+    return ["--filter-literal", *own, *(["--filter-globbing", *listed] if listed else [])]
 
 
 def _target(settings: Settings, job: str) -> str:

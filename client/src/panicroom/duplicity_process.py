@@ -129,9 +129,13 @@ def explain(exit_code: int, errors: tuple[str, ...], log_file: Path) -> Problem:
         53: ("the disk is full", ExitCode.SPACE),
         37: ("too few files may be open at once; run: ulimit -n 1024", ExitCode.DUPLICITY),
     }
+    if "Bad time string" in text:
+        return Problem(
+            "that time is not understood; try 2026-11-22, 2026-11-22T20:50:00Z or 3D", ExitCode.USAGE
+        )
     if "No space left on device" in text:
         return Problem("the disk is full; make room in the cache folder and run again", ExitCode.SPACE)
-    if "No backup chain found" in text:
+    if "No backup chain" in text:
         return Problem("there is no backup of that job at that time", ExitCode.NOT_FOUND)
     if exit_code in known:
         message, code = known[exit_code]

@@ -13,7 +13,15 @@ from pathlib import Path
 from panicroom.api import Api, ApiError
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.secrets import SecretStore, usual_store
-from panicroom.settings import check_url, places, write_settings
+from panicroom.settings import (
+    MACHINE_OR_JOB,
+    Settings,
+    add_jobs,
+    check_url,
+    load_settings,
+    places,
+    write_settings,
+)
 from panicroom.wire import EnrolmentAnswer, EnrolmentRequest
 
 _PENDING = "enrolment"
@@ -43,27 +51,61 @@ def exchange_code(url: str, code: str) -> EnrolmentAnswer:
     return answer
 
 
-def keep_settings(url: str, answer: EnrolmentAnswer, sources: dict[str, Path], passphrase: str) -> Path:
-    """Writes passphrase and settings; the path of the settings file."""
+def known_machine(url: str) -> Settings | None:
+    """The settings that are here already, or None. Enrolling again must not lose what somebody wrote."""
+    check_url(url)
+    return load_settings() if places().settings_file.exists() else None
+
+
+def stored_passphrase(machine: str) -> str | None:
+    return SecretStore(usual_store(), places().config).get(f"{machine}.passphrase")
+
+
+def keep_settings(
+    url: str, answer: EnrolmentAnswer, sources: dict[str, Path], passphrase: str, known: Settings | None
+) -> Path:
+    """Writes passphrase and settings; the path of the settings file.
+
+    ``sources`` are the folders of jobs that ``known``, the settings before, does not have.
+    """
     where, store = places(), SecretStore(usual_store(), places().config)
     store.put(f"{answer.machine}.passphrase", passphrase)
-    write_settings(where, check_url(url), answer.machine, store.kind, sources)
+    if known is None:
+        write_settings(where, check_url(url), answer.machine, store.kind, sources)
+    else:
+        add_jobs(known, check_url(url), sources)
     store.remove(_PENDING)
     return where.settings_file
 
 
+def check_passphrase(machine: str, passphrase: str) -> None:
+    """A Problem if the machine has another one: its backups would not open with the new one."""
+    if stored_passphrase(machine) not in (None, passphrase):
+        raise Problem(
+            f"{machine} has another passphrase, with which its backups are encrypted; leave PASSPHRASE unset",
+            ExitCode.PASSPHRASE,
+        )
+
+
 def sources_from(options: tuple[str, ...], jobs: tuple[str, ...]) -> dict[str, Path]:
-    """The folders given as ``DIR`` (the default job) or ``JOB=DIR``, by job; a Problem if they do not fit."""
+    """The folders given as ``DIR`` (the default job) or ``JOB=DIR``, by job; a Problem if they do not fit.
+
+    Folders of other jobs than ``jobs``, those that are new here, are left as they are.
+    """
     chosen: dict[str, Path] = {}
     for option in options:
-        job, equals, folder = option.partition("=")
-        if not equals or job not in jobs:
-            job, folder = ("system" if "system" in jobs else jobs[0]), option
-        chosen[job] = check_source(folder)
+        job, folder = split_source(option)
+        chosen[job or ("system" if "system" in jobs or not jobs else jobs[0])] = check_source(folder)
     missing = [job for job in jobs if job not in chosen]
     if missing:
         raise Problem(f"no folder for the job {missing[0]}; add --source {missing[0]}=DIR", ExitCode.USAGE)
-    return chosen
+    return {job: chosen[job] for job in jobs}
+
+
+def split_source(option: str) -> tuple[str | None, str]:
+    """The job, if one is named, and the folder; a folder may have an equals sign in its own name."""
+    job, equals, folder = option.partition("=")
+    return (job, folder) if equals and MACHINE_OR_JOB.fullmatch(job) else (None, option)
 
 
 def check_source(folder: str) -> Path:

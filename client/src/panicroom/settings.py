@@ -219,6 +219,18 @@ def write_settings(where: Places, url: str, machine: str, secrets: str, sources:
     write_private(where.settings_file, text)
 
 
+def add_jobs(settings: Settings, url: str, sources: dict[str, Path]) -> None:
+    """Brings the file up to date with a new enrolment, and leaves all else in it as somebody wrote it."""
+    path = settings.places.settings_file
+    text = path.read_text(encoding="utf-8")
+    if url != settings.url:
+        line = f"url = {json.dumps(url, ensure_ascii=False)}"
+        text = re.sub(r"(?m)^\s*url\s*=.*$", lambda _match: line, text, count=1)
+    for job, source in sources.items():
+        text += _JOB_TEMPLATE.format(job=job, source=json.dumps(str(source), ensure_ascii=False))
+    write_private(path, text)
+
+
 def write_private(path: Path, text: str) -> None:
     """Replaces ``path`` in one step by a file that only its owner can read."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,0 +1,336 @@
+"""The command line: enrolment, and one clear line with its own exit code for whatever goes wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import stat
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from fake_service import CODE, Stored, now_text
+from laptop import COMMAND, PASSPHRASE, Laptop
+from panicroom.exit_codes import EXPLANATIONS, ExitCode
+from trees import differences, make_tree, snapshot
+
+
+def one_clear_line(ended: subprocess.CompletedProcess[str], code: ExitCode, *words: str) -> None:
+    assert "Traceback" not in ended.stdout + ended.stderr
+    lines = [line for line in ended.stderr.splitlines() if line]
+    assert len(lines) == 1, ended.stderr
+    assert lines[0].startswith("panicroom: ")
+    assert ended.returncode == code, lines
+    for word in words:
+        assert word in lines[0], lines
+
+
+@pytest.fixture
+def enrolled(laptop: Laptop) -> Laptop:
+    (laptop.source / "file").write_text("content")
+    laptop.enrol()
+    return laptop
+
+
+# ---------------------------------------------------------------- enrolment
+
+
+def test_enrolment_registers_the_hash_of_a_secret_that_stays_here(laptop: Laptop) -> None:
+    laptop.enrol()
+    secrets = laptop.home / "config" / "secrets.json"
+    kept = json.loads(secrets.read_text())
+    assert re.fullmatch(r"[0-9a-f]{64}", kept["laptop.secret"])
+    assert kept["laptop.passphrase"] == PASSPHRASE
+    assert set(kept) == {"laptop.secret", "laptop.passphrase"}
+    assert stat.S_IMODE(secrets.stat().st_mode) == 0o600
+    assert "fresh" in laptop.succeed("status") or "never" in laptop.succeed("status")
+
+
+def test_a_lost_answer_of_the_enrolment_is_asked_for_again(laptop: Laptop) -> None:
+    """The service counted the code as used; the same secret proves that it was us."""
+    lost = []
+
+    def lose(_method: str, path: str) -> int | None:
+        if path.endswith("/enrolments") and laptop.service.secret_sha256 is None and not lost:
+            laptop.service.enrol(
+                {"code": CODE, "secret_sha256": json_secret_sha256(laptop.home / "config" / "secrets.json")}
+            )
+            lost.append(path)
+            return -1
+        return None
+
+    laptop.service.trouble = lose
+    laptop.enrol()
+    laptop.succeed("status")
+    assert lost
+
+
+def json_secret_sha256(path: Path) -> str:
+    pending = json.loads(json.loads(path.read_text())["enrolment"])
+    return hashlib.sha256(pending["secret"].encode()).hexdigest()
+
+
+def test_enrolling_again_keeps_what_somebody_wrote_into_the_settings(enrolled: Laptop) -> None:
+    settings = enrolled.home / "config" / "panicroom.toml"
+    settings.write_text(settings.read_text() + "\n# mine\n")
+    enrolled.service.secret_sha256 = None  # the owner gave a new code
+    enrolled.service.jobs = ("system", "photos")
+    photos = enrolled.home / "photos"
+    photos.mkdir()
+    one_clear_line(
+        enrolled.run("enrol", enrolled.service.url, CODE, "--yes"), ExitCode.USAGE, "--source photos=DIR"
+    )
+    enrolled.succeed("enrol", enrolled.service.url, CODE, "--yes", "--source", f"photos={photos}")
+    text = settings.read_text()
+    assert "# mine" in text
+    assert f'source = "{photos}"' in text
+    assert f'source = "{enrolled.source}"' in text
+    enrolled.succeed("status")
+
+
+def test_another_passphrase_for_the_same_machine_is_refused(enrolled: Laptop) -> None:
+    ended = enrolled.run("enrol", enrolled.service.url, CODE, "--yes", PASSPHRASE="another")
+    one_clear_line(ended, ExitCode.PASSPHRASE, "another passphrase")
+
+
+def test_a_wrong_code(laptop: Laptop) -> None:
+    ended = laptop.run(
+        "enrol", laptop.service.url, "wrong", "--source", str(laptop.source), "--yes", PASSPHRASE=PASSPHRASE
+    )
+    one_clear_line(ended, ExitCode.ENROLMENT, "code")
+
+
+def test_a_url_without_tls(laptop: Laptop) -> None:
+    ended = laptop.run(
+        "enrol", "http://example.org/api", CODE, "--source", str(laptop.source), "--yes", PASSPHRASE="x"
+    )
+    one_clear_line(ended, ExitCode.USAGE, "https")
+
+
+# ---------------------------------------------------------------- what goes wrong
+
+
+def test_a_machine_that_is_not_enrolled(laptop: Laptop) -> None:
+    for command in (["backup"], ["status"], ["restore", "--to", str(laptop.home / "out")]):
+        one_clear_line(laptop.run(*command), ExitCode.SETTINGS, "panicroom enrol URL CODE")
+
+
+def test_broken_settings(enrolled: Laptop) -> None:
+    settings = enrolled.home / "config" / "panicroom.toml"
+    settings.write_text(settings.read_text().replace("upload_threads = 4", "upload_threads = 400"))
+    one_clear_line(enrolled.run("backup"), ExitCode.SETTINGS, "upload_threads")
+    settings.write_text("[service")
+    one_clear_line(enrolled.run("backup"), ExitCode.SETTINGS, str(settings))
+
+
+def test_a_source_that_is_missing_or_empty(enrolled: Laptop) -> None:
+    (enrolled.source / "file").unlink()
+    one_clear_line(enrolled.run("backup"), ExitCode.SOURCE, "empty")
+    enrolled.source.rmdir()
+    one_clear_line(enrolled.run("backup"), ExitCode.SOURCE, str(enrolled.source))
+    assert enrolled.service.runs == []
+
+
+def test_a_token_that_was_revoked(enrolled: Laptop) -> None:
+    enrolled.service.secret_sha256 = "revoked"
+    for command in (["backup"], ["status"], ["restore", "--to", str(enrolled.home / "out")]):
+        one_clear_line(enrolled.run(*command), ExitCode.NOT_AUTHORIZED, "token")
+
+
+def test_a_service_that_cannot_be_reached(enrolled: Laptop) -> None:
+    settings = enrolled.home / "config" / "panicroom.toml"
+    settings.write_text(settings.read_text().replace(enrolled.service.url, "http://127.0.0.1:9/api"))
+    one_clear_line(enrolled.run("backup"), ExitCode.TRY_LATER, "cannot be reached")
+
+
+def test_a_clock_that_is_wrong(enrolled: Laptop) -> None:
+    enrolled.service.clock_offset_seconds = -3600
+    one_clear_line(enrolled.run("backup"), ExitCode.CLOCK, "60 minutes ahead")
+
+
+def test_gpg_is_missing(enrolled: Laptop) -> None:
+    one_clear_line(enrolled.run("backup", PATH="/nowhere"), ExitCode.GPG, "install")
+
+
+def test_another_run_holds_the_job(enrolled: Laptop) -> None:
+    enrolled.service.lease["system"] = "run-of-a-twin"
+    one_clear_line(enrolled.run("backup"), ExitCode.TRY_LATER, "in progress")
+
+
+def test_a_job_that_is_not_there(enrolled: Laptop) -> None:
+    one_clear_line(enrolled.run("backup", "photos"), ExitCode.SETTINGS, "photos", "system")
+
+
+def test_an_increment_without_a_full_backup(enrolled: Laptop) -> None:
+    one_clear_line(enrolled.run("backup", "incremental"), ExitCode.USAGE, "panicroom backup full")
+
+
+def test_a_wrong_passphrase(enrolled: Laptop) -> None:
+    enrolled.succeed("backup")
+    out = enrolled.home / "out"
+    shutil.rmtree(enrolled.home / "cache")
+    one_clear_line(
+        enrolled.run("restore", "--to", str(out), PASSPHRASE="wrong"), ExitCode.PASSPHRASE, "passphrase"
+    )
+    one_clear_line(enrolled.run("backup", PASSPHRASE="wrong"), ExitCode.PASSPHRASE, "passphrase")
+
+
+def test_a_target_that_is_not_empty(enrolled: Laptop) -> None:
+    ended = enrolled.run("restore", "--to", str(enrolled.source))
+    one_clear_line(ended, ExitCode.TARGET, "new")
+    assert (enrolled.source / "file").read_text() == "content"
+
+
+def test_nothing_to_restore(enrolled: Laptop) -> None:
+    one_clear_line(enrolled.run("restore", "--to", str(enrolled.home / "a")), ExitCode.NOT_FOUND)
+    enrolled.succeed("backup")
+    ended = enrolled.run("restore", "nothing", "--to", str(enrolled.home / "b"))
+    one_clear_line(ended, ExitCode.NOT_FOUND, "path")
+
+
+def test_a_refused_discard_ends_the_run_at_the_first_refusal(enrolled: Laptop) -> None:
+    """duplicity would repeat it for ever."""
+    make_tree(enrolled.source)
+    left_over = "data_duplicity-full.20250101T000000Z.vol1.difftar.gpg"
+    enrolled.service.objects[f"system/{left_over}"] = Stored(b"x", "e", now_text())
+    enrolled.service.refuse_discards = "wrong_prefix"
+    one_clear_line(enrolled.run("backup"), ExitCode.DISCARD_REFUSED, left_over)
+
+
+def test_a_second_backup_on_the_same_machine(enrolled: Laptop) -> None:
+    gate = threading.Event()
+    enrolled.service.on_put = lambda _name, phase: None if phase != "begin" else (gate.wait(20), None)[1]
+    first = enrolled.start("backup")
+    while not enrolled.service.upload_requests:
+        time.sleep(0.05)
+    one_clear_line(enrolled.run("backup"), ExitCode.TRY_LATER, "running on this machine")
+    gate.set()
+    first.communicate()
+    assert first.returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_cleanly_and_gives_the_lease_back(enrolled: Laptop, number: int) -> None:
+    make_tree(enrolled.source, files=40)
+    reached = threading.Event()
+    gate = threading.Event()
+
+    def hold(name: str, phase: str) -> None:
+        if ".vol4." in name and phase == "begin":
+            reached.set()
+            gate.wait(10)
+
+    enrolled.service.on_put = hold
+    process = enrolled.start("backup")
+    assert reached.wait(30)
+    os.kill(process.pid, number)
+    out, err = process.communicate(timeout=20)
+    gate.set()
+    assert process.returncode == ExitCode.INTERRUPTED
+    assert "carries on" in err
+    assert "Traceback" not in out + err
+    assert enrolled.service.lease == {}
+    assert enrolled.service.runs[-1]["exit_code"] == ExitCode.INTERRUPTED
+    assert "carrying on" in enrolled.succeed("backup")
+
+
+# ---------------------------------------------------------------- what works
+
+
+def test_one_path_comes_back_in_its_place(enrolled: Laptop) -> None:
+    make_tree(enrolled.source)
+    enrolled.succeed("backup")
+    out = enrolled.home / "out"
+    enrolled.succeed("restore", "d1/script", str(enrolled.source / "d2"), "--to", str(out))
+    wanted = snapshot(enrolled.source)
+    expected = {path: wanted[path] for path in wanted if path == "d1/script" or path.split("/")[0] == "d2"}
+    restored = snapshot(out)
+    del restored["d1"]
+    assert differences(expected, restored) == []
+
+
+def test_an_unfinished_backup_is_no_obstacle_to_a_restore(enrolled: Laptop) -> None:
+    """Neither here nor on a new machine, where only the bucket is left."""
+    make_tree(enrolled.source)
+    enrolled.succeed("backup")
+    expected = snapshot(enrolled.source)
+    for path in enrolled.source.rglob("file-*"):
+        path.write_bytes(os.urandom(300_000))
+    enrolled.service.trouble = lambda method, path: 403 if "vol3" in path and method == "PUT" else None
+    enrolled.run("backup")
+    assert any("inc." in name for name in enrolled.service.names())
+    assert differences(expected, snapshot(enrolled.restore())) == []
+    shutil.rmtree(enrolled.home / "cache")
+    assert differences(expected, snapshot(enrolled.restore())) == []
+
+
+def test_the_lists_of_what_to_leave_out_are_duplicitys_own(enrolled: Laptop) -> None:
+    make_tree(enrolled.source)
+    settings = enrolled.home / "config" / "panicroom.toml"
+    settings.write_text(settings.read_text().replace("# filelist", "filelist"))
+    (enrolled.home / "config" / "exclude.txt").write_text(
+        f"+ {enrolled.source}/d0/file-00\n- {enrolled.source}/d0\n- **/script\n"
+    )
+    enrolled.succeed("backup")
+    restored = snapshot(enrolled.restore())
+    assert {path for path in restored if path.startswith("d0/")} == {"d0/file-00"}
+    assert "d1/script" not in restored
+    assert "d1/file-01" in restored
+
+
+def test_the_clients_own_folders_are_left_out(laptop: Laptop) -> None:
+    """A home folder holds cache and state; they change while they are read."""
+    (laptop.home / "document").write_text("text")
+    (laptop.home / "config").mkdir()
+    (laptop.home / "config" / "exclude.txt").write_text(f"- {laptop.home}/source\n+ {laptop.home}\n- **\n")
+    laptop.succeed("enrol", laptop.service.url, CODE, "--source", str(laptop.home), "--yes", PASSPHRASE="x")
+    settings = laptop.home / "config" / "panicroom.toml"
+    for text in (settings.read_text(), settings.read_text().replace("# filelist", "filelist")):
+        settings.write_text(text)
+        laptop.succeed("backup")
+    laptop.succeed("restore", "--to", str(laptop.home.parent / f"{laptop.home.name}-out"), PASSPHRASE="x")
+    restored = snapshot(laptop.home.parent / f"{laptop.home.name}-out")
+    assert "document" in restored
+    assert not any(path.startswith(("cache", "state")) for path in restored)
+
+
+def test_every_job_has_its_turn_though_one_fails(laptop: Laptop) -> None:
+    laptop.service.jobs = ("system", "photos")
+    photos = laptop.home / "photos"
+    photos.mkdir()
+    (laptop.source / "file").write_text("content")
+    (photos / "raw").write_text("content")
+    arguments = ["--source", str(laptop.source), "--source", f"photos={photos}", "--yes"]
+    laptop.succeed("enrol", laptop.service.url, CODE, *arguments, PASSPHRASE=PASSPHRASE)
+    (laptop.source / "file").unlink()
+    one_clear_line(laptop.run("backup"), ExitCode.SOURCE, "system: ")
+    assert laptop.service.sealed("photos")
+    assert not laptop.service.sealed("system")
+
+
+def test_help_and_status_are_quick(enrolled: Laptop) -> None:
+    """Under half a second of CPU: the heavy modules are imported by the commands that need them."""
+    for command in (["--help"], ["status"]):
+        before = os.times()
+        enrolled.succeed(*command)
+        after = os.times()
+        used = after.children_user + after.children_system - before.children_user - before.children_system
+        assert used < 0.5, command
+
+
+def test_the_readme_lists_every_exit_code() -> None:
+    text = (Path(__file__).parents[1] / "README.md").read_text()
+    table = dict(re.findall(r"^\| (\d+) \| (.*?) \|$", text, re.MULTILINE))
+    expected = {str(int(code)): words for code, words in EXPLANATIONS.items() if code != ExitCode.START_AGAIN}
+    assert table == expected
+
+
+def test_the_command_is_an_executable_script() -> None:
+    """duplicity may start ``sys.argv[0]`` again."""
+    assert os.access(COMMAND, os.X_OK)

@@ -41,16 +41,16 @@ def ministack(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def seaweedfs(folder: Path) -> Iterator[str]:
-    """SeaweedFS, all of it in one process; its S3 endpoint's URL."""
+def seaweedfs(folder: Path, *more_access_keys: str) -> Iterator[str]:
+    """SeaweedFS, all of it in one process; its S3 endpoint's URL. Other access keys have the same secret."""
     weed = shutil.which("weed", path=str(Path(sys.executable).parent))
     if weed is None:
         pytest.skip("SeaweedFS comes for Linux only")
     (folder / "data").mkdir()
     identities = folder / "identities.json"
-    keys = {"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}
+    keys = [{"accessKey": one, "secretKey": SECRET_KEY} for one in (ACCESS_KEY, *more_access_keys)]
     identities.write_text(
-        json.dumps({"identities": [{"name": "service", "credentials": [keys], "actions": ["Admin"]}]})
+        json.dumps({"identities": [{"name": "service", "credentials": keys, "actions": ["Admin"]}]})
     )
     ports = _free_ports(
         "master", "master.grpc", "volume", "volume.grpc", "filer", "filer.grpc", "s3", "s3.grpc"

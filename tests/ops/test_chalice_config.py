@@ -34,7 +34,8 @@ def test_what_is_committed_for_the_local_stage_is_what_is_made() -> None:
 
 
 def test_the_service_can_read_the_environment_that_it_is_given() -> None:
-    settings = read_settings(function_environment(LOCAL))
+    set_by_lambda = {"AWS_REGION": LOCAL.region}
+    settings = read_settings({**set_by_lambda, **function_environment(LOCAL)})
     assert (settings.bucket, settings.table) == (LOCAL.bucket, LOCAL.table)
     assert settings.recipients == LOCAL.recipients
 
@@ -44,6 +45,11 @@ def test_a_stage_can_be_read_back_from_a_function_of_it(stage: Stage) -> None:
     arn = stage.arn("lambda", f"function:{stage.function('admin')}")
     found = stage_of(arn, function_environment(stage))
     assert dataclasses.replace(found, on_stand_in=stage.on_stand_in) == stage
+
+
+def test_reconcile_alone_has_more_of_a_processor() -> None:
+    functions = json.loads(config_files(LOCAL)["config.json"])["stages"]["local"]["lambda_functions"]
+    assert [name for name, one in functions.items() if "lambda_memory_size" in one] == ["reconcile"]
 
 
 def test_another_stage_is_added_beside_those_that_are_there(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""How fast the service is, against its budgets: ``make bench``."""

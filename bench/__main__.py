@@ -1,0 +1,33 @@
+"""``make bench``: all measurements, or those that are named; exit code 1 where a budget is missed."""
+
+from __future__ import annotations
+
+import click
+from rich.console import Console
+
+from bench import events, growth, upload
+
+
+def uploads(_: Console) -> list[str]:
+    """The client against duplicity's own backend; it shows its numbers as they come."""
+    return [] if upload.main() else ["a backup takes too long beside one by duplicity's own backend"]
+
+
+MEASUREMENTS = {"events": events.run, "growth": growth.run, "uploads": uploads}
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice(list(MEASUREMENTS)))
+def main(names: tuple[str, ...]) -> None:
+    """Measure how fast the service is; without NAMES everything."""
+    console = Console()
+    missed = [sentence for name in names or MEASUREMENTS for sentence in MEASUREMENTS[name](console)]
+    for sentence in missed:
+        console.print(f"[red]Missed:[/] {sentence}")
+    if missed:
+        raise SystemExit(1)
+    console.print("Every budget is kept.")
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m bench")

@@ -196,6 +196,34 @@ def recovery_sheet(output: Path | None) -> None:
         click.echo(f"{output} is ready to print; then write the passphrase on it")
 
 
+@cli.command("import-conf")
+@click.argument("conf", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="CONF")
+@click.argument(
+    "exclude",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    required=False,
+    metavar="[EXCLUDE]",
+)
+@click.option("--job", metavar="JOB", help="The job that it becomes; the first of the settings if not given.")
+def import_conf(conf: Path, exclude: Path | None, job: str | None) -> None:
+    """Take over the set-up of a shell script around duplicity: its variables and its + and - lines.
+
+    CONF holds assignments as a shell reads them; it is not run. The source folder, the passphrase and the
+    volume size are taken, and EXCLUDE becomes the job's file list, in duplicity's own syntax. AWS keys are
+    not kept: this machine needs none. Each line is told with what became of it.
+
+    Enrol first. Example: panicroom import-conf BackupToCloud.conf exclude.txt
+    """
+    from panicroom.seed_import import import_seed
+    from panicroom.settings import load_settings
+
+    settings = load_settings()
+    chosen = settings.job_named(job) if job else settings.jobs[0]
+    for finding in import_seed(settings, chosen, conf, exclude, Path.home()):
+        click.echo(str(finding))
+    click.echo(f"After the first backup, delete {conf}: it holds secrets in the open.")
+
+
 def run(arguments: list[str] | None = None) -> int:
     """Runs the command line; every expected failure becomes one line and its exit code here."""
     try:

@@ -1,0 +1,195 @@
+"""Taking over a seed script's set-up: its variables, its lines, and a backup of exactly what they say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from laptop import PASSPHRASE, Laptop
+from panicroom.seed_import import read_assignments, read_filelist, with_setting
+
+HOME = Path("/home/anna")
+
+CONF = """\
+#!/bin/bash
+# BackupToCloud.conf: Anna's backup, don't share
+export AWS_ACCESS_KEY_ID="AKIAEXAMPLE"
+export AWS_SECRET_ACCESS_KEY='wJalr/KEY'
+export PASSPHRASE='{passphrase}'   # the one on paper
+S3_BUCKET=annas-backup
+DEST="s3://s3.eu-central-1.amazonaws.com/$S3_BUCKET"
+SOURCE="{source}"
+VOLSIZE=50
+FULL_IF_OLDER_THAN=3M
+FILELIST=exclude.txt
+TMPDIR=/var/tmp
+STAMP=$(date +%F)
+FAVOURITE_COLOUR=blue
+mkdir -p /var/tmp
+"""
+
+EXCLUDE = """\
+# what can be fetched or built again
+- **/.m2/repository
+- **/.cache
+- **/Library/Caches
+- **/.DS_Store
+- {source}/home/anna/git
+- **/Downloads
++ {source}/home/anna
+- **
+"""
+
+KEPT = [
+    "home/anna/.m2/settings.xml",
+    "home/anna/Library/Preferences/dock",
+    "home/anna/letters/my git notes",
+    "home/anna/letters/to bob",
+]
+LEFT_OUT = [
+    "etc/passwd",
+    "home/anna/.DS_Store",
+    "home/anna/.cache/thumbnails/1",
+    "home/anna/.m2/repository/org/a.jar",
+    "home/anna/Downloads/film",
+    "home/anna/Library/Caches/browser",
+    "home/anna/git/kernel/Makefile",
+    "home/anna/letters/.DS_Store",
+    "home/bob/secret",
+]
+
+
+@pytest.fixture
+def seed(laptop: Laptop) -> Path:
+    """The pair of files of a seed script, and what it backed up."""
+    for name in KEPT + LEFT_OUT:
+        path = laptop.source / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    folder = laptop.home / "seed"
+    folder.mkdir()
+    conf = folder / "BackupToCloud.conf"
+    conf.write_text(CONF.format(passphrase="its $5 #new", source=laptop.source))
+    (folder / "exclude.txt").write_text(EXCLUDE.format(source=laptop.source))
+    return conf
+
+
+def test_the_backup_that_follows_holds_exactly_what_the_lines_say(laptop: Laptop, seed: Path) -> None:
+    laptop.enrol()
+    laptop.succeed("import-conf", str(seed), str(seed.with_name("exclude.txt")))
+    laptop.succeed("backup")
+    restored = laptop.restore()
+    files = sorted(str(path.relative_to(restored)) for path in restored.rglob("*") if path.is_file())
+    assert files == KEPT
+
+
+def test_it_says_line_by_line_what_it_took_and_what_not(laptop: Laptop, seed: Path) -> None:
+    laptop.enrol()
+    said = laptop.succeed("import-conf", str(seed))
+    verdicts = {line[11:].partition(":")[0]: line[:9].strip() for line in said.splitlines()}
+    taken = {name for name, verdict in verdicts.items() if verdict == "taken"}
+    refused = {name for name, verdict in verdicts.items() if verdict == "not taken"}
+    assert {"PASSPHRASE", "SOURCE", "VOLSIZE", "FILELIST", "exclude line 2, - **/.m2/repository"} <= taken
+    assert refused == {
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "S3_BUCKET",
+        "DEST",
+        "FULL_IF_OLDER_THAN",
+        "TMPDIR",
+        "STAMP",
+        "FAVOURITE_COLOUR",
+        "line 15",
+    }
+    settings = (laptop.home / "config" / "panicroom.toml").read_text()
+    assert "\nvolume_mb = 50\n" in settings
+    assert '\nfilelist = "exclude.txt"\n' in settings
+    secrets = json.loads((laptop.home / "config" / "secrets.json").read_text())
+    assert secrets["laptop.passphrase"] == "its $5 #new"
+
+
+def test_no_aws_key_is_kept_and_no_secret_is_shown(laptop: Laptop, seed: Path) -> None:
+    laptop.enrol()
+    said = laptop.succeed("import-conf", str(seed))
+    everything = said + "".join(
+        path.read_text() for path in (laptop.home / "config").iterdir() if path.is_file()
+    )
+    assert "AKIAEXAMPLE" not in everything
+    assert "wJalr" not in everything
+    assert "$5" not in said
+
+
+def test_the_passphrase_of_backups_that_exist_is_not_replaced(laptop: Laptop, seed: Path) -> None:
+    laptop.enrol()
+    laptop.archive.mkdir(parents=True)
+    said = laptop.succeed("import-conf", str(seed))
+    assert "not taken  PASSPHRASE: this machine's backups are encrypted with another one" in said
+    secrets = json.loads((laptop.home / "config" / "secrets.json").read_text())
+    assert secrets["laptop.passphrase"] == PASSPHRASE
+
+
+def test_running_it_twice_changes_nothing_more(laptop: Laptop, seed: Path) -> None:
+    laptop.enrol()
+    laptop.succeed("import-conf", str(seed))
+    folder = laptop.home / "config"
+    before = {path.name: path.read_text() for path in folder.iterdir()}
+    laptop.succeed("import-conf", str(seed))
+    assert {path.name: path.read_text() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("NAME=plain", "plain"),
+        ("  export NAME=exported", "exported"),
+        ("NAME='single $HOME `x` #1'", "single $HOME `x` #1"),
+        ('NAME="double $HOME"', "double /home/anna"),
+        ('NAME="${HOME}/it\'s"', "/home/anna/it's"),
+        (r'NAME="costs \$5"', "costs $5"),
+        (r"NAME=bare\$5", "bare$5"),
+        ("NAME=hash#mark # a comment", "hash#mark"),
+        ("NAME=~/folder", "/home/anna/folder"),
+        ("NAME=", ""),
+        ("OTHER=a NAME=$OTHER/b", "a/b"),
+    ],
+)
+def test_assignments_mean_what_they_mean_to_a_shell(line: str, value: str) -> None:
+    read = read_assignments(line, HOME)
+    assert read.refused == ()
+    assert read.values["NAME"] == value
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["NAME=$(id)", "NAME=`id`", 'NAME="$UNKNOWN"', "NAME=${HOME%/*}", "NAME='open", "rm -rf /", "NAME+=x"],
+)
+def test_what_a_shell_would_have_to_work_out_is_not_taken(line: str) -> None:
+    read = read_assignments(line, HOME)
+    assert read.values == {}
+    assert len(read.refused) == 1
+
+
+def test_patterns_that_duplicity_would_refuse_are_left_out(tmp_path: Path) -> None:
+    """duplicity ends with an error at a pattern outside of the source."""
+    found = read_filelist(f"- *.iso\n- /elsewhere\n{tmp_path}/unsigned\n- **.tmp\n", tmp_path)
+    assert found.lines == (f"- {tmp_path}/unsigned", "- **.tmp")
+    assert [finding.taken for finding in found.findings] == [False, False, True, True]
+
+
+def test_a_last_include_gets_the_exclude_that_it_needs(tmp_path: Path) -> None:
+    assert read_filelist(f"+ {tmp_path}/a\n", tmp_path).lines == (f"+ {tmp_path}/a", "- **")
+
+
+def test_patterns_follow_a_source_that_is_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    found = read_filelist(f"- {tmp_path}/link/x\n", tmp_path / "link")
+    assert found.lines == (f"- {tmp_path}/real/x",)
+
+
+def test_a_setting_takes_the_place_of_its_comment_and_leaves_the_rest_alone() -> None:
+    text = '[a]\n# key = "old"\nother = 1 # mine\n\n[b]\nkey = 2\n'
+    assert with_setting(text, "a", "key", "3") == "[a]\nkey = 3\nother = 1 # mine\n\n[b]\nkey = 2\n"
+    assert with_setting(text, "b", "key", "3") == '[a]\n# key = "old"\nother = 1 # mine\n\n[b]\nkey = 3\n'
+    assert with_setting("[a]\n", "a", "key", "3") == "[a]\nkey = 3\n"

@@ -70,16 +70,30 @@ class Places:
         return self.state / "panicroom.log"
 
 
-def places() -> Places:
-    """The folders, from the environment or the platform's custom; nothing is created."""
+SYSTEM_PLACES = Places(Path("/etc/panicroom"), Path("/var/lib/panicroom"), Path("/var/cache/panicroom"))
+"""Where a server's own backups have their folders: for root, and for ``schedule install --system``."""
 
-    def place(variable: str, usual: str) -> Path:
-        return Path(os.environ.get(variable) or usual).absolute()
+
+def places() -> Places:
+    """The folders, from the environment or the platform's custom; nothing is created.
+
+    For root those are the system's own, once somebody has made /etc/panicroom.
+    """
+    usual = Places(
+        config=Path(platformdirs.user_config_dir("panicroom")),
+        state=Path(platformdirs.user_state_dir("panicroom")),
+        cache=Path(platformdirs.user_cache_dir("panicroom")),
+    )
+    if os.geteuid() == 0 and SYSTEM_PLACES.config.is_dir():
+        usual = SYSTEM_PLACES
+
+    def place(variable: str, otherwise: Path) -> Path:
+        return Path(os.environ.get(variable) or otherwise).absolute()
 
     return Places(
-        config=place("PANICROOM_CONFIG_DIR", platformdirs.user_config_dir("panicroom")),
-        state=place("PANICROOM_STATE_DIR", platformdirs.user_state_dir("panicroom")),
-        cache=place("PANICROOM_CACHE_DIR", platformdirs.user_cache_dir("panicroom")),
+        config=place("PANICROOM_CONFIG_DIR", usual.config),
+        state=place("PANICROOM_STATE_DIR", usual.state),
+        cache=place("PANICROOM_CACHE_DIR", usual.cache),
     )
 
 

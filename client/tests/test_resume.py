@@ -26,7 +26,7 @@ def listed(name: str, etag: str = "e") -> ListedFile:
 def journal_of(made: int, stored: tuple[int, ...], set_name: str = OPEN, **more: object) -> JournalState:
     volumes = {
         volume(number, set_name): MadeVolume(
-            volume(number, set_name), set_name, number, number * 1000, number * 100, began_at=1.0, **more
+            volume(number, set_name), set_name, number, number * 1000, number * 100, 1.0, "/home", **more
         )
         for number in range(1, made + 1)
     }
@@ -45,8 +45,9 @@ def decided(
     journal: JournalState,
     local: dict[str, int] = LOCAL,
     changed: tuple[int, ...] = (),
+    source: str = "/home",
 ) -> Decision:
-    return decide(bucket, local, journal, lambda item: item.volume in changed)
+    return decide(bucket, local, journal, source, lambda item: item.volume in changed)
 
 
 def numbers(decision: Decision) -> list[int] | None:
@@ -125,6 +126,12 @@ def test_a_lost_cache_means_a_fresh_set() -> None:
     assert decision.discard == tuple(volume(n) for n in (1, 2, 3))
 
 
+def test_a_set_begun_on_another_folder_is_begun_afresh() -> None:
+    bucket = [listed(volume(n)) for n in (1, 2, 3)]
+    assert decided(bucket, journal_of(3, (1, 2, 3)), source="/home/other").resume is None
+    assert decided(bucket, journal_of(3, (1, 2, 3))).resume is not None
+
+
 def test_partial_files_of_a_sealed_set_are_removed_and_nothing_else_of_it() -> None:
     """Killed between "manifest stored" and duplicity's next line, which otherwise jams the job for ever."""
     bucket = [listed(volume(1)), listed(f"{MANIFEST}.gpg")]
@@ -178,7 +185,7 @@ def replace_last(identity: tuple[int, ...] | None) -> tuple[int, ...]:
 def test_the_journal_forgets_a_stored_volume_that_is_made_again(tmp_path: Path) -> None:
     """Until S3 has confirmed its new bytes, what is there is somebody else's."""
     journal = Journal(tmp_path / "journal.jsonl")
-    made = MadeVolume(volume(1), OPEN, 1, 10, 20, 1.5, "ff", (1, 2, 3, 4))
+    made = MadeVolume(volume(1), OPEN, 1, 10, 20, 1.5, "/home", "ff", (1, 2, 3, 4))
     stored = StoredFile(volume(1), OPEN, 100, "aa", "e")
     journal.made(made)
     journal.stored(stored)

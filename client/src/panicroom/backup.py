@@ -227,7 +227,9 @@ class _Backup:
             remote = self._api.files(self._job.job)
             sealed = sealed_sets(file.name for file in remote)
             self._reopen_signatures(sealed)
-            decision = decide(remote, self._local(), self._journal.read(), self._open_file_changed)
+            decision = decide(
+                remote, self._local(), self._journal.read(), str(self._source), self._open_file_changed
+            )
             if self._apply(decision, lease):
                 return decision, sealed
             if time.monotonic() > give_up_at:

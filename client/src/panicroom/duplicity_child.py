@@ -278,6 +278,7 @@ class _Watch:
                 signature_bytes=self._signatures_before if open_file else self._signatures.tell(),
                 manifest_bytes=self._manifest.tell(),
                 began_at=self._began_at,
+                source=self._plan.source or "",
                 open_file=None if open_file is None else open_file.hex(),
                 open_identity=identity,
             )

@@ -28,6 +28,7 @@ class MadeVolume:
     ``signature_bytes``: the local signatures up to here describe volumes 1..``volume`` and no more.
     ``manifest_bytes``: the local manifest up to here describes volumes 1..``volume`` - 1.
     ``began_at``: when the set's first run began, in seconds since 1970: before any file was read.
+    ``source``: the folder that is backed up; in another one, the same paths mean other files.
     ``open_file``: the path (hex of its bytes, relative to the source) of which this volume holds
     only the first blocks, with its ``open_identity`` then; None where the volume ends with a whole file.
     """
@@ -38,6 +39,7 @@ class MadeVolume:
     signature_bytes: int
     manifest_bytes: int
     began_at: float
+    source: str
     open_file: str | None = None
     open_identity: tuple[int, ...] | None = None
 

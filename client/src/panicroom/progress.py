@@ -75,7 +75,7 @@ class TerminalReporter:
         self._console = Console(file=stream, highlight=False)
         self._progress: Progress | None = None
         self._bar: TaskID | None = None
-        self._moved = 0
+        self._moved = self._volumes = 0
 
     def line(self, text: str) -> None:
         self._console.print(text, markup=False, soft_wrap=True)
@@ -87,15 +87,18 @@ class TerminalReporter:
             self._progress.update(self._bar, completed=event["bytes"])
         elif event["event"] in ("sent", "received"):
             self._moved += event["bytes"]
-            self._progress.update(self._bar, moved=size_text(self._moved))
             if event["event"] == "received":
                 self._progress.update(self._bar, completed=self._moved)
+        elif event["event"] == "stored":
+            self._volumes += ".vol" in event["name"]
+        stored = f"{self._volumes} volumes, " if self._volumes else ""
+        self._progress.update(self._bar, moved=stored + size_text(self._moved))
 
     @contextlib.contextmanager
     def task(self, title: str, total_bytes: int) -> Iterator[None]:
         from rich import progress
 
-        self._moved = 0
+        self._moved = self._volumes = 0
         with progress.Progress(
             progress.TextColumn("{task.description}"),
             progress.BarColumn(bar_width=None),

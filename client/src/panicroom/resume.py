@@ -55,9 +55,12 @@ def decide(
     remote: Iterable[ListedFile],
     local: Mapping[str, int],
     journal: JournalState,
+    source: str,
     has_changed: Callable[[MadeVolume], bool],
 ) -> Decision:
     """Looks at the bucket, at duplicity's local files (name to size in bytes) and at the journal.
+
+    ``source`` is the folder to be backed up now: a set begun on another is not gone on with.
 
     ``has_changed(volume)`` tells whether the file in the middle of which ``volume`` ends is another now.
     """
@@ -65,6 +68,9 @@ def decide(
     sealed = sealed_sets(listed)
     ours = {name: parsed for name in listed if (parsed := parse_name(name)) and parsed.set not in sealed}
     local_names = {name: parsed for name in local if (parsed := parse_name(name))}
+    journal = JournalState(
+        {name: item for name, item in journal.volumes.items() if item.source == source}, journal.stored
+    )
 
     resume = _resumable(listed, sealed, local, local_names, journal, has_changed)
     kept = resume.volumes if resume else ()

@@ -98,7 +98,9 @@ def _ask_passphrase() -> str:
 
 @cli.command()
 @click.argument("what", nargs=-1, metavar="[full|incremental] [JOB]")
-def backup(what: tuple[str, ...]) -> None:
+@click.option("--scheduled", is_flag=True, help="As timers run it: a failure also shows on the desktop.")
+@click.option("--if-due", is_flag=True, help="Only jobs whose newest backup is older than their period.")
+def backup(what: tuple[str, ...], scheduled: bool, if_due: bool) -> None:
     """Back up all jobs, or JOB; in full where there is no full backup yet, else what changed.
 
     A backup that was interrupted is carried on with, and what changed in the meantime follows in an
@@ -115,6 +117,11 @@ def backup(what: tuple[str, ...]) -> None:
     settings = load_settings()
     reporter = make_reporter()
     jobs = (settings.job_named(words[0]),) if words else settings.jobs
+    if if_due:
+        from panicroom.schedule import due_jobs
+        from panicroom.status import fetch_status
+
+        jobs = due_jobs(jobs, fetch_status(settings))
     exit_code = ExitCode.DONE
     for job in jobs:
         try:
@@ -124,6 +131,10 @@ def backup(what: tuple[str, ...]) -> None:
                 f"panicroom: {problem}" if len(jobs) == 1 else f"panicroom: {job.job}: {problem}", err=True
             )
             exit_code = problem.exit_code
+            if scheduled:
+                from panicroom.notice import tell_failure
+
+                tell_failure(job.job, problem)
     raise click.exceptions.Exit(exit_code)
 
 
@@ -222,6 +233,72 @@ def import_conf(conf: Path, exclude: Path | None, job: str | None) -> None:
     for finding in import_seed(settings, chosen, conf, exclude, Path.home()):
         click.echo(str(finding))
     click.echo(f"After the first backup, delete {conf}: it holds secrets in the open.")
+
+
+@cli.group()
+def schedule() -> None:
+    """Have backups made by themselves: by a systemd timer, a launchd agent, or a line for cron.
+
+    They are made as often as the owner's period asks for. One that was missed in a sleep is made up for; the
+    start is put off at random for a while, at most half an hour; and the work has the lowest priority.
+    """
+
+
+_for_system = click.option(
+    "--system", is_flag=True, help="For root and servers: for all of the machine, settings in /etc/panicroom."
+)
+
+
+@schedule.command("install")
+@_for_system
+def schedule_install(system: bool) -> None:
+    """Install the schedule, or bring it up to date with the owner's period. Running it again is harmless.
+
+    A timer of the user's own runs only while that user is logged in, unless the user "lingers"; if that is
+    so, the command to change it is shown.
+    """
+    import shutil
+
+    from panicroom import schedule as schedules
+    from panicroom.duplicity_process import executable
+    from panicroom.settings import load_settings
+    from panicroom.status import fetch_status
+
+    settings = load_settings()
+    chosen = schedules.scheduler(system)
+    schedules.check_places(settings.places, system)
+    status = fetch_status(settings)
+    plan = schedules.Plan(
+        command=executable(),
+        period_seconds=min((job.period_seconds for job in status.jobs), default=86400),
+        environment=schedules.environment_of(settings.places, shutil.which("gpg")),
+        system=system,
+    )
+    for line in chosen.install(plan):
+        click.echo(line)
+
+
+@schedule.command("show")
+@_for_system
+def schedule_show(system: bool) -> None:
+    """Show what is installed, and when it runs next where the system tells. Exit code 25 if nothing is."""
+    from panicroom.schedule import scheduler
+
+    lines = scheduler(system).show()
+    if not lines:
+        raise Problem("no schedule is installed; run: panicroom schedule install", ExitCode.NOT_FOUND)
+    for line in lines:
+        click.echo(line)
+
+
+@schedule.command("remove")
+@_for_system
+def schedule_remove(system: bool) -> None:
+    """Remove the schedule. Backups, settings and secrets stay; no error if there is none."""
+    from panicroom.schedule import scheduler
+
+    for line in scheduler(system).remove():
+        click.echo(line)
 
 
 def run(arguments: list[str] | None = None) -> int:

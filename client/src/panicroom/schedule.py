@@ -110,13 +110,12 @@ Description=Encrypted backup to the panicroom service
 Documentation=man:duplicity(1)
 {network}
 [Service]
-Type=oneshot
+# Not oneshot: that one may not be tried again by its exit status, and has a time limit.
+Type=exec
 ExecStart=:{_systemd_quoted(str(plan.command))} backup --scheduled
 {environment}Nice=19
 CPUWeight=20
 IOSchedulingClass=idle
-# The first full backup of a large disk takes days.
-TimeoutStartSec=infinity
 # Only the client is asked to end: it gives the lease back and ends duplicity itself.
 KillMode=mixed
 TimeoutStopSec=60

@@ -301,6 +301,35 @@ def schedule_remove(system: bool) -> None:
         click.echo(line)
 
 
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print a list of {check, verdict, text} instead.")
+def doctor(as_json: bool) -> None:
+    """Look at everything that a backup depends on, and say what to do about what is wrong.
+
+    Service and token, clock, versions, last runs and the weekly mail, gpg, passphrase, keyring, disk, open
+    files, sources, schedule, AWS keys that lie about, and Full Disk Access on a Mac. Changes nothing.
+
+    Each line is ok, warn or fail; the exit code is 0 if none is fail, else 14.
+    """
+    import dataclasses
+    import json
+
+    from panicroom.doctor import FAIL, examine
+    from panicroom.settings import load_settings
+    from panicroom.status import fetch_status
+
+    settings = load_settings()
+    findings = []
+    for finding in examine(settings, lambda: fetch_status(settings), Path.home()):
+        findings.append(finding)
+        if not as_json:
+            click.echo(str(finding))
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=1))
+    if any(finding.verdict == FAIL for finding in findings):
+        raise click.exceptions.Exit(ExitCode.UNHEALTHY)
+
+
 def run(arguments: list[str] | None = None) -> int:
     """Runs the command line; every expected failure becomes one line and its exit code here."""
     try:

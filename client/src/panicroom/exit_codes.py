@@ -17,6 +17,7 @@ class ExitCode(IntEnum):
     ENROLMENT = 11
     NOT_AUTHORIZED = 12
     REFUSED = 13
+    UNHEALTHY = 14
     SOURCE = 20
     GPG = 21
     PASSPHRASE = 22
@@ -41,6 +42,7 @@ EXPLANATIONS: dict[ExitCode, str] = {
     ExitCode.ENROLMENT: "the enrolment code was not accepted",
     ExitCode.NOT_AUTHORIZED: "the service does not accept this machine's token",
     ExitCode.REFUSED: "the service refused the request",
+    ExitCode.UNHEALTHY: "the doctor found something that keeps backups from working",
     ExitCode.SOURCE: "the source folder is missing, empty or unreadable",
     ExitCode.GPG: "gpg is missing or failed",
     ExitCode.PASSPHRASE: "the passphrase is missing or wrong",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -94,10 +93,27 @@ class MachineStore:
             return False
         return True
 
-    def set_token(self, machine: str, token_sha256: str) -> None:
-        """From now on this token counts and no other; lifts a revocation."""
-        changes = {"token_sha256": token_sha256, "revoked_at": None}
-        self._table.update("MACHINES", machine, changes, condition="attribute_exists(pk)")
+    def set_token(self, code: EnrolmentCode, token_sha256: str) -> bool:
+        """From now on this token counts and no other; lifts a revocation.
+
+        False if the code is older than the machine, than its revocation, or than the code of its present token:
+        whoever kept an old code must not undo what the owner has done since.
+        """
+        issued_at = rows.format_instant(code.issued_at)
+        changes = {"token_sha256": token_sha256, "code_issued_at": issued_at, "revoked_at": None}
+        try:
+            self._table.update(
+                "MACHINES",
+                code.machine,
+                changes,
+                condition="attribute_exists(pk) AND created_at <= :issued"
+                " AND (attribute_not_exists(revoked_at) OR revoked_at < :issued)"
+                " AND (attribute_not_exists(code_issued_at) OR code_issued_at <= :issued)",
+                values={":issued": issued_at},
+            )
+        except ConditionFailed:
+            return False
+        return True
 
     def revoke(self, machine: str, now: datetime) -> None:
         changes = {"token_sha256": None, "revoked_at": rows.format_instant(now)}
@@ -259,25 +275,28 @@ class MachineStore:
         return True
 
     def put_notice(self, notice: Notice) -> None:
-        self._table.put(
-            {
-                "pk": "NOTICES",
-                "sk": f"{rows.format_instant(notice.at)}#{secrets.token_hex(4)}",
-                "schema": rows.SCHEMA_VERSION,
-                "code": notice.code,
-                "machine": notice.machine,
-                "job": notice.job,
-                "message": notice.message,
-            }
-        )
+        """Once a day for each kind and job: whoever knocks by the hundred must not fill the owner's mail."""
+        key = f"{notice.at:%Y-%m-%d}#{notice.machine}/{notice.job}#{notice.code}"
+        item = {
+            "pk": "NOTICES",
+            "sk": key,
+            "schema": rows.SCHEMA_VERSION,
+            "code": notice.code,
+            "machine": notice.machine,
+            "job": notice.job,
+            "message": notice.message,
+            "noticed_at": rows.format_instant(notice.at),
+        }
+        with contextlib.suppress(ConditionFailed):
+            self._table.put(item, "attribute_not_exists(pk)")
 
     def notices_since(self, since: datetime) -> list[Notice]:
         """Newest first."""
         notices: list[Notice] = []
         for item in self._table.query("NOTICES", newest_first=True):
-            at = rows.parse_instant(item["sk"].partition("#")[0])
-            assert at is not None
-            if at < since:
+            if item["sk"] < f"{since:%Y-%m-%d}":
                 break
+            at = rows.parse_instant(item["noticed_at"])
+            assert at is not None
             notices.append(Notice(item["code"], item["machine"], item["job"], item["message"], at))
-        return notices
+        return [notice for notice in notices if notice.at >= since]

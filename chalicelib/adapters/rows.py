@@ -16,7 +16,7 @@ DOWNLOADS#<machine>    <day>              bytes handed out for download
 LOCATIONS#<bucket>     <prefix>           the job that was adopted with a bucket of its own
 FINDINGS               <machine>/<job>#<code>#<subject>  what is wrong, while it is
 RECONCILES             <machine>/<job>    the last comparison with the bucket
-NOTICES                <time>#<id>        something the owner is to be told
+NOTICES                <day>#<machine>/<job>#<code>  something the owner is to be told
 REPORTS                <issue>            a weekly mail, being sent or sent
 """
 
@@ -85,6 +85,7 @@ def machine_item(machine: Machine) -> Item:
         machine.name,
         created_at=format_instant(machine.created_at),
         token_sha256=machine.token_sha256,
+        code_issued_at=format_instant(machine.code_issued_at),
         revoked_at=format_instant(machine.revoked_at),
         paused_at=format_instant(machine.paused_at),
         paused_until=format_instant(machine.paused_until),
@@ -99,6 +100,7 @@ def machine_of(item: Item) -> Machine:
         name=item["sk"],
         created_at=_instant(item, "created_at"),
         token_sha256=item.get("token_sha256"),
+        code_issued_at=parse_instant(item.get("code_issued_at")),
         revoked_at=parse_instant(item.get("revoked_at")),
         paused_at=parse_instant(item.get("paused_at")),
         paused_until=parse_instant(item.get("paused_until")),

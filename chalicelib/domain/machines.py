@@ -54,6 +54,8 @@ class Machine:
     name: str
     created_at: datetime
     token_sha256: str | None = None
+    code_issued_at: datetime | None = None
+    """When the code that its token was enrolled with was made: older codes count no more."""
     revoked_at: datetime | None = None
     paused_at: datetime | None = None
     paused_until: datetime | None = None
@@ -87,6 +89,10 @@ class EnrolmentCode:
     machine: str
     expires_at: datetime
     secret_sha256: str | None = None
+
+    @property
+    def issued_at(self) -> datetime:
+        return self.expires_at - CODE_LIFE
 
     def has_expired(self, now: datetime) -> bool:
         return now >= self.expires_at

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import secrets
 from datetime import datetime, timezone
+from typing import Any
 
 from chalicelib.adapters.machine_store import JobDesk, MachineStore
 from chalicelib.domain.leases import LEASE_LIFE, Lease, clock_is_wrong, is_run_id, may_take, new_run_id
@@ -13,6 +14,11 @@ from chalicelib.domain.notices import SECOND_RUN, Notice
 from chalicelib.domain.refusals import Refusal
 from chalicelib.journeys.describe_machine import format_wire_time
 from chalicelib.wire import ErrorCode, RunStart, RunStarted, RunUpdate, to_json
+
+MAX_MESSAGE_LENGTH = 1000
+MAX_STATISTICS = 50
+MAX_STATISTIC_NAME_LENGTH = 50
+"""duplicity tells some twenty numbers; what is beyond these limits is dropped."""
 
 KINDS = ("full", "incremental")
 
@@ -83,10 +89,20 @@ def update_run(
     if last_run is None or last_run.run != run:
         raise Refusal(ErrorCode.UNKNOWN_RUN, "There is no such run.")
     ended = dataclasses.replace(last_run, ended_at=now, exit_code=request.exit_code)
-    told = to_json(dataclasses.replace(request, exit_code=None, statistics=None))
-    if request.statistics:
-        told["statistics"] = {name: round(value) for name, value in request.statistics.items()}
-    machines.note_run(job, ended, told)
+    machines.note_run(job, ended, _details(request))
+
+
+def _details(request: RunUpdate) -> dict[str, Any]:
+    """What the run's own row keeps of its end, within a row's size."""
+    message = request.message[:MAX_MESSAGE_LENGTH] if request.message else None
+    told = to_json(dataclasses.replace(request, exit_code=None, statistics=None, message=message))
+    statistics = {
+        name: round(value)
+        for name, value in (request.statistics or {}).items()
+        if 0 < len(name) <= MAX_STATISTIC_NAME_LENGTH
+    }
+    told["statistics"] = dict(list(statistics.items())[:MAX_STATISTICS])
+    return told
 
 
 def hold_lease(machines: MachineStore, job: Job, desk: JobDesk, run: str, now: datetime) -> None:

@@ -21,9 +21,7 @@ def enrol_machine(machines: MachineStore, request: EnrolmentRequest, now: dateti
         raise Refusal(ErrorCode.BAD_DIGEST, "secret_sha256 must be 64 lower-case hex digits.")
     code = machines.code(sha256_hex(normalized_code(request.code)))
     if code is None or code.has_expired(now):
-        raise Refusal(
-            ErrorCode.BAD_CODE, "This code is not valid or has expired. Ask the owner for a new one."
-        )
+        raise _bad_code()
     if not machines.use_code(code, request.secret_sha256):
         machines.put_notice(
             Notice(
@@ -38,6 +36,14 @@ def enrol_machine(machines: MachineStore, request: EnrolmentRequest, now: dateti
         raise Refusal(
             ErrorCode.CODE_USED, "This code was used already; the owner is told. Ask the owner for a new one."
         )
-    machines.set_token(code.machine, request.secret_sha256)
+    if not machines.set_token(code, request.secret_sha256):
+        raise _bad_code()
     jobs = machines.jobs(code.machine)
     return EnrolmentAnswer(code.machine, tuple(EnrolledJob(job.name, job.period_seconds) for job in jobs))
+
+
+def _bad_code() -> Refusal:
+    return Refusal(
+        ErrorCode.BAD_CODE,
+        "This code is not valid, has expired or was replaced. Ask the owner for a new one.",
+    )

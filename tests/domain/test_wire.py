@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from chalicelib import wire
 
-MEMBERS = st.builds(wire.SetMember, st.text(), st.integers(), st.text())
+MEMBERS = st.builds(wire.SetMember, st.text(), st.integers(-wire.MOST, wire.MOST), st.text())
 FILES = st.builds(
     wire.UploadFile,
     st.text(),
-    st.integers(),
+    st.integers(-wire.MOST, wire.MOST),
     st.text(),
     st.none() | st.lists(MEMBERS, max_size=3).map(tuple),
 )
@@ -30,8 +30,8 @@ def test_what_is_written_is_read_back(request: wire.UploadRequest) -> None:
 @given(
     st.builds(
         wire.RunUpdate,
-        st.none() | st.integers(),
-        statistics=st.none() | st.dictionaries(st.text(), st.floats(allow_nan=False)),
+        st.none() | st.integers(-wire.MOST, wire.MOST),
+        statistics=st.none() | st.dictionaries(st.text(), st.floats(-wire.MOST, wire.MOST)),
     )
 )
 def test_optional_fields_and_mappings_survive(update: wire.RunUpdate) -> None:
@@ -39,7 +39,7 @@ def test_optional_fields_and_mappings_survive(update: wire.RunUpdate) -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    st.none() | st.booleans() | st.integers(-wire.MOST, wire.MOST) | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
 

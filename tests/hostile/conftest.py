@@ -16,6 +16,9 @@ from ops.laptop import gpg_folder
 from ops.local_stack import LocalStack
 from ops.stack_file import StackDescription
 from tests.end_to_end.conftest import Machine, Service
+from tests.service.conftest import service
+
+__all__ = ["service"]
 
 
 @dataclass
@@ -45,10 +48,8 @@ class Deployed:
 
     def mails(self) -> dict[str, list[dict[str, Any]]]:
         """By account; with subject, text and HTML."""
-        messages: list[dict[str, Any]] = httpx.get(f"{self.stack.endpoint}/_ministack/ses/messages").json()[
-            "messages"
-        ]
-        return messages
+        messages = httpx.get(f"{self.stack.endpoint}/_ministack/ses/messages").json()["messages"]
+        return dict(messages)
 
 
 @pytest.fixture(scope="session")

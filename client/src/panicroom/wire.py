@@ -30,6 +30,10 @@ MAX_SINGLE_PUT_BYTES = 5 * 2**30
 """S3 takes at most this much in a single PUT."""
 
 
+MOST = 10**18
+"""No number that travels is larger: an exabyte in bytes, or thirty thousand million years in seconds."""
+
+
 class ErrorCode(str, Enum):
     """Every ``error`` an answer of the API can carry; the value is what travels."""
 
@@ -356,17 +360,30 @@ def _build(kind: Any, data: object, where: str) -> object:
 
 
 def _scalar(kind: Any, data: object, where: str) -> object:
-    if kind is float and type(data) is int:
+    if kind is float and type(data) is int and -MOST <= data <= MOST:
         return float(data)
     if type(data) is not kind:  # exactly: True is an int to isinstance
         words = {str: "a text", int: "a whole number", bool: "true or false", float: "a number"}
         raise WireError(f"{where} must be {words[kind]}")
+    if isinstance(data, str):
+        _check_text(data, where)
+    elif isinstance(data, (int, float)) and not -MOST <= data <= MOST:  # NaN is no number either
+        raise WireError(f"{where} is out of range")
     return data
+
+
+def _check_text(text: str, where: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise WireError(f"{where} is not valid Unicode") from None
 
 
 def _mapping(value_kind: Any, data: object, where: str) -> dict[str, object]:
     if not isinstance(data, dict):
         raise WireError(f"{where} must be an object")
+    for key in data:
+        _check_text(str(key), where)
     return {str(key): _build(value_kind, value, f"{where}.{key}") for key, value in data.items()}
 
 

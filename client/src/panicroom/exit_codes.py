@@ -18,6 +18,7 @@ class ExitCode(IntEnum):
     NOT_AUTHORIZED = 12
     REFUSED = 13
     UNHEALTHY = 14
+    DIFFERENT = 15
     SOURCE = 20
     GPG = 21
     PASSPHRASE = 22
@@ -43,6 +44,7 @@ EXPLANATIONS: dict[ExitCode, str] = {
     ExitCode.NOT_AUTHORIZED: "the service does not accept this machine's token",
     ExitCode.REFUSED: "the service refused the request",
     ExitCode.UNHEALTHY: "the doctor found something that keeps backups from working",
+    ExitCode.DIFFERENT: "the backup and the source differ",
     ExitCode.SOURCE: "the source folder is missing, empty or unreadable",
     ExitCode.GPG: "gpg is missing or failed",
     ExitCode.PASSPHRASE: "the passphrase is missing or wrong",

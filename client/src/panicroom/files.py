@@ -1,0 +1,169 @@
+"""``panicroom files``, ``verify`` and ``duplicity``: looking at what is in the backup, by duplicity's means.
+
+All of them work on a copy of duplicity's local folder (hard links), as a restore does: a backup may run at the
+same time, and what it has not finished is none of their business. None of them may write to the backup: their
+backend holds no run, and the service takes nothing without one.
+"""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from panicroom import duplicity_process
+from panicroom.duplicity_child import ChildPlan
+from panicroom.duplicity_command import _common, _selection, _target
+from panicroom.duplicity_process import Ended
+from panicroom.exit_codes import ExitCode, Problem
+from panicroom.names import parse_name
+from panicroom.restore import duplicity_time, relative_path
+from panicroom.secrets import passphrase_of, token_of
+from panicroom.settings import JobSettings, Settings
+
+TARGET = "TARGET"
+"""What ``panicroom duplicity`` takes for the job's place among the arguments."""
+
+_TYPES = {"reg": "file", "dir": "folder", "sym": "link", "fifo": "pipe", "sock": "socket"}
+_ENTRY = re.compile(r"^INFO 10 (?P<changed>\S+) '(?P<path>.*)' (?P<type>\S+)$")
+_DIFFERENCES = 1
+"""duplicity's exit code of a verify that found some."""
+
+
+@dataclass(frozen=True)
+class StoredPath:
+    """A path as of the time asked for, relative to the source; ``changed_at`` is ISO 8601 in UTC."""
+
+    path: str
+    kind: str
+    changed_at: str
+
+
+def list_files(settings: Settings, job: JobSettings, time: str | None, path: str | None) -> list[StoredPath]:
+    """What is in the backup at ``time`` (else the newest), below ``path`` or all. A Problem if nothing is."""
+    below = None if path is None else relative_path(path, job.source)
+    with _workplace(settings, job) as work:
+        machine_log = work / "list.log"
+        arguments = [
+            "list-current-files",
+            *_common(settings, job.job, work / "archive", work / "tmp"),
+            *(["--time", duplicity_time(time)] if time else []),
+            "--log-file",
+            str(machine_log),
+            _target(settings, job.job),
+        ]
+        _succeed(settings, _run(settings, job, arguments, work / "output"))
+        found = parse_listing(machine_log.read_text(encoding="utf-8", errors="surrogateescape"))
+    chosen = [item for item in found if below is None or f"{item.path}/".startswith(f"{below}/")]
+    if not chosen:
+        raise Problem("there is nothing of that path in the backup at that time", ExitCode.NOT_FOUND)
+    return chosen
+
+
+def parse_listing(text: str) -> list[StoredPath]:
+    """The paths in duplicity's log for machines, where a name with a newline is still one line."""
+    found = []
+    for line in text.splitlines():
+        match = _ENTRY.match(line)
+        if match and match["path"] != ".":  # the source folder itself
+            path = match["path"].encode("ascii", "replace").decode("unicode-escape")
+            found.append(
+                StoredPath(path, _TYPES.get(match["type"], match["type"]), duplicity_time(match["changed"]))
+            )
+    return found
+
+
+def verify(settings: Settings, job: JobSettings, time: str | None) -> list[str]:
+    """Downloads the newest backup (or that at ``time``) and compares every byte of it with the source.
+
+    Gives the differences, a sentence each; raises ``Problem`` if it could not be compared.
+    """
+    with _workplace(settings, job) as work:
+        output = work / "output"
+        arguments = [
+            "verify",
+            *_common(settings, job.job, work / "archive", work / "tmp"),
+            "--compare-data",
+            *(["--time", duplicity_time(time)] if time else []),
+            *_selection(settings, job, job.source.resolve()),
+            _target(settings, job.job),
+            str(job.source.resolve()),
+        ]
+        ended = _run(settings, job, arguments, output)
+        if ended.stopped is not None or ended.exit_code != _DIFFERENCES:
+            _succeed(settings, ended)
+            return []
+        said = _output(output)
+        differences = [line for line in said if "Difference found" in line]
+        if not differences:  # the same exit code means other trouble as well
+            _succeed(settings, ended)
+        return [re.sub(r"^.*Difference found: ", "", line) for line in differences]
+
+
+def pass_through(settings: Settings, job: JobSettings, arguments: tuple[str, ...]) -> tuple[int, list[str]]:
+    """Runs duplicity with ``arguments``: its exit code, and what it said.
+
+    Prefixes, folders and backend are filled in after the first word, the command. Where the word ``TARGET``
+    stands among the arguments goes the job's place; without that word it goes to the end.
+    """
+    if not arguments:
+        raise Problem("give duplicity's arguments: panicroom duplicity -- collection-status", ExitCode.USAGE)
+    target = _target(settings, job.job)
+    command, *rest = (target if word == TARGET else word for word in arguments)
+    if target not in rest:
+        rest.append(target)
+    with _workplace(settings, job) as work:
+        common = _common(settings, job.job, work / "archive", work / "tmp")
+        output = work / "output"
+        ended = _run(settings, job, [command, *common, *rest], output)
+        if ended.stopped is not None:
+            raise ended.stopped
+        return ended.exit_code, _output(output)
+
+
+@contextmanager
+def _workplace(settings: Settings, job: JobSettings) -> Iterator[Path]:
+    """A folder of its own, with the signatures and manifests of finished sets that are here already."""
+    duplicity_process.require_gpg()
+    cache = settings.job_cache(job.job)
+    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="look-", dir=cache, ignore_cleanup_errors=True) as folder:
+        work = Path(folder)
+        (work / "tmp").mkdir()
+        fresh = work / "archive" / settings.archive_name(job.job)
+        fresh.mkdir(parents=True)
+        archive = settings.archive(job.job)
+        for path in archive.iterdir() if archive.is_dir() else []:
+            parsed = parse_name(path.name)
+            if parsed and not parsed.partial and path.name.endswith((".manifest", ".sigtar.gz")):
+                os.link(path, fresh / path.name)
+        yield work
+
+
+def _run(settings: Settings, job: JobSettings, arguments: list[str], output: Path) -> Ended:
+    return duplicity_process.run(
+        ChildPlan(url=settings.url, job=job.job),
+        arguments,
+        token=token_of(settings),
+        passphrase=passphrase_of(settings),
+        log_file=output,
+        on_event=lambda _event: None,
+    )
+
+
+def _succeed(settings: Settings, ended: Ended) -> None:
+    problem = ended.problem(settings.places.log_file)
+    if problem is not None:
+        raise problem
+
+
+def _output(path: Path) -> list[str]:
+    """What duplicity wrote, without our own heading and without the time before each line."""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[1:]
+    return [re.sub(r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[,.]?\d* ", "", line) for line in lines]

@@ -75,6 +75,7 @@ def recovery_sheet(settings: Settings, status: MachineStatus | None, today: date
         "      An older state: add --time 2026-11-22 after restore. One file: add",
         "      --path-to-restore its/path. What there is: collection-status in",
         "      the stead of restore, without the folder at the end.",
+        "      If it stumbles over an unfinished backup, add --time with an earlier day.",
         "   If duplicity says that files are in Glacier Deep Archive, restore the",
         "   data_ files in the S3 console first (12 to 48 hours), then repeat.",
     ]

@@ -154,8 +154,8 @@ def kill_backup(laptop: Laptop, point: Point, how: str, settle: bool = True) -> 
     started.set()
     out, err = holder[0].communicate(timeout=60)
     laptop.service.on_put = lambda _name, _phase: None
-    assert done.is_set(), f"the point was never reached\n{out}\n{err}"
-    if settle:  # else the kill may have come when all was done
+    if settle:  # a kill at random may come too late
+        assert done.is_set(), f"the point was never reached\n{out}\n{err}"
         assert holder[0].returncode != 0
     wait_for_orphans(laptop)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from duplicity import errors, log
+from duplicity import config, errors, log
 from duplicity.backend import Backend
 
 from panicroom.api import RUNNING_SECONDS, UNREACHABLE, Api, ApiError, reason, waits
@@ -79,8 +79,9 @@ class ServiceBackend(Backend):  # type: ignore[misc]  # duplicity carries no typ
         return False, f"{name} has {size} bytes here and {found} there"
 
     def _list(self) -> list[str]:
-        """What is stored. A restore sees finished sets only: duplicity would stumble over one that a killed
-        run left open, or restore half of it; and it has no use for signatures, the largest of the metadata.
+        """What is stored. Whoever only reads sees finished sets only: duplicity would stumble over one that a
+        killed run left open, or restore half of it. A restore has no use for signatures, the largest of the
+        metadata; a listing of files is made from them.
         """
         with self._ends_on_failure():
             if self._uploader is not None:
@@ -89,12 +90,11 @@ class ServiceBackend(Backend):  # type: ignore[misc]  # duplicity carries no typ
         if self._uploader is not None:
             return names
         sealed = sealed_sets(names)
+        kinds = {"volume", "manifest"}
+        if config.action not in ("restore", "verify"):
+            kinds.add("signatures")
         parsed = ((name, parse_name(name)) for name in names)
-        return [
-            name
-            for name, file in parsed
-            if file and file.set in sealed and file.kind in ("volume", "manifest")
-        ]
+        return [name for name, file in parsed if file and file.set in sealed and file.kind in kinds]
 
     def _query(self, filename: bytes) -> dict[str, int]:
         name = os.fsdecode(filename)

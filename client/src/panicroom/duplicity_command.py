@@ -15,15 +15,15 @@ def backup_arguments(settings: Settings, job: JobSettings, kind: str, source: Pa
     """``kind`` is ``full`` or ``incremental``; ``source`` is the folder with its links resolved."""
     return [
         kind,
-        *_common(settings, job.job, settings.archives, settings.job_cache(job.job) / "tmp"),
+        *common_options(settings, job.job, settings.archives, settings.job_cache(job.job) / "tmp"),
         "--volsize",
         str(settings.volume_mb),
         "--jsonstat",
         # macOS changes its host name with the network; the service knows the machine by its token.
         "--allow-source-mismatch",
-        *_selection(settings, job, source),
+        *selection_options(settings, job, source),
         str(source),
-        _target(settings, job.job),
+        target_url(settings, job.job),
     ]
 
 
@@ -44,16 +44,16 @@ def restore_arguments(
     """
     return [
         "restore",
-        *_common(settings, job, work / "archive", work / "tmp"),
+        *common_options(settings, job, work / "archive", work / "tmp"),
         *([] if keep_owners else ["--no-restore-ownership"]),
         *(["--time", time] if time else []),
         *(["--path-to-restore", path] if path else []),
-        _target(settings, job),
+        target_url(settings, job),
         str(to),
     ]
 
 
-def _common(settings: Settings, job: str, archives: Path, temporary: Path) -> Iterable[str]:
+def common_options(settings: Settings, job: str, archives: Path, temporary: Path) -> Iterable[str]:
     return [
         "--file-prefix-archive",
         ARCHIVE_PREFIX,
@@ -78,7 +78,7 @@ def _common(settings: Settings, job: str, archives: Path, temporary: Path) -> It
     ]
 
 
-def _selection(settings: Settings, job: JobSettings, source: Path) -> Iterable[str]:
+def selection_options(settings: Settings, job: JobSettings, source: Path) -> Iterable[str]:
     """What to leave out: our own working folders, which change under duplicity's eyes, then the filelist.
 
     The first match counts in duplicity. It refuses filter options that change nothing.
@@ -96,5 +96,5 @@ def _selection(settings: Settings, job: JobSettings, source: Path) -> Iterable[s
     return ["--filter-literal", *own, *(["--filter-globbing", *listed] if listed else [])]
 
 
-def _target(settings: Settings, job: str) -> str:
+def target_url(settings: Settings, job: str) -> str:
     return f"panicroom://{settings.machine}/{job}"

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from panicroom import duplicity_process
 from panicroom.duplicity_child import ChildPlan
-from panicroom.duplicity_command import _common, _selection, _target
+from panicroom.duplicity_command import common_options, selection_options, target_url
 from panicroom.duplicity_process import Ended
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.names import parse_name
@@ -52,11 +52,11 @@ def list_files(settings: Settings, job: JobSettings, time: str | None, path: str
         machine_log = work / "list.log"
         arguments = [
             "list-current-files",
-            *_common(settings, job.job, work / "archive", work / "tmp"),
+            *common_options(settings, job.job, work / "archive", work / "tmp"),
             *(["--time", duplicity_time(time)] if time else []),
             "--log-file",
             str(machine_log),
-            _target(settings, job.job),
+            target_url(settings, job.job),
         ]
         _succeed(settings, _run(settings, job, arguments, work / "output"))
         found = parse_listing(machine_log.read_text(encoding="utf-8", errors="surrogateescape"))
@@ -88,11 +88,11 @@ def verify(settings: Settings, job: JobSettings, time: str | None) -> list[str]:
         output = work / "output"
         arguments = [
             "verify",
-            *_common(settings, job.job, work / "archive", work / "tmp"),
+            *common_options(settings, job.job, work / "archive", work / "tmp"),
             "--compare-data",
             *(["--time", duplicity_time(time)] if time else []),
-            *_selection(settings, job, job.source.resolve()),
-            _target(settings, job.job),
+            *selection_options(settings, job, job.source.resolve()),
+            target_url(settings, job.job),
             str(job.source.resolve()),
         ]
         ended = _run(settings, job, arguments, output)
@@ -114,12 +114,12 @@ def pass_through(settings: Settings, job: JobSettings, arguments: tuple[str, ...
     """
     if not arguments:
         raise Problem("give duplicity's arguments: panicroom duplicity -- collection-status", ExitCode.USAGE)
-    target = _target(settings, job.job)
+    target = target_url(settings, job.job)
     command, *rest = (target if word == TARGET else word for word in arguments)
     if target not in rest:
         rest.append(target)
     with _workplace(settings, job) as work:
-        common = _common(settings, job.job, work / "archive", work / "tmp")
+        common = common_options(settings, job.job, work / "archive", work / "tmp")
         output = work / "output"
         ended = _run(settings, job, [command, *common, *rest], output)
         if ended.stopped is not None:

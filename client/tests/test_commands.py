@@ -224,13 +224,13 @@ def test_ctrl_c_ends_cleanly_and_gives_the_lease_back(enrolled: Laptop, number: 
     def hold(name: str, phase: str) -> None:
         if ".vol4." in name and phase == "begin":
             reached.set()
-            gate.wait(10)
+            gate.wait(60)
 
     enrolled.service.on_put = hold
     process = enrolled.start("backup")
     assert reached.wait(30)
     os.kill(process.pid, number)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     gate.set()
     assert process.returncode == ExitCode.INTERRUPTED
     assert "carries on" in err

@@ -167,7 +167,7 @@ def test_the_schedule_itself_sends_the_weekly_mail_once(service: Service, machin
         ExpressionAttributeValues={":then": {"S": a_month_ago}},
     )
     events = aws.client("events")
-    (rule,) = [rule for rule in events.list_rules()["Rules"] if "weekly" in rule["Name"].lower()]
+    (rule,) = [rule for rule in events.list_rules()["Rules"] if "report" in rule["Name"].lower()]
     assert rule["ScheduleExpression"].startswith("cron(0 ")
     events.put_rule(Name=rule["Name"], ScheduleExpression="rate(1 minute)")
     try:

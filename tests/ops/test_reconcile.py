@@ -19,7 +19,7 @@ def shelf(owner: Owner) -> str:
     """A machine with one volume that the catalogue knows."""
     owner.types("machine", "add", "shelf", "--job", "system", "--job", "photos")
     owner.client("s3").put_object(Bucket=owner.stack.bucket, Key=f"shelf/system/{VOLUME}", Body=b"volume")
-    give_up_at = time.monotonic() + 20
+    give_up_at = time.monotonic() + 60
     while not owner.asks("machine", "show", "shelf")["jobs"][1]["sets"]:
         assert time.monotonic() < give_up_at
         time.sleep(0.1)

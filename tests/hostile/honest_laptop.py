@@ -137,6 +137,7 @@ class HonestLaptop:
             return
         [permit] = answer.body["files"]
         if "url" in permit:
+            self.s3.permitted(name, permit["url"])
             self.upload = Upload(name, permit["url"], permit["headers"], content)
         elif permit.get("present"):
             self._confirm(unfinished, name, content, permit["etag"])

@@ -50,6 +50,9 @@ class PresignedS3:
     """What was ever stored, by key and version."""
     told: list[str] = field(default_factory=list)
 
+    def permitted(self, name: str, url: str) -> None:
+        """Somebody was given this URL."""
+
     def put(self, upload: Upload, body: bytes | None = None) -> Stored:
         body = upload.content if body is None else body
         headers = {**upload.headers, "content-length": str(len(body))}

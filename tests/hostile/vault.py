@@ -7,11 +7,12 @@ must hold exactly that, the listing must show exactly that, and the catalogue mu
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from tests.hostile import behind_gateway
 from tests.hostile.honest_laptop import name_of
-from tests.hostile.presigned_s3 import PresignedS3, Stored
+from tests.hostile.presigned_s3 import OK, PresignedS3, Stored, Upload
 from tests.service.conftest import BUCKET
 
 
@@ -20,6 +21,10 @@ def belongs(name: str, set_id: str) -> bool:
     kind, _, times = set_id.partition(".")
     families = ("full.", "full-signatures.") if kind == "full" else ("inc.", "new-signatures.")
     return any(f"duplicity-{family}{times}." in name for family in families)
+
+
+def _set_of_manifest(name: str) -> str:
+    return name.removeprefix("meta_duplicity-").removesuffix(".manifest.gpg")
 
 
 @dataclass
@@ -39,6 +44,8 @@ class Vault(PresignedS3):
     sealed: dict[str, SealedSet] = field(default_factory=dict)
     late: list[str] = field(default_factory=list)
     """Names that were stored in a sealed set, beyond its end."""
+    under_way: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+    """URLs of manifests, each with the manifest's name and when the URL lapses."""
     batches: int = 0
     seen: tuple[dict[str, str], bool] | None = None
     """What the last check found."""
@@ -69,7 +76,7 @@ class Vault(PresignedS3):
         return stored
 
     def _note_seal(self, name: str, volumes: int) -> None:
-        set_id = name.removeprefix("meta_duplicity-").removesuffix(".manifest.gpg")
+        set_id = _set_of_manifest(name)
         assert set_id not in self.sealed, "a set is sealed once"
         here = self.names()
         files = [
@@ -80,7 +87,22 @@ class Vault(PresignedS3):
         assert [one for one in files if one not in here] == [], "what the manifest promises is there"
         self.sealed[set_id] = SealedSet(volumes, {one: here[one] for one in files})
 
+    def put(self, upload: Upload, body: bytes | None = None) -> Stored:
+        stored = super().put(upload, body)
+        if stored.status == OK:
+            self.under_way.pop(upload.url, None)
+        return stored
+
     # ------------------------------------------------------------ checks
+
+    def permitted(self, name: str, url: str) -> None:
+        """While a set is being sealed and ever after it gets no new name but its jsonstat's."""
+        if ".manifest." in name:
+            self.under_way[url] = (name, self.service.now + timedelta(seconds=30))
+        elif ".jsonstat." not in name:
+            sealing = [one for one, until in self.under_way.values() if self.service.now < until]
+            sets = [*self.sealed, *map(_set_of_manifest, sealing)]
+            assert not any(belongs(name, set_id) for set_id in sets), "no permission for what is sealed"
 
     def check(self, *, told: bool) -> None:
         """``told``: the catalogue knows of everything that has happened."""
@@ -123,10 +145,13 @@ class Vault(PresignedS3):
 
     def tell(self) -> None:
         """Brings the events of everything that has changed to the catalogue, and those of what it changes itself."""
-        while self.told or self.service.discards:
+        for _ in range(10):
             keys = [*self.told, *(self.prefix + name for names in self.service.discards for name in names)]
+            if not keys:
+                return
             self.told.clear()
             self.service.discards.clear()
             self.batches += 1
             failed = self.service.catalogue(*dict.fromkeys(keys), sequencer=f"{self.batches:016x}")
             assert failed == {"batchItemFailures": []}
+        raise AssertionError("the catalogue's own changes come to an end")

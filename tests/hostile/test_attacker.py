@@ -321,9 +321,9 @@ def attack() -> Iterator[Callable[..., None]]:
 
 def test_an_attacker_with_a_token_cannot_harm_a_sealed_set(attack: Callable[..., None]) -> None:
     # Without shrinking: a failure is to be told in a minute. Its blob, or the long form, makes it small.
-    attack(max_examples=70, stateful_step_count=30, derandomize=True, database=None, phases=[Phase.generate])
+    attack(max_examples=120, stateful_step_count=30, derandomize=True, database=None, phases=[Phase.generate])
 
 
 @pytest.mark.soak
 def test_an_attacker_with_a_token_and_an_hour_cannot_harm_a_sealed_set(attack: Callable[..., None]) -> None:
-    attack(max_examples=10_000, stateful_step_count=60)
+    attack(max_examples=20_000, stateful_step_count=60)

@@ -58,7 +58,8 @@ def format_wire_time(time: datetime) -> str:
 
 def _run_summary(run: LastRun) -> RunSummary:
     return RunSummary(
-        run=run.run,
+        # When it began, without its random part: whoever knows a whole run may take its lease over.
+        run=run.run.partition("-")[0],
         kind=run.kind,
         started_at=format_wire_time(run.started_at),
         ended_at=format_wire_time(run.ended_at) if run.ended_at else None,

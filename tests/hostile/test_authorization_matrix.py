@@ -245,3 +245,17 @@ def test_only_a_whole_and_exact_token_is_one(world: World, form: str) -> None:
     with pytest.raises(Refusal) as refused:
         authenticate(machine_store(), form.format(token=token, secret=token.partition(".")[2]))
     assert refused.value.status == 401
+
+
+def test_no_answer_tells_a_run_that_holds_a_lease(world: World) -> None:
+    """Whoever knows a run may take its lease over, so a thief who has only the token must not learn it."""
+    run = world.hold_the_lease("anna")
+    answers = [
+        behind_gateway.call("GET", "/machine", token=world.tokens["anna"]),
+        behind_gateway.call("GET", "/jobs/system/files", token=world.tokens["anna"]),
+        world.service.run(world.tokens["anna"]),
+    ]
+    assert "last_run" in str(answers[0].body), "it tells of the run"
+    assert [run in str((answer.body, answer.headers)) for answer in answers] == [False] * 3
+    assert run not in str(world.service.admin("machine_show", name="anna"))
+    assert run not in str(world.service.admin("report_preview"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -60,17 +61,27 @@ def secrets(deployed: Deployed) -> Secrets:
 def arguments_of_a_backup(machine: Machine) -> str:
     """Whoever is logged in can read them while it runs."""
     process = machine.start("backup", "full")
-    seen = set()
+    seen: set[str] = set()
     while process.poll() is None:
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                seen.add(path.read_bytes().replace(b"\0", b" "))
-            except OSError:
-                continue  # it has ended
+        seen.update(command_lines())
         time.sleep(0.01)
     output, error = process.communicate()
     assert process.returncode == 0, error
-    return "\n".join([*(line.decode(errors="replace") for line in seen), output, error])
+    return "\n".join([*seen, output, error])
+
+
+def command_lines() -> Iterator[str]:
+    """Of everything that runs on this computer."""
+    if not Path("/proc/self/cmdline").exists():  # macOS
+        yield from subprocess.run(
+            ["ps", "-axwwo", "command"], capture_output=True, text=True
+        ).stdout.splitlines()
+        return
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            yield path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue  # it has ended
 
 
 def provoke(deployed: Deployed, code: str, secret: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -55,6 +56,8 @@ class Laptop:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            # A shell that runs the tests in the background has them ignore Ctrl-C, and so would the client.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
 
     def run(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:

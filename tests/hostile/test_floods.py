@@ -10,7 +10,7 @@ import pytest
 from tests.hostile import behind_gateway
 from tests.service.conftest import NOW, Service, later
 
-KNOCKS = 300
+KNOCKS = 100
 VOLUME = "data_duplicity-full.20261122T195500Z.vol{}.difftar.gpg"
 
 

@@ -226,6 +226,9 @@ RETAG = on_object("put_object_tagging", Tagging={"TagSet": [{"Key": "panicroom-s
 FORGET_A_MACHINE = on_table("delete_item", Key=item("MACHINES", "nobody"))
 FORGET_A_LEASE = on_table("delete_item", Key=item("LEASES", "nobody/system"))
 READ_A_ROW = on_table("get_item", Key=item("MACHINES", "anna-laptop"))
+READ_ROWS = on_table(
+    "query", KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": {"S": "JOBS"}}
+)
 WRITE_A_ROW = on_table("put_item", Item=item("TRIED", "x"))
 TAKE_EVENTS = on_queue("receive_message")
 
@@ -306,6 +309,8 @@ ALLOWED: dict[str, dict[str, Call]] = {
     "catalogue": {"read objects": READ, "take events": TAKE_EVENTS, "ask for discards": invoke("discard")},
     "weekly_report": {"read a row": READ_A_ROW, "write a row": WRITE_A_ROW, "send mail": send_mail},
     "discard": {"list objects": LIST, "read a row": READ_A_ROW},
+    "reconcile": {"read objects": READ, "go on": invoke("reconcile"), "ask for discards": invoke("discard")},
+    "weekly_reconcile": {"read rows": READ_ROWS, "begin": invoke("reconcile")},
     "admin": {"list objects": LIST, "write a row": WRITE_A_ROW, "send mail": send_mail},
 }
 """The control: the credentials work, and what they are refused is refused to them."""

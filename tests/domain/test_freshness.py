@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.domain.freshness import State, judge
+from chalicelib.domain.freshness import Progress, State, judge
 from chalicelib.domain.machines import Job, LastRun, Machine
 from chalicelib.domain.names import Location, SetId
-from chalicelib.domain.sets import BackupSet
+from chalicelib.domain.sets import BackupSet, Tally
 
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
@@ -78,3 +78,81 @@ def test_more_age_never_makes_a_job_fresher(period: int, grace: int, age: int) -
     order = [State.FRESH, State.DUE, State.OVERDUE]
     younger, older = (state([a_set(timedelta(seconds=seconds))], job) for seconds in (age, age + 1))
     assert order.index(younger) <= order.index(older)
+
+
+GB = 2**30
+FIRST_RUN = LastRun("r", "full", NOW - 6 * DAY, estimated_bytes=1000 * GB)
+
+
+def first_full(
+    stored_gb: int, *, begun: timedelta = 6 * DAY, moved: timedelta = DAY, **fields: object
+) -> BackupSet:
+    current = {"STANDARD": Tally(stored_gb, stored_gb * GB)}
+    begun_set = BackupSet(SetId(None, NOW - begun), frozenset({1}), current=current, changed_at=NOW - moved)
+    return dataclasses.replace(begun_set, **fields)  # type: ignore[arg-type]
+
+
+def progress(
+    *sets: BackupSet, run: LastRun | None = FIRST_RUN, machine: Machine = MACHINE
+) -> Progress | None:
+    return judge(machine, dataclasses.replace(JOB, last_run=run), sets, NOW).progress
+
+
+def test_a_first_full_backup_shows_how_far_it_is_and_how_long_it_will_take() -> None:
+    assert progress(first_full(400)) == Progress(NOW - 6 * DAY, 400 * GB, 40, 9 * DAY)
+    running = dataclasses.replace(JOB, last_run=FIRST_RUN)
+    assert state([first_full(400)], running) is State.NEVER
+    assert state([first_full(400)], dataclasses.replace(JOB, last_run=FAILED)) is State.NEVER
+
+
+def test_there_is_progress_only_while_a_first_full_backup_is_on_its_way() -> None:
+    assert progress() is None
+    assert progress(a_set(DAY), first_full(400)) is None
+    assert progress(first_full(0, current={})) is None
+    assert progress(first_full(400, sealed_at=NOW)) is None
+    increment = first_full(400, set_id=SetId(NOW - 9 * DAY, NOW - 6 * DAY))
+    assert progress(increment) is None
+
+
+def test_the_newest_of_several_beginnings_is_the_one_that_goes_on() -> None:
+    told = progress(first_full(900, begun=9 * DAY), first_full(100), first_full(800, begun=8 * DAY))
+    assert told is not None
+    assert told.percent == 10
+
+
+def test_without_a_size_there_are_bytes_only() -> None:
+    for run in (
+        None,
+        dataclasses.replace(FIRST_RUN, estimated_bytes=None),
+        dataclasses.replace(FIRST_RUN, kind="incremental"),
+    ):
+        assert progress(first_full(400), run=run) == Progress(NOW - 6 * DAY, 400 * GB, None, None)
+
+
+def test_it_never_says_that_all_is_there_before_it_is() -> None:
+    assert progress(first_full(1000)) == Progress(NOW - 6 * DAY, 1000 * GB, 99, timedelta(0))
+    assert progress(first_full(1200)) == Progress(NOW - 6 * DAY, 1200 * GB, 99, timedelta(0))
+    assert progress(first_full(990)).percent == 99  # type: ignore[union-attr]
+    assert progress(first_full(989)).percent == 98  # type: ignore[union-attr]
+
+
+def test_no_time_is_told_that_nobody_can_know() -> None:
+    def time_left(backup_set: BackupSet) -> timedelta | None:
+        told = progress(backup_set)
+        assert told is not None
+        return told.time_left
+
+    hour = timedelta(hours=1)
+    assert time_left(first_full(10, begun=hour)) == 99 * hour
+    assert time_left(first_full(10, begun=hour - timedelta(seconds=1))) is None
+    assert time_left(first_full(9)) is None
+    assert time_left(first_full(400, moved=2 * DAY)) == 9 * DAY
+    assert time_left(first_full(400, moved=2 * DAY + timedelta(seconds=1))) is None
+
+
+def test_a_wrong_clock_makes_no_wrong_beginning() -> None:
+    young = dataclasses.replace(MACHINE, created_at=NOW - 2 * DAY)
+    told = progress(first_full(500, begun=9999 * DAY), machine=young)
+    assert told == Progress(NOW - 2 * DAY, 500 * GB, 50, 2 * DAY)
+    ahead = progress(first_full(500, begun=-DAY))
+    assert ahead == Progress(NOW, 500 * GB, 50, None)

@@ -123,7 +123,7 @@ def places(folder: Path) -> Iterator[dict[str, Place]]:
     """The two lines to one server, each with a service whose URLs go through it."""
     with ExitStack() as stack:
         gpg = stack.enter_context(gpg_folder())
-        server = stack.enter_context(seaweedfs(folder, SIGNER))
+        server = stack.enter_context(seaweedfs(folder, SIGNER, room_gb=20))
         far = stack.enter_context(slow_line(server, DELAY_SECONDS, BYTES_A_SECOND))
         s3 = boto3.client(
             "s3",

@@ -25,6 +25,9 @@ from ops.stand_in import HOST, StandIn, free_port
 from tests.service.conftest import ENVIRONMENT
 
 START_SECONDS = 30.0
+_STORES = 100
+"""Files in which SeaweedFS keeps everything; each bucket takes seven at a time, be they filled or not."""
+
 ACCESS_KEY, SECRET_KEY = ENVIRONMENT["AWS_ACCESS_KEY_ID"], ENVIRONMENT["AWS_SECRET_ACCESS_KEY"]
 
 
@@ -41,7 +44,7 @@ def ministack(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def seaweedfs(folder: Path, *more_access_keys: str) -> Iterator[str]:
+def seaweedfs(folder: Path, *more_access_keys: str, room_gb: float = 1.5) -> Iterator[str]:
     """SeaweedFS, all of it in one process; its S3 endpoint's URL. Other access keys have the same secret."""
     weed = shutil.which("weed", path=str(Path(sys.executable).parent))
     if weed is None:
@@ -61,7 +64,8 @@ def seaweedfs(folder: Path, *more_access_keys: str) -> Iterator[str]:
         *(f"-{part.replace('.', '.port.')}={port}" for part, port in ports.items() if "." in part),
         *(f"-{part}.port={port}" for part, port in ports.items() if "." not in part),
         "-s3.port.iceberg=0", "-s3.port.lance=0",
-        "-volume.max=100", "-master.volumeSizeLimitMB=16", "-master.telemetry=false",
+        f"-volume.max={_STORES}", f"-master.volumeSizeLimitMB={room_gb * 1024 / _STORES:.0f}",
+        "-master.telemetry=false",
     ]  # fmt: skip
     with (folder / "seaweedfs.log").open("w") as log:
         process = subprocess.Popen(

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta, timezone
 
 from panicroom import __version__, duplicity_process
 from panicroom.api import Api, ApiError
+from panicroom.compression import Choice, Sampler, choose
 from panicroom.duplicity_child import ChildPlan, ResumePoint
 from panicroom.duplicity_command import backup_arguments
 from panicroom.duplicity_process import Ended, Event
@@ -54,13 +55,15 @@ def back_up(settings: Settings, job: JobSettings, wanted: str | None, reporter: 
     it takes in everything that changed in between. Raises ``Problem``.
     """
     duplicity_process.require_gpg()
-    found = survey(job.source)
+    sampler = Sampler()
+    found = survey(job.source, sampler.offer)
     passphrase = passphrase_of(settings)
     api = Api(settings.url, token_of(settings))
     try:
         with job_lock(settings.job_state(job.job)) as lock:
             newest = _greet(api, job.job, reporter)
-            one = _Backup(settings, job, api, passphrase, lock, found, reporter)
+            compression = choose(settings.compress, sampler)
+            one = _Backup(settings, job, api, passphrase, lock, found, compression, reporter)
             resumed = one.make_set(wanted, newest)
             if resumed is not None:
                 reporter.line(f"{job.job}: an increment follows for what changed during the interruption")
@@ -111,10 +114,12 @@ class _Backup:
         passphrase: str,
         lock: int,
         found: Survey,
+        compression: Choice,
         reporter: Reporter,
     ) -> None:
         self._settings, self._job, self._api = settings, job, api
         self._passphrase, self._lock, self._survey, self._reporter = passphrase, lock, found, reporter
+        self._compression = compression
         self._source = job.source.resolve()
         self._state = settings.job_state(job.job)
         self._archive = settings.archive(job.job)
@@ -207,13 +212,16 @@ class _Backup:
         with self._reporter.task(f"{self._job.job} {kind}", self._survey.bytes):
             return duplicity_process.run(
                 plan,
-                backup_arguments(self._settings, self._job, kind, self._source),
+                backup_arguments(
+                    self._settings, self._job, kind, self._source, self._compression.gpg_options
+                ),
                 token=token_of(self._settings),
                 passphrase=self._passphrase,
                 log_file=self._settings.places.log_file,
                 on_event=on_event,
                 lock_descriptor=self._lock,
                 lost=lease.lost,
+                note=self._compression.reason,
             )
 
     def _tidy(self, lease: Lease) -> tuple[Decision, set[str]]:

@@ -11,14 +11,20 @@ from panicroom.names import ARCHIVE_PREFIX, METADATA_PREFIX
 from panicroom.settings import JobSettings, Settings
 
 
-def backup_arguments(settings: Settings, job: JobSettings, kind: str, source: Path) -> list[str]:
-    """``kind`` is ``full`` or ``incremental``; ``source`` is the folder with its links resolved."""
+def backup_arguments(
+    settings: Settings, job: JobSettings, kind: str, source: Path, gpg_options: Iterable[str] = ()
+) -> list[str]:
+    """``kind`` is ``full`` or ``incremental``; ``source`` is the folder with its links resolved.
+
+    ``gpg_options`` come on top of those in gpg's own settings file.
+    """
     return [
         kind,
         *common_options(settings, job.job, settings.archives, settings.job_cache(job.job) / "tmp"),
         "--volsize",
         str(settings.volume_mb),
         "--jsonstat",
+        *(f"--gpg-options={option}" for option in gpg_options),
         # macOS changes its host name with the network; the service knows the machine by its token.
         "--allow-source-mismatch",
         *selection_options(settings, job, source),

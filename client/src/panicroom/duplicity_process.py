@@ -59,8 +59,10 @@ def run(
     on_event: Callable[[Event], None],
     lock_descriptor: int | None = None,
     lost: Callable[[], Problem | None] = lambda: None,
+    note: str = "",
 ) -> Ended:
-    """Starts duplicity and waits for it. ``lost`` is asked twice a second whether it must end."""
+    """Starts duplicity and waits for it. ``lost`` is asked twice a second whether it must end; ``note`` goes into
+    the log."""
     reading, writing = os.pipe()
     plan = replace(plan, events_descriptor=writing, lock_descriptor=lock_descriptor)
     environment = {
@@ -72,7 +74,7 @@ def run(
     # Python's own variables could make duplicity refuse to start, or find other code than ours.
     for variable in ("PYTHONOPTIMIZE", "PYTHONPATH", "PYTHONHOME"):
         environment.pop(variable, None)
-    with _open_log(log_file, arguments) as log, tempfile.TemporaryFile() as errors:
+    with _open_log(log_file, arguments, note) as log, tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
             [str(executable()), *arguments],
             stdin=subprocess.PIPE,  # held open: it closes when we are gone, and duplicity ends with it
@@ -206,7 +208,7 @@ def _events(process: subprocess.Popen[bytes], reading: int) -> Any:
             yield None
 
 
-def _open_log(path: Path, arguments: list[str]) -> Any:
+def _open_log(path: Path, arguments: list[str], note: str) -> Any:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if path.exists() and path.stat().st_size > _LOG_BYTES:
         path.replace(path.with_name(path.name + ".1"))
@@ -214,4 +216,6 @@ def _open_log(path: Path, arguments: list[str]) -> Any:
     log = os.fdopen(descriptor, "ab", buffering=0)
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
     log.write(f"--- {now} duplicity {shlex.join(arguments)}\n".encode(errors="surrogateescape"))
+    if note:
+        log.write(f"--- {note}\n".encode())
     return log

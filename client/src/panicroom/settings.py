@@ -14,11 +14,12 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlsplit
 
 import platformdirs
 
+from panicroom.compression import Compress
 from panicroom.exit_codes import ExitCode, Problem
 
 if sys.version_info >= (3, 11):
@@ -42,6 +43,8 @@ secrets = {secrets}
 volume_mb = 25
 # Volumes on their way at the same time.
 upload_threads = 4
+# Whether gpg compresses: "always", "never", or "auto" to try a sample of the source (photos do not get smaller).
+compress = "auto"
 """
 
 _JOB_TEMPLATE = """
@@ -115,6 +118,7 @@ class Settings:
     secrets: str
     volume_mb: int
     upload_threads: int
+    compress: Compress
     jobs: tuple[JobSettings, ...]
     places: Places
 
@@ -205,6 +209,9 @@ def _checked(data: dict[str, Any], where: Places) -> Settings:
             f"{path}: volume_mb must be between 1 and 1000, upload_threads between 1 and 32",
             ExitCode.SETTINGS,
         )
+    compress = setting(upload, "compress", str, "auto")
+    if compress not in get_args(Compress):
+        raise Problem(f'{path}: compress must be "auto", "always" or "never"', ExitCode.SETTINGS)
     machine = setting(service, "machine", str)
     if not MACHINE_OR_JOB.fullmatch(machine):
         raise Problem(f"{path}: {machine!r} is no name of a machine", ExitCode.SETTINGS)
@@ -217,6 +224,7 @@ def _checked(data: dict[str, Any], where: Places) -> Settings:
         secrets=store,
         volume_mb=volume_mb,
         upload_threads=upload_threads,
+        compress=compress,
         jobs=tuple(jobs),
         places=where,
     )

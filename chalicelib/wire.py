@@ -16,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
+from datetime import datetime
 from enum import Enum
 from typing import Any, TypeVar
 
@@ -147,6 +148,8 @@ class MachineStatus:
 class RunStart:
     """``POST /jobs/{job}/runs``: asks for the lease.
 
+    ``run`` is the id that the client made for it (``new_run_id``); asked again with the same one, because
+    the answer was lost, the service gives the same lease. Without it the service makes one.
     ``kind`` is ``full`` or ``incremental``. ``resumes`` names the run of this same client that ended
     without saying so (a kill, a power cut); whoever knows it may take its lease over at once.
     ``clock`` is the client's own time, so that the service can tell a wrong clock.
@@ -158,6 +161,12 @@ class RunStart:
     resumes: str | None = None
     source_files: int | None = None
     source_bytes: int | None = None
+    run: str | None = None
+
+
+def new_run_id(now: datetime, random_bytes: bytes) -> str:
+    """Runs sort by the time they were asked for; eight random bytes keep a thief from guessing one."""
+    return f"{now:%Y%m%dt%H%M%Sz}-{random_bytes.hex()}"
 
 
 @dataclasses.dataclass(frozen=True)

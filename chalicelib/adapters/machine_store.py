@@ -175,7 +175,7 @@ class MachineStore:
     # ------------------------------------------------------------ leases and runs
 
     def take_lease(self, job: Job, run: str, now: datetime, *, instead_of: str | None) -> bool:
-        """False if another run than ``instead_of`` holds the lease."""
+        """False if another run than ``instead_of``, or ``run`` itself, holds the lease."""
         item = {
             "pk": "LEASES",
             "sk": rows.job_sort_key(job.machine, job.name),
@@ -186,8 +186,8 @@ class MachineStore:
         try:
             self._table.put(
                 item,
-                "attribute_not_exists(pk) OR expires_at <= :now OR run = :old",
-                {":now": rows.format_instant(now), ":old": instead_of or ""},
+                "attribute_not_exists(pk) OR expires_at <= :now OR run = :old OR run = :run",
+                {":now": rows.format_instant(now), ":old": instead_of or "", ":run": run},
             )
         except ConditionFailed:
             return False

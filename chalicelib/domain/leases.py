@@ -22,18 +22,15 @@ class Lease:
     expires_at: datetime
 
 
-def new_run_id(now: datetime, random_bytes: bytes) -> str:
-    """Runs sort by the time they began; eight random bytes keep a thief from guessing one."""
-    return f"{now:%Y%m%dt%H%M%Sz}-{random_bytes.hex()}"
-
-
 def is_run_id(text: str) -> bool:
+    """Whether it has the form that ``wire.new_run_id`` gives."""
     return _RUN.fullmatch(text) is not None
 
 
-def may_take(lease: Lease | None, resumes: str | None, now: datetime) -> bool:
-    """Whether a new run may begin: nobody runs, the last one's lease has lapsed, or it was one's own."""
-    return lease is None or now >= lease.expires_at or lease.run == resumes
+def may_take(lease: Lease | None, run: str, resumes: str | None, now: datetime) -> bool:
+    """Whether ``run`` may begin: nobody runs, the last one's lease has lapsed or was one's own, or ``run`` has
+    the lease already and did not hear so."""
+    return lease is None or now >= lease.expires_at or lease.run in (run, resumes)
 
 
 def clock_is_wrong(client_clock: datetime, now: datetime) -> bool:

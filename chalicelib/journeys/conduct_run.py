@@ -8,12 +8,12 @@ from datetime import datetime, timezone
 from typing import Any
 
 from chalicelib.adapters.machine_store import JobDesk, MachineStore
-from chalicelib.domain.leases import LEASE_LIFE, Lease, clock_is_wrong, is_run_id, may_take, new_run_id
+from chalicelib.domain.leases import LEASE_LIFE, Lease, clock_is_wrong, is_run_id, may_take
 from chalicelib.domain.machines import Job, LastRun
 from chalicelib.domain.notices import SECOND_RUN, Notice
 from chalicelib.domain.refusals import Refusal
 from chalicelib.journeys.describe_machine import format_wire_time
-from chalicelib.wire import ErrorCode, RunStart, RunStarted, RunUpdate, to_json
+from chalicelib.wire import ErrorCode, RunStart, RunStarted, RunUpdate, new_run_id, to_json
 
 MAX_MESSAGE_LENGTH = 1000
 MAX_STATISTICS = 50
@@ -26,7 +26,10 @@ KINDS = ("full", "incremental")
 def start_run(
     machines: MachineStore, job: Job, desk: JobDesk, request: RunStart, now: datetime
 ) -> RunStarted:
-    """Takes the lease; raises ``Refusal`` if another run holds it, or if the laptop's clock is wrong."""
+    """Takes the lease; raises ``Refusal`` if another run holds it, or if the laptop's clock is wrong.
+
+    Asked twice for the same run, as happens when an answer is lost, it answers the same.
+    """
     if request.kind not in KINDS:
         raise Refusal(ErrorCode.BAD_REQUEST, "kind must be full or incremental.")
     if clock_is_wrong(_parse_clock(request.clock), now):
@@ -34,8 +37,8 @@ def start_run(
             ErrorCode.CLOCK_WRONG,
             f"This computer's clock says {request.clock}, but it is {format_wire_time(now)}. Set the clock first.",
         )
-    run = new_run_id(now, secrets.token_bytes(8))
-    free = may_take(desk.lease, request.resumes, now)
+    run = _checked_run(request.run, job.last_run) or new_run_id(now, secrets.token_bytes(8))
+    free = may_take(desk.lease, run, request.resumes, now)
     if not free or not machines.take_lease(job, run, now, instead_of=request.resumes):
         machines.put_notice(
             Notice(
@@ -52,8 +55,19 @@ def start_run(
             "Another backup of this job is running, or stopped without saying so. Wait for it, or try again later.",
             retry_after_seconds=_seconds_left(desk.lease, now),
         )
-    machines.note_run(job, _new_run(run, request, job.last_run, now), {})
+    if job.last_run is None or job.last_run.run != run:
+        machines.note_run(job, _new_run(run, request, job.last_run, now), {})
     return RunStarted(run, format_wire_time(now), int(LEASE_LIFE.total_seconds()))
+
+
+def _checked_run(run: str | None, last_run: LastRun | None) -> str | None:
+    """The id that the client made, if it made one; a start that arrives after its run's end is refused, as
+    nobody would give that lease back."""
+    if run is not None and not is_run_id(run):
+        raise Refusal(ErrorCode.BAD_REQUEST, "run must be an id such as 20261122t205000z-0123456789abcdef.")
+    if run is not None and last_run is not None and last_run.run == run and last_run.ended_at is not None:
+        raise Refusal(ErrorCode.UNKNOWN_RUN, "That run is over. Start a new backup.")
+    return run
 
 
 def _new_run(run: str, request: RunStart, earlier: LastRun | None, now: datetime) -> LastRun:

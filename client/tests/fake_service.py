@@ -50,6 +50,7 @@ class FakeService:
     secret_sha256: str | None = None
     runs: list[dict[str, Any]] = field(default_factory=list)
     lease: dict[str, str] = field(default_factory=dict)
+    second_runs: int = 0
     permits: dict[str, dict[str, Any]] = field(default_factory=dict)
     sealing: dict[str, float] = field(default_factory=dict)
     upload_requests: int = 0
@@ -59,6 +60,8 @@ class FakeService:
     """Called with the name and ``begin`` (before the body is read), ``store`` and ``end`` (stored)."""
     trouble: Callable[[str, str], int | None] = lambda method, path: None
     """An HTTP status with which to answer instead, or -1 to cut the connection."""
+    loses_answer: Callable[[str, str], bool] = lambda method, path: False
+    """Whether the connection is cut when the call has had its effect."""
 
     def __post_init__(self) -> None:
         self.lock = threading.RLock()
@@ -159,12 +162,15 @@ class FakeService:
         }
 
     def _start_run(self, job: str, body: Any) -> tuple[int, Any]:
-        holder = self.lease.get(job)
-        if holder is not None and holder != body.get("resumes"):
+        holder, run = self.lease.get(job), body["run"]
+        if holder is not None and holder not in (run, body.get("resumes")):
+            self.second_runs += 1
             return 409, {"error": "run_in_progress", "message": "another run of this job is in progress"}
-        run = f"run-{next(self._numbers)}"
+        if any(known["run"] == run and "exit_code" in known for known in self.runs):
+            return 404, {"error": "unknown_run", "message": "that run is over"}
+        if holder != run:
+            self.runs.append({"run": run, "kind": body["kind"], "job": job, "resumes": body.get("resumes")})
         self.lease[job] = run
-        self.runs.append({"run": run, "kind": body["kind"], "job": job, "resumes": body.get("resumes")})
         return 200, {"run": run, "server_time": now_text(self.clock_offset_seconds), "lease_seconds": 1200}
 
     def _files(self, job: str, after: str) -> Any:
@@ -331,6 +337,10 @@ class _Handler(BaseHTTPRequestHandler):
                     code, answer = self.fake.call(
                         method, path[1:], parse_qs(parts.query), json.loads(body) if body else {}
                     )
+            if self.fake.loses_answer(method, parts.path):
+                self.close_connection = True
+                self.connection.close()
+                return
             self._answer(code, json.dumps(answer).encode(), {})
 
     def _serve_s3(self, method: str, key: str, query: dict[str, list[str]], body: bytes) -> None:

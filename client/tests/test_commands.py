@@ -163,6 +163,50 @@ def test_another_run_holds_the_job(enrolled: Laptop) -> None:
     one_clear_line(enrolled.run("backup"), ExitCode.TRY_LATER, "in progress")
 
 
+def test_a_lost_answer_to_the_start_is_no_second_run(enrolled: Laptop) -> None:
+    """The lease was given, and nobody heard so: asked for again, it is the same one."""
+    lost: list[str] = []
+
+    def first_two(method: str, path: str) -> bool:
+        lost.extend([path] if (method, path) == ("POST", "/api/jobs/system/runs") else [])
+        return lost != [] and lost[-1] == path and len(lost) <= 2
+
+    enrolled.service.loses_answer = first_two
+    enrolled.succeed("backup")
+    assert len(lost) == 3
+    assert enrolled.service.second_runs == 0
+    assert len(enrolled.service.runs) == 1
+
+
+def test_a_start_whose_answer_never_came_locks_nobody_out(enrolled: Laptop) -> None:
+    """Not even after a run that was killed: the run that asks next takes the place of either."""
+    make_tree(enrolled.source, files=6)
+    reached = threading.Event()
+    enrolled.service.on_put = lambda _name, _phase: reached.set()
+    killed = enrolled.start("backup")
+    assert reached.wait(30)
+    killed.kill()
+    killed.communicate()
+    for hook in ("trouble", "loses_answer"):
+        asked = threading.Event()
+
+        def fails(method: str, path: str, asked: threading.Event = asked) -> int:
+            if (method, path) == ("POST", "/api/jobs/system/runs"):
+                asked.set()
+            return -1 if asked.is_set() else 0
+
+        usual = getattr(enrolled.service, hook)
+        setattr(enrolled.service, hook, lambda method, path, fails=fails: fails(method, path) or None)
+        process = enrolled.start("backup")
+        assert asked.wait(30)
+        process.kill()
+        process.communicate()
+        setattr(enrolled.service, hook, usual)
+    enrolled.succeed("backup")
+    assert enrolled.service.second_runs == 0
+    assert enrolled.service.lease == {}
+
+
 def test_a_job_that_is_not_there(enrolled: Laptop) -> None:
     one_clear_line(enrolled.run("backup", "photos"), ExitCode.SETTINGS, "photos", "system")
 

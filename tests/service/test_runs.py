@@ -97,3 +97,46 @@ def test_a_run_that_began_in_the_same_second_as_the_last_one_ends_like_any_other
         run = service.run(token).body["run"]
         answer = service.call("PATCH", f"/jobs/system/runs/{run}", {"exit_code": 0}, token)
         assert answer.status == 200, "whatever the random part of its id"
+
+
+RUN = "20261122t195900z-0123456789abcdef"
+
+
+def test_a_start_that_is_asked_for_again_gives_the_same_lease_and_tells_nobody(service: Service) -> None:
+    """The answer was lost: to the client it never happened."""
+    token = service.enrolled()
+    first = service.run(token, run=RUN, source_files=3)
+    later(service, minutes=1)
+    second = service.run(token, run=RUN, source_files=3)
+    assert (first.status, second.status) == (201, 201)
+    assert first.body["run"] == second.body["run"] == RUN
+    assert "A second backup" not in service.admin("report_preview")["text"]
+    assert service.call("PATCH", f"/jobs/system/runs/{RUN}", {"exit_code": 0}, token).status == 200
+
+
+def test_the_run_that_was_asked_for_takes_over_from_the_one_it_names_and_from_no_other(
+    service: Service,
+) -> None:
+    token = service.enrolled()
+    killed = service.run(token, run=RUN).body["run"]
+    fresh = RUN.replace("0123", "4567")
+    assert service.run(token, run=fresh).error == "run_in_progress"
+    assert service.run(token, run=fresh, resumes=killed).status == 201
+    assert service.run(token, run=fresh, resumes=killed).status == 201, "its answer was lost"
+    assert service.run(token, run=killed).error == "run_in_progress"
+
+
+def test_a_start_that_comes_after_the_end_of_its_run_takes_nothing(service: Service) -> None:
+    """A message that the network held back: nobody would give that lease back."""
+    token = service.enrolled()
+    service.run(token, run=RUN)
+    service.call("PATCH", f"/jobs/system/runs/{RUN}", {"exit_code": 0}, token)
+    late = service.run(token, run=RUN)
+    assert (late.status, late.error) == (404, "unknown_run")
+    assert service.run(token).status == 201
+
+
+@pytest.mark.parametrize("run", ["", "mine", "../system", RUN.upper(), f"{RUN}0", 7])
+def test_an_id_of_another_form_is_refused(service: Service, run: object) -> None:
+    answer = service.run(service.enrolled(), run=run)
+    assert (answer.status, answer.error) == (400, "bad_request")

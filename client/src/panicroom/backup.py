@@ -23,7 +23,7 @@ from panicroom.journal import Journal, MadeVolume
 from panicroom.names import parse_name, sealed_sets, set_kind
 from panicroom.progress import Reporter, size_text
 from panicroom.resume import Decision, decide, has_changed
-from panicroom.runs import Lease, check_clock, job_lock, remembered_run
+from panicroom.runs import Lease, check_clock, job_lock
 from panicroom.secrets import passphrase_of, token_of
 from panicroom.settings import JobSettings, Settings
 from panicroom.sources import Survey, survey
@@ -149,7 +149,6 @@ class _Backup:
             kind=wanted or ("incremental" if known else "full"),
             clock=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
             estimated_bytes=self._survey.bytes,
-            resumes=remembered_run(self._state),
             source_files=self._survey.files,
             source_bytes=self._survey.bytes,
         )

@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import json
 import os
+import secrets
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timezone
@@ -16,7 +18,7 @@ from pathlib import Path
 from panicroom.api import Api, ApiError
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.settings import write_private
-from panicroom.wire import ErrorCode, RunStart, RunUpdate
+from panicroom.wire import ErrorCode, RunStart, RunStarted, RunUpdate, new_run_id
 
 CLOCK_TOLERANCE_SECONDS = 600
 _HEARTBEAT_SECONDS = 300.0
@@ -71,13 +73,21 @@ class Lease:
     def start(api: Api, job: str, folder: Path, request: RunStart) -> Lease:
         """Takes the lease, at once where the run before was ours and ended without saying so.
 
-        The run's id is on disk before anything is stored in its name.
+        The id of the run is on disk before it is asked for: if the answer is lost, however this process ends,
+        the next one asks for the very same run and so gets what was given already.
         """
-        remembered = folder / "run.json"
-        started = api.start_run(job, request)
+        path = folder / "run.json"
+        run = _asked_before(path) or _new_run(_begun_run(path))
+        try:
+            started = _ask(api, job, path, request, run)
+        except ApiError as failure:
+            if failure.code != ErrorCode.UNKNOWN_RUN:
+                raise
+            # It is over already, which only a copy of this folder on another disk can have caused.
+            started = _ask(api, job, path, request, _new_run(run.resumes))
         check_clock(started.server_time)
-        write_private(remembered, json.dumps({"run": started.run}) + "\n")
-        return Lease(api, job, started.run, remembered, min(_HEARTBEAT_SECONDS, started.lease_seconds / 4))
+        _remember(path, RememberedRun(started.run))
+        return Lease(api, job, started.run, path, min(_HEARTBEAT_SECONDS, started.lease_seconds / 4))
 
     def lost(self) -> Problem | None:
         return self._lost
@@ -101,9 +111,44 @@ class Lease:
                     return
 
 
-def remembered_run(folder: Path) -> str | None:
-    """The run of this client that has not ended properly, if there is one."""
+@dataclasses.dataclass(frozen=True)
+class RememberedRun:
+    """``run.json``: a run that has begun, or (``asked``) one whose lease may or may not have been given.
+
+    ``resumes`` is the run before, which that one would take over from.
+    """
+
+    run: str
+    asked: bool = False
+    resumes: str | None = None
+
+
+def _new_run(resumes: str | None) -> RememberedRun:
+    return RememberedRun(new_run_id(datetime.now(timezone.utc), secrets.token_bytes(8)), True, resumes)
+
+
+def _ask(api: Api, job: str, path: Path, request: RunStart, run: RememberedRun) -> RunStarted:
+    _remember(path, run)
+    return api.start_run(job, dataclasses.replace(request, run=run.run, resumes=run.resumes))
+
+
+def _remember(path: Path, run: RememberedRun) -> None:
+    write_private(path, json.dumps(dataclasses.asdict(run)) + "\n")
+
+
+def _recall(path: Path) -> RememberedRun | None:
     try:
-        return str(json.loads((folder / "run.json").read_text(encoding="utf-8"))["run"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return RememberedRun(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
         return None
+
+
+def _asked_before(path: Path) -> RememberedRun | None:
+    run = _recall(path)
+    return run if run and run.asked else None
+
+
+def _begun_run(path: Path) -> str | None:
+    """The run of this client that has not ended properly, if there is one."""
+    run = _recall(path)
+    return run.run if run else None

@@ -58,6 +58,8 @@ class FakeService:
     replaced: list[str] = field(default_factory=list)
     on_put: Callable[[str, str], None] = lambda name, phase: None
     """Called with the name and ``begin`` (before the body is read), ``store`` and ``end`` (stored)."""
+    on_get: Callable[[str], None] = lambda name: None
+    """Called before a stored file is sent."""
     trouble: Callable[[str, str], int | None] = lambda method, path: None
     """An HTTP status with which to answer instead, or -1 to cut the connection."""
     loses_answer: Callable[[str, str], bool] = lambda method, path: False
@@ -169,7 +171,7 @@ class FakeService:
         if any(known["run"] == run and "exit_code" in known for known in self.runs):
             return 404, {"error": "unknown_run", "message": "that run is over"}
         if holder != run:
-            self.runs.append({"run": run, "kind": body["kind"], "job": job, "resumes": body.get("resumes")})
+            self.runs.append({**body, "job": job})
         self.lease[job] = run
         return 200, {"run": run, "server_time": now_text(self.clock_offset_seconds), "lease_seconds": 1200}
 
@@ -345,6 +347,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve_s3(self, method: str, key: str, query: dict[str, list[str]], body: bytes) -> None:
         if method == "GET":
+            self.fake.on_get(key.rsplit("/", 1)[-1])
             stored = self.fake.objects.get(key)
             self._answer(200 if stored else 404, stored.data if stored else b"", {})
             return

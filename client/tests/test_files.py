@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 import time
 from pathlib import Path
 
@@ -66,6 +68,24 @@ def test_duplicity_can_look_at_everything_and_change_nothing(laptop: Laptop) -> 
     assert refused.returncode != 0
     laptop.run("duplicity", "--", "remove-older-than", "now", "--force", "TARGET")
     assert laptop.service.objects == before
+
+
+def test_what_duplicity_says_comes_while_it_works(laptop: Laptop) -> None:
+    """A verify of hours tells of each difference as it is found."""
+    for number in range(3):
+        (laptop.source / f"file-{number}").write_bytes(os.urandom(1_500_000))
+    laptop.enrol()
+    laptop.succeed("backup")
+    (laptop.source / "file-0").write_bytes(b"changed")
+    gate = threading.Event()
+    laptop.service.on_get = lambda name: None if ".vol4." not in name else (gate.wait(30), None)[1]
+    verify = laptop.start("verify")
+    assert verify.stdout is not None
+    assert "file-0" in verify.stdout.readline()
+    assert verify.poll() is None
+    gate.set()
+    verify.communicate(timeout=60)
+    assert verify.returncode == 15
 
 
 def test_a_listing_keeps_names_whole() -> None:

@@ -8,7 +8,7 @@ import gzip
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
@@ -16,17 +16,19 @@ from panicroom import __version__, duplicity_process
 from panicroom.api import Api, ApiError
 from panicroom.compression import Choice, Sampler, choose
 from panicroom.duplicity_child import ChildPlan, ResumePoint
-from panicroom.duplicity_command import backup_arguments
+from panicroom.duplicity_command import backup_arguments, own_folders
 from panicroom.duplicity_process import Ended, Event
 from panicroom.exit_codes import EXPLANATIONS, ExitCode, Problem
 from panicroom.journal import Journal, MadeVolume
 from panicroom.names import parse_name, sealed_sets, set_kind
+from panicroom.policy import kind_by_policy
 from panicroom.progress import Reporter, size_text
+from panicroom.readiness import allow_open_files, check_space
 from panicroom.resume import Decision, decide, has_changed
 from panicroom.runs import Lease, check_clock, job_lock
 from panicroom.secrets import passphrase_of, token_of
 from panicroom.settings import JobSettings, Settings
-from panicroom.sources import Survey, survey
+from panicroom.sources import Selection, SourceMemory, Survey, survey
 from panicroom.wire import MAX_FILES_PER_REQUEST, ErrorCode, RunStart, RunUpdate
 
 _STARTS = 4
@@ -48,20 +50,34 @@ class _Tally:
         return int(self.statistics.get("Errors", 0))
 
 
-def back_up(settings: Settings, job: JobSettings, wanted: str | None, reporter: Reporter) -> None:
-    """Makes one set, ``wanted`` (``full`` or ``incremental``) or as the bucket suggests.
+def back_up(
+    settings: Settings,
+    job: JobSettings,
+    wanted: str | None,
+    reporter: Reporter,
+    *,
+    accept_smaller: bool = False,
+) -> None:
+    """Makes one set, ``wanted`` (``full`` or ``incremental``) or as the policy has it.
+
+    A source that has lost half of its files is refused unless ``accept_smaller``.
 
     If an earlier run left a set unfinished, that one is finished first and an increment follows at once:
     it takes in everything that changed in between. Raises ``Problem``.
     """
     duplicity_process.require_gpg()
+    check_space(settings)
+    allow_open_files()
     sampler = Sampler()
-    found = survey(job.source, sampler.offer)
+    found = survey_job(settings, job, sampler.offer)
+    memory = SourceMemory(settings.job_state(job.job), job)
+    if not accept_smaller:
+        memory.check(found)
     passphrase = passphrase_of(settings)
     api = Api(settings.url, token_of(settings))
     try:
         with job_lock(settings.job_state(job.job)) as lock:
-            newest = _greet(api, job.job, reporter)
+            newest = greet(api, job.job, reporter)
             compression = choose(settings.compress, sampler)
             one = _Backup(settings, job, api, passphrase, lock, found, compression, reporter)
             resumed = one.make_set(wanted, newest)
@@ -69,13 +85,25 @@ def back_up(settings: Settings, job: JobSettings, wanted: str | None, reporter: 
                 reporter.line(f"{job.job}: an increment follows for what changed during the interruption")
                 again = "full" if wanted == "full" and set_kind(resumed) == "incremental" else "incremental"
                 one.make_set(again, newest)
+            memory.keep(found)
     except ApiError as failure:
         raise failure.as_problem() from None
     finally:
         api.close()
 
 
-def _greet(api: Api, job: str, reporter: Reporter) -> str | None:
+def survey_job(
+    settings: Settings,
+    job: JobSettings,
+    on_file: Callable[[str, os.stat_result], None] = lambda _path, _status: None,
+) -> Survey:
+    """Counts what a backup of the job would hold."""
+    source = job.source.resolve()
+    selection = Selection(source, job.filelist, own_folders(settings, source))
+    return survey(job.source, on_file, selection)
+
+
+def greet(api: Api, job: str, reporter: Reporter) -> str | None:
     """Checks clock and version with the service; when the newest complete set was made, if it knows one."""
     status = api.machine()
     check_clock(status.server_time)
@@ -143,10 +171,10 @@ class _Backup:
         return resumed
 
     def _take_lease(self, wanted: str | None, newest_complete_at: str | None) -> Lease:
-        local = [parse_name(name) for name in self._local()]
-        known = newest_complete_at is not None or any(item and item.kind == "manifest" for item in local)
+        finished = sealed_sets(self._local())
+        unseen = newest_complete_at is not None and not finished
         request = RunStart(
-            kind=wanted or ("incremental" if known else "full"),
+            kind=wanted or ("incremental" if unseen else self._policy(finished)),
             clock=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
             estimated_bytes=self._survey.bytes,
             source_files=self._survey.files,
@@ -164,11 +192,8 @@ class _Backup:
                 reason = f"carrying on with the {kind} backup after volume {len(decision.resume.volumes) - 1}"
                 self._reporter.line(f"{self._job.job}: {reason}")
             else:
-                kind = wanted or ("incremental" if sealed else "full")
-            if kind == "incremental" and not sealed:
-                raise Problem(
-                    "there is no full backup to build on; run: panicroom backup full", ExitCode.USAGE
-                )
+                kind = wanted or self._policy(sealed)
+            check_buildable(kind, sealed)
             ended = self._duplicity(lease, kind, decision, tally)
             if ended.starts_again:
                 again = str(ended.stopped)
@@ -178,6 +203,9 @@ class _Backup:
                 raise problem
             return (decision.resume.set if decision.resume else None), kind
         raise Problem(f"the set cannot be finished just now: {again}; try again later", ExitCode.TRY_LATER)
+
+    def _policy(self, finished_sets: Collection[str]) -> str:
+        return kind_by_policy(finished_sets, self._job.full_every, datetime.now(timezone.utc))
 
     def _duplicity(self, lease: Lease, kind: str, decision: Decision, tally: _Tally) -> Ended:
         for name in ("tmp", "spool"):
@@ -315,10 +343,7 @@ class _Backup:
 
     def _sum_up(self, kind: str, resumed: bool, tally: _Tally, seconds: float) -> None:
         numbers = tally.statistics
-        changes = ", ".join(
-            f"{int(numbers.get(key, 0))} {word}"
-            for key, word in (("NewFiles", "new"), ("ChangedFiles", "changed"), ("DeletedFiles", "deleted"))
-        )
+        changes = changes_text(numbers)
         finished = "finished" if resumed else "done"
         self._reporter.line(f"{self._job.job}: {kind} backup {finished}: {changes}")
         self._reporter.line(
@@ -329,3 +354,14 @@ class _Backup:
                 f"{self._job.job}: {tally.skipped} files could not be read; "
                 f"see {self._settings.places.log_file}"
             )
+
+
+def check_buildable(kind: str, finished_sets: Collection[str]) -> None:
+    if kind == "incremental" and not finished_sets:
+        raise Problem("there is no full backup to build on; run: panicroom backup full", ExitCode.USAGE)
+
+
+def changes_text(statistics: Mapping[str, float]) -> str:
+    """``3 new, 1 changed, 0 deleted``, of duplicity's statistics."""
+    words = ("NewFiles", "new"), ("ChangedFiles", "changed"), ("DeletedFiles", "deleted")
+    return ", ".join(f"{int(statistics.get(key, 0))} {word}" for key, word in words)

@@ -104,14 +104,22 @@ def _ask_passphrase() -> str:
 @click.argument("what", nargs=-1, metavar="[full|incremental] [JOB]")
 @click.option("--scheduled", is_flag=True, help="As timers run it: a failure also shows on the desktop.")
 @click.option("--if-due", is_flag=True, help="Only jobs whose newest backup is older than their period.")
-def backup(what: tuple[str, ...], scheduled: bool, if_due: bool) -> None:
+@click.option(
+    "--accept-smaller", is_flag=True, help="Back up though half of the files are gone since the last backup."
+)
+@click.option("--dry-run", is_flag=True, help="Only say what a backup would do; nothing is stored.")
+def backup(what: tuple[str, ...], scheduled: bool, if_due: bool, accept_smaller: bool, dry_run: bool) -> None:
     """Back up all jobs, or JOB; in full where there is no full backup yet, else what changed.
+
+    The setting full_every asks for a new full backup from time to time. A source that is missing, empty, or has
+    lost half of its files since the last backup is not backed up, as that is rarely what somebody wanted.
 
     A backup that was interrupted is carried on with, and what changed in the meantime follows in an
     increment at once. Killing it, losing the network or shutting the lid is harmless.
     """
     from panicroom.backup import back_up
     from panicroom.progress import make_reporter
+    from panicroom.rehearsal import rehearse
     from panicroom.settings import load_settings
 
     words = list(what)
@@ -129,7 +137,10 @@ def backup(what: tuple[str, ...], scheduled: bool, if_due: bool) -> None:
     exit_code = ExitCode.DONE
     for job in jobs:
         try:
-            back_up(settings, job, kind, reporter)
+            if dry_run:
+                rehearse(settings, job, kind, reporter)
+            else:
+                back_up(settings, job, kind, reporter, accept_smaller=accept_smaller)
         except Problem as problem:  # the other jobs have a right to their backup
             click.echo(
                 f"panicroom: {problem}" if len(jobs) == 1 else f"panicroom: {job.job}: {problem}", err=True
@@ -377,12 +388,10 @@ def verify(time: str | None, job: str | None) -> None:
 
     settings = load_settings()
     chosen = _chosen_job(settings, job)
-    differences = find_differences(settings, chosen, time)
-    for line in differences:
-        click.echo(line)
+    differences = find_differences(settings, chosen, time, click.echo)
     if differences:
         raise Problem(
-            f"{chosen.job}: {len(differences)} differences between backup and source", ExitCode.DIFFERENT
+            f"{chosen.job}: {differences} differences between backup and source", ExitCode.DIFFERENT
         )
     click.echo(f"{chosen.job}: the backup and {chosen.source} are equal")
 
@@ -401,9 +410,9 @@ def duplicity(arguments: tuple[str, ...], job: str | None) -> None:
     from panicroom.settings import load_settings
 
     settings = load_settings()
-    exit_code, said = pass_through(settings, _chosen_job(settings, job), arguments)
-    for line in said:
-        click.echo(line)
+    exit_code = pass_through(
+        settings, _chosen_job(settings, job), arguments, click.echo, lambda line: click.echo(line, err=True)
+    )
     raise click.exceptions.Exit(exit_code)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import configparser
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from pathlib import Path
 
 from panicroom import __version__
 from panicroom.exit_codes import Problem
+from panicroom.readiness import allow_open_files, check_space
 from panicroom.runs import check_clock
 from panicroom.schedule import scheduler
 from panicroom.secrets import passphrase_of
@@ -31,9 +31,6 @@ from panicroom.wire import MachineStatus
 OK, WARN, FAIL = "ok", "warn", "fail"
 
 _QUIET_MAIL = timedelta(days=8)
-_FEW_DESCRIPTORS = 1024
-_SPARE_VOLUMES = 3
-"""Volumes that lie on the disk beside those on their way: one being made, one being encrypted, one ready."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +64,8 @@ def examine(settings: Settings, ask: Callable[[], MachineStatus], home: Path) ->
         lambda: [gpg()],
         lambda: [passphrase(settings)],
         lambda: [keyring(settings)],
-        lambda: disk_space(settings),
-        lambda: [descriptors()],
+        lambda: [disk_space(settings)],
+        lambda: [open_files()],
         lambda: sources(settings),
         lambda: [schedule(settings.places)],
         lambda: aws_credentials(os.environ, home),
@@ -190,28 +187,18 @@ def keyring(settings: Settings) -> Finding:
     return Finding("secrets", OK, f"in the keyring ({backend.name})")
 
 
-def disk_space(settings: Settings) -> Iterator[Finding]:
-    """Room for the volumes on their way, where they are made: temp and spool are one folder of the cache."""
-    needed = (settings.upload_threads + 2 + _SPARE_VOLUMES) * settings.volume_mb * 2**20
-    folder = _existing(settings.places.cache)
-    free = shutil.disk_usage(folder).free
-    text = f"{free // 2**20} MB free in {folder}"
-    if free < needed:
-        yield Finding(
-            "disk", FAIL, f"{text}, {needed // 2**20} MB needed; make room, or set PANICROOM_CACHE_DIR"
-        )
-    else:
-        yield Finding("disk", OK, text)
-    for place in (settings.places.cache, settings.places.state):
-        if not os.access(_existing(place), os.W_OK):
-            yield Finding("disk", FAIL, f"{place} cannot be written; is it another user's?")
+def disk_space(settings: Settings) -> Finding:
+    try:
+        return Finding("disk", OK, check_space(settings))
+    except Problem as problem:
+        return Finding("disk", FAIL, str(problem))
 
 
-def descriptors() -> Finding:
-    """duplicity opens a file for each earlier set of a chain, and refuses to start below 1024."""
-    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    if allowed != resource.RLIM_INFINITY and allowed < _FEW_DESCRIPTORS:
-        return Finding("open files", FAIL, f"only {allowed} are allowed; run: ulimit -n {_FEW_DESCRIPTORS}")
+def open_files() -> Finding:
+    try:
+        allow_open_files()
+    except Problem as problem:
+        return Finding("open files", FAIL, str(problem))
     return Finding("open files", OK, "enough are allowed")
 
 
@@ -293,12 +280,6 @@ def full_disk_access(home: Path) -> Finding:
     except FileNotFoundError:
         return Finding("Full Disk Access", WARN, "cannot be told, as there is no Library/Mail to look at")
     return Finding("Full Disk Access", OK, "granted")
-
-
-def _existing(folder: Path) -> Path:
-    while not folder.exists():
-        folder = folder.parent
-    return folder
 
 
 def _time(text: str) -> datetime:

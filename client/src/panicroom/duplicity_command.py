@@ -89,17 +89,17 @@ def selection_options(settings: Settings, job: JobSettings, source: Path) -> Ite
 
     The first match counts in duplicity. It refuses filter options that change nothing.
     """
-    folders = [folder.resolve() for folder in (settings.places.cache, settings.places.state)]
-    own = [
-        argument
-        for folder in folders
-        if folder.is_relative_to(source)
-        for argument in ("--exclude", str(folder))
-    ]
+    own = [argument for folder in own_folders(settings, source) for argument in ("--exclude", str(folder))]
     listed = ["--exclude-filelist", str(job.filelist)] if job.filelist else []
     if not own:
         return listed
     return ["--filter-literal", *own, *(["--filter-globbing", *listed] if listed else [])]
+
+
+def own_folders(settings: Settings, source: Path) -> tuple[Path, ...]:
+    """Our own working folders below ``source``."""
+    folders = [folder.resolve() for folder in (settings.places.cache, settings.places.state)]
+    return tuple(folder for folder in folders if folder.is_relative_to(source))
 
 
 def target_url(settings: Settings, job: str) -> str:

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -25,6 +26,7 @@ from panicroom.exit_codes import ExitCode, Problem
 
 _LOG_BYTES = 5 * 2**20
 _SECONDS_TO_END = 10.0
+_SECONDS_TO_READ = 5.0
 _SHOWN_LINES = 6
 
 Event = dict[str, Any]
@@ -59,6 +61,7 @@ def run(
     on_event: Callable[[Event], None],
     lock_descriptor: int | None = None,
     lost: Callable[[], Problem | None] = lambda: None,
+    on_line: Callable[[str], None] | None = None,
     note: str = "",
 ) -> Ended:
     """Starts duplicity and waits for it. ``lost`` is asked twice a second whether it must end; ``note`` goes into
@@ -78,13 +81,14 @@ def run(
         process = subprocess.Popen(
             [str(executable()), *arguments],
             stdin=subprocess.PIPE,  # held open: it closes when we are gone, and duplicity ends with it
-            stdout=log,
+            stdout=subprocess.PIPE if on_line else log,
             stderr=errors,
             env=environment,
             pass_fds=[writing, *([lock_descriptor] if lock_descriptor is not None else [])],
             start_new_session=True,  # Ctrl-C comes to us alone, and the whole group can be ended
         )
         os.close(writing)
+        pump = _Pump(process, log, on_line) if on_line else None
         stopped: Problem | None = None
         try:
             for event in _events(process, reading):
@@ -98,6 +102,8 @@ def run(
         finally:
             os.close(reading)
             end_group(process)
+            if pump is not None:
+                pump.finish()
             assert process.stdin is not None
             with contextlib.suppress(OSError):
                 process.stdin.close()
@@ -105,6 +111,25 @@ def run(
             text = errors.read().decode(errors="replace")
             log.write(text.encode())
     return Ended(process.returncode, stopped, tuple(line for line in text.splitlines() if line.strip()))
+
+
+class _Pump:
+    """Passes on what duplicity says, line by line as it comes, and leaves it in the log as well."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Any, on_line: Callable[[str], None]) -> None:
+        assert process.stdout is not None
+        self._stream, self._log, self._on_line = process.stdout, log, on_line
+        self._thread = threading.Thread(target=self._work, name="output", daemon=True)
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Waits for the last lines; not for ever, as gpg's agent may hold the pipe."""
+        self._thread.join(_SECONDS_TO_READ)
+
+    def _work(self) -> None:
+        for line in self._stream:
+            self._log.write(line)
+            self._on_line(line.decode(errors="replace").rstrip("\n"))
 
 
 def explain(exit_code: int, errors: tuple[str, ...], log_file: Path) -> Problem:

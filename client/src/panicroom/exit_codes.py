@@ -27,6 +27,7 @@ class ExitCode(IntEnum):
     NOT_FOUND = 25
     SPACE = 26
     RESTORE_INCOMPLETE = 27
+    SMALLER = 28
     DUPLICITY = 30
     DISCARD_REFUSED = 31
     LEASE_LOST = 32
@@ -53,6 +54,7 @@ EXPLANATIONS: dict[ExitCode, str] = {
     ExitCode.NOT_FOUND: "there is nothing to restore for that path or time",
     ExitCode.SPACE: "the disk is full",
     ExitCode.RESTORE_INCOMPLETE: "some files could not be restored; the others were",
+    ExitCode.SMALLER: "the source has lost half of its files, or more, since the last backup; nothing was stored",
     ExitCode.DUPLICITY: "duplicity failed; the last lines of its log are shown",
     ExitCode.DISCARD_REFUSED: "the service refused to discard files; the owner was told",
     ExitCode.LEASE_LOST: "another run has taken over this job",

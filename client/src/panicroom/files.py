@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from pathlib import Path
 from panicroom import duplicity_process
 from panicroom.duplicity_child import ChildPlan
 from panicroom.duplicity_command import common_options, selection_options, target_url
-from panicroom.duplicity_process import Ended
+from panicroom.duplicity_process import Ended, Event
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.names import parse_name
 from panicroom.restore import duplicity_time, relative_path
@@ -48,7 +48,7 @@ class StoredPath:
 def list_files(settings: Settings, job: JobSettings, time: str | None, path: str | None) -> list[StoredPath]:
     """What is in the backup at ``time`` (else the newest), below ``path`` or all. A Problem if nothing is."""
     below = None if path is None else relative_path(path, job.source)
-    with _workplace(settings, job) as work:
+    with reading_place(settings, job) as work:
         machine_log = work / "list.log"
         arguments = [
             "list-current-files",
@@ -79,13 +79,23 @@ def parse_listing(text: str) -> list[StoredPath]:
     return found
 
 
-def verify(settings: Settings, job: JobSettings, time: str | None) -> list[str]:
+def verify(
+    settings: Settings, job: JobSettings, time: str | None, on_difference: Callable[[str], None]
+) -> int:
     """Downloads the newest backup (or that at ``time``) and compares every byte of it with the source.
 
-    Gives the differences, a sentence each; raises ``Problem`` if it could not be compared.
+    ``on_difference`` gets each as it is found, a sentence; gives their number. Raises ``Problem`` if it could
+    not be compared.
     """
-    with _workplace(settings, job) as work:
-        output = work / "output"
+    differences = 0
+
+    def look(line: str) -> None:
+        nonlocal differences
+        if "Difference found" in line:
+            differences += 1
+            on_difference(re.sub(r"^.*Difference found: ", "", line))
+
+    with reading_place(settings, job) as work:
         arguments = [
             "verify",
             *common_options(settings, job.job, work / "archive", work / "tmp"),
@@ -95,19 +105,43 @@ def verify(settings: Settings, job: JobSettings, time: str | None) -> list[str]:
             target_url(settings, job.job),
             str(job.source.resolve()),
         ]
-        ended = _run(settings, job, arguments, output)
-        if ended.stopped is not None or ended.exit_code != _DIFFERENCES:
+        ended = _run(settings, job, arguments, work / "output", look)
+        # The same exit code means other trouble as well.
+        if ended.stopped is not None or ended.exit_code != _DIFFERENCES or not differences:
             _succeed(settings, ended)
-            return []
-        said = _output(output)
-        differences = [line for line in said if "Difference found" in line]
-        if not differences:  # the same exit code means other trouble as well
-            _succeed(settings, ended)
-        return [re.sub(r"^.*Difference found: ", "", line) for line in differences]
+    return differences
 
 
-def pass_through(settings: Settings, job: JobSettings, arguments: tuple[str, ...]) -> tuple[int, list[str]]:
-    """Runs duplicity with ``arguments``: its exit code, and what it said.
+def rehearse_set(settings: Settings, job: JobSettings, kind: str) -> dict[str, float]:
+    """Has duplicity go through the source as for a backup of ``kind``; its statistics. Nothing is stored."""
+    numbers: dict[str, float] = {}
+
+    def on_event(event: Event) -> None:
+        if event["event"] == "statistics":
+            numbers.update(event["numbers"])
+
+    with reading_place(settings, job) as work:
+        arguments = [
+            kind,
+            "--dry-run",
+            *common_options(settings, job.job, work / "archive", work / "tmp"),
+            "--allow-source-mismatch",
+            *selection_options(settings, job, job.source.resolve()),
+            str(job.source.resolve()),
+            target_url(settings, job.job),
+        ]
+        _succeed(settings, _run(settings, job, arguments, work / "output", on_event=on_event))
+    return numbers
+
+
+def pass_through(
+    settings: Settings,
+    job: JobSettings,
+    arguments: tuple[str, ...],
+    on_line: Callable[[str], None],
+    on_error: Callable[[str], None],
+) -> int:
+    """Runs duplicity with ``arguments`` and passes on what it says as it comes; its exit code.
 
     Prefixes, folders and backend are filled in after the first word, the command. Where the word ``TARGET``
     stands among the arguments goes the job's place; without that word it goes to the end.
@@ -118,17 +152,18 @@ def pass_through(settings: Settings, job: JobSettings, arguments: tuple[str, ...
     command, *rest = (target if word == TARGET else word for word in arguments)
     if target not in rest:
         rest.append(target)
-    with _workplace(settings, job) as work:
+    with reading_place(settings, job) as work:
         common = common_options(settings, job.job, work / "archive", work / "tmp")
-        output = work / "output"
-        ended = _run(settings, job, [command, *common, *rest], output)
+        ended = _run(settings, job, [command, *common, *rest], work / "output", on_line)
         if ended.stopped is not None:
             raise ended.stopped
-        return ended.exit_code, _output(output)
+        for line in ended.errors:
+            on_error(_plain(line))
+        return ended.exit_code
 
 
 @contextmanager
-def _workplace(settings: Settings, job: JobSettings) -> Iterator[Path]:
+def reading_place(settings: Settings, job: JobSettings) -> Iterator[Path]:
     """A folder of its own, with the signatures and manifests of finished sets that are here already."""
     duplicity_process.require_gpg()
     cache = settings.job_cache(job.job)
@@ -146,14 +181,22 @@ def _workplace(settings: Settings, job: JobSettings) -> Iterator[Path]:
         yield work
 
 
-def _run(settings: Settings, job: JobSettings, arguments: list[str], output: Path) -> Ended:
+def _run(
+    settings: Settings,
+    job: JobSettings,
+    arguments: list[str],
+    output: Path,
+    on_line: Callable[[str], None] | None = None,
+    on_event: Callable[[Event], None] = lambda _event: None,
+) -> Ended:
     return duplicity_process.run(
         ChildPlan(url=settings.url, job=job.job),
         arguments,
         token=token_of(settings),
         passphrase=passphrase_of(settings),
         log_file=output,
-        on_event=lambda _event: None,
+        on_event=on_event,
+        on_line=on_line and (lambda line: on_line(_plain(line))),
     )
 
 
@@ -163,7 +206,6 @@ def _succeed(settings: Settings, ended: Ended) -> None:
         raise problem
 
 
-def _output(path: Path) -> list[str]:
-    """What duplicity wrote, without our own heading and without the time before each line."""
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[1:]
-    return [re.sub(r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[,.]?\d* ", "", line) for line in lines]
+def _plain(line: str) -> str:
+    """A line of duplicity's without the time before it."""
+    return re.sub(r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[,.]?\d* ", "", line)

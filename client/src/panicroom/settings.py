@@ -13,6 +13,7 @@ import os
 import re
 import sys
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import urlsplit
@@ -21,6 +22,7 @@ import platformdirs
 
 from panicroom.compression import Compress
 from panicroom.exit_codes import ExitCode, Problem
+from panicroom.policy import NEVER, parse_period
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -53,6 +55,9 @@ source = {source}
 # What to leave out, in duplicity's own syntax: a file of "- pattern" and "+ pattern" lines, relative to
 # this folder.
 # filelist = "exclude.txt"
+# A new full backup when the newest is as old as this, such as "90d", "12w", "6m" or "1y". It uploads everything
+# again: right for what changes a lot, and not for photos.
+# full_every = "never"
 """
 
 
@@ -102,11 +107,13 @@ def places() -> Places:
 
 @dataclass(frozen=True)
 class JobSettings:
-    """One job: its source folder, and the file of include and exclude lines if there is one."""
+    """One job: its source folder, the file of include and exclude lines if there is one, and how old a full
+    backup may get (None: as old as one likes)."""
 
     job: str
     source: Path
     filelist: Path | None = None
+    full_every: timedelta | None = None
 
 
 @dataclass(frozen=True)
@@ -198,6 +205,7 @@ def _checked(data: dict[str, Any], where: Places) -> Settings:
                 job=name,
                 source=Path(setting(table, "source", str)).expanduser(),
                 filelist=where.config / Path(filelist).expanduser() if filelist else None,
+                full_every=_period(setting(table, "full_every", str, NEVER), path),
             )
         )
     if not jobs:
@@ -228,6 +236,16 @@ def _checked(data: dict[str, Any], where: Places) -> Settings:
         jobs=tuple(jobs),
         places=where,
     )
+
+
+def _period(text: str, path: Path) -> timedelta | None:
+    try:
+        return parse_period(text)
+    except ValueError:
+        raise Problem(
+            f'{path}: full_every must be "never", or a period such as "90d", "12w", "6m" or "1y"',
+            ExitCode.SETTINGS,
+        ) from None
 
 
 def write_settings(where: Places, url: str, machine: str, secrets: str, sources: dict[str, Path]) -> None:

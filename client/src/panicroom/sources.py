@@ -1,47 +1,124 @@
-"""A look at the source before a backup: a folder that is gone or empty must not become a good backup."""
+"""A look at the source before a backup: a folder that is gone, empty or much smaller than it was must not
+become a good backup without a word."""
 
 # SPDX-License-Identifier: GPL-2.0-or-later
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from panicroom.exit_codes import ExitCode, Problem
+from panicroom.settings import JobSettings, write_private
+
+_EXCLUDED, _INCLUDED, _LOOK_INSIDE = 0, 1, 2
+"""What duplicity's selection functions answer; None means that another one has to say."""
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What lies under the source, before any exclusion: entries that are no folders, and their bytes."""
+    """What is to be backed up: entries that are no folders, and their bytes."""
 
     files: int
     bytes: int
 
 
+class _Entry:
+    """A path as duplicity's selection functions see it."""
+
+    __slots__ = ("_folder", "uc_name")
+
+    def __init__(self, path: str, folder: bool) -> None:
+        self.uc_name, self._folder = path, folder
+
+    def isdir(self) -> bool:
+        return self._folder
+
+
+class Selection:
+    """duplicity's own rules, asked without duplicity's walk: a list may exclude most of a large disk."""
+
+    def __init__(self, source: Path, filelist: Path | None, own_folders: tuple[Path, ...] = ()) -> None:
+        """``source`` with its links resolved. Raises ``Problem`` for a list that duplicity would not take."""
+        self._own = {os.fspath(folder) for folder in own_folders}
+        self._rules = _rules(source, filelist) if filelist is not None else []
+
+    def __call__(self, path: str, folder: bool) -> int:
+        """Whether a path is excluded, included, or a folder to be looked into."""
+        if path in self._own:
+            return _EXCLUDED
+        if not self._rules:
+            return _INCLUDED
+        entry, look = _Entry(path, folder), False
+        for rule in self._rules:
+            verdict = rule(entry)
+            if verdict == _LOOK_INSIDE:
+                look = True
+            elif verdict is not None:
+                return _LOOK_INSIDE if look and verdict == _EXCLUDED else int(verdict)
+        return _LOOK_INSIDE if look else _INCLUDED
+
+
+def _rules(source: Path, filelist: Path) -> list[Callable[[_Entry], int | None]]:
+    from duplicity import globmatch, selection  # takes a moment
+    from duplicity.path import Path as DuplicityPath
+
+    try:
+        lines = filelist.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        said = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise Problem(f"the file list {filelist} cannot be read: {said}", ExitCode.SETTINGS) from None
+    authority = selection.Select(DuplicityPath(os.fsencode(source)))
+    rules: list[Callable[[_Entry], int | None]] = []
+    for number, raw in enumerate(lines, start=1):
+        pattern, include = authority.filelist_sanitise_line(raw, _EXCLUDED)
+        if not pattern:
+            continue
+        try:
+            rules.append(authority.general_get_sf(pattern, include))
+        except globmatch.FilePrefixError:
+            why = f"{pattern} cannot match anything below {source}; begin it with ** or with that folder"
+            raise Problem(f"{filelist}, line {number}: {why}", ExitCode.SETTINGS) from None
+        except (globmatch.GlobbingError, re.error) as error:
+            raise Problem(f"{filelist}, line {number}: {error}", ExitCode.SETTINGS) from None
+    if rules and not getattr(rules[-1], "exclude", True):
+        why = "the last line includes, which changes nothing; end the list with - **"
+        raise Problem(f"{filelist}: {why}", ExitCode.SETTINGS)
+    return rules
+
+
 def survey(
-    source: Path, on_file: Callable[[str, os.stat_result], None] = lambda _path, _status: None
+    source: Path,
+    on_file: Callable[[str, os.stat_result], None] = lambda _path, _status: None,
+    selection: Callable[[str, bool], int] = lambda _path, _folder: _INCLUDED,
 ) -> Survey:
-    """Counts the source; a Problem if it is missing, unreadable, or holds nothing.
+    """Counts what ``selection`` leaves of the source; a Problem if it is missing, unreadable, or holds nothing.
 
     ``on_file`` gets the path and the status of each entry counted, so that nobody has to walk a second time.
     """
     if not source.is_dir():
         raise Problem(f"the source {source} is not there; is its disk attached?", ExitCode.SOURCE)
     try:
-        next(os.scandir(source), None)
+        empty = next(os.scandir(source), None) is None
     except OSError as error:
         raise Problem(f"the source {source} cannot be read: {error.strerror}", ExitCode.SOURCE) from None
     files = size = 0
-    folders = [os.fspath(source)]
+    folders = [os.fspath(source.resolve())]  # what duplicity is given, and its patterns mean
     while folders:
         try:
             with os.scandir(folders.pop()) as entries:
                 for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
+                    folder = entry.is_dir(follow_symlinks=False)
+                    verdict = selection(entry.path, folder)
+                    if folder and verdict != _EXCLUDED:
                         folders.append(entry.path)
-                    else:
+                    elif not folder and verdict == _INCLUDED:
                         files += 1
                         status = _status(entry)
                         if status is not None:
@@ -50,8 +127,9 @@ def survey(
         except OSError:
             continue  # duplicity meets it again and counts it as skipped
     if files == 0:
+        why = "is empty" if empty else "holds no file, or the file list leaves none"
         raise Problem(
-            f"the source {source} is empty; nothing was backed up, so that the stored files stay the newest",
+            f"the source {source} {why}; nothing was backed up, so that the stored files stay the newest",
             ExitCode.SOURCE,
         )
     return Survey(files, size)
@@ -62,3 +140,38 @@ def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
         return entry.stat(follow_symlinks=False)
     except OSError:
         return None
+
+
+class SourceMemory:
+    """``source.json``: what the last good backup found in this source, under the same file list."""
+
+    def __init__(self, state: Path, job: JobSettings) -> None:
+        self._path = state / "source.json"
+        self._job = job
+
+    def check(self, found: Survey) -> None:
+        """A Problem if half of the files, or more, are gone: a disk that is not attached, or folders that the
+        system hides, and rarely what somebody wanted."""
+        before = self._recall()
+        if before is not None and found.files * 2 <= before.files:
+            raise Problem(
+                f"the source {self._job.source} has {found.files} files, and had {before.files} at the last backup; "
+                "is a disk missing, or a folder hidden? If it is meant: panicroom backup --accept-smaller",
+                ExitCode.SMALLER,
+            )
+
+    def keep(self, found: Survey) -> None:
+        write_private(self._path, json.dumps({**self._scope(), **dataclasses.asdict(found)}) + "\n")
+
+    def _recall(self) -> Survey | None:
+        try:
+            kept = json.loads(self._path.read_text(encoding="utf-8"))
+            same = {key: kept[key] for key in self._scope()} == self._scope()
+            return Survey(kept["files"], kept["bytes"]) if same else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def _scope(self) -> dict[str, str]:
+        """With another folder or another list the numbers do not compare."""
+        listed = self._job.filelist.read_bytes() if self._job.filelist else b""
+        return {"source": str(self._job.source), "filelist": hashlib.sha256(listed).hexdigest()}

@@ -1,0 +1,65 @@
+"""What this machine must have before a backup starts: room for volumes, and enough files open at once.
+
+A run that starts without them fails hours later; the doctor looks at the same things at any time.
+"""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import shutil
+from pathlib import Path
+
+from panicroom.exit_codes import ExitCode, Problem
+from panicroom.settings import Settings
+
+FEW_FILES = 1024
+"""duplicity opens a file for each earlier set of a chain, and refuses to start below this."""
+
+_ENOUGH_FILES = 8192
+_SPARE_VOLUMES = 3
+"""Volumes that lie on the disk beside those on their way: one being made, one being encrypted, one ready."""
+
+
+def check_space(settings: Settings) -> str:
+    """How much room there is, as a sentence; a ``Problem`` if it is too little or cannot be written to.
+
+    Volumes are made and wait in one folder of the cache: at most ``upload_threads`` + 2 wait.
+    """
+    for place in (settings.places.cache, settings.places.state):
+        if not os.access(_existing(place), os.W_OK):
+            raise Problem(f"{place} cannot be written; is it another user's?", ExitCode.SPACE)
+    needed = (settings.upload_threads + 2 + _SPARE_VOLUMES) * settings.volume_mb * 2**20
+    folder = _existing(settings.places.cache)
+    free = shutil.disk_usage(folder).free
+    said = f"{free // 2**20} MB free in {folder}"
+    if free < needed:
+        raise Problem(
+            f"{said}, {needed // 2**20} MB needed; make room, or set PANICROOM_CACHE_DIR", ExitCode.SPACE
+        )
+    return said
+
+
+def allow_open_files() -> None:
+    """Raises this process's limit as far as is useful; a ``Problem`` if that is not enough for duplicity."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _ENOUGH_FILES if hard == resource.RLIM_INFINITY else min(_ENOUGH_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            soft = wanted
+    if soft != resource.RLIM_INFINITY and soft < FEW_FILES:
+        raise Problem(
+            f"only {soft} files may be open at once, duplicity needs {FEW_FILES}; raise the limit "
+            f"(ulimit -Hn, or LimitNOFILE in a systemd unit)",
+            ExitCode.SPACE,
+        )
+
+
+def _existing(folder: Path) -> Path:
+    while not folder.exists():
+        folder = folder.parent
+    return folder

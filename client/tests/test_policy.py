@@ -1,0 +1,193 @@
+"""What a backup decides before it begins: whether it may, what belongs to it, and full or incremental."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from laptop import Laptop
+from panicroom.exit_codes import ExitCode, Problem
+from panicroom.policy import kind_by_policy, parse_period
+from panicroom.settings import JobSettings
+from panicroom.sources import Selection, SourceMemory, Survey, survey
+from test_commands import one_clear_line
+
+NOW = datetime(2026, 11, 22, 20, 50, tzinfo=timezone.utc)
+FULL = "full.20260822T205000Z"  # 92 days before
+INCREMENT = "inc.20260822T205000Z.to.20261121T205000Z"
+
+
+@pytest.mark.parametrize(
+    ("sets", "days", "kind"),
+    [
+        ([], None, "full"),
+        ([], 90, "full"),
+        ([FULL, INCREMENT], None, "incremental"),
+        ([FULL, INCREMENT], 93, "incremental"),
+        ([FULL, INCREMENT], 92, "full"),
+        ([FULL, "full.20261121T205000Z"], 90, "incremental"),
+        ([INCREMENT], 90, "full"),
+    ],
+)
+def test_a_full_backup_is_due_when_there_is_none_or_when_the_newest_is_old(
+    sets: list[str], days: int | None, kind: str
+) -> None:
+    assert kind_by_policy(sets, timedelta(days=days) if days else None, NOW) == kind
+
+
+@given(st.integers(1, 99_999), st.sampled_from("dwmyDWMY"))
+def test_periods_count_days(count: int, unit: str) -> None:
+    period = parse_period(f"{count}{unit}")
+    assert period == timedelta(days=count) * {"d": 1, "w": 7, "m": 30, "y": 365}[unit.lower()]
+
+
+@pytest.mark.parametrize("text", ["0d", "90", "d", "-1d", "1.5y", "90 d", "Never", "1h"])
+def test_what_is_no_period_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(text)):
+        parse_period(text)
+
+
+@pytest.fixture
+def enrolled(laptop: Laptop) -> Laptop:
+    for number in range(10):
+        (laptop.source / f"file-{number}").write_text("content")
+    laptop.enrol()
+    return laptop
+
+
+def set_in_job(laptop: Laptop, line: str) -> None:
+    settings = laptop.home / "config" / "panicroom.toml"
+    key = line.split(" ")[0]
+    settings.write_text(re.sub(rf"(?m)^#? ?{key} = .*$", line, settings.read_text()))
+
+
+def test_a_wrong_period_is_named(enrolled: Laptop) -> None:
+    set_in_job(enrolled, 'full_every = "often"')
+    one_clear_line(enrolled.run("backup"), ExitCode.SETTINGS, "full_every", '"90d"')
+
+
+def age(laptop: Laptop, days: int) -> None:
+    """Makes what is stored so much older, and leaves nothing of it on the laptop."""
+    stamp = re.compile(r"\d{8}T\d{6}Z")
+
+    def older(match: re.Match[str]) -> str:
+        then = datetime.strptime(match.group(), "%Y%m%dT%H%M%SZ") - timedelta(days=days)
+        return then.strftime("%Y%m%dT%H%M%SZ")
+
+    objects = laptop.service.objects
+    laptop.service.objects = {stamp.sub(older, key): stored for key, stored in objects.items()}
+    shutil.rmtree(laptop.home / "cache")
+
+
+def test_full_every_has_its_effect_on_the_backup(enrolled: Laptop) -> None:
+    enrolled.succeed("backup")
+    age(enrolled, 100)
+    set_in_job(enrolled, 'full_every = "101d"')
+    (enrolled.source / "file-0").write_text("changed")
+    assert "system: incremental backup done" in enrolled.succeed("backup")
+    set_in_job(enrolled, 'full_every = "3m"')
+    assert "system: full backup done" in enrolled.succeed("backup")
+    assert [run["kind"] for run in enrolled.service.runs] == ["full", "incremental", "full"]
+
+
+def test_a_source_that_lost_half_its_files_is_not_backed_up(enrolled: Laptop) -> None:
+    enrolled.succeed("backup")
+    for number in range(4):
+        (enrolled.source / f"file-{number}").unlink()
+    enrolled.succeed("backup")
+    for number in range(4, 7):
+        (enrolled.source / f"file-{number}").unlink()
+    for arguments in (["backup"], ["backup", "--dry-run"], ["backup", "full"]):
+        ended = enrolled.run(*arguments)
+        one_clear_line(ended, ExitCode.SMALLER, "3 files", "had 6", "--accept-smaller")
+    assert len(enrolled.service.runs) == 2
+    enrolled.succeed("backup", "--accept-smaller")
+    enrolled.succeed("backup")
+
+
+def test_another_folder_or_another_list_is_not_compared(tmp_path: Path) -> None:
+    job = JobSettings("system", tmp_path)
+    SourceMemory(tmp_path, job).keep(Survey(10, 10))
+    with pytest.raises(Problem):
+        SourceMemory(tmp_path, job).check(Survey(5, 5))
+    SourceMemory(tmp_path, job).check(Survey(6, 1))
+    SourceMemory(tmp_path, JobSettings("system", tmp_path / "other")).check(Survey(1, 1))
+    (tmp_path / "list").write_text("- **/x\n")
+    SourceMemory(tmp_path, JobSettings("system", tmp_path, tmp_path / "list")).check(Survey(1, 1))
+
+
+def test_only_what_is_to_be_backed_up_is_counted(enrolled: Laptop) -> None:
+    (enrolled.source / "caches").mkdir()
+    (enrolled.source / "caches" / "large").write_bytes(b"x" * 100_000)
+    set_in_job(enrolled, 'filelist = "exclude.txt"')
+    (enrolled.home / "config" / "exclude.txt").write_text(f"- {enrolled.source}/caches\n")
+    enrolled.succeed("backup")
+    run = enrolled.service.runs[0]
+    assert (run["source_files"], run["source_bytes"]) == (10, 70)
+    (enrolled.home / "config" / "exclude.txt").write_text("- **\n")
+    one_clear_line(enrolled.run("backup"), ExitCode.SOURCE, "file list")
+
+
+LISTS = [
+    "- **/.cache\n- **/*.o\n",
+    "+ {root}/home/anna\n- **\n",
+    "- {root}/home/anna/tmp\n+ {root}/home/anna\n+ **/*.txt\n- **\n",
+    "+ **/keep\n- {root}/home\n",
+    "# nothing but\n\n- ignorecase:**/BUILD\n",
+    "'{root}/home/bob'\n",
+    "- {root}/home/*/tmp\n+ {root}/home/a*\n- {root}/**\n",
+]
+
+
+TREE = [
+    *("home/anna/a.txt", "home/anna/tmp/b.txt", "home/anna/.cache/c", "home/anna/x/keep"),
+    *("home/bob/d.o", "home/bob/keep", "home/bob/tmp/e.txt", "home/build/f", "etc/g.txt", "etc/build/h"),
+]
+
+
+@pytest.mark.parametrize("text", LISTS)
+def test_the_count_agrees_with_duplicitys_own_walk(tmp_path: Path, text: str) -> None:
+    from duplicity import log, selection
+    from duplicity.path import Path as DuplicityPath
+
+    root = tmp_path / "root"
+    for name in TREE:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    filelist = tmp_path / "list"
+    filelist.write_text(text.format(root=root))
+
+    log.setup()
+    walk = selection.Select(DuplicityPath(os.fsencode(root)))
+    with filelist.open() as file:
+        walk.add_filelist(file, 0, "list")
+    expected = sorted(path.uc_name for path in walk.set_iter() if not path.isdir())
+
+    counted: list[str] = []
+    survey(root, lambda path, _status: counted.append(path), Selection(root, filelist))
+    assert sorted(counted) == expected
+
+
+def test_a_dry_run_says_what_a_backup_would_do_and_stores_nothing(enrolled: Laptop) -> None:
+    said = enrolled.succeed("backup", "--dry-run")
+    assert "system: full backup: 11 new, 0 changed, 0 deleted" in said
+    assert enrolled.service.objects == {}
+    assert enrolled.service.runs == []
+    assert not enrolled.archive.exists()
+    enrolled.succeed("backup")
+    before = dict(enrolled.service.objects)
+    (enrolled.source / "file-3").write_text("changed")
+    (enrolled.source / "file-4").unlink()
+    said = enrolled.succeed("backup", "--dry-run")
+    assert "9 files" in said
+    assert "system: incremental backup: 1 new, 1 changed, 1 deleted; nothing was stored" in said
+    assert enrolled.service.objects == before
+    assert len(enrolled.service.runs) == 1
+    assert "system: incremental backup done: 1 new, 1 changed, 1 deleted" in enrolled.succeed("backup")

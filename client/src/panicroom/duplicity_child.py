@@ -12,6 +12,7 @@ What is changed in duplicity 3.2.1, and why (resume.py has the whole story):
   and an increment does not read them as if they were an earlier set's (``SignatureChain.get_fileobjs``);
   ``diffdir.collate2iters``, the one place where all files pass, drops what the kept volumes hold
   already and what has changed since the set began.
+- ``gpg.GPGFile`` starts the gpg of the next file while this one is written (gpg_ahead.py).
 - ``os.execve`` ends the process, for the client to look at the bucket again and start another.
 """
 
@@ -33,6 +34,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from panicroom import gpg_ahead
 from panicroom.events import Events
 from panicroom.exit_codes import ExitCode
 from panicroom.journal import Journal, MadeVolume
@@ -160,6 +162,7 @@ class _Watch:
         self._signatures: Any = None
         self._signatures_before = 0
         self._manifest: Any = None
+        self._end_spare_gpg: Callable[[], None] = lambda: None
 
     def install(self) -> None:
         """Puts everything in; once, before duplicity runs."""
@@ -177,6 +180,7 @@ class _Watch:
         diffdir.DirDelta_WriteSig = watched_delta
         dup_temp.get_fileobj_duppath = watched_open
         self._steer_resume()
+        self._end_spare_gpg = gpg_ahead.install()
 
     def _steer_resume(self) -> None:
         from duplicity import config, diffdir, dup_collections, dup_main
@@ -253,7 +257,7 @@ class _Watch:
             uploader=uploader,
             journal=self._journal,
             before_volume=self._made,
-            at_end=self._report,
+            at_end=self._at_end,
         )
 
     def _made(self, name: str) -> None:
@@ -323,9 +327,10 @@ class _Watch:
         if has_changed(path, point.began_at, point.open_identity):
             raise self._events.stop(ExitCode.START_AGAIN, "the open file has changed")
 
-    def _report(self) -> None:
+    def _at_end(self) -> None:
         from duplicity import diffdir
 
+        self._end_spare_gpg()
         if diffdir.stats is not None:
             numbers = {
                 name: value

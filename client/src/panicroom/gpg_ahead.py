@@ -1,0 +1,80 @@
+"""Starts the gpg of the next file while this one is written.
+
+Before it takes any bytes, gpg stretches the passphrase: on purpose that costs a quarter of a second, for each
+file anew. duplicity would stand still for as long; here the time passes on another processor. The stretching
+itself stays as gpg wants it.
+"""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+class _Spare:
+    """The gpg that waits for whoever writes next; there is one at a time."""
+
+    def __init__(self) -> None:
+        self._file: Any = None
+        self._profile: Any = None
+
+    def keep(self, file: Any, profile: Any) -> None:
+        self._file, self._profile = file, profile
+
+    def take(self, name: bytes, profile: Any) -> Any:
+        """It, writing to ``name`` from now on; None if it is not at hand or not of use, and then it is ended."""
+        if self._file is not None and self._profile is profile:
+            with contextlib.suppress(OSError):
+                _path(self._file).replace(os.fsdecode(name))
+                file, self._file = self._file, None
+                return file
+        self.end()
+        return None
+
+    def end(self) -> None:
+        if self._file is None:
+            return
+        file, self._file = self._file, None
+        os.kill(file.gpg_process.pid, signal.SIGKILL)
+        file.gpg_process.thread.join()
+        file.gpg_input.close()
+        file.stderr_fp.close()
+        _path(file).unlink()
+
+
+def install() -> Callable[[], None]:
+    """Puts it into ``duplicity.gpg``; what it gives ends the gpg that nobody has asked for, at the end."""
+    from duplicity import gpg, path
+
+    usual: Any = gpg.GPGFile
+    spare = _Spare()
+
+    class FileAhead(usual):  # type: ignore[misc]  # duplicity carries no types
+        """A file for or from gpg, as duplicity uses it; one to be written takes over the process at hand."""
+
+        def __init__(self, encrypt: bool, encrypt_path: Any, profile: Any) -> None:
+            at_hand = spare.take(encrypt_path.name, profile) if encrypt else None
+            if at_hand is None:
+                super().__init__(encrypt, encrypt_path, profile)
+            else:
+                self.__dict__.update(at_hand.__dict__)
+                self.name = encrypt_path
+            if encrypt:
+                # duplicity has them inherited: a second gpg would hold the first one's input open.
+                os.set_inheritable(self.gpg_input.fileno(), False)
+                following = usual(True, path.Path(encrypt_path.name + b".next"), profile)
+                os.set_inheritable(following.gpg_input.fileno(), False)
+                spare.keep(following, profile)
+
+    gpg.GPGFile = FileAhead
+    return spare.end
+
+
+def _path(file: Any) -> Path:
+    return Path(os.fsdecode(file.name.name))

@@ -14,6 +14,7 @@ from panicroom import uploader as uploader_module
 from panicroom import wire
 from panicroom.api import Api, ApiError
 from panicroom.journal import Journal
+from panicroom.line import RateLimit
 from panicroom.uploader import Uploader
 
 SECRET_SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -44,13 +45,15 @@ def api(service: FakeService) -> Api:
 class Desk:
     """An uploader at work in a folder of its own."""
 
-    def __init__(self, service: FakeService, api: Api, folder: Path, threads: int = 3) -> None:
+    def __init__(
+        self, service: FakeService, api: Api, folder: Path, threads: int = 3, limit: RateLimit | None = None
+    ) -> None:
         run = api.start_run("system", wire.RunStart("full", "2026-11-22T21:33:47Z")).run
         self.journal = Journal(folder / "journal.jsonl")
         self.spool = folder / "spool"
         self.spool.mkdir()
         self.folder, self.service = folder, service
-        self.uploader = Uploader(api, "system", run, self.journal, self.spool, threads)
+        self.uploader = Uploader(api, "system", run, self.journal, self.spool, threads, limit)
 
     def hand_over(self, number: int, size: int = 50_000) -> bytes:
         data = bytes([number]) * size
@@ -91,6 +94,15 @@ def test_the_spool_is_bounded(desk: Desk) -> None:
     feeder.join()
     desk.uploader.wait()
     assert most == [4]
+
+
+def test_uploads_are_slowed_down_to_the_limit(service: FakeService, api: Api, tmp_path: Path) -> None:
+    desk = Desk(service, api, tmp_path, limit=RateLimit(400_000))
+    began = time.monotonic()
+    for number in range(1, 5):
+        desk.hand_over(number)
+    desk.uploader.wait()
+    assert 0.3 < time.monotonic() - began < 5
 
 
 def test_files_that_are_ready_together_share_a_request(desk: Desk) -> None:

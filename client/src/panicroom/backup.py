@@ -220,6 +220,7 @@ class _Backup:
             journal=str(self._journal.path),
             spool=str(self._cache / "spool"),
             upload_threads=self._settings.upload_threads,
+            max_upload_rate=self._settings.max_upload_rate,
             resume=None if resume is None else ResumePoint.after(resume.last_kept),
         )
 

@@ -70,6 +70,7 @@ class ChildPlan:
     journal: str | None = None
     spool: str | None = None
     upload_threads: int = 4
+    max_upload_rate: int | None = None
     resume: ResumePoint | None = None
     events_descriptor: int | None = None
     lock_descriptor: int | None = None
@@ -232,6 +233,7 @@ class _Watch:
     def make_backend(self, parsed_url: Any) -> Any:
         from panicroom.api import RUNNING_SECONDS, Api
         from panicroom.duplicity_backend import ServiceBackend
+        from panicroom.line import RateLimit
         from panicroom.uploader import Uploader
 
         plan = self._plan
@@ -245,6 +247,7 @@ class _Watch:
                 self._journal,
                 Path(plan.spool),
                 plan.upload_threads,
+                RateLimit(plan.max_upload_rate),
                 on_sent=lambda count: self._events.send("sent", bytes=count),
                 on_stored=lambda file: self._events.send("stored", name=file.name, size=file.size),
             )

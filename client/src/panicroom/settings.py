@@ -22,6 +22,7 @@ import platformdirs
 
 from panicroom.compression import Compress
 from panicroom.exit_codes import ExitCode, Problem
+from panicroom.line import parse_rate
 from panicroom.policy import NEVER, parse_period
 
 if sys.version_info >= (3, 11):
@@ -43,8 +44,10 @@ secrets = {secrets}
 [upload]
 # Size of one volume in MB (2^20 bytes). 25 suits a home folder, 200 suits photos.
 volume_mb = 25
-# Volumes on their way at the same time.
-upload_threads = 4
+# At most so many volumes on their way at the same time; more than four only while more carry more.
+upload_threads = 12
+# No more than so much a second, such as "500KB" or "2MB".
+# max_upload_rate = "2MB"
 # Whether gpg compresses: "always", "never", or "auto" to try a sample of the source (photos do not get smaller).
 compress = "auto"
 """
@@ -125,6 +128,7 @@ class Settings:
     secrets: str
     volume_mb: int
     upload_threads: int
+    max_upload_rate: int | None  # bytes a second
     compress: Compress
     jobs: tuple[JobSettings, ...]
     places: Places
@@ -211,12 +215,13 @@ def _checked(data: dict[str, Any], where: Places) -> Settings:
     if not jobs:
         raise Problem(f"{path}: there is no job; add a table [jobs.system]", ExitCode.SETTINGS)
     volume_mb = setting(upload, "volume_mb", int, 25)
-    upload_threads = setting(upload, "upload_threads", int, 4)
+    upload_threads = setting(upload, "upload_threads", int, 12)
     if not 1 <= volume_mb <= 1000 or not 1 <= upload_threads <= 32:
         raise Problem(
             f"{path}: volume_mb must be between 1 and 1000, upload_threads between 1 and 32",
             ExitCode.SETTINGS,
         )
+    rate = setting(upload, "max_upload_rate", str, "") if "max_upload_rate" in upload else None
     compress = setting(upload, "compress", str, "auto")
     if compress not in get_args(Compress):
         raise Problem(f'{path}: compress must be "auto", "always" or "never"', ExitCode.SETTINGS)
@@ -232,6 +237,7 @@ def _checked(data: dict[str, Any], where: Places) -> Settings:
         secrets=store,
         volume_mb=volume_mb,
         upload_threads=upload_threads,
+        max_upload_rate=_rate(rate, path),
         compress=compress,
         jobs=tuple(jobs),
         places=where,
@@ -246,6 +252,13 @@ def _period(text: str, path: Path) -> timedelta | None:
             f'{path}: full_every must be "never", or a period such as "90d", "12w", "6m" or "1y"',
             ExitCode.SETTINGS,
         ) from None
+
+
+def _rate(text: str | None, path: Path) -> int | None:
+    try:
+        return parse_rate(text) if text is not None else None
+    except ValueError as error:
+        raise Problem(f"{path}: max_upload_rate {error}", ExitCode.SETTINGS) from None
 
 
 def write_settings(where: Places, url: str, machine: str, secrets: str, sources: dict[str, Path]) -> None:

@@ -24,6 +24,7 @@ import httpx
 
 from panicroom.api import RUNNING_SECONDS, UNREACHABLE, Api, ApiError, reason, waits
 from panicroom.journal import Journal, StoredFile
+from panicroom.line import Growth, RateLimit
 from panicroom.names import parse_name
 from panicroom.wire import (
     MAX_FILES_PER_REQUEST,
@@ -100,7 +101,10 @@ class PermitDesk:
 
 
 class Uploader:
-    """Stores files of one job's run. Methods raise ``ApiError``; they are called from duplicity's thread."""
+    """Stores files of one job's run. Methods raise ``ApiError``; they are called from duplicity's thread.
+
+    ``threads`` is the most that upload at once.
+    """
 
     def __init__(
         self,
@@ -110,32 +114,44 @@ class Uploader:
         journal: Journal,
         spool: Path,
         threads: int,
+        limit: RateLimit | None = None,
         on_sent: Callable[[int], None] = lambda _bytes: None,
         on_stored: Callable[[StoredFile], None] = lambda _file: None,
     ) -> None:
         self._desk = PermitDesk(api, job, run)
         self._journal = journal
         self._spool = spool
+        self._limit = limit or RateLimit(None)
         self._on_sent, self._on_stored = on_sent, on_stored
         self._http = httpx.Client(
             timeout=httpx.Timeout(60.0, connect=15.0),
             limits=httpx.Limits(max_connections=threads + 1, max_keepalive_connections=threads + 1),
         )
         self._queue: queue.SimpleQueue[tuple[Path, str]] = queue.SimpleQueue()
+        self._growth = Growth(threads)
         # One being made by duplicity comes on top: at most threads + 2 volumes are on disk.
-        self._slots = threading.BoundedSemaphore(threads + 1)
+        self._slots = threading.Semaphore(self._growth.threads + 1)
+        self._sent_bytes = 0
         self._changed = threading.Condition()
         self._sizes: dict[str, int] = {}
         self._pending: set[str] = set()
         self._failure: ApiError | None = None
-        for number in range(threads):
+        self._start(self._growth.threads)
+
+    def _start(self, count: int) -> None:
+        for _ in range(count):
             # Daemons: a process that has to end does not wait for an upload.
-            threading.Thread(target=self._work, name=f"upload-{number + 1}", daemon=True).start()
+            threading.Thread(target=self._work, daemon=True).start()
 
     def hand_over(self, source: Path, name: str) -> None:
         """Takes a volume into the spool; returns before it is stored. ``source`` may be deleted then."""
+        self._growth.begins_to_wait()
         while not self._slots.acquire(timeout=0.2):
             self.raise_failure()
+            more = self._growth.added(time.monotonic(), self._sent_bytes)
+            self._start(more)
+            if more:
+                self._slots.release(more)
         self.raise_failure()
         spooled = self._spool / name
         spooled.unlink(missing_ok=True)
@@ -258,8 +274,11 @@ class Uploader:
 
     def _chunks(self, path: Path) -> Iterator[bytes]:
         with path.open("rb") as file:
-            while chunk := file.read(_CHUNK_BYTES):
+            while chunk := file.read(self._limit.chunk_bytes(_CHUNK_BYTES)):
+                self._limit.take(len(chunk))
                 yield chunk
+                with self._changed:
+                    self._sent_bytes += len(chunk)
                 self._on_sent(len(chunk))
 
 

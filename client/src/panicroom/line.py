@@ -1,0 +1,108 @@
+"""How the line is used: no faster than the setting allows, and by as many uploads at once as pay."""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable
+
+SLOWEST_RATE = 16 * 1024
+"""Bytes a second. A volume of 25 MB takes half an hour then, and the lease is kept alive all the while."""
+
+_UNITS = {"KB": 2**10, "MB": 2**20, "GB": 2**30}
+
+FIRST_THREADS = 4
+"""They fill most lines. A line on which each connection has a limit of its own is filled by more."""
+
+_WINDOW_SECONDS = 1.0
+_BUFFERED_BYTES = 4 * 2**20
+"""So much a new connection takes at once without sending it: the largest buffer a socket usually has."""
+
+_GAIN = 1.1
+_TRY_AGAIN_SECONDS = 60.0
+
+
+def parse_rate(text: str) -> int:
+    """Bytes a second, of ``500KB`` or ``1.5 MB``; ``ValueError`` with what is wrong."""
+    match = re.fullmatch(r"(\d{1,6}(?:\.\d{1,3})?) ?([KMG]B)", text.strip(), re.ASCII)
+    if match is None:
+        raise ValueError('must be an amount each second, such as "500KB" or "2MB"')
+    rate = int(float(match.group(1)) * _UNITS[match.group(2)])
+    if rate < SLOWEST_RATE:
+        raise ValueError("must be at least 16KB")
+    return rate
+
+
+class RateLimit:
+    """A token bucket: all threads together send ``bytes_a_second``; None for as much as the line takes."""
+
+    def __init__(
+        self,
+        bytes_a_second: int | None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._rate = bytes_a_second
+        self._clock, self._sleep = clock, sleep
+        self._lock = threading.Lock()
+        self._free_at = clock()
+
+    def chunk_bytes(self, usual: int) -> int:
+        """How much to send at a time: an eighth of a second's worth, so that no connection falls silent long
+        enough (20 seconds) for S3 to close it, be they many."""
+        return usual if self._rate is None else max(1024, min(usual, self._rate // 8))
+
+    def take(self, size_bytes: int) -> None:
+        """Returns when so many bytes may be sent."""
+        if self._rate is None:
+            return
+        with self._lock:
+            # What was not used is not saved up.
+            begins_at = max(self._free_at, self._clock())
+            self._free_at = begins_at + size_bytes / self._rate
+        pause = begins_at - self._clock()
+        if pause > 0:
+            self._sleep(pause)
+
+
+class Growth:
+    """How many uploads run at once. Whoever waits for one to end asks; more are begun while more carry more.
+
+    Rates are compared a second each; what a new connection swallows at first is not counted.
+    """
+
+    def __init__(self, most_threads: int) -> None:
+        self.threads = min(FIRST_THREADS, most_threads)
+        self._most = most_threads
+        self._best_rate = 0.0
+        self._skip_until_bytes = 0
+        self._window: tuple[float, int] | None = None
+        self._not_before = 0.0
+
+    def begins_to_wait(self) -> None:
+        """Until now the uploads may have been idle at times."""
+        self._window = None
+
+    def added(self, now: float, sent_bytes: int) -> int:
+        """Threads to be added now, as ``sent_bytes`` have been sent in all; mostly none."""
+        if self.threads >= self._most or now < self._not_before or sent_bytes < self._skip_until_bytes:
+            return 0
+        if self._window is None:
+            self._window = now, sent_bytes
+            return 0
+        began_at, bytes_then = self._window
+        if now - began_at < _WINDOW_SECONDS:
+            return 0
+        rate = (sent_bytes - bytes_then) / (now - began_at)
+        self._window = None
+        if rate <= self._best_rate * _GAIN:
+            self._not_before = now + _TRY_AGAIN_SECONDS
+            return 0
+        self._best_rate = rate
+        more = min(self._most - self.threads, max(1, self.threads // 2))
+        self.threads += more
+        self._skip_until_bytes = sent_bytes + more * _BUFFERED_BYTES
+        return more

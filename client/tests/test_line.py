@@ -97,8 +97,8 @@ def test_a_far_line_gets_all_the_threads_there_may_be() -> None:
 
 @pytest.mark.parametrize("buffers", [0, MB, 4 * MB])
 def test_a_full_line_gets_few_more(buffers: int) -> None:
-    """A home's uplink is full with four: the first two more do not pay, and that is all."""
-    assert grown(12, connection=MB, line=2 * MB, seconds=50, buffers=buffers) == FIRST_THREADS + 2
+    """A home's uplink is full with four: the first four more do not pay, and that is all."""
+    assert grown(12, connection=MB, line=2 * MB, seconds=50, buffers=buffers) == 2 * FIRST_THREADS
 
 
 def test_never_more_than_allowed() -> None:
@@ -114,4 +114,4 @@ def test_idle_time_is_not_taken_for_a_slow_line() -> None:
     assert growth.added(0, 0) == 0
     growth.begins_to_wait()
     assert growth.added(60, 0) == 0
-    assert growth.added(61, 20 * MB) == 2
+    assert growth.added(61, 20 * MB) == 4

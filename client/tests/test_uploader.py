@@ -48,7 +48,7 @@ class Desk:
     def __init__(
         self, service: FakeService, api: Api, folder: Path, threads: int = 3, limit: RateLimit | None = None
     ) -> None:
-        run = api.start_run("system", wire.RunStart("full", "2026-11-22T21:33:47Z")).run
+        run = api.start_run("system", wire.RunStart("full", "2026-11-22T21:33:47Z", run="run-1")).run
         self.journal = Journal(folder / "journal.jsonl")
         self.spool = folder / "spool"
         self.spool.mkdir()

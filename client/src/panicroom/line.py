@@ -102,7 +102,7 @@ class Growth:
             self._not_before = now + _TRY_AGAIN_SECONDS
             return 0
         self._best_rate = rate
-        more = min(self._most - self.threads, max(1, self.threads // 2))
+        more = min(self._most - self.threads, self.threads)
         self.threads += more
         self._skip_until_bytes = sent_bytes + more * _BUFFERED_BYTES
         return more

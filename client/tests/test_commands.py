@@ -123,8 +123,15 @@ def test_a_machine_that_is_not_enrolled(laptop: Laptop) -> None:
 
 def test_broken_settings(enrolled: Laptop) -> None:
     settings = enrolled.home / "config" / "panicroom.toml"
-    settings.write_text(settings.read_text().replace("upload_threads = 4", "upload_threads = 400"))
-    one_clear_line(enrolled.run("backup"), ExitCode.SETTINGS, "upload_threads")
+    right = settings.read_text()
+    for line, wrong, said in (
+        ("upload_threads = 12", "upload_threads = 400", "upload_threads"),
+        ('# max_upload_rate = "2MB"', 'max_upload_rate = "2 potatoes"', '"500KB" or "2MB"'),
+        ('compress = "auto"', 'compress = "maybe"', '"auto", "always" or "never"'),
+    ):
+        assert line in right
+        settings.write_text(right.replace(line, wrong))
+        one_clear_line(enrolled.run("backup"), ExitCode.SETTINGS, said)
     settings.write_text("[service")
     one_clear_line(enrolled.run("backup"), ExitCode.SETTINGS, str(settings))
 

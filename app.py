@@ -17,6 +17,7 @@ from chalicelib import queue_batches, web, wire, wiring
 from chalicelib.domain.machines import Job, Machine
 from chalicelib.domain.refusals import Refusal
 from chalicelib.journeys import administer as owner
+from chalicelib.journeys.audit_buckets import audit_buckets
 from chalicelib.journeys.authenticate import authenticate, authenticate_for_job
 from chalicelib.journeys.conduct_run import hold_lease, start_run, update_run
 from chalicelib.journeys.describe_machine import describe_machine
@@ -26,6 +27,7 @@ from chalicelib.journeys.issue_download_urls import issue_download_urls
 from chalicelib.journeys.issue_upload_urls import issue_upload_urls
 from chalicelib.journeys.list_files import list_files
 from chalicelib.journeys.reconcile_job import reconcile_job
+from chalicelib.journeys.send_alerts import send_alerts
 from chalicelib.journeys.send_weekly_report import send_if_due
 
 app = Chalice(app_name="panicroom")
@@ -162,6 +164,20 @@ def weekly_report(_: CloudWatchEvent) -> None:
     """Each hour, as EventBridge knows no time zones; the journey knows whether a mail is due."""
     message_id = send_if_due(wiring.report_desk(web.now()))
     web.logger.info("weekly report", sent=message_id is not None)
+
+
+@app.schedule("rate(1 minute)")
+def alerts(_: CloudWatchEvent) -> None:
+    """Each minute, as what is about safety cannot wait; the journey knows what is due."""
+    message_id = send_alerts(wiring.alert_desk(web.now()))
+    web.logger.info("alerts", sent=message_id is not None)
+
+
+@app.schedule("cron(15 4 * * ? *)")
+def daily_audit(_: CloudWatchEvent) -> None:
+    """Once a day for what no event tells: settings, rules, and the mere passing of time."""
+    found = audit_buckets(wiring.audit_desk(web.now()))
+    web.logger.info("daily audit", findings=len(found))
 
 
 @app.lambda_function()

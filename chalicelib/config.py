@@ -21,6 +21,7 @@ class Settings:
     region: str
     bucket: str
     table: str
+    queue_arn: str
     sender: str
     recipients: tuple[str, ...]
     weekly_time: WeeklyTime
@@ -38,6 +39,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         region=environment["AWS_REGION"],
         bucket=environment["PANICROOM_BUCKET"],
         table=environment["PANICROOM_TABLE"],
+        queue_arn=environment["PANICROOM_QUEUE_ARN"],
         sender=environment["PANICROOM_SENDER"],
         recipients=recipients,
         weekly_time=WeeklyTime(

@@ -1,13 +1,16 @@
-"""How the weekly mail looks: the same report as HTML and as text."""
+"""How the mails look: the same report, or the same alert, as HTML and as text."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+from datetime import datetime
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from chalicelib.domain.alerts import Alert
+from chalicelib.domain.findings import at_stage
 from chalicelib.domain.report import Report
 
 
@@ -35,4 +38,38 @@ def render(report: Report) -> Mail:
         subject=report.subject,
         html=templates.get_template("weekly.html").render(report=report),
         text=templates.get_template("weekly.txt").render(report=report),
+    )
+
+
+MOST_SHOWN = 20
+"""Of each part of an alert; `ops audit` shows the rest."""
+
+
+def render_alert(alert: Alert, *, stage: str, written_at: datetime) -> Mail:
+    """``written_at`` in the owner's time zone; ``stage`` is named in the commands."""
+    parts = (
+        ("Look now", "#b3261e", alert.safety),
+        ("What is wrong", "#b3261e", alert.critical),
+        ("Machines that do not back up", "#b3261e", alert.jobs),
+        ("Over", "#1e7a3c", alert.over),
+        ("Worth a look", "#8a5a00", alert.warnings),
+    )
+    shown = [
+        {"title": title, "colour": colour, "items": items[:MOST_SHOWN], "more": len(items) - MOST_SHOWN}
+        for title, colour, items in parts
+        if items
+    ]
+    (audit,) = at_stage(["python -m ops audit"], stage)
+    words = {
+        "alert": alert,
+        "parts": shown,
+        "audit": audit,
+        "commands_of": lambda item: at_stage(item.commands, stage),
+        "written_at": written_at.strftime("%a %d %b %Y, %H:%M"),
+    }
+    templates = _templates()
+    return Mail(
+        subject=alert.subject,
+        html=templates.get_template("alert.html").render(words),
+        text=templates.get_template("alert.txt").render(words),
     )

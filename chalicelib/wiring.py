@@ -8,6 +8,8 @@ from datetime import datetime
 import boto3
 from botocore.config import Config
 
+from chalicelib.adapters.alert_store import AlertStore
+from chalicelib.adapters.bucket_settings import SettingsReader
 from chalicelib.adapters.catalogue_store import CatalogueStore
 from chalicelib.adapters.discard_function import DiscardFunction
 from chalicelib.adapters.finding_store import FindingStore
@@ -19,7 +21,9 @@ from chalicelib.adapters.ses_mailer import Mailer
 from chalicelib.adapters.table import Table
 from chalicelib.config import Settings, read_settings
 from chalicelib.journeys.administer import AdminDesk
+from chalicelib.journeys.audit_buckets import AuditDesk
 from chalicelib.journeys.catalogue_changes import CatalogueDesk
+from chalicelib.journeys.send_alerts import AlertDesk
 from chalicelib.journeys.send_weekly_report import ReportDesk
 
 
@@ -97,8 +101,50 @@ def report_desk(now: datetime) -> ReportDesk:
     )
 
 
+def alert_desk(now: datetime) -> AlertDesk:
+    return AlertDesk(
+        machines=machine_store(),
+        catalogue=catalogue_store(),
+        findings=finding_store(),
+        alerts=AlertStore(_table()),
+        mailer=_mailer(),
+        recipients=settings().recipients,
+        stage=settings().stage,
+        zone=settings().weekly_time.zone,
+        now=now,
+    )
+
+
+def audit_desk(now: datetime) -> AuditDesk:
+    return AuditDesk(
+        machines=machine_store(),
+        catalogue=catalogue_store(),
+        findings=finding_store(),
+        buckets=buckets(),
+        settings=_settings_reader(),
+        bucket=settings().bucket,
+        region=settings().region,
+        queue_arn=settings().queue_arn,
+        now=now,
+    )
+
+
+@functools.cache
+def _settings_reader() -> SettingsReader:
+    return SettingsReader(boto3.client("s3"))
+
+
 def admin_desk(now: datetime) -> AdminDesk:
-    return AdminDesk(machine_store(), catalogue_store(), buckets(), settings().bucket, report_desk(now), now)
+    return AdminDesk(
+        machine_store(),
+        catalogue_store(),
+        buckets(),
+        settings().bucket,
+        report_desk(now),
+        audit_desk(now),
+        alert_desk(now),
+        now,
+    )
 
 
 def catalogue_desk(now: datetime) -> CatalogueDesk:

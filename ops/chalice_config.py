@@ -17,8 +17,8 @@ from ops.policies import policy_document
 from ops.stages import API_STAGE, APP_NAME, LAMBDA_FUNCTIONS, LOCAL, Stage
 
 MEMORY_MB = 256
-RECONCILE_MEMORY_MB = 1024
-"""It needs no more memory than the others: but a share of a processor comes with it, and adding up the rows of
+MEMORY_MB_OF = {"reconcile": 1024, "daily_audit": 1024}
+"""They need no more memory than the others: but a share of a processor comes with it, and adding up the rows of
 a million objects is 100 s of a whole one. What it costs is the same, being over that much sooner."""
 
 TIMEOUT_SECONDS = {
@@ -26,6 +26,8 @@ TIMEOUT_SECONDS = {
     "authorizer": 10,
     "catalogue": 60,
     "weekly_report": 300,
+    "alerts": 120,  # less than the life of its claim
+    "daily_audit": 900,
     "discard": 60,
     "reconcile": 900,
     "weekly_reconcile": 60,
@@ -44,6 +46,7 @@ def function_environment(stage: Stage) -> dict[str, str]:
         "PANICROOM_BUCKET": stage.bucket,
         "PANICROOM_TABLE": stage.table,
         "PANICROOM_QUEUE": stage.queue,
+        "PANICROOM_QUEUE_ARN": stage.arn("sqs", stage.queue),
         "PANICROOM_SENDER": stage.sender,
         "PANICROOM_RECIPIENTS": ",".join(stage.recipients),
         "PANICROOM_TIME_ZONE": stage.time_zone,
@@ -86,7 +89,7 @@ def stage_entry(stage: Stage) -> dict[str, Any]:
             short_name: {
                 "iam_policy_file": f"policies/{stage.name}/{short_name}.json",
                 "lambda_timeout": TIMEOUT_SECONDS[short_name],
-                **({"lambda_memory_size": RECONCILE_MEMORY_MB} if short_name == "reconcile" else {}),
+                **({"lambda_memory_size": MEMORY_MB_OF[short_name]} if short_name in MEMORY_MB_OF else {}),
             }
             for short_name in LAMBDA_FUNCTIONS
         },

@@ -52,7 +52,7 @@ def _catalogue(stage: Stage) -> list[Statement]:
     return [
         _allow("TakeEvents", queue_actions, stage.arn("sqs", stage.queue)),
         # HeadObject, for the volume count that a manifest carries; without ListBucket a missing key is a 403.
-        _allow("LookAtObjects", ["s3:GetObject"], _objects(stage)),
+        _allow("LookAtObjects", ["s3:GetObject", "s3:GetObjectTagging"], _objects(stage)),
         _list_bucket(stage),
         _list_versions(stage),
         _table(stage, READ_ITEMS + WRITE_ITEMS),
@@ -65,7 +65,7 @@ def _catalogue(stage: Stage) -> list[Statement]:
 def _reconcile(stage: Stage) -> list[Statement]:
     """What the catalogue does upon an event, it does for every key."""
     return [
-        _allow("LookAtObjects", ["s3:GetObject"], _objects(stage)),
+        _allow("LookAtObjects", ["s3:GetObject", "s3:GetObjectTagging"], _objects(stage)),
         _list_bucket(stage),
         _list_versions(stage),
         _table(stage, READ_ITEMS + WRITE_ITEMS),
@@ -84,6 +84,33 @@ def _weekly_report(stage: Stage) -> list[Statement]:
     return [_table(stage, READ_ITEMS + WRITE_ITEMS), _send_mail(stage)]
 
 
+def _alerts(stage: Stage) -> list[Statement]:
+    return [_table(stage, READ_ITEMS + WRITE_ITEMS), _send_mail(stage)]
+
+
+def _daily_audit(stage: Stage) -> list[Statement]:
+    return [*_look_at_settings(stage), _table(stage, READ_ITEMS + WRITE_ITEMS), _close_findings(stage)]
+
+
+def _look_at_settings(stage: Stage) -> list[Statement]:
+    """What the audit reads of a bucket: every setting, and the sizes of uploads that nobody finished."""
+    actions = [
+        "s3:GetBucketAcl",
+        "s3:GetBucketLocation",
+        "s3:GetBucketNotification",
+        "s3:GetBucketPolicyStatus",
+        "s3:GetBucketPublicAccessBlock",
+        "s3:GetBucketVersioning",
+        "s3:GetEncryptionConfiguration",
+        "s3:GetLifecycleConfiguration",
+        "s3:ListBucketMultipartUploads",
+    ]
+    return [
+        _allow("LookAtSettings", actions, f"arn:aws:s3:::{stage.bucket}"),
+        _allow("LookAtTagsAndParts", ["s3:GetObjectTagging", "s3:ListMultipartUploadParts"], _objects(stage)),
+    ]
+
+
 def _discard(stage: Stage) -> list[Statement]:
     return [
         # Without s3:DeleteObjectVersion this can only write a delete marker: the bytes stay.
@@ -97,7 +124,13 @@ def _discard(stage: Stage) -> list[Statement]:
 def _admin(stage: Stage) -> list[Statement]:
     # It alone removes rows for good: those of a machine that the owner no longer wants watched.
     actions = [*READ_ITEMS, *WRITE_ITEMS, "dynamodb:DeleteItem"]
-    return [_list_bucket(stage), _list_versions(stage), _table(stage, actions), _send_mail(stage)]
+    return [
+        _list_bucket(stage),
+        _list_versions(stage),
+        *_look_at_settings(stage),
+        _table(stage, actions),
+        _send_mail(stage),
+    ]
 
 
 _POLICIES: dict[str, Callable[[Stage], list[Statement]]] = {
@@ -105,6 +138,8 @@ _POLICIES: dict[str, Callable[[Stage], list[Statement]]] = {
     "authorizer": _authorizer,
     "catalogue": _catalogue,
     "weekly_report": _weekly_report,
+    "alerts": _alerts,
+    "daily_audit": _daily_audit,
     "discard": _discard,
     "reconcile": _reconcile,
     "weekly_reconcile": _weekly_reconcile,

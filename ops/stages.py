@@ -14,6 +14,8 @@ LAMBDA_FUNCTIONS = (
     "authorizer",
     "catalogue",
     "weekly_report",
+    "alerts",
+    "daily_audit",
     "discard",
     "reconcile",
     "weekly_reconcile",

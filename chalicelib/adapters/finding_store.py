@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from chalicelib.adapters import rows
 from chalicelib.adapters.table import Table
-from chalicelib.domain.anomalies import Finding
+from chalicelib.domain.alerts import OpenFinding
+from chalicelib.domain.audit import MOST_ALIKE
+from chalicelib.domain.findings import Finding, Severity
 from chalicelib.domain.machines import Job
+
+FINDINGS = "FINDINGS"
 
 
 class FindingStore:
@@ -16,18 +21,49 @@ class FindingStore:
         self._table = table
 
     def findings(self, job: Job | None = None) -> list[Finding]:
-        prefix = f"{rows.job_sort_key(job.machine, job.name)}#" if job else ""
-        return [rows.finding_of(item) for item in self._table.query("FINDINGS", prefix)]
+        return [one.finding for one in self.open_findings(job)]
 
-    def replace(self, job: Job, found: Iterable[Finding], now: datetime) -> None:
-        """Makes the job's findings these: new ones are added, those that are gone removed, the rest left as it is."""
-        known = {rows.finding_sort_key(finding): finding for finding in self.findings(job)}
-        wanted = {rows.finding_sort_key(finding): finding for finding in found}
-        for key in known.keys() - wanted.keys():
-            self._table.delete("FINDINGS", key)
+    def open_findings(self, job: Job | None = None) -> list[OpenFinding]:
+        """Those of a job, or all; each with when it was first seen."""
+        return self._below(f"{rows.job_sort_key(job.machine, job.name)}#" if job else "")
+
+    def _below(self, prefix: str) -> list[OpenFinding]:
+        return [rows.open_finding_of(item) for item in self._table.query(FINDINGS, prefix)]
+
+    def replace(
+        self,
+        job: Job | None,
+        found: Iterable[Finding],
+        now: datetime,
+        *,
+        codes: Collection[str],
+        subjects: Collection[str] | None = None,
+    ) -> None:
+        """Makes these the findings of that job (``None``: of no job) that have those ``codes``, and, where they are
+        named, those ``subjects``: new ones are added, what is gone is removed, the rest left as it is.
+
+        Of findings that are much alike a hundred are kept. What is only good to know is not kept at all.
+        """
+        prefix = f"{rows.job_sort_key(job.machine, job.name)}#" if job else rows.OF_NO_JOB
+        there = [one.finding for one in self._below(prefix)]
+        wanted = {one.key: one for one in found if one.severity is not Severity.INFO}
+        known = {one.key: one for one in there if one.code in codes}
+        alike = Counter(one.code for one in there)
+        for key, finding in known.items():
+            if key not in wanted and (subjects is None or finding.subject in subjects):
+                self._table.delete(FINDINGS, key)
+                alike[finding.code] -= 1
         for key, finding in wanted.items():
             if key not in known:
-                self._table.put(rows.finding_item(finding, now))
+                alike[finding.code] += 1
+                if alike[finding.code] <= MOST_ALIKE:
+                    self._table.put(rows.finding_item(finding, now))
             elif known[key] != finding:
-                changes = {"message": finding.message, "advice": finding.advice}
-                self._table.update("FINDINGS", key, changes)
+                self._table.update(FINDINGS, key, rows.finding_words(finding))
+
+    def forget_others(self, jobs: Collection[tuple[str, str]]) -> None:
+        """Removes the findings of jobs that are not there any more; ``jobs`` are machines and names of "
+        "those that are."""
+        for finding in self.findings():
+            if finding.machine and (finding.machine, finding.job) not in jobs:
+                self._table.delete(FINDINGS, finding.key)

@@ -17,6 +17,7 @@ LOCATIONS#<bucket>     <prefix>           the job that was adopted with a bucket
 FINDINGS               <machine>/<job>#<code>#<subject>  what is wrong, while it is
 RECONCILES             <machine>/<job>    the last comparison with the bucket
 NOTICES                <day>#<machine>/<job>#<code>  something the owner is to be told
+ALERTS                 record             what was mailed in between the weekly mails
 REPORTS                <issue>            a weekly mail, being sent or sent
 """
 
@@ -26,7 +27,8 @@ from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
 
-from chalicelib.domain.anomalies import Finding, Severity
+from chalicelib.domain.alerts import OpenFinding
+from chalicelib.domain.findings import Finding, Severity
 from chalicelib.domain.leases import Lease
 from chalicelib.domain.machines import EnrolmentCode, Job, LastRun, Machine
 from chalicelib.domain.names import Location, SetId
@@ -222,28 +224,47 @@ def quarantined_set_of(item: Item) -> SetId:
     return SetId.parse(item["sk"].removeprefix("QUARANTINE#"))
 
 
-def finding_sort_key(finding: Finding) -> str:
-    return f"{finding.machine}/{finding.job}#{finding.code}#{finding.subject}"
+OF_NO_JOB = "/#"
+"""What the keys of findings about a bucket as a whole begin with."""
 
 
 def finding_item(finding: Finding, opened_at: datetime) -> Item:
     return _row(
         "FINDINGS",
-        finding_sort_key(finding),
+        finding.key,
         code=finding.code,
-        severity=finding.severity.value,
         machine=finding.machine,
         job=finding.job,
         subject=finding.subject,
-        message=finding.message,
-        advice=finding.advice,
         opened_at=format_instant(opened_at),
+        **finding_words(finding),
     )
 
 
-def finding_of(item: Item) -> Finding:
-    texts = [item[name] for name in ("machine", "job", "subject", "message", "advice")]
-    return Finding(item["code"], Severity(item["severity"]), *texts)
+def finding_words(finding: Finding) -> Item:
+    """What may change while a finding lasts."""
+    return {
+        "severity": finding.severity.value,
+        "message": finding.message,
+        "advice": finding.advice,
+        "evidence": finding.evidence,
+        "commands": list(finding.commands),
+    }
+
+
+def open_finding_of(item: Item) -> OpenFinding:
+    finding = Finding(
+        code=item["code"],
+        severity=Severity(item["severity"]),
+        machine=item["machine"],
+        job=item["job"],
+        subject=item["subject"],
+        message=item["message"],
+        advice=item["advice"],
+        evidence=item.get("evidence", ""),
+        commands=tuple(item.get("commands", ())),
+    )
+    return OpenFinding(finding, _instant(item, "opened_at"))
 
 
 def gate_of(item: Item | None) -> Gate:
@@ -303,6 +324,7 @@ def object_item(partition: str, row: ObjectRow) -> Item:
         version_id=stored.version_id,
         sha256=stored.sha256,
         volumes_promised=stored.volumes_promised,
+        storage_tag=stored.storage_tag,
     )
 
 
@@ -318,6 +340,7 @@ def object_of(item: Item) -> ObjectRow:
         version_id=item.get("version_id"),
         sha256=item.get("sha256"),
         volumes_promised=_integer(item.get("volumes_promised")),
+        storage_tag=item.get("storage_tag"),
     )
     return ObjectRow(item["sk"], stored, item["sequencer"], noncurrent, int(item["revision"]))
 

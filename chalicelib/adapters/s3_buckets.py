@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from chalicelib.domain.names import Location
 from chalicelib.domain.sets import StoredObject, Tallies, Tally, add_tallies, total_bytes
+from chalicelib.domain.storage import STORAGE_TAG_KEY
 from chalicelib.domain.uploads import SignedHeaders
 from chalicelib.wire import ListedFile, UploadFile
 
@@ -119,6 +120,20 @@ class Buckets:
         """A manifest's state with the number of volumes it promises, which only a HEAD tells."""
         found = self.head(bucket, key) if state.stored else None
         return dataclasses.replace(state, stored=found) if found else state
+
+    def storage_tags(self, bucket: str, keys: Sequence[str]) -> dict[str, str | None]:
+        """The tag that names the storage policy, side by side; empty without one, ``None`` if the key is gone."""
+        return dict(zip(keys, _side_by_side(lambda key: self._storage_tag(bucket, key), keys), strict=True))
+
+    def _storage_tag(self, bucket: str, key: str) -> str | None:
+        try:
+            tags = self._client.get_object_tagging(Bucket=bucket, Key=key)["TagSet"]
+        except ClientError as error:
+            # 405 is S3's answer where the newest version is a delete marker.
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] in (404, 405):
+                return None
+            raise
+        return next((str(tag["Value"]) for tag in tags if tag["Key"] == STORAGE_TAG_KEY), "")
 
     def bytes_of_all_versions(self, bucket: str, prefix: str) -> int:
         """What is billed under a prefix: noncurrent versions too, which a plain listing does not show."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import statistics
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from enum import Enum
 
-from chalicelib.domain.machines import Job
+from chalicelib.domain.findings import Finding as Finding
+from chalicelib.domain.findings import Severity as Severity
+from chalicelib.domain.findings import command, finding
+from chalicelib.domain.machines import Job, Machine
+from chalicelib.domain.names import volume_file
 from chalicelib.domain.sets import BackupSet, format_ranges
 
 STALLED_AFTER = timedelta(days=2)
@@ -28,101 +30,85 @@ SHRUNK_TO = 0.5
 """A run whose source has less than half of what the one before had: an unplugged disk, or a deletion."""
 
 
-class Severity(str, Enum):
-    CRITICAL = "critical"
-    WARNING = "warning"
-
-
-@dataclasses.dataclass(frozen=True)
-class Finding:
-    """``code`` is stable; ``subject`` tells findings of one code and job apart; ``advice`` says what to do."""
-
-    code: str
-    severity: Severity
-    machine: str
-    job: str
-    subject: str
-    message: str
-    advice: str
-
-
 def find_anomalies(job: Job, sets: Sequence[BackupSet], now: datetime) -> list[Finding]:
     """All anomalies of a job's visible sets; ``sets`` in any order."""
     ends = {one.set_id.end for one in sets if one.sealed}
     usual = _usual_increment_bytes(sets)
     found: list[Finding] = []
     for backup_set in sets:
-        found += _anomalies_of_set(job, backup_set, ends, now)
+        found += _of_sealed(job, backup_set, ends) if backup_set.sealed else _of_open(job, backup_set, now)
         size = backup_set.stored_bytes
         if usual and not backup_set.set_id.is_full and size > max(OUTSIZED_TIMES * usual, OUTSIZED_MIN_BYTES):
-            found.append(
-                _finding(
-                    job,
-                    "outsized",
-                    Severity.WARNING,
-                    backup_set,
-                    f"is {size / usual:.0f} times as large as this job's increments usually are",
-                    "If nothing explains it, look whether the machine's files are still readable: ransomware "
-                    "changes all of them. Earlier sets are untouched.",
-                )
-            )
+            message = f"is {size / usual:.0f} times as large as this job's increments usually are"
+            evidence = f"{size} bytes; the median is {usual:.0f}"
+            look = command("python", "-m", "ops", "machine", "show", job.machine)
+            found.append(_about("outsized", job, backup_set, message, evidence, look))
     return found + _shrunken_source(job)
 
 
-def _anomalies_of_set(
-    job: Job, backup_set: BackupSet, sealed_ends: set[datetime], now: datetime
-) -> list[Finding]:
+def find_silence(machine: Machine, job: Job, sets: Sequence[BackupSet], now: datetime) -> list[Finding]:
+    """A job of which nothing has come since its machine was added, though its period and grace are over."""
+    due_at = machine.created_at + timedelta(seconds=job.period_seconds + job.grace_seconds)
+    if sets or now <= due_at or machine.is_paused(now):
+        return []
+    message = f"Nothing of {job.machine}/{job.name} has arrived since {machine.created_at:%Y-%m-%d}, when it was added."
+    commands = (
+        f"panicroom backup full {job.name}",
+        command("python", "-m", "ops", "machine", "add", job.machine),
+    )
+    return [
+        finding(
+            "no_backup_yet",
+            machine=job.machine,
+            job=job.name,
+            subject=job.name,
+            message=message,
+            evidence=f"expected by {due_at:%Y-%m-%d %H:%M} UTC",
+            commands=commands if machine.token_sha256 is None else commands[:1],
+        )
+    ]
+
+
+def _of_open(job: Job, backup_set: BackupSet, now: datetime) -> list[Finding]:
+    if backup_set.changed_at is None or now - backup_set.changed_at <= STALLED_AFTER:
+        return []
+    message = f"was begun and has had no progress since {backup_set.changed_at:%Y-%m-%d}"
+    evidence = f"volumes {format_ranges(backup_set.volumes) or 'none'}, {backup_set.stored_bytes} bytes"
+    return [_about("stalled", job, backup_set, message, evidence, f"panicroom backup {job.name}")]
+
+
+def _of_sealed(job: Job, backup_set: BackupSet, sealed_ends: set[datetime]) -> list[Finding]:
     found: list[Finding] = []
 
-    def note(code: str, severity: Severity, message: str, advice: str) -> None:
-        found.append(_finding(job, code, severity, backup_set, message, advice))
+    def note(code: str, message: str, evidence: str, *commands: str) -> None:
+        found.append(_about(code, job, backup_set, message, evidence, *commands))
 
-    if not backup_set.sealed:
-        if backup_set.changed_at and now - backup_set.changed_at > STALLED_AFTER:
-            note(
-                "stalled",
-                Severity.WARNING,
-                f"was begun and has had no progress since {backup_set.changed_at:%Y-%m-%d}",
-                "Start 'panicroom backup' on the machine: it goes on where it was.",
-            )
-        return found
+    set_id = backup_set.set_id
+    quarantine = command("python", "-m", "ops", "set", "quarantine", job.machine, job.name, str(set_id))
+    full = f"panicroom backup full {job.name}"
     if not backup_set.volumes:
-        note(
-            "no_volumes",
-            Severity.CRITICAL,
-            "has a manifest and no volumes",
-            "Nothing of it can be restored. Put it into quarantine and back up again.",
-        )
+        evidence = f"{backup_set.volumes_promised or 'an unknown number of'} volumes promised, none stored"
+        note("no_volumes", "has a manifest and no volumes", evidence, quarantine, full)
     elif backup_set.gaps:
-        note(
-            "gap",
-            Severity.CRITICAL,
-            f"is finished, but lacks volume {format_ranges(backup_set.gaps)}",
-            "Files in it cannot be restored. Look for a noncurrent version of the volume; "
-            "otherwise make a full backup.",
-        )
+        gaps = format_ranges(backup_set.gaps)
+        promised = backup_set.volumes_promised or "an unknown number"
+        evidence = f"volumes {format_ranges(backup_set.volumes)} of {promised}"
+        look = _list_versions(job, volume_file(set_id, backup_set.gaps[0]).name)
+        note("gap", f"is finished, but lacks volume {gaps}", evidence, look, full)
     if not backup_set.has_signatures:
-        note(
-            "signatures_missing",
-            Severity.CRITICAL,
-            "has no signatures",
-            "It can be restored, but no increment can follow it. Make a full backup.",
-        )
-    if backup_set.set_id.start is not None and backup_set.set_id.start not in sealed_ends:
-        note(
-            "base_missing",
-            Severity.CRITICAL,
-            "continues a set that is not there",
-            "It cannot be restored without it. Make a full backup.",
-        )
+        note("signatures_missing", "has no signatures", "no sigtar file of that set", full)
+    if set_id.start is not None and set_id.start not in sealed_ends:
+        evidence = f"no set ends at {set_id.start:%Y-%m-%d %H:%M:%S}"
+        note("base_missing", "continues a set that is not there", evidence, full)
     if _clock_was_off(backup_set):
-        note(
-            "clock_off",
-            Severity.WARNING,
-            f"is dated {backup_set.set_id.end:%Y-%m-%d}, but was stored on {backup_set.sealed_at:%Y-%m-%d}",
-            "Set the machine's clock. If increments fail, put this set into quarantine.",
-        )
+        message = f"is dated {set_id.end:%Y-%m-%d}, but was stored on {backup_set.sealed_at:%Y-%m-%d}"
+        note("clock_off", message, f"stored at {backup_set.sealed_at:%Y-%m-%d %H:%M:%S} UTC", quarantine)
     return found
+
+
+def _list_versions(job: Job, name: str) -> str:
+    words = ("aws", "s3api", "list-object-versions", "--bucket", job.location.bucket)
+    return command(*words, "--prefix", job.location.key(name))
 
 
 def _clock_was_off(backup_set: BackupSet) -> bool:
@@ -150,22 +136,31 @@ def _shrunken_source(job: Job) -> list[Finding]:
     for what, now, before in pairs:
         if now is not None and before and now < before * SHRUNK_TO:
             return [
-                Finding(
+                finding(
                     "source_shrank",
-                    Severity.WARNING,
-                    job.machine,
-                    job.name,
-                    run.run,
-                    f"The last run of {job.machine}/{job.name} found {now} {what} where the one before found {before}.",
-                    "Look whether a disk is unplugged or a folder hidden. Earlier sets still hold everything.",
+                    machine=job.machine,
+                    job=job.name,
+                    subject=run.run,
+                    message=f"The last run of {job.machine}/{job.name} found {now} {what} where the one before found "
+                    f"{before}.",
+                    evidence=f"run begun at {run.started_at:%Y-%m-%d %H:%M} UTC",
+                    commands=("panicroom status",),
                 )
             ]
     return []
 
 
-def _finding(
-    job: Job, code: str, severity: Severity, backup_set: BackupSet, message: str, advice: str
+def _about(
+    code: str, job: Job, backup_set: BackupSet, message: str, evidence: str, *commands: str
 ) -> Finding:
     set_name = str(backup_set.set_id)
     sentence = f"The set {set_name} of {job.machine}/{job.name} {message}."
-    return Finding(code, severity, job.machine, job.name, set_name, sentence, advice)
+    return finding(
+        code,
+        machine=job.machine,
+        job=job.name,
+        subject=set_name,
+        message=sentence,
+        evidence=evidence,
+        commands=commands,
+    )

@@ -53,7 +53,11 @@ def total_bytes(tallies: Tallies) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class StoredObject:
-    """The present state of a key as S3 tells it. ``sha256`` and ``volumes_promised`` only a HEAD can tell."""
+    """The present state of a key as S3 tells it. ``sha256`` and ``volumes_promised`` only a HEAD can tell.
+
+    ``storage_tag`` is the value of the tag that names the storage policy: empty if there is none, ``None`` if nobody
+    has asked.
+    """
 
     size: int
     etag: str
@@ -63,6 +67,8 @@ class StoredObject:
     sha256: str | None = None
     volumes_promised: int | None = None
     """N, from a manifest's ``x-amz-meta-volumes``."""
+    storage_tag: str | None = dataclasses.field(default=None, compare=False)
+    """No listing tells it, so that a catalogue that was rebuilt may lack it and be right."""
 
 
 @dataclasses.dataclass(frozen=True)

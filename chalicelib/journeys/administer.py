@@ -29,7 +29,9 @@ from chalicelib.domain.machines import (
 from chalicelib.domain.names import Location, SetId, is_identifier
 from chalicelib.domain.refusals import Refusal
 from chalicelib.domain.sets import BackupSet, ObjectRow, format_ranges
+from chalicelib.journeys.audit_buckets import AuditDesk, audit_buckets
 from chalicelib.journeys.describe_machine import describe_job, format_wire_time
+from chalicelib.journeys.send_alerts import AlertDesk, preview_alerts, send_alerts
 from chalicelib.journeys.send_weekly_report import ReportDesk, send_now, write_report
 from chalicelib.rendering import render
 from chalicelib.wire import ErrorCode, to_json
@@ -41,6 +43,9 @@ OBJECTS_A_PAGE = 5_000
 """An object takes some 200 bytes of JSON; a Lambda function answers with at most 6 MB."""
 
 
+MOST_FINDINGS = 2_000
+
+
 @dataclasses.dataclass(frozen=True)
 class AdminDesk:
     machines: MachineStore
@@ -48,6 +53,8 @@ class AdminDesk:
     buckets: Buckets
     bucket: str
     report: ReportDesk
+    audit: AuditDesk
+    alerts: AlertDesk
     now: datetime
 
 
@@ -235,8 +242,30 @@ def job_list(desk: AdminDesk, request: Arguments) -> Answer:
 
 
 def findings(desk: AdminDesk, _: Arguments) -> Answer:
-    """What is wrong now."""
+    """What is kept as wrong, as the last events and the last audit left it."""
     return {"findings": [dataclasses.asdict(finding) for finding in desk.report.findings.findings()]}
+
+
+def audit(desk: AdminDesk, _: Arguments) -> Answer:
+    """Audits every bucket now; what is wrong, worst first."""
+    found = [dataclasses.asdict(finding) for finding in audit_buckets(desk.audit)]
+    return {"findings": found[:MOST_FINDINGS], "left_off": max(0, len(found) - MOST_FINDINGS)}
+
+
+def alerts_preview(desk: AdminDesk, request: Arguments) -> Answer:
+    """The alert that would be mailed now, or ``at`` another time; nothing is sent."""
+    mail = preview_alerts(_alerts_at(desk, request))
+    return {"mail": dataclasses.asdict(mail) if mail else None}
+
+
+def alerts_send(desk: AdminDesk, request: Arguments) -> Answer:
+    """Sends what is due now, as the schedule would within a minute, or what were due ``at`` another time."""
+    return {"message_id": send_alerts(_alerts_at(desk, request))}
+
+
+def _alerts_at(desk: AdminDesk, request: Arguments) -> AlertDesk:
+    at = request.get("at")
+    return dataclasses.replace(desk.alerts, now=_parse_until(at)) if at else desk.alerts
 
 
 def catalogue_objects(desk: AdminDesk, request: Arguments) -> Answer:
@@ -278,6 +307,9 @@ COMMANDS: Mapping[str, Callable[[AdminDesk, Arguments], Answer]] = {
     "set_quarantine": set_quarantine,
     "job_list": job_list,
     "findings": findings,
+    "audit": audit,
+    "alerts_preview": alerts_preview,
+    "alerts_send": alerts_send,
     "catalogue_objects": catalogue_objects,
     "report_preview": report_preview,
     "report_send": report_send,

@@ -15,11 +15,13 @@ from chalicelib.adapters.catalogue_store import CatalogueStore
 from chalicelib.adapters.finding_store import FindingStore
 from chalicelib.adapters.machine_store import MachineStore
 from chalicelib.adapters.s3_buckets import Buckets
-from chalicelib.domain.anomalies import Finding, find_anomalies
+from chalicelib.domain.anomalies import find_anomalies
 from chalicelib.domain.events import KeyChange
+from chalicelib.domain.findings import Concern, Finding, codes_about
 from chalicelib.domain.machines import Job
 from chalicelib.domain.names import SetId, is_manifest, parse_file_name, split_key, volume_file
 from chalicelib.domain.notices import LATE_UPLOAD, Notice
+from chalicelib.domain.placement import Custody, WatchedJob, judge_object, judge_stray
 from chalicelib.domain.sets import (
     BackupSet,
     ObjectRow,
@@ -53,7 +55,8 @@ class CatalogueDesk:
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """Which rows a key belongs to: a set of a job, or the strays of a bucket."""
+    """Which rows a key belongs to: a set of a job, or the strays of a bucket, ``job`` being whose prefix "
+    "they have."""
 
     bucket: str
     job: Job | None = None
@@ -67,7 +70,7 @@ def catalogue_changes(desk: CatalogueDesk, changes: Iterable[KeyChange]) -> list
         for chunk in _chunks(group, MOST_OBJECTS_A_WRITE):
             try:
                 if place.job is None or place.set_id is None:
-                    catalogue_strays(desk, place.bucket, chunk)
+                    catalogue_strays(desk, place, chunk)
                 else:
                     catalogue_set(desk, place.job, place.set_id, chunk)
             except Exception as error:
@@ -107,7 +110,7 @@ def owner_of(key: str, jobs: Iterable[Job]) -> Job | None:
 
 def place_of(bucket: str, key: str, job: Job | None) -> Place:
     file = parse_file_name(key.removeprefix(job.location.prefix)) if job else None
-    return Place(bucket, job, file.set_id) if job and file else Place(bucket)
+    return Place(bucket, job, file.set_id if file else None)
 
 
 def catalogue_set(desk: CatalogueDesk, job: Job, set_id: SetId, changes: Sequence[KeyChange]) -> None:
@@ -124,11 +127,14 @@ def catalogue_set(desk: CatalogueDesk, job: Job, set_id: SetId, changes: Sequenc
             if name not in page.objects or is_newer(sequencer, page.objects[name].sequencer)
         }
         if not news:
-            _expel_late(desk, job, page.backup_set)  # the try that wrote the rows may have failed after that
+            # The try that wrote the rows may have failed after that.
+            _expel_late(desk, job, page.backup_set)
+            _note_placement(desk, job, page.backup_set, list(page.objects.values()))
             return
         rows = _present_rows(desk, job.location.bucket, job.location.key, news, page.objects)
         backup_set = apply_changes(page.backup_set, page.objects, rows)
         if desk.catalogue.write_page(job, page, backup_set, rows):
+            _note_placement(desk, job, backup_set, rows)
             if backup_set.sealed or page.backup_set.sealed:
                 _expel_late(desk, job, backup_set)
                 refresh_findings(desk.catalogue, desk.findings, job, desk.now)
@@ -141,8 +147,20 @@ def refresh_findings(
 ) -> list[Finding]:
     """Brings the job's findings up to date with its sets; what was found."""
     found = find_anomalies(job, catalogue.visible_sets(job), now)
-    findings.replace(job, found, now)
+    findings.replace(job, found, now, codes=codes_about(Concern.SETS))
     return found
+
+
+def watched(desk_bucket: str, job: Job) -> WatchedJob:
+    """The job with how much may be expected of its bucket; ``desk_bucket`` is the service's own."""
+    return WatchedJob(job, Custody.OWN if job.location.bucket == desk_bucket else Custody.ADOPTED)
+
+
+def _note_placement(desk: CatalogueDesk, job: Job, backup_set: BackupSet, rows: Sequence[ObjectRow]) -> None:
+    """What is misplaced is known as soon as its event is: nobody has to look for it."""
+    found = [one for row in rows for one in judge_object(watched(desk.bucket, job), row, backup_set)]
+    codes, names = codes_about(Concern.OBJECTS), {row.name for row in rows}
+    desk.findings.replace(job, found, desk.now, codes=codes, subjects=names)
 
 
 def _expel_late(desk: CatalogueDesk, job: Job, backup_set: BackupSet) -> None:
@@ -168,7 +186,9 @@ def _expel_late(desk: CatalogueDesk, job: Job, backup_set: BackupSet) -> None:
     )
 
 
-def catalogue_strays(desk: CatalogueDesk, bucket: str, changes: Sequence[KeyChange]) -> None:
+def catalogue_strays(desk: CatalogueDesk, place: Place, changes: Sequence[KeyChange]) -> None:
+    """Changes of keys that belong to no set. Raises ``Contended``."""
+    bucket = place.bucket
     for key in dict.fromkeys(change.key for change in changes):
         sequencer = ""
         for change in changes:
@@ -177,6 +197,7 @@ def catalogue_strays(desk: CatalogueDesk, bucket: str, changes: Sequence[KeyChan
         for _ in range(MOST_TRIES):
             known = desk.catalogue.stray(bucket, key)
             if known is not None and not is_newer(sequencer, known.sequencer):
+                row = known
                 break
             known_rows = {key: known} if known else {}
             row = _present_rows(desk, bucket, str, {key: sequencer}, known_rows)[0]
@@ -184,6 +205,13 @@ def catalogue_strays(desk: CatalogueDesk, bucket: str, changes: Sequence[KeyChan
                 break
         else:
             raise Contended(key)
+        _note_stray(desk, place, dataclasses.replace(row, name=key))
+
+
+def _note_stray(desk: CatalogueDesk, place: Place, row: ObjectRow) -> None:
+    found = judge_stray(place.bucket, row, place.job, is_own_bucket=place.bucket == desk.bucket)
+    subjects = {row.name, f"{place.bucket}/{row.name}"}
+    desk.findings.replace(place.job, found, desk.now, codes=codes_about(Concern.OBJECTS), subjects=subjects)
 
 
 def _present_rows(
@@ -195,11 +223,16 @@ def _present_rows(
 ) -> list[ObjectRow]:
     """What S3 says of the keys now, under the newest sequencer that is known of each."""
     states = desk.buckets.states(bucket, [key_of(name) for name in sequencers])
+    stored = [name for name in sequencers if states[key_of(name)].stored and parse_file_name(name)]
+    tags = desk.buckets.storage_tags(bucket, [key_of(name) for name in stored])
     rows = []
     for name, sequencer in sequencers.items():
         state = states[key_of(name)]
         if is_manifest(name):
             state = desk.buckets.with_promise(bucket, key_of(name), state)
+        if state.stored is not None:
+            tagged = dataclasses.replace(state.stored, storage_tag=tags.get(key_of(name)))
+            state = dataclasses.replace(state, stored=tagged)
         if name in known:
             sequencer = newer_sequencer(sequencer, known[name].sequencer)
         rows.append(ObjectRow(name, state.stored, sequencer, state.noncurrent))

@@ -105,6 +105,10 @@ class MemoryS3:
             "ChecksumSHA256": base64.b64encode(hashlib.sha256(version.body).digest()).decode(),
         }
 
+    def get_object_tagging(self, *, Key: str, **_: Any) -> Row:
+        self.head_object(Key=Key)
+        return {"TagSet": []}
+
     def get_object(self, *, Key: str, **_: Any) -> Row:
         found = self.head_object(Key=Key)
         version = self._newest(Key)

@@ -89,7 +89,12 @@ def test_only_those_that_need_it_may_call_another_function() -> None:
 
 @pytest.mark.parametrize(
     ("short_name", "partition"),
-    [("api_handler", "LEASES"), ("catalogue", "FINDINGS"), ("reconcile", "FINDINGS")],
+    [
+        ("api_handler", "LEASES"),
+        ("catalogue", "FINDINGS"),
+        ("reconcile", "FINDINGS"),
+        ("daily_audit", "FINDINGS"),
+    ],
 )
 def test_a_function_deletes_rows_of_one_kind_only(short_name: str, partition: str) -> None:
     deleting = [s for s in statements(short_name) if "dynamodb:DeleteItem" in s["Action"]]
@@ -100,7 +105,7 @@ def test_a_function_deletes_rows_of_one_kind_only(short_name: str, partition: st
 
 def test_only_the_owner_deletes_rows_of_every_kind() -> None:
     deleting = [name for name in LAMBDA_FUNCTIONS if "dynamodb:DeleteItem" in actions(name)]
-    assert deleting == ["api_handler", "catalogue", "reconcile", "admin"]
+    assert deleting == ["api_handler", "catalogue", "daily_audit", "reconcile", "admin"]
 
 
 def test_mail_goes_out_only_as_the_sender_and_in_the_sandbox_to_the_recipients() -> None:
@@ -111,7 +116,7 @@ def test_mail_goes_out_only_as_the_sender_and_in_the_sandbox_to_the_recipients()
 
 def test_a_star_stands_only_where_the_stand_in_knows_no_narrower_resource() -> None:
     with_star = [name for name in LAMBDA_FUNCTIONS if "*" in resources(name, LOCAL)]
-    assert with_star == ["weekly_report", "admin"]
+    assert with_star == ["weekly_report", "alerts", "admin"]
     assert not [name for name in LAMBDA_FUNCTIONS if "*" in resources(name)]
 
 

@@ -31,6 +31,7 @@ ENVIRONMENT = {
     "PANICROOM_BUCKET": BUCKET,
     "PANICROOM_TABLE": TABLE,
     "PANICROOM_QUEUE": "panicroom-test-events",
+    "PANICROOM_QUEUE_ARN": "arn:aws:sqs:us-east-1:000000000000:panicroom-test-events",
     "PANICROOM_SENDER": SENDER,
     "PANICROOM_RECIPIENTS": OWNER,
     "PANICROOM_TIME_ZONE": "Europe/Berlin",

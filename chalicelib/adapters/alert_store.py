@@ -1,0 +1,140 @@
+"""What was mailed in between the weekly mails: one row, claimed before a mail is sent and written when "
+"SES took it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import zlib
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from chalicelib.adapters import rows
+from chalicelib.adapters.table import ConditionFailed, Table
+from chalicelib.domain.alerts import AlertRecord, Trouble
+from chalicelib.domain.freshness import State
+
+CLAIM_LIFE = timedelta(minutes=5)
+"""Longer than the function may run: a claim that lapsed belongs to a call that died before its mail was taken, or
+between SES's answer and its own record."""
+
+_KEY = ("ALERTS", "record")
+_UNTOUCHED = "(attribute_not_exists(pk) OR revision = :known)"
+
+
+@dataclasses.dataclass(frozen=True)
+class KnownRecord:
+    """The record as it was read; ``revision`` guards every write that follows from it."""
+
+    record: AlertRecord
+    revision: int
+
+
+class AlertStore:
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def read(self) -> KnownRecord:
+        item = self._table.get(*_KEY)
+        if item is None:
+            return KnownRecord(AlertRecord(), 0)
+        packed = item.get("record")
+        told = json.loads(zlib.decompress(bytes(packed))) if packed else {}
+        return KnownRecord(_record_of(told), int(item["revision"]))
+
+    def claim(self, known: KnownRecord, now: datetime) -> bool:
+        """False if another call sends just now, or has written since."""
+        changes = {"claimed_until": rows.format_instant(now + CLAIM_LIFE), "revision": known.revision}
+        free = "(attribute_not_exists(claimed_until) OR claimed_until <= :now OR claimed_until > :longest)"
+        # A claim that lasts longer than any can is one of a clock that was ahead.
+        values = {
+            ":known": known.revision,
+            ":now": rows.format_instant(now),
+            ":longest": rows.format_instant(now + CLAIM_LIFE),
+        }
+        return self._update(changes, f"{_UNTOUCHED} AND {free}", values)
+
+    def release(self, known: KnownRecord) -> None:
+        """SES refused: the next call may try again at once."""
+        self._update({"claimed_until": None}, _UNTOUCHED, {":known": known.revision})
+
+    def write(self, record: AlertRecord, known: KnownRecord) -> bool:
+        """Replaces the record and ends the claim; false if somebody wrote one since it was read."""
+        packed = zlib.compress(json.dumps(_as_json(record)).encode())
+        changes = {
+            "schema": rows.SCHEMA_VERSION,
+            "record": packed,
+            "revision": known.revision + 1,
+            "claimed_until": None,
+        }
+        return self._update(changes, _UNTOUCHED, {":known": known.revision})
+
+    def note(self, record: AlertRecord, known: KnownRecord, now: datetime) -> bool:
+        """Replaces the record where no mail is due; false if another call is sending one or has written since."""
+        if not self.claim(known, now):
+            return False
+        return self.write(record, known)
+
+    def _update(self, changes: rows.Item, condition: str, values: rows.Item) -> bool:
+        try:
+            self._table.update(*_KEY, changes, condition=condition, values=values)
+        except ConditionFailed:
+            return False
+        return True
+
+
+def _as_json(record: AlertRecord) -> dict[str, Any]:
+    def texts(moments: Mapping[str, datetime]) -> dict[str, str | None]:
+        return {key: rows.format_instant(at) for key, at in moments.items()}
+
+    return {
+        "findings": texts(record.findings),
+        "notices": texts(record.notices),
+        "at_once": texts(record.at_once),
+        "hourly_at": rows.format_instant(record.hourly_at),
+        "daily_at": rows.format_instant(record.daily_at),
+        "judged_at": rows.format_instant(record.judged_at),
+        "begun_at": rows.format_instant(record.begun_at),
+        "troubles": {
+            name: {
+                "state": one.state.value,
+                "since": rows.format_instant(one.since),
+                "mailed_at": rows.format_instant(one.mailed_at),
+                "mails": one.mails,
+                "is_over": one.is_over,
+            }
+            for name, one in record.troubles.items()
+        },
+    }
+
+
+def _record_of(told: Mapping[str, Any]) -> AlertRecord:
+    def moments(name: str) -> dict[str, datetime]:
+        return {key: _instant(text) for key, text in told.get(name, {}).items()}
+
+    return AlertRecord(
+        findings=moments("findings"),
+        troubles={
+            name: Trouble(
+                State(one["state"]),
+                _instant(one["since"]),
+                rows.parse_instant(one["mailed_at"]),
+                one["mails"],
+                one["is_over"],
+            )
+            for name, one in told.get("troubles", {}).items()
+        },
+        notices=moments("notices"),
+        at_once=moments("at_once"),
+        **{
+            name: rows.parse_instant(told.get(name))
+            for name in ("hourly_at", "daily_at", "judged_at", "begun_at")
+        },
+    )
+
+
+def _instant(text: str) -> datetime:
+    instant = rows.parse_instant(text)
+    assert instant is not None
+    return instant

@@ -1,0 +1,111 @@
+"""A bucket's settings as S3 tells them. What may not be read is told as such: an audit that sees nothing "
+"must say so."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from chalicelib.domain.bucket_settings import BucketSettings, Upload, receivers_of
+
+MOST_UPLOADS = 1000
+"""Unfinished uploads whose parts are counted; a request each."""
+
+STRANGERS = (
+    "http://acs.amazonaws.com/groups/global/AllUsers",
+    "http://acs.amazonaws.com/groups/global/AuthenticatedUsers",
+)
+
+
+class SettingsReader:
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def read(self, bucket: str) -> BucketSettings:
+        """One request a setting; each may fail by itself."""
+        unreadable: dict[str, str] = {}
+
+        def ask(what: str, call: Callable[[], Any]) -> Any:
+            try:
+                return call()
+            except ClientError as error:
+                unreadable[what] = str(error)
+                return None
+
+        lifecycle = ask("lifecycle rules", lambda: self._lifecycle(bucket))
+        receivers = ask(
+            "notifications", lambda: self._client.get_bucket_notification_configuration(Bucket=bucket)
+        )
+        blocked = ask("public access block", lambda: self._blocks_public_access(bucket))
+        return BucketSettings(
+            bucket,
+            region=ask("region", lambda: self._region(bucket)),
+            keeps_versions=ask("versioning", lambda: self._keeps_versions(bucket)),
+            blocks_public_access=blocked,
+            is_public=None if blocked else ask("access", lambda: self._is_public(bucket)),
+            encrypts=ask("encryption", lambda: self._encrypts(bucket)),
+            receivers=receivers_of(receivers) if receivers is not None else None,
+            lifecycle=tuple(lifecycle["Rules"]) if lifecycle is not None else None,
+            smallest_moved=(lifecycle or {}).get(
+                "TransitionDefaultMinimumObjectSize", "all_storage_classes_128K"
+            ),
+            uploads=ask("unfinished uploads", lambda: tuple(self._uploads(bucket))),
+            unreadable=unreadable,
+        )
+
+    def _lifecycle(self, bucket: str) -> dict[str, Any]:
+        with _absent_if("NoSuchLifecycleConfiguration"):
+            answer: dict[str, Any] = self._client.get_bucket_lifecycle_configuration(Bucket=bucket)
+            return answer
+        return {"Rules": []}
+
+    def _region(self, bucket: str) -> str:
+        # us-east-1 is told as nothing, eu-west-1 sometimes by its old name.
+        told = self._client.get_bucket_location(Bucket=bucket).get("LocationConstraint")
+        return {None: "us-east-1", "": "us-east-1", "EU": "eu-west-1"}.get(told) or str(told)
+
+    def _keeps_versions(self, bucket: str) -> bool:
+        return bool(self._client.get_bucket_versioning(Bucket=bucket).get("Status") == "Enabled")
+
+    def _blocks_public_access(self, bucket: str) -> bool:
+        with _absent_if("NoSuchPublicAccessBlockConfiguration"):
+            blocks = self._client.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+            names = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+            return all(blocks.get(name) for name in names)
+        return False
+
+    def _is_public(self, bucket: str) -> bool:
+        grants = self._client.get_bucket_acl(Bucket=bucket).get("Grants", [])
+        if any(grant.get("Grantee", {}).get("URI") in STRANGERS for grant in grants):
+            return True
+        with _absent_if("NoSuchBucketPolicy"):
+            return bool(self._client.get_bucket_policy_status(Bucket=bucket)["PolicyStatus"]["IsPublic"])
+        return False
+
+    def _encrypts(self, bucket: str) -> bool:
+        with _absent_if("ServerSideEncryptionConfigurationNotFoundError"):
+            answer = self._client.get_bucket_encryption(Bucket=bucket)
+            return bool(answer["ServerSideEncryptionConfiguration"]["Rules"])
+        return False
+
+    def _uploads(self, bucket: str) -> Iterator[Upload]:
+        pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket)
+        found = (upload for page in pages for upload in page.get("Uploads", []))
+        for _, upload in zip(range(MOST_UPLOADS), found, strict=False):
+            key, id_ = upload["Key"], upload["UploadId"]
+            parts = self._client.get_paginator("list_parts").paginate(Bucket=bucket, Key=key, UploadId=id_)
+            size = sum(part["Size"] for page in parts for part in page.get("Parts", []))
+            yield Upload(key, id_, upload["Initiated"], size)
+
+
+@contextlib.contextmanager
+def _absent_if(*codes: str) -> Iterator[None]:
+    """What follows the block then tells what the lack of it means."""
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in codes:
+            raise

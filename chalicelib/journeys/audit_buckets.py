@@ -1,0 +1,124 @@
+"""The daily audit: each bucket's settings and rules against what the catalogue knows is in it; findings are kept."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+
+from chalicelib.adapters.bucket_settings import SettingsReader
+from chalicelib.adapters.catalogue_store import CatalogueStore
+from chalicelib.adapters.finding_store import FindingStore
+from chalicelib.adapters.machine_store import MachineStore
+from chalicelib.adapters.s3_buckets import Buckets
+from chalicelib.domain.anomalies import find_anomalies, find_silence
+from chalicelib.domain.audit import NOTICES_COUNT_FOR, BucketAudit, findings_of_notices
+from chalicelib.domain.bucket_settings import Expected
+from chalicelib.domain.findings import Concern, Finding, codes_about, worst_first
+from chalicelib.domain.machines import Job
+from chalicelib.domain.names import parse_file_name, split_key
+from chalicelib.domain.placement import WatchedJob, judge_object
+from chalicelib.domain.sets import BackupSet, ObjectRow
+from chalicelib.journeys.catalogue_changes import owner_of, watched
+
+MOST_TAGS_READ = 500
+"""A tag that was mended tells nobody; wrong ones are asked for again, as long as they are few."""
+
+
+@dataclasses.dataclass(frozen=True)
+class AuditDesk:
+    """``bucket`` is the service's own, ``queue_arn`` that of its events."""
+
+    machines: MachineStore
+    catalogue: CatalogueStore
+    findings: FindingStore
+    buckets: Buckets
+    settings: SettingsReader
+    bucket: str
+    region: str
+    queue_arn: str
+    now: datetime
+
+
+def audit_buckets(desk: AuditDesk) -> list[Finding]:
+    """Audits every bucket that the service watches, keeps what it found, and answers with all that is wrong, worst
+    first: what happened within the last days too."""
+    jobs_of: dict[str, list[Job]] = defaultdict(list)
+    jobs_of[desk.bucket] = []
+    machines = {machine.name: machine for machine in desk.machines.machines()}
+    for job in desk.machines.jobs():
+        jobs_of[job.location.bucket].append(job)
+    found: list[Finding] = []
+    of_sets: dict[Job, list[Finding]] = {}
+    for bucket, jobs in jobs_of.items():
+        sets = {job: desk.catalogue.visible_sets(job) for job in jobs}
+        for job in jobs:
+            silence = (
+                find_silence(machines[job.machine], job, sets[job], desk.now)
+                if job.machine in machines
+                else []
+            )
+            of_sets[job] = [*find_anomalies(job, sets[job], desk.now), *silence]
+        found += _audit_bucket(desk, bucket, {watched(desk.bucket, job): sets[job] for job in jobs})
+    _keep(desk, of_sets, found)
+    told = findings_of_notices(desk.machines.notices_since(desk.now - NOTICES_COUNT_FOR), desk.now)
+    return worst_first([*found, *(one for anomalies in of_sets.values() for one in anomalies), *told])
+
+
+def _keep(desk: AuditDesk, of_sets: dict[Job, list[Finding]], found: list[Finding]) -> None:
+    by_job: dict[tuple[str, str], list[Finding]] = defaultdict(list)
+    for one in found:
+        by_job[one.machine, one.job].append(one)
+    codes = codes_about(Concern.OBJECTS, Concern.BUCKET)
+    desk.findings.replace(None, by_job[("", "")], desk.now, codes=codes)
+    for job, anomalies in of_sets.items():
+        wanted = [*anomalies, *by_job[job.machine, job.name]]
+        desk.findings.replace(job, wanted, desk.now, codes=codes | codes_about(Concern.SETS))
+    desk.findings.forget_others({(job.machine, job.name) for job in of_sets})
+
+
+def _audit_bucket(desk: AuditDesk, bucket: str, sets: dict[WatchedJob, list[BackupSet]]) -> list[Finding]:
+    is_own = bucket == desk.bucket
+    prefixes = ("",) if is_own else tuple(sorted(one.job.location.prefix for one in sets))
+    audit = BucketAudit(
+        desk.settings.read(bucket),
+        sets,
+        Expected(desk.region, desk.queue_arn, prefixes),
+        desk.now,
+        is_own_bucket=is_own,
+    )
+    tags_left = MOST_TAGS_READ
+    for one in sets:
+        for row in desk.catalogue.objects(one.job):
+            if tags_left and _has_wrong_tag(one, row):
+                tags_left -= 1
+                row = _with_tag_of_today(desk, one, row)
+            audit.see(one, row)
+    watched_of = {one.job: one for one in sets}
+    for row in desk.catalogue.strays(bucket):
+        owner = owner_of_stray(row.name, watched_of, is_own_bucket=is_own)
+        audit.see_stray(row, watched_of[owner] if owner else None)
+    return audit.findings()
+
+
+def owner_of_stray(key: str, jobs: Iterable[Job], *, is_own_bucket: bool) -> Job | None:
+    """As events tell it: in the service's own bucket the key itself names machine and job."""
+    if not is_own_bucket:
+        return owner_of(key, jobs)
+    parts = split_key(key)
+    return next((job for job in jobs if parts and (job.machine, job.name) == parts[:2]), None)
+
+
+def _has_wrong_tag(one: WatchedJob, row: ObjectRow) -> bool:
+    file = parse_file_name(row.name)
+    if file is None:
+        return False
+    return any(found.code == "wrong_tag" for found in judge_object(one, row, BackupSet(file.set_id)))
+
+
+def _with_tag_of_today(desk: AuditDesk, one: WatchedJob, row: ObjectRow) -> ObjectRow:
+    assert row.stored is not None
+    key = one.job.location.key(row.name)
+    tag = desk.buckets.storage_tags(one.job.location.bucket, [key])[key]
+    return dataclasses.replace(row, stored=dataclasses.replace(row.stored, storage_tag=tag))

@@ -1,0 +1,126 @@
+"""Mails what is wrong in between the weekly mails: look, work out what is due, claim, send, record."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from datetime import datetime, timedelta, tzinfo
+
+from chalicelib.adapters.alert_store import AlertStore
+from chalicelib.adapters.catalogue_store import CatalogueStore
+from chalicelib.adapters.finding_store import FindingStore
+from chalicelib.adapters.machine_store import MachineStore
+from chalicelib.adapters.ses_mailer import Mailer
+from chalicelib.domain.alerts import NOTICES_KEPT, Alert, AlertRecord, JobNow, alerts_due
+from chalicelib.domain.freshness import Freshness, State, judge
+from chalicelib.domain.machines import Job, Machine
+from chalicelib.domain.report import format_age
+from chalicelib.rendering import Mail, render_alert
+
+JUDGED_EVERY = timedelta(minutes=15)
+"""States change by the hour: looking at every job each minute would be most of what this service costs."""
+
+
+@dataclasses.dataclass(frozen=True)
+class AlertDesk:
+    """``stage`` is named in the commands that a mail advises; ``zone`` is the owner's."""
+
+    machines: MachineStore
+    catalogue: CatalogueStore
+    findings: FindingStore
+    alerts: AlertStore
+    mailer: Mailer
+    recipients: Sequence[str]
+    stage: str
+    zone: tzinfo
+    now: datetime
+
+
+def send_alerts(desk: AlertDesk) -> str | None:
+    """Sends the one mail that is due now; its id by SES, or ``None``.
+
+    The record is claimed before the mail goes and written when SES has it. A call that dies before SES's answer is
+    made up for when its claim has lapsed; only one that dies between that answer and its own record makes a second
+    mail.
+    """
+    known = desk.alerts.read()
+    alert, record = _due(desk, known.record, judge_jobs=_is_time_to_judge(known.record, desk.now))
+    if alert is None:
+        if record != known.record:
+            desk.alerts.note(record, known, desk.now)
+        return None
+    if not desk.alerts.claim(known, desk.now):
+        return None
+    try:
+        message_id = desk.mailer.send(_render(desk, alert), desk.recipients)
+    except Exception:
+        desk.alerts.release(known)
+        raise
+    desk.alerts.write(record, known)
+    return message_id
+
+
+def preview_alerts(desk: AlertDesk) -> Mail | None:
+    """The mail that would go out now; nothing is sent or recorded."""
+    alert, _ = _due(desk, desk.alerts.read().record, judge_jobs=True)
+    return _render(desk, alert) if alert else None
+
+
+def _render(desk: AlertDesk, alert: Alert) -> Mail:
+    return render_alert(alert, stage=desk.stage, written_at=desk.now.astimezone(desk.zone))
+
+
+def _is_time_to_judge(record: AlertRecord, now: datetime) -> bool:
+    return record.judged_at is None or abs(now - record.judged_at) >= JUDGED_EVERY
+
+
+def _due(desk: AlertDesk, record: AlertRecord, *, judge_jobs: bool) -> tuple[Alert | None, AlertRecord]:
+    machines = {machine.name: machine for machine in desk.machines.machines()}
+    return alerts_due(
+        record,
+        findings=desk.findings.open_findings(),
+        notices=desk.machines.notices_since(desk.now - NOTICES_KEPT),
+        jobs=_judge_jobs(desk, machines) if judge_jobs else None,
+        machines=machines,
+        now=desk.now,
+        zone=desk.zone,
+    )
+
+
+def _judge_jobs(desk: AlertDesk, machines: dict[str, Machine]) -> list[JobNow]:
+    judged = []
+    for job in desk.machines.jobs():
+        if job.machine in machines:
+            sets = desk.catalogue.visible_sets(job)
+            judged.append(_job_now(job, judge(machines[job.machine], job, sets, desk.now), desk))
+    return judged
+
+
+def _job_now(job: Job, freshness: Freshness, desk: AlertDesk) -> JobNow:
+    run = job.last_run
+    return JobNow(
+        job.machine,
+        job.name,
+        freshness.state,
+        _detail(job, freshness, desk),
+        is_running=run is not None and run.ended_at is None,
+        newest_complete_at=freshness.newest_complete_at,
+    )
+
+
+def _detail(job: Job, freshness: Freshness, desk: AlertDesk) -> str:
+    newest = freshness.newest_complete_at
+    if newest is None:
+        return f"{job.machine}/{job.name} has no complete backup."
+    at = newest.astimezone(desk.zone)
+    said = (
+        f"The newest complete backup of {job.machine}/{job.name} is {format_age(desk.now - newest)} old "
+        f"({at:%a %d %b %Y, %H:%M})."
+    )
+    run = job.last_run
+    if freshness.state is State.OVERDUE:
+        every, grace = (timedelta(seconds=seconds) for seconds in (job.period_seconds, job.grace_seconds))
+        said += f" It should make one every {format_age(every)}, and may be {format_age(grace)} late."
+    if freshness.state is State.FAILING and run is not None and run.ended_at is not None:
+        said += f" The last run failed {format_age(desk.now - run.ended_at)} ago (exit {run.exit_code})."
+    return said

@@ -49,7 +49,10 @@ def test_a_stage_can_be_read_back_from_a_function_of_it(stage: Stage) -> None:
 
 def test_what_adds_up_every_row_has_more_of_a_processor() -> None:
     functions = json.loads(config_files(LOCAL)["config.json"])["stages"]["local"]["lambda_functions"]
-    assert [name for name, one in functions.items() if "lambda_memory_size" in one] == ["daily_audit", "reconcile"]
+    assert [name for name, one in functions.items() if "lambda_memory_size" in one] == [
+        "daily_audit",
+        "reconcile",
+    ]
 
 
 def test_another_stage_is_added_beside_those_that_are_there(tmp_path: Path) -> None:

@@ -96,7 +96,9 @@ def answering(app: Chalice) -> Callable[[View], View]:
             except Exception:
                 refused = ErrorCode.INTERNAL
                 logger.exception("request failed")
-                again = Refusal(refused, "Something failed in the service; its log says what. Try again.")
+                again = Refusal(
+                    ErrorCode.INTERNAL, "Something failed in the service; its log says what. Try again."
+                )
                 response = _error(again)
             _log(app.current_request, response.status_code, refused, began)
             return response

@@ -1,0 +1,320 @@
+"""``python -m ops.reference`` writes ``docs/reference`` and the tables in ``docs/prices.md`` from the code.
+
+A test compares what is committed with what this makes, so that neither can go stale.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import click
+from panicroom import settings as client_settings
+from panicroom.cli import cli as panicroom
+from panicroom.exit_codes import EXPLANATIONS, ExitCode
+
+from chalicelib import config
+from chalicelib.domain.refusals import STATUS_OF
+from chalicelib.wire import ErrorCode
+from ops.app_package import PROJECT
+from ops.chalice_config import function_environment
+from ops.cli import commands
+from ops.price_examples import price_blocks
+from ops.stages import LOCAL
+
+FOLDER = Path("docs/reference")
+PRICES = Path("docs/prices.md")
+MADE = "<!-- Made by `python -m ops.reference`; do not edit. -->\n"
+
+UNSAID = ("(kept for later: no version says it yet)",)
+
+CLIENT_VARIABLES = {
+    "PASSPHRASE": "wins over the stored passphrase",
+    "PANICROOM_KEYRING": "`file`: at `enrol`, keep secrets in a private file though there is a keyring",
+    "PANICROOM_CONFIG_DIR": "another folder for the settings",
+    "PANICROOM_STATE_DIR": "another folder for the log and what must survive",
+    "PANICROOM_CACHE_DIR": "another folder for what can be made again",
+}
+
+SERVICE_VARIABLES = {
+    "PANICROOM_STAGE": "what the stage is called",
+    "PANICROOM_BUCKET": "the service's own bucket",
+    "PANICROOM_TABLE": "the table of machines, jobs, sets and findings",
+    "PANICROOM_QUEUE": "the queue of S3's events",
+    "PANICROOM_QUEUE_ARN": "the same queue, as a bucket's notifications name it",
+    "PANICROOM_SENDER": "the address that mail comes from",
+    "PANICROOM_RECIPIENTS": "the owner's addresses, with commas between",
+    "PANICROOM_TIME_ZONE": "the owner's time zone, for the hour of the weekly mail and for times in it",
+    "PANICROOM_REPORT_WEEKDAY": "the day of the weekly mail",
+    "PANICROOM_REPORT_HOUR": "its hour, 0 to 23",
+    "PANICROOM_MONTHLY_BUDGET": "USD a month, such as `5`; empty for none",
+    "PANICROOM_DISCARD_FUNCTION": "the one function that may write delete markers",
+    "PANICROOM_RECONCILE_FUNCTION": "the function that compares a job with its bucket",
+    "POWERTOOLS_SERVICE_NAME": "the service's name in log lines",
+    "POWERTOOLS_LOG_LEVEL": "how much is logged",
+    "POWERTOOLS_METRICS_NAMESPACE": "where metrics are kept in CloudWatch",
+}
+
+
+def generated_files(project: Path = PROJECT) -> dict[Path, str]:
+    """Every generated document: path in the project -> text."""
+    pages = {
+        "owner-commands.md": commands_page(
+            "The owner's commands",
+            "python -m ops",
+            commands,
+            "With AWS credentials, from a clone.",
+        ),
+        "machine-commands.md": commands_page(
+            "The commands of a machine that backs up",
+            "panicroom",
+            panicroom,
+            "On the laptop or server.",
+        ),
+        "settings.md": settings_page(),
+        "errors.md": errors_page(project),
+        "exit-codes.md": exit_codes_page(),
+    }
+    files = {FOLDER / name: text for name, text in pages.items()}
+    return files | {PRICES: with_blocks((project / PRICES).read_text(encoding="utf-8"), price_blocks())}
+
+
+def with_blocks(text: str, blocks: Mapping[str, str]) -> str:
+    """The document with what stands between ``<!-- table: NAME -->`` and ``<!-- end -->`` made anew."""
+    for name, block in blocks.items():
+        before, marker, rest = text.partition(f"<!-- table: {name} -->\n")
+        _, end, after = rest.partition("<!-- end -->")
+        if not (marker and end):
+            raise LookupError(f"{PRICES} has no place for the table {name}")
+        text = f"{before}{marker}\n{block}\n{end}{after}"
+    return text
+
+
+def write(project: Path = PROJECT) -> None:
+    for path, text in generated_files(project).items():
+        (project / path).parent.mkdir(parents=True, exist_ok=True)
+        (project / path).write_text(text, encoding="utf-8")
+
+
+# ---------------------------------------------------------------- commands
+
+
+def commands_page(title: str, program: str, root: click.Group, where: str) -> str:
+    parts = [f"# {title}\n\n{MADE}\n{where} `{program} --help` says the same.\n"]
+    found = list(_commands(program, root))
+    parts.append("\n".join(f"- [`{name}`](#{_anchor(name)})" for name, _ in found) + "\n")
+    return "\n".join([*parts, *(_command(name, one) for name, one in found)])
+
+
+def _commands(name: str, group: click.Group) -> Iterator[tuple[str, click.Command]]:
+    for short, command in sorted(group.commands.items()):
+        if isinstance(command, click.Group):
+            yield from _commands(f"{name} {short}", command)
+        elif not command.hidden:
+            yield f"{name} {short}", command
+
+
+def _anchor(name: str) -> str:
+    return re.sub(r"[^\w\- ]", "", name.lower()).replace(" ", "-")
+
+
+def _command(name: str, command: click.Command) -> str:
+    context = click.Context(command, info_name=name)
+    usage = " ".join([name, *command.collect_usage_pieces(context)])
+    lines = [f"## {name}\n", f"`{usage}`\n", *_paragraphs(command.help or "")]
+    options = [one for one in command.params if isinstance(one, click.Option) and not one.hidden]
+    if options:
+        lines += ["| option | does |", "| --- | --- |", *(_option(one, context) for one in options), ""]
+    return "\n".join(lines)
+
+
+def _option(option: click.Option, context: click.Context) -> str:
+    left, right = option.get_help_record(context) or (option.opts[0], "")
+    return f"| `{_cell(left)}` | {_cell(right)} |"
+
+
+def _paragraphs(text: str) -> list[str]:
+    return [" ".join(part.split()) + "\n" for part in inspect.cleandoc(text).split("\n\n")]
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+# ---------------------------------------------------------------- settings
+
+
+def settings_page() -> str:
+    """The client's settings file as ``enrol`` writes it, and every variable that client and functions read."""
+    template = client_settings._TEMPLATE.format(
+        url='"https://abc123.execute-api.eu-central-1.amazonaws.com/api"',
+        machine='"anna-laptop"',
+        secrets='"keyring"',
+    ) + client_settings._JOB_TEMPLATE.format(job="system", source='"/home/anna"')
+    missing = [name for name in client_setting_names() if not re.search(rf"(?m)^(# )?{name} =", template)]
+    if missing:
+        raise LookupError(f"the settings file that enrol writes does not explain {', '.join(missing)}")
+    set_by_us = function_environment(LOCAL)
+    names = _names_in(Path(config.__file__).read_text(), "environment") | set(set_by_us)
+    unexplained = (names - set(SERVICE_VARIABLES) - {"AWS_REGION"}) | (
+        _client_variables() - set(CLIENT_VARIABLES)
+    )
+    if unexplained:
+        raise LookupError(f"ops/reference.py does not explain {', '.join(sorted(unexplained))}")
+    client_rows = [(f"`{name}`", said) for name, said in CLIENT_VARIABLES.items()]
+    service_rows = [
+        (f"`{name}`", said, f"`{set_by_us[name]}`" if set_by_us.get(name) else "")
+        for name, said in SERVICE_VARIABLES.items()
+        if name in names
+    ]
+    return "\n".join(
+        [
+            f"# Settings\n\n{MADE}",
+            "## A machine that backs up\n",
+            (
+                "`panicroom.toml`, as `panicroom enrol` writes it. What stands behind a `#` is what holds where nothing"
+                " is set.\n"
+            ),
+            f"```toml\n{template.strip()}\n```\n",
+            (
+                "How often, how much later is still well, where things are stored and for how long is set by the owner"
+                " with `python -m ops machine set`.\n"
+            ),
+            "Variables of the environment:\n",
+            _table(("variable", "does"), client_rows),
+            "## The functions\n",
+            "Written when the service is deployed; nobody edits these.\n",
+            _table(("variable", "what it is", "on the local stack"), service_rows),
+        ]
+    )
+
+
+def client_setting_names() -> list[str]:
+    """The names that the client reads from its file, as its code has them."""
+    tree = ast.parse(Path(client_settings.__file__).read_text())
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    names = [
+        node.args[1].value
+        for node in calls
+        if isinstance(node.func, ast.Name)
+        and node.func.id == "setting"
+        and isinstance(node.args[1], ast.Constant)
+    ]
+    return sorted({str(name) for name in names} - {"service", "upload", "jobs"})
+
+
+def _names_in(source: str, variable: str) -> set[str]:
+    return set(re.findall(rf'{variable}(?:\.get\(|\[)"([A-Z_]+)"', source))
+
+
+def _client_variables() -> set[str]:
+    sources = [path.read_text() for path in Path(client_settings.__file__).parent.glob("*.py")]
+    asked = {name for source in sources for name in _names_in(source, "os.environ")}
+    asked |= {name for source in sources for name in re.findall(r'\bplace\("([A-Z_]+)"', source)}
+    return asked - {"PANICROOM_CHILD", "XDG_CONFIG_HOME", "USER"}
+
+
+# ---------------------------------------------------------------- errors and exit codes
+
+
+def errors_page(project: Path) -> str:
+    said = refusal_messages(project)
+    rows = [
+        (f"`{code.value}`", str(STATUS_OF[code]), "<br>".join(said.get(code.name, UNSAID)))
+        for code in sorted(ErrorCode, key=lambda code: code.value)
+    ]
+    return "\n".join(
+        [
+            f"# Errors of the API\n\n{MADE}",
+            (
+                'Every refusal is `{"error": code, "message": what to do}`, with `retry_after_seconds` where waiting'
+                " helps. Where one file of a batch is refused, the others are answered all the same. `{…}` stands for"
+                " what belongs to the case.\n"
+            ),
+            _table(("code", "HTTP", "what it says"), rows),
+            (
+                "API Gateway answers some calls before the service sees them: 401 without a token, 403 with one that is"
+                " not accepted or for a route that is not there, 429 for too many calls at once. Those have a `message`"
+                " only.\n"
+            ),
+        ]
+    )
+
+
+def refusal_messages(project: Path) -> dict[str, list[str]]:
+    """What the service says with each code, by the code's name: read from where it says so."""
+    found: dict[str, list[str]] = {}
+    for path in sorted((project / "chalicelib").rglob("*.py")):
+        module = ast.parse(path.read_text(encoding="utf-8"))
+        for scope in (node for node in ast.walk(module) if isinstance(node, ast.Module | ast.FunctionDef)):
+            for code, message in _coded_texts(scope):
+                messages = found.setdefault(code, [])
+                if message not in messages:
+                    messages.append(message)
+    return found
+
+
+def _coded_texts(scope: ast.Module | ast.FunctionDef) -> Iterator[tuple[str, str]]:
+    """Each code with the text that follows it in a call; a text may have been given a name just before."""
+    statements = scope.body if isinstance(scope, ast.Module) else ast.walk(scope)
+    assigned = {
+        target.id: statement.value
+        for statement in statements
+        if isinstance(statement, ast.Assign)
+        for target in statement.targets
+        if isinstance(target, ast.Name)
+    }
+    for call in (node for node in ast.walk(scope) if isinstance(node, ast.Call)):
+        values = [*call.args, *(word.value for word in call.keywords)]
+        for code, text in itertools.pairwise(values):
+            message = _text_of(assigned.get(text.id, text) if isinstance(text, ast.Name) else text)
+            if isinstance(code, ast.Attribute) and _is_code(code) and message:
+                yield code.attr, message
+
+
+def _is_code(node: ast.Attribute) -> bool:
+    return isinstance(node.value, ast.Name) and node.value.id == "ErrorCode"
+
+
+def _text_of(node: ast.expr) -> str | None:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return _cell(node.value)
+    if isinstance(node, ast.JoinedStr):
+        return _cell(
+            "".join(str(part.value) if isinstance(part, ast.Constant) else "{…}" for part in node.values)
+        )
+    return None
+
+
+def exit_codes_page() -> str:
+    rows = [(str(int(code)), said) for code, said in EXPLANATIONS.items() if code != ExitCode.START_AGAIN]
+    return "\n".join(
+        [
+            f"# Exit codes\n\n{MADE}",
+            "## panicroom\n",
+            _table(("code", "means"), rows),
+            "`panicroom duplicity` ends with duplicity's own code.\n",
+            "## python -m ops\n",
+            _table(
+                ("code", "means"),
+                [
+                    ("0", "done"),
+                    ("1", "not done; one line says why and what to do. Of `doctor`: something is wrong"),
+                    ("2", "the command line is wrong"),
+                ],
+            ),
+        ]
+    )
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [f"| {' | '.join(row)} |" for row in (head, ("---",) * len(head), *rows)]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    write()

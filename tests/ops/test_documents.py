@@ -1,0 +1,123 @@
+"""The documents say what is true: what they tell to type exists, their links lead somewhere, the reference is fresh."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ops.app_package import PROJECT
+from ops.documents import Document, anchor_of, broken_links, documents
+from ops.reference import generated_files, with_blocks
+from ops.typed_commands import complaint_about, complaints
+
+DOCUMENTS = documents()
+GENERATED = generated_files()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: str(document.path))
+def test_every_command_that_a_document_shows_exists_with_its_options(document: Document) -> None:
+    shown = [(block.line, complaint) for block in document.blocks for complaint in complaints(block.text)]
+    ours = ("panicroom ", "python -m ops ", "make ")
+    shown += [
+        (line, complaint)
+        for line, code in document.inline_code
+        if code.startswith(ours)
+        for complaint in complaints(code)
+    ]
+    assert shown == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: str(document.path))
+def test_what_is_said_to_be_tested_elsewhere_names_a_test(document: Document) -> None:
+    named = [part for block in document.blocks for part in block.tested_by.replace(",", " ").split()]
+    assert [part for part in named if not (PROJECT / part).is_file()] == []
+
+
+def test_no_link_between_the_documents_is_broken() -> None:
+    assert broken_links(DOCUMENTS) == []
+
+
+@pytest.mark.parametrize("path", sorted(GENERATED), ids=str)
+def test_what_is_made_from_the_code_is_fresh(path: Path) -> None:
+    assert (PROJECT / path).read_text() == GENERATED[path], "run `python -m ops.reference`"
+
+
+# ---------------------------------------------------------------- the checks themselves
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "panicroom restore --to /tmp/restored --time 3D",
+        "python -m ops machine add NAME [--job JOB]",
+        "PASSPHRASE=secret panicroom enrol URL CODE --source ~/Documents --yes",
+        "python -m ops report preview --out mail   # a comment",
+        "panicroom duplicity -- collection-status --anything",
+        "make demo SOURCE=folder",
+        "aws s3api put-bucket-versioning --bucket B --versioning-configuration Status=Enabled",
+    ],
+)
+def test_a_command_that_exists_is_taken(command: str) -> None:
+    assert complaint_about(command) is None
+
+
+@pytest.mark.parametrize(
+    ("command", "complaint"),
+    [
+        ("panicroom restroe", "panicroom has no command restroe"),
+        ("panicroom restore --too x", "panicroom restore has no option --too"),
+        ("python -m ops machine ad NAME", "python -m ops machine has no command ad"),
+        ("python -m ops report --to a", "python -m ops report has no option --to"),
+        ("python -m ops.nothing", "there is no module ops.nothing"),
+        ("make dmeo", "the Makefile has no target dmeo"),
+        ("aws s3api put-versioning", "aws s3api has no command put-versioning"),
+        ("aws s3api get-object --bukket B", "aws s3api get-object has no option --bukket"),
+        ("frobnicate --now", "frobnicate is no program that the documents know"),
+        ("panicroom 'status", "No closing quotation"),
+    ],
+)
+def test_a_command_that_does_not_exist_is_complained_about(command: str, complaint: str) -> None:
+    assert complaint_about(command) == complaint
+
+
+def test_every_command_of_a_chain_is_looked_at() -> None:
+    assert (
+        len(complaints("panicroom status && \\\n  panicroom stauts && make dmeo\n# panicroom nothing")) == 2
+    )
+
+
+def test_a_block_has_what_the_comment_above_it_says() -> None:
+    text = (
+        "<!-- not run here: needs AWS -->\n\n```\none\n```\n\n```python\nno\n```\n"
+        "<!-- before:\nCODE=1\n-->\n```sh\ntwo CODE\n```\n<!-- tested by a.py -->\n```\nthree\n```\n"
+    )
+    one, two, three = Document(Path("x.md"), text).blocks
+    assert (one.text, one.not_run_because, one.is_run) == ("one", "needs AWS", False)
+    assert (two.text, two.before, two.is_run) == ("two CODE", "CODE=1", True)
+    assert (three.tested_by, three.is_run) == ("a.py", False)
+
+
+def test_a_link_to_a_heading_that_is_gone_is_broken(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("")
+    there = Document(Path("a.md"), "# Up and `down`\n")
+    links = Document(Path("b.md"), "[1](a.md#up-and-down) [2](a.md#up) [3](c.md) [4](https://example.org)\n")
+    assert broken_links([there, links], tmp_path) == [
+        "b.md:1: a.md has no heading #up",
+        "b.md:1: there is no c.md",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("heading", "anchor"),
+    [("What it costs, before you sign up", "what-it-costs-before-you-sign-up"), ("`a --b`", "a---b")],
+)
+def test_anchors_are_named_as_github_names_them(heading: str, anchor: str) -> None:
+    assert anchor_of(heading) == anchor
+
+
+def test_a_table_takes_the_place_of_the_one_before() -> None:
+    text = "a\n<!-- table: t -->\n\nold\n\n<!-- end -->\nb\n"
+    assert with_blocks(text, {"t": "new"}) == "a\n<!-- table: t -->\n\nnew\n<!-- end -->\nb\n"
+    with pytest.raises(LookupError, match="no place for the table u"):
+        with_blocks(text, {"u": "new"})

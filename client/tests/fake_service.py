@@ -54,6 +54,8 @@ class FakeService:
     permits: dict[str, dict[str, Any]] = field(default_factory=dict)
     sealing: dict[str, float] = field(default_factory=dict)
     upload_requests: int = 0
+    download_requests: int = 0
+    archived: set[str] = field(default_factory=set)
     discarded: list[str] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
     on_put: Callable[[str, str], None] = lambda name, phase: None
@@ -120,6 +122,7 @@ class FakeService:
                 self.upload_requests += 1
                 return 200, {"files": [self._permit(job, file) for file in body["files"]]}
             case "POST", ["jobs", job, "downloads"]:
+                self.download_requests += 1
                 return 200, {"files": [self._download(job, name) for name in body["names"]]}
             case "POST", ["jobs", job, "discards"]:
                 return self._discard(job, body)
@@ -255,6 +258,8 @@ class FakeService:
         there = self.objects.get(f"{job}/{name}")
         if there is None:
             return {"name": name, "error": "not_found", "message": f"{name} is not stored"}
+        if name in self.archived:
+            return {"name": name, "size": len(there.data), "archived": True}
         return {"name": name, "url": f"{self.root}/s3/{job}/{name}", "size": len(there.data)}
 
     def _discard(self, job: str, body: Any) -> tuple[int, Any]:

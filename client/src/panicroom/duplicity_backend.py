@@ -9,23 +9,22 @@ could only repeat it, and it takes a refused delete for a reason to try for ever
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
-from duplicity import config, errors, log
+from duplicity import config, errors, log, tempdir
 from duplicity.backend import Backend
 
-from panicroom.api import RUNNING_SECONDS, UNREACHABLE, Api, ApiError, reason, waits
+from panicroom.api import UNREACHABLE, Api, ApiError
+from panicroom.downloader import Downloader, NotReadable
 from panicroom.events import Events
 from panicroom.exit_codes import ExitCode
 from panicroom.journal import Journal
 from panicroom.names import parse_name, sealed_sets
 from panicroom.uploader import Uploader
-from panicroom.wire import MAX_FILES_PER_REQUEST, DownloadPermit, ErrorCode, SetMember
+from panicroom.wire import MAX_FILES_PER_REQUEST, ErrorCode, SetMember
 
 SCHEME = "panicroom"
 
@@ -50,7 +49,12 @@ class ServiceBackend(Backend):  # type: ignore[misc]  # duplicity carries no typ
         self._api, self._job, self._events = api, job, events
         self._run, self._uploader, self._journal = run, uploader, journal
         self._before_volume, self._at_end = before_volume, at_end
-        self._http = httpx.Client(timeout=httpx.Timeout(60.0, connect=15.0))
+        self._downloader = Downloader(
+            api,
+            job,
+            lambda: Path(os.fsdecode(tempdir.default().mktemp())),  # duplicity clears it away
+            lambda count: events.send("received", bytes=count),
+        )
 
     def _put(self, source_path: Any, remote_filename: bytes) -> None:
         name = os.fsdecode(remote_filename)
@@ -118,54 +122,29 @@ class ServiceBackend(Backend):  # type: ignore[misc]  # duplicity carries no typ
     def _delete(self, filename: bytes) -> None:
         self._delete_list([filename])
 
+    def pre_process_download_batch(self, remote_filenames: list[bytes]) -> None:
+        with self._ends_on_failure():
+            self._downloader.announce([os.fsdecode(name) for name in remote_filenames])
+
     def _get(self, remote_filename: bytes, local_path: Any) -> None:
         name = os.fsdecode(remote_filename)
-        target = Path(os.fsdecode(local_path.name))
-        pauses = waits(RUNNING_SECONDS)
-        while True:
-            with self._ends_on_failure():
-                permit = self._permit(name)
-            trouble = self._fetch(permit, target)
-            if trouble is None:
-                return
-            pause = next(pauses, None)
-            if pause is None:
-                raise self._events.stop(ExitCode.TRY_LATER, f"{name} cannot be downloaded: {trouble}")
-            time.sleep(pause)
+        with self._ends_on_failure():
+            try:
+                self._downloader.fetch(name, Path(os.fsdecode(local_path.name)))
+            except NotReadable as archived:
+                state = "is being thawed" if archived.thawing else "is archived and has to be thawed first"
+                raise self._events.stop(ExitCode.TRY_LATER, f"{name} {state}; try again later") from None
+            except ApiError as failure:
+                if failure.code != ErrorCode.NOT_FOUND:
+                    raise
+                raise errors.BackendException(
+                    f"{name} is not stored", code=log.ErrorCode.backend_not_found
+                ) from None
 
     def _close(self) -> None:
         self._at_end()
-        self._http.close()
+        self._downloader.close()
         self._api.close()
-
-    def _permit(self, name: str) -> DownloadPermit:
-        permit = self._api.downloads(self._job, (name,)).files[0]
-        if permit.error == ErrorCode.NOT_FOUND:
-            raise errors.BackendException(f"{name} is not stored", code=log.ErrorCode.backend_not_found)
-        if permit.error is not None:
-            raise ApiError(permit.error, permit.message or permit.error)
-        if permit.url is None:
-            state = "is being thawed" if permit.thawing else "is archived and has to be thawed first"
-            raise self._events.stop(ExitCode.TRY_LATER, f"{name} {state}; try again later")
-        return permit
-
-    def _fetch(self, permit: DownloadPermit, target: Path) -> str | None:
-        """Downloads into ``target``; what went wrong, if anything did."""
-        assert permit.url is not None
-        try:
-            with self._http.stream("GET", permit.url) as response:
-                if response.status_code != 200:
-                    return f"S3 answers HTTP {response.status_code}"
-                size = 0
-                with target.open("wb") as file:
-                    for chunk in response.iter_raw(256 * 1024):
-                        size += file.write(chunk)
-                        self._events.send("received", bytes=len(chunk))
-        except httpx.TransportError as error:
-            return reason(error)
-        if permit.size is not None and size != permit.size:
-            return f"{size} of {permit.size} bytes arrived"
-        return None
 
     def _members(self, set_name: str) -> tuple[SetMember, ...]:
         """Every volume and signature file of the set as S3 confirmed it, in this run or an earlier one."""
@@ -197,7 +176,7 @@ class ServiceBackend(Backend):  # type: ignore[misc]  # duplicity carries no typ
                 raise self._events.stop(ExitCode.START_AGAIN, failure.message) from None
             problem = failure.as_problem()
             message = str(problem)
-            if failure.code == UNREACHABLE:
+            if failure.code == UNREACHABLE and self._uploader is not None:
                 message += "; what was stored is kept, the next run carries on from there"
             raise self._events.stop(problem.exit_code, message) from None
         except OSError as error:

@@ -1,0 +1,181 @@
+"""Downloads, and those that will be wanted next: duplicity names all of them before it asks for the first.
+
+It reads each set's volumes in their order, several sets side by side. So with each volume that it takes, the
+following ones of the same set are begun, as far as there is room. One that is not at hand is fetched while duplicity
+waits; that is also the way out for whatever went wrong with one that was fetched ahead.
+"""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+
+from panicroom.api import RUNNING_SECONDS, UNREACHABLE, Api, ApiError, reason, waits
+from panicroom.names import parse_name
+from panicroom.wire import MAX_FILES_PER_REQUEST, DownloadPermit, ErrorCode
+
+DOWNLOADS_AHEAD = 8
+"""Downloads at once, and so many volumes on the disk beside those that duplicity has open."""
+
+_CHUNK_BYTES = 256 * 1024
+
+
+class NotReadable(Exception):
+    """A file in an archive class: ``thawing`` if somebody has asked for it already."""
+
+    def __init__(self, name: str, *, thawing: bool) -> None:
+        super().__init__(name)
+        self.thawing = thawing
+
+
+class _Permits:
+    """The permits of files that are begun together: one request, made by whoever comes first."""
+
+    def __init__(
+        self, ask: Callable[[Sequence[str]], dict[str, DownloadPermit]], names: Sequence[str]
+    ) -> None:
+        self._ask, self._names = ask, names
+        self._lock = threading.Lock()
+        self._found: dict[str, DownloadPermit] | None = None
+
+    def of(self, name: str) -> DownloadPermit:
+        with self._lock:
+            if self._found is None:
+                self._found = self._ask(self._names)
+            return self._found[name]
+
+
+class Downloader:
+    """Fetches files of one job. ``fetch`` is called from duplicity's thread.
+
+    ``new_path`` gives a name for a file that is fetched ahead, in the folder where duplicity wants it later.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        job: str,
+        new_path: Callable[[], Path],
+        on_received: Callable[[int], None] = lambda _bytes: None,
+    ) -> None:
+        self._api, self._job = api, job
+        self._new_path, self._on_received = new_path, on_received
+        self._http = httpx.Client(timeout=httpx.Timeout(60.0, connect=15.0))
+        self._workers: ThreadPoolExecutor | None = None
+        self._following: dict[str, list[str]] = {}
+        self._ahead: dict[str, Future[Path]] = {}
+
+    def announce(self, names: Sequence[str]) -> None:
+        """What will be asked for, each set in its order; the first ones are begun."""
+        if len(names) < 2:
+            return
+        sets: dict[str, list[str]] = {}
+        for name in names:
+            parsed = parse_name(name)
+            sets.setdefault(parsed.set if parsed and parsed.kind == "volume" else "", []).append(name)
+        for members in sets.values():
+            for place, name in enumerate(members):
+                self._following[name] = members[place + 1 : place + 1 + DOWNLOADS_AHEAD]
+        first = next(iter(sets.values()))
+        self._begin(first[:DOWNLOADS_AHEAD])
+
+    def fetch(self, name: str, target: Path) -> None:
+        """Puts the file under ``target``. Raises ``ApiError`` (``NOT_FOUND`` too), or ``NotReadable``."""
+        at_hand = self._ahead.pop(name, None)
+        self._begin(self._following.pop(name, ()))
+        if at_hand is not None:
+            with contextlib.suppress(ApiError, NotReadable, OSError):
+                _move(at_hand.result(), target)
+                return
+        self._download(name, target, lambda: self._permits([name])[name])
+
+    def close(self) -> None:
+        if self._workers is not None:
+            self._workers.shutdown(wait=False, cancel_futures=True)
+        self._http.close()
+
+    def _begin(self, names: Sequence[str]) -> None:
+        """Those that are not begun yet and not taken, as far as there is room."""
+        wanted = [name for name in names if name in self._following and name not in self._ahead]
+        wanted = wanted[: DOWNLOADS_AHEAD - len(self._ahead)]
+        if not wanted:
+            return
+        if self._workers is None:
+            self._workers = ThreadPoolExecutor(DOWNLOADS_AHEAD, "download")
+        permits = _Permits(self._permits, wanted)
+        for name in wanted:
+            self._ahead[name] = self._workers.submit(self._download_ahead, name, permits)
+
+    def _download_ahead(self, name: str, permits: _Permits) -> Path:
+        path = self._new_path()
+        again = False
+
+        def permit() -> DownloadPermit:
+            nonlocal again
+            first, again = not again, True
+            return permits.of(name) if first else self._permits([name])[name]
+
+        self._download(name, path, permit)
+        return path
+
+    def _permits(self, names: Sequence[str]) -> dict[str, DownloadPermit]:
+        assert len(names) <= MAX_FILES_PER_REQUEST
+        permits = {permit.name: permit for permit in self._api.downloads(self._job, tuple(names)).files}
+        missing = [name for name in names if name not in permits]
+        if missing:
+            raise ApiError(ErrorCode.INTERNAL, f"no answer for {missing[0]}")
+        return permits
+
+    def _download(self, name: str, target: Path, permit: Callable[[], DownloadPermit]) -> None:
+        """Asks for a permit anew with each try: the URL may be too old by then."""
+        pauses = waits(RUNNING_SECONDS)
+        while True:
+            trouble = self._get(_checked(permit()), target)
+            if trouble is None:
+                return
+            pause = next(pauses, None)
+            if pause is None:
+                raise ApiError(UNREACHABLE, f"{name} cannot be downloaded: {trouble}")
+            time.sleep(pause)
+
+    def _get(self, permit: DownloadPermit, target: Path) -> str | None:
+        """Downloads into ``target``; what went wrong, if anything did."""
+        assert permit.url is not None
+        try:
+            with self._http.stream("GET", permit.url) as response:
+                if response.status_code != 200:
+                    return f"S3 answers HTTP {response.status_code}"
+                size = 0
+                with target.open("wb") as file:
+                    for chunk in response.iter_raw(_CHUNK_BYTES):
+                        size += file.write(chunk)
+                        self._on_received(len(chunk))
+        except httpx.TransportError as error:
+            return reason(error)
+        if permit.size is not None and size != permit.size:
+            return f"{size} of {permit.size} bytes arrived"
+        return None
+
+
+def _checked(permit: DownloadPermit) -> DownloadPermit:
+    if permit.error is not None:
+        raise ApiError(permit.error, permit.message or permit.error)
+    if permit.url is None:
+        raise NotReadable(permit.name, thawing=bool(permit.thawing))
+    return permit
+
+
+def _move(source: Path, target: Path) -> None:
+    try:
+        source.replace(target)
+    except OSError:
+        shutil.move(source, target)

@@ -1,0 +1,168 @@
+"""Volumes are there before duplicity asks for them, within bounds, and whatever goes wrong on the way."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from fake_service import CODE, FakeService, Stored, now_text
+from panicroom import api as api_module
+from panicroom import downloader as downloader_module
+from panicroom.api import Api, ApiError
+from panicroom.downloader import DOWNLOADS_AHEAD, Downloader, NotReadable
+from panicroom.wire import ErrorCode
+
+SECRET_SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+FULL = "data_duplicity-full.20261122T213347Z.vol{}.difftar.gpg"
+INCREMENT = "data_duplicity-inc.20261122T213347Z.to.2026112{}T213347Z.vol{}.difftar.gpg"
+
+
+class Restore:
+    """Takes volumes as duplicity does, one after the other."""
+
+    def __init__(self, service: FakeService, folder: Path) -> None:
+        service.enrol({"code": CODE, "secret_sha256": SECRET_SHA256})
+        self.service, self.folder = service, folder
+        self.ahead = folder / "ahead"
+        self.ahead.mkdir()
+        numbers = itertools.count()
+        api = Api(service.url, "laptop.test", patience_seconds=300)
+        self.downloader = Downloader(api, "system", lambda: self.ahead / str(next(numbers)))
+
+    def store(self, *names: str) -> list[str]:
+        for name in names:
+            data = random.Random(name).randbytes(10_000)
+            self.service.objects[f"system/{name}"] = Stored(data, "etag", now_text())
+        return list(names)
+
+    def take(self, name: str) -> bytes:
+        target = self.folder / "target"
+        self.downloader.fetch(name, target)
+        data = target.read_bytes()
+        target.unlink()
+        return data
+
+    def is_right(self, name: str) -> bool:
+        return self.take(name) == self.service.objects[f"system/{name}"].data
+
+    def at_hand(self, count: int) -> bool:
+        """Whether in the end so many downloads were begun and have arrived."""
+        give_up_at = time.monotonic() + 10
+        while time.monotonic() < give_up_at:
+            if sum(path.stat().st_size == 10_000 for path in self.ahead.iterdir()) == count:
+                time.sleep(0.1)  # one too many would come now
+                return len(list(self.ahead.iterdir())) == count
+            time.sleep(0.01)
+        return False
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = api_module.waits
+
+    def soon(patience_seconds: float) -> Iterator[float]:
+        return usual(patience_seconds / 100, 0.01, 0.1)
+
+    monkeypatch.setattr(downloader_module, "waits", soon)
+    monkeypatch.setattr(api_module, "waits", soon)
+
+
+@pytest.fixture
+def restore(service: FakeService, tmp_path: Path) -> Iterator[Restore]:
+    one = Restore(service, tmp_path)
+    yield one
+    one.downloader.close()
+
+
+def test_the_next_volumes_are_fetched_while_one_is_read(restore: Restore) -> None:
+    """No more than fit, and each that is taken makes room for another."""
+    names = restore.store(*(FULL.format(number) for number in range(1, 21)))
+    restore.downloader.announce(names)
+    assert restore.at_hand(DOWNLOADS_AHEAD)
+    assert restore.service.download_requests == 1
+    for taken, name in enumerate(names, 1):
+        assert restore.is_right(name)
+        assert restore.at_hand(min(DOWNLOADS_AHEAD, len(names) - taken))
+    assert restore.service.download_requests <= len(names)
+
+
+def test_sets_that_are_read_side_by_side_do_not_wait_for_each_other(restore: Restore) -> None:
+    """Whatever is fetched ahead, the volume that is wanted comes."""
+    sets = [[FULL.format(number) for number in range(1, 16)]]
+    sets += [[INCREMENT.format(day, number) for number in range(1, 6)] for day in range(3, 9)]
+    restore.store(*itertools.chain(*sets))
+    restore.downloader.announce(list(itertools.chain(*sets)))
+    chance = random.Random(3)
+    while any(sets):
+        assert restore.is_right(chance.choice([one for one in sets if one]).pop(0))
+        assert len(list(restore.ahead.iterdir())) <= DOWNLOADS_AHEAD
+    assert list(restore.ahead.iterdir()) == []
+
+
+@pytest.mark.parametrize("status", [500, 503, 403, -1], ids=["broken", "slow down", "too old", "cut"])
+def test_failures_of_s3_are_survived(restore: Restore, status: int) -> None:
+    """A URL that is too old is asked for anew."""
+    failures = itertools.cycle([status, None, None])
+    restore.service.trouble = lambda method, path: next(failures) if path.startswith("/s3") else None
+    names = restore.store(*(FULL.format(number) for number in range(1, 12)))
+    restore.downloader.announce(names)
+    assert all(restore.is_right(name) for name in names)
+
+
+def test_a_volume_fetched_ahead_in_vain_is_fetched_when_it_is_wanted(restore: Restore) -> None:
+    """As if the disk had been full: what duplicity asks for is tried once more, and nothing is left behind."""
+    names = restore.store(*(FULL.format(number) for number in range(1, 5)))
+    restore.ahead.rmdir()
+    restore.downloader.announce(names)
+    assert all(restore.is_right(name) for name in names)
+
+
+def test_a_file_without_announcement_is_fetched(restore: Restore) -> None:
+    (name,) = restore.store(FULL.format(1))
+    assert restore.is_right(name)
+
+
+def test_the_same_volume_can_be_asked_for_again(restore: Restore) -> None:
+    """duplicity does so where the hash was wrong."""
+    names = restore.store(*(FULL.format(number) for number in range(1, 4)))
+    restore.downloader.announce(names)
+    assert restore.is_right(names[0])
+    assert restore.is_right(names[0])
+
+
+def test_a_missing_file_is_said_to_be_missing(restore: Restore) -> None:
+    names = restore.store(FULL.format(1))
+    restore.downloader.announce([*names, FULL.format(2)])
+    assert restore.is_right(names[0])
+    with pytest.raises(ApiError) as caught:
+        restore.take(FULL.format(2))
+    assert caught.value.code == ErrorCode.NOT_FOUND
+
+
+def test_an_archived_file_is_said_to_be_archived(restore: Restore) -> None:
+    names = restore.store(FULL.format(1), FULL.format(2))
+    restore.service.archived.add(names[1])
+    restore.downloader.announce(names)
+    assert restore.is_right(names[0])
+    with pytest.raises(NotReadable):
+        restore.take(names[1])
+
+
+def test_downloads_run_at_the_same_time(restore: Restore) -> None:
+    """With each of them held until all have begun."""
+    names = restore.store(*(FULL.format(number) for number in range(1, DOWNLOADS_AHEAD + 1)))
+    together = threading.Barrier(DOWNLOADS_AHEAD)
+
+    def meet(_method: str, path: str) -> None:
+        if path.startswith("/s3"):
+            together.wait(20)
+
+    held: Callable[[str, str], int | None] = meet
+    restore.service.trouble = held
+    restore.downloader.announce(names)
+    assert all(restore.is_right(name) for name in names)

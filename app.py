@@ -28,7 +28,7 @@ from chalicelib.journeys.issue_upload_urls import issue_upload_urls
 from chalicelib.journeys.list_files import list_files
 from chalicelib.journeys.reconcile_job import reconcile_job
 from chalicelib.journeys.send_alerts import send_alerts
-from chalicelib.journeys.send_weekly_report import send_if_due
+from chalicelib.journeys.send_weekly_report import send_if_due, watch_budget
 
 app = Chalice(app_name="panicroom")
 answering = web.answering(app)
@@ -162,8 +162,10 @@ def catalogue(event: SQSEvent) -> dict[str, Any]:
 @app.schedule("cron(0 * * * ? *)")
 def weekly_report(_: CloudWatchEvent) -> None:
     """Each hour, as EventBridge knows no time zones; the journey knows whether a mail is due."""
-    message_id = send_if_due(wiring.report_desk(web.now()))
-    web.logger.info("weekly report", sent=message_id is not None)
+    desk = wiring.report_desk(web.now())
+    message_id = send_if_due(desk)
+    over_budget = watch_budget(desk)
+    web.logger.info("weekly report", sent=message_id is not None, over_budget=over_budget)
 
 
 @app.schedule("rate(1 minute)")

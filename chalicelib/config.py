@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain.weekly import Weekday, WeeklyTime
@@ -27,6 +28,8 @@ class Settings:
     weekly_time: WeeklyTime
     discard_function: str
     reconcile_function: str
+    monthly_budget: Decimal | None = None
+    """USD a month; a forecast beyond it is told, and stops nothing."""
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -49,4 +52,18 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         ),
         discard_function=environment["PANICROOM_DISCARD_FUNCTION"],
         reconcile_function=environment["PANICROOM_RECONCILE_FUNCTION"],
+        monthly_budget=read_budget(environment.get("PANICROOM_MONTHLY_BUDGET", "")),
     )
+
+
+def read_budget(text: str) -> Decimal | None:
+    """``5`` or ``4.50``, in USD; nothing for none. Raises ``ValueError``."""
+    if not text.strip():
+        return None
+    try:
+        budget = Decimal(text.strip())
+    except InvalidOperation:
+        budget = Decimal(0)
+    if not budget.is_finite() or budget <= 0:
+        raise ValueError(f"PANICROOM_MONTHLY_BUDGET is {text!r}: write dollars a month such as 5 or 4.50.")
+    return budget

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 from datetime import datetime
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from chalicelib.domain.alerts import Alert
 from chalicelib.domain.findings import at_stage
-from chalicelib.domain.report import Report
+from chalicelib.domain.report import Attachment, Report
+
+_BETWEEN_TAGS = re.compile(r">\n+<")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,6 +22,7 @@ class Mail:
     subject: str
     html: str
     text: str
+    attachments: tuple[Attachment, ...] = ()
 
 
 @functools.cache
@@ -34,10 +38,12 @@ def _templates() -> Environment:
 
 def render(report: Report) -> Mail:
     templates = _templates()
+    html = templates.get_template("weekly.html").render(report=report).strip()
     return Mail(
         subject=report.subject,
-        html=templates.get_template("weekly.html").render(report=report),
-        text=templates.get_template("weekly.txt").render(report=report),
+        html=_BETWEEN_TAGS.sub(">\n<", html),
+        text=templates.get_template("weekly.txt").render(report=report).strip() + "\n",
+        attachments=report.attachments,
     )
 
 

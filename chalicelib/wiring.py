@@ -8,6 +8,7 @@ from datetime import datetime
 import boto3
 from botocore.config import Config
 
+from chalicelib.adapters import price_files
 from chalicelib.adapters.alert_store import AlertStore
 from chalicelib.adapters.bucket_settings import SettingsReader
 from chalicelib.adapters.catalogue_store import CatalogueStore
@@ -20,6 +21,7 @@ from chalicelib.adapters.s3_buckets import PARALLEL_REQUESTS, Buckets
 from chalicelib.adapters.ses_mailer import Mailer
 from chalicelib.adapters.table import Table
 from chalicelib.config import Settings, read_settings
+from chalicelib.domain.prices import PriceTable
 from chalicelib.journeys.administer import AdminDesk
 from chalicelib.journeys.audit_buckets import AuditDesk
 from chalicelib.journeys.catalogue_changes import CatalogueDesk
@@ -88,6 +90,11 @@ def _mailer() -> Mailer:
     return Mailer(boto3.client("sesv2"), settings().sender)
 
 
+@functools.cache
+def _prices() -> PriceTable | None:
+    return price_files.price_table(settings().region)
+
+
 def report_desk(now: datetime) -> ReportDesk:
     return ReportDesk(
         machines=machine_store(),
@@ -98,6 +105,9 @@ def report_desk(now: datetime) -> ReportDesk:
         weekly_time=settings().weekly_time,
         recipients=settings().recipients,
         now=now,
+        stage=settings().stage,
+        prices=_prices(),
+        budget=settings().monthly_budget,
     )
 
 

@@ -52,6 +52,7 @@ def function_environment(stage: Stage) -> dict[str, str]:
         "PANICROOM_TIME_ZONE": stage.time_zone,
         "PANICROOM_REPORT_WEEKDAY": stage.report_weekday,
         "PANICROOM_REPORT_HOUR": str(stage.report_hour),
+        **({"PANICROOM_MONTHLY_BUDGET": stage.monthly_budget} if stage.monthly_budget else {}),
         "PANICROOM_DISCARD_FUNCTION": stage.function("discard"),
         "PANICROOM_RECONCILE_FUNCTION": stage.function("reconcile"),
         "POWERTOOLS_SERVICE_NAME": APP_NAME,
@@ -71,6 +72,7 @@ def stage_of(function_arn: str, environment: Mapping[str, str]) -> Stage:
         time_zone=environment["PANICROOM_TIME_ZONE"],
         report_weekday=environment["PANICROOM_REPORT_WEEKDAY"],
         report_hour=int(environment["PANICROOM_REPORT_HOUR"]),
+        monthly_budget=environment.get("PANICROOM_MONTHLY_BUDGET", ""),
     )
 
 

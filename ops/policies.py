@@ -200,7 +200,9 @@ def _send_mail(stage: Stage) -> Statement:
     addresses = dict.fromkeys([stage.sender, stage.sender.partition("@")[2], *stage.recipients])
     identities = [stage.arn("ses", f"identity/{address}") for address in addresses]
     # The stand-in grants SendEmail on every resource or on none.
-    return _allow("SendMail", ["ses:SendEmail"], ["*"] if stage.on_stand_in else identities)
+    return _allow(
+        "SendMail", ["ses:SendEmail", "ses:SendRawEmail"], ["*"] if stage.on_stand_in else identities
+    )
 
 
 def _own_logs(stage: Stage, short_name: str) -> Statement:

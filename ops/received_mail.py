@@ -77,7 +77,9 @@ def as_message(mail: ReceivedMail) -> EmailMessage:
     return message
 
 
-def take_picture(page: Path, picture: Path) -> bool:
+def take_picture(
+    page: Path, picture: Path, *, width: int = PICTURE_WIDTH, height: int = PICTURE_HEIGHT
+) -> bool:
     """A picture of an HTML file by a headless Chromium; false where there is none, or it fails."""
     browser = next((found for found in map(shutil.which, BROWSERS) if found), None)
     if browser is None:
@@ -96,7 +98,7 @@ def take_picture(page: Path, picture: Path) -> bool:
             "--disable-sync",
             "--hide-scrollbars",
             f"--user-data-dir={profile}",
-            f"--window-size={PICTURE_WIDTH},{PICTURE_HEIGHT}",
+            f"--window-size={width},{height}",
             f"--screenshot={picture.resolve()}",
             page.resolve().as_uri(),
         ]

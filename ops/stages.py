@@ -39,6 +39,8 @@ class Stage:
     time_zone: str = "UTC"
     report_weekday: str = "monday"
     report_hour: int = 7
+    monthly_budget: str = ""
+    """USD a month as text such as ``5``; empty for none."""
     on_stand_in: bool = False
     """Deployed to the local stand-in, which lacks some conditions that AWS knows."""
 

@@ -41,6 +41,12 @@ class CatalogueStore:
         found = map(rows.set_of, self._table.query(rows.job_partition(job), "SET#"))
         return [backup_set for backup_set in found if backup_set.current]
 
+    def every_and_visible_sets(self, job: Job) -> tuple[list[BackupSet], list[BackupSet]]:
+        """All sets, those included of which only older versions are left, and those that count."""
+        every = [rows.set_of(item) for item in self._table.query(rows.job_partition(job), "SET#")]
+        hidden = self.quarantined(job)
+        return every, [one for one in every if one.current and one.set_id not in hidden]
+
     def visible_sets(self, job: Job) -> list[BackupSet]:
         """The sets that count: without those that the owner has put into quarantine."""
         hidden = self.quarantined(job)

@@ -1,15 +1,28 @@
-"""Which weekly mails were sent. An issue is claimed before it is sent, and marked when SES has taken it."""
+"""Which weekly mails were sent, to whom, and what they said.
+
+An issue is claimed before it is sent, each recipient is noted when SES has taken the mail for them, and the issue
+is marked when all of them have it. The figures of each job stand in rows of their own: the client asks for the
+newest mail's time with each backup, and must not read those.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import json
+import zlib
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from chalicelib.adapters import rows
 from chalicelib.adapters.table import ConditionFailed, Table
+from chalicelib.domain.costs import Figures, JobFigures
 
 CLAIM_LIFE = timedelta(minutes=5)
-"""Longer than the report's function may run: a claim that lapsed belongs to a call that died before its mail was
+"""As long as the report's function may run: a claim that lapsed belongs to a call that died before its mail was
 taken, or between SES's answer and its own mark."""
+
+_MONEY = ("monthly", "so_far", "forecast")
 
 
 class ReportStore:
@@ -21,7 +34,7 @@ class ReportStore:
         try:
             self._table.update(
                 "REPORTS",
-                str(rows.format_instant(issue)),
+                _key(issue),
                 {"claimed_until": rows.format_instant(now + CLAIM_LIFE)},
                 condition="attribute_not_exists(sent_at)"
                 " AND (attribute_not_exists(claimed_until) OR claimed_until <= :now)",
@@ -32,15 +45,108 @@ class ReportStore:
         return True
 
     def release(self, issue: datetime) -> None:
-        """SES refused: the next hour may try again."""
-        self._table.update("REPORTS", str(rows.format_instant(issue)), {"claimed_until": None})
+        """It could not be sent to everybody: the next hour may try again."""
+        self._table.update("REPORTS", _key(issue), {"claimed_until": None})
 
-    def mark_sent(self, issue: datetime, message_id: str, now: datetime) -> None:
-        changes = {"sent_at": rows.format_instant(now), "message_id": message_id}
-        self._table.update("REPORTS", str(rows.format_instant(issue)), changes)
+    def delivered(self, issue: datetime) -> frozenset[str]:
+        """Who has this issue already, from a call that did not come to its end."""
+        return frozenset(item["sk"] for item in self._table.query(_deliveries(issue)))
+
+    def mark_delivered(
+        self, issue: datetime, recipients: Iterable[str], message_id: str, now: datetime
+    ) -> None:
+        for recipient in recipients:
+            item = {"pk": _deliveries(issue), "sk": recipient, "schema": rows.SCHEMA_VERSION}
+            self._table.put({**item, "message_id": message_id, "sent_at": rows.format_instant(now)})
+        self._table.update("REPORTS", _key(issue), {"delivered_at": rows.format_instant(now)})
+
+    def mark_sent(self, issue: datetime, now: datetime) -> None:
+        """Everybody has it."""
+        self._table.update("REPORTS", _key(issue), {"sent_at": rows.format_instant(now)})
 
     def last_sent_at(self) -> datetime | None:
+        """When the newest mail reached anybody."""
         for item in self._table.query("REPORTS", newest_first=True):
-            if "sent_at" in item:
-                return rows.parse_instant(item["sent_at"])
+            if "delivered_at" in item:
+                return rows.parse_instant(item["delivered_at"])
         return None
+
+    # ------------------------------------------------------------ figures
+
+    def keep(self, issue: datetime, figures: Figures, jobs: Mapping[str, JobFigures]) -> None:
+        """For the comparison in later reports."""
+        money = {name: getattr(figures, name) for name in _MONEY}
+        self._table.update(
+            "REPORTS",
+            _key(issue),
+            {
+                "written_at": rows.format_instant(figures.written_at),
+                "backups": figures.backups,
+                "in_need": figures.in_need,
+                "stored_bytes": figures.stored_bytes,
+                **{name: str(amount) for name, amount in money.items() if amount is not None},
+            },
+        )
+        item = {"pk": "JOB_FIGURES", "sk": _key(issue), "schema": rows.SCHEMA_VERSION}
+        self._table.put({**item, "jobs": _packed(jobs)})
+
+    def kept(self, issues: int) -> list[Figures]:
+        """The figures of the newest issues, the oldest first."""
+        found: list[Figures] = []
+        for item in self._table.query("REPORTS", newest_first=True):
+            if "written_at" in item and len(found) < issues:
+                found.append(_figures(item))
+            if len(found) == issues:
+                break
+        return found[::-1]
+
+    def kept_jobs(self) -> dict[str, JobFigures]:
+        """The newest issue's figures of each job, by ``machine/job``."""
+        for item in self._table.query("JOB_FIGURES", newest_first=True):
+            return _unpacked(bytes(item["jobs"]))
+        return {}
+
+    def first_over_budget(self, month: datetime) -> bool:
+        """True once a month: the owner is told once."""
+        item = {"pk": "OVER_BUDGET", "sk": f"{month:%Y-%m}", "schema": rows.SCHEMA_VERSION}
+        with contextlib.suppress(ConditionFailed):
+            self._table.put(item, "attribute_not_exists(pk)")
+            return True
+        return False
+
+
+def _key(issue: datetime) -> str:
+    return str(rows.format_instant(issue))
+
+
+def _deliveries(issue: datetime) -> str:
+    return f"DELIVERIES#{_key(issue)}"
+
+
+def _figures(item: rows.Item) -> Figures:
+    written_at = rows.parse_instant(item["written_at"])
+    assert written_at is not None
+    money = {name: Decimal(item[name]) if name in item else None for name in _MONEY}
+    return Figures(
+        written_at=written_at,
+        backups=int(item["backups"]),
+        in_need=int(item["in_need"]),
+        stored_bytes=int(item["stored_bytes"]),
+        **money,
+    )
+
+
+def _packed(jobs: Mapping[str, JobFigures]) -> bytes:
+    """3,000 jobs take some 60 KB of the 400 KB that a row may have."""
+    fields = {
+        name: [f"{one.monthly:.9f}", one.current_bytes, one.noncurrent_bytes] for name, one in jobs.items()
+    }
+    return zlib.compress(json.dumps(fields).encode())
+
+
+def _unpacked(packed: bytes) -> dict[str, JobFigures]:
+    fields = json.loads(zlib.decompress(packed))
+    return {
+        name: JobFigures(Decimal(monthly), int(current), int(noncurrent))
+        for name, (monthly, current, noncurrent) in fields.items()
+    }

@@ -18,7 +18,10 @@ FINDINGS               <machine>/<job>#<code>#<subject>  what is wrong, while it
 RECONCILES             <machine>/<job>    the last comparison with the bucket
 NOTICES                <day>#<machine>/<job>#<code>  something the owner is to be told
 ALERTS                 record             what was mailed in between the weekly mails
-REPORTS                <issue>            a weekly mail, being sent or sent
+REPORTS                <issue>            a weekly mail, being sent or sent, with what it said in all
+DELIVERIES#<issue>     <address>          who has it
+JOB_FIGURES            <issue>            what it said of each job, packed
+OVER_BUDGET            <month>            the owner was told
 """
 
 from __future__ import annotations
@@ -94,6 +97,7 @@ def machine_item(machine: Machine) -> Item:
         last_used_at=format_instant(machine.last_used_at),
         storage_cap_bytes=machine.storage_cap_bytes,
         download_cap_bytes=machine.download_cap_bytes,
+        owner_mail=machine.owner_mail,
     )
 
 
@@ -109,6 +113,7 @@ def machine_of(item: Item) -> Machine:
         last_used_at=parse_instant(item.get("last_used_at")),
         storage_cap_bytes=int(item["storage_cap_bytes"]),
         download_cap_bytes=int(item["download_cap_bytes"]),
+        owner_mail=item.get("owner_mail"),
     )
 
 

@@ -62,6 +62,8 @@ class Machine:
     last_used_at: datetime | None = None
     storage_cap_bytes: int = DEFAULT_STORAGE_CAP_BYTES
     download_cap_bytes: int = DEFAULT_DOWNLOAD_CAP_BYTES_A_DAY
+    owner_mail: str | None = None
+    """Who gets a weekly mail about this machine alone."""
 
     def is_paused(self, now: datetime) -> bool:
         """Paused machines are not judged overdue; they may back up all the same."""

@@ -12,11 +12,13 @@ CATALOGUE_DIFFERED = "catalogue_differed"
 LATE_UPLOAD = "late_upload"
 STORAGE_CAP_REACHED = "storage_cap_reached"
 DOWNLOAD_CAP_REACHED = "download_cap_reached"
+OVER_BUDGET = "over_budget"
 
 
 @dataclasses.dataclass(frozen=True)
 class Notice:
-    """``code`` is one of the constants above; ``message`` is a sentence for the owner; ``job`` may be empty."""
+    """``code`` is one of the constants above; ``message`` is a sentence for the owner; ``job`` may be empty,
+    and ``machine`` too for what concerns all of them."""
 
     code: str
     machine: str

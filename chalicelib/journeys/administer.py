@@ -14,6 +14,7 @@ from typing import Any
 from chalicelib.adapters.catalogue_store import CatalogueStore
 from chalicelib.adapters.machine_store import MachineStore
 from chalicelib.adapters.s3_buckets import Buckets
+from chalicelib.adapters.ses_mailer import MailRefused
 from chalicelib.domain.freshness import State
 from chalicelib.domain.machines import (
     CODE_BYTES,
@@ -32,8 +33,7 @@ from chalicelib.domain.sets import BackupSet, ObjectRow, format_ranges
 from chalicelib.journeys.audit_buckets import AuditDesk, audit_buckets
 from chalicelib.journeys.describe_machine import describe_job, format_wire_time
 from chalicelib.journeys.send_alerts import AlertDesk, preview_alerts, send_alerts
-from chalicelib.journeys.send_weekly_report import ReportDesk, send_now, write_report
-from chalicelib.rendering import render
+from chalicelib.journeys.send_weekly_report import ReportDesk, preview, send_now
 from chalicelib.wire import ErrorCode, to_json
 
 Answer = dict[str, Any]
@@ -284,12 +284,17 @@ def catalogue_objects(desk: AdminDesk, request: Arguments) -> Answer:
 
 
 def report_preview(desk: AdminDesk, _: Arguments) -> Answer:
-    return dataclasses.asdict(render(write_report(desk.report)))
+    return dataclasses.asdict(preview(desk.report))
 
 
 def report_send(desk: AdminDesk, request: Arguments) -> Answer:
     recipients = list(request.get("to") or desk.report.recipients)
-    mail, message_id = send_now(desk.report, recipients)
+    try:
+        mail, message_id = send_now(desk.report, recipients)
+    except MailRefused as refusal:
+        raise bad_request(
+            f"SES refused the mail to {', '.join(recipients)}: {refusal} `python -m ops doctor` says more."
+        ) from refusal
     return {"sent_to": recipients, "subject": mail.subject, "message_id": message_id}
 
 

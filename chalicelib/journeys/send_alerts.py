@@ -14,7 +14,7 @@ from chalicelib.adapters.ses_mailer import Mailer
 from chalicelib.domain.alerts import NOTICES_KEPT, Alert, AlertRecord, JobNow, alerts_due
 from chalicelib.domain.freshness import Freshness, State, judge
 from chalicelib.domain.machines import Job, Machine
-from chalicelib.domain.report import format_age
+from chalicelib.domain.phrases import format_age
 from chalicelib.rendering import Mail, render_alert
 
 JUDGED_EVERY = timedelta(minutes=15)

@@ -1,27 +1,60 @@
-"""The weekly mail: judge every job, compose, send once."""
+"""The weekly mail: judge every job, price what it stores, compose, send once to each who is to have it."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from chalicelib.adapters.catalogue_store import CatalogueStore
 from chalicelib.adapters.finding_store import FindingStore
 from chalicelib.adapters.machine_store import MachineStore
 from chalicelib.adapters.report_store import ReportStore
-from chalicelib.adapters.ses_mailer import Mailer
+from chalicelib.adapters.ses_mailer import Mailer, MailRefused
+from chalicelib.domain.cost_section import CostSection, describe_costs
+from chalicelib.domain.costs import (
+    WEEKS_OF_TREND,
+    Figures,
+    JobFigures,
+    Statement,
+    job_figures,
+    state_costs,
+)
+from chalicelib.domain.findings import Finding, at_stage
 from chalicelib.domain.freshness import judge
-from chalicelib.domain.report import JudgedJob, Report, compose_report
+from chalicelib.domain.machines import Machine
+from chalicelib.domain.notices import OVER_BUDGET, Notice
+from chalicelib.domain.phrases import format_money
+from chalicelib.domain.prices import PriceTable, PriceUnknown
+from chalicelib.domain.report import (
+    JudgedJob,
+    LastIssue,
+    Report,
+    broken_jobs,
+    compose_report,
+    needs_owner,
+)
+from chalicelib.domain.usage import JobUsage, job_usage
 from chalicelib.domain.weekly import WeeklyTime
 from chalicelib.rendering import Mail, render
 
 NOTICES_SHOWN = timedelta(days=8)
 """A day more than a week, so that nothing falls between two mails."""
 
+MONTH_SECONDS = 30 * 86_400
+WEEKS_A_MONTH = 4
+
+
+class RecipientsRefused(Exception):
+    """SES refused the weekly mail for some; the others have it. The function fails with it, which raises an alarm."""
+
 
 @dataclasses.dataclass(frozen=True)
 class ReportDesk:
+    """``prices`` are missing where those of the region are not known, ``budget`` (USD a month) where there is none.
+    ``stage`` is named in the commands that a mail advises."""
+
     machines: MachineStore
     catalogue: CatalogueStore
     findings: FindingStore
@@ -30,44 +63,218 @@ class ReportDesk:
     weekly_time: WeeklyTime
     recipients: Sequence[str]
     now: datetime
+    stage: str = "local"
+    prices: PriceTable | None = None
+    budget: Decimal | None = None
 
 
-def write_report(desk: ReportDesk) -> Report:
+@dataclasses.dataclass(frozen=True)
+class Gathered:
+    """All that the mails of one issue are made from."""
+
+    machines: Mapping[str, Machine]
+    judged: Sequence[JudgedJob]
+    findings: Sequence[Finding]
+    notices: Sequence[Notice]
+    earlier: Sequence[Figures]
+    stored_bytes: int
+    statement: Statement | None
+    monthly: Mapping[str, JobFigures]
+
+    def figures(self, now: datetime) -> Figures:
+        broken = broken_jobs(self.findings)
+        statement = self.statement
+        return Figures(
+            written_at=now,
+            backups=len(self.judged),
+            in_need=sum(needs_owner(one, broken) for one in self.judged),
+            stored_bytes=self.stored_bytes,
+            monthly=statement.monthly if statement else None,
+            so_far=statement.so_far.total if statement else None,
+            forecast=statement.forecast.total if statement else None,
+        )
+
+
+def gather(desk: ReportDesk) -> Gathered:
+    """Reads everything once. A job's sets are let go when they are judged and counted."""
     machines = {machine.name: machine for machine in desk.machines.machines()}
-    judged = [
-        JudgedJob(job, judge(machines[job.machine], job, desk.catalogue.visible_sets(job), desk.now))
-        for job in desk.machines.jobs()
-        if job.machine in machines
-    ]
-    return compose_report(
+    earlier = desk.reports.kept(WEEKS_OF_TREND - 1)
+    since = earlier[-1].written_at if earlier else None
+    judged: list[JudgedJob] = []
+    usages: list[JobUsage] = []
+    runs = Decimal(0)
+    for job in desk.machines.jobs():
+        if job.machine not in machines:
+            continue
+        every_set, visible = desk.catalogue.every_and_visible_sets(job)
+        freshness = judge(machines[job.machine], job, visible, desk.now)
+        judged.append(JudgedJob(job, freshness))
+        usages.append(job_usage(job, every_set, desk.now, since=since, first_backup=freshness.progress))
+        runs += Decimal(MONTH_SECONDS) / job.period_seconds
+    statement = None
+    if desk.prices is not None:
+        try:
+            statement = state_costs(
+                desk.prices,
+                usages,
+                runs_a_month=int(runs),
+                mails_a_month=WEEKS_A_MONTH * len(desk.recipients),
+                now=desk.now,
+                before=(earlier[-1], desk.reports.kept_jobs()) if earlier else None,
+            )
+        except PriceUnknown:
+            statement = None  # a class that nobody here writes, in a bucket that was there before
+    return Gathered(
+        machines,
         judged,
-        desk.findings.findings(),
+        [
+            dataclasses.replace(one, commands=at_stage(one.commands, desk.stage))
+            for one in desk.findings.findings()
+        ],
         desk.machines.notices_since(desk.now - NOTICES_SHOWN),
+        earlier,
+        sum(usage.stored_bytes for usage in usages),
+        statement,
+        job_figures(desk.prices, usages) if desk.prices is not None and statement else {},
+    )
+
+
+def compose(desk: ReportDesk, gathered: Gathered) -> Report:
+    """The owner's report."""
+    earlier = gathered.earlier
+    return compose_report(
+        gathered.judged,
+        gathered.findings,
+        gathered.notices,
+        now=desk.now,
+        next_issue=desk.weekly_time.next_issue(desk.now),
+        zone=desk.weekly_time.zone,
+        stored_bytes=gathered.stored_bytes,
+        costs=_cost_section(desk, gathered),
+        monthly={name: one.monthly for name, one in gathered.monthly.items()},
+        last=LastIssue(earlier[-1].written_at, earlier[-1].stored_bytes) if earlier else None,
+    )
+
+
+def compose_for(desk: ReportDesk, gathered: Gathered, machines: frozenset[str]) -> Report:
+    """A report about some machines only, for their own owner; what they cost is the other owner's affair."""
+    return compose_report(
+        [one for one in gathered.judged if one.job.machine in machines],
+        [one for one in gathered.findings if one.machine in machines],
+        [one for one in gathered.notices if one.machine in machines],
         now=desk.now,
         next_issue=desk.weekly_time.next_issue(desk.now),
         zone=desk.weekly_time.zone,
     )
 
 
+def _cost_section(desk: ReportDesk, gathered: Gathered) -> CostSection | None:
+    if gathered.statement is None:
+        return None
+    return describe_costs(
+        gathered.statement,
+        gathered.earlier,
+        budget=desk.budget,
+        now=desk.now,
+        zone=desk.weekly_time.zone,
+    )
+
+
+def preview(desk: ReportDesk) -> Mail:
+    return render(compose(desk, gather(desk)))
+
+
+def send_now(desk: ReportDesk, recipients: Sequence[str]) -> tuple[Mail, str]:
+    """The owner asked for it; the weekly issue still comes. Raises ``MailRefused``."""
+    mail = preview(desk)
+    return mail, desk.mailer.send(mail, recipients)
+
+
 def send_if_due(desk: ReportDesk) -> str | None:
     """Sends the latest issue unless it went out; answers with SES's message id, or ``None``.
 
-    A first mail waits for the first weekly hour after the first machine was added.
+    A first mail waits for the first weekly hour after the first machine was added. Raises ``RecipientsRefused``
+    when everybody was tried, and SES will not take it for some: they are tried again at the next hour.
     """
     issue = desk.weekly_time.latest_issue(desk.now)
     added = [machine.created_at for machine in desk.machines.machines()]
     if not added or min(added) > issue or not desk.reports.claim(issue, desk.now):
         return None
     try:
-        message_id = desk.mailer.send(render(write_report(desk)), desk.recipients)
+        message_id, refused = _deliver(desk, issue)
     except Exception:
         desk.reports.release(issue)
         raise
-    desk.reports.mark_sent(issue, message_id, desk.now)
+    if refused:
+        desk.reports.release(issue)
+        reasons = "; ".join(f"{recipient}: {reason}" for recipient, reason in refused.items())
+        raise RecipientsRefused(
+            f"The weekly mail was refused for {reasons}. `python -m ops doctor` says more."
+        )
+    desk.reports.mark_sent(issue, desk.now)
     return message_id
 
 
-def send_now(desk: ReportDesk, recipients: Sequence[str]) -> tuple[Mail, str]:
-    """The owner asked for it; the weekly issue still comes."""
-    mail = render(write_report(desk))
-    return mail, desk.mailer.send(mail, recipients)
+def _deliver(desk: ReportDesk, issue: datetime) -> tuple[str | None, dict[str, str]]:
+    """The newest message id, and who was refused with SES's reason."""
+    gathered = gather(desk)
+    figures = gathered.figures(desk.now)
+    tell_if_over_budget(desk, gathered)
+    done = desk.reports.delivered(issue)
+    refused: dict[str, str] = {}
+    message_id: str | None = None
+
+    def deliver(mail: Mail, recipients: Sequence[str]) -> None:
+        nonlocal message_id
+        try:
+            message_id = desk.mailer.send(mail, recipients)
+        except MailRefused as refusal:
+            if len(recipients) == 1:
+                refused[recipients[0]] = str(refusal)
+                return
+            # One bad address must not keep the others from their mail.
+            for recipient in recipients:
+                deliver(mail, [recipient])
+            return
+        desk.reports.mark_delivered(issue, recipients, message_id, desk.now)
+
+    waiting = [recipient for recipient in desk.recipients if recipient not in done]
+    if waiting:
+        deliver(render(compose(desk, gathered)), waiting)
+    for address, machines in _owners(gathered.machines.values()).items():
+        if address not in done and address not in desk.recipients:
+            deliver(render(compose_for(desk, gathered, machines)), [address])
+    if message_id is not None:
+        desk.reports.keep(issue, figures, gathered.monthly)
+    return message_id, refused
+
+
+def _owners(machines: Iterable[Machine]) -> dict[str, frozenset[str]]:
+    """Machines by the address of their own owner."""
+    owned: dict[str, set[str]] = {}
+    for machine in machines:
+        if machine.owner_mail:
+            owned.setdefault(machine.owner_mail, set()).add(machine.name)
+    return {address: frozenset(names) for address, names in owned.items()}
+
+
+def watch_budget(desk: ReportDesk) -> bool:
+    """Once a day, at the hour of the weekly mail: true if the owner had to be told."""
+    if desk.budget is None or desk.now.astimezone(desk.weekly_time.zone).hour != desk.weekly_time.hour:
+        return False
+    return tell_if_over_budget(desk, gather(desk))
+
+
+def tell_if_over_budget(desk: ReportDesk, gathered: Gathered) -> bool:
+    """Tells the owner, once a month, if the month is going to cost more than its budget."""
+    if desk.budget is None or gathered.statement is None:
+        return False
+    forecast = gathered.statement.forecast.total
+    if forecast <= desk.budget or not desk.reports.first_over_budget(desk.now):
+        return False
+    message = (
+        f"This month will cost about {format_money(forecast)}, more than its budget of {format_money(desk.budget)}. "
+        "No backup is stopped for that; `python -m ops report preview` says what costs it."
+    )
+    desk.machines.put_notice(Notice(OVER_BUDGET, "", "", message, desk.now))
+    return True

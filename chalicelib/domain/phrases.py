@@ -1,0 +1,82 @@
+"""Numbers, sizes, ages and sums as people would say them; both forms of the mail use the same words."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, tzinfo
+from decimal import ROUND_HALF_UP, Decimal
+
+_FEW = (
+    "no",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+)
+
+
+def format_age(age: timedelta) -> str:
+    """In the unit that people would use: ``40 minutes``, ``5 hours``, ``9 days``."""
+    minutes = max(0, int(age.total_seconds() // 60))
+    for unit, size in (("day", 1440), ("hour", 60)):
+        # A unit is used from twice its size on: "36 hours" tells more than "1 day".
+        if minutes >= 2 * size:
+            return f"{minutes // size} {unit}s"
+    return count(minutes, "minute")
+
+
+def format_time_left(left: timedelta) -> str:
+    """``about nine days left``; an estimate, so in whole units and small numbers in words."""
+    for unit, size, at_least in (("day", timedelta(days=1), 2), ("hour", timedelta(hours=1), 1)):
+        number = round(left / size)
+        if number >= at_least:
+            words = _FEW[number] if number < len(_FEW) else str(number)
+            return f"about {words} {unit}{'' if number == 1 else 's'} left"
+    return "less than an hour left"
+
+
+def format_bytes(size: int) -> str:
+    """In the binary units that AWS bills by: a GB is 2^30 bytes."""
+    if size < 1000:
+        return f"{size} bytes"
+    value = float(size)
+    for unit in ("KB", "MB", "GB"):
+        value /= 1024
+        if value < 1000:
+            return f"{value:.3g} {unit}" if value < 999.5 else f"{value:.0f} {unit}"
+    return f"{value / 1024:,.3g} TB" if value < 999 * 1024 else f"{value / 1024:,.0f} TB"
+
+
+def format_change(size: int) -> str:
+    """``+3.1 GB``, ``-200 MB``, ``unchanged``."""
+    if not size:
+        return "unchanged"
+    return f"{'+' if size > 0 else '-'}{format_bytes(abs(size))}"
+
+
+def format_money(amount: Decimal) -> str:
+    """To the cent; something that would round to nothing is ``under $0.01``."""
+    if 0 < amount < Decimal("0.005"):
+        return "under $0.01"
+    return f"${amount.quantize(Decimal('0.01'), ROUND_HALF_UP):,}"
+
+
+def format_moment(moment: datetime, zone: tzinfo) -> str:
+    return moment.astimezone(zone).strftime("%a %d %b %Y, %H:%M")
+
+
+def format_day(moment: datetime, zone: tzinfo) -> str:
+    """``16 Nov``."""
+    return f"{moment.astimezone(zone):%d %b}".lstrip("0")
+
+
+def count(number: int, noun: str) -> str:
+    """``1 set``, ``12,000 sets``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

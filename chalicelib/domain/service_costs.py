@@ -1,0 +1,115 @@
+"""What the service itself costs beside what it stores: its functions, table, queue, alarms and mails.
+
+Counted from what a month brings, not measured; the numbers below are those of this code. AWS's allowances that
+never end (https://aws.amazon.com/free/, "Always free") are taken off in one of the two sums; those of an account's
+first year are not, and somebody who runs more than this in one account has used them up already.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from decimal import Decimal
+
+from chalicelib.domain.prices import PriceTable
+
+FUNCTION_GB = Decimal("0.25")
+CALL_SECONDS = Decimal("0.3")
+
+SCHEDULED_CALLS = 720 + 43_200 + 30 + 8
+"""A month of 30 days: each hour whether a mail is due, each minute whether something is to be told at once, the daily
+audit and the weekly comparison with the bucket."""
+
+READS_A_SCHEDULED_CALL = 5
+READS_A_JOB = 2_880 * 4
+"""Each job's state is judged every fifteen minutes, from two small pages of its rows, consistently read."""
+
+CALLS_A_RUN = 12
+FILES_A_CALL = 20
+"""A run asks for its lease, keeps it, lists, and asks for URLs in batches."""
+
+OBJECTS_A_BATCH = 5
+WRITES_AN_OBJECT = 4
+READS_AN_OBJECT = 6
+"""Object and set in one transaction, each written twice by it; what a set weighs is read with it."""
+
+POLLING_REQUESTS = 648_000
+"""Lambda asks a queue with five pollers, each of which waits 20 s: 15 requests a minute, all month. The Lambda
+developer guide, "Using Lambda with Amazon SQS"."""
+
+ALARMS = 1
+METRICS = 0
+LOG_KB_A_CALL = 2
+
+FREE_LAMBDA_CALLS = 1_000_000
+FREE_LAMBDA_GB_SECONDS = 400_000
+FREE_QUEUE_REQUESTS = 1_000_000
+FREE_ALARMS = 10
+FREE_METRICS = 10
+FREE_LOG_GB = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Activity:
+    """What a month brings. ``mails`` counts recipients."""
+
+    jobs: int
+    runs: int
+    objects: int
+    mails: int
+
+
+@dataclasses.dataclass(frozen=True)
+class ServicePart:
+    """A line of the service's own bill: in full, and after the allowances that never end."""
+
+    name: str
+    in_full: Decimal
+    after_allowance: Decimal
+
+
+def service_cost(table: PriceTable, activity: Activity) -> tuple[ServicePart, ...]:
+    """Raises ``PriceUnknown`` where the table lacks one of the prices."""
+    api_calls = activity.runs * CALLS_A_RUN + activity.objects // FILES_A_CALL
+    calls = SCHEDULED_CALLS + api_calls + activity.objects // OBJECTS_A_BATCH + 5 * activity.jobs
+    gb_seconds = calls * CALL_SECONDS * FUNCTION_GB
+    queue_requests = POLLING_REQUESTS + 3 * activity.objects
+    log_gb = Decimal(calls * LOG_KB_A_CALL) / 2**20
+
+    def part(name: str, *priced: tuple[str, Decimal | int, int]) -> ServicePart:
+        full = sum((table.first(price) * amount for price, amount, _ in priced), Decimal(0))
+        reduced = sum(
+            (table.first(price) * max(Decimal(0), Decimal(amount) - free) for price, amount, free in priced),
+            Decimal(0),
+        )
+        return ServicePart(name, full, reduced)
+
+    return (
+        part(
+            "functions",
+            ("lambda/request", calls, FREE_LAMBDA_CALLS),
+            ("lambda/gb-second", gb_seconds, FREE_LAMBDA_GB_SECONDS),
+        ),
+        part("API", ("api/request", api_calls, 0)),
+        part(
+            "table",
+            ("dynamodb/write", activity.objects * WRITES_AN_OBJECT + api_calls, 0),
+            (
+                "dynamodb/read",
+                activity.objects * READS_AN_OBJECT
+                + 3 * api_calls
+                + READS_A_JOB * activity.jobs
+                + READS_A_SCHEDULED_CALL * SCHEDULED_CALLS,
+                0,
+            ),
+        ),
+        part("queue", ("sqs/request", queue_requests, FREE_QUEUE_REQUESTS)),
+        # For each event the catalogue asks S3 what the key holds: a LIST, which costs as much as a PUT.
+        part("looking at S3", ("put/STANDARD", activity.objects, 0)),
+        part(
+            "alarms and logs",
+            ("cloudwatch/alarm", ALARMS, FREE_ALARMS),
+            ("cloudwatch/metric", METRICS, FREE_METRICS),
+            ("logs/gb", log_gb, FREE_LOG_GB),
+        ),
+        part("mail", ("ses/message", activity.mails, 0)),
+    )

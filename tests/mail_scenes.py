@@ -1,0 +1,314 @@
+"""The weekly mail in four scenes, made by the service's own code: for looking at, and for the tests of its form.
+
+    python -m tests.mail_scenes FOLDER [--pictures]
+
+writes each as HTML and text, and with ``--pictures`` photographs them at 360 and 800 pixels, one also in the dark.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import html
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from chalicelib.adapters.price_files import price_table
+from chalicelib.domain.costs import Figures, JobFigures
+from chalicelib.domain.findings import Finding, Severity
+from chalicelib.domain.machines import Job, LastRun, Machine
+from chalicelib.domain.names import Location, SetId
+from chalicelib.domain.notices import SECOND_RUN, Notice
+from chalicelib.domain.report import Report
+from chalicelib.domain.sets import BackupSet, Tally
+from chalicelib.domain.weekly import Weekday, WeeklyTime
+from chalicelib.journeys.send_weekly_report import ReportDesk, compose, gather
+from chalicelib.rendering import Mail, render
+from ops.received_mail import take_picture
+
+NOW = datetime(2026, 11, 23, 6, 0, tzinfo=timezone.utc)
+MB, GB = 2**20, 2**30
+VOLUME_BYTES = 25 * MB
+
+
+@dataclasses.dataclass
+class Scene:
+    """Stands for all stores at once: what they would answer."""
+
+    owned: dict[str, Machine] = dataclasses.field(default_factory=dict)
+    stored: dict[Job, list[BackupSet]] = dataclasses.field(default_factory=dict)
+    wrong: list[Finding] = dataclasses.field(default_factory=list)
+    happened: list[Notice] = dataclasses.field(default_factory=list)
+    earlier: list[Figures] = dataclasses.field(default_factory=list)
+    earlier_jobs: dict[str, JobFigures] = dataclasses.field(default_factory=dict)
+    budget: Decimal | None = None
+
+    def add(self, machine: str, job: str, sets: list[BackupSet], *, exit_code: int = 0, **fields: Any) -> Job:
+        created = min([one.set_id.end for one in sets], default=NOW - timedelta(days=1))
+        self.owned.setdefault(machine, Machine(machine, created_at=created))
+        ended = max([one.changed_at for one in sets if one.changed_at], default=None)
+        run = None
+        if ended is not None:
+            kind = "incremental" if len(sets) > 1 else "full"
+            run = LastRun("r", kind, ended - timedelta(minutes=20), ended, exit_code=exit_code)
+        fields.setdefault("last_run", run)
+        made = Job(machine, job, Location("bucket", f"{machine}/{job}/"), **fields)
+        self.stored[made] = sets
+        return made
+
+    def machines(self) -> list[Machine]:
+        return list(self.owned.values())
+
+    def jobs(self) -> list[Job]:
+        return list(self.stored)
+
+    def every_and_visible_sets(self, job: Job) -> tuple[list[BackupSet], list[BackupSet]]:
+        return self.stored[job], self.stored[job]
+
+    def findings(self) -> list[Finding]:
+        return self.wrong
+
+    def notices_since(self, _: datetime) -> list[Notice]:
+        return self.happened
+
+    def kept(self, _: int) -> list[Figures]:
+        return self.earlier
+
+    def kept_jobs(self) -> dict[str, JobFigures]:
+        return self.earlier_jobs
+
+    def desk(self) -> ReportDesk:
+        stores: Any = self
+        return ReportDesk(
+            machines=stores,
+            catalogue=stores,
+            findings=stores,
+            reports=stores,
+            mailer=stores,
+            weekly_time=WeeklyTime(Weekday.MONDAY, 7, ZoneInfo("Europe/Berlin")),
+            recipients=["owner@example.org"],
+            now=NOW,
+            prices=price_table("us-east-1"),
+            budget=self.budget,
+        )
+
+    def report(self) -> Report:
+        desk = self.desk()
+        return compose(desk, gather(desk))
+
+
+def set_of(
+    start: datetime | None, end: datetime, size_bytes: int, *, volumes: int | None = None
+) -> BackupSet:
+    """A complete set as it would be after so long: its volumes in the archive class after seven days."""
+    count = max(1, size_bytes // VOLUME_BYTES)
+    metadata = Tally(2, max(20_000, size_bytes // 100))
+    moved = NOW - end > timedelta(days=7)
+    current = (
+        {"GLACIER_IR": Tally(count, size_bytes), "STANDARD": metadata}
+        if moved
+        else {"STANDARD": Tally(count, size_bytes) + metadata}
+    )
+    sealed = end + timedelta(hours=1 + size_bytes / (20 * GB))
+    promised = count if volumes is None else volumes
+    return BackupSet(
+        SetId(start, end), frozenset(range(1, count + 1)), promised, True, True, sealed, current, {}, sealed
+    )
+
+
+def chain(
+    full_days: float, full_bytes: int, increments: int, size_bytes: int, newest: float = 0.2
+) -> list[BackupSet]:
+    """A full set and increments at an even pace since, the newest so many days ago."""
+    full_end = NOW - timedelta(days=full_days)
+    sets = [set_of(None, full_end, full_bytes)]
+    step = (timedelta(days=full_days) - timedelta(days=newest)) / max(1, increments)
+    for number in range(increments):
+        start, end = full_end + number * step, full_end + (number + 1) * step
+        sets.append(set_of(start, end, size_bytes + number * MB))
+    return sets
+
+
+def weeks_before(weeks: int, now_bytes: int, monthly: str, growth: float) -> list[Figures]:
+    return [
+        Figures(
+            NOW - timedelta(weeks=ago),
+            1,
+            0,
+            int(now_bytes / (1 + growth) ** ago),
+            Decimal(monthly) / Decimal((1 + growth) ** ago),
+            Decimal(0),
+            Decimal(0),
+        )
+        for ago in range(weeks, 0, -1)
+    ]
+
+
+def one_laptop() -> Scene:
+    """One healthy laptop, three months on."""
+    scene = Scene()
+    scene.add("anna-laptop", "system", chain(88, 96 * GB, 87, 180 * MB))
+    scene.earlier = weeks_before(11, 110 * GB, "0.46", 0.012)
+    return scene
+
+
+def first_week() -> Scene:
+    """Nothing is complete yet: one full backup on its way, and a machine that has not begun."""
+    scene = Scene()
+    end = NOW - timedelta(days=6)
+    stored = 168 * GB
+    begun = BackupSet(
+        SetId(None, end),
+        frozenset(range(1, stored // VOLUME_BYTES + 1)),
+        current={"STANDARD": Tally(stored // VOLUME_BYTES, stored)},
+        changed_at=NOW - timedelta(minutes=5),
+    )
+    run = LastRun("r", "full", end, estimated_bytes=410 * GB)
+    scene.add("anna-laptop", "system", [begun], last_run=run)
+    scene.add("bens-laptop", "system", [])
+    return scene
+
+
+def trouble() -> Scene:
+    """Nine machines, some of them in trouble, and a bill that rose."""
+    scene = Scene(budget=Decimal(5))
+    scene.add("anna-laptop", "system", chain(88, 96 * GB, 87, 180 * MB))
+    scene.add("bens-laptop", "system", chain(60, 140 * GB, 40, 300 * MB, newest=12))
+    scene.add("carla-studio", "system", chain(40, 64 * GB, 39, 120 * MB), exit_code=30)
+    photos = [*chain(70, 310 * GB, 9, 4 * GB, newest=3), set_of(None, NOW - timedelta(days=2), 318 * GB)]
+    scene.add("carla-studio", "photos-2018", photos, period_seconds=7 * 86_400)
+    lacking = chain(20, 30 * GB, 19, 90 * MB)
+    lacking[4] = dataclasses.replace(lacking[4], volumes_promised=len(lacking[4].volumes) + 1)
+    scene.add("david-desktop", "system", lacking)
+    scene.add("emma-laptop", "system", chain(15, 55 * GB, 14, 200 * MB, newest=1.4))
+    scene.add("front-desk", "system", chain(33, 12 * GB, 32, 40 * MB))
+    nas = chain(45, 480 * GB, 44, 700 * MB)
+    nas[0] = dataclasses.replace(nas[0], noncurrent={"GLACIER_IR": Tally(8_000, 190 * GB)})
+    scene.add("garage-nas", "system", nas)
+    scene.owned["hannas-old-laptop"] = Machine(
+        "hannas-old-laptop", NOW - timedelta(days=300), paused_at=NOW - timedelta(days=30)
+    )
+    scene.add("hannas-old-laptop", "system", chain(200, 70 * GB, 100, 60 * MB, newest=31))
+    begun = NOW - timedelta(days=4)
+    growing = BackupSet(
+        SetId(None, begun),
+        frozenset(range(1, 4001)),
+        current={"STANDARD": Tally(4000, 98 * GB)},
+        changed_at=NOW - timedelta(minutes=20),
+    )
+    scene.add(
+        "ivan-laptop", "system", [growing], last_run=LastRun("r", "full", begun, estimated_bytes=240 * GB)
+    )
+    scene.wrong.append(
+        Finding(
+            "gap",
+            Severity.CRITICAL,
+            "david-desktop",
+            "system",
+            "s",
+            f"The set {lacking[4].set_id} of david-desktop/system is finished, but lacks volume"
+            f" {lacking[4].volumes_promised}.",
+            "Files in it cannot be restored. Look for a noncurrent version of the volume; otherwise make a full"
+            " backup.",
+            commands=("python -m ops machine show david-desktop",),
+        )
+    )
+    scene.happened.append(
+        Notice(
+            SECOND_RUN,
+            "emma-laptop",
+            "system",
+            "A second backup was started while one was running. If that was not you, somebody may have this"
+            " machine's token.",
+            NOW - timedelta(days=2),
+        )
+    )
+    scene.earlier = weeks_before(9, 1430 * GB, "6.10", 0.02)
+    scene.earlier_jobs = {
+        f"{job.machine}/{job.name}": JobFigures(
+            Decimal("0.4") if job.name != "photos-2018" else Decimal("1.5"), 0, 190 * GB
+        )
+        for job in scene.stored
+    }
+    return scene
+
+
+def thousand() -> Scene:
+    """1,000 machines with three jobs each."""
+    scene = Scene(budget=Decimal(2000))
+    for number in range(1000):
+        machine = f"office-{number:04d}"
+        for job in ("system", "home", "mail"):
+            newest = 9.0 if number % 37 == 0 and job == "mail" else 0.3
+            exit_code = 23 if number % 53 == 0 and job == "home" else 0
+            sets = chain(30 + number % 20, (20 + number % 50) * GB, 6, 150 * MB, newest=newest)
+            scene.add(machine, job, sets, exit_code=exit_code)
+    for number in range(40):
+        machine = f"office-{number * 7:04d}"
+        scene.wrong.append(
+            Finding(
+                "source_shrank",
+                Severity.WARNING,
+                machine,
+                "home",
+                "r",
+                f"The last run of {machine}/home found 1200 files where the one before found 48211.",
+                "Look whether a disk is unplugged or a folder hidden. Earlier sets still hold everything.",
+            )
+        )
+        message = "A backup code was used a second time."
+        scene.happened.append(Notice("code_reused", machine, "", message, NOW - timedelta(days=3)))
+    scene.earlier = weeks_before(11, 130_000 * GB, "595", 0.004)
+    return scene
+
+
+SCENES: dict[str, Callable[[], Scene]] = {
+    "one-laptop": one_laptop,
+    "first-week": first_week,
+    "trouble": trouble,
+    "thousand": thousand,
+    "nothing": Scene,
+}
+WIDTHS = (360, 800)
+DARK = "trouble"
+
+
+def photograph(page: str, picture: Path, width: int, height: int = 4200) -> None:
+    """In a frame, since Chromium's own window is never as narrow as a phone."""
+    framed = picture.with_suffix(".frame.html")
+    style = f"border:0;width:{width}px;height:{height}px"
+    framed.write_text(
+        f'<body style="margin:0"><iframe style="{style}" srcdoc="{html.escape(page)}"></iframe>'
+    )
+    take_picture(framed, picture, width=width, height=height)
+    framed.unlink()
+
+
+def write_scenes(folder: Path, *, pictures: bool) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, scene in SCENES.items():
+        mail: Mail = render(scene().report())
+        page = folder / f"{name}.html"
+        page.write_text(mail.html, encoding="utf-8")
+        (folder / f"{name}.txt").write_text(f"Subject: {mail.subject}\n\n{mail.text}", encoding="utf-8")
+        for attachment in mail.attachments:
+            (folder / f"{name}-{attachment.name}").write_text(attachment.text, encoding="utf-8")
+        print(f"{name}: {mail.subject} ({len(mail.html.encode()):,} bytes of HTML)")
+        if pictures:
+            for width in WIDTHS:
+                photograph(mail.html, folder / f"{name}-{width}.png", width)
+        if pictures and name == DARK:
+            in_the_dark = mail.html.replace("(prefers-color-scheme: dark)", "all")
+            photograph(in_the_dark, folder / f"{name}-dark-360.png", 360)
+
+
+if __name__ == "__main__":
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    arguments.add_argument("folder", type=Path)
+    arguments.add_argument("--pictures", action="store_true")
+    given = arguments.parse_args()
+    write_scenes(given.folder, pictures=given.pictures)

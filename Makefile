@@ -3,10 +3,10 @@ PYTHON ?= python3
 RUN := .venv/bin/python
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help install demo test check format bench soak clean
+.PHONY: help install demo test check format bench soak docs-check clean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /	/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /	/' | expand -t 12
 
 install: ## the environments: .venv, the local stack's, and a laptop's
 	@$(PYTHON) ops/environments.py
@@ -31,6 +31,10 @@ check: install ## format, lint, types
 format: install ## puts the format right, and what lint can
 	@$(RUN) -m ruff format .
 	@$(RUN) -m ruff check --fix .
+
+docs-check: ## types every command of the documents on a local stack of its own
+	@$(PYTHON) ops/environments.py --needs gpg
+	@$(RUN) -m ops.docs_check $(ARGS)
 
 bench: ## how fast it is, against its budgets
 	@$(PYTHON) ops/environments.py --needs gpg

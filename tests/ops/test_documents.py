@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ops.app_package import PROJECT
+from ops.docs_check import Place, script_of, try_document
 from ops.documents import Document, anchor_of, broken_links, documents
 from ops.reference import generated_files, with_blocks
 from ops.typed_commands import complaint_about, complaints
@@ -121,3 +122,30 @@ def test_a_table_takes_the_place_of_the_one_before() -> None:
     assert with_blocks(text, {"t": "new"}) == "a\n<!-- table: t -->\n\nnew\n<!-- end -->\nb\n"
     with pytest.raises(LookupError, match="no place for the table u"):
         with_blocks(text, {"u": "new"})
+
+
+# ---------------------------------------------------------------- typing them
+
+
+def test_a_block_is_typed_with_the_names_that_were_given_to_it() -> None:
+    text = (
+        "<!-- before:\nURL=$(api_url) CODE=$(code_for a)\n-->\n```\npanicroom enrol URL CODE  # $URL\n```\n"
+    )
+    script = script_of(Document(Path("x.md"), text), Path("/home"))
+    assert "echo '@@ x.md:4'\nURL=$(api_url) CODE=$(code_for a)\n" in script
+    assert "{\npanicroom enrol ${URL} ${CODE}  # $URL\n} < /home/answers" in script
+
+
+def test_what_is_not_run_here_is_not_typed() -> None:
+    text = "<!-- not run here: needs AWS -->\n```\npanicroom status\n```\n"
+    assert "panicroom" not in script_of(Document(Path("x.md"), text), Path("/home"))
+
+
+def test_a_failure_names_the_block_and_shows_what_was_said(tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    (clone / ".venv" / "bin").mkdir(parents=True)
+    (clone / ".venv" / "bin" / "python").symlink_to("/bin/true")
+    document = Document(Path("x.md"), "```\ntrue\n```\n\n```\necho boom\nexit 3\n```\n")
+    assert try_document(document, Place(clone, tmp_path), tmp_path / "home") == (
+        "x.md:5: ended with 3\n    @@ x.md:1\n    @@ x.md:5\n    boom"
+    )

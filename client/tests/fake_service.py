@@ -51,6 +51,8 @@ class FakeService:
     runs: list[dict[str, Any]] = field(default_factory=list)
     lease: dict[str, str] = field(default_factory=dict)
     second_runs: int = 0
+    public_root: str | None = None
+    """What clients are told to call, if something stands between."""
     permits: dict[str, dict[str, Any]] = field(default_factory=dict)
     sealing: dict[str, float] = field(default_factory=dict)
     upload_requests: int = 0
@@ -81,7 +83,7 @@ class FakeService:
 
     @property
     def root(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_address[1]}"
+        return self.public_root or f"http://127.0.0.1:{self.server.server_address[1]}"
 
     @property
     def url(self) -> str:

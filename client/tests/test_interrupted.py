@@ -16,10 +16,11 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from faulty_proxy import FaultyProxy
 from laptop import Laptop
 from panicroom.journal import Journal
 from panicroom.names import parse_name, set_time
@@ -306,8 +307,39 @@ def test_a_kill_at_every_point(laptop: Laptop, point: str, incremental: bool) ->
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(RANDOM_STORIES))
 def test_kills_at_random(laptop: Laptop, seed: int) -> None:
-    chance = random.Random(seed)
-    story = Story(laptop, seed=seed)
+    story_of_random_kills(Story(laptop, seed=seed), random.Random(seed))
+
+
+@pytest.fixture
+def faulty(laptop: Laptop, request: pytest.FixtureRequest) -> Iterator[FaultyProxy]:
+    """A bad network between the laptop and all that it calls."""
+    proxy = FaultyProxy(laptop.service.root, seed=getattr(request, "param", 1))
+    laptop.service.public_root = proxy.root
+    yield proxy
+    proxy.close()
+
+
+def test_a_kill_on_a_network_that_fails_one_request_in_five(laptop: Laptop, faulty: FaultyProxy) -> None:
+    story = Story(laptop, seed=6)
+    story.interrupt((POINTS["fourth volume on its way"], "all"), settle=False)
+    story.edit()
+    story.back_up()
+    story.restore_all()
+    assert sum(faulty.faults.values()) > faulty.requests / 20, "it was no network to test on"
+    assert laptop.service.second_runs == 0
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("seed", "faulty"), [(n, n) for n in range(RANDOM_STORIES)], indirect=["faulty"])
+def test_kills_at_random_on_a_network_that_fails_one_request_in_five(
+    laptop: Laptop, faulty: FaultyProxy, seed: int
+) -> None:
+    story_of_random_kills(Story(laptop, seed=seed), random.Random(1000 + seed))
+    assert laptop.service.second_runs == 0
+
+
+def story_of_random_kills(story: Story, chance: random.Random) -> None:
+    """Kills, an edit, a backup; then an increment as large as a full one, killed as well; and all restored."""
 
     def kills() -> list[tuple[Point, str]]:
         return [

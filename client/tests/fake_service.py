@@ -154,7 +154,7 @@ class FakeService:
                 "grace_seconds": 86400,
                 "archive_class": "GLACIER_IR",
                 "archive_after_days": 7,
-                "newest_complete_at": now_text() if self.sealed(job) else None,
+                "newest_complete_at": self._newest_complete_at(job),
                 "chain_length": len(self.sealed(job)),
                 "stored_bytes": sum(len(item.data) for item in self.objects.values()),
             }
@@ -167,6 +167,12 @@ class FakeService:
             "newest_client_version": "0.1.0",
             "oldest_client_version": "0.1.0",
         }
+
+    def _newest_complete_at(self, job: str) -> str | None:
+        manifests = [
+            stored for key, stored in self.objects.items() if key.startswith(f"{job}/") and ".manifest" in key
+        ]
+        return max((stored.stored_at for stored in manifests), default=None)
 
     def _start_run(self, job: str, body: Any) -> tuple[int, Any]:
         holder, run = self.lease.get(job), body["run"]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import re
 import subprocess
 import sys
+import time
 from datetime import date
 from pathlib import Path
 
@@ -26,6 +29,7 @@ def a_machine(jobs: int = 1) -> Settings:
         secrets="file",
         volume_mb=25,
         upload_threads=4,
+        compress="auto",
         jobs=tuple(JobSettings(f"photos-{number}", Path(f"/home/anna/{number}")) for number in range(jobs)),
         places=Places(nowhere, nowhere, nowhere),
     )
@@ -59,6 +63,14 @@ def test_it_fits_a_page_with_as_many_jobs_as_one_likes() -> None:
             assert max(map(len, lines)) <= COLUMNS
 
 
+def test_it_fits_a_page_with_a_key_as_well() -> None:
+    settings = dataclasses.replace(a_machine(2), encrypt_key="0123456789ABCDEF" * 2 + "01234567")
+    lines = recovery_sheet(settings, answer(settings), date(2026, 11, 22)).splitlines()
+    assert len(lines) <= LINES
+    assert max(map(len, lines)) <= COLUMNS
+    assert not any("assphrase above" in line for line in lines)
+
+
 def test_it_names_where_the_files_are() -> None:
     settings = a_machine(2)
     text = recovery_sheet(settings, answer(settings), date(2026, 11, 22))
@@ -80,34 +92,56 @@ def test_it_leaves_a_blank_for_a_bucket_that_it_does_not_know() -> None:
     assert "boto3+s3://BUCKET/annas-laptop/photos-0" in text
 
 
-def test_its_words_restore_with_plain_duplicity(laptop: Laptop) -> None:
-    """Typed as printed, but for the bucket: a folder with the very same files stands in for it."""
-    make_tree(laptop.source, files=3)
-    laptop.enrol()
-    laptop.succeed("backup")
-    sheet = laptop.succeed("recovery-sheet")
-    assert PASSPHRASE not in sheet
-
+def type_it(laptop: Laptop, sheet: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """As printed, but for the bucket: a folder with the very same files stands in for it."""
     bucket = laptop.home / "bucket"
     for key, stored in laptop.service.objects.items():
         path = bucket / "laptop" / key
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(stored.data)
-    command = re.search(r"^duplicity restore \\\n(?:  .*\\\n)*  restored$", sheet, re.MULTILINE)
+    command = re.search(r"^duplicity restore .*\\\n(?:  .*\\\n)*  restored$", sheet, re.MULTILINE)
     assert command is not None
     typed = command.group().replace("boto3+s3://BUCKET", f"file://{bucket}")
-    ended = subprocess.run(
-        ["sh", "-c", typed],
-        cwd=laptop.home,
-        env=laptop.environment(
-            PASSPHRASE=PASSPHRASE, PATH=f"{Path(sys.executable).parent}:{laptop.environment()['PATH']}"
-        ),
-        capture_output=True,
-        text=True,
-        check=False,
+    if "TIME" in more:
+        typed = typed.replace("duplicity restore", f"duplicity restore --time {more.pop('TIME')}")
+    environment = laptop.environment(
+        PATH=f"{Path(sys.executable).parent}:{laptop.environment()['PATH']}", **more
     )
+    return subprocess.run(
+        ["sh", "-c", typed], cwd=laptop.home, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_its_words_restore_with_plain_duplicity(laptop: Laptop) -> None:
+    make_tree(laptop.source, files=3)
+    laptop.enrol()
+    laptop.succeed("backup")
+    sheet = laptop.succeed("recovery-sheet")
+    assert PASSPHRASE not in sheet
+    ended = type_it(laptop, sheet, PASSPHRASE=PASSPHRASE)
     assert ended.returncode == 0, ended.stderr
     assert differences(snapshot(laptop.source), snapshot(laptop.home / "restored")) == []
+
+
+def test_the_time_on_it_gets_past_a_backup_that_was_never_finished(laptop: Laptop) -> None:
+    """Plain duplicity takes the volumes of an open increment for a part of the newest state."""
+    make_tree(laptop.source, files=8)
+    laptop.enrol()
+    laptop.succeed("backup")
+    expected = snapshot(laptop.source)
+    time.sleep(1.1)
+    for path in laptop.source.rglob("file-*"):
+        path.write_bytes(os.urandom(300_000))
+    laptop.service.trouble = lambda method, path: 403 if "vol3" in path and method == "PUT" else None
+    laptop.run("backup")
+    laptop.service.trouble = lambda _method, _path: None
+    assert any("inc." in name for name in laptop.service.names())
+    sheet = laptop.succeed("recovery-sheet")
+    then = re.search(r"when this was printed: --time (\S+)\)", sheet)
+    assert then is not None
+    ended = type_it(laptop, sheet, PASSPHRASE=PASSPHRASE, TIME=then[1])
+    assert ended.returncode == 0, ended.stderr
+    assert differences(expected, snapshot(laptop.home / "restored")) == []
 
 
 def test_it_is_written_to_a_file_and_works_offline(laptop: Laptop) -> None:

@@ -22,6 +22,7 @@ DEST="s3://s3.eu-central-1.amazonaws.com/$S3_BUCKET"
 SOURCE="{source}"
 VOLSIZE=50
 FULL_IF_OLDER_THAN=3M
+GPG_KEY=nobody@example.org
 FILELIST=exclude.txt
 TMPDIR=/var/tmp
 STAMP=$(date +%F)
@@ -90,21 +91,29 @@ def test_it_says_line_by_line_what_it_took_and_what_not(laptop: Laptop, seed: Pa
     verdicts = {line[11:].partition(":")[0]: line[:9].strip() for line in said.splitlines()}
     taken = {name for name, verdict in verdicts.items() if verdict == "taken"}
     refused = {name for name, verdict in verdicts.items() if verdict == "not taken"}
-    assert {"PASSPHRASE", "SOURCE", "VOLSIZE", "FILELIST", "exclude line 2, - **/.m2/repository"} <= taken
+    assert {
+        "PASSPHRASE",
+        "SOURCE",
+        "VOLSIZE",
+        "FILELIST",
+        "FULL_IF_OLDER_THAN",
+        "exclude line 2, - **/.m2/repository",
+    } <= taken
     assert refused == {
         "AWS_ACCESS_KEY_ID",
         "AWS_SECRET_ACCESS_KEY",
         "S3_BUCKET",
         "DEST",
-        "FULL_IF_OLDER_THAN",
+        "GPG_KEY",
         "TMPDIR",
         "STAMP",
         "FAVOURITE_COLOUR",
-        "line 15",
+        "line 16",
     }
     settings = (laptop.home / "config" / "panicroom.toml").read_text()
     assert "\nvolume_mb = 50\n" in settings
     assert '\nfilelist = "exclude.txt"\n' in settings
+    assert '\nfull_every = "3m"\n' in settings
     secrets = json.loads((laptop.home / "config" / "secrets.json").read_text())
     assert secrets["laptop.passphrase"] == "its $5 #new"
 

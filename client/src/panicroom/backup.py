@@ -139,7 +139,7 @@ class _Backup:
         settings: Settings,
         job: JobSettings,
         api: Api,
-        passphrase: str,
+        passphrase: str | None,
         lock: int,
         found: Survey,
         compression: Choice,

@@ -44,23 +44,32 @@ def cli() -> None:
     metavar="[JOB=]DIR",
     help="The folder to back up; repeat it for each job.",
 )
+@click.option(
+    "--gpg-key",
+    metavar="KEY",
+    help="Encrypt for this GnuPG key, and not with a passphrase; PASSPHRASE, if set, is the key's.",
+)
 @click.option("--yes", is_flag=True, help="Ask nothing; the passphrase comes from the variable PASSPHRASE.")
-def enrol(url: str, code: str, sources: tuple[str, ...], yes: bool) -> None:
+def enrol(url: str, code: str, sources: tuple[str, ...], gpg_key: str | None, yes: bool) -> None:
     """Make this machine known to the service at URL, with the one-time CODE from the owner.
 
-    Asks for the folder and the passphrase unless they are given. Leaves a settings file and keeps the
-    secrets in the keyring (a private file where there is none). Running it again with the same code after
-    a lost connection is safe; with a new code it replaces this machine's token.
+    Asks for the folder, and for a passphrase (or a GnuPG key), unless they are given. Leaves a settings file
+    and keeps the secrets in the keyring (a private file where there is none). Running it again with the same
+    code after a lost connection is safe; with a new code it replaces this machine's token.
     """
     from panicroom import enrol as enrolment
+    from panicroom.gpg_keys import key_fingerprint
 
     passphrase = os.environ.get("PASSPHRASE")
     known = enrolment.known_machine(url)
+    encrypt_key = key_fingerprint(gpg_key) if gpg_key else (known.encrypt_key if known else None)
     kept = enrolment.stored_passphrase(known.machine) if known else None
-    if yes and not ((sources or known) and (passphrase or kept)):
-        raise Problem("--yes needs --source DIR and the variable PASSPHRASE", ExitCode.USAGE)
+    if yes and not ((sources or known) and (passphrase or kept or encrypt_key)):
+        raise Problem("--yes needs --source DIR and the variable PASSPHRASE, or --gpg-key", ExitCode.USAGE)
     for option in sources:
         enrolment.check_source(enrolment.split_source(option)[1])
+    if known and encrypt_key:
+        enrolment.check_key(known, encrypt_key)
     if known and passphrase:
         enrolment.check_passphrase(known.machine, passphrase)
     answer = enrolment.exchange_code(url, code)
@@ -76,10 +85,37 @@ def enrol(url: str, code: str, sources: tuple[str, ...], yes: bool) -> None:
         folders = enrolment.sources_from(sources, jobs)
     else:
         folders = {job: enrolment.ask_source(job, click.prompt) for job in jobs}
-    passphrase = passphrase or kept or _ask_passphrase()
-    path = enrolment.keep_settings(url, answer, folders, passphrase, known)
+    passphrase = passphrase or kept
+    if not passphrase and not yes:
+        encrypt_key = encrypt_key or _ask_key()
+        passphrase = _ask_passphrase_of_key() if encrypt_key else _ask_passphrase()
+    path = enrolment.keep_settings(url, answer, folders, passphrase, known, encrypt_key)
     click.echo(f"{answer.machine} is enrolled; its settings are in {path}")
     click.echo("Now run: panicroom backup")
+    if encrypt_key:
+        click.echo(f"Keep a copy of the secret key {encrypt_key} away from here: only it restores.")
+
+
+def _ask_key() -> str | None:
+    """A fingerprint, or None for a passphrase; not asked of somebody who has no key."""
+    from panicroom.gpg_keys import has_secret_key, key_fingerprint
+
+    while has_secret_key():
+        question = "GnuPG key to encrypt for (empty: encrypt with a passphrase)"
+        wanted = click.prompt(question, default="", show_default=False)
+        if not wanted:
+            break
+        try:
+            return key_fingerprint(wanted)
+        except Problem as problem:
+            click.echo(str(problem))
+    return None
+
+
+def _ask_passphrase_of_key() -> str | None:
+    question = "Passphrase of that key (empty: it has none, or gpg's agent shall ask)"
+    passphrase: str = click.prompt(question, default="", hide_input=True, show_default=False)
+    return passphrase or None
 
 
 def _ask_passphrase() -> str:
@@ -200,7 +236,8 @@ def recovery_sheet(output: Path | None) -> None:
     """Print one page of text with what a restore needs on the day when this machine is gone.
 
     It holds the service's URL, the jobs, the place of the files, and word for word how to restore with
-    panicroom and with plain duplicity alone. The passphrase is not on it: write that by hand.
+    panicroom and with plain duplicity alone. The passphrase is not on it: write that by hand. Print it again
+    when the jobs change.
     """
     from datetime import datetime
 

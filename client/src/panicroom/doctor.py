@@ -20,6 +20,7 @@ from pathlib import Path
 
 from panicroom import __version__
 from panicroom.exit_codes import Problem
+from panicroom.gpg_keys import has_secret_key, key_fingerprint
 from panicroom.readiness import allow_open_files, check_space
 from panicroom.runs import check_clock
 from panicroom.schedule import scheduler
@@ -166,11 +167,26 @@ def gpg() -> Finding:
 
 
 def passphrase(settings: Settings) -> Finding:
+    if settings.encrypt_key:
+        return encryption_key(settings.encrypt_key, settings.sign_key)
     try:
         passphrase_of(settings)
     except Problem as problem:
         return Finding("passphrase", FAIL, str(problem))
     return Finding("passphrase", OK, "is here; is it on your recovery sheet too?")
+
+
+def encryption_key(encrypt_key: str, sign_key: str | None) -> Finding:
+    try:
+        key_fingerprint(encrypt_key)
+        if sign_key:
+            key_fingerprint(sign_key, "S")
+    except Problem as problem:
+        return Finding("encryption key", FAIL, str(problem))
+    if not has_secret_key(encrypt_key):
+        text = f"the secret half of {encrypt_key} is not here: backups are made, restores and verify are not"
+        return Finding("encryption key", WARN, text)
+    return Finding("encryption key", OK, f"{encrypt_key}; is a copy of the secret key elsewhere too?")
 
 
 def keyring(settings: Settings) -> Finding:

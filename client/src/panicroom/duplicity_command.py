@@ -75,6 +75,8 @@ def common_options(settings: Settings, job: str, archives: Path, temporary: Path
         settings.archive_name(job),
         "--tempdir",
         str(temporary),
+        *(["--encrypt-key", settings.encrypt_key] if settings.encrypt_key else []),
+        *(["--sign-key", settings.sign_key] if settings.sign_key else []),
         "--log-timestamp",
         # Our transport is patient already; a second try is for what only duplicity sees (a wrong hash).
         "--num-retries",

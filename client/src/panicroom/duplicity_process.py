@@ -56,7 +56,7 @@ def run(
     arguments: list[str],
     *,
     token: str,
-    passphrase: str,
+    passphrase: str | None,
     log_file: Path,
     on_event: Callable[[Event], None],
     lock_descriptor: int | None = None,
@@ -72,8 +72,11 @@ def run(
         **os.environ,
         PLAN_VARIABLE: plan.to_text(),
         TOKEN_VARIABLE: token,
-        "PASSPHRASE": passphrase,
     }
+    if passphrase is None:  # a GnuPG key, of which gpg's agent knows all that is needed
+        arguments = [arguments[0], "--use-agent", *arguments[1:]]
+    else:
+        environment["PASSPHRASE"] = environment["SIGN_PASSPHRASE"] = passphrase
     # Python's own variables could make duplicity refuse to start, or find other code than ours.
     for variable in ("PYTHONOPTIMIZE", "PYTHONPATH", "PYTHONHOME"):
         environment.pop(variable, None)
@@ -135,6 +138,11 @@ class _Pump:
 def explain(exit_code: int, errors: tuple[str, ...], log_file: Path) -> Problem:
     """One line for the way duplicity failed, with what it said last where the line alone is not enough."""
     text = "\n".join(errors)
+    if "No secret key" in text:
+        return Problem(
+            "gpg does not have the secret key that this backup is encrypted for; import it: gpg --import FILE",
+            ExitCode.PASSPHRASE,
+        )
     if "decryption failed" in text or "Bad session key" in text or "bad passphrase" in text.lower():
         return Problem(
             "the passphrase does not open this backup; check the one in PASSPHRASE or in the keyring",

@@ -62,20 +62,36 @@ def stored_passphrase(machine: str) -> str | None:
 
 
 def keep_settings(
-    url: str, answer: EnrolmentAnswer, sources: dict[str, Path], passphrase: str, known: Settings | None
+    url: str,
+    answer: EnrolmentAnswer,
+    sources: dict[str, Path],
+    passphrase: str | None,
+    known: Settings | None,
+    encrypt_key: str | None = None,
 ) -> Path:
     """Writes passphrase and settings; the path of the settings file.
 
-    ``sources`` are the folders of jobs that ``known``, the settings before, does not have.
+    ``sources`` are the folders of jobs that ``known``, the settings before, does not have. ``passphrase`` is that
+    of ``encrypt_key`` where there is one, and None if gpg's agent knows it or it has none.
     """
     where, store = places(), SecretStore(usual_store(), places().config)
-    store.put(f"{answer.machine}.passphrase", passphrase)
+    if passphrase is not None:
+        store.put(f"{answer.machine}.passphrase", passphrase)
     if known is None:
-        write_settings(where, check_url(url), answer.machine, store.kind, sources)
+        write_settings(where, check_url(url), answer.machine, store.kind, sources, encrypt_key)
     else:
         add_jobs(known, check_url(url), sources)
     store.remove(_PENDING)
     return where.settings_file
+
+
+def check_key(known: Settings, encrypt_key: str) -> None:
+    """A Problem if the machine's backups are encrypted otherwise."""
+    if known.encrypt_key != encrypt_key:
+        raise Problem(
+            f"{known.places.settings_file} has another encrypt_key, or none; leave --gpg-key away",
+            ExitCode.SETTINGS,
+        )
 
 
 def check_passphrase(machine: str, passphrase: str) -> None:

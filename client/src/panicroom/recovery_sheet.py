@@ -32,7 +32,7 @@ def recovery_sheet(settings: Settings, status: MachineStatus | None, today: date
     region = status.region if status and status.region else "REGION"
     lines = [
         f"RECOVERY SHEET   {settings.machine}   {today.isoformat()}",
-        "Print it, write the passphrase on it, keep it away from the computer.",
+        f"Print it, fill in the {'blanks' if settings.encrypt_key else 'passphrase'}, keep it away from the computer.",
         "",
         f"Service     {settings.url}",
         f"Machine     {settings.machine}",
@@ -46,53 +46,91 @@ def recovery_sheet(settings: Settings, status: MachineStatus | None, today: date
     lines += [
         f"Region      {region}" if region != "REGION" else f"Region      {_BLANK[:40]}",
         "",
-        "Passphrase, by hand (without it nothing can be restored, by nobody):",
-        "",
-        f"            {_BLANK}",
+        *_secret(settings.encrypt_key),
         "",
         "A. WITH PANICROOM, ON A NEW COMPUTER",
         "   1. Install Python 3.10 or newer and gpg:",
         "      apt install gnupg pipx   (Mac: brew install gnupg librsync pipx)",
-        "   2. pipx install panicroom",
-        f"   3. Ask the owner of the service for a new code for {settings.machine}, then",
-        "      panicroom enrol \\",
+        *([f"      {_IMPORT_KEY}"] if settings.encrypt_key else []),
+        "   2. Get the client from the owner of the service (the folder client/ of",
+        "      panicroom, or its .whl file), then: pipx install ./client",
+        f"   3. Ask the owner for a new code for {settings.machine}, then",
+        f"      panicroom enrol {'--gpg-key KEY ' if settings.encrypt_key else ''}\\",
         f"        {settings.url} CODE",
-        "      It asks for a folder (any folder will do) and the passphrase above.",
+        f"      It asks for a folder (any will do) and the {_what(settings)} above.",
         f"   4. panicroom restore {f'--job {first.job} ' if several else ''}--to restored",
         "",
         "B. WITH PLAIN DUPLICITY ALONE, IF THE SERVICE IS GONE",
-        "   You need AWS keys that may read the bucket, and the passphrase above.",
+        f"   You need AWS keys that may read the bucket, and that {_what(settings)}.",
         "   1. apt install gnupg pipx   (Mac: brew install gnupg librsync pipx)",
+        *([f"      {_IMPORT_KEY}"] if settings.encrypt_key else []),
         "   2. pipx install duplicity==3.2.1",
-        "   3. Type, with your keys and the passphrase:",
+        f"   3. Type, with your {'keys' if settings.encrypt_key else 'keys and the passphrase'}:",
         "",
-        *plain_duplicity(settings.machine, first, located, region),
+        *plain_duplicity(settings, first, located, region),
         "",
     ]
     if several:
         lines.append("      For the other jobs put their place in the stead of that one.")
     lines += [
-        "      An older state: add --time 2026-11-22 after restore. One file: add",
-        "      --path-to-restore its/path. What there is: collection-status in",
-        "      the stead of restore, without the folder at the end.",
-        "      If it stumbles over an unfinished backup, add --time with an earlier day.",
+        "      As root, leave --no-restore-ownership away. An older state: add",
+        "      --time 2026-11-22T20:50:00Z. One file: add --path-to-restore its/path.",
+        "      What there is: collection-status in the stead of restore, no folder.",
+        "      If it stumbles over a backup that was never finished, add --time with",
+        *_newest(located),
         "   If duplicity says that files are in Glacier Deep Archive, restore the",
         "   data_ files in the S3 console first (12 to 48 hours), then repeat.",
     ]
     return "\n".join(lines) + "\n"
 
 
-def plain_duplicity(machine: str, job: JobSettings, located: JobStatus | None, region: str) -> list[str]:
+_IMPORT_KEY = "gpg --import secret-key-file"
+
+
+def _what(settings: Settings) -> str:
+    return "secret key" if settings.encrypt_key else "passphrase"
+
+
+def _secret(encrypt_key: str | None) -> list[str]:
+    """What opens the backups: a line for the passphrase, or where the secret key's copy lies."""
+    if encrypt_key is None:
+        return [
+            "Passphrase, by hand (without it nothing can be restored, by nobody):",
+            "",
+            f"            {_BLANK}",
+        ]
+    return [
+        f"GnuPG key   {encrypt_key}",
+        "            Without its secret half nobody can restore anything. Save it now:",
+        "            gpg --export-secret-keys --armor KEY > secret-key-file",
+        f"            It lies in {_BLANK[:45]}",
+        f"            Passphrase {_BLANK[:45]}",
+    ]
+
+
+def _newest(located: JobStatus | None) -> list[str]:
+    """The last finished set: the time to give where a set was being made when the sheet was."""
+    if located is None or located.newest_complete_at is None:
+        return ["      the time of the last finished one, which collection-status tells."]
+    return [
+        "      the time of the last finished one, which collection-status tells",
+        f"      (when this was printed: --time {located.newest_complete_at}).",
+    ]
+
+
+def plain_duplicity(
+    settings: Settings, job: JobSettings, located: JobStatus | None, region: str
+) -> list[str]:
     """The lines to type where there is nothing but duplicity: a restore of ``job`` into ``restored``."""
     return [
         "export AWS_ACCESS_KEY_ID=...",
         "export AWS_SECRET_ACCESS_KEY=...",
-        "export PASSPHRASE='...'",
-        "duplicity restore \\",
+        *([] if settings.encrypt_key else ["export PASSPHRASE='...'"]),
+        f"duplicity restore --no-restore-ownership {'--use-agent ' if settings.encrypt_key else ''}\\",
         f"  --file-prefix-archive {ARCHIVE_PREFIX} --file-prefix-manifest {METADATA_PREFIX} \\",
         f"  --file-prefix-signature {METADATA_PREFIX} --file-prefix-jsonstat {METADATA_PREFIX} \\",
         f"  --s3-region-name {region} \\",
-        f"  boto3+s3://{_place(machine, job.job, located)} \\",
+        f"  boto3+s3://{_place(settings.machine, job.job, located)} \\",
         "  restored",
     ]
 

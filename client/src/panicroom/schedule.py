@@ -60,6 +60,7 @@ def environment_of(places: Places, gpg: str | None) -> dict[str, str]:
         "PANICROOM_CONFIG_DIR": str(places.config),
         "PANICROOM_STATE_DIR": str(places.state),
         "PANICROOM_CACHE_DIR": str(places.cache),
+        **{name: os.environ[name] for name in ("GNUPGHOME",) if name in os.environ},
     }
 
 

@@ -101,10 +101,11 @@ def token_of(settings: Settings) -> str:
     return f"{settings.machine}.{secret}"
 
 
-def passphrase_of(settings: Settings) -> str:
-    """The passphrase of this machine's backups."""
+def passphrase_of(settings: Settings) -> str | None:
+    """The passphrase of this machine's backups, or that of its GnuPG key; None if that key has none that is
+    known here: gpg's agent then answers for it."""
     stored = SecretStore(settings.secrets, settings.places.config).get(f"{settings.machine}.passphrase")
     passphrase = os.environ.get("PASSPHRASE") or stored
-    if not passphrase:
+    if not passphrase and settings.encrypt_key is None:
         raise Problem("the passphrase is missing; give it in the variable PASSPHRASE", ExitCode.PASSPHRASE)
-    return passphrase
+    return passphrase or None

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from panicroom.exit_codes import ExitCode, Problem
+from panicroom.gpg_keys import key_fingerprint
+from panicroom.policy import parse_period
 from panicroom.secrets import SecretStore
 from panicroom.settings import JobSettings, Settings, load_settings, write_private
 
@@ -41,6 +43,7 @@ class Assignments:
 
 
 _SOURCE, _PASSPHRASE, _VOLUME, _FILELIST = "source", "passphrase", "volume size", "filelist"
+_FULL_EVERY, _ENCRYPT_KEY, _SIGN_KEY = "age of a full backup", "key to encrypt for", "key to sign with"
 
 _MEANINGS: tuple[tuple[str, str | None, str], ...] = (
     # What the name contains, what it is (None: not taken), and the reason. The first that fits counts.
@@ -50,9 +53,19 @@ _MEANINGS: tuple[tuple[str, str | None, str], ...] = (
         "with AWS keys this machine could delete its backups; withdraw them in AWS after the first backup",
     ),
     (r"^AWS_|REGION|ENDPOINT|STORAGE_CLASS|GLACIER", None, "region and storage are the service's business"),
-    (r"SIGN", None, "panicroom does not sign; the service proves each upload by its digest"),
-    (r"PASSPHRASE|^PASSWORD$", _PASSPHRASE, ""),
-    (r"GPG|ENCRYPT|KEY_?ID", None, "panicroom does not take keys from here; see the settings file"),
+    (
+        r"SIGN.*PASS",
+        None,
+        "the key to sign with has to open with the passphrase of the other, or by gpg's agent",
+    ),
+    (r"SIGN", _SIGN_KEY, ""),
+    (r"PASSPHRASE|^PASSWORD$|GPG_?(PASS|PW)", _PASSPHRASE, ""),
+    (
+        r"(GPG|ENC|ENCRYPT(ION)?|PUBLIC|RECIPIENT).*KEY|KEY_?ID|RECIPIENT|^(GPG|ENCRYPT)(_TO|_FOR)?$",
+        _ENCRYPT_KEY,
+        "",
+    ),
+    (r"GPG|ENCRYPT", None, "panicroom gives gpg its options itself"),
     (r"EXCLUDE|INCLUDE|FILE_?LIST", _FILELIST, ""),
     (r"VOL(UME)?_?(SIZE|MB)", _VOLUME, ""),
     (
@@ -60,11 +73,7 @@ _MEANINGS: tuple[tuple[str, str | None, str], ...] = (
         None,
         "what is kept for how long the owner sets in the service",
     ),
-    (
-        r"FULL|OLDER_?THAN",
-        None,
-        "when to make a full backup is not set here; panicroom backup full makes one",
-    ),
+    (r"FULL", _FULL_EVERY, ""),
     (
         r"TMP|TEMP|ARCHIVE_?DIR|CACHE",
         None,
@@ -290,6 +299,10 @@ def _judged(
             return Finding(name, False, "it is no number of megabytes between 1 and 4096")
         changes.settings.append(("upload", "volume_mb", int(size[1])))
         return Finding(name, True, f"volume_mb = {int(size[1])}")
+    if meaning == _FULL_EVERY:
+        return _judged_period(name, value, job, changes)
+    if meaning in (_ENCRYPT_KEY, _SIGN_KEY):
+        return _judged_key(name, meaning, value, settings, changes)
     source = Path(value.removeprefix("file://")).expanduser()
     if not source.is_absolute() or not source.is_dir():
         return Finding(name, False, "it names no folder of this machine")
@@ -308,6 +321,33 @@ def _judged_passphrase(name: str, value: str, settings: Settings, changes: _Chan
     changes.passphrase = value
     where = "the keyring" if settings.secrets == "keyring" else "a private file beside the settings"
     return Finding(name, True, f"it is now in {where}")
+
+
+def _judged_period(name: str, value: str, job: JobSettings, changes: _Changes) -> Finding:
+    """duplicity's letters: M is a month, and minutes, hours and seconds make no sense here."""
+    period = value.strip().lower()
+    try:
+        parse_period(period)
+    except ValueError:
+        return Finding(name, False, "it is no period such as 90D, 12W, 3M or 1Y")
+    changes.settings.append((f"jobs.{job.job}", "full_every", period))
+    return Finding(name, True, f'full_every = "{period}"')
+
+
+def _judged_key(name: str, meaning: str, value: str, settings: Settings, changes: _Changes) -> Finding:
+    setting, ability = ("encrypt_key", "E") if meaning == _ENCRYPT_KEY else ("sign_key", "S")
+    if not value:
+        return Finding(name, False, "it is empty")
+    try:
+        fingerprint = key_fingerprint(value, ability)
+    except Problem as problem:
+        return Finding(name, False, str(problem))
+    if fingerprint == getattr(settings, setting):
+        return Finding(name, True, f"it is the {setting} of this machine already")
+    if any(settings.archive(each.job).exists() for each in settings.jobs):
+        return Finding(name, False, "this machine's backups are encrypted otherwise already")
+    changes.settings.append(("encryption", setting, fingerprint))
+    return Finding(name, True, f'{setting} = "{fingerprint}"')
 
 
 def _text(path: Path) -> str:
@@ -339,6 +379,8 @@ def with_setting(text: str, table: str, key: str, value: str) -> str:
     lines = text.splitlines()
     heading = re.compile(rf"\s*\[\s*{re.escape(table)}\s*\]\s*(#.*)?")
     start = next((index for index, line in enumerate(lines) if heading.fullmatch(line)), None)
+    if start is None and table == "encryption":  # settings older than it
+        return f"{text.rstrip()}\n\n[{table}]\n{key} = {value}\n"
     if start is None:
         raise Problem(f"the settings file has no line [{table}]; add it and run again", ExitCode.SETTINGS)
     rest = range(start + 1, len(lines))

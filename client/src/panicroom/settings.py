@@ -41,6 +41,12 @@ machine = {machine}
 # Where the token and the passphrase are kept: "keyring", or "file" (a private file beside this one).
 secrets = {secrets}
 
+[encryption]
+# A GnuPG key in the stead of a passphrase, and one to sign with, by their fingerprints. Backups are made with the
+# public half; to restore, gpg needs the secret one. A key is for all backups of a machine: do not change it later.
+{encrypt_key}
+# sign_key = "fingerprint"
+
 [upload]
 # Size of one volume in MB (2^20 bytes). 25 suits a home folder, 200 suits photos.
 volume_mb = 25
@@ -132,6 +138,8 @@ class Settings:
     compress: Compress
     jobs: tuple[JobSettings, ...]
     places: Places
+    encrypt_key: str | None = None
+    sign_key: str | None = None
 
     def job_named(self, name: str) -> JobSettings:
         """The job, or a Problem that lists those there are."""
@@ -225,6 +233,8 @@ def _checked(data: dict[str, Any], where: Places) -> Settings:
     compress = setting(upload, "compress", str, "auto")
     if compress not in get_args(Compress):
         raise Problem(f'{path}: compress must be "auto", "always" or "never"', ExitCode.SETTINGS)
+    encryption = setting(data, "encryption", dict, {})
+    encrypt_key, sign_key = _key(encryption, "encrypt_key", path), _key(encryption, "sign_key", path)
     machine = setting(service, "machine", str)
     if not MACHINE_OR_JOB.fullmatch(machine):
         raise Problem(f"{path}: {machine!r} is no name of a machine", ExitCode.SETTINGS)
@@ -241,7 +251,23 @@ def _checked(data: dict[str, Any], where: Places) -> Settings:
         compress=compress,
         jobs=tuple(jobs),
         places=where,
+        encrypt_key=encrypt_key,
+        sign_key=sign_key,
     )
+
+
+def _key(table: dict[str, Any], name: str, path: Path) -> str | None:
+    """A fingerprint, however it is spaced; a short id could name somebody else's key as well."""
+    key = table.get(name)
+    if key is None:
+        return None
+    bare = re.sub(r"\s", "", key) if isinstance(key, str) else ""
+    if not re.fullmatch(r"(?:0x)?[0-9A-Fa-f]{40}", bare):
+        raise Problem(
+            f"{path}: {name} must be a fingerprint of 40 digits; see: gpg --list-keys --fingerprint",
+            ExitCode.SETTINGS,
+        )
+    return bare.upper().removeprefix("0X")
 
 
 def _period(text: str, path: Path) -> timedelta | None:
@@ -261,11 +287,21 @@ def _rate(text: str | None, path: Path) -> int | None:
         raise Problem(f"{path}: max_upload_rate {error}", ExitCode.SETTINGS) from None
 
 
-def write_settings(where: Places, url: str, machine: str, secrets: str, sources: dict[str, Path]) -> None:
+def write_settings(
+    where: Places,
+    url: str,
+    machine: str,
+    secrets: str,
+    sources: dict[str, Path],
+    encrypt_key: str | None = None,
+) -> None:
     """Writes panicroom.toml whole (private, atomically); ``sources`` maps jobs to folders."""
     # A TOML basic string and a JSON string agree on everything that a path or a URL can hold.
     text = _TEMPLATE.format(
-        url=json.dumps(url, ensure_ascii=False), machine=json.dumps(machine), secrets=json.dumps(secrets)
+        url=json.dumps(url, ensure_ascii=False),
+        machine=json.dumps(machine),
+        secrets=json.dumps(secrets),
+        encrypt_key=f'encrypt_key = "{encrypt_key}"' if encrypt_key else '# encrypt_key = "fingerprint"',
     )
     for job, source in sources.items():
         text += _JOB_TEMPLATE.format(job=job, source=json.dumps(str(source), ensure_ascii=False))

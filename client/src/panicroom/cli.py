@@ -271,9 +271,10 @@ def recovery_sheet(output: Path | None) -> None:
 def import_conf(conf: Path, exclude: Path | None, job: str | None) -> None:
     """Take over the set-up of a shell script around duplicity: its variables and its + and - lines.
 
-    CONF holds assignments as a shell reads them; it is not run. The source folder, the passphrase and the
-    volume size are taken, and EXCLUDE becomes the job's file list, in duplicity's own syntax. AWS keys are
-    not kept: this machine needs none. Each line is told with what became of it.
+    CONF holds assignments as a shell reads them; it is not run. The source folder, the passphrase or the GnuPG
+    key, the volume size and the age at which a backup is made in full are taken, and EXCLUDE becomes the job's
+    file list, in duplicity's own syntax. AWS keys are not kept: this machine needs none. Each line is told with
+    what became of it.
 
     Enrol first. Example: panicroom import-conf BackupToCloud.conf exclude.txt
     """

@@ -19,7 +19,7 @@ LINES = 66
 """A page of paper as programs have always printed it."""
 
 _BLANK = "_" * 60
-_SHOWN_JOBS = 6
+_SHOWN_JOBS = 4
 
 
 def recovery_sheet(settings: Settings, status: MachineStatus | None, today: date) -> str:

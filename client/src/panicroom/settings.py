@@ -134,12 +134,12 @@ class Settings:
     secrets: str
     volume_mb: int
     upload_threads: int
-    max_upload_rate: int | None  # bytes a second
-    compress: Compress
     jobs: tuple[JobSettings, ...]
     places: Places
     encrypt_key: str | None = None
     sign_key: str | None = None
+    max_upload_rate: int | None = None  # bytes a second
+    compress: Compress = "auto"
 
     def job_named(self, name: str) -> JobSettings:
         """The job, or a Problem that lists those there are."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from ops.commands.alerts import alerts
+from ops.commands.audit import audit
 from ops.commands.backup_set import backup_set
 from ops.commands.dead_letters import dead_letters
 from ops.commands.demo import demo
@@ -18,5 +20,5 @@ def commands() -> None:
     """What the owner of a panicroom does: its machines, its mail, its catalogue, and the local stack."""
 
 
-for command in (local, machine, backup_set, report, reconcile, dead_letters, demo):
+for command in (local, machine, backup_set, report, audit, alerts, reconcile, dead_letters, demo):
     commands.add_command(command)

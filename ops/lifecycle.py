@@ -6,10 +6,13 @@ the owner has in the same bucket, and a template would replace those.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
+from chalicelib.domain.machines import Job
+from chalicelib.domain.names import VOLUME_PREFIX
 from chalicelib.domain.storage import STORAGE_POLICIES, STORAGE_TAG_KEY, StoragePolicy
 
 if TYPE_CHECKING:
@@ -29,14 +32,22 @@ def wanted_rules() -> list[LifecycleRuleTypeDef]:
     return [*(_transition_rule(policy) for policy in STORAGE_POLICIES), _abort_rule()]
 
 
-def put_lifecycle_rules(s3: S3Client, bucket: str) -> bool:
-    """Sets the wanted rules and leaves the owner's own as they are; false if all stood there already."""
-    existing = _existing_rules(s3, bucket)
+def adopted_rule(job: Job) -> LifecycleRuleTypeDef:
+    """The rule for a job in a bucket that was there before: its older volumes have no tag, so that the prefix tells."""
+    rule = _transition_rule(job.storage)
+    name = f"{RULE_PREFIX}{job.machine}-{job.name}-{job.storage.tag_value}"
+    return {**rule, "ID": name, "Filter": {"Prefix": job.location.key(VOLUME_PREFIX)}}
+
+
+def put_lifecycle_rules(s3: S3Client, bucket: str, more: Sequence[LifecycleRuleTypeDef] = ()) -> bool:
+    """Sets the wanted rules and ``more``, and leaves the owner's own as they are; false if all stood there already."""
+    existing, smallest = _existing_rules(s3, bucket)
     others = [rule for rule in existing if not rule.get("ID", "").startswith(RULE_PREFIX)]
-    rules: list[LifecycleRuleTypeDef] = [*others, *wanted_rules()]  # type: ignore[list-item]
+    rules: list[LifecycleRuleTypeDef] = [*others, *wanted_rules(), *more]  # type: ignore[list-item]
     if _by_id(existing) == _by_id(rules):
         return False
-    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": rules})
+    # A PUT without it would set the owner's choice of the smallest object back to S3's.
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": rules}, **smallest)
     return True
 
 
@@ -62,13 +73,16 @@ def _abort_rule() -> LifecycleRuleTypeDef:
     }
 
 
-def _existing_rules(s3: S3Client, bucket: str) -> list[LifecycleRuleOutputTypeDef]:
+def _existing_rules(s3: S3Client, bucket: str) -> tuple[list[LifecycleRuleOutputTypeDef], Any]:
+    """The rules, and the argument that keeps the smallest size of what is moved as it is."""
     try:
-        return s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+        answer = s3.get_bucket_lifecycle_configuration(Bucket=bucket)
     except ClientError as error:
         if error.response["Error"]["Code"] == "NoSuchLifecycleConfiguration":
-            return []
+            return [], {}
         raise
+    smallest = answer.get("TransitionDefaultMinimumObjectSize")
+    return answer["Rules"], {"TransitionDefaultMinimumObjectSize": smallest} if smallest else {}
 
 
 def _by_id(rules: list[LifecycleRuleOutputTypeDef] | list[LifecycleRuleTypeDef]) -> dict[str, object]:

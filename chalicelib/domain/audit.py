@@ -71,6 +71,12 @@ class BucketAudit:
         job = watched.job if watched else None
         self._keep(judge_stray(self._settings.bucket, row, job, is_own_bucket=self._is_own_bucket))
 
+    def see_elsewhere(self, row: ObjectRow) -> None:
+        """A key in a place that nobody watches: somebody may need it, and rules may take it."""
+        self._count(row)
+        if row.stored is not None:
+            self._book.see_other(row.name, row.stored)
+
     def findings(self) -> list[Finding]:
         """What is wrong with the bucket and with what is in it; of the sets as such ``anomalies`` tells."""
         chains = {label: list(sets.values()) for label, sets in self._sets.items()}

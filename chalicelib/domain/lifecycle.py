@@ -411,7 +411,11 @@ class RuleBook:
         words = ("aws", "s3api", "put-bucket-lifecycle-configuration", "--bucket", self._bucket)
         if not rules:
             return command("aws", "s3api", "delete-bucket-lifecycle", "--bucket", self._bucket)
-        return command(*words, "--lifecycle-configuration", json.dumps({"Rules": rules}, ensure_ascii=False))
+        # Left out, S3's own default would take the place of the owner's choice.
+        kept = ("--transition-default-minimum-object-size", MOVES_SMALL_ONES)
+        size = kept if self._default_size == MOVES_SMALL_ONES else ()
+        configuration = json.dumps({"Rules": rules}, ensure_ascii=False)
+        return command(*words, *size, "--lifecycle-configuration", configuration)
 
 
 def _own_tag(watched: WatchedJob, file: BackupFile, stored: StoredObject) -> Mapping[str, str | None]:

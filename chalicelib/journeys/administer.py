@@ -236,9 +236,21 @@ def set_quarantine(desk: AdminDesk, request: Arguments) -> Answer:
 
 
 def job_list(desk: AdminDesk, request: Arguments) -> Answer:
-    """Every job, or those of one machine, by name: what to reconcile."""
+    """Every job, or those of one machine, with where it is kept and how."""
     name = _identifier(request, "name") if request.get("name") else None
-    return {"jobs": [{"machine": job.machine, "job": job.name} for job in desk.machines.jobs(name)]}
+    return {
+        "jobs": [
+            {
+                "machine": job.machine,
+                "job": job.name,
+                "bucket": job.location.bucket,
+                "prefix": job.location.prefix,
+                "archive_class": job.storage.archive_class,
+                "archive_after_days": job.storage.archive_after_days,
+            }
+            for job in desk.machines.jobs(name)
+        ]
+    }
 
 
 def findings(desk: AdminDesk, _: Arguments) -> Answer:

@@ -1,0 +1,43 @@
+"""``python -m ops alerts``: the mails in between the weekly ones, before their time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ops.admin_client import admin_client
+from ops.commands.options import confirm, console, print_json, stage_options
+
+at_option = click.option(
+    "--at", help="As if it were then, such as 2026-12-24T10:00Z: what would have to go out by that time."
+)
+
+
+@click.group()
+def alerts() -> None:
+    """The mails that come when something is wrong, and when it is well again."""
+
+
+@alerts.command()
+@at_option
+@stage_options
+def preview(at: str | None, stage: str, state_folder: Path, as_json: bool) -> None:
+    """Show the mail that would go out now; nothing is sent."""
+    answer = admin_client(stage, state_folder).call("alerts_preview", at=at)
+    if as_json:
+        print_json(answer)
+    elif answer["mail"] is None:
+        console.print("There is nothing to mail.")
+    else:
+        console.print(f"Subject: {answer['mail']['subject']}\n\n{answer['mail']['text']}", markup=False)
+
+
+@alerts.command()
+@at_option
+@stage_options
+def send(at: str | None, stage: str, state_folder: Path, as_json: bool) -> None:
+    """Send what is due now; the schedule does so each minute by itself."""
+    answer = admin_client(stage, state_folder).call("alerts_send", at=at)
+    sent = answer["message_id"] is not None
+    confirm(answer, as_json, "Sent." if sent else "There was nothing to mail.")

@@ -1,0 +1,125 @@
+"""``python -m ops audit``: is everything in its right place?"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from chalicelib.domain.findings import Finding, Severity, exit_code
+from ops.admin_client import admin_client
+from ops.audit import Fix, audit_bucket, audit_stage, fixes_for_stage, fixes_of_uploads
+from ops.aws import Aws
+from ops.commands.options import console, print_json, stage_options
+from ops.deployed_stage import DeployedStage, deployed_stage
+from ops.local_stack import running_stack
+from ops.stages import LOCAL
+
+COLOURS = {Severity.CRITICAL: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+
+
+@click.command()
+@click.option("--bucket", help="Audit this bucket instead, one that the service did not make.")
+@click.option("--prefix", help="With --bucket: only what is below it.")
+@click.option("--fix", is_flag=True, help="Do what is safe by itself, after showing it and asking.")
+@click.option("--yes", is_flag=True, help="With --fix: do not ask.")
+@stage_options
+@click.pass_context
+def audit(
+    context: click.Context,
+    bucket: str | None,
+    prefix: str | None,
+    fix: bool,
+    yes: bool,
+    stage: str,
+    state_folder: Path,
+    as_json: bool,
+) -> None:
+    """Look whether everything is in its right place, and say what is not.
+
+    Ends with 2 if something critical was found, 1 for warnings, 0 otherwise.
+    """
+    if prefix is not None and bucket is None:
+        raise click.UsageError("--prefix goes with --bucket.")
+    if fix and as_json and not yes:
+        raise click.UsageError("--fix asks first; with --json say --yes.")
+    look = _Look(bucket, prefix or "", stage, state_folder)
+    found = look.findings()
+    done: list[str] = []
+    if fix and (fixes := look.fixes(found)):
+        done = _carry_out(fixes, ask=not yes, tell=not as_json)
+        found = look.findings() if done else found
+    if as_json:
+        answer = {"findings": [dataclasses.asdict(one) for one in found]}
+        print_json({**answer, "fixed": done} if fix else answer)
+    else:
+        _show(found)
+    context.exit(exit_code(found))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Look:
+    """What is audited: a stage, or a bucket by the credentials that reach it."""
+
+    bucket: str | None
+    prefix: str
+    stage: str
+    state_folder: Path
+
+    def findings(self) -> list[Finding]:
+        if self.bucket is None:
+            return audit_stage(admin_client(self.stage, self.state_folder), self.stage)
+        return audit_bucket(self._aws(), self.bucket, self.prefix)
+
+    def fixes(self, found: Sequence[Finding]) -> list[Fix]:
+        if self.bucket is None:
+            return fixes_for_stage(self._deployed(), admin_client(self.stage, self.state_folder), found)
+        return fixes_of_uploads(self._aws(), self.bucket)
+
+    def _deployed(self) -> DeployedStage:
+        return deployed_stage(self.stage, self.state_folder)
+
+    def _aws(self) -> Aws:
+        """No stage needs to be there to look at a bucket with one's own credentials."""
+        if self.stage != LOCAL.name:
+            return Aws()
+        stack = running_stack(self.state_folder)
+        return Aws(stack.region, stack.endpoint)
+
+
+def _carry_out(fixes: Sequence[Fix], *, ask: bool, tell: bool) -> list[str]:
+    if tell:
+        console.print("What can be done at once; nothing that can be read is removed:\n")
+        for one in fixes:
+            console.print(f"  - {one.what}", markup=False)
+    if ask and not click.confirm("\nDo it?"):
+        return []
+    for one in fixes:
+        one.carry_out()
+    return [one.what for one in fixes]
+
+
+def _show(found: Sequence[Finding]) -> None:
+    if not found:
+        console.print("Everything is in its right place.")
+        return
+    table = Table("severity", "where", "code", "what")
+    for one in found:
+        severity = Text(one.severity.value, style=COLOURS[one.severity])
+        table.add_row(severity, Text(one.whose), Text(one.code), Text(one.title))
+    console.print(table)
+    for one in found:
+        console.print(f"\n{one.whose}: {one.message}", markup=False, style="bold")
+        if one.evidence:
+            console.print(f"  seen: {one.evidence}", markup=False)
+        console.print(f"  {one.advice}", markup=False)
+        for line in one.commands:
+            console.print(f"    {line}", markup=False)
+    counts = Counter(one.severity for one in found)
+    told = ", ".join(f"{counts[severity]} {severity.value}" for severity in Severity if counts[severity])
+    console.print(f"\n{told}.")

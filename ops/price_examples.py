@@ -22,6 +22,7 @@ from chalicelib.domain.pricing import (
     transfer_out_cost,
     transition_cost,
 )
+from chalicelib.domain.service_costs import Activity, ServicePart, service_cost
 from chalicelib.domain.sets import Tallies, Tally
 from chalicelib.domain.storage import (
     DEEP_ARCHIVE,
@@ -37,6 +38,12 @@ METADATA_PERCENT = 2
 """Signatures are 0.6 to 2.4 % of what they describe, the more the smaller the files are; they stay in Standard."""
 
 THAWED_DAYS = 7
+
+MACHINES = (1, 10, 1000)
+RUNS_A_MONTH = 30
+OBJECTS_A_RUN = 7
+"""Of an increment a day of some 100 MB in volumes of 25 MB: four volumes, and its signatures, manifest and jsonstat."""
+MAILS_A_MONTH = 5
 
 CLASS_NAMES = {
     STANDARD: "Standard",
@@ -77,7 +84,8 @@ EXAMPLES = (
 
 def price_blocks() -> dict[str, str]:
     """Every table by the name that the document calls it."""
-    return {f"storage {region}": storage_table(_table_of(region)) for region in REGIONS}
+    storage = {f"storage {region}": storage_table(_table_of(region)) for region in REGIONS}
+    return storage | {"service": service_table([_table_of(region) for region in REGIONS])}
 
 
 def storage_table(table: PriceTable) -> str:
@@ -94,6 +102,32 @@ def storage_table(table: PriceTable) -> str:
             label = example.name if storage_class == STANDARD else ""
             lines.append(f"| {label} | {name} | {usd(monthly)} | {usd(first)} | {usd(back)} | {wait} |")
     return "\n".join(lines) + "\n"
+
+
+def service_table(tables: list[PriceTable]) -> str:
+    """What the service itself costs a month, in full and after the allowances that never end."""
+    head = [f"{table.region}, {kind}" for table in tables for kind in ("in full", "after allowances")]
+    lines = [
+        f"| machines | {' | '.join(head)} | the largest parts |",
+        f"| ---: | {' | '.join(['---:'] * len(head))} | --- |",
+    ]
+    for machines in MACHINES:
+        costs = [service_cost(table, _activity(machines)) for table in tables]
+        sums = [_sum_of(parts, kind) for parts in costs for kind in ("in_full", "after_allowance")]
+        largest = sorted(costs[0], key=lambda part: -part.in_full)[:3]
+        named = ", ".join(f"{part.name} {usd(part.in_full)}" for part in largest)
+        lines.append(f"| {machines:,} | {' | '.join(usd(one) for one in sums)} | {named} |")
+    return "\n".join(lines) + "\n"
+
+
+def _activity(machines: int) -> Activity:
+    """A month of so many machines with one job each, and one owner who gets the mail."""
+    runs = machines * RUNS_A_MONTH
+    return Activity(jobs=machines, runs=runs, objects=runs * OBJECTS_A_RUN, mails=MAILS_A_MONTH)
+
+
+def _sum_of(parts: tuple[ServicePart, ...], kind: str) -> Decimal:
+    return sum((getattr(part, kind) for part in parts), Decimal(0))
 
 
 def month(table: PriceTable, example: Example, storage_class: str) -> Decimal:

@@ -18,6 +18,7 @@ from panicroom.cli import cli as panicroom
 from panicroom.exit_codes import EXPLANATIONS, ExitCode
 
 from chalicelib import config
+from chalicelib.domain.findings import CODES, Code, Concern
 from chalicelib.domain.refusals import STATUS_OF
 from chalicelib.wire import ErrorCode
 from ops.app_package import PROJECT
@@ -76,6 +77,7 @@ def generated_files(project: Path = PROJECT) -> dict[Path, str]:
             "On the laptop or server.",
         ),
         "settings.md": settings_page(),
+        "findings.md": findings_page(),
         "errors.md": errors_page(project),
         "exit-codes.md": exit_codes_page(),
     }
@@ -218,7 +220,37 @@ def _client_variables() -> set[str]:
     return asked - {"PANICROOM_CHILD", "XDG_CONFIG_HOME", "USER"}
 
 
-# ---------------------------------------------------------------- errors and exit codes
+# ---------------------------------------------------------------- findings, errors and exit codes
+
+
+CONCERNS = {
+    Concern.SETS: "Backups",
+    Concern.OBJECTS: "Files in the bucket",
+    Concern.BUCKET: "Settings of a bucket",
+    Concern.MACHINE: "Things that happened",
+}
+
+
+def findings_page() -> str:
+    parts = [
+        f"# What can be wrong\n\n{MADE}",
+        "Each finding has a code that does not change. *Critical*: something cannot be restored, or will not be.",
+        "*Warning*: it costs money, or hides what happens. What is *told at once* is mailed within minutes, other",
+        "critical findings once an hour at most, warnings once a day. All stay in the weekly mail until they are gone.\n",
+    ]
+    for concern, title in CONCERNS.items():
+        kinds = sorted(
+            (kind for kind in CODES.values() if kind.concern is concern), key=lambda kind: kind.code
+        )
+        parts.append(f"## {title}\n")
+        parts += [_finding(kind) for kind in kinds]
+    return "\n".join(parts)
+
+
+def _finding(kind: Code) -> str:
+    marks = kind.severity.value + (", told at once" if kind.is_safety else "")
+    title = f"{kind.title[0].upper()}{kind.title[1:]} ({marks})."
+    return f"### {kind.code}\n\n{title} {kind.meaning}\n\n*What to do:* {kind.advice}\n"
 
 
 def errors_page(project: Path) -> str:

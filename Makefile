@@ -3,13 +3,16 @@ PYTHON ?= python3
 RUN := .venv/bin/python
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help install demo test check format bench soak docs-check clean
+.PHONY: help install owner demo test check format bench soak docs-check clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /	/' | expand -t 12
 
 install: ## the environments: .venv, the local stack's, and a laptop's
 	@$(PYTHON) ops/environments.py
+
+owner: ## what `python -m ops` needs to deploy to AWS and to look after it, and nothing else
+	@$(PYTHON) ops/environments.py --owner
 
 demo: ## the main job from end to end on the local stack; SOURCE=folder backs up one's own
 	@$(PYTHON) ops/environments.py --needs gpg

@@ -8,7 +8,7 @@
 It runs before any of them exists, so it needs the standard library only, and it has to be readable by an
 old Python for that one to say that it is too old.
 
-    python3 ops/environments.py [--needs gpg]
+    python3 ops/environments.py [--needs gpg | --owner]
 """
 
 import fcntl
@@ -37,11 +37,15 @@ DUPLICITY_ALONE = ["--no-deps", "duplicity==3.2.1"]
 # Its command runs the code as it stands in client/src.
 CLIENT_IN_PLACE = ["--no-deps", "--editable", "./client"]
 
+# Enough for `python -m ops` against AWS: a tenth of the whole. Without pip's cache, because the home folder of
+# AWS's cloud shell has one gigabyte.
+OWNER_ALONE = ["--no-cache-dir", "-r", "requirements.txt", "-r", "requirements-owner.txt"]
+
 # folder -> (what pip is told, in steps; what makes it anew when it changes; what only brings it up to date)
 ENVIRONMENTS = {
     SITE: (
         [["-r", "requirements.txt", "-r", "requirements-dev.txt"], DUPLICITY_ALONE, CLIENT_IN_PLACE],
-        ["requirements.txt", "requirements-dev.txt"],
+        ["requirements.txt", "requirements-owner.txt", "requirements-dev.txt"],
         ["client/pyproject.toml"],
     ),
     STAND_IN: ([["-r", "requirements-local.txt"]], ["requirements-local.txt"], []),
@@ -112,6 +116,14 @@ def make(folder: str) -> None:
         stamp.write(wanted)
 
 
+def make_owner() -> None:
+    """Makes SITE with what the owner's commands need and nothing else; ``make_missing`` adds the rest one day."""
+    if not os.path.exists(python_of(SITE)):
+        print("Installing %s" % SITE, flush=True)
+        _run_all([[sys.executable, "-m", "venv", os.path.join(ROOT, SITE)]], SITE)
+    _run_all([[python_of(SITE), *PIP, *OWNER_ALONE]], SITE)
+
+
 def _copy_client() -> None:
     target = os.path.join(ROOT, CLIENT_COPY)
     shutil.rmtree(target, ignore_errors=True)
@@ -155,6 +167,8 @@ def main(arguments: List[str]) -> None:
         raise SystemExit(complaint)
     if arguments[:1] == ["--make"]:
         make(arguments[1])
+    elif arguments[:1] == ["--owner"]:
+        make_owner()
     else:
         make_missing(list(ENVIRONMENTS))
 

@@ -236,7 +236,7 @@ def findings_page() -> str:
         f"# What can be wrong\n\n{MADE}",
         "Each finding has a code that does not change. *Critical*: something cannot be restored, or will not be.",
         "*Warning*: it costs money, or hides what happens. What is *told at once* is mailed within minutes, other",
-        "critical findings once an hour at most, warnings once a day. All stay in the weekly mail until they are gone.\n",
+        "critical findings once an hour at most, warnings once a day. All stay in the weekly mail until gone.\n",
     ]
     for concern, title in CONCERNS.items():
         kinds = sorted(

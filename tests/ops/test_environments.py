@@ -60,3 +60,31 @@ def test_a_changed_client_is_installed_on_top_of_its_dependencies(
     after = environments.fingerprints(environments.LAPTOP).splitlines()
     assert after[0] == before[0]
     assert after[1] != before[1]
+
+
+def test_the_owners_commands_need_nothing_but_what_the_owner_installs() -> None:
+    listed = [
+        line.split("=")[0].strip().lower()
+        for name in ("requirements.txt", "requirements-owner.txt")
+        for line in (Path(environments.ROOT) / name).read_text().splitlines()
+        if line and not line.startswith(("#", "-"))
+    ]
+    # Their names to import, and those of what comes with them.
+    allowed = {
+        "aws_lambda_powertools",
+        "jinja2",
+        "tzdata",
+        "boto3",
+        "botocore",
+        "chalice",
+        "click",
+        "rich",
+        "httpx",
+    }
+    assert set(listed) == {name.replace("_", "-") for name in allowed} | {"pyyaml"}
+    script = "import sys; import ops.cli; print(*{name.partition('.')[0] for name in sys.modules})"
+    ended = subprocess.run(
+        [sys.executable, "-c", script], cwd=environments.ROOT, capture_output=True, text=True, check=True
+    )
+    tools = {"pytest", "moto", "hypothesis", "mypy", "ruff", "panicroom", "keyring", "duplicity"}
+    assert set(ended.stdout.split()) & tools == set()

@@ -9,6 +9,7 @@ import ast
 import inspect
 import itertools
 import re
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -152,11 +153,7 @@ def _cell(text: str) -> str:
 
 def settings_page() -> str:
     """The client's settings file as ``enrol`` writes it, and every variable that client and functions read."""
-    template = client_settings._TEMPLATE.format(
-        url='"https://abc123.execute-api.eu-central-1.amazonaws.com/api"',
-        machine='"anna-laptop"',
-        secrets='"keyring"',
-    ) + client_settings._JOB_TEMPLATE.format(job="system", source='"/home/anna"')
+    template = _settings_file()
     missing = [name for name in client_setting_names() if not re.search(rf"(?m)^(# )?{name} =", template)]
     if missing:
         raise LookupError(f"the settings file that enrol writes does not explain {', '.join(missing)}")
@@ -195,6 +192,16 @@ def settings_page() -> str:
     )
 
 
+def _settings_file() -> str:
+    """What ``enrol`` leaves on a laptop."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = client_settings.Places(Path(folder), Path(folder), Path(folder))
+        url = "https://abc123.execute-api.eu-central-1.amazonaws.com/api"
+        sources = {"system": Path("/home/anna")}
+        client_settings.write_settings(place, url, "anna-laptop", "keyring", sources)
+        return place.settings_file.read_text(encoding="utf-8")
+
+
 def client_setting_names() -> list[str]:
     """The names that the client reads from its file, as its code has them."""
     tree = ast.parse(Path(client_settings.__file__).read_text())
@@ -206,7 +213,7 @@ def client_setting_names() -> list[str]:
         and node.func.id == "setting"
         and isinstance(node.args[1], ast.Constant)
     ]
-    return sorted({str(name) for name in names} - {"service", "upload", "jobs"})
+    return sorted({str(name) for name in names} - {"service", "encryption", "upload", "jobs"})
 
 
 def _names_in(source: str, variable: str) -> set[str]:
@@ -335,8 +342,8 @@ def exit_codes_page() -> str:
                 ("code", "means"),
                 [
                     ("0", "done"),
-                    ("1", "not done; one line says why and what to do. Of `doctor`: something is wrong"),
-                    ("2", "the command line is wrong"),
+                    ("1", "not done; one line says why and what to do. Of `audit`: there are warnings"),
+                    ("2", "the command line is wrong. Of `audit`: something critical was found"),
                 ],
             ),
         ]

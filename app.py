@@ -29,6 +29,7 @@ from chalicelib.journeys.list_files import list_files
 from chalicelib.journeys.reconcile_job import reconcile_job
 from chalicelib.journeys.send_alerts import send_alerts
 from chalicelib.journeys.send_weekly_report import send_if_due, watch_budget
+from chalicelib.journeys.upload_in_parts import upload_in_parts
 
 app = Chalice(app_name="panicroom")
 answering = web.answering(app)
@@ -110,6 +111,27 @@ def uploads(job: str) -> Response:
         caller,
         known_job,
         request.files,
+        now,
+    )
+    return web.answer(answer)
+
+
+@app.route("/jobs/{job}/multiparts", methods=["POST"], authorizer=authorizer)
+@answering
+def multiparts(job: str) -> Response:
+    now = web.now()
+    store = wiring.machine_store()
+    caller, known_job, desk = authenticate_for_job(store, _authorization(), job, now)
+    request = web.read_body(app.current_request, wire.MultipartRequest)
+    hold_lease(store, known_job, desk, request.run, now)
+    answer = upload_in_parts(
+        store,
+        wiring.catalogue_store(),
+        wiring.buckets(),
+        wiring.discard_function(),
+        caller,
+        known_job,
+        request,
         now,
     )
     return web.answer(answer)

@@ -13,15 +13,26 @@ from typing import Any, TypeVar
 from botocore.exceptions import ClientError
 
 from chalicelib.domain.names import Location
+from chalicelib.domain.refusals import Refusal
 from chalicelib.domain.sets import StoredObject, Tallies, Tally, add_tallies, total_bytes
 from chalicelib.domain.storage import STORAGE_TAG_KEY
-from chalicelib.domain.uploads import SignedHeaders
-from chalicelib.wire import ListedFile, UploadFile
+from chalicelib.domain.uploads import SignedHeaders, size_of_part
+from chalicelib.wire import ErrorCode, ListedFile, MultipartRequest, UploadFile
 
 VOLUMES_METADATA = "volumes"
 """``x-amz-meta-volumes`` on a manifest: how many volumes its set has."""
 
 PARALLEL_REQUESTS = 8
+
+_NOT_WHOLE = (
+    "NoSuchUpload",
+    "InvalidPart",
+    "InvalidPartOrder",
+    "EntityTooSmall",
+    "InvalidRequest",
+    "BadDigest",
+)
+"""What S3 answers to a completion that does not fit what was uploaded."""
 
 Result = TypeVar("Result")
 
@@ -149,7 +160,7 @@ class Buckets:
 
         The headers are part of the signature: S3 refuses the PUT if one is missing or different.
         """
-        checksum = base64.b64encode(bytes.fromhex(upload.sha256)).decode()
+        checksum = _base64_digest(upload.sha256)
         parameters: dict[str, Any] = {
             "Bucket": location.bucket,
             "Key": location.key(upload.name),
@@ -175,6 +186,63 @@ class Buckets:
         )
         return url, sent
 
+    def begin_multipart(self, location: Location, name: str, headers: SignedHeaders) -> str:
+        """The id of a new upload in parts. One that nobody completes is cleared away by the bucket's rule."""
+        answer = self._client.create_multipart_upload(
+            Bucket=location.bucket,
+            Key=location.key(name),
+            ChecksumAlgorithm="SHA256",
+            StorageClass=headers.storage_class,
+        )
+        return str(answer["UploadId"])
+
+    def presign_part(
+        self, location: Location, request: MultipartRequest, number: int, life: timedelta
+    ) -> tuple[str, dict[str, str]]:
+        """A URL for one PUT of exactly these bytes as a part of ``request.upload``, and the headers to send."""
+        size, checksum = size_of_part(request, number), _base64_digest(request.part_sha256[number - 1])
+        url = self._client.generate_presigned_url(
+            "upload_part",
+            Params={
+                "Bucket": location.bucket,
+                "Key": location.key(request.name),
+                "UploadId": request.upload,
+                "PartNumber": number,
+                "ContentLength": size,
+                "ChecksumSHA256": checksum,
+            },
+            ExpiresIn=int(life.total_seconds()),
+        )
+        return url, {"content-length": str(size), "x-amz-checksum-sha256": checksum}
+
+    def complete_multipart(self, location: Location, request: MultipartRequest) -> str:
+        """Makes a new object of the parts; its ETag. Raises ``Refusal`` where S3 does not have them, or the key."""
+        parts = [
+            {"PartNumber": number, "ETag": f'"{etag}"', "ChecksumSHA256": _base64_digest(sha256)}
+            for number, (etag, sha256) in enumerate(
+                zip(request.etags or (), request.part_sha256, strict=True), start=1
+            )
+        ]
+        try:
+            answer = self._client.complete_multipart_upload(
+                Bucket=location.bucket,
+                Key=location.key(request.name),
+                UploadId=request.upload,
+                MultipartUpload={"Parts": parts},
+                IfNoneMatch="*",
+            )
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code in ("PreconditionFailed", "ConditionalRequestConflict"):
+                raise Refusal(ErrorCode.TRY_AGAIN, "This file is stored already. Ask again.") from None
+            if code in _NOT_WHOLE:
+                raise Refusal(
+                    ErrorCode.NOT_FOUND,
+                    "S3 does not have this upload, or not all of its parts. Begin a new one.",
+                ) from None
+            raise
+        return str(answer["ETag"]).strip('"')
+
     def presign_get(self, location: Location, name: str, life: timedelta) -> str:
         url: str = self._client.generate_presigned_url(
             "get_object",
@@ -189,10 +257,15 @@ class Buckets:
 
 
 def _hex_digest(checksum: str | None) -> str | None:
-    # A multipart object's checksum is one of checksums, "…-3": no digest of the bytes.
-    if checksum is None or "-" in checksum:
+    """S3's checksum in hex. A multipart object's is one of its parts' checksums and ends with their number."""
+    if checksum is None:
         return None
-    return base64.b64decode(checksum).hex()
+    digest, hyphen, parts = checksum.partition("-")
+    return base64.b64decode(digest).hex() + hyphen + parts
+
+
+def _base64_digest(sha256: str) -> str:
+    return base64.b64encode(bytes.fromhex(sha256)).decode()
 
 
 def _versions_in_order(page: dict[str, Any]) -> list[dict[str, Any]]:

@@ -55,6 +55,7 @@ def total_bytes(tallies: Tallies) -> int:
 class StoredObject:
     """The present state of a key as S3 tells it. ``sha256`` and ``volumes_promised`` only a HEAD can tell.
 
+    ``sha256`` of an object that came in parts is the digest of their digests, followed by ``-`` and their number.
     ``storage_tag`` is the value of the tag that names the storage policy: empty if there is none, ``None`` if nobody
     has asked.
     """

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -12,7 +14,14 @@ from chalicelib.domain.names import BackupFile, FileKind, SetId, parse_file_name
 from chalicelib.domain.refusals import Refusal
 from chalicelib.domain.sets import StoredObject
 from chalicelib.domain.storage import STANDARD, StoragePolicy
-from chalicelib.wire import MAX_SINGLE_PUT_BYTES, ErrorCode, SetMember, UploadFile
+from chalicelib.wire import (
+    MAX_PARTS,
+    MAX_SINGLE_PUT_BYTES,
+    ErrorCode,
+    MultipartRequest,
+    SetMember,
+    UploadFile,
+)
 
 UPLOAD_URL_LIFE = timedelta(minutes=15)
 SEAL_URL_LIFE = timedelta(seconds=30)
@@ -30,6 +39,12 @@ DISCARD_LOCK_LIFE = timedelta(seconds=90)
 
 MAX_VOLUME_BYTES = 2**30
 """Volumes have 25 MB by default and 200 MB for photos; signatures may be larger."""
+
+_IDENTIFIER = re.compile(r"[!-~]{1,1024}")
+"""What S3 gives as the id of an upload or as an ETag; AWS documents no more of their form."""
+
+MIN_PART_BYTES = 5 * 2**20
+"""S3's own limit, for all parts but the last."""
 
 MAX_NAME_LENGTH = 200
 """duplicity's longest name has about a hundred characters."""
@@ -52,7 +67,47 @@ def check_name(name: str) -> BackupFile:
 
 def check_upload(upload: UploadFile, now: datetime) -> BackupFile:
     """What can be refused by the request alone, before anything is looked up."""
-    file = check_name(upload.name)
+    if not is_sha256_hex(upload.sha256):
+        raise _bad_digest()
+    if upload.size > MAX_SINGLE_PUT_BYTES:
+        raise Refusal(ErrorCode.FILE_TOO_LARGE, "A file may have 5 GB at most, unless it goes up in parts.")
+    return _check_file(upload.name, upload.size, now)
+
+
+def check_multipart(request: MultipartRequest, now: datetime) -> BackupFile:
+    """The same of a file in parts. Only signatures get that large."""
+    file = _check_file(request.name, request.size, now)
+    if file.kind is not FileKind.SIGNATURES:
+        raise Refusal(ErrorCode.BAD_REQUEST, "Only signature files are taken in parts.")
+    if not all(map(is_sha256_hex, request.part_sha256)):
+        raise _bad_digest()
+    count = len(request.part_sha256)
+    if not MIN_PART_BYTES <= request.part_bytes <= MAX_SINGLE_PUT_BYTES or count > MAX_PARTS:
+        raise Refusal(
+            ErrorCode.BAD_REQUEST, "A part has 5 MB at least and 5 GB at most; 10,000 parts are the most."
+        )
+    if count != -(-request.size // request.part_bytes):
+        raise Refusal(ErrorCode.BAD_REQUEST, "part_sha256 must list every part of the file once.")
+    if not 1 <= request.first_part <= count or (request.etags is not None and len(request.etags) != count):
+        raise Refusal(ErrorCode.BAD_REQUEST, "first_part or etags do not fit the number of parts.")
+    if request.etags is not None and request.upload is None:
+        raise Refusal(ErrorCode.BAD_REQUEST, "etags without the upload that they belong to.")
+    identifiers = (*(request.etags or ()), *([] if request.upload is None else [request.upload]))
+    if not all(map(_IDENTIFIER.fullmatch, identifiers)):
+        raise Refusal(ErrorCode.BAD_REQUEST, "upload and etags must be those that were answered.")
+    return file
+
+
+def size_of_part(request: MultipartRequest, number: int) -> int:
+    return min(request.part_bytes, request.size - (number - 1) * request.part_bytes)
+
+
+def _bad_digest() -> Refusal:
+    return Refusal(ErrorCode.BAD_DIGEST, "sha256 must be 64 lower-case hex digits.")
+
+
+def _check_file(name: str, size: int, now: datetime) -> BackupFile:
+    file = check_name(name)
     if file.suffix != ".gpg":
         raise Refusal(
             ErrorCode.BAD_NAME, "Only files encrypted by gpg are taken. Give panicroom a passphrase or a key."
@@ -68,13 +123,9 @@ def check_upload(upload: UploadFile, now: datetime) -> BackupFile:
             ErrorCode.NAME_OUT_OF_ORDER,
             "This increment ends before it starts. Set the computer's clock, then start the backup again.",
         )
-    if not is_sha256_hex(upload.sha256):
-        raise Refusal(ErrorCode.BAD_DIGEST, "sha256 must be 64 lower-case hex digits.")
-    if upload.size < 1:
+    if size < 1:
         raise Refusal(ErrorCode.BAD_REQUEST, "size must be the file's length in bytes, at least 1.")
-    if upload.size > MAX_SINGLE_PUT_BYTES:
-        raise Refusal(ErrorCode.FILE_TOO_LARGE, "A file may have 5 GB at most.")
-    if file.kind is FileKind.VOLUME and upload.size > MAX_VOLUME_BYTES:
+    if file.kind is FileKind.VOLUME and size > MAX_VOLUME_BYTES:
         raise Refusal(ErrorCode.FILE_TOO_LARGE, "A volume may have 1 GB at most. Set a smaller volume_mb.")
     return file
 
@@ -180,6 +231,13 @@ def _is_stored(member: SetMember, stored: StoredObject | None) -> bool:
 
 def is_same_content(upload: UploadFile, stored: StoredObject) -> bool:
     return (stored.size, stored.sha256) == (upload.size, upload.sha256)
+
+
+def is_same_in_parts(request: MultipartRequest, stored: StoredObject) -> bool:
+    """S3 keeps the digest of the parts' digests and their number, and has proved each of them."""
+    digests = b"".join(map(bytes.fromhex, request.part_sha256))
+    composite = f"{hashlib.sha256(digests).hexdigest()}-{len(request.part_sha256)}"
+    return (stored.size, stored.sha256) == (request.size, composite)
 
 
 def belongs_to_sealed(file: BackupFile, manifest: StoredObject) -> bool:

@@ -97,11 +97,11 @@ def _permit(desk: UploadDesk, upload: UploadFile, file: BackupFile | Refusal) ->
         return _seal(desk, upload, file)
     uploads.check_set_takes(file, sealed=desk.sealed(file.set_id), gate=desk.gate(file.set_id), now=desk.now)
     if known is not None:
-        _make_room(desk, upload.name)
+        make_room(desk, upload.name)
     return _sign(desk, upload, file)
 
 
-def _make_room(desk: UploadDesk, name: str) -> None:
+def make_room(desk: UploadDesk, name: str) -> None:
     """An unfinished set's file is to be replaced, as duplicity's resume does: its version is kept, not its key."""
     if desk.discard(desk.job, [name]):
         raise Refusal(
@@ -161,14 +161,14 @@ def _sign(
     desk: UploadDesk, upload: UploadFile, file: BackupFile, volumes_promised: int | None = None
 ) -> UploadPermit:
     if not desk.machines.count_upload(desk.machine, upload.size):
-        raise _over_the_cap(desk)
+        raise over_the_cap(desk)
     headers = uploads.headers_for(file, desk.job.storage, volumes_promised)
     life = uploads.SEAL_URL_LIFE if file.kind is FileKind.MANIFEST else uploads.UPLOAD_URL_LIFE
     url, sent = desk.buckets.presign_put(desk.job.location, upload, headers, life)
     return UploadPermit(upload.name, url=url, headers=sent)
 
 
-def _over_the_cap(desk: UploadDesk) -> Refusal:
+def over_the_cap(desk: UploadDesk) -> Refusal:
     name = desk.machine.name
     message = (
         f"{name} has stored as much as it may, older versions included. The owner can count again "

@@ -34,6 +34,7 @@ class Stored:
     data: bytes
     etag: str
     stored_at: str
+    parts: list[str] | None = None
 
 
 @dataclass
@@ -46,6 +47,7 @@ class FakeService:
     page_size: int = 50
     refuse_discards: str | None = None
     retry_after_seconds: int | None = None
+    parts: dict[str, Stored] = field(default_factory=dict)
     objects: dict[str, Stored] = field(default_factory=dict)
     secret_sha256: str | None = None
     runs: list[dict[str, Any]] = field(default_factory=list)
@@ -116,6 +118,10 @@ class FakeService:
                     record.update(body)
                     del self.lease[job]
                 return 200, {}
+            case "POST", ["jobs", job, "multiparts"]:
+                if self.lease.get(job) != body["run"]:
+                    return 409, {"error": "lease_lost", "message": "another run holds the job"}
+                return self._multipart(job, body)
             case "GET", ["jobs", job, "files"]:
                 return 200, self._files(job, query.get("after", [""])[0])
             case "POST", ["jobs", job, "uploads"]:
@@ -241,6 +247,37 @@ class FakeService:
             "headers": {"If-None-Match": "*", "Content-Length": str(file["size"]), "x-amz-tagging": "a=b"},
         }
 
+    def _multipart(self, job: str, body: Any) -> tuple[int, Any]:
+        """Parts are kept under keys of their own until they become a file; two URLs an answer."""
+        key, count = f"{job}/{body['name']}", len(body["part_sha256"])
+        there = self.objects.get(key)
+        if there and there.parts == body["part_sha256"]:
+            return 200, {"etag": there.etag}
+        upload = body.get("upload") or f"u{next(self._numbers)}"
+        part_keys = [f"{upload}/{number}" for number in range(1, count + 1)]
+        if "etags" in body:
+            stored = [self.parts.get(part) for part in part_keys]
+            if [one and one.etag for one in stored] != body["etags"]:
+                return 404, {"error": "not_found", "message": "not all of the parts are there"}
+            data = b"".join(one.data for one in stored if one)
+            etag = f"{hashlib.md5(data).hexdigest()}-{count}"
+            self.objects[key] = Stored(data, etag, now_text(), body["part_sha256"])
+            return 200, {"etag": etag}
+        first = body.get("first_part", 1)
+        permits = []
+        for number in range(first, min(count, first + 1) + 1):
+            permit = f"p{next(self._numbers)}"
+            offset = (number - 1) * body["part_bytes"]
+            self.permits[permit] = {
+                "part": part_keys[number - 1],
+                "size": min(body["part_bytes"], body["size"] - offset),
+                "sha256": body["part_sha256"][number - 1],
+                "lapses": time.monotonic() + 60,
+            }
+            url = f"{self.root}/s3/{key}?permit={permit}"
+            permits.append({"number": number, "url": url, "headers": {}})
+        return 200, {"upload": upload, "parts": permits}
+
     def _gate(self, job: str, set_name: str, members: Any) -> Any:
         if members is None:
             return {"error": "set_list_missing", "message": "a manifest needs the list of its set"}
@@ -296,10 +333,14 @@ class FakeService:
         permit = self.permits.get(permit_id)
         if permit is None or permit["lapses"] < time.monotonic():
             return 403, "<Error><Code>AccessDenied</Code></Error>"
-        if headers["If-None-Match"] != "*" or len(data) != permit["size"]:
+        if ("part" not in permit and headers["If-None-Match"] != "*") or len(data) != permit["size"]:
             return 403, "<Error><Code>SignatureDoesNotMatch</Code></Error>"
         if hashlib.sha256(data).hexdigest() != permit["sha256"]:
             return 400, "<Error><Code>BadDigest</Code></Error>"
+        if "part" in permit:
+            etag = hashlib.md5(data).hexdigest()
+            self.parts[permit["part"]] = Stored(data, etag, now_text())
+            return 200, etag
         if permit["key"] in self.objects:
             return 412, "<Error><Code>PreconditionFailed</Code></Error>"
         etag = hashlib.md5(data).hexdigest()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 import threading
 import time
 from collections.abc import Iterator
@@ -45,15 +47,13 @@ def api(service: FakeService) -> Api:
 class Desk:
     """An uploader at work in a folder of its own."""
 
-    def __init__(
-        self, service: FakeService, api: Api, folder: Path, threads: int = 3, limit: RateLimit | None = None
-    ) -> None:
+    def __init__(self, service: FakeService, api: Api, folder: Path, **options: Any) -> None:
         run = api.start_run("system", wire.RunStart("full", "2026-11-22T21:33:47Z", run="run-1")).run
         self.journal = Journal(folder / "journal.jsonl")
         self.spool = folder / "spool"
         self.spool.mkdir()
         self.folder, self.service = folder, service
-        self.uploader = Uploader(api, "system", run, self.journal, self.spool, threads, limit)
+        self.uploader = Uploader(api, "system", run, self.journal, self.spool, **{"threads": 3, **options})
 
     def hand_over(self, number: int, size: int = 50_000) -> bytes:
         data = bytes([number]) * size
@@ -199,3 +199,55 @@ def test_a_wait_that_the_service_asks_for_is_kept(service: FakeService, api: Api
     patient = Api(service.url, "laptop.test", patience_seconds=300, sleep=paused.append)
     patient.machine()
     assert paused == [7]
+
+
+# ---------------------------------------------------------------- in parts
+
+SIGNATURES = "meta_duplicity-full-signatures.20261122T213347Z.sigtar.gpg"
+
+
+@pytest.fixture
+def desk_of_small_parts(service: FakeService, api: Api, tmp_path: Path) -> Desk:
+    """As if S3 took no more than 20,000 bytes in one piece."""
+    return Desk(service, api, tmp_path, single_put_bytes=20_000, part_bytes=10_000)
+
+
+def large_file(desk: Desk, size: int = 74_321) -> Path:
+    path = desk.folder / "large"
+    path.write_bytes(random.Random(size).randbytes(size))
+    return path
+
+
+def test_a_file_too_large_for_one_put_goes_up_in_parts(desk_of_small_parts: Desk) -> None:
+    desk, path = desk_of_small_parts, large_file(desk_of_small_parts)
+    desk.uploader.store(path, SIGNATURES)
+    stored = desk.service.objects[f"system/{SIGNATURES}"]
+    assert stored.data == path.read_bytes()
+    assert desk.journal.read().stored[SIGNATURES].etag == stored.etag
+    desk.uploader.store(path, SIGNATURES)  # known again: it costs one question
+    assert len(desk.service.parts) == 8
+
+
+@pytest.mark.parametrize("size", [20_000, 20_001, 30_000])
+def test_parts_begin_behind_the_largest_single_put(desk_of_small_parts: Desk, size: int) -> None:
+    desk, path = desk_of_small_parts, large_file(desk_of_small_parts, size)
+    desk.uploader.store(path, SIGNATURES)
+    assert desk.service.objects[f"system/{SIGNATURES}"].data == path.read_bytes()
+    assert len(desk.service.parts) == (0 if size == 20_000 else 3)
+
+
+@pytest.mark.parametrize("status", [500, 403, -1])
+def test_a_part_that_fails_is_sent_again_by_a_new_url(desk_of_small_parts: Desk, status: int) -> None:
+    desk, path = desk_of_small_parts, large_file(desk_of_small_parts)
+    failures = itertools.cycle([status, None, None, None])
+    desk.service.trouble = lambda method, _path: next(failures) if method == "PUT" else None
+    desk.uploader.store(path, SIGNATURES)
+    assert desk.service.objects[f"system/{SIGNATURES}"].data == path.read_bytes()
+
+
+def test_a_part_that_s3_never_takes_ends_in_an_error(desk_of_small_parts: Desk) -> None:
+    desk, path = desk_of_small_parts, large_file(desk_of_small_parts)
+    desk.service.trouble = lambda method, _path: 400 if method == "PUT" else None
+    with pytest.raises(ApiError, match="S3 refuses part"):
+        desk.uploader.store(path, SIGNATURES)
+    assert desk.service.objects == {}

@@ -18,6 +18,7 @@ from tests.hostile import behind_gateway
 from tests.service.conftest import Answer, Service, running_service
 
 VOLUME = "data_duplicity-full.20261122T195500Z.vol1.difftar.gpg"
+SIGNATURES = "meta_duplicity-full-signatures.20261122T195500Z.sigtar.gpg"
 NO_RUN = "20261122t195500z-0123456789abcdef"
 
 
@@ -70,6 +71,13 @@ MATRIX: dict[tuple[str, str], dict[Caller, Cell]] = {
         Caller.GOOD: (200, None),
     },
     ("POST", "/jobs/{job}/uploads"): {
+        **STRANGERS,
+        Caller.OTHERS_JOB: (404, "unknown_job"),
+        Caller.PAUSED: (200, None),
+        Caller.NO_LEASE: (409, "lease_lost"),
+        Caller.GOOD: (200, None),
+    },
+    ("POST", "/jobs/{job}/multiparts"): {
         **STRANGERS,
         Caller.OTHERS_JOB: (404, "unknown_job"),
         Caller.PAUSED: (200, None),
@@ -163,7 +171,9 @@ def request_of(world: World, method: str, route: str, caller: Caller) -> tuple[s
 
 def body_of(world: World, method: str, route: str, run: str) -> object:
     files = [{"name": VOLUME, "size": 7, "sha256": hashlib.sha256(b"content").hexdigest()}]
+    in_parts = {"name": SIGNATURES, "size": 7, "part_bytes": 5 * 2**20, "part_sha256": [files[0]["sha256"]]}
     bodies: dict[str, Any] = {
+        "/jobs/{job}/multiparts": {"run": run, **in_parts},
         "/jobs/{job}/runs": {"kind": "full", "clock": "2026-11-22T20:00:00Z"},
         "/jobs/{job}/runs/{run}": {},
         "/jobs/{job}/uploads": {"run": run, "files": files},

@@ -177,6 +177,11 @@ FIELDS = (
     "exit_code",
     "statistics",
     "set",
+    "name",
+    "part_bytes",
+    "part_sha256",
+    "upload",
+    "etags",
     "size",
 )
 BODIES = st.dictionaries(st.sampled_from(FIELDS), ANYTHING, max_size=6) | ANYTHING
@@ -185,7 +190,10 @@ BODIES = st.dictionaries(st.sampled_from(FIELDS), ANYTHING, max_size=6) | ANYTHI
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(
     path=st.sampled_from(
-        ["/enrolments", *(f"/jobs/system/{c}" for c in ("runs", "uploads", "downloads", "discards"))]
+        [
+            "/enrolments",
+            *(f"/jobs/system/{c}" for c in ("runs", "uploads", "multiparts", "downloads", "discards")),
+        ]
     ),
     body=BODIES,
 )

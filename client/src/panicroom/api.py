@@ -125,6 +125,9 @@ class Api:
     def uploads(self, job: str, request: wire.UploadRequest) -> wire.UploadAnswer:
         return self._call("POST", f"/jobs/{job}/uploads", wire.UploadAnswer, request)
 
+    def multiparts(self, job: str, request: wire.MultipartRequest) -> wire.MultipartAnswer:
+        return self._call("POST", f"/jobs/{job}/multiparts", wire.MultipartAnswer, request)
+
     def downloads(self, job: str, names: tuple[str, ...]) -> wire.DownloadAnswer:
         return self._call("POST", f"/jobs/{job}/downloads", wire.DownloadAnswer, wire.DownloadRequest(names))
 

@@ -17,7 +17,8 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
@@ -29,7 +30,11 @@ from panicroom.names import parse_name
 from panicroom.wire import (
     MAX_FILES_PER_REQUEST,
     MAX_SINGLE_PUT_BYTES,
+    PART_BYTES,
     ErrorCode,
+    MultipartAnswer,
+    MultipartRequest,
+    PartPermit,
     SetMember,
     UploadFile,
     UploadPermit,
@@ -37,6 +42,7 @@ from panicroom.wire import (
 )
 
 _CHUNK_BYTES = 256 * 1024
+_READ_BYTES = 2**20
 _REFUSALS_BEFORE_GIVING_UP = 4
 _SEALING_PATIENCE_SECONDS = 900.0
 """A manifest of megabytes keeps its set closed for as long as a slow line may need to send it."""
@@ -115,10 +121,14 @@ class Uploader:
         spool: Path,
         threads: int,
         limit: RateLimit | None = None,
+        single_put_bytes: int = MAX_SINGLE_PUT_BYTES,
+        part_bytes: int = PART_BYTES,
         on_sent: Callable[[int], None] = lambda _bytes: None,
         on_stored: Callable[[StoredFile], None] = lambda _file: None,
     ) -> None:
+        self._api, self._job, self._run = api, job, run
         self._desk = PermitDesk(api, job, run)
+        self._single_put_bytes, self._part_bytes = single_put_bytes, part_bytes
         self._journal = journal
         self._spool = spool
         self._limit = limit or RateLimit(None)
@@ -208,40 +218,59 @@ class Uploader:
             self._failure = self._failure or failure
 
     def _store(self, path: Path, name: str, members: tuple[SetMember, ...] | None) -> None:
-        size, sha256 = measure(path)
-        if size > MAX_SINGLE_PUT_BYTES:
-            raise ApiError(
-                ErrorCode.FILE_TOO_LARGE,
-                f"{name} has {size} bytes and S3 takes at most {MAX_SINGLE_PUT_BYTES} in one piece; "
-                "split the source into several jobs",
-            )
-        etag = self._send(path, UploadFile(name, size, sha256, members))
+        size = path.stat().st_size
+        if size > self._single_put_bytes:
+            sha256, part_sha256 = measure(path, self._part_bytes)
+            etag = self._send_in_parts(path, name, size, part_sha256)
+        else:
+            sha256, _ = measure(path)
+            etag = self._send(path, UploadFile(name, size, sha256, members))
         parsed = parse_name(name)
         stored = StoredFile(name, parsed.set if parsed else "", size, sha256, etag)
         self._journal.stored(stored)
         self._on_stored(stored)
 
     def _send(self, path: Path, file: UploadFile) -> str:
-        """Asks and PUTs until S3 has these very bytes; the ETag, without quotes."""
-        pauses = waits(RUNNING_SECONDS)
-        refusals = 0
-        while True:
+        """Asks and PUTs until S3 has these very bytes; the ETag."""
+
+        def try_once() -> str | _Trouble:
             permit = self._permit(file)
             if permit.etag is not None:
                 return permit.etag
-            response, trouble = self._put(path, permit, file.size)
-            if response is not None and response.status_code == 200 and response.headers.get("ETag"):
-                return str(response.headers["ETag"]).strip('"')
-            if response is not None and response.status_code < 500:
-                # 412: our own lost answer, or a stale file; 403: too late; 400: bytes lost on the way.
-                # A new permit cures them all; what it does not cure must not go on for ever.
-                refusals += 1
-            pause = next(pauses, None)
-            if refusals >= _REFUSALS_BEFORE_GIVING_UP:
-                raise ApiError(ErrorCode.INTERNAL, f"S3 refuses {file.name}: {trouble}")
-            if pause is None:
-                raise ApiError(UNREACHABLE, f"S3 cannot be reached: {trouble}")
-            time.sleep(pause)
+            assert permit.url is not None
+            return self._put(path, permit.url, permit.headers or {}, 0, file.size)
+
+        return _until_stored(file.name, try_once)
+
+    def _send_in_parts(self, path: Path, name: str, size: int, part_sha256: tuple[str, ...]) -> str:
+        """The same for a file too large for one PUT; its parts go side by side."""
+        begin = MultipartRequest(self._run, name, size, self._part_bytes, part_sha256)
+        begun = self._api.multiparts(self._job, begin)
+        if begun.etag is not None:
+            return begun.etag
+        request = replace(begin, upload=begun.upload)
+        permits = _PartPermits(
+            lambda first: self._api.multiparts(self._job, replace(request, first_part=first))
+        )
+        permits.add(begun.parts)
+
+        def send_part(number: int) -> str:
+            offset = (number - 1) * self._part_bytes
+
+            def try_once() -> str | _Trouble:
+                permit = permits.take(number)
+                return self._put(
+                    path, permit.url, permit.headers, offset, min(self._part_bytes, size - offset)
+                )
+
+            return _until_stored(f"part {number} of {name}", try_once)
+
+        with ThreadPoolExecutor(self._growth.threads) as pool:
+            etags = tuple(pool.map(send_part, range(1, len(part_sha256) + 1)))
+        stored = self._api.multiparts(self._job, replace(request, etags=etags))
+        if stored.etag is None:
+            raise ApiError(ErrorCode.INTERNAL, f"the service has put {name} together but tells no ETag")
+        return stored.etag
 
     def _permit(self, file: UploadFile) -> UploadPermit:
         """A permit with a URL, or with the ETag of these very bytes; waits while the set is being sealed."""
@@ -257,39 +286,90 @@ class Uploader:
                 raise ApiError(permit.error, message, permit.retry_after_seconds)
             time.sleep(max(1, min(permit.retry_after_seconds or 5, 60)))
 
-    def _put(self, path: Path, permit: UploadPermit, size: int) -> tuple[httpx.Response | None, str]:
-        """S3's answer, or None, and what is wrong with it."""
-        assert permit.url is not None
-        headers = dict(permit.headers or {})
+    def _put(self, path: Path, url: str, headers: dict[str, str], offset: int, size: int) -> str | _Trouble:
+        """PUTs ``size`` bytes of the file; the ETag, or what went wrong."""
         # Without it the body would go out in chunks, which S3 does not take.
         if not any(name.lower() == "content-length" for name in headers):
-            headers["Content-Length"] = str(size)
+            headers = {**headers, "Content-Length": str(size)}
         try:
-            response = self._http.put(permit.url, headers=headers, content=self._chunks(path))
+            response = self._http.put(url, headers=headers, content=self._chunks(path, offset, size))
         except httpx.TransportError as error:
-            return None, reason(error)
+            return _Trouble(reason(error), refused=False)
         except httpx.InvalidURL as error:
             raise ApiError(ErrorCode.INTERNAL, f"the service gave a wrong URL: {error}") from None
-        return response, _s3_error(response)
+        etag = response.headers.get("ETag")
+        if response.status_code == 200 and etag:
+            return str(etag).strip('"')
+        return _Trouble(_s3_error(response), refused=response.status_code < 500)
 
-    def _chunks(self, path: Path) -> Iterator[bytes]:
+    def _chunks(self, path: Path, offset: int, size: int) -> Iterator[bytes]:
         with path.open("rb") as file:
-            while chunk := file.read(self._limit.chunk_bytes(_CHUNK_BYTES)):
+            file.seek(offset)
+            while chunk := file.read(min(size, self._limit.chunk_bytes(_CHUNK_BYTES))):
                 self._limit.take(len(chunk))
                 yield chunk
+                size -= len(chunk)
                 with self._changed:
                     self._sent_bytes += len(chunk)
                 self._on_sent(len(chunk))
 
 
-def measure(path: Path) -> tuple[int, str]:
-    """Size in bytes and SHA-256 in hex, from one reading."""
-    digest, size = hashlib.sha256(), 0
+@dataclass(frozen=True)
+class _Trouble:
+    """Why a PUT did not succeed; ``refused`` by S3, or lost on the way."""
+
+    text: str
+    refused: bool
+
+
+def _until_stored(name: str, try_once: Callable[[], str | _Trouble]) -> str:
+    """Tries, with a new permit each time, until S3 has the bytes; the ETag."""
+    pauses = waits(RUNNING_SECONDS)
+    refusals = 0
+    while True:
+        outcome = try_once()
+        if isinstance(outcome, str):
+            return outcome
+        # Refused with 412: our own lost answer, or a stale file; 403: too late; 400: bytes lost on the way.
+        # A new permit cures them all; what it does not cure must not go on for ever.
+        refusals += outcome.refused
+        pause = next(pauses, None)
+        if refusals >= _REFUSALS_BEFORE_GIVING_UP:
+            raise ApiError(ErrorCode.INTERNAL, f"S3 refuses {name}: {outcome.text}")
+        if pause is None:
+            raise ApiError(UNREACHABLE, f"S3 cannot be reached: {outcome.text}")
+        time.sleep(pause)
+
+
+class _PartPermits:
+    """Permits for the parts of one upload. Each is given once: who comes back needs a fresh one."""
+
+    def __init__(self, ask: Callable[[int], MultipartAnswer]) -> None:
+        self._ask = ask
+        self._lock = threading.Lock()
+        self._at_hand: dict[int, PartPermit] = {}
+
+    def add(self, permits: tuple[PartPermit, ...]) -> None:
+        self._at_hand.update((permit.number, permit) for permit in permits)
+
+    def take(self, number: int) -> PartPermit:
+        with self._lock:
+            if number not in self._at_hand:
+                self.add(self._ask(number).parts)
+            if number not in self._at_hand:
+                raise ApiError(ErrorCode.INTERNAL, f"the service gave no URL for part {number}")
+            return self._at_hand.pop(number)
+
+
+def measure(path: Path, part_bytes: int | None = None) -> tuple[str, tuple[str, ...]]:
+    """The file's SHA-256 in hex, and that of each of its parts if it is to have some, from one reading."""
+    whole, parts = hashlib.sha256(), []
     with path.open("rb") as file:
-        while chunk := file.read(1024 * 1024):
-            digest.update(chunk)
-            size += len(chunk)
-    return size, digest.hexdigest()
+        while chunk := file.read(_READ_BYTES if part_bytes is None else part_bytes):
+            whole.update(chunk)
+            if part_bytes is not None:
+                parts.append(hashlib.sha256(chunk).hexdigest())
+    return whole.hexdigest(), tuple(parts)
 
 
 def _s3_error(response: httpx.Response) -> str:

@@ -28,8 +28,15 @@ MAX_BODY_BYTES = 5 * 2**20
 volumes fits."""
 
 MAX_SINGLE_PUT_BYTES = 5 * 2**30
-"""S3 takes at most this much in a single PUT."""
+"""S3 takes at most this much in a single PUT; what is larger goes up in parts (``MultipartRequest``)."""
 
+PART_BYTES = 64 * 2**20
+"""Size of every part but the last, as the client chooses it. S3 wants 5 MB at least."""
+
+MAX_PARTS = 10_000
+"""S3 takes so many parts of one file."""
+
+PARTS_PER_ANSWER = 100
 
 MOST = 10**18
 """No number that travels is larger: an exabyte in bytes, or thirty thousand million years in seconds."""
@@ -247,6 +254,42 @@ class UploadPermit:
 @dataclasses.dataclass(frozen=True)
 class UploadAnswer:
     files: tuple[UploadPermit, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class MultipartRequest:
+    """``POST /jobs/{job}/multiparts``: a signature file in parts, of ``part_bytes`` each but for the last.
+
+    Without ``upload`` a new one is begun. With it, URLs are given for the parts from ``first_part`` (they count from
+    1) on. With ``etags``, what S3 answered to each part, the upload is completed: only then there is a file.
+    """
+
+    run: str
+    name: str
+    size: int
+    part_bytes: int
+    part_sha256: tuple[str, ...]
+    upload: str | None = None
+    first_part: int = 1
+    etags: tuple[str, ...] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class PartPermit:
+    """PUT the part's bytes there with exactly these headers."""
+
+    number: int
+    url: str
+    headers: dict[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class MultipartAnswer:
+    """Either ``upload`` and ``parts``, up to a hundred of them, or the ``etag`` of the file, which is stored now."""
+
+    upload: str | None = None
+    parts: tuple[PartPermit, ...] = ()
+    etag: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

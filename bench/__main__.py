@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from rich.console import Console
 
-from bench import events, growth, upload
+from bench import events, growth, report, upload
 
 
 def uploads(_: Console) -> list[str]:
@@ -13,7 +13,7 @@ def uploads(_: Console) -> list[str]:
     return [] if upload.main() else ["a backup takes too long beside one by duplicity's own backend"]
 
 
-MEASUREMENTS = {"events": events.run, "growth": growth.run, "uploads": uploads}
+MEASUREMENTS = {"events": events.run, "growth": growth.run, "report": report.run, "uploads": uploads}
 
 
 @click.command()

@@ -106,10 +106,10 @@ def measure(objects: int, state: str) -> Grown:
     assert examined == len(names), examined
     requests = {f"dynamodb {name}": count for name, count in dynamodb.calls.items()}
     requests |= {f"s3 {name}": count for name, count in s3.calls.items()}
-    return Grown(examined, differences, spent, _most_memory_mb(), requests)
+    return Grown(examined, differences, spent, most_memory_mb(), requests)
 
 
-def _most_memory_mb() -> float:
+def most_memory_mb() -> float:
     status = Path("/proc/self/status")
     if status.exists():
         # getrusage would give what the process that started this one had, where that is more.

@@ -11,6 +11,7 @@ from ops.commands.dead_letters import dead_letters
 from ops.commands.demo import demo
 from ops.commands.local import local
 from ops.commands.machine import machine
+from ops.commands.prices import prices
 from ops.commands.reconcile import reconcile
 from ops.commands.report import report
 
@@ -20,5 +21,5 @@ def commands() -> None:
     """What the owner of a panicroom does: its machines, its mail, its catalogue, and the local stack."""
 
 
-for command in (local, machine, backup_set, report, audit, alerts, reconcile, dead_letters, demo):
+for command in (local, machine, backup_set, report, prices, audit, alerts, reconcile, dead_letters, demo):
     commands.add_command(command)

@@ -66,8 +66,11 @@ class Scene:
     def jobs(self) -> list[Job]:
         return list(self.stored)
 
-    def every_and_visible_sets(self, job: Job) -> tuple[list[BackupSet], list[BackupSet]]:
-        return self.stored[job], self.stored[job]
+    def every_set(self, job: Job) -> list[BackupSet]:
+        return self.stored[job]
+
+    def all_quarantined(self) -> frozenset[tuple[str, SetId]]:
+        return frozenset()
 
     def findings(self) -> list[Finding]:
         return self.wrong

@@ -41,11 +41,9 @@ class CatalogueStore:
         found = map(rows.set_of, self._table.query(rows.job_partition(job), "SET#"))
         return [backup_set for backup_set in found if backup_set.current]
 
-    def every_and_visible_sets(self, job: Job) -> tuple[list[BackupSet], list[BackupSet]]:
-        """All sets, those included of which only older versions are left, and those that count."""
-        every = [rows.set_of(item) for item in self._table.query(rows.job_partition(job), "SET#")]
-        hidden = self.quarantined(job)
-        return every, [one for one in every if one.current and one.set_id not in hidden]
+    def every_set(self, job: Job) -> list[BackupSet]:
+        """All sets, those included of which only older versions are left."""
+        return [rows.set_of(item) for item in self._table.query(rows.job_partition(job), "SET#")]
 
     def visible_sets(self, job: Job) -> list[BackupSet]:
         """The sets that count: without those that the owner has put into quarantine."""
@@ -53,7 +51,7 @@ class CatalogueStore:
         return [backup_set for backup_set in self.sets(job) if backup_set.set_id not in hidden]
 
     def quarantine(self, job: Job, set_id: SetId, *, hide: bool) -> None:
-        key = (rows.job_partition(job), rows.quarantine_sort_key(set_id))
+        key = (rows.QUARANTINES, rows.quarantine_sort_key(job, set_id))
         if hide:
             self._table.put({"pk": key[0], "sk": key[1], "schema": rows.SCHEMA_VERSION})
         else:
@@ -61,8 +59,12 @@ class CatalogueStore:
 
     def quarantined(self, job: Job) -> frozenset[SetId]:
         """The sets that the owner hides from the listing."""
-        found = self._table.query(rows.job_partition(job), rows.quarantine_sort_key(None))
-        return frozenset(rows.quarantined_set_of(item) for item in found)
+        found = self._table.query(rows.QUARANTINES, rows.quarantine_sort_key(job, None))
+        return frozenset(rows.quarantined_set_of(item)[1] for item in found)
+
+    def all_quarantined(self) -> frozenset[tuple[str, SetId]]:
+        """The hidden sets of all jobs, each with its ``machine/job``."""
+        return frozenset(map(rows.quarantined_set_of, self._table.query(rows.QUARANTINES)))
 
     def read_page(self, job: Job, set_id: SetId, names: Sequence[str]) -> SetPage:
         """The set and those of its objects that ``names`` lists, in one consistent read."""

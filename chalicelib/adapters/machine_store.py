@@ -130,6 +130,10 @@ class MachineStore:
         }
         self._table.update("MACHINES", machine.name, changes, condition="attribute_exists(pk)")
 
+    def set_owner_mail(self, machine: str, owner_mail: str | None) -> None:
+        changes = {"owner_mail": owner_mail}
+        self._table.update("MACHINES", machine, changes, condition="attribute_exists(pk)")
+
     def set_period(self, job: Job) -> None:
         changes = {"period_seconds": job.period_seconds, "grace_seconds": job.grace_seconds}
         key = rows.job_sort_key(job.machine, job.name)

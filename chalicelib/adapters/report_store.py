@@ -44,9 +44,11 @@ class ReportStore:
             return False
         return True
 
-    def release(self, issue: datetime) -> None:
-        """It could not be sent to everybody: the next hour may try again."""
-        self._table.update("REPORTS", _key(issue), {"claimed_until": None})
+    def release(self, issue: datetime, refused: Mapping[str, str] | None = None) -> None:
+        """It could not be sent to everybody: the next hour may try again. ``refused`` are addresses with reasons."""
+        self._table.update(
+            "REPORTS", _key(issue), {"claimed_until": None, "refused": dict(refused or {}) or None}
+        )
 
     def delivered(self, issue: datetime) -> frozenset[str]:
         """Who has this issue already, from a call that did not come to its end."""
@@ -62,7 +64,13 @@ class ReportStore:
 
     def mark_sent(self, issue: datetime, now: datetime) -> None:
         """Everybody has it."""
-        self._table.update("REPORTS", _key(issue), {"sent_at": rows.format_instant(now)})
+        self._table.update("REPORTS", _key(issue), {"sent_at": rows.format_instant(now), "refused": None})
+
+    def refused(self) -> dict[str, str]:
+        """Who did not get the newest issue, with SES's reasons."""
+        for item in self._table.query("REPORTS", newest_first=True):
+            return dict(item.get("refused", {}))
+        return {}
 
     def last_sent_at(self) -> datetime | None:
         """When the newest mail reached anybody."""

@@ -7,9 +7,9 @@ LEASES                 <machine>/<job>    Lease
 CODES                  <hash>             EnrolmentCode
 JOB#<machine>/<job>    SET#<set>          BackupSet, with a revision
                        GATE#<set>         Gate
-                       QUARANTINE#<set>   a set that the owner hides from the listing
                        RUN#<run>          a run as the client told it
 OBJECTS#<machine>/<job>  <file name>      ObjectRow
+QUARANTINES            <machine>/<job>#<set>  a set that the owner hides from the listing
 STRAYS                 <bucket>/<key>     ObjectRow of a key that is no file of a known job
 STORED#<machine>       bytes              bytes permitted for upload, every version counted
 DOWNLOADS#<machine>    <day>              bytes handed out for download
@@ -62,7 +62,7 @@ def format_instant(instant: datetime | None) -> str | None:
 def parse_instant(text: str | None) -> datetime | None:
     if text is None:
         return None
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
+    return datetime.fromisoformat(text.removesuffix("Z")).replace(tzinfo=timezone.utc)
 
 
 def _instant(item: Item, name: str) -> datetime:
@@ -220,13 +220,19 @@ def gate_sort_key(set_id: SetId) -> str:
     return f"GATE#{set_id}"
 
 
-def quarantine_sort_key(set_id: SetId | None) -> str:
-    """The row's key; for ``None`` what all such keys begin with."""
-    return f"QUARANTINE#{set_id or ''}"
+QUARANTINES = "QUARANTINES"
+"""All in one partition: there are few, and whoever looks at every job must not ask for each."""
 
 
-def quarantined_set_of(item: Item) -> SetId:
-    return SetId.parse(item["sk"].removeprefix("QUARANTINE#"))
+def quarantine_sort_key(job: Job, set_id: SetId | None) -> str:
+    """The row's key; for ``None`` what all such keys of the job begin with."""
+    return f"{job_sort_key(job.machine, job.name)}#{set_id or ''}"
+
+
+def quarantined_set_of(item: Item) -> tuple[str, SetId]:
+    """The ``machine/job`` and its set."""
+    job, _, set_name = item["sk"].partition("#")
+    return job, SetId.parse(set_name)
 
 
 OF_NO_JOB = "/#"

@@ -10,9 +10,9 @@ from decimal import Decimal
 from chalicelib.domain.costs import WEEKS_OF_TREND, Advice, Bill, Figures, Restore, Rise, Statement
 from chalicelib.domain.phrases import (
     count,
-    format_age,
     format_bytes,
     format_day,
+    format_estimate,
     format_money,
 )
 from chalicelib.domain.prices import OLD_AFTER_DAYS, PriceTable
@@ -248,8 +248,8 @@ _TIER_NAMES = {
 
 
 def _restore(restore: Restore) -> Amount:
-    fetching = f"about {format_age(restore.fetch)} at 100 Mbit/s"
-    waiting = f"up to {format_age(restore.wait)} until it can be read, then " if restore.wait else ""
+    fetching = f"about {format_estimate(restore.fetch)} at 100 Mbit/s"
+    waiting = f"up to {format_estimate(restore.wait)} until it can be read, then " if restore.wait else ""
     cost = format_money(restore.cost) if restore.cost is not None else "price not known"
     transfer = ""
     if restore.cost is not None and restore.transfer >= TOLD_FROM:

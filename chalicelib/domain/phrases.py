@@ -32,6 +32,15 @@ def format_age(age: timedelta) -> str:
     return count(minutes, "minute")
 
 
+def format_estimate(duration: timedelta) -> str:
+    """How long something will take, rounded up: ``3 hours`` for two and three quarters."""
+    minutes = max(1, -(-int(duration.total_seconds()) // 60))
+    for unit, size in (("day", 1440), ("hour", 60)):
+        if minutes >= 2 * size:
+            return f"{-(-minutes // size)} {unit}s"
+    return count(minutes, "minute")
+
+
 def format_time_left(left: timedelta) -> str:
     """``about nine days left``; an estimate, so in whole units and small numbers in words."""
     for unit, size, at_least in (("day", timedelta(days=1), 2), ("hour", timedelta(hours=1), 1)):

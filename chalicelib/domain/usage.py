@@ -110,7 +110,7 @@ class _Sum:
         self.put_objects = 0
 
     def hold(self, storage_class: str, tally: Tally, seconds: float) -> None:
-        if seconds > 0 and tally.count > 0:
+        if seconds > 0 and tally != Tally():
             for billed_class, size_bytes in billed_bytes(storage_class, tally).items():
                 held = self.held.get(billed_class, 0)
                 self.held[billed_class] = held + int(size_bytes * seconds)

@@ -6,6 +6,7 @@ IAM decides who may call it. Every answer is plain JSON; a refusal says what to 
 from __future__ import annotations
 
 import dataclasses
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
@@ -81,7 +82,10 @@ def machine_add(desk: AdminDesk, request: Arguments) -> Answer:
     period = _positive(request, "period_seconds", DAY_SECONDS)
     grace = _positive(request, "grace_seconds", period)
     adopted = _adopted_location(desk, request, name, jobs)
+    owner_mail = _owner_mail(request)
     desk.machines.create_machine(Machine(name, created_at=desk.now))
+    if owner_mail is not None:
+        desk.machines.set_owner_mail(name, owner_mail or None)
     for job in jobs:
         location = adopted or Location(desk.bucket, f"{name}/{job}/")
         new_job = Job(name, job, location, period, grace)
@@ -144,6 +148,7 @@ def machine_show(desk: AdminDesk, request: Arguments) -> Answer:
         "status": _status(machine, desk.now),
         "created_at": format_wire_time(machine.created_at),
         "last_used_at": _time_or_none(machine.last_used_at),
+        "owner_mail": machine.owner_mail,
         "jobs": jobs,
     }
 
@@ -169,7 +174,20 @@ def machine_set(desk: AdminDesk, request: Arguments) -> Answer:
             download_cap_bytes=_positive(request, "download_cap_bytes", machine.download_cap_bytes),
         )
     )
+    owner_mail = _owner_mail(request)
+    if owner_mail is not None:
+        desk.machines.set_owner_mail(machine.name, owner_mail or None)
     return machine_show(desk, request)
+
+
+def _owner_mail(request: Arguments) -> str | None:
+    """An address, nothing ("") for no longer any, ``None`` where none is named."""
+    address = request.get("owner_mail")
+    if address is None or address == "":
+        return address
+    if not isinstance(address, str) or not _MAIL_ADDRESS.fullmatch(address):
+        raise bad_request(f"{address!r} is no mail address: write one such as anna@example.org.")
+    return address
 
 
 def machine_pause(desk: AdminDesk, request: Arguments) -> Answer:
@@ -299,6 +317,12 @@ def report_preview(desk: AdminDesk, _: Arguments) -> Answer:
     return dataclasses.asdict(preview(desk.report))
 
 
+def report_status(desk: AdminDesk, _: Arguments) -> Answer:
+    """When the newest weekly mail reached anybody, and whom it could not reach, with SES's reasons."""
+    reports = desk.report.reports
+    return {"last_sent_at": _time_or_none(reports.last_sent_at()), "refused": reports.refused()}
+
+
 def report_send(desk: AdminDesk, request: Arguments) -> Answer:
     recipients = list(request.get("to") or desk.report.recipients)
     try:
@@ -330,7 +354,10 @@ COMMANDS: Mapping[str, Callable[[AdminDesk, Arguments], Answer]] = {
     "catalogue_objects": catalogue_objects,
     "report_preview": report_preview,
     "report_send": report_send,
+    "report_status": report_status,
 }
+
+_MAIL_ADDRESS = re.compile(r"[^@\s,<>\"]+@[^@\s,<>\"]+\.[^@\s,<>\"]+")
 
 NAME_FORM = "1 to 41 lower-case letters, digits and hyphens, not beginning with a hyphen"
 

@@ -99,6 +99,7 @@ def gather(desk: ReportDesk) -> Gathered:
     """Reads everything once. A job's sets are let go when they are judged and counted."""
     machines = {machine.name: machine for machine in desk.machines.machines()}
     earlier = desk.reports.kept(WEEKS_OF_TREND - 1)
+    hidden = desk.catalogue.all_quarantined()
     since = earlier[-1].written_at if earlier else None
     judged: list[JudgedJob] = []
     usages: list[JobUsage] = []
@@ -106,7 +107,12 @@ def gather(desk: ReportDesk) -> Gathered:
     for job in desk.machines.jobs():
         if job.machine not in machines:
             continue
-        every_set, visible = desk.catalogue.every_and_visible_sets(job)
+        every_set = desk.catalogue.every_set(job)
+        visible = [
+            one
+            for one in every_set
+            if one.current and (f"{job.machine}/{job.name}", one.set_id) not in hidden
+        ]
         freshness = judge(machines[job.machine], job, visible, desk.now)
         judged.append(JudgedJob(job, freshness))
         usages.append(job_usage(job, every_set, desk.now, since=since, first_backup=freshness.progress))
@@ -206,7 +212,7 @@ def send_if_due(desk: ReportDesk) -> str | None:
         desk.reports.release(issue)
         raise
     if refused:
-        desk.reports.release(issue)
+        desk.reports.release(issue, refused)
         reasons = "; ".join(f"{recipient}: {reason}" for recipient, reason in refused.items())
         raise RecipientsRefused(
             f"The weekly mail was refused for {reasons}. `python -m ops doctor` says more."

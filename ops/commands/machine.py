@@ -39,6 +39,7 @@ def machine() -> None:
 @click.option(
     "--prefix", help="With --bucket: what the names of that backup's keys begin with.  [default: nothing]"
 )
+@click.option("--owner-mail", help="Who gets a weekly mail about this machine alone.")
 @stage_options
 def add(
     name: str,
@@ -47,6 +48,7 @@ def add(
     grace: int | None,
     bucket: str | None,
     prefix: str | None,
+    owner_mail: str | None,
     stage: str,
     state_folder: Path,
     as_json: bool,
@@ -64,6 +66,7 @@ def add(
         grace_seconds=grace,
         bucket=bucket,
         prefix=prefix,
+        owner_mail=owner_mail,
     )
     if adoption:
         adoption.carry_out()
@@ -116,6 +119,7 @@ def show(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
     "--storage-cap", type=SIZE, help="The most that the machine may store, older versions included."
 )
 @click.option("--download-cap", type=SIZE, help="The most that it may fetch a day, as for a large restore.")
+@click.option("--owner-mail", help="Who gets a weekly mail about this machine alone; `none` for nobody.")
 @stage_options
 def set_(
     name: str,
@@ -124,21 +128,25 @@ def set_(
     grace: int | None,
     storage_cap: int | None,
     download_cap: int | None,
+    owner_mail: str | None,
     stage: str,
     state_folder: Path,
     as_json: bool,
 ) -> None:
-    """Change how often a machine should back up, and how much it may store and fetch."""
+    """Change how often a machine should back up, how much it may store and fetch, and whose it is."""
     changes = {
         "period_seconds": every,
         "grace_seconds": grace,
         "storage_cap_bytes": storage_cap,
         "download_cap_bytes": download_cap,
+        "owner_mail": "" if owner_mail == "none" else owner_mail,
     }
     if set(changes.values()) == {None}:
-        raise click.UsageError("Say what to change: --every, --grace, --storage-cap or --download-cap.")
+        raise click.UsageError(
+            "Say what to change: --every, --grace, --storage-cap, --download-cap or --owner-mail."
+        )
     if job and every is None and grace is None:
-        raise click.UsageError("The caps are for the whole machine: leave out --job.")
+        raise click.UsageError("The caps and the owner are of the whole machine: leave out --job.")
     answer = admin_client(stage, state_folder).call("machine_set", name=name, job=job, **changes)
     confirm(answer, as_json, f"{name}{f'/{job}' if job else ''} is changed.")
 

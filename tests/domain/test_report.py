@@ -18,7 +18,14 @@ from chalicelib.domain.freshness import Freshness, Progress, State
 from chalicelib.domain.machines import Job, LastRun
 from chalicelib.domain.names import Location
 from chalicelib.domain.notices import SECOND_RUN, Notice
-from chalicelib.domain.phrases import format_age, format_bytes, format_change, format_money, format_time_left
+from chalicelib.domain.phrases import (
+    format_age,
+    format_bytes,
+    format_change,
+    format_estimate,
+    format_money,
+    format_time_left,
+)
 from chalicelib.domain.report import AT_RISK, JudgedJob, LastIssue, Report, Tone, compose_report
 from chalicelib.rendering import render
 
@@ -215,6 +222,21 @@ def test_sizes_are_told_in_binary_units(size: int, text: str) -> None:
 )
 def test_what_is_left_is_told_as_people_would(left: timedelta, text: str) -> None:
     assert format_time_left(left) == text
+
+
+@pytest.mark.parametrize(
+    ("duration", "text"),
+    [
+        (timedelta(0), "1 minute"),
+        (timedelta(seconds=61), "2 minutes"),
+        (timedelta(hours=2), "2 hours"),
+        (timedelta(hours=2, minutes=46), "3 hours"),
+        (timedelta(hours=47), "47 hours"),
+        (timedelta(days=3, seconds=1), "4 days"),
+    ],
+)
+def test_an_estimate_is_rounded_up(duration: timedelta, text: str) -> None:
+    assert format_estimate(duration) == text
 
 
 @pytest.mark.parametrize(

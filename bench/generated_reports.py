@@ -1,0 +1,127 @@
+"""A table as the weekly report finds it, behind a real DynamoDB client of boto3: answers are made as they are asked.
+
+Each job has one full set, which holds nearly all of its volumes, and increments of one volume each.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import boto3
+from boto3.dynamodb.types import TypeSerializer
+from botocore.awsrequest import AWSRequest, AWSResponse
+
+from chalicelib.adapters import rows
+from chalicelib.domain.machines import Job, LastRun, Machine
+from chalicelib.domain.names import Location, SetId
+from chalicelib.domain.sets import BackupSet, Tally
+
+PAGE_BYTES = 2**20
+"""DynamoDB answers with at most a megabyte."""
+
+VOLUME_BYTES = 25 * 2**20
+
+
+class GeneratedReports:
+    """``requests`` and ``answered_bytes`` count what is asked; making it is not the service's work, and is timed."""
+
+    def __init__(
+        self, machines: int, jobs: Sequence[str], volumes: int, increments: int, now: datetime
+    ) -> None:
+        self._machines = [f"office-{number:04d}" for number in range(machines)]
+        self._jobs = jobs
+        self._increments = increments
+        self._now = now
+        self._in_full = max(1, volumes // (machines * len(jobs)) - increments)
+        self.volumes = machines * len(jobs) * (self._in_full + increments)
+        self.requests = 0
+        self.answered_bytes = 0
+        self.generating_seconds = 0.0
+        self._serializer = TypeSerializer()
+
+    def client(self) -> Any:
+        session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test")
+        client = session.resource("dynamodb", region_name="us-east-1").meta.client
+        client.meta.events.register("before-send.dynamodb.Query", self._answer)
+        return client
+
+    def _answer(self, request: AWSRequest, **_: Any) -> AWSResponse:
+        began = time.process_time()
+        asked = json.loads(request.body)
+        values = asked["ExpressionAttributeValues"]
+        items = self._rows(values[":pk"]["S"], values.get(":sk", {}).get("S", ""))
+        encoded: list[dict[str, Any]] = []
+        size, start = 0, int(asked.get("ExclusiveStartKey", {}).get("sk", {}).get("S", "0"))
+        answer: dict[str, Any] = {}
+        for number, item in enumerate(items[start:], start):
+            one = {name: self._serializer.serialize(value) for name, value in item.items()}
+            size += len(json.dumps(one))
+            encoded.append(one)
+            if size > PAGE_BYTES:
+                answer["LastEvaluatedKey"] = {"pk": values[":pk"], "sk": {"S": str(number + 1)}}
+                break
+        body = json.dumps({**answer, "Items": encoded, "Count": len(encoded)}).encode()
+        self.requests += 1
+        self.answered_bytes += len(body)
+        response = AWSResponse(request.url, 200, {"Content-Type": "application/x-amz-json-1.0"}, _Raw(body))
+        self.generating_seconds += time.process_time() - began
+        return response
+
+    def _rows(self, partition: str, prefix: str) -> list[rows.Item]:
+        if partition == "MACHINES":
+            long_ago = self._now - timedelta(days=200)
+            return [rows.machine_item(Machine(name, long_ago)) for name in self._machines]
+        if partition == "JOBS":
+            return [
+                rows.job_item(self._job(machine, name)) for machine in self._machines for name in self._jobs
+            ]
+        if partition.startswith("JOB#") and "SET#".startswith(prefix):
+            machine, _, name = partition.removeprefix("JOB#").partition("/")
+            job = self._job(machine, name)
+            return [rows.set_item(job, one, 1) for one in self._sets()]
+        return []
+
+    def _job(self, machine: str, name: str) -> Job:
+        ended = self._now - timedelta(hours=4)
+        run = LastRun("r", "incremental", ended - timedelta(minutes=9), ended, exit_code=0)
+        return Job(machine, name, Location("bucket", f"{machine}/{name}/"), last_run=run)
+
+    def _sets(self) -> list[BackupSet]:
+        step = timedelta(days=3)
+        begun = self._now - step * self._increments - timedelta(hours=5)
+        full = self._set(SetId(None, begun), self._in_full)
+        return [
+            full,
+            *(
+                self._set(SetId(begun + step * number, begun + step * (number + 1)), 1)
+                for number in range(self._increments)
+            ),
+        ]
+
+    def _set(self, set_id: SetId, volumes: int) -> BackupSet:
+        sealed = set_id.end + timedelta(hours=1)
+        moved = self._now - sealed > timedelta(days=7)
+        stored = Tally(volumes, volumes * VOLUME_BYTES)
+        metadata = Tally(3, 400_000)
+        current = {"GLACIER_IR": stored, "STANDARD": metadata} if moved else {"STANDARD": stored + metadata}
+        numbers = frozenset(range(1, volumes + 1))
+        return BackupSet(set_id, numbers, volumes, True, True, sealed, current, {}, sealed)
+
+
+class _Raw:
+    """The body of an answer, as urllib3 would give it."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def stream(self, *_: Any, **__: Any) -> Any:
+        body, self._body = self._body, b""
+        return iter([body])
+
+    def read(self, *_: Any, **__: Any) -> bytes:
+        body, self._body = self._body, b""
+        return body

@@ -22,7 +22,7 @@ from panicroom.exit_codes import EXPLANATIONS, ExitCode, Problem
 from panicroom.journal import Journal, MadeVolume
 from panicroom.names import parse_name, sealed_sets, set_kind
 from panicroom.policy import kind_by_policy
-from panicroom.progress import Reporter, size_text
+from panicroom.progress import Reporter, Summary
 from panicroom.readiness import allow_open_files, check_space
 from panicroom.resume import Decision, decide, has_changed
 from panicroom.runs import Lease, check_clock, job_lock
@@ -44,10 +44,8 @@ class _Tally:
     sent_bytes: int = 0
     left_out: int = 0
     statistics: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def skipped(self) -> int:
-        return int(self.statistics.get("Errors", 0))
+    skipped: dict[str, str] = field(default_factory=dict)
+    """Paths that could not be read, and why; in the order in which duplicity came by."""
 
 
 def back_up(
@@ -234,6 +232,8 @@ class _Backup:
                     tally.volumes += bool(parsed and parsed.kind == "volume")
                 case "left_out":
                     tally.left_out = event["files"]
+                case "skipped":
+                    tally.skipped[event["path"]] = event["reason"]
                 case "statistics":
                     tally.statistics = event["numbers"]
 
@@ -337,24 +337,29 @@ class _Backup:
             exit_code=int(exit_code),
             volumes=tally.volumes,
             uploaded_bytes=tally.sent_bytes,
-            files_skipped=tally.skipped,
+            files_skipped=len(tally.skipped),
             message=None if exit_code == ExitCode.DONE else EXPLANATIONS[exit_code],
             statistics=tally.statistics or None,
         )
 
     def _sum_up(self, kind: str, resumed: bool, tally: _Tally, seconds: float) -> None:
         numbers = tally.statistics
-        changes = changes_text(numbers)
-        finished = "finished" if resumed else "done"
-        self._reporter.line(f"{self._job.job}: {kind} backup {finished}: {changes}")
-        self._reporter.line(
-            f"{self._job.job}: {tally.volumes} volumes, {size_text(tally.sent_bytes)} sent in {seconds:.0f} s"
-        )
-        if tally.skipped:
-            self._reporter.line(
-                f"{self._job.job}: {tally.skipped} files could not be read; "
-                f"see {self._settings.places.log_file}"
+        self._reporter.done(
+            Summary(
+                job=self._job.job,
+                kind=kind,
+                resumed=resumed,
+                new=int(numbers.get("NewFiles", 0)),
+                changed=int(numbers.get("ChangedFiles", 0)),
+                deleted=int(numbers.get("DeletedFiles", 0)),
+                volumes=tally.volumes,
+                sent_bytes=tally.sent_bytes,
+                seconds=seconds,
+                skipped=tuple(tally.skipped),
+                sockets=self._survey.sockets,
+                log_file=str(self._settings.places.log_file),
             )
+        )
 
 
 def check_buildable(kind: str, finished_sets: Collection[str]) -> None:

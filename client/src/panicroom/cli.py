@@ -143,8 +143,16 @@ def _ask_passphrase() -> str:
 @click.option(
     "--accept-smaller", is_flag=True, help="Back up though half of the files are gone since the last backup."
 )
+@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each event instead.")
 @click.option("--dry-run", is_flag=True, help="Only say what a backup would do; nothing is stored.")
-def backup(what: tuple[str, ...], scheduled: bool, if_due: bool, accept_smaller: bool, dry_run: bool) -> None:
+def backup(
+    what: tuple[str, ...],
+    scheduled: bool,
+    if_due: bool,
+    accept_smaller: bool,
+    as_json: bool,
+    dry_run: bool,
+) -> None:
     """Back up all jobs, or JOB; in full where there is no full backup yet, else what changed.
 
     The setting full_every asks for a new full backup from time to time. A source that is missing, empty, or has
@@ -163,7 +171,7 @@ def backup(what: tuple[str, ...], scheduled: bool, if_due: bool, accept_smaller:
     if len(words) > 1:
         raise Problem("give at most one JOB: panicroom backup [full|incremental] [JOB]", ExitCode.USAGE)
     settings = load_settings()
-    reporter = make_reporter()
+    reporter = make_reporter(as_json=as_json)
     jobs = (settings.job_named(words[0]),) if words else settings.jobs
     if if_due:
         from panicroom.schedule import due_jobs
@@ -182,6 +190,7 @@ def backup(what: tuple[str, ...], scheduled: bool, if_due: bool, accept_smaller:
                 f"panicroom: {problem}" if len(jobs) == 1 else f"panicroom: {job.job}: {problem}", err=True
             )
             exit_code = problem.exit_code
+            reporter.failed(job.job, problem)
             if scheduled:
                 from panicroom.notice import tell_failure
 
@@ -400,6 +409,7 @@ def files(path: str | None, time: str | None, job: str | None, as_json: bool) ->
     import json
 
     from panicroom.files import list_files
+    from panicroom.progress import shown_path
     from panicroom.settings import load_settings
 
     settings = load_settings()
@@ -408,8 +418,7 @@ def files(path: str | None, time: str | None, job: str | None, as_json: bool) ->
         click.echo(json.dumps([dataclasses.asdict(item) for item in found], indent=1))
         return
     for item in found:
-        name = "".join(letter if letter.isprintable() else "?" for letter in item.path)
-        click.echo(f"{item.changed_at}  {name}{'/' if item.kind == 'folder' else ''}")
+        click.echo(f"{item.changed_at}  {shown_path(item.path)}{'/' if item.kind == 'folder' else ''}")
 
 
 @cli.command()

@@ -42,7 +42,7 @@ class ServiceBackend(Backend):  # type: ignore[misc]  # duplicity carries no typ
         run: str | None,
         uploader: Uploader | None,
         journal: Journal | None,
-        before_volume: Callable[[str], None],
+        before_volume: Callable[[str, int], None],
         at_end: Callable[[], None],
     ) -> None:
         super().__init__(parsed_url)
@@ -63,7 +63,7 @@ class ServiceBackend(Backend):  # type: ignore[misc]  # duplicity carries no typ
             uploader = self._writing()
             parsed = parse_name(name)
             if parsed is not None and parsed.kind == "volume":
-                self._before_volume(name)
+                self._before_volume(name, source.stat().st_size)
                 uploader.hand_over(source, name)
             elif parsed is not None and parsed.kind == "manifest":
                 uploader.wait()

@@ -22,7 +22,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
+import logging
 import os
 import signal
 import sys
@@ -40,6 +42,8 @@ from panicroom.exit_codes import ExitCode
 from panicroom.journal import Journal, MadeVolume
 from panicroom.names import parse_name
 from panicroom.resume import changed_since, has_changed, identity_of
+
+_PROGRESS_SECONDS = 0.3
 
 PLAN_VARIABLE = "PANICROOM_CHILD"
 TOKEN_VARIABLE = "PANICROOM_TOKEN"  # noqa: S105
@@ -108,6 +112,8 @@ def main() -> NoReturn:
     backend.uses_netloc.append("panicroom")
     backend.register_backend("panicroom", watch.make_backend)
     os.execve = _start_again(events)
+    # Without it a line with a name that is no text is lost from a listing.
+    logging.FileHandler = functools.partial(logging.FileHandler, errors="surrogateescape")  # type: ignore[misc,assignment]
     log.setup()
     _exit(duplicity_main.dup_run)
 
@@ -152,6 +158,11 @@ def _start_again(events: Events) -> Any:
     return execve
 
 
+def unescaped(text: str) -> str:
+    """The path that duplicity's ``util.escape`` was given."""
+    return text[1:-1].encode("ascii", "replace").decode("unicode-escape")
+
+
 class _Watch:
     """Sees what duplicity makes, keeps the journal, and steers a resumed run."""
 
@@ -181,6 +192,46 @@ class _Watch:
         diffdir.DirDelta_WriteSig = watched_delta
         dup_temp.get_fileobj_duppath = watched_open
         self._steer_resume()
+        self._tell_what_is_skipped()
+        threading.Thread(target=self._tell_what_is_read, name="progress", daemon=True).start()
+
+    def _tell_what_is_skipped(self) -> None:
+        """duplicity says so among its warnings only, and goes on."""
+        from duplicity import diffdir, log
+
+        warn, give_up = log.Warn, diffdir.delta_iter_error_handler
+        codes = log.WarningCode.cannot_iterate, log.WarningCode.cannot_stat, log.WarningCode.cannot_read
+
+        def watched_warn(text: str, code: int = log.WarningCode.generic, extra: str | None = None) -> None:
+            warn(text, code, extra)
+            if code in codes and extra:
+                self._skipped(unescaped(extra), "it cannot be read, or is gone")
+            elif text.startswith("Error listing directory "):
+                self._skipped(text.removeprefix("Error listing directory "), "it cannot be listed")
+
+        def watched_give_up(error: Exception, now: Any, before: Any, *more: Any) -> Any:
+            path = os.fsdecode((now or before).get_relative_path())
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            self._skipped(str(Path(self._plan.source or "", path)), reason)
+            return give_up(error, now, before, *more)
+
+        log.Warn = watched_warn
+        diffdir.delta_iter_error_handler = watched_give_up
+
+    def _skipped(self, path: str, reason: str) -> None:
+        if self._plan.run is not None:
+            self._events.send("skipped", path=path, reason=reason)
+
+    def _tell_what_is_read(self) -> None:
+        from duplicity import diffdir
+
+        told = -1
+        while True:
+            time.sleep(_PROGRESS_SECONDS)
+            read = int(diffdir.stats.SourceFileSize) if diffdir.stats is not None else told
+            if read != told:
+                told = read
+                self._events.send("read", bytes=read)
         self._end_spare_gpg = gpg_ahead.install()
 
     def _steer_resume(self) -> None:
@@ -196,6 +247,8 @@ class _Watch:
             if config.restart:
                 pairs = self._what_is_left(pairs, config.restart)
             for pair in pairs:
+                if pair[0] and not pair[0].type:
+                    self._skipped(os.fsdecode(pair[0].name), "it was gone when its turn came")
                 self._signatures_before = self._signatures.tell()
                 yield pair
 
@@ -263,7 +316,7 @@ class _Watch:
             at_end=self._at_end,
         )
 
-    def _made(self, name: str) -> None:
+    def _made(self, name: str, size: int) -> None:
         """A volume is finished: writes down how far the local files reach at this moment.
 
         The signature of a file that is still open may be there already, since librsync reads ahead; the
@@ -290,9 +343,7 @@ class _Watch:
                 open_identity=identity,
             )
         )
-        from duplicity import diffdir
-
-        self._events.send("read", bytes=diffdir.stats.SourceFileSize)
+        self._events.send("made", name=name, bytes=size)
 
     def _what_is_left(self, pairs: Iterable[tuple[Any, Any]], restart: Any) -> Iterator[tuple[Any, Any]]:
         """Of all (path now, path in the signatures): those that the rest of the set has to hold.

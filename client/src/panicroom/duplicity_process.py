@@ -72,6 +72,7 @@ def run(
         **os.environ,
         PLAN_VARIABLE: plan.to_text(),
         TOKEN_VARIABLE: token,
+        "PYTHONIOENCODING": "utf-8:surrogateescape",  # names that are no text are names
     }
     if passphrase is None:  # a GnuPG key, of which gpg's agent knows all that is needed
         arguments = [arguments[0], "--use-agent", *arguments[1:]]

@@ -14,7 +14,7 @@ from panicroom.duplicity_child import ChildPlan
 from panicroom.duplicity_command import restore_arguments
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.names import parse_name
-from panicroom.progress import Reporter
+from panicroom.progress import Reporter, shown_path
 from panicroom.secrets import passphrase_of, token_of
 from panicroom.settings import JobSettings, Settings
 
@@ -48,9 +48,10 @@ def restore(
         # One path at a time: duplicity then fetches only the volumes that hold it.
         for path in chosen or [None]:
             target = to if path is None else to / path
-            with reporter.task(f"{job.job} restore {path or ''}".rstrip(), 0):
+            shown = shown_path(path) if path else "everything"
+            with reporter.task(f"{job.job} restore of {shown}", 0):
                 failed += _restore_one(settings, job, work, target, time, path, reporter)
-            reporter.line(f"{job.job}: restored {path or 'everything'} to {target}")
+            reporter.line(f"{job.job}: restored {shown} to {shown_path(str(target))}")
     if failed:
         raise Problem(
             f"{len(failed)} files could not be restored, the first is {failed[0]}; "
@@ -73,11 +74,17 @@ def _restore_one(
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Problem(f"{target.parent} cannot be made: {error.strerror}", ExitCode.TARGET) from None
+    # duplicity cannot restore into a path that is no text; what it calls the one that it can is renamed.
+    given = target if _is_text(target) else target.with_name("being restored")
+    if not _is_text(given):
+        raise Problem(
+            f"{shown_path(str(given.parent))} is no text; restore into another folder", ExitCode.TARGET
+        )
     arguments = restore_arguments(
         settings,
         job.job,
         work=work,
-        to=target,
+        to=given,
         time=time and duplicity_time(time),
         path=path,
         keep_owners=os.geteuid() == 0,
@@ -93,7 +100,17 @@ def _restore_one(
     problem = ended.problem(settings.places.log_file)
     if problem is not None:
         raise problem
+    if given != target:
+        given.rename(target)
     return failed_files(ended.errors)
+
+
+def _is_text(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def failed_files(errors: tuple[str, ...]) -> list[str]:

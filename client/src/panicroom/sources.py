@@ -10,7 +10,8 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,10 +24,12 @@ _EXCLUDED, _INCLUDED, _LOOK_INSIDE = 0, 1, 2
 
 @dataclass(frozen=True)
 class Survey:
-    """What is to be backed up: entries that are no folders, and their bytes."""
+    """What is to be backed up: entries that are no folders, and their bytes. Sockets are none of them: what is in
+    one cannot be stored."""
 
     files: int
     bytes: int
+    sockets: int = 0
 
 
 class _Entry:
@@ -102,13 +105,39 @@ def survey(
 
     ``on_file`` gets the path and the status of each entry counted, so that nobody has to walk a second time.
     """
+    empty = _check_there(source)
+    files = size = sockets = 0
+    for path, status in _selected(source, selection):
+        if status is not None and stat.S_ISSOCK(status.st_mode):
+            sockets += 1
+            continue
+        files += 1
+        if status is not None:
+            size += status.st_size
+            on_file(path, status)
+    if files == 0:
+        why = "is empty" if empty else "holds no file, or the file list leaves none"
+        raise Problem(
+            f"the source {source} {why}; nothing was backed up, so that the stored files stay the newest",
+            ExitCode.SOURCE,
+        )
+    return Survey(files, size, sockets)
+
+
+def _check_there(source: Path) -> bool:
+    """Whether the source is empty; a Problem if it cannot be looked at."""
     if not source.is_dir():
         raise Problem(f"the source {source} is not there; is its disk attached?", ExitCode.SOURCE)
     try:
-        empty = next(os.scandir(source), None) is None
+        return next(os.scandir(source), None) is None
     except OSError as error:
         raise Problem(f"the source {source} cannot be read: {error.strerror}", ExitCode.SOURCE) from None
-    files = size = 0
+
+
+def _selected(
+    source: Path, selection: Callable[[str, bool], int]
+) -> Iterator[tuple[str, os.stat_result | None]]:
+    """The entries that are no folders, each with its status if it has one to read."""
     folders = [os.fspath(source.resolve())]  # what duplicity is given, and its patterns mean
     while folders:
         try:
@@ -119,20 +148,9 @@ def survey(
                     if folder and verdict != _EXCLUDED:
                         folders.append(entry.path)
                     elif not folder and verdict == _INCLUDED:
-                        files += 1
-                        status = _status(entry)
-                        if status is not None:
-                            size += status.st_size
-                            on_file(entry.path, status)
+                        yield entry.path, _status(entry)
         except OSError:
             continue  # duplicity meets it again and counts it as skipped
-    if files == 0:
-        why = "is empty" if empty else "holds no file, or the file list leaves none"
-        raise Problem(
-            f"the source {source} {why}; nothing was backed up, so that the stored files stay the newest",
-            ExitCode.SOURCE,
-        )
-    return Survey(files, size)
 
 
 def _status(entry: os.DirEntry[str]) -> os.stat_result | None:

@@ -1,0 +1,136 @@
+"""What is shown while a backup runs, and what is left standing at its end."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from laptop import Laptop
+from panicroom import progress
+from panicroom.exit_codes import ExitCode
+from panicroom.progress import JsonReporter, Meter, PlainReporter, Summary, clock_text, shown_path
+
+SUMMARY = Summary("system", "full", False, 3, 1, 0, 13, 40 * 2**20, 10.0, (), 0, "/log")
+VOLUME = "data_duplicity-full.20261122T205000Z.vol1.difftar.gpg"
+
+
+def test_the_end_is_three_lines() -> None:
+    assert SUMMARY.lines() == [
+        "system: full backup done: 3 new, 1 changed, 0 deleted",
+        "system: 13 volumes, 40.0 MB sent in 0:10 at 4.0 MB/s",
+        "system: everything could be read",
+    ]
+
+
+def test_what_was_skipped_is_named_though_a_terminal_could_not_take_the_names() -> None:
+    summary = Summary(
+        "s", "full", True, 0, 0, 0, 1, 9, 0.4, ("/a\nb", "/\udcff\x1b[2J", "/c", "/d"), 2, "/log"
+    )
+    assert summary.lines()[1:] == [
+        "s: 1 volume, 9 bytes sent in 0:00",
+        "s: 4 could not be read: /a?b, /??[2J, /c and 1 more; see /log; 2 sockets left out",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (754, "12:34"), (18754, "5:12:34")]
+)
+def test_durations_are_read_like_a_clock(seconds: float, text: str) -> None:
+    assert clock_text(seconds) == text
+
+
+def test_printable_names_stay_as_they_are() -> None:
+    assert shown_path("/Bücher/漢字 🙂 [a]") == "/Bücher/漢字 🙂 [a]"
+
+
+def fed(meter: Meter, *events: tuple[str, int]) -> Meter:
+    for name, count in events:
+        meter.take({"event": name, "bytes": count, "name": VOLUME})
+    return meter
+
+
+def test_what_there_will_be_to_send_is_told_from_what_was_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    meter = Meter(1000)
+    assert meter.left_seconds is None
+    clock[0] += 10
+    fed(meter, ("read", 500), ("made", 200), ("sent", 100))
+    assert meter.send_total_bytes == 400
+    assert meter.left_seconds == 30, "sending takes longer than reading"
+    fed(meter, ("read", 1000), ("made", 200), ("sent", 300))
+    assert meter.left_seconds == 0
+
+
+def test_more_than_was_counted_is_never_more_than_all() -> None:
+    """Folders count in duplicity's number, and a volume is sent twice where a try failed."""
+    meter = fed(Meter(1000), ("read", 1500), ("made", 10), ("sent", 30))
+    assert meter.read_bytes == 1000
+    assert meter.send_total_bytes == 30
+
+
+def run(reporter: PlainReporter | JsonReporter, clock: list[float], seconds: int) -> None:
+    with reporter.task("system full", 1000 * seconds):
+        for second in range(1, seconds + 1):
+            clock[0] += 1
+            for event, count in (("read", 1000 * second), ("made", 1000), ("sent", 1000)):
+                reporter.event({"event": event, "bytes": count, "name": VOLUME})
+
+
+def test_without_a_terminal_a_line_a_minute_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    stream = io.StringIO()
+    run(PlainReporter(stream), clock, 150)
+    assert stream.getvalue().splitlines() == [
+        "system full: 146.5 KB in the source",
+        "  58.6 KB of 146.5 KB read, 0 volumes stored, 57.6 KB sent at 983 bytes/s, 1:30 left",
+        "  117.2 KB of 146.5 KB read, 0 volumes stored, 116.2 KB sent at 992 bytes/s, 0:30 left",
+    ]
+
+
+def test_json_tells_how_far_it_is_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    stream = io.StringIO()
+    run(JsonReporter(stream), clock, 5)
+    events = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [event["event"] for event in events] == ["begun", *["progress"] * 6]
+    assert events[-1]["read_bytes"] == events[-1]["read_total_bytes"] == events[-1]["sent_bytes"] == 5000
+
+
+def events_of(said: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in said.splitlines()]
+
+
+def test_a_program_can_follow_a_backup(laptop: Laptop) -> None:
+    (laptop.source / "file").write_bytes(os.urandom(2_000_000))
+    laptop.enrol()
+    events = events_of(laptop.succeed("backup", "--json"))
+    assert [event["event"] for event in events] == ["begun", "progress", "done"]
+    assert events[1]["read_bytes"] == 2_000_000
+    assert events[1]["volumes"] == events[2]["volumes"] >= 2
+    assert events[2]["sent_bytes"] >= 2_000_000
+    (laptop.source / "file").unlink()
+    failed = laptop.run("backup", "--json")
+    assert events_of(failed.stdout) == [
+        {
+            "event": "failed",
+            "job": "system",
+            "exit_code": ExitCode.SOURCE,
+            "message": failed.stderr.removeprefix("panicroom: ").strip(),
+        }
+    ]
+
+
+def test_the_readme_lists_every_event() -> None:
+    from test_readme import README
+
+    said = set(re.findall(r'self\._say\(\s*"(\w+)"', Path(progress.__file__).read_text()))
+    assert said == {"message", "skipped", "begun", "done", "failed", "progress"}
+    assert all(f"| `{event}`" in README for event in said)

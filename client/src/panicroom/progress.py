@@ -125,6 +125,8 @@ class Meter:
         match event["event"]:
             case "read":
                 self.read_bytes = min(event["bytes"], self.read_total_bytes)
+            case "statistics":  # duplicity has come to its end
+                self.read_bytes = self.read_total_bytes
             case "made":
                 self.made_bytes += event["bytes"]
             case "sent":

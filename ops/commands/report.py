@@ -45,3 +45,18 @@ def send(to: tuple[str, ...], stage: str, state_folder: Path, as_json: bool) -> 
         print_json(answer)
     else:
         console.print(f"Sent “{answer['subject']}” to {', '.join(answer['sent_to'])}.", markup=False)
+
+
+@report.command()
+@stage_options
+def status(stage: str, state_folder: Path, as_json: bool) -> None:
+    """Say when the newest weekly mail went out, and whom it could not reach."""
+    answer = admin_client(stage, state_folder).call("report_status")
+    if as_json:
+        print_json(answer)
+        return
+    console.print(
+        f"The newest weekly mail: {answer.get('last_sent_at') or 'none was sent yet'}.", markup=False
+    )
+    for address, reason in answer["refused"].items():
+        console.print(f"Not to {address}: {reason}", markup=False)

@@ -142,6 +142,8 @@ class ServiceBackend(Backend):  # type: ignore[misc]  # duplicity carries no typ
                 ) from None
 
     def _close(self) -> None:
+        if self._uploader is not None:
+            log.Notice(self._uploader.tally())
         self._at_end()
         self._downloader.close()
         self._api.close()

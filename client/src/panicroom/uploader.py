@@ -66,6 +66,7 @@ class PermitDesk:
         self._lock = threading.Lock()
         self._waiting: list[_Asked] = []
         self._asking = False
+        self.requests = 0
 
     def ask(self, file: UploadFile) -> UploadPermit:
         """The service's answer for this file, an error of its own included. Raises ``ApiError``."""
@@ -91,6 +92,7 @@ class PermitDesk:
                 if not batch:
                     self._asking = False
                     return
+            self.requests += 1
             try:
                 request = UploadRequest(self._run, tuple(asked.file for asked in batch))
                 permits = {permit.name: permit for permit in self._api.uploads(self._job, request).files}
@@ -152,6 +154,14 @@ class Uploader:
         for _ in range(count):
             # Daemons: a process that has to end does not wait for an upload.
             threading.Thread(target=self._work, daemon=True).start()
+
+    def tally(self) -> str:
+        """What it took, for the log."""
+        with self._changed:
+            volumes = len(self._sizes)
+        return (
+            f"{volumes} volumes by {self._growth.threads} threads, {self._desk.requests} requests for uploads"
+        )
 
     def hand_over(self, source: Path, name: str) -> None:
         """Takes a volume into the spool; returns before it is stored. ``source`` may be deleted then."""

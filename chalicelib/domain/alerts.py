@@ -21,6 +21,9 @@ SETTLES_IN = timedelta(minutes=2)
 AN_HOUR = timedelta(hours=1)
 A_DAY = timedelta(days=1)
 
+BACK_FROM_A_PAUSE = timedelta(hours=12)
+"""Whose pause has just ended is overdue by its age, and about to make a backup: no mail before it had time to."""
+
 REPEATED_AFTER = tuple(timedelta(days=days) for days in (1, 2, 4, 8, 16, 30))
 """From one mail about a job that is overdue or failing to the next; the last one goes on for as long as it lasts."""
 
@@ -49,6 +52,7 @@ class JobNow:
     detail: str
     is_running: bool = False
     newest_complete_at: datetime | None = None
+    pause_ended_at: datetime | None = None
 
     @property
     def name(self) -> str:
@@ -179,6 +183,7 @@ class _Plan:
         self._troubles = dict(record.troubles)
         self._notices = {key: at for key, at in record.notices.items() if now - at <= NOTICES_KEPT + A_DAY}
         self._at_once = {key: at for key, at in record.at_once.items() if now - at < AN_HOUR}
+        self._told: set[str] = set()
         self._hourly_at, self._daily_at = record.hourly_at, record.daily_at
         self._hourly_is_due = record.hourly_at is None or now - record.hourly_at >= AN_HOUR
         # Both: a day of 25 hours, when the clocks go back, is one day.
@@ -255,8 +260,9 @@ class _Plan:
     def _send_at_once(self, item: AlertItem, code: str) -> bool:
         """At once, but the same of the same job not twice an hour: damage that spreads would be a mail a minute."""
         about = f"{item.whose}#{code}"
-        if self._at_once.get(about, self._now) != self._now:
+        if about in self._at_once and about not in self._told:
             return False
+        self._told.add(about)
         self._at_once[about] = self._now
         self._safety.append(item)
         return True
@@ -294,6 +300,8 @@ class _Plan:
     def _follow(self, job: JobNow, trouble: Trouble | None) -> Trouble | None:
         """The job's trouble as it stands now."""
         if job.state in (State.OVERDUE, State.FAILING):
+            if job.pause_ended_at is not None and self._now - job.pause_ended_at < BACK_FROM_A_PAUSE:
+                return None
             if trouble is None or trouble.state is not job.state:
                 return Trouble(job.state, self._now)
             return dataclasses.replace(trouble, is_over=False)

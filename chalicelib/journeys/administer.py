@@ -199,7 +199,8 @@ def machine_pause(desk: AdminDesk, request: Arguments) -> Answer:
 
 def machine_resume(desk: AdminDesk, request: Arguments) -> Answer:
     machine = _known_machine(desk, request)
-    desk.machines.pause(machine.name, None, None)
+    if machine.is_paused(desk.now):
+        desk.machines.pause(machine.name, machine.paused_at, desk.now)
     return {"machine": machine.name}
 
 

@@ -92,11 +92,12 @@ def _judge_jobs(desk: AlertDesk, machines: dict[str, Machine]) -> list[JobNow]:
     for job in desk.machines.jobs():
         if job.machine in machines:
             sets = desk.catalogue.visible_sets(job)
-            judged.append(_job_now(job, judge(machines[job.machine], job, sets, desk.now), desk))
+            machine = machines[job.machine]
+            judged.append(_job_now(machine, job, judge(machine, job, sets, desk.now), desk))
     return judged
 
 
-def _job_now(job: Job, freshness: Freshness, desk: AlertDesk) -> JobNow:
+def _job_now(machine: Machine, job: Job, freshness: Freshness, desk: AlertDesk) -> JobNow:
     run = job.last_run
     return JobNow(
         job.machine,
@@ -105,6 +106,7 @@ def _job_now(job: Job, freshness: Freshness, desk: AlertDesk) -> JobNow:
         _detail(job, freshness, desk),
         is_running=run is not None and run.ended_at is None,
         newest_complete_at=freshness.newest_complete_at,
+        pause_ended_at=machine.paused_until,
     )
 
 

@@ -157,10 +157,25 @@ def watched(desk_bucket: str, job: Job) -> WatchedJob:
 
 
 def _note_placement(desk: CatalogueDesk, job: Job, backup_set: BackupSet, rows: Sequence[ObjectRow]) -> None:
-    """What is misplaced is known as soon as its event is: nobody has to look for it."""
-    found = [one for row in rows for one in judge_object(watched(desk.bucket, job), row, backup_set)]
-    codes, names = codes_about(Concern.OBJECTS), {row.name for row in rows}
-    desk.findings.replace(job, found, desk.now, codes=codes, subjects=names)
+    """What is misplaced is known as soon as its event is: nobody has to look for it.
+
+    What was misplaced before is judged again with the rest of its set: a duplicate that could be removed is the only
+    copy when the other one has gone.
+    """
+    codes, seen = codes_about(Concern.OBJECTS), {row.name: row for row in rows}
+    known = {one.subject for one in desk.findings.findings(job) if one.code in codes}
+    others = [name for name in known - seen.keys() if _set_of(name) == backup_set.set_id]
+    if others:
+        seen |= desk.catalogue.read_page(job, backup_set.set_id, others).objects
+    watch = watched(desk.bucket, job)
+    found = [one for row in seen.values() for one in judge_object(watch, row, backup_set)]
+    if found or known:
+        desk.findings.replace(job, found, desk.now, codes=codes, subjects=seen.keys())
+
+
+def _set_of(name: str) -> SetId | None:
+    file = parse_file_name(name)
+    return file.set_id if file else None
 
 
 def _expel_late(desk: CatalogueDesk, job: Job, backup_set: BackupSet) -> None:

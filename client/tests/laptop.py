@@ -23,6 +23,7 @@ class Laptop:
     home: Path
     gnupg: Path
     service: FakeService
+    command: Path = COMMAND
 
     @property
     def source(self) -> Path:
@@ -49,7 +50,7 @@ class Laptop:
 
     def start(self, *arguments: str, **more: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [str(COMMAND), *arguments],
+            [str(self.command), *arguments],
             env=self.environment(**more),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

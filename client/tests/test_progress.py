@@ -13,7 +13,18 @@ import pytest
 from laptop import Laptop
 from panicroom import progress
 from panicroom.exit_codes import ExitCode
-from panicroom.progress import JsonReporter, Meter, PlainReporter, Summary, clock_text, shown_path
+from panicroom.progress import (
+    Flow,
+    JsonReporter,
+    Meter,
+    PlainReporter,
+    Summary,
+    clock_text,
+    part_text,
+    shown_path,
+)
+from panicroom.status import status_lines
+from panicroom.wire import JobStatus, MachineStatus
 
 SUMMARY = Summary("system", "full", False, 3, 1, 0, 13, 40 * 2**20, 10.0, (), 0, "/log")
 VOLUME = "data_duplicity-full.20261122T205000Z.vol1.difftar.gpg"
@@ -70,7 +81,7 @@ def test_what_there_will_be_to_send_is_told_from_what_was_made(monkeypatch: pyte
 def test_more_than_was_counted_is_never_more_than_all() -> None:
     """Folders count in duplicity's number, and a volume is sent twice where a try failed."""
     meter = fed(Meter(1000), ("read", 1500), ("made", 10), ("sent", 30))
-    assert meter.read_bytes == 1000
+    assert meter.read.bytes == 1000
     assert meter.send_total_bytes == 30
 
 
@@ -89,8 +100,8 @@ def test_without_a_terminal_a_line_a_minute_tells_how_far_it_is(monkeypatch: pyt
     run(PlainReporter(stream), clock, 150)
     assert stream.getvalue().splitlines() == [
         "system full: 146.5 KB in the source",
-        "  58.6 KB of 146.5 KB read, 0 volumes stored, 57.6 KB sent at 983 bytes/s, 1:30 left",
-        "  117.2 KB of 146.5 KB read, 0 volumes stored, 116.2 KB sent at 992 bytes/s, 0:30 left",
+        "  58.6/146.5 KB read, 0 volumes stored, 57.6 KB sent at 952 bytes/s, 1:33 left",
+        "  117.2/146.5 KB read, 0 volumes stored, 116.2 KB sent at 952 bytes/s, 0:31 left",
     ]
 
 
@@ -137,3 +148,37 @@ def test_the_readme_lists_every_event() -> None:
     said = set(re.findall(r'self\._say\(\s*"(\w+)"', Path(progress.__file__).read_text()))
     assert said == {"message", "skipped", "begun", "done", "failed", "progress"}
     assert all(f"| `{event}`" in README for event in said)
+
+
+def test_a_rate_is_that_of_the_last_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    flow = Flow()
+    for _ in range(100):
+        clock[0] += 1
+        flow.reach(flow.bytes + 1000)
+    for _ in range(30):
+        clock[0] += 1
+        flow.reach(flow.bytes + 10)
+    assert flow.rate == 10
+    assert flow.left_seconds(flow.bytes + 50) == 5
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "text"),
+    [(0, 100, "0/100 bytes"), (1_300_000, 3_700_000_000, "0.0/3.4 GB"), (1_300_000, 1_500_000, "1.2/1.4 MB")],
+)
+def test_a_part_is_in_the_unit_of_the_whole(done: int, total: int, text: str) -> None:
+    assert part_text(done, total) == text
+
+
+def test_a_narrow_terminal_gets_three_lines_a_job_and_no_table() -> None:
+    job = JobStatus(
+        "photos-2018", "overdue", 86400, 86400, "GLACIER_IR", 7, "2026-11-20T20:50:00Z", 12, 5 * 2**30
+    )
+    status = MachineStatus("annas-laptop", "2026-11-22T20:50:00Z", (job,), "0.1.0", "0.1.0")
+    assert len(status_lines(status, 120)) == 3
+    narrow = status_lines(status, 60)
+    assert narrow[1] == "photos-2018: overdue"
+    assert narrow[3] == "  chain of 12, 5.0 GB stored, every 1 day"
+    assert max(map(len, narrow)) <= 60

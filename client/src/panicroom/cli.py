@@ -230,7 +230,7 @@ def status() -> None:
     from panicroom.settings import load_settings
     from panicroom.status import fetch_status, status_lines
 
-    for line in status_lines(fetch_status(load_settings())):
+    for line in status_lines(fetch_status(load_settings()), _columns()):
         click.echo(line)
 
 
@@ -461,6 +461,13 @@ def duplicity(arguments: tuple[str, ...], job: str | None) -> None:
         settings, _chosen_job(settings, job), arguments, click.echo, lambda line: click.echo(line, err=True)
     )
     raise click.exceptions.Exit(exit_code)
+
+
+def _columns() -> int:
+    """The width of the terminal; without one nothing is too wide."""
+    import shutil
+
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 1000
 
 
 def _chosen_job(settings: Settings, job: str | None) -> JobSettings:

@@ -9,6 +9,7 @@ import dataclasses
 import json
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
@@ -16,11 +17,12 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 from panicroom.exit_codes import Problem
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, Task, TaskID
+    from rich.progress import Progress, TaskID
 
 _PLAIN_SECONDS = 60.0
 _JSON_SECONDS = 1.0
 _NAMED_FILES = 3
+_RATE_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,13 @@ def size_text(size_bytes: float) -> str:
     raise AssertionError("not reached")
 
 
+def part_text(done_bytes: int, total_bytes: int) -> str:
+    """``1.2/3.4 GB``, in the unit of the larger one."""
+    number, unit = size_text(total_bytes).split()
+    scale = 1024 ** ("bytes", "KB", "MB", "GB").index(unit)
+    return f"{done_bytes / scale:.{0 if unit == 'bytes' else 1}f}/{number} {unit}"
+
+
 def clock_text(seconds: float) -> str:
     """``0:07``, ``12:34`` or ``5:12:34``."""
     minutes, rest = divmod(round(seconds), 60)
@@ -113,26 +122,53 @@ def shown_path(path: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in path)
 
 
+class Flow:
+    """Bytes that go by. The rate is that of the last seconds, as an hour ago the network was another one."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._seen: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
+
+    def reach(self, count: int) -> None:
+        """So many bytes in all, by now."""
+        now = time.monotonic()
+        self.bytes = count
+        self._seen.append((now, count))
+        while now - self._seen[0][0] > _RATE_SECONDS and len(self._seen) > 2:
+            self._seen.popleft()
+
+    @property
+    def rate(self) -> float:
+        """Bytes a second; 0 while nobody can tell."""
+        began_at, before = self._seen[0]
+        seconds = time.monotonic() - began_at
+        return (self.bytes - before) / seconds if seconds > 0 else 0.0
+
+    def left_seconds(self, total: int) -> float | None:
+        return max(total - self.bytes, 0) / self.rate if self.rate > 0 and total else None
+
+
 class Meter:
-    """How far one task is, from its events. Rates are means since it began, in bytes a second."""
+    """How far one task is, from its events."""
 
     def __init__(self, total_bytes: int) -> None:
         self.read_total_bytes = total_bytes
-        self.read_bytes = self.made_bytes = self.sent_bytes = self.received_bytes = self.volumes = 0
+        self.read, self.sent, self.received = Flow(), Flow(), Flow()
+        self.made_bytes = self.volumes = 0
         self._began_at = time.monotonic()
 
     def take(self, event: dict[str, Any]) -> None:
         match event["event"]:
             case "read":
-                self.read_bytes = min(event["bytes"], self.read_total_bytes)
+                self.read.reach(min(event["bytes"], self.read_total_bytes))
             case "statistics":  # duplicity has come to its end
-                self.read_bytes = self.read_total_bytes
+                self.read.reach(self.read_total_bytes)
             case "made":
                 self.made_bytes += event["bytes"]
             case "sent":
-                self.sent_bytes += event["bytes"]
+                self.sent.reach(self.sent.bytes + event["bytes"])
             case "received":
-                self.received_bytes += event["bytes"]
+                self.received.reach(self.received.bytes + event["bytes"])
             case "stored":
                 self.volumes += ".vol" in event["name"]
 
@@ -143,20 +179,16 @@ class Meter:
     @property
     def send_total_bytes(self) -> int:
         """What there will be to send, as far as can be told from what was made of what was read."""
-        if not self.read_bytes:
+        if not self.read.bytes:
             return 0
-        return max(int(self.made_bytes * self.read_total_bytes / self.read_bytes), self.sent_bytes)
+        return max(int(self.made_bytes * self.read_total_bytes / self.read.bytes), self.sent.bytes)
 
     @property
     def left_seconds(self) -> float | None:
         """Until the last volume is sent; None if nobody can tell yet."""
-        reading = _left(self.read_bytes, self.read_total_bytes, self.seconds)
-        sending = _left(self.sent_bytes, self.send_total_bytes, self.seconds)
+        reading = self.read.left_seconds(self.read_total_bytes)
+        sending = self.sent.left_seconds(self.send_total_bytes)
         return None if reading is None or sending is None else max(reading, sending)
-
-
-def _left(done: int, total: int, seconds: float) -> float | None:
-    return seconds * (total - done) / done if done and total else None
 
 
 class PlainReporter:
@@ -176,15 +208,13 @@ class PlainReporter:
         if now - self._said_at < _PLAIN_SECONDS:
             return
         self._said_at = now
-        if meter.received_bytes:
-            rate = size_text(meter.received_bytes / meter.seconds)
-            self.line(f"  {size_text(meter.received_bytes)} received at {rate}/s")
+        if meter.received.bytes:
+            self.line(f"  {size_text(meter.received.bytes)} received at {size_text(meter.received.rate)}/s")
         elif meter.read_total_bytes:
             left = f", {clock_text(meter.left_seconds)} left" if meter.left_seconds is not None else ""
             self.line(
-                f"  {size_text(meter.read_bytes)} of {size_text(meter.read_total_bytes)} read, "
-                f"{meter.volumes} volumes stored, {size_text(meter.sent_bytes)} sent at "
-                f"{size_text(meter.sent_bytes / meter.seconds)}/s{left}"
+                f"  {part_text(meter.read.bytes, meter.read_total_bytes)} read, {meter.volumes} volumes "
+                f"stored, {size_text(meter.sent.bytes)} sent at {size_text(meter.sent.rate)}/s{left}"
             )
 
     @contextlib.contextmanager
@@ -241,10 +271,10 @@ class JsonReporter:
             "progress",
             title=self._title,
             seconds=round(meter.seconds, 1),
-            read_bytes=meter.read_bytes,
+            read_bytes=meter.read.bytes,
             read_total_bytes=meter.read_total_bytes,
-            sent_bytes=meter.sent_bytes,
-            received_bytes=meter.received_bytes,
+            sent_bytes=meter.sent.bytes,
+            received_bytes=meter.received.bytes,
             volumes=meter.volumes,
             left_seconds=None if left is None else round(left),
         )
@@ -274,48 +304,41 @@ class TerminalReporter:
         if self._progress is None:
             return
         if event["event"] == "received":
-            self._row("received", meter.received_bytes, None)
-        elif event["event"] in ("read", "made", "sent"):
-            self._row("read", meter.read_bytes, meter.read_total_bytes)
-            self._row("sent", meter.sent_bytes, meter.send_total_bytes or None)
+            self._row("received", meter.received, 0)
+        elif event["event"] in ("read", "statistics", "made", "sent"):
+            self._row("read", meter.read, meter.read_total_bytes)
+            self._row("sent", meter.sent, meter.send_total_bytes)
 
-    def _row(self, name: str, done: int, total: int | None) -> None:
+    def _row(self, name: str, flow: Flow, total: int) -> None:
         assert self._progress is not None
+        left = flow.left_seconds(total)
+        fields: dict[str, Any] = {
+            "moved": part_text(flow.bytes, total) if total else size_text(flow.bytes),
+            "rate": f"{size_text(flow.rate)}/s" if flow.rate else "",
+            "left": "" if left is None else f"{clock_text(left)} left",
+        }
         if name not in self._rows:
-            self._rows[name] = self._progress.add_task(name, total=total)
-        self._progress.update(self._rows[name], completed=done, total=total)
+            self._rows[name] = self._progress.add_task(name, total=total or None, **fields)
+        self._progress.update(self._rows[name], completed=flow.bytes, total=total or None, **fields)
 
     @contextlib.contextmanager
     def task(self, title: str, total_bytes: int) -> Iterator[None]:
         from rich import progress
-        from rich.text import Text
+        from rich.table import Column
 
-        class Moved(progress.ProgressColumn):
-            def render(self, task: Task) -> Text:
-                done = size_text(task.completed)
-                return Text(f"{done} of {size_text(task.total)}" if task.total else done, justify="right")
-
-        class Rate(progress.ProgressColumn):
-            def render(self, task: Task) -> Text:
-                return Text(f"{size_text(task.speed)}/s" if task.speed else "", justify="right")
-
-        class Left(progress.ProgressColumn):
-            def render(self, task: Task) -> Text:
-                known = task.total and task.time_remaining is not None
-                return Text(f"{clock_text(task.time_remaining or 0)} left" if known else "", justify="right")
+        def text(field: str) -> progress.TextColumn:
+            column = Column(justify="right", no_wrap=True)
+            return progress.TextColumn("{task.fields[" + field + "]}", table_column=column)
 
         self._meter = Meter(total_bytes)
         self.line(_begun(title, total_bytes))
         with progress.Progress(
             progress.TextColumn("  {task.description}"),
             progress.BarColumn(bar_width=None),
-            Moved(),
-            Rate(),
-            Left(),
+            *(text(field) for field in ("moved", "rate", "left")),
             console=self._console,
             transient=True,
             expand=True,
-            speed_estimate_period=20,
         ) as self._progress:
             self._rows = {}
             try:

@@ -25,20 +25,34 @@ def fetch_status(settings: Settings) -> MachineStatus:
         api.close()
 
 
-def status_lines(status: MachineStatus) -> list[str]:
-    """A plain table; times are this machine's own."""
+def status_lines(status: MachineStatus, columns: int) -> list[str]:
+    """A plain table, or where that is too wide three lines a job; times are this machine's own."""
     now = _time(status.server_time)
-    rows = [HEADINGS, *(_row(job, now) for job in status.jobs)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
     mail = (
         f"last weekly mail {_ago(status.last_weekly_mail_at, now)}"
         if status.last_weekly_mail_at
-        else ("no weekly mail yet")
+        else "no weekly mail yet"
     )
-    return [f"machine {status.machine}, {mail}", *lines]
+    rows = [_row(job, now) for job in status.jobs]
+    table = _table([HEADINGS, *rows])
+    if max(map(len, table)) > columns:
+        table = [
+            line
+            for job, state, newest, chain, stored, every in rows
+            for line in (
+                f"{job}: {state}",
+                f"  newest backup {newest}",
+                f"  chain of {chain}, {stored} stored, every {every}",
+            )
+        ]
+    return [f"machine {status.machine}, {mail}", *table]
+
+
+def _table(rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
 
 
 def _row(job: JobStatus, now: datetime) -> tuple[str, ...]:

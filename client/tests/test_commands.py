@@ -296,6 +296,16 @@ def test_ctrl_c_ends_cleanly_and_gives_the_lease_back(enrolled: Laptop, number: 
 # ---------------------------------------------------------------- what works
 
 
+def test_the_line_is_left_to_others_by_max_upload_rate(enrolled: Laptop) -> None:
+    (enrolled.source / "file").write_bytes(os.urandom(250_000))
+    settings = enrolled.home / "config" / "panicroom.toml"
+    settings.write_text(settings.read_text().replace('# max_upload_rate = "2MB"', 'max_upload_rate = "64KB"'))
+    began = time.monotonic()
+    enrolled.succeed("backup")
+    sent = sum(len(item.data) for item in enrolled.service.objects.values())
+    assert time.monotonic() - began > sent / (64 * 1024) - 1
+
+
 def test_one_path_comes_back_in_its_place(enrolled: Laptop) -> None:
     make_tree(enrolled.source)
     enrolled.succeed("backup")

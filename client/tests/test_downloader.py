@@ -114,6 +114,16 @@ def test_failures_of_s3_are_survived(restore: Restore, status: int) -> None:
     assert all(restore.is_right(name) for name in names)
 
 
+def test_a_wait_that_s3_asks_for_is_kept(restore: Restore) -> None:
+    failures = iter([503])
+    restore.service.retry_after_seconds = 1
+    restore.service.trouble = lambda _method, path: next(failures, None) if path.startswith("/s3") else None
+    (name,) = restore.store(FULL.format(1))
+    began = time.monotonic()
+    assert restore.is_right(name)
+    assert time.monotonic() - began >= 1
+
+
 def test_a_volume_fetched_ahead_in_vain_is_fetched_when_it_is_wanted(restore: Restore) -> None:
     """As if the disk had been full: what duplicity asks for is tried once more, and nothing is left behind."""
     names = restore.store(*(FULL.format(number) for number in range(1, 5)))

@@ -75,6 +75,7 @@ def test_everything_handed_over_is_stored_and_in_the_journal(desk: Desk) -> None
     desk.uploader.wait()
     stored = {key.split("/")[1]: item.data for key, item in desk.service.objects.items()}
     assert stored == expected
+    assert desk.service.upload_requests <= 8, "one control request a volume at most"
     journal = desk.journal.read().stored
     assert {name: file.etag for name, file in journal.items()} == {
         key.split("/")[1]: item.etag for key, item in desk.service.objects.items()
@@ -151,6 +152,17 @@ def test_single_failures_of_the_service_are_survived(desk: Desk, status: int) ->
     desk.hand_over(1)
     desk.uploader.wait()
     assert desk.service.names() == [volume(1)]
+
+
+def test_a_wait_that_s3_asks_for_is_kept(desk: Desk) -> None:
+    """``Retry-After`` of a 503 (``SlowDown``) is longer than the client's own pause."""
+    failures = iter([503])
+    desk.service.retry_after_seconds = 1
+    desk.service.trouble = lambda method, _path: next(failures, None) if method == "PUT" else None
+    began = time.monotonic()
+    desk.hand_over(1)
+    desk.uploader.wait()
+    assert time.monotonic() - began >= 1
 
 
 def test_a_url_that_s3_never_accepts_ends_in_an_error_and_not_in_a_loop(desk: Desk) -> None:

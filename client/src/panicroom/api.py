@@ -24,6 +24,8 @@ ASKING_SECONDS = 8.0
 RUNNING_SECONDS = 900.0
 """How long a run outlives a lost network: less than the lease, so that it is still ours then."""
 
+_LONGEST_RETRY_AFTER = 300
+
 Shape = TypeVar("Shape")
 
 _EXIT_CODES = {
@@ -185,7 +187,7 @@ def _refusal(response: httpx.Response) -> ApiError:
     except ValueError:
         data = None
     status = response.status_code
-    retry_after = _seconds(response.headers.get("Retry-After"))
+    retry_after = retry_after_seconds(response)
     if isinstance(data, dict) and isinstance(data.get("error"), str):
         after = data.get("retry_after_seconds")
         code = ErrorCode.TRY_AGAIN.value if status == 429 else data["error"]
@@ -201,8 +203,10 @@ def _refusal(response: httpx.Response) -> ApiError:
     return ApiError(ErrorCode.BAD_REQUEST, f"{response.url} answers HTTP {status}; is the service URL right?")
 
 
-def _seconds(value: str | None) -> int | None:
-    return int(value) if value is not None and value.isdecimal() else None
+def retry_after_seconds(response: httpx.Response) -> int:
+    """``Retry-After``, where it is a number of seconds; at most five minutes, so that nobody can stop us for good."""
+    value = response.headers.get("Retry-After", "")
+    return min(int(value), _LONGEST_RETRY_AFTER) if value.isascii() and value.isdecimal() else 0
 
 
 def reason(error: Exception) -> str:

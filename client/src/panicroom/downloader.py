@@ -19,7 +19,7 @@ from pathlib import Path
 
 import httpx
 
-from panicroom.api import RUNNING_SECONDS, UNREACHABLE, Api, ApiError, reason, waits
+from panicroom.api import RUNNING_SECONDS, UNREACHABLE, Api, ApiError, reason, retry_after_seconds, waits
 from panicroom.names import parse_name
 from panicroom.wire import MAX_FILES_PER_REQUEST, DownloadPermit, ErrorCode
 
@@ -142,27 +142,28 @@ class Downloader:
             trouble = self._get(_checked(permit()), target)
             if trouble is None:
                 return
+            text, retry_after = trouble
             pause = next(pauses, None)
             if pause is None:
-                raise ApiError(UNREACHABLE, f"{name} cannot be downloaded: {trouble}")
-            time.sleep(pause)
+                raise ApiError(UNREACHABLE, f"{name} cannot be downloaded: {text}")
+            time.sleep(max(pause, retry_after))
 
-    def _get(self, permit: DownloadPermit, target: Path) -> str | None:
-        """Downloads into ``target``; what went wrong, if anything did."""
+    def _get(self, permit: DownloadPermit, target: Path) -> tuple[str, int] | None:
+        """Downloads into ``target``; what went wrong, if anything did, and the seconds that S3 asks to wait."""
         assert permit.url is not None
         try:
             with self._http.stream("GET", permit.url) as response:
                 if response.status_code != 200:
-                    return f"S3 answers HTTP {response.status_code}"
+                    return f"S3 answers HTTP {response.status_code}", retry_after_seconds(response)
                 size = 0
                 with target.open("wb") as file:
                     for chunk in response.iter_raw(_CHUNK_BYTES):
                         size += file.write(chunk)
                         self._on_received(len(chunk))
         except httpx.TransportError as error:
-            return reason(error)
+            return reason(error), 0
         if permit.size is not None and size != permit.size:
-            return f"{size} of {permit.size} bytes arrived"
+            return f"{size} of {permit.size} bytes arrived", 0
         return None
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import httpx
 
-from panicroom.api import RUNNING_SECONDS, UNREACHABLE, Api, ApiError, reason, waits
+from panicroom.api import RUNNING_SECONDS, UNREACHABLE, Api, ApiError, reason, retry_after_seconds, waits
 from panicroom.journal import Journal, StoredFile
 from panicroom.line import Growth, RateLimit
 from panicroom.names import parse_name
@@ -304,13 +304,13 @@ class Uploader:
         try:
             response = self._http.put(url, headers=headers, content=self._chunks(path, offset, size))
         except httpx.TransportError as error:
-            return _Trouble(reason(error), refused=False)
+            return _Trouble(reason(error))
         except httpx.InvalidURL as error:
             raise ApiError(ErrorCode.INTERNAL, f"the service gave a wrong URL: {error}") from None
         etag = response.headers.get("ETag")
         if response.status_code == 200 and etag:
             return str(etag).strip('"')
-        return _Trouble(_s3_error(response), refused=response.status_code < 500)
+        return _Trouble(_s3_error(response), response.status_code < 500, retry_after_seconds(response))
 
     def _chunks(self, path: Path, offset: int, size: int) -> Iterator[bytes]:
         with path.open("rb") as file:
@@ -329,7 +329,8 @@ class _Trouble:
     """Why a PUT did not succeed; ``refused`` by S3, or lost on the way."""
 
     text: str
-    refused: bool
+    refused: bool = False
+    retry_after_seconds: float = 0
 
 
 def _until_stored(name: str, try_once: Callable[[], str | _Trouble]) -> str:
@@ -348,7 +349,7 @@ def _until_stored(name: str, try_once: Callable[[], str | _Trouble]) -> str:
             raise ApiError(ErrorCode.INTERNAL, f"S3 refuses {name}: {outcome.text}")
         if pause is None:
             raise ApiError(UNREACHABLE, f"S3 cannot be reached: {outcome.text}")
-        time.sleep(pause)
+        time.sleep(max(pause, outcome.retry_after_seconds))
 
 
 class _PartPermits:

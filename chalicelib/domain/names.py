@@ -26,6 +26,7 @@ SERVICE_PREFIX = "_service/"
 _IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
 
 _TIME = r"[0-9]{8}T[0-9]{6}Z"
+_TIME_PARTS = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{2})Z")
 _FILE = re.compile(
     rf"""
     (?P<prefix> (?:data_|meta_)? )
@@ -178,7 +179,10 @@ def parse_time(text: str) -> datetime:
 
     duplicity knows the years 1901 to 2099, and takes the epoch itself for "no time".
     """
-    time = datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
+    match = _TIME_PARTS.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is no time of duplicity's")
+    time = datetime(*map(int, match.groups()), tzinfo=timezone.utc)  # type: ignore[arg-type,misc]
     if not 1900 < time.year < 2100 or time.timestamp() == 0:
         raise ValueError(f"duplicity writes no names of {text}")
     return time

@@ -43,12 +43,13 @@ GIVEN_NAME = re.compile(r"(?:^|\s)([A-Z]+)=", re.MULTILINE)
 
 PROLOGUE = """\
 set -euo pipefail
+python -m ops local down >/dev/null
 python -m ops local up >/dev/null
 of_json() { python -c "import json, sys; print(json.load(sys.stdin)$1)"; }
 api_url() { of_json '["api_url"]' < build/local/stack.json; }
 code_for() { python -m ops machine add "$1" --json | of_json '["code"]'; }
 """
-"""The clone's local stack, and what the ``before`` comments may ask: they stand in the clone."""
+"""The clone's local stack, empty, and what the ``before`` comments may ask: they stand in the clone."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """``make docs-check``: types every command of the documents, in a clean home, on a local stack of its own.
 
-A copy of the checkout is what the documents call "the clone", so that nobody's local stack or settings are touched.
-Each document is one shell, from its first block to its last. Where a document says ``URL`` or ``CODE``, what its
+Each document gets a copy of the checkout, which is what it calls "the clone", an empty stack and an empty home, so that
+nobody's own are touched. It is one shell, from its first block to its last. Where a document says ``URL`` or ``CODE``, what its
 hidden ``before`` comments gave that name is typed.
 """
 
@@ -44,7 +44,6 @@ GIVEN_NAME = re.compile(r"(?:^|\s)([A-Z]+)=", re.MULTILINE)
 
 PROLOGUE = """\
 set -euo pipefail
-python -m ops local down >/dev/null
 python -m ops local up >/dev/null
 of_json() { python -c "import json, sys; print(json.load(sys.stdin)$1)"; }
 api_url() { of_json '["api_url"]' < build/local/stack.json; }
@@ -158,20 +157,18 @@ def main(wanted: list[str]) -> int:
     all_documents = documents()
     failures = what_is_wrong_on_paper(all_documents)
     runnable = [one for one in all_documents if any(block.is_run for block in one.blocks)]
-    with place_to_try() as place:
-        for document in runnable:
-            if wanted and str(document.path) not in wanted:
-                continue
-            began = time.monotonic()
-            home = place.clone.parent / re.sub(r"\W+", "-", str(document.path))
-            failure = try_document(document, place, home)
-            failures += [failure] if failure else []
-            blocks = sum(block.is_run for block in document.blocks)
-            print(
-                f"{'failed' if failure else 'ok':6} {document.path}: {blocks} blocks,"
-                f" {time.monotonic() - began:.0f} s",
-                flush=True,
-            )
+    for document in runnable:
+        if wanted and str(document.path) not in wanted:
+            continue
+        began = time.monotonic()
+        with place_to_try() as place:
+            failure = try_document(document, place, place.clone.parent / "home")
+        failures += [failure] if failure else []
+        count = sum(block.is_run for block in document.blocks)
+        seconds = time.monotonic() - began
+        print(
+            f"{'failed' if failure else 'ok':6} {document.path}: {count} blocks, {seconds:.0f} s", flush=True
+        )
     for document in all_documents:
         for block in document.blocks:
             if block.not_run_because:

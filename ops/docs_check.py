@@ -1,8 +1,8 @@
 """``make docs-check``: types every command of the documents, in a clean home, on a local stack of its own.
 
 Each document gets a copy of the checkout, which is what it calls "the clone", an empty stack and an empty home, so that
-nobody's own are touched. It is one shell, from its first block to its last. Where a document says ``URL`` or ``CODE``, what its
-hidden ``before`` comments gave that name is typed.
+nobody's own are touched. It is one shell, from its first block to its last. Where a document says ``URL`` or ``CODE``,
+what its hidden ``before`` comments gave that name is typed.
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from laptop import PASSPHRASE, Laptop
-from panicroom.seed_import import read_assignments, read_filelist, with_setting
+from panicroom.seed_import import read_assignments, read_filelist
+from panicroom.settings import with_setting
 
 HOME = Path("/home/anna")
 

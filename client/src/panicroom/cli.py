@@ -338,6 +338,9 @@ def schedule_install(system: bool) -> None:
     )
     for line in chosen.install(plan):
         click.echo(line)
+    caveat = schedules.session_caveat(chosen, settings.secrets)
+    if caveat is not None:
+        click.echo(f"but {caveat}")
 
 
 @schedule.command("show")
@@ -361,6 +364,21 @@ def schedule_remove(system: bool) -> None:
 
     for line in scheduler(system).remove():
         click.echo(line)
+
+
+@cli.command()
+@click.argument("kind", type=click.Choice(["keyring", "file"]), required=False, metavar="[keyring|file]")
+def secrets(kind: str | None) -> None:
+    """Show where the token and the passphrase are kept, or move them: to the keyring, or to a private file.
+
+    A keyring is open while its user is logged in. Backups by cron, by a system's timer, or of a user who
+    "lingers" need the file. Neither secret is ever shown.
+    """
+    from panicroom.secrets import move_secrets, where_kept
+    from panicroom.settings import load_settings
+
+    settings = load_settings()
+    click.echo(where_kept(move_secrets(settings, kind) if kind else settings))
 
 
 @cli.command()

@@ -23,9 +23,9 @@ from panicroom.exit_codes import Problem
 from panicroom.gpg_keys import has_secret_key, key_fingerprint
 from panicroom.readiness import allow_open_files, check_space
 from panicroom.runs import check_clock
-from panicroom.schedule import scheduler
+from panicroom.schedule import scheduler, session_caveat
 from panicroom.secrets import passphrase_of
-from panicroom.settings import Places, Settings
+from panicroom.settings import SYSTEM_PLACES, Places, Settings
 from panicroom.status import duration_text
 from panicroom.wire import MachineStatus
 
@@ -200,7 +200,18 @@ def keyring(settings: Settings) -> Finding:
     backend = keyrings.get_keyring()
     if backend.priority < 1:
         return Finding("secrets", FAIL, "the settings say keyring, but there is none in this session")
+    caveat = _schedule_caveat(settings)
+    if caveat is not None:
+        return Finding("secrets", WARN, caveat)
     return Finding("secrets", OK, f"in the keyring ({backend.name})")
+
+
+def _schedule_caveat(settings: Settings) -> str | None:
+    try:
+        chosen = scheduler(system=settings.places.config == SYSTEM_PLACES.config)
+    except Problem:
+        return None
+    return session_caveat(chosen, settings.secrets) if chosen.show() else None
 
 
 def disk_space(settings: Settings) -> Finding:
@@ -235,8 +246,6 @@ def sources(settings: Settings) -> Iterator[Finding]:
 
 
 def schedule(places: Places) -> Finding:
-    from panicroom.settings import SYSTEM_PLACES
-
     try:
         installed = scheduler(system=places.config == SYSTEM_PLACES.config).show()
     except Problem as problem:

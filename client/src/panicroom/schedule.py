@@ -17,6 +17,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -232,7 +233,7 @@ class Systemd:
     """A timer of the user's, or of the system's for root."""
 
     def __init__(self, system: bool) -> None:
-        self._system = system
+        self.system = system
         if system:
             self._folder = Path("/etc/systemd/system")
         else:
@@ -248,7 +249,7 @@ class Systemd:
         _must([*self._control, "enable", "--now", f"{NAME}.timer"])
         when = on_calendar(plan.period_seconds)
         said = [f"{self._folder}/{NAME}.timer backs up {when}; what a sleep made it miss it makes up for"]
-        if not self._system and not lingers():
+        if not self.system and not user_lingers():
             said.append(
                 "it runs only while you are logged in; for more: sudo loginctl enable-linger "
                 f"{os.environ.get('USER') or os.getuid()}"
@@ -273,6 +274,7 @@ class Launchd:
     """An agent of the user's, or a daemon for root. Not run on a Mac yet."""
 
     def __init__(self, system: bool) -> None:
+        self.system = system
         root = Path("/Library/LaunchDaemons") if system else Path.home() / "Library" / "LaunchAgents"
         self._file = root / f"{LABEL}.plist"
         self._domain = "system" if system else f"gui/{os.getuid()}"
@@ -315,7 +317,23 @@ class Cron:
         _must(["crontab", "-"], text)
 
 
-def lingers() -> bool:
+def session_caveat(chosen: Scheduler, secrets: str, lingers: Callable[[], bool] | None = None) -> str | None:
+    """A sentence if what runs by itself may not get at the secrets: a keyring is open while its user is logged in,
+    and to what belongs to that session."""
+    if secrets != "keyring":
+        return None
+    if isinstance(chosen, Cron):
+        why = "cron runs without a session, and the keyring is closed to it"
+    elif getattr(chosen, "system", False):
+        why = "what the system runs has no session, and so no keyring"
+    elif isinstance(chosen, Systemd) and (lingers or user_lingers)():
+        why = "while you are not logged in the keyring is closed"
+    else:
+        return None
+    return f"{why}; keep the secrets in a private file: panicroom secrets file"
+
+
+def user_lingers() -> bool:
     """Whether this user's units run without a login; True where nobody can tell."""
     ended = _run(["loginctl", "show-user", str(os.getuid()), "--property=Linger", "--value"])
     return ended.returncode != 0 or ended.stdout.strip() == "yes"

@@ -13,7 +13,7 @@ import os
 from pathlib import Path
 
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.settings import Settings, write_private
+from panicroom.settings import Settings, load_settings, with_setting, write_private
 
 _KEYRING_SERVICE = "panicroom"
 
@@ -49,7 +49,9 @@ class SecretStore:
             return keyring.get_password(_KEYRING_SERVICE, name)
         except KeyringError as error:
             raise Problem(
-                f"the keyring cannot be read ({error}); unlock it and try again", ExitCode.SETTINGS
+                f"the keyring cannot be read ({error}); unlock it, or keep secrets in a private file: "
+                "panicroom secrets file",
+                ExitCode.SETTINGS,
             ) from None
 
     def put(self, name: str, value: str) -> None:
@@ -89,6 +91,36 @@ class SecretStore:
         except (OSError, ValueError) as error:
             raise Problem(f"{self._file} cannot be read: {error}", ExitCode.SETTINGS) from None
         return {str(name): str(text) for name, text in data.items()}
+
+
+def where_kept(settings: Settings) -> str:
+    if settings.secrets == "file":
+        return (
+            f"the token and the passphrase are in the private file {settings.places.config / 'secrets.json'}"
+        )
+    return "the token and the passphrase are in the keyring"
+
+
+def move_secrets(settings: Settings, kind: str) -> Settings:
+    """Keeps token and passphrase in ``kind`` (``keyring`` or ``file``) from now on; the settings then.
+
+    They are in the new place before the settings say so, and leave the old one last.
+    """
+    if kind == "keyring" and usual_store() != "keyring":
+        raise Problem("there is no keyring in this session; the secrets stay in the file", ExitCode.SETTINGS)
+    if kind == settings.secrets:
+        return settings
+    old, new = (SecretStore(each, settings.places.config) for each in (settings.secrets, kind))
+    names = [f"{settings.machine}.secret", f"{settings.machine}.passphrase"]
+    for name in names:
+        value = old.get(name)
+        if value is not None:
+            new.put(name, value)
+    text = settings.places.settings_file.read_text(encoding="utf-8")
+    write_private(settings.places.settings_file, with_setting(text, "service", "secrets", json.dumps(kind)))
+    for name in names:
+        old.remove(name)
+    return load_settings()
 
 
 def token_of(settings: Settings) -> str:

@@ -320,6 +320,27 @@ def add_jobs(settings: Settings, url: str, sources: dict[str, Path]) -> None:
     write_private(path, text)
 
 
+def with_setting(text: str, table: str, key: str, value: str) -> str:
+    """TOML ``text`` with ``key = value`` in ``[table]``: in the place of the line that sets it, or of the
+    comment that shows it, else first; all else stays as somebody wrote it. A Problem without the table."""
+    lines = text.splitlines()
+    heading = re.compile(rf"\s*\[\s*{re.escape(table)}\s*\]\s*(#.*)?")
+    start = next((index for index, line in enumerate(lines) if heading.fullmatch(line)), None)
+    if start is None and table == "encryption":  # settings older than it
+        return f"{text.rstrip()}\n\n[{table}]\n{key} = {value}\n"
+    if start is None:
+        raise Problem(f"the settings file has no line [{table}]; add it and run again", ExitCode.SETTINGS)
+    rest = range(start + 1, len(lines))
+    end = next((index for index in rest if lines[index].lstrip().startswith("[")), len(lines))
+    for pattern in (rf"\s*{key}\s*=", rf"\s*#\s*{key}\s*="):
+        for index in range(start + 1, end):
+            if re.match(pattern, lines[index]):
+                lines[index] = f"{key} = {value}"
+                return "\n".join(lines) + "\n"
+    lines.insert(start + 1, f"{key} = {value}")
+    return "\n".join(lines) + "\n"
+
+
 def write_private(path: Path, text: str) -> None:
     """Replaces ``path`` in one step by a file that only its owner can read."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -111,7 +111,7 @@ def describe_costs(
             for line in statement.by_class
         )
         + _tags(statement),
-        keeping=f"Keeping what is stored now costs {format_money(statement.monthly)} a month.",
+        keeping=f"Keeping what is stored now, where it is now, costs {format_money(statement.monthly)} a month.",
         machines=_machines(statement),
         more_machines=_more_machines(statement),
         requests=_requests(statement),
@@ -228,6 +228,8 @@ def _more_machines(statement: Statement) -> str:
 
 def _requests(statement: Statement) -> str:
     bill = statement.so_far
+    if not statement.puts and not statement.moves:
+        return ""
     sentence = f"This month so far: {count(statement.puts, 'upload')}{_in_brackets(bill.requests)}"
     if statement.moves:
         moved = count(statement.moves, "volume")
@@ -252,7 +254,7 @@ def _restore(restore: Restore) -> Amount:
     waiting = f"up to {format_estimate(restore.wait)} until it can be read, then " if restore.wait else ""
     cost = format_money(restore.cost) if restore.cost is not None else "price not known"
     transfer = ""
-    if restore.cost is not None and restore.transfer >= TOLD_FROM:
+    if restore.cost is not None and TOLD_FROM <= restore.transfer < restore.cost - TOLD_FROM:
         transfer = f"; {format_money(restore.transfer)} of it for leaving AWS"
     return Amount(_TIER_NAMES[restore.tier], cost, f"{waiting}{fetching}{transfer}")
 

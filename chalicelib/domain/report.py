@@ -173,8 +173,8 @@ def compose_report(
         headline=headline,
         tone=_tone(lines, findings, notices, costs),
         states=_state_counts([line.label for line in lines]),
-        problems=tuple(problems[:PROBLEMS_SHOWN]),
-        more_problems=_more(problems, PROBLEMS_SHOWN, "more that need you"),
+        problems=_some_of_each(problems),
+        more_problems=_more(problems, len(_some_of_each(problems)), "more that need you"),
         others=tuple(others[:OTHERS_SHOWN]) if len(others) <= OTHERS_SHOWN else (),
         more_others=_more_others(others),
         findings=tuple(sorted_findings[:FINDINGS_SHOWN]),
@@ -243,6 +243,20 @@ def _state_counts(labels: Sequence[str]) -> tuple[StateCount, ...]:
         largest = max(percents, key=lambda label: percents[label])
         percents[largest] += 100 - sum(percents.values())
     return tuple(StateCount(label, counts[label], percents[label]) for label in order if label in counts)
+
+
+def _some_of_each(problems: Sequence[ReportLine]) -> tuple[ReportLine, ...]:
+    """The first ones; where there are too many, the first of each kind, so that none hides another."""
+    kinds = list(dict.fromkeys(line.label for line in problems))
+    if len(problems) <= PROBLEMS_SHOWN:
+        return tuple(problems)
+    places = dict.fromkeys(kinds, PROBLEMS_SHOWN // len(kinds))
+    shown = []
+    for line in problems:
+        if places[line.label]:
+            places[line.label] -= 1
+            shown.append(line)
+    return tuple(shown)
 
 
 def _more(items: Sequence[object], shown: int, what: str) -> str:

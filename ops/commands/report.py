@@ -17,7 +17,9 @@ def report() -> None:
 
 @report.command()
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), help="Write report.html and report.txt there."
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write report.html, report.txt and the attached tables there.",
 )
 @stage_options
 def preview(out: Path | None, stage: str, state_folder: Path, as_json: bool) -> None:
@@ -27,6 +29,8 @@ def preview(out: Path | None, stage: str, state_folder: Path, as_json: bool) -> 
         out.mkdir(parents=True, exist_ok=True)
         (out / "report.html").write_text(answer["html"], encoding="utf-8")
         (out / "report.txt").write_text(answer["text"], encoding="utf-8")
+        for attachment in answer["attachments"]:
+            (out / attachment["name"]).write_text(attachment["text"], encoding="utf-8")
     if as_json:
         print_json(answer)
         return

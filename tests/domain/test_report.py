@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+from collections import Counter
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -152,6 +153,14 @@ def test_what_does_not_fit_into_the_mail_is_in_a_table_beside_it() -> None:
     assert table.name == "backups-2026-11-23.csv"
     assert [row["machine"] for row in rows] == [one.job.machine for one in jobs]
     assert {row["state"] for row in rows} == {"overdue", "fresh"}
+
+
+def test_many_of_one_problem_do_not_hide_the_others() -> None:
+    jobs = [judged(f"m{index:03d}", State.OVERDUE, 9.0) for index in range(50)]
+    jobs += [judged(f"n{index:03d}", State.FAILING) for index in range(50)]
+    composed = report(*jobs)
+    assert Counter(line.label for line in composed.problems) == {"overdue": 10, "failing": 10}
+    assert composed.more_problems == "80 more that need you: see the attached table."
 
 
 def test_a_mail_that_holds_everything_has_nothing_attached() -> None:

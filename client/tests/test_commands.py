@@ -293,6 +293,23 @@ def test_ctrl_c_ends_cleanly_and_gives_the_lease_back(enrolled: Laptop, number: 
     assert "carrying on" in enrolled.succeed("backup")
 
 
+def test_a_backup_steps_back_for_whoever_works_at_the_machine(enrolled: Laptop) -> None:
+    reached, gate = threading.Event(), threading.Event()
+
+    def hold(_name: str, phase: str) -> None:
+        if phase == "begin":
+            reached.set()
+            gate.wait(30)
+
+    enrolled.service.on_put = hold
+    process = enrolled.start("backup")
+    assert reached.wait(30)
+    (duplicity,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    assert os.getpriority(os.PRIO_PROCESS, int(duplicity)) == min(os.getpriority(os.PRIO_PROCESS, 0) + 5, 19)
+    gate.set()
+    process.communicate()
+
+
 # ---------------------------------------------------------------- what works
 
 

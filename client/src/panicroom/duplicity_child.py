@@ -26,7 +26,9 @@ import functools
 import json
 import logging
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -102,6 +104,8 @@ def main() -> NoReturn:
             os.set_inheritable(descriptor, False)  # gpg, and the agent it leaves behind, must not hold them
     events = Events(plan.events_descriptor)
     _end_with_the_client()
+    if plan.run is not None:
+        _step_back()
 
     from duplicity import __main__ as duplicity_main
     from duplicity import backend, log
@@ -133,6 +137,18 @@ def _exit(run: Callable[[], None]) -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(code if isinstance(code, int) else ExitCode.INTERNAL)
+
+
+def _step_back() -> None:
+    """A backup by hand is in nobody's way either; a timer's has the lowest priority of all already. gpg has ours."""
+    with contextlib.suppress(OSError):
+        os.nice(5)
+    if shutil.which("ionice"):
+        subprocess.run(
+            ["ionice", "-c", "best-effort", "-n", "7", "-p", str(os.getpid())],
+            capture_output=True,
+            check=False,
+        )
 
 
 def _end_with_the_client() -> None:

@@ -92,7 +92,7 @@ def run_chalice(arguments: list[str], project: Path, environment: Mapping[str, s
 def template_additions(stage: Stage) -> dict[str, Any]:
     """What Chalice leaves out of its template: names, partial batch failures, throttling."""
     resources: dict[str, Any] = {
-        _logical_id(short_name): {"Properties": {"FunctionName": deployed_name}}
+        logical_id(short_name): {"Properties": {"FunctionName": deployed_name}}
         for short_name, deployed_name in stage.functions.items()
     }
     # Without it the answer that names the failed messages is read as success, and their events are lost.
@@ -112,15 +112,16 @@ def template_additions(stage: Stage) -> dict[str, Any]:
 def with_code_at(template: dict[str, Any], bucket: str, key: str) -> dict[str, Any]:
     """The template with every function's code taken from one object in S3."""
     resources = {
-        logical_id: (
+        name: (
             {**resource, "Properties": {**resource["Properties"], "CodeUri": f"s3://{bucket}/{key}"}}
             if resource["Type"] == "AWS::Serverless::Function"
             else resource
         )
-        for logical_id, resource in template["Resources"].items()
+        for name, resource in template["Resources"].items()
     }
     return {**template, "Resources": resources}
 
 
-def _logical_id(short_name: str) -> str:
+def logical_id(short_name: str) -> str:
+    """What Chalice calls a function in its template."""
     return "APIHandler" if short_name == "api_handler" else str(to_cfn_resource_name(short_name))

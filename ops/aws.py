@@ -21,12 +21,17 @@ _NOTHING_OF_A_PERSON: dict[str, Any] = {
 }
 
 
+_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+
+
 @dataclass(frozen=True)
 class Aws:
     """Makes clients. ``endpoint`` is the stand-in's URL, None for AWS itself."""
 
     region: str | None = None
     endpoint: str | None = None
+    own_keys: bool = False
+    """With the person's own credentials at the endpoint too, where they otherwise are the stand-in's root keys."""
 
     def client(self, service: str, **settings: Any) -> Any:
         """A boto3 client of the service; ``settings`` go into its ``Config``."""
@@ -34,8 +39,18 @@ class Aws:
             service, region_name=self.region, endpoint_url=self.endpoint, config=Config(**settings)
         )
 
-    def _session(self) -> boto3.Session:
+    def environment(self) -> dict[str, str]:
+        """This process's environment for a program that is to reach the same AWS with the same credentials."""
         if self.endpoint is None:
+            region = {"AWS_DEFAULT_REGION": self.region, "AWS_REGION": self.region} if self.region else {}
+            return {**os.environ, **region}
+        environment = environment_for_stand_in(str(self.region), self.endpoint)
+        if self.own_keys:
+            environment |= {name: os.environ[name] for name in _KEYS if name in os.environ}
+        return environment
+
+    def _session(self) -> boto3.Session:
+        if self.endpoint is None or self.own_keys:
             return boto3.Session()
         session = botocore.session.Session(session_vars=_NOTHING_OF_A_PERSON)
         return boto3.Session(botocore_session=session, **STAND_IN_KEYS)

@@ -122,6 +122,18 @@ def write_config_files(stage: Stage, chalice_folder: Path) -> None:
         path.write_text(text)
 
 
+def config_differences(stage: Stage, chalice_folder: Path) -> list[str]:
+    """Relative paths of the files that ``write_config_files`` would change or make."""
+    config_path = chalice_folder / "config.json"
+    existing = json.loads(config_path.read_text()) if config_path.exists() else None
+    return [
+        relative_path
+        for relative_path, text in config_files(stage, existing).items()
+        if not (chalice_folder / relative_path).exists()
+        or (chalice_folder / relative_path).read_text() != text
+    ]
+
+
 def _as_text(document: dict[str, Any]) -> str:
     return json.dumps(document, indent=2) + "\n"
 

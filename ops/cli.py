@@ -9,6 +9,7 @@ from ops.commands.audit import audit
 from ops.commands.backup_set import backup_set
 from ops.commands.dead_letters import dead_letters
 from ops.commands.demo import demo
+from ops.commands.deploy import deploy, destroy, doctor
 from ops.commands.local import local
 from ops.commands.machine import machine
 from ops.commands.prices import prices
@@ -21,5 +22,19 @@ def commands() -> None:
     """What the owner of a panicroom does: its machines, its mail, its catalogue, and the local stack."""
 
 
-for command in (local, machine, backup_set, report, prices, audit, alerts, reconcile, dead_letters, demo):
+for command in (
+    deploy,
+    doctor,
+    destroy,
+    local,
+    machine,
+    backup_set,
+    report,
+    prices,
+    audit,
+    alerts,
+    reconcile,
+    dead_letters,
+    demo,
+):
     commands.add_command(command)

@@ -51,6 +51,12 @@ def put_lifecycle_rules(s3: S3Client, bucket: str, more: Sequence[LifecycleRuleT
     return True
 
 
+def missing_rules(s3: S3Client, bucket: str) -> list[str]:
+    """Names of the wanted rules that are not there as they should be."""
+    existing = _by_id(_existing_rules(s3, bucket))
+    return [name for name, rule in _by_id(wanted_rules()).items() if existing.get(name) != rule]
+
+
 def _transition_rule(policy: StoragePolicy) -> LifecycleRuleTypeDef:
     transition: TransitionTypeDef = {
         "Days": policy.archive_after_days,

@@ -40,7 +40,11 @@ class Stage:
     report_weekday: str = "monday"
     report_hour: int = 7
     monthly_budget: str = ""
-    """USD a month as text such as ``5``; empty for none."""
+    """USD before tax as decimal text, ``"12.50"``; empty for none."""
+    lock_days: int = 0
+    """For so many days S3 itself lets nobody delete a version (Object Lock); 0 for no lock."""
+    lock_mode: str = "GOVERNANCE"
+    """``GOVERNANCE``: who has a special right may end the lock; ``COMPLIANCE``: nobody may, the root included."""
     on_stand_in: bool = False
     """Deployed to the local stand-in, which lacks some conditions that AWS knows."""
 
@@ -66,8 +70,15 @@ class Stage:
 
     @property
     def resources_stack(self) -> str:
-        """The CloudFormation stack of what is kept: bucket, queues, table, mail identities."""
+        """The CloudFormation stack of what is kept: bucket, queues, table, alarms."""
         return f"{self.prefix}-resources"
+
+    @property
+    def alarms_topic(self) -> str:
+        return f"{self.prefix}-alarms"
+
+    def log_group(self, short_name: str) -> str:
+        return f"/aws/lambda/{self.function(short_name)}"
 
     def function(self, short_name: str) -> str:
         """The deployed name of a Lambda function, as ``chalice deploy`` gives it."""

@@ -1,0 +1,107 @@
+"""Who is about to deploy, and whether they may: looked at before anything is made."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+from ops.aws import Aws
+from ops.deployer_policy import deployer_policy
+from ops.errors import OpsError
+from ops.stages import Stage
+
+ACTIONS_A_QUESTION = 50
+"""IAM's simulator takes more; its answer grows with them."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Caller:
+    account: str
+    arn: str
+
+    @property
+    def is_root(self) -> bool:
+        return self.arn.endswith(":root")
+
+
+def caller(aws: Aws) -> Caller:
+    """Whose credentials these are. Raises ``OpsError`` with what to do where there are none that work."""
+    try:
+        answer = aws.client("sts").get_caller_identity()
+    except NoCredentialsError as error:
+        raise OpsError(
+            "No AWS credentials were found. The browser's cloud shell brings its own; elsewhere sign in with"
+            " `aws sso login` first."
+        ) from error
+    except (ClientError, BotoCoreError) as error:
+        raise OpsError(f"AWS does not take these credentials: {error} Sign in again.") from error
+    return Caller(answer["Account"], answer["Arn"])
+
+
+def missing_rights(aws: Aws, stage: Stage, who: Caller) -> list[str]:
+    """Actions of the deployer's policy that IAM says it would refuse; empty also where IAM does not say.
+
+    The root may do everything, and IAM simulates nothing for it. Whoever may not ask the simulator is told by
+    the first call that is refused.
+    """
+    if who.is_root:
+        return []
+    iam, refused = aws.client("iam"), list[str]()
+    for statement in deployer_policy(stage)["Statement"]:
+        if statement["Sid"] == "SeeOwnRights":
+            continue
+        arguments = {"ResourceArns": [arn for arn in _listed(statement["Resource"]) if arn != "*"]}
+        for actions in _in_parts(statement["Action"]):
+            try:
+                answer = iam.simulate_principal_policy(
+                    PolicySourceArn=policy_source(who.arn),
+                    ActionNames=actions,
+                    ContextEntries=_context(statement),
+                    **{name: value for name, value in arguments.items() if value},
+                )
+            except ClientError:
+                return []
+            refused += [
+                result["EvalActionName"]
+                for result in answer["EvaluationResults"]
+                if result["EvalDecision"] != "allowed"
+            ]
+    return list(dict.fromkeys(refused))
+
+
+def policy_source(arn: str) -> str:
+    """The user or role behind an identity: STS names a session, and IAM's simulator wants its role.
+
+    A role with a path loses it in the session's name, as those of IAM Identity Center do, which is put back.
+    """
+    parts = arn.split(":", 5)
+    if parts[2] != "sts" or not parts[5].startswith("assumed-role/"):
+        return arn
+    role = parts[5].split("/")[1]
+    path = "aws-reserved/sso.amazonaws.com/" if role.startswith("AWSReservedSSO_") else ""
+    return f"arn:aws:iam::{parts[4]}:role/{path}{role}"
+
+
+def _context(statement: dict[str, Any]) -> list[dict[str, Any]]:
+    """The values that the statement's own condition asks for: what is simulated is the call as it will be made."""
+    return [
+        {
+            "ContextKeyName": key,
+            "ContextKeyValues": [value.replace("*", "x") for value in _listed(values)],
+            "ContextKeyType": "string",
+        }
+        for tests in statement.get("Condition", {}).values()
+        for key, values in tests.items()
+    ]
+
+
+def _in_parts(actions: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(actions), ACTIONS_A_QUESTION):
+        yield actions[start : start + ACTIONS_A_QUESTION]
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value

@@ -1,0 +1,119 @@
+"""``python -m ops destroy``: the service goes, the backups stay, and what they cost is said."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from ops.aws import Aws
+from ops.chalice_config import write_config_files
+from ops.chalice_record import found_record, write_record
+from ops.cloudformation import delete_stack
+from ops.compare_service import log_retention
+from ops.deploy import chalice, remove_surplus_mappings
+from ops.errors import OpsError
+from ops.mail_identities import remove_identities
+from ops.resources import kept_resources
+from ops.stages import Stage
+from ops.steps import Steps
+
+VERSIONS_A_REQUEST = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Kept:
+    """What outlives the service."""
+
+    bucket: str | None
+    table: str | None
+    bytes_by_class: dict[str, int]
+    """Every version, whether it is the current one or not: all of it is billed."""
+
+
+def destroy(aws: Aws, stage: Stage, project: Path, steps: Steps, *, poll_seconds: float = 5) -> None:
+    """Removes functions, API, schedules, queues, alarms, logs; may be repeated. Raises ``OpsError``."""
+    with steps.step("Functions, schedules, queue mapping and API"):
+        remove_surplus_mappings(aws, stage)
+        record = found_record(aws, stage)
+        write_record(record, stage, project)
+        if record["resources"]:
+            write_config_files(stage, project / ".chalice")
+            chalice(aws, stage, project, "delete")
+    with steps.step("Logs"):
+        for group in log_retention(aws, stage):
+            aws.client("logs").delete_log_group(logGroupName=group)
+    with steps.step("Queues, alarms, mail identities"):
+        with contextlib.suppress(aws.client("s3").exceptions.NoSuchBucket):
+            _end_notifications(aws, stage)
+        delete_stack(aws.client("cloudformation"), stage.resources_stack, poll_seconds=poll_seconds)
+        remove_identities(aws.client("sesv2"), stage)
+    (project / ".chalice" / "deployed" / f"{stage.name}.json").unlink(missing_ok=True)
+
+
+def what_stays(aws: Aws, stage: Stage) -> Kept:
+    """Bucket and table as they are now, with every version's bytes by storage class."""
+    found = kept_resources(aws, stage)
+    sizes: dict[str, int] = {}
+    if "Bucket" in found:
+        pages = aws.client("s3").get_paginator("list_object_versions").paginate(Bucket=stage.bucket)
+        for page in pages:
+            for version in page.get("Versions", []):
+                name = version.get("StorageClass", "STANDARD")
+                sizes[name] = sizes.get(name, 0) + version["Size"]
+    return Kept(found.get("Bucket"), found.get("Table"), sizes)
+
+
+def remove_data(aws: Aws, stage: Stage, steps: Steps) -> None:
+    """Deletes every version, the bucket and the table, for good. Raises ``OpsError`` where a lock forbids it."""
+    s3 = aws.client("s3")
+    found = kept_resources(aws, stage)
+    if "Bucket" in found:
+        with steps.step(f"Every version in {stage.bucket}") as say:
+            say("nothing brings them back")
+            _empty(s3, stage.bucket)
+            s3.delete_bucket(Bucket=stage.bucket)
+    if "Table" in found:
+        with steps.step(f"The table {stage.table}"):
+            aws.client("dynamodb").delete_table(TableName=stage.table)
+
+
+def _end_notifications(aws: Aws, stage: Stage) -> None:
+    """Events have nowhere to go from now on, and S3 would refuse any later change that names a queue that is gone."""
+    s3 = aws.client("s3")
+    queue = stage.arn("sqs", stage.queue)
+    try:
+        configuration = s3.get_bucket_notification_configuration(Bucket=stage.bucket)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NoSuchBucket":
+            return
+        raise
+    others = [one for one in configuration.get("QueueConfigurations", []) if one["QueueArn"] != queue]
+    kept = {name: value for name, value in configuration.items() if name != "ResponseMetadata"}
+    s3.put_bucket_notification_configuration(
+        Bucket=stage.bucket, NotificationConfiguration={**kept, "QueueConfigurations": others}
+    )
+
+
+def _empty(s3: Any, bucket: str) -> None:
+    pages = s3.get_paginator("list_object_versions").paginate(
+        Bucket=bucket, PaginationConfig={"PageSize": VERSIONS_A_REQUEST}
+    )
+    for page in pages:
+        objects = [
+            {"Key": version["Key"], "VersionId": version["VersionId"]}
+            for version in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        ]
+        if not objects:
+            continue
+        refused = s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True}).get(
+            "Errors", []
+        )
+        if refused:
+            raise OpsError(
+                f"{refused[0]['Key']} could not be deleted ({refused[0]['Code']}): if the bucket has Object Lock,"
+                " it can be emptied when the last lock has run out; type the command again then."
+            )

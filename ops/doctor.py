@@ -1,0 +1,264 @@
+"""``python -m ops doctor``: everything on the cloud side that a backup depends on, looked at one by one.
+
+It changes nothing. A check that could not be made is a complaint as well: what is not known is not well.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ops.admin_client import AdminClient
+from ops.aws import Aws
+from ops.compare_service import finish_differences, function_differences, wanted_service
+from ops.errors import OpsError
+from ops.lambda_function import LambdaFunction
+from ops.lifecycle import missing_rules
+from ops.mail_identities import unverified_addresses
+from ops.resources import changed_resources, object_lock
+from ops.stages import Stage
+
+SCHEDULES = {"weekly_report": timedelta(hours=1), "weekly_reconcile": timedelta(days=7)}
+"""How often each scheduled function runs."""
+
+YOUNG = timedelta(minutes=15)
+"""Longer than an event is under way, tries included."""
+
+OBJECTS_COMPARED = 5000
+"""Keys a machine that are held against the catalogue; ``ops reconcile`` compares them all."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """``wrong`` says what is wrong and what to do, a line each; empty if all is well."""
+
+    title: str
+    wrong: list[str]
+
+    @property
+    def ok(self) -> bool:
+        return not self.wrong
+
+
+@dataclasses.dataclass(frozen=True)
+class Patient:
+    """The stage that is looked at."""
+
+    aws: Aws
+    stage: Stage
+    project: Path
+    now: datetime
+
+
+def examine(aws: Aws, stage: Stage, project: Path, now: datetime | None = None) -> Iterator[Check]:
+    """Every check, in the order of what stands on what."""
+    patient = Patient(aws, stage, project, now or datetime.now(timezone.utc))
+    for title, look in CHECKS.items():
+        try:
+            yield Check(title, look(patient))
+        except (ClientError, BotoCoreError, OpsError) as error:
+            yield Check(title, [f"could not be looked at: {error}"])
+
+
+def _resources(patient: Patient) -> list[str]:
+    changes = changed_resources(patient.aws, patient.stage)
+    return [f"{change}: `python -m ops deploy --stage {patient.stage.name}` does it" for change in changes]
+
+
+def _functions(patient: Patient) -> list[str]:
+    wanted = wanted_service(patient.stage, patient.project)
+    differences = function_differences(patient.aws, patient.stage, wanted)
+    return [f"{one}: `python -m ops deploy --stage {patient.stage.name}` mends it" for one in differences]
+
+
+def _left_out(patient: Patient) -> list[str]:
+    differences = finish_differences(patient.aws, patient.stage)
+    return [
+        f"not set: {one}; `python -m ops deploy --stage {patient.stage.name}` does it" for one in differences
+    ]
+
+
+def _bucket(patient: Patient) -> list[str]:
+    s3, bucket = patient.aws.client("s3"), patient.stage.bucket
+    wrong = []
+    if s3.get_bucket_versioning(Bucket=bucket).get("Status") != "Enabled":
+        wrong.append(
+            "keeps no versions, so that what is deleted is gone for good: `aws s3api put-bucket-versioning"
+            f" --bucket {bucket} --versioning-configuration Status=Enabled`"
+        )
+    block = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+    if not all(block.values()):
+        wrong.append("does not block every kind of public access: switch all four on in S3's console")
+    queue = patient.stage.arn("sqs", patient.stage.queue)
+    configuration = s3.get_bucket_notification_configuration(Bucket=bucket)
+    told = {
+        event
+        for one in configuration.get("QueueConfigurations", [])
+        if one["QueueArn"] == queue and "Filter" not in one
+        for event in one["Events"]
+    }
+    if not {"s3:ObjectCreated:*", "s3:ObjectRemoved:*"} <= told:
+        wrong.append(
+            f"does not send its events to {patient.stage.queue}: set them again in S3's console, or remove"
+            " the bucket's notifications there and deploy"
+        )
+    wrong += [
+        f"lacks the lifecycle rule {rule}: `python -m ops deploy --stage {patient.stage.name}` sets it"
+        for rule in missing_rules(s3, bucket)
+    ]
+    if not patient.stage.on_stand_in and not _has_policy(s3, bucket):
+        wrong.append(f"has no bucket policy: `python -m ops deploy --stage {patient.stage.name}` sets it")
+    if patient.stage.lock_days and object_lock(s3, bucket) is None:
+        wrong.append("has no Object Lock, though one was asked for: deploy again")
+    return wrong
+
+
+def _has_policy(s3: Any, bucket: str) -> bool:
+    try:
+        return bool(s3.get_bucket_policy(Bucket=bucket)["Policy"])
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NoSuchBucketPolicy":
+            return False
+        raise
+
+
+def _queues(patient: Patient) -> list[str]:
+    dead = _depth(patient, patient.stage.dead_letter_queue)
+    waiting = _depth(patient, patient.stage.queue)
+    wrong = []
+    if dead:
+        wrong.append(
+            f"{dead} event{'s' if dead > 1 else ''} could not be catalogued:"
+            f" `python -m ops dead-letters list --stage {patient.stage.name}`"
+        )
+    if waiting > OBJECTS_COMPARED:
+        wrong.append(
+            f"{waiting} events wait to be catalogued: the log of {patient.stage.function('catalogue')} says why"
+        )
+    return wrong
+
+
+def _depth(patient: Patient, queue: str) -> int:
+    sqs = patient.aws.client("sqs")
+    url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+    attribute = "ApproximateNumberOfMessages"
+    answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[attribute])
+    return int(answer["Attributes"][attribute])
+
+
+def _alarms(patient: Patient) -> list[str]:
+    pages = (
+        patient.aws.client("cloudwatch")
+        .get_paginator("describe_alarms")
+        .paginate(AlarmNamePrefix=f"{patient.stage.prefix}-")
+    )
+    alarms = [alarm for page in pages for alarm in page["MetricAlarms"]]
+    wrong = [
+        f"{alarm['AlarmName']} is raised: {alarm['AlarmDescription']}"
+        for alarm in alarms
+        if alarm["StateValue"] == "ALARM"
+    ]
+    topic = patient.stage.arn("sns", patient.stage.alarms_topic)
+    listed = patient.aws.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    if not listed:
+        wrong.append(f"nobody is told of an alarm: `python -m ops deploy --stage {patient.stage.name}`")
+    wrong += [
+        f"{one['Endpoint']} has not confirmed yet that it wants to be told of alarms: follow the link in the"
+        " mail from AWS Notifications"
+        for one in listed
+        if one["SubscriptionArn"] in ("PendingConfirmation", "Pending Confirmation")
+    ]
+    return wrong
+
+
+def _mail(patient: Patient) -> list[str]:
+    ses, stage = patient.aws.client("sesv2"), patient.stage
+    account = ses.get_account()
+    # Out of the sandbox SES asks for nobody's consent but the sender's.
+    needed = [stage.sender] if account["ProductionAccessEnabled"] else [stage.sender, *stage.recipients]
+    wrong = [
+        f"{address} is not confirmed: follow the link in the mail from Amazon Web Services (a day old at most;"
+        f" `aws sesv2 delete-email-identity --email-identity {address}` and a deploy send another)"
+        for address in unverified_addresses(ses, list(dict.fromkeys(needed)))
+    ]
+    if not account["SendingEnabled"]:
+        wrong.append("SES has stopped this account's mail: its page in the AWS console says why")
+    return wrong
+
+
+def _schedules(patient: Patient) -> list[str]:
+    cloudwatch, functions = patient.aws.client("cloudwatch"), patient.aws.client("lambda")
+    wrong = []
+    for short_name, every in SCHEDULES.items():
+        name = patient.stage.function(short_name)
+        modified = functions.get_function_configuration(FunctionName=name)["LastModified"]
+        changed = datetime.strptime(modified, "%Y-%m-%dT%H:%M:%S.%f%z")
+        since = patient.now - 2 * every
+        if changed > since:
+            continue  # it may not have had its turn yet
+        answer = cloudwatch.get_metric_statistics(
+            Namespace="AWS/Lambda",
+            MetricName="Invocations",
+            Dimensions=[{"Name": "FunctionName", "Value": name}],
+            StartTime=since,
+            EndTime=patient.now,
+            Period=3600,
+            Statistics=["Sum"],
+        )
+        if not sum(point["Sum"] for point in answer["Datapoints"]):
+            wrong.append(
+                f"{name} has not run since {since:%Y-%m-%d %H:%M} UTC: its rule in EventBridge's console, or"
+                f" its log, says why; `python -m ops deploy --stage {patient.stage.name}` mends the rule"
+            )
+    return wrong
+
+
+def _drift(patient: Patient) -> list[str]:
+    """The newest keys of each machine, as the bucket has them and as the catalogue does."""
+    client = admin(patient.aws, patient.stage)
+    s3, wrong = patient.aws.client("s3"), []
+    for machine in client.call("machine_list")["machines"]:
+        name = machine["machine"]
+        pages = s3.get_paginator("list_objects_v2").paginate(
+            Bucket=patient.stage.bucket,
+            Prefix=f"{name}/",
+            PaginationConfig={"MaxItems": OBJECTS_COMPARED},
+        )
+        stored = {
+            one["Key"]: one["Size"]
+            for page in pages
+            for one in page.get("Contents", [])
+            if patient.now - one["LastModified"] > YOUNG
+        }
+        known = {one["key"]: one["size"] for one in client.catalogue_objects(name)}
+        differing = [key for key, size in stored.items() if known.get(key) != size]
+        if differing:
+            wrong.append(
+                f"{len(differing)} of {len(stored)} objects of {name} are not catalogued as they are stored:"
+                f" `python -m ops reconcile --machine {name} --stage {patient.stage.name}` mends it"
+            )
+    return wrong
+
+
+def admin(aws: Aws, stage: Stage) -> AdminClient:
+    """The owner's commands on a stage that is named by its settings."""
+    return AdminClient(LambdaFunction(aws, stage.function("admin")))
+
+
+CHECKS: dict[str, Callable[[Patient], list[str]]] = {
+    "Resources": _resources,
+    "Functions, roles, schedules, queue mapping and API": _functions,
+    "What Chalice leaves out": _left_out,
+    "The bucket": _bucket,
+    "Events": _queues,
+    "Alarms": _alarms,
+    "Mail": _mail,
+    "Schedules": _schedules,
+    "Catalogue": _drift,
+}
+"""What is looked at, by what it is called."""

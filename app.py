@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Callable
 from typing import Any
 
 from chalice import Chalice
 from chalice.app import AuthRequest, AuthResponse, CloudWatchEvent, Response, SQSEvent
 
-from chalicelib import queue_batches, web, wire, wiring
+from chalicelib import metrics, queue_batches, web, wire, wiring
 from chalicelib.domain.machines import Job, Machine
 from chalicelib.domain.refusals import Refusal
 from chalicelib.journeys import administer as owner
@@ -33,6 +34,18 @@ from chalicelib.journeys.upload_in_parts import upload_in_parts
 
 app = Chalice(app_name="panicroom")
 answering = web.answering(app)
+
+
+@app.middleware("all")
+def observing(event: Any, respond: Callable[[Any], Any]) -> Any:
+    """Each line of the log names its request; what fails outside a view is counted, and fails as before."""
+    context = getattr(event, "lambda_context", None) or getattr(event, "context", None)
+    web.logger.append_keys(request=getattr(context, "aws_request_id", None))
+    try:
+        return respond(event)
+    except Exception:
+        metrics.tell(wiring.settings().stage, Errors=1)
+        raise
 
 
 # ---------------------------------------------------------------- who calls
@@ -113,6 +126,7 @@ def uploads(job: str) -> Response:
         request.files,
         now,
     )
+    metrics.tell(wiring.settings().stage, Uploads=sum(file.url is not None for file in answer.files))
     return web.answer(answer)
 
 
@@ -178,14 +192,19 @@ def discards(job: str) -> Response:
 )
 def catalogue(event: SQSEvent) -> dict[str, Any]:
     """S3's events, by way of the queue. Answers with the messages to bring back."""
-    return queue_batches.handle(event.to_dict(), wiring.catalogue_desk(web.now()))
+    return queue_batches.handle(event.to_dict(), wiring.catalogue_desk(web.now()), wiring.settings().stage)
 
 
 @app.schedule("cron(0 * * * ? *)")
 def weekly_report(_: CloudWatchEvent) -> None:
     """Each hour, as EventBridge knows no time zones; the journey knows whether a mail is due."""
-    desk = wiring.report_desk(web.now())
-    message_id = send_if_due(desk)
+    desk, stage = wiring.report_desk(web.now()), wiring.settings().stage
+    try:
+        message_id = send_if_due(desk)
+    except Exception:
+        metrics.tell(stage, WeeklyMailMissed=1)
+        raise
+    metrics.tell(stage, WeeklyMailMissed=0, Findings=len(desk.findings.findings()))
     over_budget = watch_budget(desk)
     web.logger.info("weekly report", sent=message_id is not None, over_budget=over_budget)
 

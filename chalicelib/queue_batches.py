@@ -8,13 +8,14 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.data_classes import SQSEvent
 
-from chalicelib.domain.events import KeyChange, key_changes
+from chalicelib import metrics
+from chalicelib.domain.events import KeyChange, key_changes, lag_seconds
 from chalicelib.journeys.catalogue_changes import CatalogueDesk, catalogue_changes
 
 logger = Logger()
 
 
-def handle(event: dict[str, Any], desk: CatalogueDesk) -> dict[str, Any]:
+def handle(event: dict[str, Any], desk: CatalogueDesk, stage: str) -> dict[str, Any]:
     """The answer Lambda expects of a queue's function: the ids of the messages to bring back.
 
     One bad message holds back none of its neighbours; after some tries it goes to the dead-letter queue.
@@ -22,17 +23,21 @@ def handle(event: dict[str, Any], desk: CatalogueDesk) -> dict[str, Any]:
     changes: list[KeyChange] = []
     messages_of: dict[KeyChange, set[str]] = {}
     failed: dict[str, str] = {}
+    lag = 0.0
     for record in SQSEvent(event).records:
         try:
-            told = key_changes(json.loads(record.body))
+            body = json.loads(record.body)
+            told = key_changes(body)
         except ValueError as malformed:
             failed[record.message_id] = str(malformed)
             continue
         for change in told:
             messages_of.setdefault(change, set()).add(record.message_id)
         changes += told
+        lag = max(lag, lag_seconds(body, desk.now))
     for change, error in catalogue_changes(desk, changes):
         for message_id in messages_of[change]:
             failed[message_id] = f"{type(error).__name__}: {error}"
+    metrics.tell(stage, Events=len(changes), CatalogueLag=lag)
     logger.info("catalogued", changes=len(changes), failed=list(failed.values())[:10])
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import time
 from collections.abc import Callable
 from datetime import datetime, timezone
@@ -13,7 +14,7 @@ from aws_lambda_powertools import Logger
 from chalice import Chalice
 from chalice.app import Request, Response
 
-from chalicelib import wire
+from chalicelib import metrics, wire
 from chalicelib.domain.refusals import Refusal
 from chalicelib.wire import ErrorCode
 
@@ -96,6 +97,7 @@ def answering(app: Chalice) -> Callable[[View], View]:
             except Exception:
                 refused = ErrorCode.INTERNAL
                 logger.exception("request failed")
+                metrics.tell(os.environ.get("PANICROOM_STAGE", "unknown"), Errors=1)
                 again = Refusal(
                     ErrorCode.INTERNAL, "Something failed in the service; its log says what. Try again."
                 )

@@ -44,12 +44,12 @@ def caller(aws: Aws) -> Caller:
 def missing_rights(aws: Aws, stage: Stage, who: Caller) -> list[str]:
     """Actions of the deployer's policy that IAM says it would refuse; empty also where IAM does not say.
 
-    The root may do everything, and IAM simulates nothing for it. Whoever may not ask the simulator is told by
-    the first call that is refused.
+    The root may do everything, and IAM simulates nothing for it.
     """
     if who.is_root:
         return []
     iam, refused = aws.client("iam"), list[str]()
+    source = policy_source(iam, who.arn)
     for statement in deployer_policy(stage)["Statement"]:
         if statement["Sid"] == "SeeOwnRights":
             continue
@@ -57,12 +57,14 @@ def missing_rights(aws: Aws, stage: Stage, who: Caller) -> list[str]:
         for actions in _in_parts(statement["Action"]):
             try:
                 answer = iam.simulate_principal_policy(
-                    PolicySourceArn=policy_source(who.arn),
+                    PolicySourceArn=source,
                     ActionNames=actions,
                     ContextEntries=_context(statement),
                     **{name: value for name, value in arguments.items() if value},
                 )
-            except ClientError:
+            except ClientError as error:
+                if error.response["Error"]["Code"].startswith("AccessDenied"):
+                    return ["iam:SimulatePrincipalPolicy"]
                 return []
             refused += [
                 result["EvalActionName"]
@@ -72,17 +74,17 @@ def missing_rights(aws: Aws, stage: Stage, who: Caller) -> list[str]:
     return list(dict.fromkeys(refused))
 
 
-def policy_source(arn: str) -> str:
-    """The user or role behind an identity: STS names a session, and IAM's simulator wants its role.
-
-    A role with a path loses it in the session's name, as those of IAM Identity Center do, which is put back.
-    """
+def policy_source(iam: Any, arn: str) -> str:
+    """The user or role behind an identity: STS names a session, and IAM's simulator wants its role."""
     parts = arn.split(":", 5)
     if parts[2] != "sts" or not parts[5].startswith("assumed-role/"):
         return arn
     role = parts[5].split("/")[1]
-    path = "aws-reserved/sso.amazonaws.com/" if role.startswith("AWSReservedSSO_") else ""
-    return f"arn:aws:iam::{parts[4]}:role/{path}{role}"
+    try:
+        # A session's name has lost the path of its role, as those of IAM Identity Center have one.
+        return str(iam.get_role(RoleName=role)["Role"]["Arn"])
+    except ClientError:
+        return f"arn:aws:iam::{parts[4]}:role/{role}"
 
 
 def _context(statement: dict[str, Any]) -> list[dict[str, Any]]:

@@ -26,6 +26,9 @@ REQUEST_BURST = 200
 """Throttling of the whole API: a thousand machines ask far less, and a thief with a token no more."""
 
 
+LONGEST_ANSWER = 600
+
+
 @dataclass(frozen=True)
 class AppPackage:
     """``template`` is the SAM template; its functions' code is the file ``zip_path``."""
@@ -84,9 +87,16 @@ def run_chalice(arguments: list[str], project: Path, environment: Mapping[str, s
         check=False,
     )
     if run.returncode != 0:
-        last_words = (run.stdout.strip().splitlines() or ["it said nothing"])[-1]
-        raise OpsError(f"`chalice {arguments[0]}` failed: {last_words}")
+        raise OpsError(f"`chalice {arguments[0]}` failed: {_last_words(run.stdout)}")
     return run.stdout
+
+
+def _last_words(said: str) -> str:
+    """What AWS answered, which Chalice breaks into short lines and follows with advice; else the last line."""
+    _, told, answer = said.partition("received the following error:")
+    if told:
+        return " ".join(answer.split())[:LONGEST_ANSWER]
+    return (said.strip().splitlines() or ["it said nothing"])[-1]
 
 
 def template_additions(stage: Stage) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -50,10 +51,19 @@ class Aws:
         return environment
 
     def _session(self) -> boto3.Session:
-        if self.endpoint is None or self.own_keys:
-            return boto3.Session()
-        session = botocore.session.Session(session_vars=_NOTHING_OF_A_PERSON)
-        return boto3.Session(botocore_session=session, **STAND_IN_KEYS)
+        settings = tuple(
+            sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_"))
+        )
+        return _session(self.endpoint is not None and not self.own_keys, settings)
+
+
+@functools.lru_cache(maxsize=8)
+def _session(of_stand_in: bool, _settings: tuple[tuple[str, str], ...]) -> boto3.Session:
+    """Kept as long as the environment stays: a new one reads the descriptions of all services anew."""
+    if not of_stand_in:
+        return boto3.Session()
+    session = botocore.session.Session(session_vars=_NOTHING_OF_A_PERSON)
+    return boto3.Session(botocore_session=session, **STAND_IN_KEYS)
 
 
 def environment_for_stand_in(region: str, endpoint: str | None = None) -> dict[str, str]:

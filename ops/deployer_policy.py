@@ -24,7 +24,11 @@ def _statements(stage: Stage) -> list[Statement]:
     bucket, iam = f"arn:aws:s3:::{stage.bucket}", f"arn:aws:iam::{stage.account}"
     functions = [arn("lambda", f"function:{prefix}"), arn("lambda", f"function:{prefix}-*")]
     return [
-        _allow("SeeOwnRights", ["iam:SimulatePrincipalPolicy"], [f"{iam}:user/*", f"{iam}:role/*"]),
+        _allow(
+            "SeeOwnRights",
+            ["iam:SimulatePrincipalPolicy"],
+            _narrow(stage, [f"{iam}:user/*", f"{iam}:role/*"]),
+        ),
         _allow(
             "Stack",
             [
@@ -41,21 +45,13 @@ def _statements(stage: Stage) -> list[Statement]:
             ],
             arn("cloudformation", f"stack/{stage.resources_stack}/*"),
         ),
+        # Get* of a bucket, not of its objects, reads settings only; CloudFormation looks at all of them.
         _allow(
             "Bucket",
             [
                 "s3:CreateBucket",
                 "s3:DeleteBucketPolicy",
-                "s3:GetBucketLogging",
-                "s3:GetBucketNotification",
-                "s3:GetBucketObjectLockConfiguration",
-                "s3:GetBucketOwnershipControls",
-                "s3:GetBucketPolicy",
-                "s3:GetBucketPublicAccessBlock",
-                "s3:GetBucketTagging",
-                "s3:GetBucketVersioning",
-                "s3:GetEncryptionConfiguration",
-                "s3:GetLifecycleConfiguration",
+                "s3:Get*",
                 "s3:ListBucket",
                 "s3:ListBucketVersions",
                 "s3:PutBucketNotification",
@@ -75,9 +71,8 @@ def _statements(stage: Stage) -> list[Statement]:
             "Table",
             [
                 "dynamodb:CreateTable",
-                "dynamodb:DescribeContinuousBackups",
-                "dynamodb:DescribeTable",
-                "dynamodb:DescribeTimeToLive",
+                "dynamodb:Describe*",
+                "dynamodb:GetResourcePolicy",
                 "dynamodb:ListTagsOfResource",
                 "dynamodb:TagResource",
                 "dynamodb:UntagResource",
@@ -110,6 +105,7 @@ def _statements(stage: Stage) -> list[Statement]:
                 "sns:GetTopicAttributes",
                 "sns:ListSubscriptionsByTopic",
                 "sns:ListTagsForResource",
+                "sns:SetSubscriptionAttributes",
                 "sns:SetTopicAttributes",
                 "sns:Subscribe",
                 "sns:TagResource",
@@ -122,7 +118,6 @@ def _statements(stage: Stage) -> list[Statement]:
             "Alarms",
             [
                 "cloudwatch:DeleteAlarms",
-                "cloudwatch:DescribeAlarms",
                 "cloudwatch:ListTagsForResource",
                 "cloudwatch:PutMetricAlarm",
                 "cloudwatch:TagResource",
@@ -130,13 +125,13 @@ def _statements(stage: Stage) -> list[Statement]:
             ],
             arn("cloudwatch", f"alarm:{prefix}-*"),
         ),
-        _allow("ReadMetrics", ["cloudwatch:GetMetricStatistics"], "*"),
         _allow(
             "Functions",
             [
                 "lambda:AddPermission",
                 "lambda:CreateFunction",
                 "lambda:DeleteFunction",
+                "lambda:DeleteFunctionConcurrency",
                 "lambda:GetFunction",
                 "lambda:GetFunctionConfiguration",
                 "lambda:GetPolicy",
@@ -147,11 +142,24 @@ def _statements(stage: Stage) -> list[Statement]:
                 "lambda:UntagResource",
                 "lambda:UpdateFunctionCode",
                 "lambda:UpdateFunctionConfiguration",
+                # What the stand-in asks for where Chalice takes a limit away.
+                *(["lambda:PutFunctionConcurrency"] if stage.on_stand_in else []),
             ],
             _narrow(stage, functions),
         ),
-        # Neither knows a narrower resource.
-        _allow("ListFunctions", ["lambda:ListEventSourceMappings", "lambda:ListFunctions"], "*"),
+        # None of these knows a narrower resource.
+        _allow(
+            "ListAndRead",
+            [
+                "cloudwatch:DescribeAlarms",
+                "cloudwatch:GetMetricStatistics",
+                "lambda:ListEventSourceMappings",
+                "lambda:ListFunctions",
+                "logs:DescribeLogGroups",
+                "ses:GetAccount",
+            ],
+            "*",
+        ),
         {
             **_allow(
                 "QueueMapping",
@@ -163,7 +171,7 @@ def _statements(stage: Stage) -> list[Statement]:
                 ],
                 "*",
             ),
-            **({} if stage.on_stand_in else {"Condition": {"ArnLike": {"lambda:FunctionArn": functions}}}),
+            **_condition(stage, {"ArnLike": {"lambda:FunctionArn": functions}}),
         },
         _allow(
             "Roles",
@@ -181,7 +189,7 @@ def _statements(stage: Stage) -> list[Statement]:
         ),
         {
             **_allow("HandRolesToLambda", ["iam:PassRole"], f"{iam}:role/{prefix}-*"),
-            "Condition": {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}},
+            **_condition(stage, {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}),
         },
         _allow(
             "Schedules",
@@ -210,16 +218,11 @@ def _statements(stage: Stage) -> list[Statement]:
                 f"arn:aws:apigateway:{stage.region}::/restapis/*",
             ],
         ),
-        _allow("ListLogs", ["logs:DescribeLogGroups"], arn("logs", "log-group:*")),
         _allow(
             "Logs",
             ["logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:PutRetentionPolicy"],
-            [
-                arn("logs", f"log-group:/aws/lambda/{prefix}"),
-                arn("logs", f"log-group:/aws/lambda/{prefix}*:*"),
-            ],
+            arn("logs", f"log-group:/aws/lambda/{prefix}*"),
         ),
-        _allow("MailSandbox", ["ses:GetAccount"], "*"),
         _allow(
             "MailIdentities",
             [
@@ -243,6 +246,11 @@ def _statements(stage: Stage) -> list[Statement]:
 def _narrow(stage: Stage, arns: list[str]) -> list[str]:
     """The stand-in knows these actions on every resource or on none."""
     return ["*"] if stage.on_stand_in else arns
+
+
+def _condition(stage: Stage, condition: dict[str, Any]) -> dict[str, Any]:
+    """The stand-in does not tell what these conditions ask for."""
+    return {} if stage.on_stand_in else {"Condition": condition}
 
 
 def _allow(name: str, actions: list[str], resource: str | list[str]) -> Statement:

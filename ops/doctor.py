@@ -252,7 +252,7 @@ def admin(aws: Aws, stage: Stage) -> AdminClient:
 
 CHECKS: dict[str, Callable[[Patient], list[str]]] = {
     "Resources": _resources,
-    "Functions, roles, schedules, queue mapping and API": _functions,
+    "Functions": _functions,
     "What Chalice leaves out": _left_out,
     "The bucket": _bucket,
     "Events": _queues,

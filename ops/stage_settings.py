@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from zoneinfo import available_timezones
 
+from botocore.exceptions import ClientError
+
 from ops.aws import Aws
 from ops.cloudformation import described_stack
 from ops.errors import OpsError
@@ -59,7 +61,12 @@ def stage_from_parameters(
 
 def chosen_before(aws: Aws, stage_name: str, account: str) -> Stage | None:
     """The stage as it was deployed last, or begun; None if its stack does not exist in this region."""
-    stack = described_stack(aws.client("cloudformation"), f"{APP_NAME}-{stage_name}-resources")
+    try:
+        stack = described_stack(aws.client("cloudformation"), f"{APP_NAME}-{stage_name}-resources")
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("AccessDenied", "AccessDeniedException"):
+            return None  # the rights are looked at next, all of them at once
+        raise
     if stack is None or not stack.get("Parameters"):
         return None
     parameters = {one["ParameterKey"]: one["ParameterValue"] for one in stack["Parameters"]}

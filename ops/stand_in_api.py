@@ -23,7 +23,8 @@ from ops.stand_in import HOST
 
 Document = dict[str, Any]
 
-NOT_HANDED_ON = {"host", "content-length", "connection", "transfer-encoding", "accept-encoding"}
+# The host stays the one that was called: it is part of what was signed.
+NOT_HANDED_ON = {"content-length", "connection", "transfer-encoding", "accept-encoding"}
 
 
 @contextmanager

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -35,6 +37,16 @@ def key_changes(body: object) -> list[KeyChange]:
     if not isinstance(records, list):
         raise MalformedEvent("the message has no Records")
     return [_key_change(record) for record in records]
+
+
+def lag_seconds(body: object, now: datetime) -> float:
+    """How long ago S3 saw the oldest of the message's events; 0 where they carry no time that can be read."""
+    times = []
+    for record in body.get("Records", []) if isinstance(body, Mapping) else []:
+        with contextlib.suppress(KeyError, TypeError, ValueError):
+            times.append(datetime.fromisoformat(str(record["eventTime"]).replace("Z", "+00:00")))
+    known = [time for time in times if time.tzinfo is not None]
+    return max(0.0, (now - min(known)).total_seconds()) if known else 0.0
 
 
 def _key_change(record: Any) -> KeyChange:

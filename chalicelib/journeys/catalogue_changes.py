@@ -19,7 +19,14 @@ from chalicelib.domain.anomalies import find_anomalies
 from chalicelib.domain.events import KeyChange
 from chalicelib.domain.findings import Concern, Finding, codes_about
 from chalicelib.domain.machines import Job
-from chalicelib.domain.names import SetId, is_manifest, parse_file_name, split_key, volume_file
+from chalicelib.domain.names import (
+    SERVICE_PREFIX,
+    SetId,
+    is_manifest,
+    parse_file_name,
+    split_key,
+    volume_file,
+)
 from chalicelib.domain.notices import LATE_UPLOAD, Notice
 from chalicelib.domain.placement import Custody, WatchedJob, judge_object, judge_stray
 from chalicelib.domain.sets import (
@@ -80,7 +87,9 @@ def catalogue_changes(desk: CatalogueDesk, changes: Iterable[KeyChange]) -> list
 
 
 def _by_place(desk: CatalogueDesk, changes: Iterable[KeyChange]) -> Mapping[Place, list[KeyChange]]:
-    changes = list(changes)
+    changes = [
+        one for one in changes if not (one.bucket == desk.bucket and one.key.startswith(SERVICE_PREFIX))
+    ]
     shared = {change.key: split_key(change.key) for change in changes if change.bucket == desk.bucket}
     jobs = desk.machines.jobs_named([(parts[0], parts[1]) for parts in shared.values() if parts])
     adopted = {

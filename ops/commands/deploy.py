@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import boto3
 import click
+from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.access import Caller, caller, missing_rights
 from ops.app_package import PROJECT
@@ -59,6 +61,24 @@ class Answers:
     lock_mode: str | None
 
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _in_one_line(command: F) -> F:
+    """What AWS refuses in mid-command is told as AWS tells it, with what to do."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except (ClientError, BotoCoreError) as error:
+            raise OpsError(
+                f"AWS did not do it: {error} Type the command again once that is mended; what is done stays done."
+            ) from error
+
+    return cast("F", run)
+
+
 @click.command()
 @stage_name_option
 @region_option
@@ -83,6 +103,7 @@ class Answers:
 @endpoint_option
 @project_option
 @json_option
+@_in_one_line
 def deploy(
     stage_name: str,
     region: str | None,
@@ -138,6 +159,7 @@ def deploy(
 @endpoint_option
 @project_option
 @json_option
+@_in_one_line
 def doctor(stage_name: str, region: str | None, endpoint: str | None, project: Path, as_json: bool) -> None:
     """Look at everything on the cloud side that a backup depends on; exit code 1 if something is wrong."""
     aws = _aws(region, endpoint, ask=False)
@@ -158,6 +180,7 @@ def doctor(stage_name: str, region: str | None, endpoint: str | None, project: P
 @click.option("--yes", is_flag=True, help="Ask nothing; with --with-data --bucket-name is needed.")
 @endpoint_option
 @project_option
+@_in_one_line
 def destroy(
     stage_name: str,
     region: str | None,

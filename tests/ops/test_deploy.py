@@ -1,0 +1,411 @@
+"""``ops deploy`` and ``destroy`` on the local stand-in, with nothing but the deployer's minimal policy.
+
+One account goes through its whole life here, so the tests build on each other, in the order in which they stand.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import botocore.client
+import httpx
+import pytest
+from click.testing import CliRunner, Result
+
+from ops import deploy
+from ops.app_package import PROJECT, run_chalice
+from ops.aws import Aws
+from ops.chalice_record import api_url, find_rest_api
+from ops.cli import commands
+from ops.compare_service import event_source_mappings
+from ops.deployer_policy import deployer_policy
+from ops.errors import OpsError
+from ops.stages import Stage
+from ops.stand_in import HOST, StandIn, free_port
+from ops.stand_in_api import importing_api_gateway
+from tests.ops.iam_actions import action_of
+
+PROBE = Path(__file__).parent / "probe"
+HOME = Stage(
+    name="home",
+    account="000000000000",
+    region="us-east-1",
+    sender="ada@example.org",
+    recipients=("ada@example.org", "grace@example.org"),
+    time_zone="Europe/Berlin",
+    monthly_budget="5",
+    on_stand_in=True,
+)
+ANSWERS = ("--mail", "ada@example.org,grace@example.org", "--budget", "5", "--time-zone", "Europe/Berlin")
+
+
+@dataclasses.dataclass
+class Account:
+    """An AWS account that MiniStack plays, a deployer with no other right than the policy's, and a clone."""
+
+    aws: Aws
+    """With the account's root keys, to look behind what the deployer did."""
+    project: Path
+    calls: Path
+
+    def types(self, *words: str, answers: str = "") -> Result:
+        where = ("--endpoint", str(self.aws.endpoint), "--region", HOME.region)
+        project = () if "--policy" in words else ("--project", str(self.project))
+        return CliRunner().invoke(
+            commands, [words[0], "--stage", "home", *words[1:], *where, *project], input=answers
+        )
+
+    def asks(self, *words: str) -> Any:
+        result = self.types(*words, "--json")
+        assert result.exit_code == 0, result.output or result.exception
+        return json.loads(result.stdout)
+
+    def client(self, service: str) -> Any:
+        return self.aws.client(service)
+
+    def deployed_functions(self) -> dict[str, str]:
+        """Name -> when it was last changed."""
+        functions = self.client("lambda").list_functions()["Functions"]
+        return {one["FunctionName"]: one["LastModified"] for one in functions}
+
+    def everything(self) -> dict[str, Any]:
+        """What a deploy could change, as far as it has times or contents."""
+        api = find_rest_api(self.aws, HOME)
+        [stack] = self.client("cloudformation").describe_stacks()["Stacks"]
+        return {
+            "functions": self.deployed_functions(),
+            "stack": stack["LastUpdatedTime"],
+            "mappings": [one["UUID"] for one in event_source_mappings(self.aws, HOME, "catalogue")],
+            "deployments": self.client("apigateway").get_deployments(restApiId=api)["items"],
+            "files": {
+                str(path.relative_to(self.project)): path.read_bytes()
+                for path in (self.project / ".chalice").rglob("*.json")
+            },
+        }
+
+    def api(self) -> str:
+        found = find_rest_api(self.aws, HOME)
+        assert found is not None
+        return api_url(self.aws, HOME, found)
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    folder = tmp_path_factory.mktemp("account")
+    project = folder / "clone"
+    project.mkdir()
+    for name in ("app.py", "requirements.txt"):
+        shutil.copy(PROJECT / name, project)
+    shutil.copytree(
+        PROJECT / "chalicelib", project / "chalicelib", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    shutil.copytree(PROJECT / ".chalice", project / ".chalice", ignore=shutil.ignore_patterns("deploy*"))
+    stand_in = StandIn(folder)
+    port = free_port()
+    stand_in.start(port, enforce_iam=True)
+    calls = folder / "calls"
+    calls.touch()
+    patch = pytest.MonkeyPatch()
+    try:
+        aws = Aws(HOME.region, f"http://{HOST}:{port}")
+        for name, value in keys_of_a_deployer(aws).items():
+            patch.setenv(name, value)
+        patch.setenv("PYTHONPATH", str(PROBE))
+        patch.setenv("PROBE_CALLS", str(calls))
+        note_calls_of_this_process(patch, calls)
+        yield Account(aws, project, calls)
+    finally:
+        patch.undo()
+        stand_in.stop()
+
+
+def keys_of_a_deployer(aws: Aws) -> dict[str, str]:
+    iam = aws.client("iam")
+    iam.create_user(UserName="deployer")
+    iam.put_user_policy(UserName="deployer", PolicyName="none", PolicyDocument=policy_of([]))
+    keys = iam.create_access_key(UserName="deployer")["AccessKey"]
+    return {"AWS_ACCESS_KEY_ID": keys["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"]}
+
+
+def policy_of(statements: list[Any]) -> str:
+    # An empty policy is none for the stand-in.
+    nothing = {"Effect": "Allow", "Action": "sts:GetCallerIdentity", "Resource": "*"}
+    return json.dumps({"Version": "2012-10-17", "Statement": statements or [nothing]})
+
+
+def note_calls_of_this_process(patch: pytest.MonkeyPatch, calls: Path) -> None:
+    """Those of the deployer: the root's keys are for looking behind the scene."""
+    real_call = botocore.client.BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def call(self: Any, operation_name: str, api_params: Any) -> Any:
+        if self._request_signer._credentials.access_key != "test":
+            with calls.open("a") as stream:
+                stream.write(f"{self.meta.service_model.service_name}:{operation_name}\n")
+        return real_call(self, operation_name, api_params)
+
+    patch.setattr(botocore.client.BaseClient, "_make_api_call", call)
+
+
+# ---------------------------------------------------------------- before anything is made
+
+
+def test_without_rights_nothing_is_made_and_the_missing_ones_are_named(account: Account) -> None:
+    result = account.types("deploy", *ANSWERS, "--yes")
+    assert "may not do what deploying needs: iam:SimulatePrincipalPolicy." in str(result.exception)
+    may_ask = {"Effect": "Allow", "Action": "iam:SimulatePrincipalPolicy", "Resource": "*"}
+    account.client("iam").put_user_policy(
+        UserName="deployer", PolicyName="none", PolicyDocument=policy_of([may_ask])
+    )
+    result = account.types("deploy", *ANSWERS, "--yes")
+    assert "may not do what deploying needs: cloudformation:CreateChangeSet" in str(result.exception)
+    assert "--policy` prints the policy" in str(result.exception)
+    assert account.client("cloudformation").describe_stacks()["Stacks"] == []
+
+
+def test_the_policy_it_prints_is_the_one_that_it_needs(account: Account) -> None:
+    printed = account.types("deploy", *ANSWERS, "--yes", "--policy")
+    assert json.loads(printed.output) == deployer_policy(HOME)
+    account.client("iam").put_user_policy(
+        UserName="deployer", PolicyName="none", PolicyDocument=printed.output
+    )
+
+
+def test_the_plan_shows_everything_and_makes_nothing(account: Account) -> None:
+    before = {path: path.read_bytes() for path in (account.project / ".chalice").rglob("*.json")}
+    plan = account.asks("deploy", *ANSWERS, "--plan")["changes"]
+    assert len(plan) == len(deploy.STEPS)
+    assert all(plan.values())
+    assert account.client("cloudformation").describe_stacks()["Stacks"] == []
+    assert account.client("s3").list_buckets()["Buckets"] == []
+    assert {path: path.read_bytes() for path in (account.project / ".chalice").rglob("*.json")} == before
+
+
+def test_what_cannot_be_read_is_asked_again(account: Account) -> None:
+    typed = ["ada", "ada@example.org", "a lot", "5", "Berlin", "Europe/Berlin"]
+    result = account.types("deploy", "--policy", answers="\n".join(typed) + "\n")
+    assert "'ada' is no mail address" in result.output
+    assert "'a lot' is no amount of USD" in result.output
+    assert "'Berlin' is no time zone" in result.output
+    assert result.exit_code == 0
+    assert account.client("cloudformation").describe_stacks()["Stacks"] == []
+
+
+# ---------------------------------------------------------------- from nothing, broken off again and again
+
+
+class PulledPlug(BaseException):
+    """As Ctrl-C or a closed laptop does, it is caught by nobody."""
+
+
+def pull_plug_in(monkeypatch: pytest.MonkeyPatch, step: type[Any], when: str) -> None:
+    """Ends the deploy in the middle of a step: before its work is begun, or right after it."""
+    real: Callable[..., None] = step.carry_out
+
+    def carry_out(self: Any, say: Any) -> None:
+        if when == "after":
+            real(self, say)
+        raise PulledPlug
+
+    monkeypatch.setattr(step, "carry_out", carry_out)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("step", [deploy.Resources, deploy.Configuration])
+def test_it_can_be_broken_off_at_the_first_steps(
+    account: Account, monkeypatch: pytest.MonkeyPatch, step: type[Any], when: str
+) -> None:
+    pull_plug_in(monkeypatch, step, when)
+    with pytest.raises(PulledPlug):
+        account.types("deploy", *ANSWERS, "--yes")
+
+
+def test_from_then_on_it_knows_what_was_chosen(account: Account) -> None:
+    plan = account.asks("deploy", "--plan")["changes"]
+    assert [title for title, changes in plan.items() if not changes] == [
+        deploy.Resources.title,
+        deploy.Configuration.title,
+    ]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param("iam:CreateRole", marks=pytest.mark.soak),
+        "lambda:CreateEventSourceMapping",
+        pytest.param("apigateway:ImportRestApi", marks=pytest.mark.soak),
+    ],
+)
+def test_it_can_be_killed_while_chalice_deploys(
+    account: Account, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Chalice records nothing of a first deploy that did not end: the next one finds what there is."""
+    monkeypatch.setenv("PROBE_DIE_AFTER", call)
+    result = account.types("deploy", "--yes")
+    assert isinstance(result.exception, OpsError)
+    assert call in account.calls.read_text(), result.exception
+
+
+@pytest.mark.parametrize(
+    ("step", "when"),
+    [
+        (deploy.Functions, "after"),
+        (deploy.Finish, "before"),
+        (deploy.Finish, "after"),
+        (deploy.Client, "before"),
+    ],
+)
+def test_it_can_be_broken_off_at_the_last_steps(
+    account: Account, monkeypatch: pytest.MonkeyPatch, step: type[Any], when: str
+) -> None:
+    pull_plug_in(monkeypatch, step, when)
+    with pytest.raises(PulledPlug):
+        pytest.fail(str(account.types("deploy", "--yes").exception))
+
+
+def test_in_the_end_all_is_there_once_and_well(account: Account) -> None:
+    answer = account.asks("deploy", "--yes")
+    assert [check for check in answer["checks"] if not check["ok"]] == []
+    assert set(account.deployed_functions()) == set(HOME.functions.values())
+    assert len(event_source_mappings(account.aws, HOME, "catalogue")) == 1
+    assert len(account.client("apigateway").get_rest_apis()["items"]) == 1
+    assert answer["code"]
+    assert answer["api_url"] == account.api()
+
+
+def test_the_api_answers_at_the_address_that_was_printed(account: Account) -> None:
+    assert httpx.get(f"{account.api()}/machine").status_code == 401
+
+
+def test_the_clients_wheel_can_be_fetched_without_credentials(account: Account) -> None:
+    url = account.asks("deploy", "--yes")["client_url"]
+    assert ".whl?" in url
+    assert httpx.get(url).content[:2] == b"PK"
+
+
+def test_the_clients_wheel_is_no_stray(account: Account) -> None:
+    report = json.loads(
+        account.client("lambda")
+        .invoke(FunctionName=HOME.function("admin"), Payload=b'{"command": "report_preview"}')["Payload"]
+        .read()
+    )
+    assert "_service/" not in report["result"]["text"]
+
+
+# ---------------------------------------------------------------- again, and with changes
+
+
+def test_once_more_changes_nothing(account: Account) -> None:
+    before = account.everything()
+    answer = account.asks("deploy", "--yes")
+    assert not any(answer["changes"].values())
+    assert "code" not in answer
+    assert account.everything() == before
+
+
+def test_a_changed_setting_is_shown_and_reaches_the_functions(account: Account) -> None:
+    plan = account.asks("deploy", "--budget", "7.50", "--plan")["changes"]
+    assert plan[deploy.Resources.title] == ["set MonthlyBudget to 7.50, which was 5"]
+    assert "PANICROOM_MONTHLY_BUDGET" in plan[deploy.Functions.title][0]
+
+
+def test_a_changed_handler_is_deployed_at_the_same_address_though_the_record_is_lost(
+    account: Account,
+) -> None:
+    address = account.api()
+    with (account.project / "app.py").open("a") as app:
+        app.write('\n\n@app.route("/added")\ndef added():\n    return {"added": True}\n')
+    shutil.rmtree(account.project / ".chalice" / "deployed")
+    answer = account.asks("deploy", "--yes")
+    changes = answer["changes"][deploy.Functions.title]
+    assert f"{HOME.prefix}: runs other code (app.py)" in changes
+    assert "the API lacks GET /added" in changes
+    assert answer["api_url"] == address
+    assert httpx.get(f"{address}/added").json() == {"added": True}
+
+
+def test_plain_chalice_deploy_does_for_a_change_of_code(account: Account) -> None:
+    text = (account.project / "app.py").read_text().replace('"added": True', '"added": "by hand"')
+    (account.project / "app.py").write_text(text)
+    aws = Aws(HOME.region, account.aws.endpoint, own_keys=True)
+    with importing_api_gateway(aws) as gateway:
+        environment = {**aws.environment(), "AWS_ENDPOINT_URL_API_GATEWAY": gateway}
+        run_chalice(["deploy", "--stage", "home"], account.project, environment)
+    assert httpx.get(f"{account.api()}/added").json() == {"added": "by hand"}
+    assert not any(account.asks("deploy", "--plan")["changes"].values())
+
+
+def test_the_doctor_names_what_somebody_changed_by_hand(account: Account) -> None:
+    functions = account.client("lambda")
+    name = HOME.function("reconcile")
+    functions.update_function_configuration(FunctionName=name, Timeout=3)
+    [mapping] = event_source_mappings(account.aws, HOME, "catalogue")
+    functions.update_event_source_mapping(UUID=mapping["UUID"], FunctionResponseTypes=[])
+    account.client("s3").put_bucket_versioning(
+        Bucket=HOME.bucket, VersioningConfiguration={"Status": "Suspended"}
+    )
+    account.client("sqs").send_message(
+        QueueUrl=f"{account.aws.endpoint}/{HOME.account}/{HOME.dead_letter_queue}", MessageBody="{}"
+    )
+    result = account.types("doctor", "--json")
+    assert result.exit_code == 1
+    wrong = {check["title"]: check["wrong"] for check in json.loads(result.stdout)["checks"]}
+    assert "panicroom-home-reconcile: Timeout is 3, not 900" in wrong["Functions"][0]
+    assert "single failed messages" in wrong["What Chalice leaves out"][0]
+    assert "keeps no versions" in wrong["The bucket"][0]
+    assert "1 event could not be catalogued" in wrong["Events"][0]
+
+
+def test_a_deploy_mends_what_the_doctor_found_in_the_functions(account: Account) -> None:
+    account.types("deploy", "--yes")
+    wrong = {
+        check["title"]: check["wrong"]
+        for check in json.loads(account.types("doctor", "--json").stdout)["checks"]
+    }
+    assert {title for title, lines in wrong.items() if lines} == {"The bucket", "Events"}
+
+
+# ---------------------------------------------------------------- the end
+
+
+def test_the_service_goes_and_the_backups_stay(account: Account) -> None:
+    s3 = account.client("s3")
+    s3.put_object(Bucket=HOME.bucket, Key="laptop/system/kept", Body=b"kept")
+    result = account.types("destroy", "--yes")
+    assert result.exit_code == 0, result.exception
+    assert f"the bucket {HOME.bucket}:" in result.output
+    assert account.deployed_functions() == {}
+    assert account.client("apigateway").get_rest_apis()["items"] == []
+    assert account.client("events").list_rules()["Rules"] == []
+    assert account.client("iam").list_roles()["Roles"] == []
+    assert account.client("sqs").list_queues().get("QueueUrls", []) == []
+    assert account.client("logs").describe_log_groups()["logGroups"] == []
+    assert account.client("sesv2").list_email_identities().get("EmailIdentities", []) == []
+    assert s3.get_object(Bucket=HOME.bucket, Key="laptop/system/kept")["Body"].read() == b"kept"
+
+
+def test_every_call_that_was_made_is_in_the_policy_and_none_else_but_cloudformations(
+    account: Account,
+) -> None:
+    called = {action_of(line) for line in account.calls.read_text().split()} - {None}
+    allowed = {action for one in deployer_policy(HOME)["Statement"] for action in one["Action"]}
+    assert called - allowed == set()
+
+
+def test_the_data_go_only_when_the_buckets_name_is_typed(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the account's own owner: the deployer's policy deletes no version."""
+    result = account.types("destroy", "--with-data", answers="no idea\n")
+    assert "That is not the bucket's name" in str(result.exception)
+    refused = account.types("destroy", "--with-data", answers=f"{HOME.bucket}\n")
+    assert refused.exit_code == 1
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    result = account.types("destroy", "--with-data", answers=f"{HOME.bucket}\n")
+    assert result.exit_code == 0, result.exception
+    assert account.client("s3").list_buckets()["Buckets"] == []
+    assert account.client("dynamodb").list_tables()["TableNames"] == []

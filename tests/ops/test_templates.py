@@ -1,0 +1,151 @@
+"""What is deployed passes cfn-lint, and the deployer's policy fits what deploying does, in both directions."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cfnlint import api as lint
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
+
+from ops.app_package import copy_project, package_app, with_code_at
+from ops.deployer_policy import deployer_policy
+from ops.resources import TEMPLATE_PATH
+from ops.stages import LOCAL, Stage
+from tests.ops.iam_actions import action_of
+
+HOME = Stage(
+    name="home",
+    account="123456789012",
+    region="eu-central-1",
+    sender="backup@example.org",
+    recipients=("ada@example.org", "grace@example.net"),
+)
+MANAGED_POLICY_CHARACTERS = 6144
+"""What IAM takes for a policy that is attached to a user or a permission set; blanks are not counted."""
+
+CALLS_FILE = Path(__file__).with_name("deployer_calls.txt")
+"""What ``test_deploy.py`` saw a deployer call on the stand-in; it compares what it sees with this file."""
+
+
+def complaints(template: str) -> list[str]:
+    return [f"{one.rule.id} {one.message}" for one in lint.lint_all(template)]
+
+
+def test_the_template_of_what_is_kept_passes_cfn_lint() -> None:
+    assert complaints(TEMPLATE_PATH.read_text()) == []
+
+
+def test_the_template_of_the_functions_passes_cfn_lint(tmp_path: Path) -> None:
+    copy_project(tmp_path / "project", LOCAL)
+    template = package_app(tmp_path / "project", LOCAL, tmp_path).template
+    assert complaints(json.dumps(with_code_at(template, "bucket", "key"))) == []
+
+
+def test_cloudformation_is_given_no_yaml_aliases() -> None:
+    """It takes none, which cfn-lint does not say."""
+    events = yaml.parse(TEMPLATE_PATH.read_text(), yaml.SafeLoader)
+    assert not [event for event in events if isinstance(event, yaml.AliasEvent)]
+
+
+# ---------------------------------------------------------------- the deployer's policy, as a document
+
+
+def allowed() -> list[str]:
+    return [action for one in deployer_policy(HOME)["Statement"] for action in one["Action"]]
+
+
+def called() -> set[str]:
+    actions = {action_of(line) for line in CALLS_FILE.read_text().split()}
+    return {action for action in actions if action}
+
+
+def asked_by_cloudformation() -> set[str]:
+    """What AWS says that CloudFormation may call on our behalf for the types that the template uses."""
+    found: set[str] = {"iam:PassRole"}  # Lambda is handed a role
+    types = {
+        line.split()[1]
+        for line in TEMPLATE_PATH.read_text().splitlines()
+        if line.strip().startswith("Type: AWS::")
+    }
+    for kind in types:
+        schema: Any = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema
+        for handler in schema["handlers"].values():
+            found |= set(handler["permissions"])
+    return found
+
+
+def test_the_deployer_may_do_every_call_that_was_seen() -> None:
+    missing = [action for action in called() if not any(fnmatch.fnmatch(action, one) for one in allowed())]
+    assert missing == []
+
+
+def test_the_deployer_may_do_nothing_that_nobody_calls() -> None:
+    used = called() | asked_by_cloudformation()
+    assert [one for one in allowed() if not fnmatch.filter(used, one)] == []
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "s3:DeleteObject",
+        "s3:DeleteObjectVersion",
+        "s3:DeleteBucket",
+        "s3:BypassGovernanceRetention",
+        "dynamodb:DeleteTable",
+        "dynamodb:GetItem",
+        "dynamodb:Query",
+        "sqs:ReceiveMessage",
+        "iam:CreateUser",
+        "iam:AttachRolePolicy",
+    ],
+)
+def test_the_deployer_can_neither_read_nor_remove_a_backup_nor_become_more(action: str) -> None:
+    assert not [one for one in allowed() if fnmatch.fnmatch(action, one)]
+
+
+def test_of_objects_the_deployer_touches_the_clients_wheel_only() -> None:
+    on_objects = {
+        one["Sid"]
+        for one in deployer_policy(HOME)["Statement"]
+        if any("s3:::" in arn and "/" in arn for arn in listed(one["Resource"]))
+    }
+    assert on_objects == {"HandOutTheClient"}
+
+
+def test_a_star_for_a_resource_stands_only_where_aws_knows_no_narrower_one() -> None:
+    with_star = [one["Sid"] for one in deployer_policy(HOME)["Statement"] if "*" in listed(one["Resource"])]
+    assert with_star == ["ListAndRead", "QueueMapping"]
+    [mapping] = [one for one in deployer_policy(HOME)["Statement"] if one["Sid"] == "QueueMapping"]
+    assert mapping["Condition"] == {
+        "ArnLike": {
+            "lambda:FunctionArn": [
+                "arn:aws:lambda:eu-central-1:123456789012:function:panicroom-home",
+                "arn:aws:lambda:eu-central-1:123456789012:function:panicroom-home-*",
+            ]
+        }
+    }
+
+
+def test_roles_are_handed_to_lambda_alone() -> None:
+    [handing] = [one for one in deployer_policy(HOME)["Statement"] if "iam:PassRole" in one["Action"]]
+    assert handing["Condition"] == {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
+
+
+def test_it_fits_into_one_policy() -> None:
+    long_names = Stage(
+        name="a" * 16,
+        account="123456789012",
+        region="ap-southeast-2",
+        sender="the.sender@example.org",
+        recipients=("the.first.recipient@example.org", "the.second.recipient@example.net"),
+    )
+    assert len(json.dumps(deployer_policy(long_names), separators=(",", ":"))) < MANAGED_POLICY_CHARACTERS
+
+
+def listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value

@@ -23,9 +23,6 @@ from ops.mail_identities import unverified_addresses
 from ops.resources import changed_resources, object_lock
 from ops.stages import Stage
 
-SCHEDULES = {"weekly_report": timedelta(hours=1), "weekly_reconcile": timedelta(days=7)}
-"""How often each scheduled function runs."""
-
 YOUNG = timedelta(minutes=15)
 """Longer than an event is under way, tries included."""
 
@@ -194,7 +191,7 @@ def _mail(patient: Patient) -> list[str]:
 def _schedules(patient: Patient) -> list[str]:
     cloudwatch, functions = patient.aws.client("cloudwatch"), patient.aws.client("lambda")
     wrong = []
-    for short_name, every in SCHEDULES.items():
+    for short_name, every in _schedule_periods(patient):
         name = patient.stage.function(short_name)
         modified = functions.get_function_configuration(FunctionName=name)["LastModified"]
         changed = datetime.strptime(modified, "%Y-%m-%dT%H:%M:%S.%f%z")
@@ -216,6 +213,26 @@ def _schedules(patient: Patient) -> list[str]:
                 f" its log, says why; `python -m ops deploy --stage {patient.stage.name}` mends the rule"
             )
     return wrong
+
+
+def _schedule_periods(patient: Patient) -> Iterator[tuple[str, timedelta]]:
+    for short_name, properties in wanted_service(patient.stage, patient.project).functions.items():
+        for event in properties.get("Events", {}).values():
+            if event["Type"] == "Schedule":
+                yield short_name, schedule_period(event["Properties"]["Schedule"])
+
+
+def schedule_period(expression: str) -> timedelta:
+    """How far apart two runs of an EventBridge schedule are at most; for the forms that ``app.py`` has."""
+    kind, _, inside = expression.rstrip(")").partition("(")
+    words = inside.split()
+    if kind == "rate":
+        unit = words[1].rstrip("s") + "s"
+        return timedelta(**{unit: int(words[0])})
+    _, hour, _, _, weekday, _ = words
+    if hour == "*":
+        return timedelta(hours=1)
+    return timedelta(days=1 if weekday in ("?", "*") else 7)
 
 
 def _drift(patient: Patient) -> list[str]:

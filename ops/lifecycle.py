@@ -53,7 +53,7 @@ def put_lifecycle_rules(s3: S3Client, bucket: str, more: Sequence[LifecycleRuleT
 
 def missing_rules(s3: S3Client, bucket: str) -> list[str]:
     """Names of the wanted rules that are not there as they should be."""
-    existing = _by_id(_existing_rules(s3, bucket))
+    existing = _by_id(_existing_rules(s3, bucket)[0])
     return [name for name, rule in _by_id(wanted_rules()).items() if existing.get(name) != rule]
 
 

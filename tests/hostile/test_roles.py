@@ -222,6 +222,7 @@ MARK_DELETED, STORE, READ, LIST = (
     on_object("get_object"),
     on_bucket("list_objects_v2"),
 )
+LIST_VERSIONS = on_bucket("list_object_versions")
 RETAG = on_object("put_object_tagging", Tagging={"TagSet": [{"Key": "panicroom-storage", "Value": "x"}]})
 FORGET_A_MACHINE = on_table("delete_item", Key=item("MACHINES", "nobody"))
 FORGET_A_LEASE = on_table("delete_item", Key=item("LEASES", "nobody/system"))
@@ -307,11 +308,11 @@ ALLOWED: dict[str, dict[str, Call]] = {
     "api_handler": {"read objects": READ, "list objects": LIST, "give a lease back": FORGET_A_LEASE},
     "authorizer": {"read a row": READ_A_ROW},
     "catalogue": {"read objects": READ, "take events": TAKE_EVENTS, "ask for discards": invoke("discard")},
-    "weekly_report": {"read a row": READ_A_ROW, "write a row": WRITE_A_ROW, "send mail": send_mail},
+    "weekly_report": {"read rows": READ_ROWS, "write a row": WRITE_A_ROW, "send mail": send_mail},
     "discard": {"list objects": LIST, "read a row": READ_A_ROW},
     "reconcile": {"read objects": READ, "go on": invoke("reconcile"), "ask for discards": invoke("discard")},
     "weekly_reconcile": {"read rows": READ_ROWS, "begin": invoke("reconcile")},
-    "admin": {"list objects": LIST, "write a row": WRITE_A_ROW, "send mail": send_mail},
+    "admin": {"list versions": LIST_VERSIONS, "write a row": WRITE_A_ROW, "send mail": send_mail},
 }
 """The control: the credentials work, and what they are refused is refused to them."""
 

@@ -27,6 +27,7 @@ CLIENTS = {
     "Mailer": "sesv2",
     "DiscardFunction": "lambda",
     "ReconcileFunction": "lambda",
+    "SettingsReader": "s3",
 }
 """The service whose client each adapter holds as ``self._client``."""
 
@@ -40,6 +41,7 @@ IN_ARGUMENTS = {
     ("Table", "Delete"): "dynamodb:DeleteItem",
     ("Table", "ConditionCheck"): "dynamodb:ConditionCheckItem",
     ("Buckets", "Tagging"): "s3:PutObjectTagging",
+    ("Mailer", "Raw"): "ses:SendRawEmail",
 }
 """Keys of arguments that ask for a right besides the call's own: a transaction's parts, a PUT's tags."""
 

@@ -11,7 +11,15 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.adoption import Document, functions_on_objects, with_receiver, with_rights, with_senders
+from ops.adoption import (
+    Document,
+    changed_receivers,
+    changed_statements,
+    functions_on_objects,
+    with_receiver,
+    with_rights,
+    with_senders,
+)
 from ops.deployed_stage import DeployedStage
 from ops.errors import OpsError
 from ops.queue_policy import read_queue_policy, write_queue_policy
@@ -29,6 +37,8 @@ class Adoption:
     bucket_policy: Document
     notifications: Document
     queue_policy: Document
+    changes: tuple[str, ...]
+    """What ``carry_out`` would change, a line each; empty if all of it was done before."""
 
     def carry_out(self) -> None:
         """Gives the functions their rights and has the events come. May be repeated. Raises ``OpsError``."""
@@ -64,15 +74,23 @@ def plan_adoption(deployed: DeployedStage, bucket: str, prefix: str) -> Adoption
             short_name: functions.get_function_configuration(FunctionName=stage.function(short_name))["Role"]
             for short_name in functions_on_objects(stage)
         }
-        policy = with_rights(_bucket_policy(s3, bucket), stage, roles, bucket, prefix)
-        notifications = s3.get_bucket_notification_configuration(Bucket=bucket)
+        old_policy = _bucket_policy(s3, bucket)
+        told = s3.get_bucket_notification_configuration(Bucket=bucket)
+        old_notifications = {name: value for name, value in told.items() if name != "ResponseMetadata"}
         queue_policy = read_queue_policy(deployed.aws.client("sqs"), stage.queue)
+    policy = with_rights(old_policy, stage, roles, bucket, prefix)
+    notifications = with_receiver(old_notifications, stage, stage.arn("sqs", stage.queue), prefix)
+    changes = [
+        *changed_statements(old_policy, policy),
+        *changed_receivers(old_notifications, notifications, stage, prefix),
+    ]
     return Adoption(
         deployed,
         bucket,
         policy,
-        with_receiver(notifications, stage, stage.arn("sqs", stage.queue), prefix),
+        notifications,
         with_senders(queue_policy, stage, [f"arn:aws:s3:::{bucket}"]),
+        tuple(changes),
     )
 
 

@@ -68,6 +68,27 @@ def with_rights(
     return {**document, "Statement": [*others, *ours.values()]}
 
 
+def changed_statements(before: Document | None, after: Document) -> list[str]:
+    """What ``with_rights`` added to the bucket's policy, in words."""
+    statements = (before or {}).get("Statement", [])
+    known = statements if isinstance(statements, list) else [statements]
+    return [
+        f"its policy: {'let' if one['Effect'] == 'Allow' else 'keep'} {role_name(one['Principal']['AWS'])}"
+        f" {'do' if one['Effect'] == 'Allow' else 'from'} {', '.join(_as_list(one['Action']))}"
+        f"{'' if one['Effect'] == 'Allow' else ' ' + REASONS[one['Sid'].rpartition('-')[2]]}"
+        for one in after["Statement"]
+        if one not in known
+    ]
+
+
+REASONS = {"only": "where the key exists", "url": "by a URL older than 15 minutes"}
+"""Why the service's two denials are there, by the end of their names."""
+
+
+def role_name(arn: str) -> str:
+    return arn.rpartition("/")[2]
+
+
 def functions_on_objects(stage: Stage) -> list[str]:
     """Short names of the functions that have any right on the bucket."""
     return [short_name for short_name in LAMBDA_FUNCTIONS if _s3_actions(stage, short_name)]
@@ -128,6 +149,15 @@ def with_receiver(configuration: Document, stage: Stage, queue_arn: str, prefix:
     ours = [_receiver(stage, queue_arn, one) for one in sorted(prefixes)]
     merged = {**configuration, **kept, "QueueConfigurations": [*kept.get("QueueConfigurations", []), *ours]}
     return {name: value for name, value in merged.items() if name != "ResponseMetadata"}
+
+
+def changed_receivers(before: Document, after: Document, stage: Stage, prefix: str) -> list[str]:
+    """What ``with_receiver`` added to the notifications, in words."""
+    if before.get("QueueConfigurations", []) == after["QueueConfigurations"]:
+        return []
+    others = sum(len(before.get(kind, [])) for kind in RECEIVERS)
+    beside = f", beside the {others} that {'is' if others == 1 else 'are'} there" if others else ""
+    return [f"its notifications: every event {f'below {prefix} ' if prefix else ''}to {stage.queue}{beside}"]
 
 
 def _receiver(stage: Stage, queue_arn: str, prefix: str) -> Document:

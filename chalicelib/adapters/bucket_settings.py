@@ -82,7 +82,7 @@ class SettingsReader:
         if any(grant.get("Grantee", {}).get("URI") in STRANGERS for grant in grants):
             return True
         with _absent_if("NoSuchBucketPolicy"):
-            return bool(self._client.get_bucket_policy_status(Bucket=bucket)["PolicyStatus"]["IsPublic"])
+            return bool(self._client.get_bucket_policy_status(Bucket=bucket)["PolicyStatus"].get("IsPublic"))
         return False
 
     def _encrypts(self, bucket: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from ops.admin_client import admin_client
-from ops.adopt_bucket import plan_adoption
+from ops.adopt_bucket import Adoption, plan_adoption
+from ops.audit import audit_bucket
 from ops.commands.options import Duration, Size, confirm, console, print_json, stage_options
 from ops.deployed_stage import deployed_stage
 from ops.durations import show_duration
@@ -40,6 +43,9 @@ def machine() -> None:
     "--prefix", help="With --bucket: what the names of that backup's keys begin with.  [default: nothing]"
 )
 @click.option("--owner-mail", help="Who gets a weekly mail about this machine alone.")
+@click.option(
+    "--plan", "only_plan", is_flag=True, help="With --bucket: only look at it, and say what would change."
+)
 @stage_options
 def add(
     name: str,
@@ -49,14 +55,17 @@ def add(
     bucket: str | None,
     prefix: str | None,
     owner_mail: str | None,
+    only_plan: bool,
     stage: str,
     state_folder: Path,
     as_json: bool,
 ) -> None:
     """Add a machine, or a new code for one that is enrolled again, and print its enrolment code."""
-    if prefix is not None and bucket is None:
-        raise click.UsageError("--prefix goes with --bucket.")
+    if bucket is None and (prefix is not None or only_plan):
+        raise click.UsageError("--prefix and --plan go with --bucket.")
     adoption = plan_adoption(deployed_stage(stage, state_folder), bucket, prefix or "") if bucket else None
+    if adoption and not _go_on(adoption, prefix or "", only_plan, as_json):
+        return
     client = admin_client(stage, state_folder)
     added = client.call(
         "machine_add",
@@ -212,6 +221,34 @@ def remove(name: str, yes: bool, stage: str, state_folder: Path, as_json: bool) 
         click.confirm(f"Remove {name} from the machines that are watched? What it stored stays.", abort=True)
     answer = admin_client(stage, state_folder).call("machine_remove", name=name)
     confirm(answer, as_json, f"{name} is removed; what it stored stays in the bucket.")
+
+
+def _go_on(adoption: Adoption, prefix: str, only_plan: bool, as_json: bool) -> bool:
+    """Shows what is in the bucket and what would change in it; asks where somebody sits at the terminal."""
+    if not as_json:
+        _show_adoption(adoption, prefix)
+    elif only_plan:
+        print_json({"changes": adoption.changes, "findings": _audit(adoption, prefix)})
+    if only_plan or as_json or not sys.stdin.isatty():
+        return not only_plan
+    return click.confirm("Go on?", default=True)
+
+
+def _audit(adoption: Adoption, prefix: str) -> list[dict[str, Any]]:
+    """What is wrong in the bucket before anything of it is changed."""
+    found = audit_bucket(adoption.deployed.aws, adoption.bucket, prefix)
+    return [dataclasses.asdict(one) for one in found]
+
+
+def _show_adoption(adoption: Adoption, prefix: str) -> None:
+    found = _audit(adoption, prefix)
+    console.print(f"{adoption.bucket} as it is: {len(found) or 'nothing'} to look at", markup=False)
+    for one in found:
+        console.print(f"  - {one['message']}", markup=False)
+    console.print("What is changed; no object is touched:", markup=False)
+    for line in adoption.changes or ("nothing",):
+        console.print(f"  - {line}", markup=False)
+    console.print()
 
 
 def _show_code(added: dict[str, Any], known_url: str | None, as_json: bool) -> None:

@@ -123,6 +123,8 @@ class Service:
     s3: Any
     laptops: Path
     gpg: Path
+    state_folder: Path | None = None
+    """The local stack's, for the owner's commands."""
 
     def machine(self, name: str, **arguments: object) -> Machine:
         """A machine that is enrolled, with small volumes; its source is an empty folder."""
@@ -165,6 +167,6 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         s3 = Aws(description.region, description.endpoint).client("s3")
         admin = local_admin_client(description)
         with gpg_folder() as gpg:
-            yield Service(description, admin, s3, tmp_path_factory.mktemp("laptops"), gpg)
+            yield Service(description, admin, s3, tmp_path_factory.mktemp("laptops"), gpg, stack.state_folder)
     finally:
         stack.down()

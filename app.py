@@ -1,7 +1,8 @@
 """Every route, event and schedule of the service: a table of contents.
 
 A handler parses, calls a journey, and answers. The rules are in ``chalicelib/domain``, what is done with them in
-``chalicelib/journeys``, the calls to AWS in ``chalicelib/adapters``.
+``chalicelib/journeys``, the calls to AWS in ``chalicelib/adapters``. A journey that no request and no event waits for
+is imported in its handler: all functions have this module in common, and load it at each cold start.
 """
 
 from __future__ import annotations
@@ -17,8 +18,6 @@ from chalice.app import AuthRequest, AuthResponse, CloudWatchEvent, Response, SQ
 from chalicelib import metrics, queue_batches, web, wire, wiring
 from chalicelib.domain.machines import Job, Machine
 from chalicelib.domain.refusals import Refusal
-from chalicelib.journeys import administer as owner
-from chalicelib.journeys.audit_buckets import audit_buckets
 from chalicelib.journeys.authenticate import authenticate, authenticate_for_job
 from chalicelib.journeys.conduct_run import hold_lease, start_run, update_run
 from chalicelib.journeys.describe_machine import describe_machine
@@ -27,9 +26,6 @@ from chalicelib.journeys.enrol_machine import enrol_machine
 from chalicelib.journeys.issue_download_urls import issue_download_urls
 from chalicelib.journeys.issue_upload_urls import issue_upload_urls
 from chalicelib.journeys.list_files import list_files
-from chalicelib.journeys.reconcile_job import reconcile_job
-from chalicelib.journeys.send_alerts import send_alerts
-from chalicelib.journeys.send_weekly_report import send_if_due, watch_budget
 from chalicelib.journeys.upload_in_parts import upload_in_parts
 
 app = Chalice(app_name="panicroom")
@@ -198,6 +194,8 @@ def catalogue(event: SQSEvent) -> dict[str, Any]:
 @app.schedule("cron(0 * * * ? *)")
 def weekly_report(_: CloudWatchEvent) -> None:
     """Each hour, as EventBridge knows no time zones; the journey knows whether a mail is due."""
+    from chalicelib.journeys.send_weekly_report import send_if_due, watch_budget
+
     desk, stage = wiring.report_desk(web.now()), wiring.settings().stage
     try:
         message_id = send_if_due(desk)
@@ -212,6 +210,8 @@ def weekly_report(_: CloudWatchEvent) -> None:
 @app.schedule("rate(1 minute)")
 def alerts(_: CloudWatchEvent) -> None:
     """Each minute, as what is about safety cannot wait; the journey knows what is due."""
+    from chalicelib.journeys.send_alerts import send_alerts
+
     message_id = send_alerts(wiring.alert_desk(web.now()))
     web.logger.info("alerts", sent=message_id is not None)
 
@@ -219,6 +219,8 @@ def alerts(_: CloudWatchEvent) -> None:
 @app.schedule("cron(15 4 * * ? *)")
 def daily_audit(_: CloudWatchEvent) -> None:
     """Once a day for what no event tells: settings, rules, and the mere passing of time."""
+    from chalicelib.journeys.audit_buckets import audit_buckets
+
     found = audit_buckets(wiring.audit_desk(web.now()))
     web.logger.info("daily audit", findings=len(found))
 
@@ -237,6 +239,8 @@ def discard(event: dict[str, Any], _: object) -> dict[str, Any]:
 @app.lambda_function()
 def reconcile(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """``{"machine", "job", "after"}`` -> what differed, and where to go on. With ``"go_on"`` it does so by itself."""
+    from chalicelib.journeys.reconcile_job import reconcile_job
+
     job = wiring.machine_store().jobs_named([(event["machine"], event["job"])])[
         event["machine"], event["job"]
     ]
@@ -258,6 +262,8 @@ def weekly_reconcile(_: CloudWatchEvent) -> None:
 @app.lambda_function()
 def admin(event: dict[str, Any], _: object) -> dict[str, Any]:
     """The owner's commands; IAM decides who may invoke it."""
+    from chalicelib.journeys import administer as owner
+
     answer = owner.administer(wiring.admin_desk(web.now()), event)
     web.logger.info("admin", command=event.get("command"), error=answer.get("error"))
     return answer

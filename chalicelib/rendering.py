@@ -7,12 +7,14 @@ import functools
 import re
 from datetime import datetime
 from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from typing import TYPE_CHECKING
 
 from chalicelib.domain.alerts import Alert
 from chalicelib.domain.findings import at_stage
 from chalicelib.domain.report import Attachment, Report
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _BETWEEN_TAGS = re.compile(r">\n+<")
 
@@ -27,6 +29,9 @@ class Mail:
 
 @functools.cache
 def _templates() -> Environment:
+    # Only the few calls that send a mail need it, and it is a tenth of what every function loads.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
     return Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=select_autoescape(["html"]),

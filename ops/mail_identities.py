@@ -43,7 +43,7 @@ def make_identities(ses: Any, stage: Stage) -> list[str]:
 
 def remove_identities(ses: Any, stage: Stage) -> None:
     """Forgets the addresses that ``make_identities`` made for this stage, and no other."""
-    for address in dict.fromkeys([stage.sender, *stage.recipients]):
+    for address in dict.fromkeys(filter(None, [stage.sender, *stage.recipients])):
         identity = _identity(ses, address)
         tags = {tag["Key"]: tag["Value"] for tag in (identity or {}).get("Tags", [])}
         if tags.get("service") == APP_NAME and tags.get("stage") == stage.name:

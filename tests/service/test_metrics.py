@@ -57,12 +57,12 @@ def test_a_metric_belongs_to_the_stage_and_names_no_machine(
 def test_a_failure_that_nobody_foresaw_is_counted_and_fails_as_before(
     service: Service, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import app as app_module
+    from chalicelib.journeys import send_weekly_report
 
     def fail(_: object) -> None:
         raise RuntimeError("no reason")
 
-    monkeypatch.setattr(app_module, "send_if_due", fail)
+    monkeypatch.setattr(send_weekly_report, "send_if_due", fail)
     with pytest.raises(RuntimeError):
         fire_weekly_report()
     lines = told(capsys)

@@ -133,15 +133,16 @@ class Buckets:
         return dataclasses.replace(state, stored=found) if found else state
 
     def storage_tags(self, bucket: str, keys: Sequence[str]) -> dict[str, str | None]:
-        """The tag that names the storage policy, side by side; empty without one, ``None`` if the key is gone."""
+        """The tag that names the storage policy, side by side; empty without one, ``None`` if it cannot be told."""
         return dict(zip(keys, _side_by_side(lambda key: self._storage_tag(bucket, key), keys), strict=True))
 
     def _storage_tag(self, bucket: str, key: str) -> str | None:
         try:
             tags = self._client.get_object_tagging(Bucket=bucket, Key=key)["TagSet"]
         except ClientError as error:
-            # 405 is S3's answer where the newest version is a delete marker.
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] in (404, 405):
+            # 405 is S3's answer where the newest version is a delete marker, 403 that of a bucket that was there before
+            # and does not let the service ask: a tag is worth a finding, not the loss of an event.
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] in (403, 404, 405):
                 return None
             raise
         return next((str(tag["Value"]) for tag in tags if tag["Key"] == STORAGE_TAG_KEY), "")

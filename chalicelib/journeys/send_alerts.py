@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 from datetime import datetime, timedelta, tzinfo
@@ -10,7 +11,7 @@ from chalicelib.adapters.alert_store import AlertStore
 from chalicelib.adapters.catalogue_store import CatalogueStore
 from chalicelib.adapters.finding_store import FindingStore
 from chalicelib.adapters.machine_store import MachineStore
-from chalicelib.adapters.ses_mailer import Mailer
+from chalicelib.adapters.ses_mailer import Mailer, MailRefused
 from chalicelib.domain.alerts import NOTICES_KEPT, Alert, AlertRecord, JobNow, alerts_due
 from chalicelib.domain.freshness import Freshness, State, judge
 from chalicelib.domain.machines import Job, Machine
@@ -52,12 +53,26 @@ def send_alerts(desk: AlertDesk) -> str | None:
     if not desk.alerts.claim(known, desk.now):
         return None
     try:
-        message_id = desk.mailer.send(_render(desk, alert), desk.recipients)
+        message_id = _send(desk, _render(desk, alert))
     except Exception:
         desk.alerts.release(known)
         raise
     desk.alerts.write(record, known)
     return message_id
+
+
+def _send(desk: AlertDesk, mail: Mail) -> str:
+    """To all at once; where SES refuses one address (it does not say which), to each alone, so that the others hear."""
+    try:
+        return desk.mailer.send(mail, desk.recipients)
+    except MailRefused:
+        taken: list[str] = []
+        for recipient in desk.recipients if len(desk.recipients) > 1 else ():
+            with contextlib.suppress(MailRefused):
+                taken.append(desk.mailer.send(mail, [recipient]))
+        if not taken:
+            raise
+        return taken[0]
 
 
 def preview_alerts(desk: AlertDesk) -> Mail | None:

@@ -148,8 +148,7 @@ class CatalogueStore:
         return rows.gate_of(self._table.get(rows.job_partition(job), rows.gate_sort_key(set_id)))
 
     def begin_sealing(self, job: Job, set_id: SetId, sha256: str, until: datetime, now: datetime) -> bool:
-        """From open to sealing; the same manifest may ask again, and prolong it. False while others seal "
-        "or discard."""
+        """From open to sealing; the same manifest may ask again, and prolong it. False while others seal or discard."""
         return self._move_gate(
             job,
             set_id,

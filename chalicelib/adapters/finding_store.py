@@ -62,8 +62,8 @@ class FindingStore:
                 self._table.update(FINDINGS, key, rows.finding_words(finding))
 
     def forget_others(self, jobs: Collection[tuple[str, str]]) -> None:
-        """Removes the findings of jobs that are not there any more; ``jobs`` are machines and names of "
-        "those that are."""
+        """Removes the findings of jobs that are not there any more; ``jobs`` are machines and names of those that
+        are."""
         for finding in self.findings():
             if finding.machine and (finding.machine, finding.job) not in jobs:
                 self._table.delete(FINDINGS, finding.key)

@@ -89,8 +89,8 @@ class AlertRecord:
     begun_at: datetime | None = None
 
     def not_after(self, now: datetime) -> AlertRecord:
-        """With no time later than ``now``: a clock that was ahead for a while must not silence the alerts "
-        "for as long."""
+        """With no time later than ``now``: a clock that was ahead for a while must not silence the alerts for as
+        long."""
 
         def past(moment: datetime | None) -> datetime | None:
             return min(moment, now) if moment else None

@@ -92,7 +92,7 @@ def _of_sealed(job: Job, backup_set: BackupSet, sealed_ends: set[datetime]) -> l
     elif backup_set.gaps:
         gaps = format_ranges(backup_set.gaps)
         promised = backup_set.volumes_promised or "an unknown number"
-        evidence = f"volumes {format_ranges(backup_set.volumes)} of {promised}"
+        evidence = f"volumes stored: {format_ranges(backup_set.volumes)}; promised: {promised}"
         look = _list_versions(job, volume_file(set_id, backup_set.gaps[0]).name)
         note("gap", f"is finished, but lacks volume {gaps}", evidence, look, full)
     if not backup_set.has_signatures:

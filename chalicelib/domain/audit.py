@@ -107,8 +107,7 @@ class BucketAudit:
 
 
 def findings_of_notices(notices: Iterable[Notice], now: datetime) -> list[Finding]:
-    """What happened within the last days and is no state that could be looked at: each kind once a job, "
-    "the newest."""
+    """What happened within the last days and is no state that could be looked at: each kind once a job, the newest."""
     newest: dict[tuple[str, str, str], Notice] = {}
     for notice in notices:
         kind = notice.code, notice.machine, notice.job

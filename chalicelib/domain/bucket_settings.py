@@ -54,8 +54,8 @@ class Receiver:
 
 @dataclasses.dataclass(frozen=True)
 class BucketSettings:
-    """What the bucket's own settings say. ``None`` where it could not be read: ``unreadable`` then tells "
-    "why, by name."""
+    """What the bucket's own settings say. ``None`` where it could not be read: ``unreadable`` then tells why, by
+    name."""
 
     bucket: str
     region: str | None = None
@@ -75,8 +75,7 @@ class BucketSettings:
 
 @dataclasses.dataclass(frozen=True)
 class Expected:
-    """What a bucket of the service's has to have. ``prefixes`` are those of its jobs; one that is empty "
-    "is all of it."""
+    """What a bucket of the service's has to have. ``prefixes`` are those of its jobs; an empty one is all of it."""
 
     region: str
     queue_arn: str

@@ -14,8 +14,8 @@ from enum import Enum
 
 
 class Severity(str, Enum):
-    """Critical: something cannot be restored, or will not be. Warning: it costs money, or hides what "
-    "happens. Info: to know."""
+    """Critical: something cannot be restored, or will not be. Warning: it costs money, or hides what happens. Info:
+    to know."""
 
     CRITICAL = "critical"
     WARNING = "warning"
@@ -38,8 +38,7 @@ class Concern(str, Enum):
 
 @dataclasses.dataclass(frozen=True)
 class Code:
-    """One kind of finding. ``title`` names it in the subject of a mail; ``mended_by_fix``: ``ops audit "
-    "--fix`` can."""
+    """One kind of finding. ``title`` names it in the subject of a mail; ``mended_by_fix``: ``ops audit --fix`` can."""
 
     code: str
     concern: Concern
@@ -151,11 +150,10 @@ CODES: Mapping[str, Code] = {
             Concern.SETS,
             Severity.CRITICAL,
             "a finished backup lacks volumes",
-            "A sealed set has fewer volumes than its manifest promises: the files in those that are "
-            "missing cannot be "
-            "restored. duplicity itself does not notice.",
-            "Files in it cannot be restored. Look for a noncurrent version of the volume; "
-            "otherwise make a full backup.",
+            "A sealed set has fewer volumes than its manifest promises: the files in those that are missing "
+            "cannot be restored. duplicity itself does not notice.",
+            "Files in it cannot be restored. Look for a noncurrent version of the volume; otherwise make a "
+            "full backup.",
             is_safety=True,
         ),
         Code(
@@ -163,9 +161,8 @@ CODES: Mapping[str, Code] = {
             Concern.SETS,
             Severity.CRITICAL,
             "a finished backup has no volumes",
-            "There is a manifest, and none of the volumes that it describes. duplicity, which takes it for "
-            "a set, then "
-            "stops or makes increments to nothing.",
+            "There is a manifest, and none of the volumes that it describes. duplicity, which takes it for a "
+            "set, then stops or makes increments to nothing.",
             "Nothing of it can be restored. Put it into quarantine and back up again.",
             is_safety=True,
         ),
@@ -201,8 +198,7 @@ CODES: Mapping[str, Code] = {
             Severity.WARNING,
             "a machine's clock is wrong",
             "The time in a set's name is far from the time at which S3 stored it. duplicity orders sets by "
-            "their names: "
-            "one from the future hides those that come after it.",
+            "their names: one from the future hides those that come after it.",
             "Set the machine's clock. If increments fail, put this set into quarantine.",
         ),
         Code(
@@ -210,11 +206,10 @@ CODES: Mapping[str, Code] = {
             Concern.SETS,
             Severity.WARNING,
             "an increment is unusually large",
-            "An increment is five times as large as this job's usually are. That is what encrypted files "
-            "look like from "
-            "outside.",
-            "If nothing explains it, look whether the machine's files are still readable: ransomware "
-            "changes all of them. Earlier sets are untouched.",
+            "An increment is five times as large as this job's usually are. That is what encrypted files look "
+            "like from outside.",
+            "If nothing explains it, look whether the machine's files are still readable: ransomware changes "
+            "all of them. Earlier sets are untouched.",
         ),
         Code(
             "source_shrank",
@@ -229,7 +224,8 @@ CODES: Mapping[str, Code] = {
             Concern.SETS,
             Severity.WARNING,
             "no backup has arrived yet",
-            "A machine was added longer ago than its job's period and grace, and nothing of that job has arrived.",
+            "A machine was added longer ago than its job's period and grace, and nothing of that job has "
+            "arrived.",
             "Enrol the machine and start 'panicroom backup' there, or remove it if it is not wanted.",
         ),
         # ---------------------------------------------------------------- objects
@@ -239,8 +235,8 @@ CODES: Mapping[str, Code] = {
             Severity.WARNING,
             "a stray object in the bucket",
             "An object is no duplicity file of a known job. It costs money, and nobody knows what it is for.",
-            "Find out who put it there; if nobody needs it, remove it. If it is a backup's file, its name "
-            "was changed.",
+            "Find out who put it there; if nobody needs it, remove it. If it is a backup's file, its name was "
+            "changed.",
         ),
         Code(
             "unknown_job",
@@ -256,9 +252,8 @@ CODES: Mapping[str, Code] = {
             Concern.OBJECTS,
             Severity.CRITICAL,
             "a backup's file is under the wrong prefix",
-            "A volume is not under data_, or a manifest, signature or jsonstat is not under meta_. "
-            "duplicity does not find "
-            "it there, and the lifecycle rules treat it as what it is not.",
+            "A volume is not under data_, or a manifest, signature or jsonstat is not under meta_. duplicity "
+            "does not find it there, and the lifecycle rules treat it as what it is not.",
             "Copy it to its right name, then remove the one that is misplaced.",
         ),
         Code(
@@ -266,8 +261,8 @@ CODES: Mapping[str, Code] = {
             Concern.OBJECTS,
             Severity.CRITICAL,
             "metadata is in an archive class",
-            "A manifest or signature cannot be read before a thaw: no backup and no restore of this job works until "
-            "it can. Repositories break so weeks after the rule was written.",
+            "A manifest or signature cannot be read before a thaw: no backup and no restore of this job works "
+            "until it can. Repositories break so weeks after the rule was written.",
             "Thaw it, wait until it can be read (hours), copy it onto itself in Standard, and end the rule "
             "that moved it.",
         ),
@@ -276,9 +271,8 @@ CODES: Mapping[str, Code] = {
             Concern.OBJECTS,
             Severity.WARNING,
             "a file is in another storage class than it should be",
-            "A volume is in a class that its job's policy does not name, or metadata is not in Standard. "
-            "It costs other "
-            "than was planned, or takes a thaw that nobody planned.",
+            "A volume is in a class that its job's policy does not name, or metadata is not in Standard. It "
+            "costs other than was planned, or takes a thaw that nobody planned.",
             "Copy it onto itself in the right class (thaw it first if it cannot be read), and end the rule "
             "that moved it.",
         ),
@@ -287,9 +281,8 @@ CODES: Mapping[str, Code] = {
             Concern.OBJECTS,
             Severity.WARNING,
             "a file has the wrong storage tag",
-            "The tag of a volume chooses the lifecycle rule that archives it: without a known one it stays "
-            "in Standard for "
-            "ever. Metadata with a tag will be archived.",
+            "The tag of a volume chooses the lifecycle rule that archives it: without a known one it stays in "
+            "Standard for ever. Metadata with a tag will be archived.",
             "Set the tag right.",
         ),
         # ---------------------------------------------------------------- buckets
@@ -324,8 +317,7 @@ CODES: Mapping[str, Code] = {
             Severity.WARNING,
             "a bucket has no default encryption",
             "S3 is not told to encrypt what it stores. The backups are encrypted before they leave the "
-            "machine; names and "
-            "strays are not.",
+            "machine; names and strays are not.",
             "Turn default encryption on; it costs nothing.",
         ),
         Code(
@@ -333,8 +325,8 @@ CODES: Mapping[str, Code] = {
             Concern.BUCKET,
             Severity.CRITICAL,
             "a bucket is in another region",
-            "The bucket is in another region than the service: its events cross no border, so that nothing "
-            "in it is noticed.",
+            "The bucket is in another region than the service: its events cross no border, so that nothing in "
+            "it is noticed.",
             "Deploy a stage of the service in the bucket's region, or copy the backup into a bucket in the "
             "service's.",
         ),
@@ -344,8 +336,7 @@ CODES: Mapping[str, Code] = {
             Severity.CRITICAL,
             "a bucket does not tell what happens in it",
             "The service's queue gets no events of this place, or not all kinds: the catalogue is blind "
-            "there, and learns "
-            "of changes only in the weekly comparison.",
+            "there, and learns of changes only in the weekly comparison.",
             "Have the bucket send its events to the service's queue.",
             mended_by_fix=True,
         ),
@@ -354,8 +345,8 @@ CODES: Mapping[str, Code] = {
             Concern.BUCKET,
             Severity.CRITICAL,
             "a bucket's events go to somebody else",
-            "Another receiver gets the events that the service needs, and S3 takes one for each kind of "
-            "event and prefix.",
+            "Another receiver gets the events that the service needs, and S3 takes one for each kind of event "
+            "and prefix.",
             "Let EventBridge tell the other receiver, or remove that notification if nobody needs it.",
         ),
         Code(
@@ -363,17 +354,18 @@ CODES: Mapping[str, Code] = {
             Concern.BUCKET,
             Severity.WARNING,
             "a bucket's setting could not be read",
-            "The audit may not look at one of the bucket's settings, so that it cannot say whether it is right.",
-            "Give the right to look. For a bucket that was there before, adding the machine with it again does.",
+            "The audit may not look at one of the bucket's settings, so that it cannot say whether it is "
+            "right.",
+            "Give the right to look. For a bucket that was there before, adding the machine with it again "
+            "does.",
         ),
         Code(
             "rule_matches_nothing",
             Concern.BUCKET,
             Severity.WARNING,
             "a lifecycle rule matches no object",
-            "A lifecycle rule is on, and nothing in the bucket has the prefix, tag or size that it asks "
-            "for: what it was "
-            "written for never happens, and S3 does not say so.",
+            "A lifecycle rule is on, and nothing in the bucket has the prefix, tag or size that it asks for: "
+            "what it was written for never happens, and S3 does not say so.",
             "Correct the rule's filter, or remove the rule.",
         ),
         Code(
@@ -381,9 +373,8 @@ CODES: Mapping[str, Code] = {
             Concern.BUCKET,
             Severity.CRITICAL,
             "a lifecycle rule archives metadata",
-            "A rule moves manifests and signatures to a class that cannot be read without a thaw: from "
-            "then on neither "
-            "backup nor restore works.",
+            "A rule moves manifests and signatures to a class that cannot be read without a thaw: from then "
+            "on neither backup nor restore works.",
             "Have the rule ask for the prefix of the volumes only.",
         ),
         Code(
@@ -391,9 +382,8 @@ CODES: Mapping[str, Code] = {
             Concern.BUCKET,
             Severity.CRITICAL,
             "a lifecycle rule deletes a full backup under its increments",
-            "Expiry goes by the age of each object, and a full backup is older than the increments that "
-            "need it: when it "
-            "goes, all of them are worthless.",
+            "Expiry goes by the age of each object, and a full backup is older than the increments that need "
+            "it: when it goes, all of them are worthless.",
             "Take the expiry out of the rule. Old backups go chain by chain, never by the age of their files.",
         ),
         Code(
@@ -412,9 +402,8 @@ CODES: Mapping[str, Code] = {
             Severity.WARNING,
             "volumes were not moved in time",
             "A rule should have moved these volumes days ago, and they are still in Standard.",
-            "S3 takes a day or two, and holds nothing under 128 KB for worth moving. If it lasts, look at "
-            "the rule in the "
-            "console: it may be new, off, or meant for other keys.",
+            "S3 takes a day or two, and holds nothing under 128 KB for worth moving. If it lasts, look at the "
+            "rule in the console: it may be new, off, or meant for other keys.",
         ),
         Code(
             "noncurrent_piling_up",
@@ -422,9 +411,8 @@ CODES: Mapping[str, Code] = {
             Severity.WARNING,
             "old versions pile up",
             "Older versions are billed like any object, and no plain listing shows them.",
-            "Look what they are: a version under a delete marker may be the last copy of a file. Those "
-            "that nobody needs can "
-            "go by a rule that expires noncurrent versions.",
+            "Look what they are: a version under a delete marker may be the last copy of a file. Those that "
+            "nobody needs can go by a rule that expires noncurrent versions.",
         ),
         Code(
             "uploads_piling_up",
@@ -442,7 +430,8 @@ CODES: Mapping[str, Code] = {
             Severity.CRITICAL,
             "asked to delete finished backups",
             "A machine asked to delete files of finished backups and was refused.",
-            "Nothing is lost. If nobody ran 'remove-*' there, somebody may have the machine or its token: revoke it.",
+            "Nothing is lost. If nobody ran 'remove-*' there, somebody may have the machine or its token: "
+            "revoke it.",
             is_safety=True,
         ),
         Code(
@@ -450,7 +439,8 @@ CODES: Mapping[str, Code] = {
             Concern.MACHINE,
             Severity.CRITICAL,
             "a second backup was started while one ran",
-            "Two clients with one machine's token want to back up the same job at once; the second was refused.",
+            "Two clients with one machine's token want to back up the same job at once; the second was "
+            "refused.",
             "If there is no second computer with this set-up, somebody may have its token: revoke it.",
             is_safety=True,
         ),
@@ -468,7 +458,8 @@ CODES: Mapping[str, Code] = {
             Concern.MACHINE,
             Severity.CRITICAL,
             "files were added to a finished backup",
-            "A permission from before the seal was used after it. What was added is hidden again, the set is whole.",
+            "A permission from before the seal was used after it. What was added is hidden again, the set is "
+            "whole.",
             "If no backup was interrupted, somebody may have this machine's token: revoke it.",
             is_safety=True,
         ),
@@ -478,7 +469,8 @@ CODES: Mapping[str, Code] = {
             Severity.WARNING,
             "the catalogue differed from the bucket",
             "The weekly comparison found what no event had told, and mended it.",
-            "Events were lost, or somebody changed the bucket by hand. If it comes again, look at the dead letters.",
+            "Events were lost, or somebody changed the bucket by hand. If it comes again, look at the dead "
+            "letters.",
         ),
         Code(
             "storage_cap_reached",

@@ -318,8 +318,7 @@ class RuleBook:
         )
 
     def _probable_prefix(self, rule: Rule) -> str | None:
-        """The prefix that the rule was meant to have: ``_data`` is ``data_``, ``/laptop/data`` is "
-        "``laptop/data_``."""
+        """The prefix that the rule was meant to have: ``_data`` is ``data_``, ``/laptop/data`` is ``laptop/data_``."""
         if not rule.prefix:
             return None
         archives = any(needs_thaw(one.storage_class) for one in rule.transitions)
@@ -404,8 +403,8 @@ class RuleBook:
         ]
 
     def _rewrite(self, rule: Rule, document: Mapping[str, Any] | None) -> str:
-        """The command that writes the bucket's rules with this one changed, or left out where it does "
-        "nothing any more."""
+        """The command that writes the bucket's rules with this one changed, or left out where it does nothing any
+        more."""
         others = [one.document if one is not rule else document for one in self._rules]
         rules = [_plain(one) for one in others if one]
         words = ("aws", "s3api", "put-bucket-lifecycle-configuration", "--bucket", self._bucket)

@@ -62,8 +62,8 @@ def judge_object(watched: WatchedJob, row: ObjectRow, backup_set: BackupSet) -> 
 
 
 def judge_stray(bucket: str, row: ObjectRow, job: Job | None, *, is_own_bucket: bool) -> list[Finding]:
-    """What there is to say of a key that belongs to no set; ``row.name`` is the whole key, ``job`` whose "
-    "prefix it has."""
+    """What there is to say of a key that belongs to no set; ``row.name`` is the whole key, ``job`` whose prefix it
+    has."""
     key, stored = row.name, row.stored
     if stored is None or (is_own_bucket and key.startswith(SERVICE_PREFIX)):
         return []

@@ -62,8 +62,7 @@ class CatalogueDesk:
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """Which rows a key belongs to: a set of a job, or the strays of a bucket, ``job`` being whose prefix "
-    "they have."""
+    """Which rows a key belongs to: a set of a job, or the strays of a bucket, ``job`` being whose prefix they have."""
 
     bucket: str
     job: Job | None = None

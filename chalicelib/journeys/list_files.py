@@ -16,8 +16,7 @@ MAX_KEY_LENGTH = 1024
 
 
 def list_files(catalogue: CatalogueStore, buckets: Buckets, job: Job, after: str) -> FileListing:
-    """One page. Strays, misplaced files, quarantined sets, and volumes beyond the end of a sealed set are "
-    "left out."""
+    """One page. Strays, misplaced files, quarantined sets, and volumes beyond the end of a sealed set are left out."""
     if "\0" in after or len(after) > MAX_KEY_LENGTH:
         raise Refusal(ErrorCode.BAD_REQUEST, "after must be the 'next' of the page before.")
     files, more = buckets.list_page(job.location, after=after)

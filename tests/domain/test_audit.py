@@ -428,6 +428,38 @@ def test_every_part_of_a_filter_counts(where: dict[str, Any], matches: bool) -> 
         assert changed["Filter"]["And"] == {**where["Filter"]["And"], "Prefix": "data_"}
 
 
+@pytest.mark.parametrize(
+    ("where", "mended"),
+    [
+        ({"Prefix": "_data"}, {"Prefix": "data_"}),
+        (
+            {"And": {"Prefix": "_data", "ObjectSizeGreaterThan": 5}},
+            {"And": {"Prefix": "data_", "ObjectSizeGreaterThan": 5}},
+        ),
+    ],
+)
+def test_a_mended_rule_keeps_the_rest_of_its_filter(where: dict[str, Any], mended: dict[str, Any]) -> None:
+    one = {"ID": "mine", "Status": "Enabled", "Filter": where, **TO_GLACIER}
+    (changed,) = configuration(PLAIN.with_rules(one).the("rule_matches_nothing").commands[0])
+    assert changed["Filter"] == mended
+
+
+@pytest.mark.parametrize(
+    ("where", "mended"),
+    [
+        ({"Tag": {"Key": "a", "Value": "b"}}, {"And": {"Prefix": "", "Tags": [{"Key": "a", "Value": "b"}]}}),
+        ({"ObjectSizeGreaterThan": 5}, {"And": {"Prefix": "", "ObjectSizeGreaterThan": 5}}),
+        ({}, {"Prefix": ""}),
+    ],
+)
+def test_a_rule_that_expires_is_left_with_its_filter_and_its_transitions(
+    where: dict[str, Any], mended: dict[str, Any]
+) -> None:
+    one = {"ID": "mine", "Status": "Enabled", "Filter": where, **TO_GLACIER, **IN_A_YEAR}
+    (changed,) = configuration(PLAIN.with_rules(one).the("rule_expires_full").commands[0])
+    assert changed == {"ID": "mine", "Status": "Enabled", "Filter": mended, **TO_GLACIER}
+
+
 def test_tags_that_nobody_has_read_are_no_reason_to_say_that_a_rule_matches_nothing() -> None:
     by_tag = {
         "ID": "mine",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from laptop import Laptop
-from panicroom.compression import GPG_OPTION, SAMPLED_BLOCKS, Compress, Sampler, Trial, choose
+from panicroom.compression import COMPRESSED, SAMPLED_BLOCKS, UNCOMPRESSED, Compress, Sampler, Trial, choose
 from panicroom.sources import survey
 from trees import differences, snapshot
 
@@ -26,14 +26,14 @@ def sampled(source: Path) -> Sampler:
 def test_photos_are_not_compressed(tmp_path: Path) -> None:
     for number in range(100):
         (tmp_path / f"{number}.jpg").write_bytes(CHANCE.randbytes(30_000))
-    assert choose("auto", sampled(tmp_path)).gpg_options == (GPG_OPTION,)
+    assert choose("auto", sampled(tmp_path)).gpg_options == UNCOMPRESSED
 
 
 @pytest.mark.parametrize("files", [1, 100], ids=["one file", "many files"])
 def test_text_is_compressed(tmp_path: Path, files: int) -> None:
     for number in range(files):
         (tmp_path / f"{number}.txt").write_bytes(TEXT)
-    assert choose("auto", sampled(tmp_path)).gpg_options == ()
+    assert choose("auto", sampled(tmp_path)).gpg_options == COMPRESSED
 
 
 def test_bytes_count_and_not_files(tmp_path: Path) -> None:
@@ -74,12 +74,27 @@ def test_files_that_vanish_or_are_no_files_do_no_harm(tmp_path: Path) -> None:
     (tmp_path / "gone").unlink()
     (tmp_path / "gone").symlink_to("pipe")
     assert sampler.trial() == Trial(0, 0)
-    assert choose("auto", sampler).gpg_options == ()
+    assert choose("auto", sampler).gpg_options == COMPRESSED
 
 
-@pytest.mark.parametrize(("setting", "options"), [("always", ()), ("never", (GPG_OPTION,))])
+@pytest.mark.parametrize(("setting", "options"), [("always", ()), ("never", UNCOMPRESSED)])
 def test_the_setting_overrules_the_sample(setting: Compress, options: tuple[str, ...]) -> None:
     assert choose(setting, Sampler()).gpg_options == options
+
+
+@pytest.mark.parametrize(
+    ("written", "stands"),
+    [
+        ("compress-algo bzip2\n", True),
+        ("# keys\n  compress-level 9\n", True),
+        ("z 9", True),
+        ("personal-compress-preferences ZLIB", True),
+        ("# compress-algo bzip2\ns2k-count 65536\n", False),
+        ("", False),
+    ],
+)
+def test_what_somebody_told_gpg_about_compression_stands(written: str, stands: bool) -> None:
+    assert (choose("auto", Sampler(), written).gpg_options == ()) == stands
 
 
 def test_a_chain_of_both_kinds_restores(laptop: Laptop) -> None:
@@ -90,7 +105,7 @@ def test_a_chain_of_both_kinds_restores(laptop: Laptop) -> None:
     laptop.succeed("backup")
     log = laptop.home / "state" / "panicroom.log"
     assert "gpg does not compress: " in log.read_text()
-    assert GPG_OPTION in log.read_text()
+    assert UNCOMPRESSED[0] in log.read_text()
 
     text.write_bytes(TEXT * 10)
     time.sleep(1)

@@ -16,9 +16,11 @@ from panicroom import gpg_ahead
 from duplicity import gpg, log, path
 log.setup()
 end_spare = gpg_ahead.install()
-mine, another = gpg.GPGProfile(passphrase=sys.argv[1]), gpg.GPGProfile(passphrase="another")
+profile = gpg.GPGProfile(passphrase=sys.argv[1])
 started = []
-for name, profile in (("one", mine), ("two", mine), ("three", another), ("elsewhere/four", another)):
+for name in ("one", "two", "three", "elsewhere/four"):
+    if name == "three":
+        profile.passphrase = "another"
     file = gpg.GPGFile(True, path.Path(name.encode()), profile)
     started.append(file.gpg_process.pid)
     file.write(name.encode() * 100_000)

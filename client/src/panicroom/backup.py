@@ -14,7 +14,7 @@ from datetime import datetime, timedelta, timezone
 
 from panicroom import __version__, duplicity_process
 from panicroom.api import Api, ApiError
-from panicroom.compression import Choice, Sampler, choose
+from panicroom.compression import Choice, Sampler, choose, gpg_settings
 from panicroom.duplicity_child import ChildPlan, ResumePoint
 from panicroom.duplicity_command import backup_arguments, own_folders
 from panicroom.duplicity_process import Ended, Event
@@ -76,7 +76,7 @@ def back_up(
     try:
         with job_lock(settings.job_state(job.job)) as lock:
             newest = greet(api, job.job, reporter)
-            compression = choose(settings.compress, sampler)
+            compression = choose(settings.compress, sampler, gpg_settings())
             one = _Backup(settings, job, api, passphrase, lock, found, compression, reporter)
             resumed = one.make_set(wanted, newest)
             if resumed is not None:

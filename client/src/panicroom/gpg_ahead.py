@@ -22,14 +22,14 @@ class _Spare:
 
     def __init__(self) -> None:
         self._file: Any = None
-        self._profile: Any = None
+        self._profile: dict[str, Any] = {}
 
     def keep(self, file: Any, profile: Any) -> None:
-        self._file, self._profile = file, profile
+        self._file, self._profile = file, dict(vars(profile))
 
     def take(self, name: bytes, profile: Any) -> Any:
         """It, writing to ``name`` from now on; None if it is not at hand or not of use, and then it is ended."""
-        if self._file is not None and self._profile is profile:
+        if self._file is not None and self._profile == vars(profile):
             with contextlib.suppress(OSError):
                 _path(self._file).replace(os.fsdecode(name))
                 file, self._file = self._file, None

@@ -17,7 +17,11 @@ _UNITS = {"KB": 2**10, "MB": 2**20, "GB": 2**30}
 FIRST_THREADS = 4
 """They fill most lines. A line on which each connection has a limit of its own is filled by more."""
 
-_WINDOW_SECONDS = 1.0
+_WINDOW_SECONDS = 0.5
+_WINDOW_BYTES = 4 * 2**20
+_LONGEST_WINDOW_SECONDS = 4.0
+"""A rate is taken over half a second or more: until so many bytes were sent, as they are counted in chunks."""
+
 _BUFFERED_BYTES = 4 * 2**20
 """So much a new connection takes at once without sending it: the largest buffer a socket usually has."""
 
@@ -71,7 +75,7 @@ class RateLimit:
 class Growth:
     """How many uploads run at once. Whoever waits for one to end asks; more are begun while more carry more.
 
-    Rates are compared a second each; what a new connection swallows at first is not counted.
+    What a new connection swallows at first is not counted.
     """
 
     def __init__(self, most_threads: int) -> None:
@@ -94,9 +98,10 @@ class Growth:
             self._window = now, sent_bytes
             return 0
         began_at, bytes_then = self._window
-        if now - began_at < _WINDOW_SECONDS:
+        seconds, sent = now - began_at, sent_bytes - bytes_then
+        if seconds < _WINDOW_SECONDS or (sent < _WINDOW_BYTES and seconds < _LONGEST_WINDOW_SECONDS):
             return 0
-        rate = (sent_bytes - bytes_then) / (now - began_at)
+        rate = sent / seconds
         self._window = None
         if rate <= self._best_rate * _GAIN:
             self._not_before = now + _TRY_AGAIN_SECONDS

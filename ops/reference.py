@@ -108,17 +108,20 @@ def write(project: Path = PROJECT) -> None:
 
 def commands_page(title: str, program: str, root: click.Group, where: str) -> str:
     parts = [f"# {title}\n\n{MADE}\n{where} `{program} --help` says the same.\n"]
-    found = list(_commands(program, root))
+    found = command_names(program, root)
     parts.append("\n".join(f"- [`{name}`](#{_anchor(name)})" for name, _ in found) + "\n")
     return "\n".join([*parts, *(_command(name, one) for name, one in found)])
 
 
-def _commands(name: str, group: click.Group) -> Iterator[tuple[str, click.Command]]:
+def command_names(name: str, group: click.Group) -> list[tuple[str, click.Command]]:
+    """Every command that can be typed, as it is typed, without those that only hold others."""
+    found: list[tuple[str, click.Command]] = []
     for short, command in sorted(group.commands.items()):
         if isinstance(command, click.Group):
-            yield from _commands(f"{name} {short}", command)
+            found += command_names(f"{name} {short}", command)
         elif not command.hidden:
-            yield f"{name} {short}", command
+            found.append((f"{name} {short}", command))
+    return found
 
 
 def _anchor(name: str) -> str:

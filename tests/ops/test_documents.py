@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+from panicroom.cli import cli as panicroom
 
 from ops.app_package import PROJECT
+from ops.cli import commands
 from ops.docs_check import Place, script_of, try_document
 from ops.documents import Document, anchor_of, broken_links, documents
-from ops.reference import generated_files, with_blocks
+from ops.reference import command_names, generated_files, with_blocks
 from ops.typed_commands import complaint_about, complaints
 
 DOCUMENTS = documents()
@@ -150,3 +153,24 @@ def test_a_failure_names_the_block_and_shows_what_was_said(tmp_path: Path) -> No
     assert try_document(document, Place(clone, tmp_path), tmp_path / "home") == (
         "x.md:5: ended with 3\n    @@ x.md:1\n    @@ x.md:5\n    boom"
     )
+
+
+def test_every_command_there_is_is_typed_by_a_document_or_a_test() -> None:
+    """So a command that the documents only mention was run by somebody, too."""
+    typed = "\n".join(block.text for document in DOCUMENTS for block in document.blocks if block.is_run)
+    tests = "\n".join(
+        path.read_text()
+        for folder in ("tests", "client/tests")
+        for path in sorted((PROJECT / folder).rglob("*.py"))
+        if path != Path(__file__)
+    )
+    found = [
+        name for name, _ in command_names("python -m ops", commands) + command_names("panicroom", panicroom)
+    ]
+    untyped = []
+    for name in found:
+        words = name.removeprefix("python -m ops ").removeprefix("panicroom ").split()
+        in_a_test = r'",\s*"'.join(words)
+        if name not in typed and not re.search(rf'"{in_a_test}"|"{" ".join(words)}', tests):
+            untyped.append(name)
+    assert untyped == []

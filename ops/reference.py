@@ -227,7 +227,8 @@ def _client_variables() -> set[str]:
     sources = [path.read_text() for path in Path(client_settings.__file__).parent.glob("*.py")]
     asked = {name for source in sources for name in _names_in(source, "os.environ")}
     asked |= {name for source in sources for name in re.findall(r'\bplace\("([A-Z_]+)"', source)}
-    return asked - {"PANICROOM_CHILD", "XDG_CONFIG_HOME", "USER"}
+    ours = {name for name in asked if name == "PASSPHRASE" or name.startswith("PANICROOM_")}
+    return ours - {"PANICROOM_CHILD"}
 
 
 # ---------------------------------------------------------------- findings, errors and exit codes

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 _KINDS = {"full": "full", "incremental": "incremental", "inc": "incremental"}
 
-_EPILOG = "Exit codes: " + "; ".join(
-    f"{int(code)} {text}" for code, text in EXPLANATIONS.items() if code != ExitCode.START_AGAIN
+# click leaves lines after a backspace as they are.
+_EPILOG = "\b\nExit codes:\n" + "\n".join(
+    f"  {int(code):<4} {text}" for code, text in EXPLANATIONS.items() if code != ExitCode.START_AGAIN
 )
 
 
@@ -34,7 +35,7 @@ def cli() -> None:
     """
 
 
-@cli.command()
+@cli.command(short_help="Make this machine known to the service.")
 @click.argument("url")
 @click.argument("code")
 @click.option(
@@ -56,6 +57,10 @@ def enrol(url: str, code: str, sources: tuple[str, ...], gpg_key: str | None, ye
     Asks for the folder, and for a passphrase (or a GnuPG key), unless they are given. Leaves a settings file
     and keeps the secrets in the keyring (a private file where there is none). Running it again with the same
     code after a lost connection is safe; with a new code it replaces this machine's token.
+
+    \b
+    Example without questions:
+      PASSPHRASE=... panicroom enrol URL CODE --source system=/home --source photos=/srv/photos --yes
     """
     from panicroom import enrol as enrolment
     from panicroom.gpg_keys import key_fingerprint
@@ -136,7 +141,7 @@ def _ask_passphrase() -> str:
     return passphrase
 
 
-@cli.command()
+@cli.command(short_help="Back up all jobs, or one.")
 @click.argument("what", nargs=-1, metavar="[full|incremental] [JOB]")
 @click.option("--scheduled", is_flag=True, help="As timers run it: a failure also shows on the desktop.")
 @click.option("--if-due", is_flag=True, help="Only jobs whose newest backup is older than their period.")
@@ -160,6 +165,11 @@ def backup(
 
     A backup that was interrupted is carried on with, and what changed in the meantime follows in an
     increment at once. Killing it, losing the network or shutting the lid is harmless.
+
+    \b
+    Examples: panicroom backup                     all jobs
+              panicroom backup photos --dry-run    only say what would happen
+              panicroom backup full photos         everything again
     """
     from panicroom.backup import back_up
     from panicroom.progress import make_reporter
@@ -198,7 +208,7 @@ def backup(
     raise click.exceptions.Exit(exit_code)
 
 
-@cli.command()
+@cli.command(short_help="Restore everything, or some paths.")
 @click.argument("paths", nargs=-1, metavar="[PATH ...]")
 @click.option(
     "--to", type=click.Path(path_type=Path), required=True, metavar="DIR", help="A new or empty folder."
@@ -210,7 +220,12 @@ def backup(
 def restore(paths: tuple[str, ...], to: Path, time: str | None, job: str | None) -> None:
     """Restore everything, or each PATH, into the folder DIR; never over existing files.
 
-    A PATH is relative to the job's source folder, or a full path below it.
+    A PATH is relative to the job's source folder, or a full path below it, and keeps its place below DIR. It
+    may run while a backup does. Only root gives files back to their owners.
+
+    \b
+    Examples: panicroom restore --to ~/restored
+              panicroom restore letters/1998 --time 3D --to ~/restored
     """
     from panicroom.progress import make_reporter
     from panicroom.restore import restore as restore_paths
@@ -224,7 +239,7 @@ def restore(paths: tuple[str, ...], to: Path, time: str | None, job: str | None)
     restore_paths(settings, chosen, paths, time, to.absolute(), make_reporter())
 
 
-@cli.command()
+@cli.command(short_help="Show how fresh the backups are.")
 def status() -> None:
     """Show how fresh the backups of this machine are, as the service judges them."""
     from panicroom.settings import load_settings
@@ -234,7 +249,7 @@ def status() -> None:
         click.echo(line)
 
 
-@cli.command("recovery-sheet")
+@cli.command("recovery-sheet", short_help="Print the page for the day when this machine is gone.")
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -268,7 +283,7 @@ def recovery_sheet(output: Path | None) -> None:
         click.echo(f"{output} is ready to print; then write the passphrase on it")
 
 
-@cli.command("import-conf")
+@cli.command("import-conf", short_help="Take over the set-up of a shell script.")
 @click.argument("conf", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="CONF")
 @click.argument(
     "exclude",
@@ -297,7 +312,7 @@ def import_conf(conf: Path, exclude: Path | None, job: str | None) -> None:
     click.echo(f"After the first backup, delete {conf}: it holds secrets in the open.")
 
 
-@cli.group()
+@cli.group(short_help="Have backups made by themselves.")
 def schedule() -> None:
     """Have backups made by themselves: by a systemd timer, a launchd agent, or a line for cron.
 
@@ -311,7 +326,7 @@ _for_system = click.option(
 )
 
 
-@schedule.command("install")
+@schedule.command("install", short_help="Install the schedule, or bring it up to date.")
 @_for_system
 def schedule_install(system: bool) -> None:
     """Install the schedule, or bring it up to date with the owner's period. Running it again is harmless.
@@ -343,7 +358,7 @@ def schedule_install(system: bool) -> None:
         click.echo(f"but {caveat}")
 
 
-@schedule.command("show")
+@schedule.command("show", short_help="Show what is installed.")
 @_for_system
 def schedule_show(system: bool) -> None:
     """Show what is installed, and when it runs next where the system tells. Exit code 25 if nothing is."""
@@ -356,7 +371,7 @@ def schedule_show(system: bool) -> None:
         click.echo(line)
 
 
-@schedule.command("remove")
+@schedule.command("remove", short_help="Remove the schedule.")
 @_for_system
 def schedule_remove(system: bool) -> None:
     """Remove the schedule. Backups, settings and secrets stay; no error if there is none."""
@@ -366,7 +381,7 @@ def schedule_remove(system: bool) -> None:
         click.echo(line)
 
 
-@cli.command()
+@cli.command(short_help="Show where secrets are kept, or move them.")
 @click.argument("kind", type=click.Choice(["keyring", "file"]), required=False, metavar="[keyring|file]")
 def secrets(kind: str | None) -> None:
     """Show where the token and the passphrase are kept, or move them: to the keyring, or to a private file.
@@ -381,7 +396,7 @@ def secrets(kind: str | None) -> None:
     click.echo(where_kept(move_secrets(settings, kind) if kind else settings))
 
 
-@cli.command()
+@cli.command(short_help="Look at everything that a backup depends on.")
 @click.option("--json", "as_json", is_flag=True, help="Print a list of {check, verdict, text} instead.")
 def doctor(as_json: bool) -> None:
     """Look at everything that a backup depends on, and say what to do about what is wrong.
@@ -410,7 +425,7 @@ def doctor(as_json: bool) -> None:
         raise click.exceptions.Exit(ExitCode.UNHEALTHY)
 
 
-@cli.command()
+@cli.command(short_help="List what is in the backup.")
 @click.argument("path", required=False)
 @click.option(
     "--time", metavar="T", help="As it was then: 2026-11-22, 2026-11-22T20:50:00Z, 3D (three days ago)."
@@ -439,7 +454,7 @@ def files(path: str | None, time: str | None, job: str | None, as_json: bool) ->
         click.echo(f"{item.changed_at}  {shown_path(item.path)}{'/' if item.kind == 'folder' else ''}")
 
 
-@cli.command()
+@cli.command(short_help="Compare the backup with the source, byte by byte.")
 @click.option("--time", metavar="T", help="Compare the backup of that time instead of the newest.")
 @click.option("--job", metavar="JOB", help="Which job; needed if this machine has several.")
 def verify(time: str | None, job: str | None) -> None:
@@ -461,7 +476,9 @@ def verify(time: str | None, job: str | None) -> None:
     click.echo(f"{chosen.job}: the backup and {chosen.source} are equal")
 
 
-@cli.command(context_settings={"ignore_unknown_options": True})
+@cli.command(
+    context_settings={"ignore_unknown_options": True}, short_help="Run duplicity itself, for anything else."
+)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="-- ARGS")
 @click.option("--job", metavar="JOB", help="Which job; needed if this machine has several.")
 def duplicity(arguments: tuple[str, ...], job: str | None) -> None:

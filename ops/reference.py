@@ -144,7 +144,11 @@ def _option(option: click.Option, context: click.Context) -> str:
 
 
 def _paragraphs(text: str) -> list[str]:
-    return [" ".join(part.split()) + "\n" for part in inspect.cleandoc(text).split("\n\n")]
+    """Paragraphs on a line each; what click is told to leave as it is stays so."""
+    return [
+        f"```\n{part[2:]}\n```\n" if part.startswith("\b\n") else " ".join(part.split()) + "\n"
+        for part in inspect.cleandoc(text).split("\n\n")
+    ]
 
 
 def _cell(text: str) -> str:

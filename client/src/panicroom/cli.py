@@ -58,9 +58,10 @@ def enrol(url: str, code: str, sources: tuple[str, ...], gpg_key: str | None, ye
     and keeps the secrets in the keyring (a private file where there is none). Running it again with the same
     code after a lost connection is safe; with a new code it replaces this machine's token.
 
+    Without questions, the passphrase in the variable PASSPHRASE:
+
     \b
-    Example without questions:
-      PASSPHRASE=... panicroom enrol URL CODE --source system=/home --source photos=/srv/photos --yes
+    panicroom enrol URL CODE --source system=/home --source photos=/srv/photos --yes
     """
     from panicroom import enrol as enrolment
     from panicroom.gpg_keys import key_fingerprint
@@ -166,10 +167,12 @@ def backup(
     A backup that was interrupted is carried on with, and what changed in the meantime follows in an
     increment at once. Killing it, losing the network or shutting the lid is harmless.
 
+    Examples:
+
     \b
-    Examples: panicroom backup                     all jobs
-              panicroom backup photos --dry-run    only say what would happen
-              panicroom backup full photos         everything again
+    panicroom backup                      # all jobs
+    panicroom backup photos --dry-run     # only say what would happen
+    panicroom backup full photos          # everything again
     """
     from panicroom.backup import back_up
     from panicroom.progress import make_reporter
@@ -223,9 +226,11 @@ def restore(paths: tuple[str, ...], to: Path, time: str | None, job: str | None)
     A PATH is relative to the job's source folder, or a full path below it, and keeps its place below DIR. It
     may run while a backup does. Only root gives files back to their owners.
 
+    Examples:
+
     \b
-    Examples: panicroom restore --to ~/restored
-              panicroom restore letters/1998 --time 3D --to ~/restored
+    panicroom restore --to ~/restored
+    panicroom restore letters/1998 --time 3D --to ~/restored
     """
     from panicroom.progress import make_reporter
     from panicroom.restore import restore as restore_paths

@@ -44,13 +44,18 @@ def received_mails(endpoint: str) -> list[ReceivedMail]:
             sender=message["Source"],
             recipients=tuple(message["To"]),
             subject=message["Subject"],
-            text=message["BodyText"],
-            html=message["BodyHtml"],
+            text=_with_our_line_ends(message["BodyText"]),
+            html=_with_our_line_ends(message["BodyHtml"]),
             received_at=datetime.fromtimestamp(message["Timestamp"], timezone.utc),
         )
         for message in messages
     ]
     return sorted(mails, key=lambda mail: mail.received_at)
+
+
+def _with_our_line_ends(text: str) -> str:
+    """A message is on its way with carriage returns, and this stand-in leaves them in."""
+    return text.replace("\r\n", "\n")
 
 
 def write_mail_files(mail: ReceivedMail, folder: Path) -> list[Path]:

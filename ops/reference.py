@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import inspect
 import itertools
+import json
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,8 +26,9 @@ from chalicelib.wire import ErrorCode
 from ops.app_package import PROJECT
 from ops.chalice_config import function_environment
 from ops.cli import commands
+from ops.deployer_policy import deployer_policy
 from ops.price_examples import price_blocks
-from ops.stages import LOCAL
+from ops.stages import LOCAL, Stage
 
 FOLDER = Path("docs/reference")
 PRICES = Path("docs/prices.md")
@@ -79,6 +81,7 @@ def generated_files(project: Path = PROJECT) -> dict[Path, str]:
         ),
         "settings.md": settings_page(),
         "findings.md": findings_page(),
+        "deployer-policy.md": deployer_policy_page(),
         "errors.md": errors_page(project),
         "exit-codes.md": exit_codes_page(),
     }
@@ -195,6 +198,27 @@ def settings_page() -> str:
             "## The functions\n",
             "Written when the service is deployed; nobody edits these.\n",
             _table(("variable", "what it is", "on the local stack"), service_rows),
+        ]
+    )
+
+
+def deployer_policy_page() -> str:
+    """The policy for an example account; the command prints it for one's own."""
+    stage = Stage(
+        name="home",
+        account="111122223333",
+        region="eu-central-1",
+        sender="ada@example.org",
+        recipients=("ada@example.org",),
+    )
+    policy = json.dumps(deployer_policy(stage), indent=2)
+    return "\n".join(
+        [
+            f"# What whoever deploys may do\n\n{MADE}",
+            "The smallest IAM policy for `python -m ops deploy`, `doctor` and `destroy`: here for the stage `home` in the",
+            "account 111122223333. `python -m ops deploy --stage home --policy` prints it for your own. With it no backup",
+            "can be read or deleted, and `destroy --with-data` needs more. The tests deploy with nothing but this.\n",
+            f"```json\n{policy}\n```\n",
         ]
     )
 

@@ -36,8 +36,8 @@ POLLING_REQUESTS = 648_000
 """Lambda asks a queue with five pollers, each of which waits 20 s: 15 requests a minute, all month. The Lambda
 developer guide, "Using Lambda with Amazon SQS"."""
 
-ALARMS = 1
-METRICS = 0
+ALARMS = 5
+METRICS = 6
 LOG_KB_A_CALL = 2
 
 FREE_LAMBDA_CALLS = 1_000_000

@@ -18,10 +18,11 @@ from chalicelib.domain.freshness import Progress
 from chalicelib.domain.machines import Job
 from chalicelib.domain.names import Location, SetId
 from chalicelib.domain.pricing import GB, ThawTier
-from chalicelib.domain.service_costs import ALARMS, SCHEDULED_CALLS, Activity, service_cost
+from chalicelib.domain.service_costs import ALARMS, METRICS, SCHEDULED_CALLS, Activity, service_cost
 from chalicelib.domain.sets import BackupSet, Tally
 from chalicelib.domain.storage import DEEP_ARCHIVE, StoragePolicy
 from chalicelib.domain.usage import JobUsage, job_usage, month_of
+from chalicelib.metrics import METRICS as TOLD
 from ops.resources import TEMPLATE_PATH
 from tests.mail_scenes import SCENES
 
@@ -349,6 +350,10 @@ def test_the_queues_polling_is_a_quarter_of_a_dollar() -> None:
 
 def test_the_alarms_counted_are_those_of_the_template() -> None:
     assert TEMPLATE_PATH.read_text(encoding="utf-8").count("Type: AWS::CloudWatch::Alarm") == ALARMS
+
+
+def test_the_metrics_counted_are_those_that_are_told() -> None:
+    assert len(TOLD) == METRICS
 
 
 def test_the_schedules_counted_are_those_of_the_app() -> None:

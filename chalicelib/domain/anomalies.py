@@ -6,9 +6,7 @@ import statistics
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from chalicelib.domain.findings import Finding as Finding
-from chalicelib.domain.findings import Severity as Severity
-from chalicelib.domain.findings import command, finding
+from chalicelib.domain.findings import Finding, command, finding
 from chalicelib.domain.machines import Job, Machine
 from chalicelib.domain.names import volume_file
 from chalicelib.domain.sets import BackupSet, format_ranges

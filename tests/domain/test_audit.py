@@ -622,6 +622,13 @@ def test_small_objects_are_exempt_unless_the_bucket_or_the_rule_says_otherwise(
     assert ("transition_overdue" in bucket.codes()) is late
 
 
+def test_dates_in_a_rule_are_told_as_texts() -> None:
+    on = datetime(2027, 1, 1, tzinfo=timezone.utc)
+    moving = rule("_data", Transitions=[{"Date": on, "StorageClass": "GLACIER"}])
+    (changed,) = configuration(PLAIN.with_rules(moving).the("rule_matches_nothing").commands[0])
+    assert changed["Transitions"] == [{"Date": "2027-01-01T00:00:00+00:00", "StorageClass": "GLACIER"}]
+
+
 def test_what_is_late_is_counted() -> None:
     found = HEALTHY.change(FULL_VOLUME, storage_class="STANDARD").the("transition_overdue")
     assert found.message.startswith("1 volumes of anna-laptop/system")

@@ -146,6 +146,7 @@ def test_no_time_is_told_that_nobody_can_know() -> None:
     assert time_left(first_full(10, begun=hour)) == 99 * hour
     assert time_left(first_full(10, begun=hour - timedelta(seconds=1))) is None
     assert time_left(first_full(9)) is None
+    assert time_left(first_full(400, changed_at=None)) == 9 * DAY
     assert time_left(first_full(400, moved=2 * DAY)) == 9 * DAY
     assert time_left(first_full(400, moved=2 * DAY + timedelta(seconds=1))) is None
 

@@ -157,8 +157,8 @@ class RuleBook:
         self._metadata_matched: list[tuple[WatchedJob, str] | None] = [None] * len(self._active)
         self._count = 0
         self._expires = any(rule.expires for rule in self._active)
-        self._folders: dict[str, bool] = {}
-        """What the names of files begin with, folders included, and whether there are volumes among them."""
+        self._prefixes: dict[bool, set[str]] = {True: set(), False: set()}
+        """What the names begin with, folders included: those of volumes, and those of metadata."""
         self._jobs: dict[str, _OfJob] = {}
 
     def see_other(self, key: str, stored: StoredObject) -> None:
@@ -182,10 +182,10 @@ class RuleBook:
             else _own_tag(watched, file, stored)
         )
         matching = self._match(key, stored, tags)
-        prefix = key.removesuffix(name) + file.prefix
-        self._folders[prefix] = self._folders.get(prefix, False) or file.kind is FileKind.VOLUME
+        is_volume = file.kind is FileKind.VOLUME
+        self._prefixes[is_volume].add(key.removesuffix(name) + file.prefix)
         of_job = self._jobs.setdefault(watched.label, _OfJob(watched))
-        if file.kind is not FileKind.VOLUME:
+        if not is_volume:
             for index in matching:
                 archives = any(needs_thaw(one.storage_class) for one in self._active[index].transitions)
                 if archives:
@@ -255,7 +255,7 @@ class RuleBook:
             of_job.unmoved.count or not self._has_rule_for(watched)
         ):
             found.append(self._no_rule(of_job))
-        if of_job.late.count and of_job.oldest_late is not None:
+        if of_job.oldest_late is not None:
             found.append(self._late(of_job, of_job.oldest_late))
         return found
 
@@ -322,10 +322,9 @@ class RuleBook:
         if not rule.prefix:
             return None
         archives = any(needs_thaw(one.storage_class) for one in rule.transitions)
+        of_volumes, of_metadata = self._prefixes[True], self._prefixes[False]
         # What archives is never told to take the metadata.
-        candidates = sorted(
-            prefix for prefix, volumes in self._folders.items() if prefix and (volumes or not archives)
-        )
+        candidates = sorted((of_volumes - of_metadata if archives else of_volumes | of_metadata) - {""})
         asked = _letters(rule.prefix)
         for candidate in candidates:
             letters = _letters(candidate)
@@ -366,8 +365,6 @@ class RuleBook:
     def _expires_full(
         self, rule: Rule, as_meant: Rule, chains: Mapping[str, Sequence[BackupSet]]
     ) -> list[Finding]:
-        if not as_meant.expires:
-            return []
         first: tuple[datetime, str, BackupSet, int] | None = None
         for label, of_job in self._jobs.items():
             for full, increments, is_newest in _chains([one for one in chains.get(label, ()) if one.sealed]):

@@ -222,6 +222,18 @@ def test_of_a_machine_that_was_removed_nobody_hears_and_of_a_bucket_one_does(own
     assert owner.mail(HOUR) is None
 
 
+def test_what_is_over_is_named_whatever_it_was(owner: Owner) -> None:
+    owner.record = AlertRecord({"anna/system#a_code_of_old#a#b": NOW - DAY, "/#stray#bucket/c#d": NOW - DAY})
+    alert = owner.mail()
+    assert alert is not None
+    assert [(one.whose, one.title) for one in alert.over] == [
+        ("anna/system", "over: a_code_of_old"),
+        ("bucket", f"over: {title('stray')}"),
+    ]
+    assert "(a#b)" in alert.over[0].message
+    assert "(bucket/c#d)" in alert.over[1].message
+
+
 # ---------------------------------------------------------------- notices
 
 
@@ -233,6 +245,7 @@ def test_what_happened_to_safety_goes_at_once(owner: Owner, code: str) -> None:
     alert = owner.mail()
     assert alert is not None
     assert alert.subject == f"Look now: anna/system: {title(code)}"
+    assert alert.safety[0].advice == CODES[code].advice
     assert owner.mail(MINUTE) is None
 
 
@@ -268,6 +281,16 @@ def test_the_first_alerts_do_not_mail_a_months_past_and_later_ones_lose_nothing(
     assert [one.message for one in alert.safety] == ["New."]
     owner.notices += [Notice(DISCARD_REFUSED, "ben", "system", "Late.", NOW + DAY)]
     assert owner.sent(29 * DAY) == [title(DISCARD_REFUSED)]
+
+
+def test_a_notice_is_remembered_for_as_long_as_it_is_looked_at(owner: Owner) -> None:
+    owner.notices = [Notice(SECOND_RUN, "anna", "system", "Two.", NOW)]
+    owner.mail()
+    owner.mail(31 * DAY)
+    assert len(owner.record.notices) == 1
+    owner.notices = []
+    owner.mail(MINUTE)
+    assert owner.record.notices == {}
 
 
 def test_a_notice_without_a_machine_has_a_sender_all_the_same(owner: Owner) -> None:
@@ -327,7 +350,7 @@ def test_a_job_that_goes_from_failing_to_overdue_begins_anew(owner: Owner) -> No
 def test_a_run_that_goes_on_after_one_that_failed_is_neither_over_nor_a_second_failure(owner: Owner) -> None:
     owner.jobs = [job(State.FAILING)]
     owner.mail()
-    owner.jobs = [job(State.FRESH, is_running=True)]
+    owner.jobs = [job(State.FRESH, is_running=True, newest_complete_at=NOW - DAY)]
     assert owner.mail(HOUR) is None
     assert owner.mail(2 * DAY) is None  # nothing fails while it runs
     owner.jobs = [job(State.FAILING)]

@@ -383,6 +383,35 @@ def test_a_prefix_that_matches_nothing_is_told_with_the_one_that_was_meant(
         return
     said = bucket.the("rule_matches_nothing").message
     assert (f"It probably means the prefix {meant}." in said) is bool(meant)
+    assert ("probably" in said) is bool(meant)
+
+
+def test_where_volumes_and_metadata_begin_alike_no_prefix_is_right_for_an_archive() -> None:
+    plain = bare(PLAIN, "laptop/")
+    assert (
+        "probably" not in plain.with_rules(rule("/laptop", **TO_GLACIER)).the("rule_matches_nothing").message
+    )
+    cheaper = rule("/laptop", Transitions=[{"Days": 30, "StorageClass": "STANDARD_IA"}])
+    assert "the prefix laptop/." in plain.with_rules(cheaper).the("rule_matches_nothing").message
+
+
+@pytest.mark.parametrize(
+    ("where", "asked"),
+    [
+        ({"Prefix": "x"}, "the prefix x, and"),
+        ({"ObjectSizeGreaterThan": 10**12}, "asks for more than 1000000000000 bytes, and"),
+        ({"ObjectSizeLessThan": 1}, "asks for less than 1 bytes, and"),
+        ({"And": {"Prefix": "x", "ObjectSizeLessThan": 1}}, "the prefix x and less than 1 bytes, and"),
+    ],
+)
+def test_what_a_rule_asks_for_is_told_in_words(where: dict[str, Any], asked: str) -> None:
+    one = {"Status": "Enabled", "Filter": where, **IN_A_YEAR}
+    message = PLAIN.with_rules(one).the("rule_matches_nothing").message
+    assert asked in message
+    assert "rule without a name of annas-backup" in message
+    assert "no object of 12 does" in message
+    alone = dataclasses.replace(PLAIN, rows={FULL_VOLUME: PLAIN.rows[FULL_VOLUME]}).with_rules(one)
+    assert "the only object does not" in alone.the("rule_matches_nothing").message
 
 
 def test_in_folders_the_prefix_that_was_meant_has_its_folder() -> None:
@@ -468,6 +497,34 @@ def test_tags_that_nobody_has_read_are_no_reason_to_say_that_a_rule_matches_noth
         **TO_GLACIER,
     }
     assert "rule_matches_nothing" not in PLAIN.with_rules(by_tag).codes()
+    ours = {**by_tag, "Filter": {"Tag": {"Key": STORAGE_TAG_KEY, "Value": TAG}}}
+    assert "rule_matches_nothing" not in as_uploaded(PLAIN).with_rules(ours).codes()
+
+
+def test_what_the_service_did_not_tag_is_not_taken_by_its_rules_for_volumes() -> None:
+    archived = STORAGE_POLICIES[1]
+    bucket = dataclasses.replace(HEALTHY, job=dataclasses.replace(JOB, storage=archived))
+    for name in bucket.rows:
+        bucket = bucket.change(name, storage_tag=None)
+    assert "rule_archives_metadata" not in bucket.codes()
+
+
+def bare(bucket: Bucket, folder: str = "") -> Bucket:
+    """As duplicity names its files when nobody tells it otherwise."""
+    rows = [dataclasses.replace(row, name=row.name[5:]) for row in bucket.rows.values()]
+    job = dataclasses.replace(bucket.job, location=Location(bucket.job.location.bucket, folder))
+    return dataclasses.replace(bucket, job=job, rows={row.name: row for row in rows})
+
+
+def test_metadata_that_a_rule_takes_is_seen_whatever_it_is_called() -> None:
+    found = bare(PLAIN).with_rules(rule("duplicity-full.", **TO_GLACIER)).the("rule_archives_metadata")
+    assert found.evidence.startswith("it takes s3://annas-backup/duplicity-full.")
+
+
+def test_a_rule_without_a_prefix_meant_none() -> None:
+    by_size = {"ID": "x", "Status": "Enabled", "Filter": {"ObjectSizeGreaterThan": 10**12}, **IN_A_YEAR}
+    found = bare(PLAIN, "laptop/").with_rules(by_size).the("rule_matches_nothing")
+    assert "probably" not in found.message
 
 
 def test_rules_that_are_off_or_clear_away_what_no_listing_shows_or_meet_an_empty_bucket_are_no_finding() -> (

@@ -224,7 +224,7 @@ def scheduler(system: bool) -> Scheduler:
     if shutil.which("crontab"):
         return Cron()
     raise Problem(
-        "there is neither systemd nor launchd nor cron here; have `panicroom backup --scheduled` run hourly",
+        "there is neither systemd nor launchd nor cron here; have `panicroom backup --scheduled --if-due` run hourly",
         ExitCode.SETTINGS,
     )
 

@@ -1,7 +1,8 @@
 """The few numbers that the service tells CloudWatch, as lines in its log (the embedded metric format).
 
-They are a stage's as a whole, never a machine's: each costs $0.30 a month beyond the ten that are free. Dead
-letters are counted by SQS itself.
+They are a stage's as a whole, never a machine's. Beyond the ten that are free each costs $0.30 a month, counted by
+the hours in which it is told: so what is told without an occasion is told four times a day. Dead letters are counted
+by SQS itself.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ from __future__ import annotations
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 NAMESPACE = "panicroom"
+
+STATUS_HOURS = 6
+"""How far apart the numbers are told that say how things stand; the alarm on a missed mail waits for them."""
 
 METRICS = {
     "Uploads": MetricUnit.Count,
@@ -19,7 +23,7 @@ METRICS = {
     "WeeklyMailMissed": MetricUnit.Count,
 }
 """Files that may be uploaded; changes catalogued; the time from S3's event to its row; what is wrong at the moment;
-failures that were not foreseen; 1 for an hour in which the weekly mail was due and could not be sent, else 0."""
+failures that were not foreseen; 1 where the weekly mail was due and could not be sent, else 0."""
 
 
 def tell(stage: str, **values: float) -> None:

@@ -137,7 +137,6 @@ def _statements(stage: Stage) -> list[Statement]:
                 "lambda:GetPolicy",
                 "lambda:InvokeFunction",
                 "lambda:ListTags",
-                "lambda:RemovePermission",
                 "lambda:TagResource",
                 "lambda:UntagResource",
                 "lambda:UpdateFunctionCode",

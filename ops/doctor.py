@@ -26,6 +26,9 @@ from ops.stages import Stage
 YOUNG = timedelta(minutes=15)
 """Longer than an event is under way, tries included."""
 
+SILENCE = timedelta(hours=6)
+"""CloudWatch's numbers come late; a shorter one of a schedule that runs every minute says nothing."""
+
 OBJECTS_COMPARED = 5000
 """Keys a machine that are held against the catalogue; ``ops reconcile`` compares them all."""
 
@@ -195,7 +198,7 @@ def _schedules(patient: Patient) -> list[str]:
         name = patient.stage.function(short_name)
         modified = functions.get_function_configuration(FunctionName=name)["LastModified"]
         changed = datetime.strptime(modified, "%Y-%m-%dT%H:%M:%S.%f%z")
-        since = patient.now - 2 * every
+        since = patient.now - max(2 * every, SILENCE)
         if changed > since:
             continue  # it may not have had its turn yet
         answer = cloudwatch.get_metric_statistics(

@@ -120,6 +120,12 @@ def service_table(tables: list[PriceTable]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def service_month(table: PriceTable, machines: int) -> tuple[Decimal, Decimal]:
+    """What the service itself costs a month: in full, and after the allowances that never end."""
+    parts = service_cost(table, _activity(machines))
+    return _sum_of(parts, "in_full"), _sum_of(parts, "after_allowance")
+
+
 def _activity(machines: int) -> Activity:
     """A month of so many machines with one job each, and one owner who gets the mail."""
     runs = machines * RUNS_A_MONTH

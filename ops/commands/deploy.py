@@ -13,6 +13,7 @@ import boto3
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.adapters.price_files import price_table
 from ops.access import Caller, caller, missing_rights
 from ops.app_package import PROJECT
 from ops.aws import Aws
@@ -25,6 +26,7 @@ from ops.destroy import destroy as destroy_service
 from ops.destroy import remove_data, what_stays
 from ops.doctor import Check, admin, examine
 from ops.errors import OpsError
+from ops.price_examples import service_month, usd
 from ops.sizes import show_size
 from ops.stage_settings import check_stage_name, chosen_before, read_addresses, read_budget, read_time_zone
 from ops.stages import Stage
@@ -348,7 +350,25 @@ def _show_plan(stage: Stage, who: Caller, changes: dict[str, list[str]]) -> None
         console.print(f"  {title}: {'' if lines else 'nothing to do'}".rstrip(), markup=False)
         for line in lines:
             console.print(f"    - {line}", markup=False)
-    console.print()
+    console.print(f"\n{_cost(stage)}\n", markup=False)
+
+
+def _cost(stage: Stage) -> str:
+    """What the service itself will cost, in a sentence or two."""
+    table = price_table(stage.region)
+    lock = (
+        f" Object Lock itself costs nothing; but what it keeps for {stage.lock_days} days is billed so long,"
+        " whatever is deleted."
+        if stage.lock_days
+        else ""
+    )
+    if table is None:
+        return f"What it costs is in docs/prices.md, for other regions than {stage.region}.{lock}"
+    in_full, after_allowance = service_month(table, machines=1)
+    return (
+        f"The service itself costs about {usd(in_full)} a month for one machine, {usd(after_allowance)} within AWS's"
+        f" free allowances; what is stored comes on top (docs/prices.md).{lock}"
+    )
 
 
 def _show_checks(checks: list[Check]) -> None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ from ops.errors import OpsError
 from ops.stages import Stage
 from ops.stand_in import HOST, StandIn, free_port
 from ops.stand_in_api import importing_api_gateway
+from tests.end_to_end.conftest import PROGRAMS, Machine
 
 CALLS_FILE = Path(__file__).with_name("deployer_calls.txt")
 PROBE = Path(__file__).parent / "probe"
@@ -52,6 +55,8 @@ class Account:
     """With the account's root keys, to look behind what the deployer did."""
     project: Path
     calls: Path
+    first: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """What the deploy that came through said of the first machine."""
 
     def types(self, *words: str, answers: str = "") -> Result:
         where = ("--endpoint", str(self.aws.endpoint), "--region", HOME.region)
@@ -127,15 +132,17 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
 def keys_of_a_deployer(aws: Aws) -> dict[str, str]:
     iam = aws.client("iam")
     iam.create_user(UserName="deployer")
-    iam.put_user_policy(UserName="deployer", PolicyName="none", PolicyDocument=policy_of([]))
+    allow(iam, deployer_policy(HOME)["Statement"])
     keys = iam.create_access_key(UserName="deployer")["AccessKey"]
     return {"AWS_ACCESS_KEY_ID": keys["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"]}
 
 
-def policy_of(statements: list[Any]) -> str:
+def allow(iam: Any, statements: list[Any]) -> None:
+    """Gives the deployer these rights and no others."""
     # An empty policy is none for the stand-in.
     nothing = {"Effect": "Allow", "Action": "sts:GetCallerIdentity", "Resource": "*"}
-    return json.dumps({"Version": "2012-10-17", "Statement": statements or [nothing]})
+    document = {"Version": "2012-10-17", "Statement": statements or [nothing]}
+    iam.put_user_policy(UserName="deployer", PolicyName="deploying", PolicyDocument=json.dumps(document))
 
 
 def note_calls_of_this_process(patch: pytest.MonkeyPatch, calls: Path) -> None:
@@ -155,24 +162,23 @@ def note_calls_of_this_process(patch: pytest.MonkeyPatch, calls: Path) -> None:
 
 
 def test_without_rights_nothing_is_made_and_the_missing_ones_are_named(account: Account) -> None:
-    result = account.types("deploy", *ANSWERS, "--yes")
-    assert "may not do what deploying needs: iam:SimulatePrincipalPolicy." in str(result.exception)
-    may_ask = {"Effect": "Allow", "Action": "iam:SimulatePrincipalPolicy", "Resource": "*"}
-    account.client("iam").put_user_policy(
-        UserName="deployer", PolicyName="none", PolicyDocument=policy_of([may_ask])
-    )
-    result = account.types("deploy", *ANSWERS, "--yes")
-    assert "may not do what deploying needs: cloudformation:CreateChangeSet" in str(result.exception)
-    assert "--policy` prints the policy" in str(result.exception)
+    iam = account.client("iam")
+    try:
+        allow(iam, [])
+        result = account.types("deploy", *ANSWERS, "--yes")
+        assert "may not do what deploying needs: iam:SimulatePrincipalPolicy." in str(result.exception)
+        allow(iam, [{"Effect": "Allow", "Action": "iam:SimulatePrincipalPolicy", "Resource": "*"}])
+        result = account.types("deploy", *ANSWERS, "--yes")
+        assert "may not do what deploying needs: cloudformation:CreateChangeSet" in str(result.exception)
+        assert "--policy` prints the policy" in str(result.exception)
+    finally:
+        allow(iam, deployer_policy(HOME)["Statement"])
     assert account.client("cloudformation").describe_stacks()["Stacks"] == []
 
 
-def test_the_policy_it_prints_is_the_one_that_it_needs(account: Account) -> None:
+def test_the_policy_it_prints_is_the_one_that_these_tests_are_made_with(account: Account) -> None:
     printed = account.types("deploy", *ANSWERS, "--yes", "--policy")
     assert json.loads(printed.output) == deployer_policy(HOME)
-    account.client("iam").put_user_policy(
-        UserName="deployer", PolicyName="none", PolicyDocument=printed.output
-    )
 
 
 def test_the_plan_shows_everything_and_makes_nothing(account: Account) -> None:
@@ -188,6 +194,7 @@ def test_the_plan_shows_everything_and_makes_nothing(account: Account) -> None:
 def test_what_cannot_be_read_is_asked_again(account: Account) -> None:
     typed = ["ada", "ada@example.org", "a lot", "5", "Berlin", "Europe/Berlin"]
     result = account.types("deploy", "--policy", answers="\n".join(typed) + "\n")
+    assert len(re.findall(r"(?m)^(Your|What it may)", result.output)) == len(typed)  # three, each asked twice
     assert "'ada' is no mail address" in result.output
     assert "'a lot' is no amount of USD" in result.output
     assert "'Berlin' is no time zone" in result.output
@@ -245,7 +252,7 @@ def test_it_can_be_killed_while_chalice_deploys(
 ) -> None:
     """Chalice records nothing of a first deploy that did not end: the next one finds what there is."""
     monkeypatch.setenv("PROBE_DIE_AFTER", call)
-    result = account.types("deploy", "--yes")
+    result = account.types("deploy", *ANSWERS, "--yes")
     assert isinstance(result.exception, OpsError)
     assert call in account.calls.read_text(), result.exception
 
@@ -275,6 +282,47 @@ def test_in_the_end_all_is_there_once_and_well(account: Account) -> None:
     assert len(account.client("apigateway").get_rest_apis()["items"]) == 1
     assert answer["code"]
     assert answer["api_url"] == account.api()
+    account.first = answer
+
+
+def test_from_a_clone_to_the_first_sealed_set_are_five_commands_and_eight_answers(
+    account: Account, tmp_path: Path
+) -> None:
+    """``make install`` and ``pipx install`` are what made the environments of these tests; the rest is typed here."""
+    commands_typed = ["make install", "python -m ops deploy --stage home"]
+    answers = [
+        "us-east-1",
+        "ada@example.org",
+        "5",
+        "Europe/Berlin",
+        "y",
+    ]  # region, mail, budget, zone, go on?
+    laptop = Machine("laptop", tmp_path, tmp_path / "gnupg")
+    laptop.gpg.mkdir(mode=0o700)
+    laptop.source.mkdir()
+    (laptop.source / "letter.txt").write_text("Dear Ben,\n")
+    commands_typed += [f"pipx install '{account.first['client_url']}'"]
+    for words, said in (
+        (("enrol", account.first["api_url"], account.first["code"]), [str(laptop.source), "a b c", "a b c"]),
+        (("backup",), []),
+    ):
+        commands_typed.append(f"panicroom {' '.join(words)}")
+        answers += said
+        environment = {name: value for name, value in laptop.environment().items() if name != "PASSPHRASE"}
+        ended = subprocess.run(
+            [str(PROGRAMS / "panicroom"), *words],
+            env=environment,
+            input="".join(f"{one}\n" for one in said),
+            capture_output=True,
+            text=True,
+            check=False,
+            start_new_session=True,
+        )
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+    keys = [one["Key"] for one in account.client("s3").list_objects_v2(Bucket=HOME.bucket)["Contents"]]
+    assert any(key.startswith("laptop/system/meta_") and ".manifest" in key for key in keys)
+    assert len(commands_typed) <= 5
+    assert len(answers) <= 8
 
 
 def test_the_api_answers_at_the_address_that_was_printed(account: Account) -> None:
@@ -386,6 +434,17 @@ def test_the_service_goes_and_the_backups_stay(account: Account) -> None:
     assert account.client("logs").describe_log_groups()["logGroups"] == []
     assert account.client("sesv2").list_email_identities().get("EmailIdentities", []) == []
     assert s3.get_object(Bucket=HOME.bucket, Key="laptop/system/kept")["Body"].read() == b"kept"
+
+
+def test_a_new_deploy_takes_over_what_stayed(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CloudFormation makes nothing that is there by that name: it imports it. The rest is as from nothing."""
+    pull_plug_in(monkeypatch, deploy.Resources, "after")
+    with pytest.raises(PulledPlug):
+        pytest.fail(str(account.types("deploy", *ANSWERS, "--yes").exception))
+    [stack] = account.client("cloudformation").describe_stacks()["Stacks"]
+    assert stack["EnableTerminationProtection"]
+    kept = account.client("s3").get_object(Bucket=HOME.bucket, Key="laptop/system/kept")
+    assert kept["Body"].read() == b"kept"
 
 
 def test_what_it_called_is_what_its_policy_was_made_for(account: Account) -> None:

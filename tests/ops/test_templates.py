@@ -32,8 +32,19 @@ CALLS_FILE = Path(__file__).with_name("deployer_calls.txt")
 """What ``test_deploy.py`` saw a deployer call on the stand-in; it compares what it sees with this file."""
 
 
+WITHOUT_A_CALL_OF_ITS_OWN = {
+    "cloudformation:DescribeStackEvents": "the reason, where a stack could not be made",
+    "lambda:TagResource": "CreateFunction with tags asks for it",
+    "lambda:UntagResource": "Chalice takes away a tag that an older version set",
+    "ses:TagResource": "CreateEmailIdentity with tags asks for it",
+}
+"""What deploying asks for on AWS without that call having been seen on the stand-in."""
+
+
 def complaints(template: str) -> list[str]:
-    return [f"{one.rule.id} {one.message}" for one in lint.lint_all(template)]
+    """Errors and warnings; what only informs is left out."""
+    found = [f"{one.rule.id} {one.message}" for one in lint.lint_all(template)]
+    return [one for one in found if not one.startswith("I")]
 
 
 def test_the_template_of_what_is_kept_passes_cfn_lint() -> None:
@@ -85,7 +96,7 @@ def test_the_deployer_may_do_every_call_that_was_seen() -> None:
 
 
 def test_the_deployer_may_do_nothing_that_nobody_calls() -> None:
-    used = called() | asked_by_cloudformation()
+    used = called() | asked_by_cloudformation() | set(WITHOUT_A_CALL_OF_ITS_OWN)
     assert [one for one in allowed() if not fnmatch.filter(used, one)] == []
 
 

@@ -36,16 +36,11 @@ POLLING_REQUESTS = 648_000
 """Lambda asks a queue with five pollers, each of which waits 20 s: 15 requests a minute, all month. The Lambda
 developer guide, "Using Lambda with Amazon SQS"."""
 
-<<<<<<< HEAD
-ALARMS = 5
-METRICS = 6
-=======
 ALARMS = 3
 METRICS = 1
 """``chalicelib/metrics.py`` has six; but CloudWatch counts the hours in which one is told, and all six together are
 told in fewer than a month has."""
 
->>>>>>> de7cfb3 (Tell six numbers and raise three alarms; hold the deployer's policy to the calls that deploying makes)
 LOG_KB_A_CALL = 2
 
 FREE_LAMBDA_CALLS = 1_000_000

@@ -37,9 +37,9 @@ POLLING_REQUESTS = 648_000
 developer guide, "Using Lambda with Amazon SQS"."""
 
 ALARMS = 3
-METRICS = 1
-"""``chalicelib/metrics.py`` has six; but CloudWatch counts the hours in which one is told, and all six together are
-told in fewer than a month has."""
+METRICS = 6
+METRIC_MONTHS = 1
+"""CloudWatch counts the hours in which a metric is told, and all six together are told in fewer than a month has."""
 
 LOG_KB_A_CALL = 2
 
@@ -111,7 +111,7 @@ def service_cost(table: PriceTable, activity: Activity) -> tuple[ServicePart, ..
         part(
             "alarms and logs",
             ("cloudwatch/alarm", ALARMS, FREE_ALARMS),
-            ("cloudwatch/metric", METRICS, FREE_METRICS),
+            ("cloudwatch/metric", METRIC_MONTHS, FREE_METRICS),
             ("logs/gb", log_gb, FREE_LOG_GB),
         ),
         part("mail", ("ses/message", activity.mails, 0)),

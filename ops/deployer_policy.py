@@ -156,6 +156,7 @@ def _statements(stage: Stage) -> list[Statement]:
                 "lambda:ListFunctions",
                 "logs:DescribeLogGroups",
                 "ses:GetAccount",
+                "ses:GetSuppressedDestination",
             ],
             "*",
         ),

@@ -20,6 +20,7 @@ from ops.errors import OpsError
 from ops.lambda_function import LambdaFunction
 from ops.lifecycle import missing_rules
 from ops.mail_identities import unverified_addresses
+from ops.mail_refusals import refusals
 from ops.resources import changed_resources, object_lock
 from ops.stages import Stage
 
@@ -188,7 +189,7 @@ def _mail(patient: Patient) -> list[str]:
     ]
     if not account["SendingEnabled"]:
         wrong.append("SES has stopped this account's mail: its page in the AWS console says why")
-    return wrong
+    return wrong + refusals(ses, admin(patient.aws, stage), stage)
 
 
 def _schedules(patient: Patient) -> list[str]:

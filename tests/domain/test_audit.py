@@ -33,7 +33,7 @@ from chalicelib.domain.names import (
     volume_file,
 )
 from chalicelib.domain.notices import Notice
-from chalicelib.domain.placement import Custody, WatchedJob
+from chalicelib.domain.placement import Custody, WatchedJob, judge_object, judge_stray
 from chalicelib.domain.sets import BackupSet, ObjectRow, StoredObject, Tally, apply_changes
 from chalicelib.domain.storage import DEFAULT_STORAGE_POLICY, STORAGE_POLICIES, STORAGE_TAG_KEY
 
@@ -840,6 +840,75 @@ def test_a_stray_below_a_job_is_that_jobs_and_a_late_file_of_it_is_none() -> Non
     assert found.subject == "anna-laptop/system/notes.txt"
 
 
+EMPTY = BackupSet(THIRD)
+
+
+def judged(name: str, custody: Custody = Custody.OWN, **fields: Any) -> list[Finding]:
+    return judge_object(WatchedJob(JOB, custody), ObjectRow(name, stored(1, **fields)), EMPTY)
+
+
+def test_what_is_no_file_of_a_backup_or_gone_is_not_judged_as_one() -> None:
+    assert judged("notes.txt", storage_class="GLACIER") == []
+    assert judge_object(WatchedJob(JOB, Custody.OWN), ObjectRow(MANIFEST, None), EMPTY) == []
+
+
+def test_in_a_strangers_bucket_a_wrong_prefix_is_one_and_class_and_tag_are_their_own_affair() -> None:
+    misplaced = misnamed(NEWEST_VOLUME, "meta_").name
+    for custody in Custody:
+        (found,) = judged(misplaced, custody, storage_tag=TAG)
+        assert found.code == "wrong_prefix"
+        assert ("--tagging " in found.commands[0]) is (custody is Custody.OWN)
+        codes = [one.code for one in judged(NEWEST_VOLUME, custody, storage_class="GLACIER", storage_tag="x")]
+        assert codes == (["wrong_class", "wrong_tag"] if custody is Custody.OWN else [])
+        assert [one.code for one in judged(MANIFEST, custody, storage_class="GLACIER")] == [
+            "metadata_archived"
+        ]
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "said"),
+    [
+        (misnamed(NEWEST_VOLUME, "meta_").name, {}, "A volume of the set"),
+        (misnamed(MANIFEST, "data_").name, {}, "A manifest file of the set"),
+        (NEWEST_VOLUME, {"storage_class": "STANDARD_IA", "storage_tag": TAG}, "Volume 1 of the set"),
+        (MANIFEST, {"storage_class": "STANDARD_IA"}, "The manifest file of the set"),
+        (NEWEST_VOLUME, {"storage_tag": "x"}, f"has the tag {STORAGE_TAG_KEY}=x: no rule will archive it."),
+        (NEWEST_VOLUME, {"storage_tag": ""}, f"has no tag {STORAGE_TAG_KEY}: no rule will archive it."),
+    ],
+)
+def test_a_file_is_called_what_it_is(name: str, fields: dict[str, Any], said: str) -> None:
+    (found,) = judged(name, **fields)
+    assert said in found.message
+    assert "thaw" not in found.message
+
+
+def test_a_volume_whose_tag_nobody_has_read_may_be_in_its_jobs_class_only() -> None:
+    assert judged(NEWEST_VOLUME, storage_class="GLACIER_IR", storage_tag=None) == []
+    assert [one.code for one in judged(NEWEST_VOLUME, storage_class="GLACIER", storage_tag=None)] == [
+        "wrong_class"
+    ]
+
+
+def test_whose_a_stray_is() -> None:
+    def told(key: str, job: Job | None, *, own: bool) -> list[tuple[str, str]]:
+        found = judge_stray(BUCKET, ObjectRow(key, stored(1)), job, is_own_bucket=own)
+        return [(one.code, one.whose) for one in found]
+
+    old = f"old-laptop/system/{FULL_VOLUME}"
+    assert told(old, None, own=True) == [("unknown_job", BUCKET)]
+    assert told(old, None, own=False) == [("stray", BUCKET)]
+    assert told("old-laptop/system/notes.txt", None, own=True) == [("stray", BUCKET)]
+    assert told(JOB.location.key("notes.txt"), JOB, own=True) == [("stray", "anna-laptop/system")]
+    assert told(JOB.location.key(FULL_VOLUME), JOB, own=True) == []
+
+
+def test_volumes_that_were_there_before_and_have_no_tag_need_a_rule_by_prefix() -> None:
+    bucket = adopted(HEALTHY)
+    for name in files_of(THIRD, 1):
+        bucket = bucket.change(name, storage_tag="")
+    assert bucket.the("no_archive_rule").evidence.startswith("2 volumes,")
+
+
 def test_a_hundred_thousand_strays_make_a_hundred_findings() -> None:
     many = [ObjectRow(f"holiday-{number}.jpg", stored(1)) for number in range(MOST_ALIKE + 1)]
     assert len(dataclasses.replace(HEALTHY, elsewhere=many).findings()) == MOST_ALIKE
@@ -960,6 +1029,24 @@ def test_what_happened_counts_for_a_week_and_once_a_kind() -> None:
     (found,) = findings_of_notices(week, NOW)
     assert (found.code, found.subject) == ("second_run", "2026-11-20")
     assert findings_of_notices([notice("unheard_of")], NOW) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "typed"),
+    [
+        ("discard_refused", "machine revoke anna-laptop"),
+        ("second_run", "machine revoke anna-laptop"),
+        ("code_reused", "machine revoke anna-laptop"),
+        ("late_upload", "machine revoke anna-laptop"),
+        ("storage_cap_reached", "machine set anna-laptop --storage-cap 20TB"),
+        ("download_cap_reached", "machine set anna-laptop --download-cap 1000GB"),
+        ("catalogue_differed", "dead-letters list"),
+        ("over_budget", "report preview"),
+    ],
+)
+def test_after_each_notice_there_is_something_to_type(code: str, typed: str) -> None:
+    (found,) = findings_of_notices([notice(code)], NOW)
+    assert f"python -m ops {typed}" in found.commands
 
 
 def test_silence_is_told_after_period_and_grace_unless_the_machine_is_paused() -> None:

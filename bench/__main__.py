@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from rich.console import Console
 
-from bench import events, growth, report, upload
+from bench import cold_start, events, growth, report, upload
 
 
 def uploads(console: Console) -> list[str]:
@@ -13,7 +13,13 @@ def uploads(console: Console) -> list[str]:
     return upload.main(say=lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True))
 
 
-MEASUREMENTS = {"events": events.run, "growth": growth.run, "report": report.run, "uploads": uploads}
+MEASUREMENTS = {
+    "cold-start": cold_start.run,
+    "events": events.run,
+    "growth": growth.run,
+    "report": report.run,
+    "uploads": uploads,
+}
 
 
 @click.command()

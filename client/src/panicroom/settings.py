@@ -224,9 +224,9 @@ def _checked(data: dict[str, Any], where: Places) -> Settings:
         raise Problem(f"{path}: there is no job; add a table [jobs.system]", ExitCode.SETTINGS)
     volume_mb = setting(upload, "volume_mb", int, 25)
     upload_threads = setting(upload, "upload_threads", int, 12)
-    if not 1 <= volume_mb <= 1000 or not 1 <= upload_threads <= 32:
+    if not 1 <= volume_mb <= 4096 or not 1 <= upload_threads <= 32:
         raise Problem(
-            f"{path}: volume_mb must be between 1 and 1000, upload_threads between 1 and 32",
+            f"{path}: volume_mb must be between 1 and 4096, upload_threads between 1 and 32",
             ExitCode.SETTINGS,
         )
     rate = setting(upload, "max_upload_rate", str, "") if "max_upload_rate" in upload else None

@@ -20,8 +20,21 @@ HOME = Stage(
 )
 ROLES = {
     name: f"arn:aws:iam::123456789012:role/panicroom-home-{name}"
-    for name in ("api_handler", "catalogue", "discard", "reconcile", "admin")
+    for name in ("api_handler", "catalogue", "daily_audit", "discard", "reconcile", "admin")
 }
+SETTINGS = [
+    "s3:GetBucketAcl",
+    "s3:GetBucketLocation",
+    "s3:GetBucketNotification",
+    "s3:GetBucketPolicyStatus",
+    "s3:GetBucketPublicAccessBlock",
+    "s3:GetBucketVersioning",
+    "s3:GetEncryptionConfiguration",
+    "s3:GetLifecycleConfiguration",
+    "s3:GetObjectTagging",
+    "s3:ListBucketMultipartUploads",
+]
+"""What the audit reads of a bucket, in the order of the policy."""
 QUEUE = HOME.arn("sqs", HOME.queue)
 OWNERS = {"Sid": "Mine", "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"}
 
@@ -38,7 +51,7 @@ class TestTheBucketsPolicy:
             for sid, statement in rights(policy).items()
             if statement["Effect"] == "Allow"
         }
-        listing = "s3:ListBucket"
+        listing, versions, tags = "s3:ListBucket", "s3:ListBucketVersions", "s3:GetObjectTagging"
         assert found == {
             "panicroom-home-api_handler": (
                 ROLES["api_handler"],
@@ -46,14 +59,21 @@ class TestTheBucketsPolicy:
             ),
             "panicroom-home-catalogue": (
                 ROLES["catalogue"],
-                ["s3:GetObject", listing, "s3:ListBucketVersions"],
+                ["s3:GetObject", tags, listing, versions],
+            ),
+            "panicroom-home-daily_audit": (
+                ROLES["daily_audit"],
+                [*SETTINGS, "s3:ListMultipartUploadParts"],
             ),
             "panicroom-home-discard": (ROLES["discard"], ["s3:DeleteObject", "s3:GetObject", listing]),
             "panicroom-home-reconcile": (
                 ROLES["reconcile"],
-                ["s3:GetObject", listing, "s3:ListBucketVersions"],
+                ["s3:GetObject", tags, listing, versions],
             ),
-            "panicroom-home-admin": (ROLES["admin"], [listing, "s3:ListBucketVersions"]),
+            "panicroom-home-admin": (
+                ROLES["admin"],
+                [*SETTINGS, versions, "s3:ListMultipartUploadParts"],
+            ),
         }
         assert rights(policy)["panicroom-home-discard"]["Resource"] == [
             "arn:aws:s3:::attic",

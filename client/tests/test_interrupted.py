@@ -268,6 +268,7 @@ def test_a_full_and_an_increment_killed_in_mid_upload(laptop: Laptop) -> None:
     story.restore_all()
 
 
+@pytest.mark.soak
 def test_a_backup_killed_again_while_it_is_carried_on_with(laptop: Laptop) -> None:
     """Several interruptions in a row, the last before the manifest is stored, still end well."""
     story = Story(laptop, seed=4)

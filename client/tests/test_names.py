@@ -14,6 +14,7 @@ def prefixes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config, "file_prefix_archive", ARCHIVE_PREFIX.encode())
     for kind in ("manifest", "signature", "jsonstat"):
         monkeypatch.setattr(config, f"file_prefix_{kind}", METADATA_PREFIX.encode())
+    monkeypatch.setattr(config, "use_gpgsm", False)
     dup_time.setcurtime(LATER)
     dup_time.setprevtime(EARLIER)
 

@@ -163,6 +163,7 @@ def weekly_mails(service: Service) -> list[ReceivedMail]:
     ]
 
 
+@pytest.mark.soak  # the minute of the real rule; five firings at once are tests/ops/test_weekly_schedule.py
 def test_the_schedule_itself_sends_the_weekly_mail_once(service: Service, machine: Machine) -> None:
     aws = Aws(service.stack.region, service.stack.endpoint)
     # A first mail waits for the first weekly hour after the first machine was added: so it was, a month ago.

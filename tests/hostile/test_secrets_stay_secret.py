@@ -10,6 +10,7 @@ import base64
 import json
 import subprocess
 import time
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,7 +133,7 @@ def places(deployed: Deployed, machine: Machine) -> dict[str, str]:
     return {
         **events,
         "the stack's log": (deployed.state_folder / "ministack.log").read_text(errors="replace"),
-        "rows": json.dumps(deployed.rows(), ensure_ascii=False),
+        "rows": json.dumps(deployed.rows(), ensure_ascii=False, default=unpacked),
         "mails": json.dumps(deployed.mails(), ensure_ascii=False),
         "objects": "\n".join(
             f"{key} {answer['Metadata']} {answer['Body'].read().decode(errors='replace')}"
@@ -140,6 +141,12 @@ def places(deployed: Deployed, machine: Machine) -> dict[str, str]:
         ),
         "the laptop": "\n".join(files_of_the_laptop(machine)),
     }
+
+
+def unpacked(attribute: object) -> str:
+    """What a row keeps in packed form, so that the search sees into it."""
+    assert isinstance(attribute, bytes)
+    return zlib.decompress(attribute).decode()
 
 
 def files_of_the_laptop(machine: Machine) -> Iterator[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import selectors
 import shlex
 import shutil
@@ -30,6 +31,9 @@ _SECONDS_TO_READ = 5.0
 _SHOWN_LINES = 6
 
 Event = dict[str, Any]
+
+
+_SILENT_GPG = re.compile(r"===== Begin GnuPG log =====\s*===== End GnuPG log =====")
 
 
 @dataclass(frozen=True)
@@ -171,6 +175,13 @@ def explain(exit_code: int, errors: tuple[str, ...], log_file: Path) -> Problem:
         )
     if "No space left on device" in text:
         return Problem("the disk is full; make room in the cache folder and run again", ExitCode.SPACE)
+    if _SILENT_GPG.search(text):
+        # Its own log is a temporary file on the same disk.
+        return Problem(
+            "gpg failed without a word, as it does on a full disk; make room in the cache folder and run again: "
+            "a backup carries on from there",
+            ExitCode.SPACE,
+        )
     if "No backup chain" in text:
         return Problem("there is no backup of that job at that time", ExitCode.NOT_FOUND)
     if exit_code in known:

@@ -283,6 +283,7 @@ def test_ctrl_c_ends_cleanly_and_gives_the_lease_back(enrolled: Laptop, number: 
     assert reached.wait(30)
     while len([name for name in enrolled.service.names() if re.search(r"\.vol[123]\.", name)]) < 3:
         time.sleep(0.01)  # volumes overtake each other
+    time.sleep(0.5)  # until their answers are with the client too
     os.kill(process.pid, number)
     out, err = process.communicate(timeout=60)
     gate.set()

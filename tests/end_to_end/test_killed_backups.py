@@ -11,7 +11,7 @@ import pytest
 from ops.compare_trees import differences, record_tree
 from tests.end_to_end.conftest import Machine, Service
 
-KILLED_AFTER_VOLUMES = [1, pytest.param(4, marks=pytest.mark.soak), 9]
+KILLED_AFTER_VOLUMES = [*(pytest.param(volumes, marks=pytest.mark.soak) for volumes in (1, 4)), 9]
 
 
 def fill(machine: Machine) -> None:

@@ -192,7 +192,7 @@ class Storm:
         return bodies
 
 
-@pytest.fixture(scope="module", params=[300, pytest.param(20_000, marks=pytest.mark.soak)])
+@pytest.fixture(scope="module", params=[600, pytest.param(20_000, marks=pytest.mark.soak)])
 def storm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storm]:
     """Raises a storm of so many messages and waits until all of them are catalogued or given up."""
     messages: int = request.param

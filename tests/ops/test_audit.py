@@ -129,7 +129,7 @@ def test_what_is_safe_is_mended_after_asking_and_the_owners_own_stays(owner: Own
 
         result = owner.types("audit", "--fix", "--yes", "--json")
         answer = json.loads(result.stdout)
-        assert len(answer["fixed"]) == 2
+        assert len([one for one in answer["fixed"] if bucket in one]) == 2
         left = {one["code"] for one in answer["findings"]}
         assert not left & {"no_archive_rule", "notifications_missing"}
         ids = [rule["ID"] for rule in s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]]

@@ -13,6 +13,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.adapters.price_files import price_table
+from chalicelib.domain.prices import OLD_AFTER_DAYS
 from ops.admin_client import AdminClient
 from ops.aws import Aws
 from ops.compare_service import finish_differences, function_differences, wanted_service
@@ -266,6 +268,20 @@ def _drift(patient: Patient) -> list[str]:
     return wrong
 
 
+def _prices(patient: Patient) -> list[str]:
+    return price_complaints(patient.stage.region, patient.now)
+
+
+def price_complaints(region: str, now: datetime) -> list[str]:
+    """What is wrong with the prices that the weekly mail counts with."""
+    table = price_table(region)
+    refresh = f"`python -m ops prices refresh --region {region}`, then a deploy, brings them"
+    if table is None:
+        return [f"no prices of {region} are known, so that the mail names no cost: {refresh}"]
+    age = table.age_days(now.date())
+    return [f"the prices of {region} are {age} days old: {refresh}"] if age > OLD_AFTER_DAYS else []
+
+
 def admin(aws: Aws, stage: Stage) -> AdminClient:
     """The owner's commands on a stage that is named by its settings."""
     return AdminClient(LambdaFunction(aws, stage.function("admin")))
@@ -281,5 +297,6 @@ CHECKS: dict[str, Callable[[Patient], list[str]]] = {
     "Mail": _mail,
     "Schedules": _schedules,
     "Catalogue": _drift,
+    "Prices": _prices,
 }
 """What is looked at, by what it is called."""

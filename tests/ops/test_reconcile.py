@@ -44,11 +44,12 @@ def test_where_all_is_well_there_is_no_difference(owner: Owner, shelf: str) -> N
 
 def test_what_the_catalogue_missed_is_named_and_mended(owner: Owner, shelf: str) -> None:
     forget(owner, f"{shelf}/system/{VOLUME}")
-    found = [one for one in differences(owner) if one["what"] == "unknown"]
+    found = differences(owner, "--machine", shelf)
+    found = [one for one in found if one["what"] == "unknown"]
     assert [(one["machine"], one["job"], one["key"]) for one in found] == [
         (shelf, "system", f"{shelf}/system/{VOLUME}")
     ]
-    assert differences(owner) == []
+    assert differences(owner, "--machine", shelf) == []
 
 
 def test_people_get_a_line_a_difference(owner: Owner, shelf: str) -> None:

@@ -1,11 +1,9 @@
-"""What was mailed in between the weekly mails: one row, claimed before a mail is sent and written when "
-"SES took it."""
+"""What was mailed in between the weekly mails: one row, claimed before a mail is sent and written when SES
+took it."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import zlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -40,7 +38,7 @@ class AlertStore:
         if item is None:
             return KnownRecord(AlertRecord(), 0)
         packed = item.get("record")
-        told = json.loads(zlib.decompress(bytes(packed))) if packed else {}
+        told = rows.unpacked(packed) if packed else {}
         return KnownRecord(_record_of(told), int(item["revision"]))
 
     def claim(self, known: KnownRecord, now: datetime) -> bool:
@@ -61,10 +59,9 @@ class AlertStore:
 
     def write(self, record: AlertRecord, known: KnownRecord) -> bool:
         """Replaces the record and ends the claim; false if somebody wrote one since it was read."""
-        packed = zlib.compress(json.dumps(_as_json(record)).encode())
         changes = {
             "schema": rows.SCHEMA_VERSION,
-            "record": packed,
+            "record": rows.packed(_as_json(record)),
             "revision": known.revision + 1,
             "claimed_until": None,
         }
@@ -111,14 +108,14 @@ def _as_json(record: AlertRecord) -> dict[str, Any]:
 
 def _record_of(told: Mapping[str, Any]) -> AlertRecord:
     def moments(name: str) -> dict[str, datetime]:
-        return {key: _instant(text) for key, text in told.get(name, {}).items()}
+        return {key: rows.instant_of(text) for key, text in told.get(name, {}).items()}
 
     return AlertRecord(
         findings=moments("findings"),
         troubles={
             name: Trouble(
                 State(one["state"]),
-                _instant(one["since"]),
+                rows.instant_of(one["since"]),
                 rows.parse_instant(one["mailed_at"]),
                 one["mails"],
                 one["is_over"],
@@ -132,9 +129,3 @@ def _record_of(told: Mapping[str, Any]) -> AlertRecord:
             for name in ("hourly_at", "daily_at", "judged_at", "begun_at")
         },
     )
-
-
-def _instant(text: str) -> datetime:
-    instant = rows.parse_instant(text)
-    assert instant is not None
-    return instant

@@ -1,5 +1,5 @@
-"""A bucket's settings as S3 tells them. What may not be read is told as such: an audit that sees nothing "
-"must say so."""
+"""A bucket's settings as S3 tells them. What may not be read is told as such: an audit that sees nothing
+must say so."""
 
 from __future__ import annotations
 

@@ -300,7 +300,6 @@ class MachineStore:
         for item in self._table.query("NOTICES", newest_first=True):
             if item["sk"] < f"{since:%Y-%m-%d}":
                 break
-            at = rows.parse_instant(item["noticed_at"])
-            assert at is not None
+            at = rows.instant_of(item["noticed_at"])
             notices.append(Notice(item["code"], item["machine"], item["job"], item["message"], at))
         return [notice for notice in notices if notice.at >= since]

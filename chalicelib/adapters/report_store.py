@@ -8,11 +8,10 @@ newest mail's time with each backup, and must not read those.
 from __future__ import annotations
 
 import contextlib
-import json
-import zlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from chalicelib.adapters import rows
 from chalicelib.adapters.table import ConditionFailed, Table
@@ -111,7 +110,7 @@ class ReportStore:
     def kept_jobs(self) -> dict[str, JobFigures]:
         """The newest issue's figures of each job, by ``machine/job``."""
         for item in self._table.query("JOB_FIGURES", newest_first=True):
-            return _unpacked(bytes(item["jobs"]))
+            return _unpacked(item["jobs"])
         return {}
 
     def first_over_budget(self, month: datetime) -> bool:
@@ -132,11 +131,9 @@ def _deliveries(issue: datetime) -> str:
 
 
 def _figures(item: rows.Item) -> Figures:
-    written_at = rows.parse_instant(item["written_at"])
-    assert written_at is not None
     money = {name: Decimal(item[name]) if name in item else None for name in _MONEY}
     return Figures(
-        written_at=written_at,
+        written_at=rows.instant_of(item["written_at"]),
         backups=int(item["backups"]),
         in_need=int(item["in_need"]),
         stored_bytes=int(item["stored_bytes"]),
@@ -149,12 +146,11 @@ def _packed(jobs: Mapping[str, JobFigures]) -> bytes:
     fields = {
         name: [f"{one.monthly:.9f}", one.current_bytes, one.noncurrent_bytes] for name, one in jobs.items()
     }
-    return zlib.compress(json.dumps(fields).encode())
+    return rows.packed(fields)
 
 
-def _unpacked(packed: bytes) -> dict[str, JobFigures]:
-    fields = json.loads(zlib.decompress(packed))
+def _unpacked(attribute: Any) -> dict[str, JobFigures]:
     return {
         name: JobFigures(Decimal(monthly), int(current), int(noncurrent))
-        for name, (monthly, current, noncurrent) in fields.items()
+        for name, (monthly, current, noncurrent) in rows.unpacked(attribute).items()
     }

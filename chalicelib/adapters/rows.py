@@ -26,6 +26,8 @@ OVER_BUDGET            <month>            the owner was told
 
 from __future__ import annotations
 
+import json
+import zlib
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
@@ -60,9 +62,22 @@ def format_instant(instant: datetime | None) -> str | None:
 
 
 def parse_instant(text: str | None) -> datetime | None:
-    if text is None:
-        return None
+    return None if text is None else instant_of(text)
+
+
+def instant_of(text: str) -> datetime:
+    """The reverse of ``format_instant``; raises ``ValueError``."""
     return datetime.fromisoformat(text.removesuffix("Z")).replace(tzinfo=timezone.utc)
+
+
+def packed(value: object) -> bytes:
+    """As compressed JSON: much of it fits into the 400 KB that a row may have."""
+    return zlib.compress(json.dumps(value).encode())
+
+
+def unpacked(attribute: Any) -> Any:
+    """The reverse of ``packed``, of bytes or of what boto3 reads them as."""
+    return json.loads(zlib.decompress(bytes(attribute)))
 
 
 def _instant(item: Item, name: str) -> datetime:
@@ -170,12 +185,10 @@ def last_run_map(last_run: LastRun) -> Item:
 
 
 def _last_run_of(fields: Item) -> LastRun:
-    started_at = parse_instant(fields["started_at"])
-    assert started_at is not None
     return LastRun(
         run=fields["run"],
         kind=fields["kind"],
-        started_at=started_at,
+        started_at=instant_of(fields["started_at"]),
         ended_at=parse_instant(fields.get("ended_at")),
         **{name: _integer(fields.get(name)) for name in _RUN_NUMBERS},
     )

@@ -1,5 +1,5 @@
-"""A bucket's settings, judged: versions, access, encryption, region, events, and what is billed without "
-"being seen."""
+"""A bucket's settings, judged: versions, access, encryption, region, events, and what is billed without
+being seen."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ UNFINISHED_AFTER = timedelta(days=7)
 
 NONCURRENT_SHARE = 0.1
 NONCURRENT_WARNING_BYTES = 2**30
-"""Old versions are worth a word from a tenth of what is current, and a warning from a gigabyte (two cents "
-"a month) on."""
+"""Old versions are worth a word from a tenth of what is current, and a warning from a gigabyte (two cents
+a month) on."""
 
 NEEDED_EVENTS = (
     "s3:ObjectCreated:*",

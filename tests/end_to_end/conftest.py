@@ -144,6 +144,32 @@ class Service:
         sets: list[dict[str, Any]] = job["sets"]
         return sets
 
+    def plain_duplicity(self, folder: Path, *words: str) -> None:
+        """duplicity's own S3 backend with AWS keys, as somebody runs it who does not have this service."""
+        ended = subprocess.run(
+            [
+                str(PROGRAMS / "duplicity"),
+                *words[:1],
+                *("--archive-dir", str(folder / "duplicity-cache")),
+                *("--s3-endpoint-url", self.stack.endpoint, "--s3-region-name", self.stack.region),
+                *("--file-prefix-archive=data_", "--file-prefix-manifest=meta_"),
+                "--file-prefix-signature=meta_",
+                *words[1:],
+            ],
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(folder),
+                "GNUPGHOME": str(self.gpg),
+                "AWS_ACCESS_KEY_ID": "test",
+                "AWS_SECRET_ACCESS_KEY": "test",
+                "PASSPHRASE": PASSPHRASE,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+
     def wait_for_sets(self, machine: str, count: int) -> list[dict[str, Any]]:
         """Waits until the catalogue says that so many sets are complete."""
         return self.wait(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from click.testing import CliRunner
 from ops.aws import Aws
 from ops.cli import commands
 from ops.compare_trees import differences, record_tree
-from tests.end_to_end.conftest import PASSPHRASE, PROGRAMS, Machine, Service
+from tests.end_to_end.conftest import Machine, Service
 
 BUCKET = "annas-own-backup"
 OWNERS_TOPIC = "annas-topic"
@@ -26,7 +25,6 @@ OWNERS_RULE: dict[str, Any] = {
     "Filter": {"Prefix": "_data"},
     "Transitions": [{"Days": 1, "StorageClass": "GLACIER"}],
 }
-PREFIXES = ("--file-prefix-archive=data_", "--file-prefix-manifest=meta_", "--file-prefix-signature=meta_")
 
 
 @dataclasses.dataclass
@@ -48,32 +46,6 @@ class Found:
         result = CliRunner().invoke(commands, [*words, "--state", state, "--json"])
         assert result.stdout, result.exception or result.output
         return json.loads(result.stdout)
-
-
-def duplicity(service: Service, folder: Path, *words: str) -> None:
-    """Plain duplicity with AWS keys and its own S3 backend, as somebody ran it before this service."""
-    ended = subprocess.run(
-        [
-            str(PROGRAMS / "duplicity"),
-            *words[:1],
-            *("--archive-dir", str(folder / "duplicity-cache"), "--volsize", "1"),
-            *("--s3-endpoint-url", service.stack.endpoint, "--s3-region-name", service.stack.region),
-            *PREFIXES,
-            *words[1:],
-        ],
-        env={
-            "PATH": os.environ["PATH"],
-            "HOME": str(folder),
-            "GNUPGHOME": str(service.gpg),
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "PASSPHRASE": PASSPHRASE,
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +72,7 @@ def found(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Found:
             ]
         },
     )
-    duplicity(service, folder, "full", str(source), f"boto3+s3://{BUCKET}")
+    service.plain_duplicity(folder, "full", "--volsize", "1", str(source), f"boto3+s3://{BUCKET}")
     return Found(service, s3, folder, versions_in(s3), topic)
 
 

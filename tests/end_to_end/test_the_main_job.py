@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
 import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -15,7 +14,7 @@ from chalicelib.domain.names import parse_file_name
 from ops.aws import Aws
 from ops.compare_trees import differences, record_tree
 from ops.received_mail import ReceivedMail, received_mails
-from tests.end_to_end.conftest import PASSPHRASE, PROGRAMS, Machine, Service
+from tests.end_to_end.conftest import Machine, Service
 
 MB = 2**20
 
@@ -123,36 +122,13 @@ def test_plain_duplicity_with_aws_keys_restores_without_this_service(
     service: Service, machine: Machine, tmp_path: Path
 ) -> None:
     target = tmp_path / "left"
-    ended = subprocess.run(
-        [
-            str(PROGRAMS / "duplicity"),
-            "restore",
-            "--archive-dir",
-            str(tmp_path / "cache"),
-            "--s3-endpoint-url",
-            service.stack.endpoint,
-            "--s3-region-name",
-            service.stack.region,
-            "--file-prefix-archive=data_",
-            "--file-prefix-manifest=meta_",
-            "--file-prefix-signature=meta_",
-            "--file-prefix-jsonstat=meta_",
-            f"boto3+s3://{service.stack.bucket}/{machine.name}/system",
-            str(target),
-        ],
-        env={
-            "PATH": os.environ["PATH"],
-            "HOME": str(tmp_path),
-            "GNUPGHOME": str(machine.gpg),
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "PASSPHRASE": PASSPHRASE,
-        },
-        capture_output=True,
-        text=True,
-        check=False,
+    service.plain_duplicity(
+        tmp_path,
+        "restore",
+        "--file-prefix-jsonstat=meta_",
+        f"boto3+s3://{service.stack.bucket}/{machine.name}/system",
+        str(target),
     )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
     assert differences(machine.snapshots["increment"], record_tree(target)) == []
 
 

@@ -40,7 +40,7 @@ def observing(event: Any, respond: Callable[[Any], Any]) -> Any:
     try:
         return respond(event)
     except Exception:
-        metrics.tell(wiring.settings().stage, Errors=1)
+        metrics.tell(wiring.settings().stage, Failures=1)
         raise
 
 
@@ -122,7 +122,7 @@ def uploads(job: str) -> Response:
         request.files,
         now,
     )
-    metrics.tell(wiring.settings().stage, Uploads=sum(file.url is not None for file in answer.files))
+    web.logger.info("uploads", urls=sum(file.url is not None for file in answer.files))
     return web.answer(answer)
 
 
@@ -188,7 +188,7 @@ def discards(job: str) -> Response:
 )
 def catalogue(event: SQSEvent) -> dict[str, Any]:
     """S3's events, by way of the queue. Answers with the messages to bring back."""
-    return queue_batches.handle(event.to_dict(), wiring.catalogue_desk(web.now()), wiring.settings().stage)
+    return queue_batches.handle(event.to_dict(), wiring.catalogue_desk(web.now()))
 
 
 @app.schedule("cron(0 * * * ? *)")
@@ -196,14 +196,11 @@ def weekly_report(_: CloudWatchEvent) -> None:
     """Each hour, as EventBridge knows no time zones; the journey knows whether a mail is due."""
     from chalicelib.journeys.send_weekly_report import send_if_due, watch_budget
 
-    desk, stage = wiring.report_desk(web.now()), wiring.settings().stage
-    try:
-        message_id = send_if_due(desk)
-    except Exception:
-        metrics.tell(stage, WeeklyMailMissed=1)
-        raise
-    if desk.now.hour % metrics.STATUS_HOURS == 0:
-        metrics.tell(stage, WeeklyMailMissed=0, Findings=len(desk.findings.findings()))
+    desk = wiring.report_desk(web.now())
+    dead_letters = wiring.dead_letters().count()
+    if dead_letters or desk.now.hour % metrics.WORD_HOURS == 0:
+        metrics.tell(desk.stage, Failures=dead_letters)
+    message_id = send_if_due(desk)
     over_budget = watch_budget(desk)
     web.logger.info("weekly report", sent=message_id is not None, over_budget=over_budget)
 
@@ -222,7 +219,9 @@ def daily_audit(_: CloudWatchEvent) -> None:
     """Once a day for what no event tells: settings, rules, and the mere passing of time."""
     from chalicelib.journeys.audit_buckets import audit_buckets
 
-    found = audit_buckets(wiring.audit_desk(web.now()))
+    desk = wiring.audit_desk(web.now())
+    found = audit_buckets(desk)
+    metrics.tell(wiring.settings().stage, Findings=len(desk.findings.findings()))
     web.logger.info("daily audit", findings=len(found))
 
 

@@ -23,6 +23,7 @@ class Settings:
     bucket: str
     table: str
     queue_arn: str
+    dead_letter_queue: str
     sender: str
     recipients: tuple[str, ...]
     weekly_time: WeeklyTime
@@ -43,6 +44,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         bucket=environment["PANICROOM_BUCKET"],
         table=environment["PANICROOM_TABLE"],
         queue_arn=environment["PANICROOM_QUEUE_ARN"],
+        dead_letter_queue=environment["PANICROOM_DEAD_LETTER_QUEUE"],
         sender=environment["PANICROOM_SENDER"],
         recipients=recipients,
         weekly_time=WeeklyTime(

@@ -1,8 +1,8 @@
-"""The few numbers that the service tells CloudWatch, as lines in its log (the embedded metric format).
+"""The two numbers that the service itself tells CloudWatch, as lines in its log (the embedded metric format).
 
-They are a stage's as a whole, never a machine's. Beyond the ten that are free each costs $0.30 a month, counted by
-the hours in which it is told: so what is told without an occasion is told four times a day. Dead letters are counted
-by SQS itself.
+They are a stage's as a whole, never a machine's. What AWS counts for nothing is not told again: events and how long
+they wait by SQS, calls and failures of each function by Lambda. A number of one's own costs $0.30 a month, counted
+by the hours in which it is told, and so these are told seldom.
 """
 
 from __future__ import annotations
@@ -11,19 +11,13 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 NAMESPACE = "panicroom"
 
-STATUS_HOURS = 6
-"""How far apart the numbers are told that say how things stand; the alarm on a missed mail waits for them."""
+WORD_HOURS = 12
+"""How far apart it is said that nothing failed. No word is an alarm: functions that cannot even be loaded tell
+nothing."""
 
-METRICS = {
-    "Uploads": MetricUnit.Count,
-    "Events": MetricUnit.Count,
-    "CatalogueLag": MetricUnit.Seconds,
-    "Findings": MetricUnit.Count,
-    "Errors": MetricUnit.Count,
-    "WeeklyMailMissed": MetricUnit.Count,
-}
-"""Files that may be uploaded; changes catalogued; the time from S3's event to its row; what is wrong at the moment;
-failures that were not foreseen; 1 where the weekly mail was due and could not be sent, else 0."""
+METRICS = {"Failures": MetricUnit.Count, "Findings": MetricUnit.Count}
+"""Failures that were not foreseen, a weekly mail that could not be sent among them, and events that could not be
+catalogued; what is wrong at the moment."""
 
 
 def tell(stage: str, **values: float) -> None:

@@ -7,14 +7,13 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from chalicelib import metrics
 from chalicelib.domain.events import KeyChange, key_changes, lag_seconds
 from chalicelib.journeys.catalogue_changes import CatalogueDesk, catalogue_changes
 
 logger = Logger()
 
 
-def handle(event: dict[str, Any], desk: CatalogueDesk, stage: str) -> dict[str, Any]:
+def handle(event: dict[str, Any], desk: CatalogueDesk) -> dict[str, Any]:
     """The answer Lambda expects of a queue's function: the ids of the messages to bring back.
 
     One bad message holds back none of its neighbours; after some tries it goes to the dead-letter queue.
@@ -38,6 +37,5 @@ def handle(event: dict[str, Any], desk: CatalogueDesk, stage: str) -> dict[str, 
     for change, error in catalogue_changes(desk, changes):
         for message_id in messages_of[change]:
             failed[message_id] = f"{type(error).__name__}: {error}"
-    metrics.tell(stage, Events=len(changes), CatalogueLag=lag)
-    logger.info("catalogued", changes=len(changes), failed=list(failed.values())[:10])
+    logger.info("catalogued", changes=len(changes), lag_seconds=lag, failed=list(failed.values())[:10])
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}

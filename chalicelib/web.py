@@ -97,7 +97,7 @@ def answering(app: Chalice) -> Callable[[View], View]:
             except Exception:
                 refused = ErrorCode.INTERNAL
                 logger.exception("request failed")
-                metrics.tell(os.environ.get("PANICROOM_STAGE", "unknown"), Errors=1)
+                metrics.tell(os.environ.get("PANICROOM_STAGE", "unknown"), Failures=1)
                 again = Refusal(
                     ErrorCode.INTERNAL, "Something failed in the service; its log says what. Try again."
                 )

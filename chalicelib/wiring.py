@@ -26,6 +26,7 @@ from chalicelib.journeys.catalogue_changes import CatalogueDesk
 
 if TYPE_CHECKING:
     from chalicelib.adapters.bucket_settings import SettingsReader
+    from chalicelib.adapters.dead_letters import DeadLetters
     from chalicelib.adapters.ses_mailer import Mailer
     from chalicelib.domain.prices import PriceTable
     from chalicelib.journeys.administer import AdminDesk
@@ -88,6 +89,13 @@ def discard_function() -> DiscardFunction:
 @functools.cache
 def reconcile_function() -> ReconcileFunction:
     return ReconcileFunction(boto3.client("lambda"), settings().reconcile_function)
+
+
+@functools.cache
+def dead_letters() -> DeadLetters:
+    from chalicelib.adapters.dead_letters import DeadLetters
+
+    return DeadLetters(boto3.client("sqs"), settings().dead_letter_queue)
 
 
 @functools.cache

@@ -47,6 +47,7 @@ def function_environment(stage: Stage) -> dict[str, str]:
         "PANICROOM_TABLE": stage.table,
         "PANICROOM_QUEUE": stage.queue,
         "PANICROOM_QUEUE_ARN": stage.arn("sqs", stage.queue),
+        "PANICROOM_DEAD_LETTER_QUEUE": stage.dead_letter_queue,
         "PANICROOM_SENDER": stage.sender,
         "PANICROOM_RECIPIENTS": ",".join(stage.recipients),
         "PANICROOM_TIME_ZONE": stage.time_zone,

@@ -81,7 +81,15 @@ def _weekly_reconcile(stage: Stage) -> list[Statement]:
 
 
 def _weekly_report(stage: Stage) -> list[Statement]:
-    return [_table(stage, [QUERY, PUT, UPDATE]), _send_mail(stage)]
+    return [
+        _table(stage, [QUERY, PUT, UPDATE]),
+        _send_mail(stage),
+        _allow(
+            "CountDeadLetters",
+            ["sqs:GetQueueAttributes", "sqs:GetQueueUrl"],
+            stage.arn("sqs", stage.dead_letter_queue),
+        ),
+    ]
 
 
 def _alerts(stage: Stage) -> list[Statement]:

@@ -50,6 +50,7 @@ SERVICE_VARIABLES = {
     "PANICROOM_TABLE": "the table of machines, jobs, sets and findings",
     "PANICROOM_QUEUE": "the queue of S3's events",
     "PANICROOM_QUEUE_ARN": "the same queue, as a bucket's notifications name it",
+    "PANICROOM_DEAD_LETTER_QUEUE": "where SQS puts events that could not be catalogued",
     "PANICROOM_SENDER": "the address that mail comes from",
     "PANICROOM_RECIPIENTS": "the owner's addresses, with commas between",
     "PANICROOM_TIME_ZONE": "the owner's time zone, for the hour of the weekly mail and for times in it",

@@ -161,9 +161,9 @@ def alerts_due(
 ) -> tuple[Alert | None, AlertRecord]:
     """The mail that is due, if any, and the record as it is to be once it went out.
 
-    ``findings`` are all that are open, ``notices`` those of the last month, ``machines`` the names of all that there
-    are. ``jobs`` are the states of all jobs, ``None`` if nobody has looked at them just now. ``zone`` is the owner's:
-    a day is theirs.
+    ``findings`` are all that are open, ``notices`` those of the last month, ``machines`` the names of those that there
+    are, which matter only once a finding is over. ``jobs`` are the states of all jobs, ``None`` if nobody has looked
+    at them just now. ``zone`` is the owner's: a day is theirs.
     """
     plan = _Plan(record.not_after(now), now, zone)
     plan.take_notices(notices)

@@ -90,10 +90,14 @@ def _is_time_to_judge(record: AlertRecord, now: datetime) -> bool:
 
 
 def _due(desk: AlertDesk, record: AlertRecord, *, judge_jobs: bool) -> tuple[Alert | None, AlertRecord]:
-    machines = {machine.name: machine for machine in desk.machines.machines()}
+    findings = desk.findings.open_findings()
+    # All of them, of which there may be a thousand, are not read each minute for nothing.
+    is_over = record.findings.keys() - {one.finding.key for one in findings}
+    known = desk.machines.machines() if judge_jobs or is_over else []
+    machines = {machine.name: machine for machine in known}
     return alerts_due(
         record,
-        findings=desk.findings.open_findings(),
+        findings=findings,
         notices=desk.machines.notices_since(desk.now - NOTICES_KEPT),
         jobs=_judge_jobs(desk, machines) if judge_jobs else None,
         machines=machines,

@@ -28,6 +28,7 @@ CLIENTS = {
     "DiscardFunction": "lambda",
     "ReconcileFunction": "lambda",
     "SettingsReader": "s3",
+    "DeadLetters": "sqs",
 }
 """The service whose client each adapter holds as ``self._client``."""
 

@@ -18,6 +18,7 @@ from moto import mock_aws
 
 BUCKET = "panicroom-test-000000000000-us-east-1"
 TABLE = "panicroom-test"
+DEAD_LETTER_QUEUE = "panicroom-test-events-dead"
 OWNER = "owner@example.org"
 SENDER = "backup@example.org"
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=timezone.utc)
@@ -32,6 +33,7 @@ ENVIRONMENT = {
     "PANICROOM_TABLE": TABLE,
     "PANICROOM_QUEUE": "panicroom-test-events",
     "PANICROOM_QUEUE_ARN": "arn:aws:sqs:us-east-1:000000000000:panicroom-test-events",
+    "PANICROOM_DEAD_LETTER_QUEUE": DEAD_LETTER_QUEUE,
     "PANICROOM_SENDER": SENDER,
     "PANICROOM_RECIPIENTS": OWNER,
     "PANICROOM_TIME_ZONE": "Europe/Berlin",
@@ -174,6 +176,7 @@ def running_service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
         ses = boto3.client("sesv2")
         for identity in (OWNER, SENDER):
             ses.create_email_identity(EmailIdentity=identity)
+        boto3.client("sqs").create_queue(QueueName=DEAD_LETTER_QUEUE)
         with Client(app.app) as client:
             service = Service(client, s3, dynamodb, ses)
             monkeypatch.setattr(web, "now", lambda: service.now)

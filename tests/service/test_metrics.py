@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
+import boto3
 import pytest
+from botocore.client import BaseClient
 
-from chalicelib.metrics import METRICS
+import app
+from chalicelib.domain.service_costs import METRIC_HOURS_A_DAY, READS_A_SCHEDULED_CALL
+from chalicelib.metrics import METRICS, NAMESPACE, WORD_HOURS
 from tests.ops.test_resources import RESOURCES
-from tests.service.conftest import Service
+from tests.service.conftest import DEAD_LETTER_QUEUE, Service
 
 VOLUME = "anna-laptop/system/data_duplicity-full.20261122T195500Z.vol1.difftar.gpg"
 
@@ -24,21 +29,20 @@ def values_of(lines: list[dict[str, Any]], name: str) -> list[float]:
     return [value for line in lines if name in line for value in line[name]]
 
 
-def fire_weekly_report() -> None:
-    import app
-
+def fire(schedule: Any) -> None:
     fields = ("version", "account", "region", "detail-type", "source", "time", "id")
-    app.weekly_report({**dict.fromkeys(fields, "x"), "detail": {}, "resources": []}, None)
+    schedule({**dict.fromkeys(fields, "x"), "detail": {}, "resources": []}, None)
 
 
-def test_events_and_their_lag_are_told(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+def test_how_far_the_catalogue_is_behind_stands_in_the_log(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
     service.enrolled("anna-laptop")
     service.put(VOLUME, b"volume")
-    capsys.readouterr()
     service.catalogue(VOLUME)
-    lines = told(capsys)
-    assert values_of(lines, "Events") == [1]
-    assert values_of(lines, "CatalogueLag")[0] >= 0
+    [line] = [vars(record) for record in caplog.records if record.message == "catalogued"]
+    assert line["changes"] == 1
+    assert line["lag_seconds"] >= 0
 
 
 def test_a_metric_belongs_to_the_stage_and_names_no_machine(
@@ -47,7 +51,10 @@ def test_a_metric_belongs_to_the_stage_and_names_no_machine(
     service.enrolled("anna-laptop")
     service.put(VOLUME, b"volume")
     service.catalogue(VOLUME)
-    for line in told(capsys):
+    fire(app.daily_audit)
+    lines = told(capsys)
+    assert lines
+    for line in lines:
         [described] = line["_aws"]["CloudWatchMetrics"]
         assert described["Namespace"] == "panicroom"
         assert sorted(described["Dimensions"][0]) == ["service", "stage"]
@@ -62,45 +69,72 @@ def test_a_failure_that_nobody_foresaw_is_counted_and_fails_as_before(
     def fail(_: object) -> None:
         raise RuntimeError("no reason")
 
+    service.now = service.now.replace(hour=11)
     monkeypatch.setattr(send_weekly_report, "send_if_due", fail)
     with pytest.raises(RuntimeError):
-        fire_weekly_report()
-    lines = told(capsys)
-    assert values_of(lines, "Errors") == [1]
-    assert values_of(lines, "WeeklyMailMissed") == [1]
+        fire(app.weekly_report)
+    assert values_of(told(capsys), "Failures") == [1]
 
 
-def test_four_times_a_day_it_says_that_all_is_well(
+def test_an_event_that_could_not_be_catalogued_is_counted_within_the_hour(
     service: Service, capsys: pytest.CaptureFixture[str]
 ) -> None:
     service.now = service.now.replace(hour=11)
-    fire_weekly_report()
+    fire(app.weekly_report)
     assert told(capsys) == []
-    service.now = service.now.replace(hour=12)
-    fire_weekly_report()
-    lines = told(capsys)
-    assert values_of(lines, "WeeklyMailMissed") == [0]
-    assert values_of(lines, "Findings") == [0]
+    sqs = boto3.client("sqs")
+    queue = sqs.get_queue_url(QueueName=DEAD_LETTER_QUEUE)["QueueUrl"]
+    for body in ("one", "another"):
+        sqs.send_message(QueueUrl=queue, MessageBody=body)
+    fire(app.weekly_report)
+    assert values_of(told(capsys), "Failures") == [2]
 
 
-def test_there_are_at_most_ten_metrics_and_ten_alarms() -> None:
-    """So many are free."""
-    assert len(METRICS) <= 10
-    assert len([one for one in RESOURCES.values() if one["Type"] == "AWS::CloudWatch::Alarm"]) <= 10
+def test_as_much_is_told_in_a_day_as_its_price_is_worked_out_from(
+    service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun = service.now.replace(hour=0)
+    lines: list[dict[str, Any]] = []
+    for hour in range(24):
+        service.now = begun + timedelta(hours=hour)
+        fire(app.weekly_report)
+        if hour == 4:
+            fire(app.daily_audit)
+        lines += told(capsys)
+    assert values_of(lines, "Failures") == [0, 0]
+    assert len(values_of(lines, "Findings")) == 1
+    assert len(lines) == METRIC_HOURS_A_DAY
 
 
-def test_every_alarm_watches_a_metric_that_is_told() -> None:
-    watched = {
-        one["Properties"]["MetricName"]
-        for one in RESOURCES.values()
-        if one["Type"] == "AWS::CloudWatch::Alarm" and one["Properties"]["Namespace"] == "panicroom"
-    }
-    assert watched <= set(METRICS)
-    assert {"Errors", "WeeklyMailMissed"} <= watched
+def test_a_minute_without_anything_to_tell_costs_the_reads_that_its_price_is_worked_out_from(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.enrolled("anna-laptop")
+    fire(app.alerts)  # looks at every job, as it does each quarter of an hour
+    service.now += timedelta(minutes=1)
+    calls: list[str] = []
+    really_call = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def call(client: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
+        calls.append(operation)
+        return really_call(client, operation, arguments)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+    fire(app.alerts)
+    assert sorted(calls) == ["GetItem", "Query", "Query"]
+    assert len(calls) == READS_A_SCHEDULED_CALL
 
 
-def test_every_alarm_reaches_the_owner_and_says_what_to_do() -> None:
-    alarms = [one["Properties"] for one in RESOURCES.values() if one["Type"] == "AWS::CloudWatch::Alarm"]
-    for alarm in alarms:
-        assert alarm["AlarmActions"] == ["Alarms"]
-        assert len(alarm["AlarmDescription"]) > 60
+def test_there_is_one_alarm_which_watches_a_metric_that_is_told() -> None:
+    """Each costs $0.10 a month beyond the ten that are free."""
+    [alarm] = [one["Properties"] for one in RESOURCES.values() if one["Type"] == "AWS::CloudWatch::Alarm"]
+    assert alarm["Namespace"] == NAMESPACE
+    assert alarm["MetricName"] in METRICS
+    assert alarm["Period"] >= WORD_HOURS * 3600, "else there are no data between two words"
+
+
+def test_the_alarm_reaches_the_owner_when_something_failed_and_when_there_is_no_word() -> None:
+    [alarm] = [one["Properties"] for one in RESOURCES.values() if one["Type"] == "AWS::CloudWatch::Alarm"]
+    assert alarm["AlarmActions"] == alarm["InsufficientDataActions"] == ["Alarms"]
+    assert alarm["TreatMissingData"] == "missing"
+    assert "ops doctor" in alarm["AlarmDescription"]

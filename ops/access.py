@@ -17,6 +17,12 @@ ACTIONS_A_QUESTION = 50
 """IAM's simulator takes more; its answer grows with them."""
 
 
+NO_CREDENTIALS = (
+    "No AWS credentials were found. The browser's cloud shell brings its own; elsewhere sign in with"
+    " `aws sso login` first."
+)
+
+
 @dataclasses.dataclass(frozen=True)
 class Caller:
     account: str
@@ -32,10 +38,7 @@ def caller(aws: Aws) -> Caller:
     try:
         answer = aws.client("sts").get_caller_identity()
     except NoCredentialsError as error:
-        raise OpsError(
-            "No AWS credentials were found. The browser's cloud shell brings its own; elsewhere sign in with"
-            " `aws sso login` first."
-        ) from error
+        raise OpsError(NO_CREDENTIALS) from error
     except (ClientError, BotoCoreError) as error:
         raise OpsError(f"AWS does not take these credentials: {error} Sign in again.") from error
     return Caller(answer["Account"], answer["Arn"])

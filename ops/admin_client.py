@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.aws import Aws
+from ops.deployed_stage import aws_of
 from ops.errors import OpsError
 from ops.lambda_function import LambdaFunction
 from ops.local_stack import DEFAULT_STATE_FOLDER, running_stack
@@ -44,7 +45,7 @@ def admin_client(stage_name: str, state_folder: Path = DEFAULT_STATE_FOLDER) -> 
     """The client for a stage. Raises ``OpsError`` where the local stack is asked for and does not run."""
     if stage_name == LOCAL.name:
         return local_admin_client(running_stack(state_folder))
-    return AdminClient(LambdaFunction(Aws(), f"{APP_NAME}-{stage_name}-admin"))
+    return AdminClient(LambdaFunction(aws_of(stage_name), f"{APP_NAME}-{stage_name}-admin"))
 
 
 def local_admin_client(stack: StackDescription) -> AdminClient:

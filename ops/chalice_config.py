@@ -77,6 +77,18 @@ def stage_of(function_arn: str, environment: Mapping[str, str]) -> Stage:
     )
 
 
+def configured_region(stage_name: str, chalice_folder: Path) -> str | None:
+    """The region to which this clone has deployed the stage; None for one that it knows nothing of."""
+    config_path = chalice_folder / "config.json"
+    if not config_path.exists():
+        return None
+    stages = json.loads(config_path.read_text()).get("stages", {})
+    if stage_name not in stages:
+        return None
+    _, _, _, region, *_ = stages[stage_name]["environment_variables"]["PANICROOM_QUEUE_ARN"].split(":")
+    return str(region)
+
+
 def stage_entry(stage: Stage) -> dict[str, Any]:
     """What stands under ``stages`` in ``.chalice/config.json``."""
     return {

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import click
+from typing import Any
 
+import click
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+
+from ops.access import NO_CREDENTIALS
 from ops.commands.alerts import alerts
 from ops.commands.audit import audit
 from ops.commands.backup_set import backup_set
@@ -15,9 +19,29 @@ from ops.commands.machine import machine
 from ops.commands.prices import prices
 from ops.commands.reconcile import reconcile
 from ops.commands.report import report
+from ops.errors import OpsError
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Commands(click.Group):
+    """What AWS refuses, in whichever command, is told in one line as AWS tells it, with what to do."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except NoCredentialsError as error:
+            raise OpsError(NO_CREDENTIALS) from error
+        except NoRegionError as error:
+            raise OpsError(
+                "No AWS region is set: name the one that you deployed to, for example by"
+                " `export AWS_DEFAULT_REGION=eu-central-1`."
+            ) from error
+        except (ClientError, BotoCoreError) as error:
+            raise OpsError(
+                f"AWS did not do it: {error} Type the command again once that is mended; what is done stays done."
+            ) from error
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def commands() -> None:
     """What the owner of a panicroom does: its machines, its mail, its catalogue, and the local stack."""
 

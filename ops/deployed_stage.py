@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
+from ops.app_package import PROJECT
 from ops.aws import Aws
-from ops.chalice_config import stage_of
+from ops.chalice_config import configured_region, stage_of
 from ops.errors import OpsError
 from ops.lambda_function import LambdaFunction
 from ops.local_stack import running_stack
@@ -24,15 +25,20 @@ class DeployedStage:
         return LambdaFunction(self.aws, self.stage.function(short_name))
 
 
+def aws_of(stage_name: str) -> Aws:
+    """The AWS that the stage is in: where this clone has deployed it, else as boto3 finds a region."""
+    return Aws(configured_region(stage_name, PROJECT / ".chalice"))
+
+
 def deployed_stage(stage_name: str, state_folder: Path) -> DeployedStage:
     """Asks the deployed ``admin`` function for its settings. Raises ``OpsError`` where there is none."""
     if stage_name == LOCAL.name:
         stack = running_stack(state_folder)
         return DeployedStage(Aws(stack.region, stack.endpoint), LOCAL)
-    aws = Aws()
+    aws = aws_of(stage_name)
     name = f"{APP_NAME}-{stage_name}-admin"
     try:
         found = aws.client("lambda").get_function_configuration(FunctionName=name)
-    except (ClientError, BotoCoreError) as error:
+    except ClientError as error:
         raise OpsError(f"The stage {stage_name} was not found: {error}") from error
     return DeployedStage(aws, stage_of(found["FunctionArn"], found["Environment"]["Variables"]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from ops.aws import Aws
 from ops.errors import OpsError
@@ -27,6 +27,8 @@ class LambdaFunction:
         try:
             answer = self._client.invoke(FunctionName=self.name, Payload=json.dumps(payload).encode())
             body = json.loads(answer["Payload"].read())
+        except NoCredentialsError:
+            raise  # said better for all commands alike
         except (ClientError, BotoCoreError) as error:
             raise OpsError(f"{self.name} could not be called: {error}") from error
         if "FunctionError" in answer:

@@ -16,7 +16,7 @@ from ops.admin_client import admin_client
 from ops.audit import Fix, audit_bucket, audit_stage, fixes_for_stage, fixes_of_uploads
 from ops.aws import Aws
 from ops.commands.options import console, print_json, stage_options
-from ops.deployed_stage import DeployedStage, deployed_stage
+from ops.deployed_stage import DeployedStage, aws_of, deployed_stage
 from ops.local_stack import running_stack
 from ops.stages import LOCAL
 
@@ -87,7 +87,7 @@ class _Look:
     def _aws(self) -> Aws:
         """No stage needs to be there to look at a bucket with one's own credentials."""
         if self.stage != LOCAL.name:
-            return Aws()
+            return aws_of(self.stage)
         stack = running_stack(self.state_folder)
         return Aws(stack.region, stack.endpoint)
 

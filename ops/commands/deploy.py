@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import boto3
 import click
-from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.adapters.price_files import price_table
 from ops.access import Caller, caller, missing_rights
 from ops.app_package import PROJECT
 from ops.aws import Aws
+from ops.chalice_config import configured_region
 from ops.chalice_record import api_url, find_rest_api
 from ops.client_wheel import offered_wheel, wheel_url
 from ops.commands.options import console, json_option, print_json
@@ -39,7 +38,9 @@ STAND_IN_POLL_SECONDS = 0.1
 stage_name_option = click.option(
     "--stage", "stage_name", required=True, help="What you call it: `home`, say."
 )
-region_option = click.option("--region", help="The AWS region.  [default: that of your credentials]")
+region_option = click.option(
+    "--region", help="The AWS region.  [default: where this clone deployed it, else that of your credentials]"
+)
 endpoint_option = click.option(
     "--endpoint", metavar="URL", help="A stand-in for AWS, such as the local stack's, instead of an account."
 )
@@ -61,24 +62,6 @@ class Answers:
     time_zone: str | None
     lock_days: int | None
     lock_mode: str | None
-
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _in_one_line(command: F) -> F:
-    """What AWS refuses in mid-command is told as AWS tells it, with what to do."""
-
-    @functools.wraps(command)
-    def run(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return command(*args, **kwargs)
-        except (ClientError, BotoCoreError) as error:
-            raise OpsError(
-                f"AWS did not do it: {error} Type the command again once that is mended; what is done stays done."
-            ) from error
-
-    return cast("F", run)
 
 
 @click.command()
@@ -105,7 +88,6 @@ def _in_one_line(command: F) -> F:
 @endpoint_option
 @project_option
 @json_option
-@_in_one_line
 def deploy(
     stage_name: str,
     region: str | None,
@@ -126,7 +108,7 @@ def deploy(
     """Make the service in your AWS account, or bring it up to date. Safe to repeat, safe to interrupt."""
     check_stage_name(stage_name)
     ask = not (yes or as_json)
-    aws = _aws(region, endpoint, ask)
+    aws = _aws(stage_name, region, endpoint, project, ask)
     who = caller(aws)
     before = chosen_before(aws, stage_name, who.account)
     answers = Answers(mail, sender, budget, time_zone, lock_days, lock_mode)
@@ -161,10 +143,9 @@ def deploy(
 @endpoint_option
 @project_option
 @json_option
-@_in_one_line
 def doctor(stage_name: str, region: str | None, endpoint: str | None, project: Path, as_json: bool) -> None:
     """Look at everything on the cloud side that a backup depends on; exit code 1 if something is wrong."""
-    aws = _aws(region, endpoint, ask=False)
+    aws = _aws(stage_name, region, endpoint, project, ask=False)
     checks = list(examine(aws, _deployed(aws, stage_name), project))
     if as_json:
         print_json({"checks": _as_data(checks)})
@@ -182,7 +163,6 @@ def doctor(stage_name: str, region: str | None, endpoint: str | None, project: P
 @click.option("--yes", is_flag=True, help="Ask nothing; with --with-data --bucket-name is needed.")
 @endpoint_option
 @project_option
-@_in_one_line
 def destroy(
     stage_name: str,
     region: str | None,
@@ -193,7 +173,7 @@ def destroy(
     project: Path,
 ) -> None:
     """Remove the service. The backups stay, unless --with-data and the bucket's name say otherwise."""
-    aws = _aws(region, endpoint, ask=False)
+    aws = _aws(stage_name, region, endpoint, project, ask=False)
     who = caller(aws)
     stage = chosen_before(aws, check_stage_name(stage_name), who.account) or Stage(
         name=stage_name,
@@ -226,9 +206,10 @@ def destroy(
 # ---------------------------------------------------------------- where, who, and what was chosen
 
 
-def _aws(region: str | None, endpoint: str | None, ask: bool) -> Aws:
-    """Where to: by the flag, else as boto3 finds it, else as the owner says."""
-    found = region or boto3.Session().region_name or ("us-east-1" if endpoint else None)
+def _aws(stage_name: str, region: str | None, endpoint: str | None, project: Path, ask: bool) -> Aws:
+    """Where to: by the flag, else where this clone has deployed it, else as boto3 finds it or the owner says."""
+    configured = configured_region(stage_name, project / ".chalice")
+    found = region or configured or boto3.Session().region_name or ("us-east-1" if endpoint else None)
     if found is None and ask:
         found = click.prompt("AWS region (eu-central-1 is Frankfurt, us-east-1 Virginia)")
     if found is None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import os
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from ops.chalice_config import function_environment
+from ops.chalice_config import configured_region, function_environment, write_config_files
+from ops.cli import commands
 from ops.deployed_stage import deployed_stage
 from ops.errors import OpsError
 from ops.stages import Stage
@@ -77,3 +82,30 @@ def test_a_command_reaches_the_stage_that_it_names(account: Owner) -> None:
 
 def test_the_local_stack_needs_no_credentials(owner: Owner) -> None:
     assert json.loads(owner.types("dead-letters", "list", "--json").stdout)["messages"] == []
+
+
+def test_without_a_region_or_credentials_one_line_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for words in ("machine", "list"), ("dead-letters", "list"), ("report", "status"), ("reconcile",):
+        monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+        assert "No AWS region is set" in said(*words)
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+        assert "No AWS credentials were found" in said(*words)
+
+
+def said(*words: str) -> str:
+    error = CliRunner().invoke(commands, [*words, "--stage", "nowhere"]).exception
+    assert isinstance(error, OpsError), error
+    return str(error)
+
+
+def test_a_clone_remembers_the_region_that_it_deployed_to(tmp_path: Path) -> None:
+    frankfurt = dataclasses.replace(HOME, region="eu-central-1")
+    assert configured_region("home", tmp_path) is None
+    write_config_files(frankfurt, tmp_path)
+    assert configured_region("home", tmp_path) == "eu-central-1"
+    assert configured_region("another", tmp_path) is None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,25 +17,19 @@ from ops.adoption import (
     functions_on_objects,
     with_receiver,
     with_rights,
-    with_senders,
 )
 from ops.deployed_stage import DeployedStage
 from ops.errors import OpsError
-from ops.queue_policy import read_queue_policy, write_queue_policy
-
-PROPAGATION_SECONDS = 60
-"""How long SQS may take until a queue's new policy holds everywhere."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Adoption:
-    """The three documents as they have to be; nothing is changed before ``carry_out``."""
+    """Both documents as they have to be; nothing is changed before ``carry_out``."""
 
     deployed: DeployedStage
     bucket: str
     bucket_policy: Document
     notifications: Document
-    queue_policy: Document
     changes: tuple[str, ...]
     """What ``carry_out`` would change, a line each; empty if all of it was done before."""
 
@@ -45,22 +38,9 @@ class Adoption:
         s3 = self.deployed.aws.client("s3")
         with _told(f"The bucket {self.bucket} could not be changed"):
             s3.put_bucket_policy(Bucket=self.bucket, Policy=json.dumps(self.bucket_policy))
-            write_queue_policy(self.deployed.aws.client("sqs"), self.deployed.stage.queue, self.queue_policy)
-            self._send_events(s3)
-
-    def _send_events(self, s3: Any) -> None:
-        give_up_at = time.monotonic() + PROPAGATION_SECONDS
-        while True:
-            try:
-                s3.put_bucket_notification_configuration(
-                    Bucket=self.bucket, NotificationConfiguration=self.notifications
-                )
-            except ClientError as error:
-                if "Unable to validate" not in str(error) or time.monotonic() > give_up_at:
-                    raise
-                time.sleep(2)
-            else:
-                return
+            s3.put_bucket_notification_configuration(
+                Bucket=self.bucket, NotificationConfiguration=self.notifications
+            )
 
 
 def plan_adoption(deployed: DeployedStage, bucket: str, prefix: str) -> Adoption:
@@ -77,21 +57,13 @@ def plan_adoption(deployed: DeployedStage, bucket: str, prefix: str) -> Adoption
         old_policy = _bucket_policy(s3, bucket)
         told = s3.get_bucket_notification_configuration(Bucket=bucket)
         old_notifications = {name: value for name, value in told.items() if name != "ResponseMetadata"}
-        queue_policy = read_queue_policy(deployed.aws.client("sqs"), stage.queue)
     policy = with_rights(old_policy, stage, roles, bucket, prefix)
     notifications = with_receiver(old_notifications, stage, stage.arn("sqs", stage.queue), prefix)
     changes = [
         *changed_statements(old_policy, policy),
         *changed_receivers(old_notifications, notifications, stage, prefix),
     ]
-    return Adoption(
-        deployed,
-        bucket,
-        policy,
-        notifications,
-        with_senders(queue_policy, stage, [f"arn:aws:s3:::{bucket}"]),
-        tuple(changes),
-    )
+    return Adoption(deployed, bucket, policy, notifications, tuple(changes))
 
 
 def _check_place(deployed: DeployedStage, s3: Any, bucket: str) -> None:

@@ -1,9 +1,8 @@
 """Taking over a bucket that somebody set up by hand: what has to be changed in it, as pure functions.
 
-A bucket's policy and its notifications, and a queue's policy, are each one document that a PUT replaces. So
-each function takes the document that is there and gives back the same with the service's part in it; what the
-owner has in it stays as it is. A bucket that is adopted again, with the same prefix or with another one, ends
-up with each part once.
+A bucket's policy and its notifications are each one document that a PUT replaces. So each function takes the
+document that is there and gives back the same with the service's part in it; what the owner has in it stays as
+it is. A bucket that is adopted again, with the same prefix or with another one, ends up with each part once.
 """
 
 from __future__ import annotations
@@ -25,7 +24,6 @@ EVENTS = (
     "s3:LifecycleTransition",
     "s3:LifecycleExpiration:*",
 )
-SENDERS_SID = "EventsOfAdoptedBuckets"
 RECEIVERS = {
     "QueueConfigurations": "QueueArn",
     "TopicConfigurations": "TopicArn",
@@ -200,35 +198,6 @@ def _without_nested(prefixes: Iterable[str]) -> set[str]:
         if not any(prefix.startswith(wider) for wider in chosen):
             chosen.add(prefix)
     return chosen
-
-
-# ---------------------------------------------------------------- the queue's policy
-
-
-def with_senders(policy: Document | None, stage: Stage, bucket_arns: Iterable[str]) -> Document:
-    """The queue's policy that lets these buckets of the same account send, beside those that do already."""
-    document = policy or {"Version": "2012-10-17", "Statement": []}
-    others = [statement for statement in document["Statement"] if statement.get("Sid") != SENDERS_SID]
-    ours = {
-        "Sid": SENDERS_SID,
-        "Effect": "Allow",
-        "Principal": {"Service": "s3.amazonaws.com"},
-        "Action": "sqs:SendMessage",
-        "Resource": stage.arn("sqs", stage.queue),
-        "Condition": {
-            "ArnEquals": {"aws:SourceArn": sorted({*senders(policy), *bucket_arns})},
-            "StringEquals": {"aws:SourceAccount": stage.account},
-        },
-    }
-    return {**document, "Statement": [*others, ours]}
-
-
-def senders(policy: Document | None) -> list[str]:
-    """ARNs of the adopted buckets that may send."""
-    for statement in (policy or {"Statement": []})["Statement"]:
-        if statement.get("Sid") == SENDERS_SID:
-            return _as_list(statement["Condition"]["ArnEquals"]["aws:SourceArn"])
-    return []
 
 
 def _as_list(value: str | list[str]) -> list[str]:

@@ -27,12 +27,11 @@ from chalicelib.domain.placement import Custody, WatchedJob
 from chalicelib.domain.sets import BackupSet, ObjectRow, SetSum
 from chalicelib.domain.storage import StoragePolicy
 from ops.admin_client import AdminClient
-from ops.adoption import with_receiver, with_senders
+from ops.adoption import with_receiver
 from ops.aws import Aws
 from ops.deployed_stage import DeployedStage
 from ops.errors import OpsError
 from ops.lifecycle import adopted_rule, put_lifecycle_rules
-from ops.queue_policy import read_queue_policy, write_queue_policy
 
 MOST_TAGS_READ = 1_000
 """Tags cost a request an object; so many tell whether a rule that asks for one matches anything."""
@@ -104,10 +103,7 @@ def _fixes_of(deployed: DeployedStage, bucket: str, jobs: Sequence[Job], codes: 
 
 
 def _send_events(deployed: DeployedStage, bucket: str, prefixes: Sequence[str]) -> None:
-    stage, s3, sqs = deployed.stage, deployed.aws.client("s3"), deployed.aws.client("sqs")
-    if bucket != stage.bucket:
-        senders = with_senders(read_queue_policy(sqs, stage.queue), stage, [f"arn:aws:s3:::{bucket}"])
-        write_queue_policy(sqs, stage.queue, senders)
+    stage, s3 = deployed.stage, deployed.aws.client("s3")
     configuration = s3.get_bucket_notification_configuration(Bucket=bucket)
     for prefix in prefixes:
         configuration = with_receiver(configuration, stage, stage.arn("sqs", stage.queue), prefix)

@@ -13,7 +13,6 @@ from typing import Any
 import yaml
 from botocore.exceptions import ClientError
 
-from ops.adoption import senders, with_senders
 from ops.aws import Aws
 from ops.cloudformation import (
     deploy_stack,
@@ -25,7 +24,6 @@ from ops.cloudformation import (
 from ops.errors import OpsError
 from ops.lifecycle import put_lifecycle_rules
 from ops.mail_identities import make_identities, missing_identities
-from ops.queue_policy import read_queue_policy, write_queue_policy
 from ops.stage_settings import stack_parameters
 from ops.stages import Stage
 
@@ -36,8 +34,7 @@ DONE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
 
 def deploy_resources(aws: Aws, stage: Stage, *, poll_seconds: float = 5) -> None:
     """Makes or updates bucket, queues, table and alarms; harmless to repeat. Raises ``OpsError``."""
-    cloudformation, sqs = aws.client("cloudformation"), aws.client("sqs")
-    adopted = senders(read_queue_policy(sqs, stage.queue))
+    cloudformation = aws.client("cloudformation")
     template, parameters = TEMPLATE_PATH.read_text(), stack_parameters(stage)
     if settled_stack(cloudformation, stage.resources_stack, poll_seconds=poll_seconds) is None:
         _take_over_what_was_kept(aws, stage, poll_seconds)
@@ -51,10 +48,6 @@ def deploy_resources(aws: Aws, stage: Stage, *, poll_seconds: float = 5) -> None
     cloudformation.update_termination_protection(
         StackName=stage.resources_stack, EnableTerminationProtection=True
     )
-    # The template knows nothing of adopted buckets, and an update of the queue's policy would leave them out.
-    policy = read_queue_policy(sqs, stage.queue)
-    if senders(policy) != adopted:
-        write_queue_policy(sqs, stage.queue, with_senders(policy, stage, adopted))
     put_lifecycle_rules(aws.client("s3"), stage.bucket)
     put_object_lock(aws.client("s3"), stage)
     _protect_table(aws, stage.table)

@@ -12,14 +12,11 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-import ops.resources
 from ops.admin_client import local_admin_client
 from ops.aws import Aws
 from ops.compare_trees import differences, record_tree
 from ops.errors import OpsError
 from ops.laptop import gpg_folder
-from ops.resources import deploy_resources
-from ops.stages import LOCAL
 from tests.end_to_end.conftest import Machine, Service
 from tests.ops.conftest import Owner
 
@@ -143,25 +140,6 @@ def test_the_functions_get_no_further_than_its_prefix(owner: Owner, adopted: str
     statements = json.loads(owner.client("s3").get_bucket_policy(Bucket="attic")["Policy"])["Statement"]
     named = {arn for one in statements if one != OWNERS_STATEMENT for arn in one["Resource"]}
     assert named == {"arn:aws:s3:::attic", "arn:aws:s3:::attic/backups/*"}
-
-
-def test_an_update_of_the_deployment_leaves_its_events_coming(
-    owner: Owner, adopted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """CloudFormation writes the queue's policy anew where the template's own part of it changes."""
-    changed = tmp_path / "resources.yaml"
-    text = ops.resources.TEMPLATE_PATH.read_text()
-    changed.write_text(text.replace("EventsOfTheBucket", "EventsOfTheOneBucket"))
-    monkeypatch.setattr(ops.resources, "TEMPLATE_PATH", changed)
-    deploy_resources(Aws(owner.stack.region, owner.stack.endpoint), LOCAL, poll_seconds=0.1)
-    attributes = owner.client("sqs").get_queue_attributes(
-        QueueUrl=owner.stack.queue, AttributeNames=["Policy"]
-    )
-    policy = json.loads(attributes["Attributes"]["Policy"])
-    assert {statement["Sid"] for statement in policy["Statement"]} == {
-        "EventsOfTheOneBucket",
-        "EventsOfAdoptedBuckets",
-    }
 
 
 def test_a_whole_bucket_can_be_adopted(owner: Owner) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ops.adoption import EVENTS, senders, with_receiver, with_rights, with_senders
+from ops.adoption import EVENTS, with_receiver, with_rights
 from ops.errors import OpsError
 from ops.policies import policy_document
 from ops.stages import LOCAL, Stage
@@ -204,29 +204,3 @@ class TestTheBucketsNotifications:
     )
     def test_stand_beside_a_receiver_of_other_events(self, other: dict[str, Any]) -> None:
         assert receiver({"TopicConfigurations": [other]})["TopicConfigurations"] == [other]
-
-
-OWN_BUCKET: dict[str, Any] = {"Version": "2012-10-17", "Statement": [{"Sid": "EventsOfTheBucket"}]}
-
-
-class TestTheQueuesPolicy:
-    def test_lets_the_bucket_of_that_account_send(self) -> None:
-        policy = with_senders(OWN_BUCKET, HOME, ["arn:aws:s3:::attic"])
-        own, ours = policy["Statement"]
-        assert own == {"Sid": "EventsOfTheBucket"}
-        assert (ours["Action"], ours["Resource"]) == ("sqs:SendMessage", QUEUE)
-        assert ours["Condition"] == {
-            "ArnEquals": {"aws:SourceArn": ["arn:aws:s3:::attic"]},
-            "StringEquals": {"aws:SourceAccount": HOME.account},
-        }
-
-    def test_keeps_the_buckets_that_were_adopted_earlier(self) -> None:
-        once = with_senders(OWN_BUCKET, HOME, ["arn:aws:s3:::attic"])
-        twice = with_senders(once, HOME, ["arn:aws:s3:::cellar"])
-        assert senders(twice) == ["arn:aws:s3:::attic", "arn:aws:s3:::cellar"]
-        assert len(twice["Statement"]) == 2
-
-    def test_is_the_same_when_a_bucket_is_adopted_again(self) -> None:
-        once = with_senders(OWN_BUCKET, HOME, ["arn:aws:s3:::attic"])
-        assert with_senders(once, HOME, ["arn:aws:s3:::attic"]) == once
-        assert senders(None) == senders(OWN_BUCKET) == []

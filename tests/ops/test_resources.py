@@ -81,11 +81,21 @@ def test_events_of_every_kind_go_to_the_queue() -> None:
     }
 
 
-def test_only_that_bucket_of_that_account_may_fill_the_queue() -> None:
-    [statement] = properties("EventsQueuePolicy")["PolicyDocument"]["Statement"]
-    condition = statement["Condition"]
-    assert named(condition["ArnEquals"]["aws:SourceArn"]) == f"arn:aws:s3:::{LOCAL.bucket}"
-    assert condition["StringEquals"] == {"aws:SourceAccount": "AWS::AccountId"}
+def test_only_s3_may_fill_the_queue_and_only_for_buckets_of_the_account() -> None:
+    """Adopted ones included: nothing has to be written, or written again, for their events to come."""
+    assert properties("EventsQueuePolicy")["PolicyDocument"]["Statement"] == [
+        {
+            "Sid": "EventsOfBuckets",
+            "Effect": "Allow",
+            "Principal": {"Service": "s3.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": "EventsQueue.Arn",
+            "Condition": {
+                "ArnLike": {"aws:SourceArn": "arn:aws:s3:::*"},
+                "StringEquals": {"aws:SourceAccount": "AWS::AccountId"},
+            },
+        }
+    ]
 
 
 def test_an_event_is_tried_five_times_and_never_by_two_at_once() -> None:

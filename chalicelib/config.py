@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 
 from chalicelib.domain.weekly import Weekday, WeeklyTime
 
-NEWEST_CLIENT_VERSION = "0.1.0"
+NEWEST_CLIENT_VERSION = "0.2.0"
 OLDEST_CLIENT_VERSION = "0.1.0"
+"""The release before: one version apart they work together (tests/upgrades), and an older client backs up no more."""
 
 
 @dataclasses.dataclass(frozen=True)

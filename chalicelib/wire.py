@@ -71,7 +71,6 @@ class ErrorCode(str, Enum):
     SET_INCOMPLETE = "set_incomplete"
     SET_LIST_MISSING = "set_list_missing"
     NOT_FOUND = "not_found"
-    CLIENT_TOO_OLD = "client_too_old"
     TRY_AGAIN = "try_again"
     INTERNAL = "internal_error"
 

@@ -34,8 +34,6 @@ FOLDER = Path("docs/reference")
 PRICES = Path("docs/prices.md")
 MADE = "<!-- Made by `python -m ops.reference`; do not edit. -->\n"
 
-UNSAID = ("(kept for later: no version says it yet)",)
-
 CLIENT_VARIABLES = {
     "PASSPHRASE": "wins over the stored passphrase",
     "PANICROOM_KEYRING": "`file`: at `enrol`, keep secrets in a private file though there is a keyring",
@@ -296,7 +294,7 @@ def _finding(kind: Code) -> str:
 def errors_page(project: Path) -> str:
     said = refusal_messages(project)
     rows = [
-        (f"`{code.value}`", str(STATUS_OF[code]), "<br>".join(said.get(code.name, UNSAID)))
+        (f"`{code.value}`", str(STATUS_OF[code]), "<br>".join(said[code.name]))
         for code in sorted(ErrorCode, key=lambda code: code.value)
     ]
     return "\n".join(

@@ -31,7 +31,6 @@ STATUS_OF = {
     ErrorCode.SET_INCOMPLETE: 409,
     ErrorCode.SET_LIST_MISSING: 400,
     ErrorCode.NOT_FOUND: 404,
-    ErrorCode.CLIENT_TOO_OLD: 426,
     ErrorCode.TRY_AGAIN: 503,
     ErrorCode.INTERNAL: 500,
 }

@@ -19,6 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from panicroom import __version__
 from panicroom.names import parse_name, sealed_sets
 
 CODE = "one-time-code"
@@ -59,6 +60,8 @@ class FakeService:
     sealing: dict[str, float] = field(default_factory=dict)
     upload_requests: int = 0
     download_requests: int = 0
+    newest_client_version: str = __version__
+    oldest_client_version: str = __version__
     archived: set[str] = field(default_factory=set)
     discarded: list[str] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
@@ -170,8 +173,8 @@ class FakeService:
             "machine": MACHINE,
             "server_time": now_text(self.clock_offset_seconds),
             "jobs": jobs,
-            "newest_client_version": "0.1.0",
-            "oldest_client_version": "0.1.0",
+            "newest_client_version": self.newest_client_version,
+            "oldest_client_version": self.oldest_client_version,
         }
 
     def _newest_complete_at(self, job: str) -> str | None:

@@ -161,6 +161,17 @@ def test_a_clock_that_is_wrong(enrolled: Laptop) -> None:
     one_clear_line(enrolled.run("backup"), ExitCode.CLOCK, "60 minutes ahead")
 
 
+def test_a_client_too_old_is_told_so_and_still_restores(enrolled: Laptop) -> None:
+    """No version keeps anybody from what is stored already."""
+    enrolled.succeed("backup")
+    stored = enrolled.service.names()
+    enrolled.service.oldest_client_version = enrolled.service.newest_client_version = "99.0.0"
+    one_clear_line(enrolled.run("backup"), ExitCode.REFUSED, "too old", "the line that installs 99.0.0")
+    assert enrolled.service.names() == stored
+    assert differences(snapshot(enrolled.source), snapshot(enrolled.restore())) == []
+    enrolled.succeed("status")
+
+
 def test_gpg_is_missing(enrolled: Laptop) -> None:
     one_clear_line(enrolled.run("backup", PATH="/nowhere"), ExitCode.GPG, "install")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from laptop import Laptop
-from panicroom import doctor
+from panicroom import __version__, doctor
 from panicroom.doctor import FAIL, OK, WARN, Finding
 from panicroom.settings import JobSettings, Places, Settings
 from panicroom.wire import JobStatus, MachineStatus, RunSummary
@@ -20,7 +20,9 @@ def verdicts(said: str) -> dict[str, str]:
 
 
 def answer(**changes: object) -> MachineStatus:
-    usual = MachineStatus("laptop", "2026-11-22T12:00:00Z", (), "0.1.0", "0.1.0", "2026-11-20T07:00:00Z")
+    usual = MachineStatus(
+        "laptop", "2026-11-22T12:00:00Z", (), __version__, __version__, "2026-11-20T07:00:00Z"
+    )
     return dataclasses.replace(usual, **changes)  # type: ignore[arg-type]
 
 
@@ -77,7 +79,12 @@ def test_a_wrong_clock_fails(laptop: Laptop) -> None:
 
 @pytest.mark.parametrize(
     ("newest", "oldest", "verdict"),
-    [("0.1.0", "0.1.0", OK), ("0.2.0", "0.1.0", WARN), ("0.0.9", "0.0.1", WARN), ("2.0.0", "1.0.0", FAIL)],
+    [
+        (__version__, "0.0.1", OK),
+        ("99.0.0", __version__, WARN),
+        ("0.0.9", "0.0.1", WARN),
+        ("99.1.0", "99.0.0", FAIL),
+    ],
 )
 def test_a_client_too_old_fails_and_one_that_is_not_the_newest_is_warned(
     newest: str, oldest: str, verdict: str

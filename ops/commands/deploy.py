@@ -381,9 +381,10 @@ def _show_first_machine(stage: Stage, name: str, first: dict[str, Any]) -> None:
     console.print()
     if "code" not in first:
         console.print(
-            f"For another machine: `python -m ops machine add NAME --stage {stage.name}`, and there, within a day:"
+            "On each machine, within a day, to bring its client up to date; on a new one too, before the line"
+            f" that `python -m ops machine add NAME --stage {stage.name}` prints:"
         )
-        console.print(f"\n  pipx install '{first['client_url']}'\n", markup=False)
+        console.print(f"\n  pipx install --force '{first['client_url']}'\n", markup=False)
         return
     console.print(f"On the first machine, which is called {name} here, within a day:\n", markup=False)
     console.print(f"  pipx install '{first['client_url']}'", markup=False)

@@ -48,6 +48,8 @@ class Machine:
     folder: Path
     gpg: Path
     passphrase: str = PASSPHRASE
+    programs: Path = PROGRAMS
+    """Where the client is installed."""
     snapshots: dict[str, Tree] = field(default_factory=dict)
 
     @property
@@ -60,7 +62,7 @@ class Machine:
 
     def environment(self) -> dict[str, str]:
         return {
-            "PATH": f"{PROGRAMS}:{os.environ['PATH']}",
+            "PATH": f"{self.programs}:{os.environ['PATH']}",
             "HOME": str(self.folder),
             "GNUPGHOME": str(self.gpg),
             "LANG": "C.UTF-8",
@@ -73,7 +75,7 @@ class Machine:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [str(PROGRAMS / "panicroom"), *arguments],
+            [str(self.programs / "panicroom"), *arguments],
             env=self.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -126,9 +128,9 @@ class Service:
     state_folder: Path | None = None
     """The local stack's, for the owner's commands."""
 
-    def machine(self, name: str, **arguments: object) -> Machine:
+    def machine(self, name: str, *, programs: Path = PROGRAMS, **arguments: object) -> Machine:
         """A machine that is enrolled, with small volumes; its source is an empty folder."""
-        machine = Machine(name, self.laptops / name, self.gpg)
+        machine = Machine(name, self.laptops / name, self.gpg, programs=programs)
         machine.source.mkdir(parents=True)
         code = self.admin.call("machine_add", name=name, **arguments)["code"]
         machine.do("enrol", self.stack.api_url, code, "--source", str(machine.source), "--yes")

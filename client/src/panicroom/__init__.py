@@ -2,4 +2,4 @@
 
 # SPDX-License-Identifier: GPL-2.0-or-later
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

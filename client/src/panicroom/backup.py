@@ -112,7 +112,8 @@ def greet(api: Api, job: str, reporter: Reporter) -> str | None:
             reporter.line(f"the last weekly mail went out {age.days} days ago; tell the owner")
     if _version(__version__) < _version(status.oldest_client_version):
         raise Problem(
-            f"panicroom {__version__} is too old for the service; upgrade it to {status.newest_client_version}",
+            f"panicroom {__version__} is too old for the service; ask its owner for the line that installs"
+            f" {status.newest_client_version}",
             ExitCode.REFUSED,
         )
     if _version(__version__) < _version(status.newest_client_version):

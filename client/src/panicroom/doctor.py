@@ -97,11 +97,15 @@ def versions(status: MachineStatus) -> Finding:
         return Finding(
             "version",
             FAIL,
-            f"{__version__} is too old, the service wants {status.oldest_client_version}: pipx upgrade panicroom",
+            f"{__version__} is too old, the service wants {status.oldest_client_version}: ask its owner for the"
+            f" line that installs {status.newest_client_version}",
         )
     newest = _version(status.newest_client_version)
     if ours < newest:
-        text = f"{__version__}; {status.newest_client_version} is out: pipx upgrade panicroom"
+        text = (
+            f"{__version__}; {status.newest_client_version} is out: ask the service's owner for the line that"
+            " installs it"
+        )
         return Finding("version", WARN, text)
     if ours > newest:
         text = f"{__version__} is newer than the service knows; ask its owner to bring it up to date"

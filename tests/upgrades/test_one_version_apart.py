@@ -1,0 +1,200 @@
+"""The client and the service of the release before, and today's: each with the other's, and an upgrade in place.
+
+Both releases are the real ones (README.md tells how they were kept), with real duplicity and gpg. Anna's laptop has
+the older client and is brought up to date after the service; Ben's had today's before the service was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from chalicelib.config import NEWEST_CLIENT_VERSION, OLDEST_CLIENT_VERSION
+from ops.admin_client import local_admin_client
+from ops.aws import Aws
+from ops.cli import commands
+from ops.compare_trees import differences, record_tree
+from ops.environments import LAPTOP, python_of
+from ops.laptop import gpg_folder
+from ops.local_stack import LocalStack
+from ops.stand_in import StandIn, free_port
+from tests.end_to_end.conftest import PROGRAMS, Machine, Service
+
+FOLDER = Path(__file__).parent
+BEFORE = OLDEST_CLIENT_VERSION
+CLIENT_BEFORE = FOLDER / f"panicroom-{BEFORE}-py3-none-any.whl"
+SERVICE_BEFORE = FOLDER / f"service-{BEFORE}.zip"
+
+DEPLOY = """\
+import pathlib, sys
+from ops.local_stack import LocalStack
+LocalStack(pathlib.Path(sys.argv[1])).up(enforce_iam=True)
+"""
+
+
+def run(command: list[str], folder: Path) -> str:
+    """Runs it in a folder, without byte code and without this process's environment; what it printed."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    ended = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+@pytest.fixture(scope="module")
+def older_programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The older client in an environment of its own; what it depends on is taken from the laptop's."""
+    environment = tmp_path_factory.mktemp("older-client")
+    python = str(environment / "bin" / "python")
+    run([python_of(LAPTOP), "-m", "venv", "--without-pip", str(environment)], environment)
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "--python", python]
+    run([*pip, "install", "--no-deps", "--no-compile", str(CLIENT_BEFORE)], environment)
+    [target] = (environment / "lib").glob("python*/site-packages")
+    # Searched last, so that the wheel's own modules are the ones that run.
+    show = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    (target / "dependencies.pth").write_text(run([python_of(LAPTOP), "-c", show], environment))
+    found = run([python, "-c", "import panicroom.duplicity_child as one; print(one.__file__)"], environment)
+    assert Path(found.strip()) == target / "panicroom" / "duplicity_child.py"
+    return environment / "bin"
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The older service, as its own ``ops`` deploys it; ``upgraded`` makes it today's."""
+    release, state = tmp_path_factory.mktemp("release"), tmp_path_factory.mktemp("state")
+    with zipfile.ZipFile(SERVICE_BEFORE) as archive:
+        archive.extractall(release)
+    stack = LocalStack(state)
+    # What it runs in was made in this checkout; the rest is the release's own.
+    StandIn(state).start(free_port(), enforce_iam=True)
+    try:
+        run([sys.executable, "-c", DEPLOY, str(state)], release)
+        description = stack.description()
+        assert description is not None
+        s3 = Aws(description.region, description.endpoint).client("s3")
+        with gpg_folder() as gpg:
+            laptops = tmp_path_factory.mktemp("laptops")
+            yield Service(description, local_admin_client(description), s3, laptops, gpg, state)
+    finally:
+        stack.down()
+
+
+@pytest.fixture(scope="module")
+def anna(service: Service, older_programs: Path) -> Machine:
+    """The older client with the older service: a full backup."""
+    machine = service.machine("annas-laptop", programs=older_programs)
+    fill(machine.source)
+    machine.do("backup")
+    return machine
+
+
+@pytest.fixture(scope="module")
+def ben(service: Service) -> Machine:
+    """Today's client with the older service: a full backup and an increment."""
+    machine = service.machine("bens-laptop")
+    fill(machine.source)
+    machine.do("backup")
+    change(machine.source, "first")
+    machine.do("backup")
+    return machine
+
+
+@pytest.fixture(scope="module")
+def upgraded(service: Service, anna: Machine, ben: Machine) -> Service:
+    """Today's service in the place of the older one, over the rows and the objects that are there."""
+    assert service.state_folder is not None
+    for machine, count in ((anna, 1), (ben, 2)):
+        service.wait_for_sets(machine.name, count)
+    kept = service.keys("")
+    assert LocalStack(service.state_folder).up(enforce_iam=True) == service.stack
+    assert service.keys("").items() >= kept.items()
+    return service
+
+
+def fill(root: Path) -> None:
+    content = random.Random(9)
+    (root / "photos").mkdir()
+    for name in ("photos/harbour.raw", "photos/wedding.raw"):
+        (root / name).write_bytes(content.randbytes(700_000))
+    (root / "Grüße.txt").write_text("not ASCII")
+    (root / "link").symlink_to("photos/harbour.raw")
+
+
+def change(root: Path, what: str) -> None:
+    with (root / "photos/harbour.raw").open("ab") as file:
+        file.write(what.encode())
+    (root / what).write_text(what)
+    (root / "Grüße.txt").unlink(missing_ok=True)
+
+
+def differences_after_a_restore(machine: Machine, target: Path) -> list[str]:
+    machine.do("restore", "--to", str(target))
+    return differences(record_tree(machine.source), record_tree(target))
+
+
+def types(service: Service, *words: str) -> Any:
+    result = CliRunner().invoke(commands, [*words, "--state", str(service.state_folder), "--json"])
+    assert result.stdout, result.exception or result.output
+    return json.loads(result.stdout)
+
+
+# ---------------------------------------------------------------- before the service is upgraded
+
+
+def test_todays_client_backs_up_to_the_service_of_the_release_before_and_restores(
+    service: Service, ben: Machine, tmp_path: Path
+) -> None:
+    assert "system  fresh" in ben.do("status").output
+    assert differences_after_a_restore(ben, tmp_path / "restored") == []
+    assert [one["kind"] for one in service.wait_for_sets(ben.name, 2)] == ["full", "inc"]
+
+
+def test_todays_doctor_asks_for_a_service_as_new_as_the_client(ben: Machine) -> None:
+    said = ben.run("doctor").said
+    assert f"{NEWEST_CLIENT_VERSION} is newer than the service knows" in said
+
+
+# ---------------------------------------------------------------- and from then on
+
+
+def test_the_client_of_the_release_before_goes_on_with_todays_service(
+    upgraded: Service, anna: Machine
+) -> None:
+    change(anna.source, "second")
+    said = anna.do("backup", "incremental").said
+    assert f"panicroom {NEWEST_CLIENT_VERSION} is out; this is {BEFORE}" in said
+    assert "system  fresh" in anna.do("status").output
+    assert "second" in anna.do("files").output
+
+
+def test_todays_client_goes_on_where_the_one_before_left_off(
+    upgraded: Service, anna: Machine, tmp_path: Path
+) -> None:
+    """The laptop's settings, state and cache are those that the older client made."""
+    anna.programs = PROGRAMS
+    change(anna.source, "third")
+    assert "is out" not in anna.do("backup", "incremental").said
+    assert differences_after_a_restore(anna, tmp_path / "restored") == []
+    sets = upgraded.wait_for_sets(anna.name, 3)
+    assert [one["kind"] for one in sets] == ["full", "inc", "inc"]
+    assert all(one["volumes"] == one["volumes_expected"] for one in sets)
+
+
+def test_todays_service_reads_what_the_one_before_wrote_down(
+    upgraded: Service, anna: Machine, ben: Machine
+) -> None:
+    assert [one["complete"] for one in upgraded.sets(ben.name)] == [True, True]
+    assert types(upgraded, "reconcile")["differences"] == []
+    mail = types(upgraded, "report", "preview")["text"]
+    assert anna.name in mail
+    assert ben.name in mail
+    assert [one for one in types(upgraded, "audit")["findings"] if one["severity"] != "info"] == []

@@ -39,8 +39,10 @@ def caller(aws: Aws) -> Caller:
         answer = aws.client("sts").get_caller_identity()
     except NoCredentialsError as error:
         raise OpsError(NO_CREDENTIALS) from error
-    except (ClientError, BotoCoreError) as error:
+    except ClientError as error:
         raise OpsError(f"AWS does not take these credentials: {error} Sign in again.") from error
+    except BotoCoreError as error:
+        raise OpsError(f"AWS cannot be reached in {aws.region}: {error} Look at the network.") from error
     return Caller(answer["Account"], answer["Arn"])
 
 
@@ -54,7 +56,7 @@ def missing_rights(aws: Aws, stage: Stage, who: Caller) -> list[str]:
     iam, refused = aws.client("iam"), list[str]()
     source = policy_source(iam, who.arn)
     for statement in deployer_policy(stage)["Statement"]:
-        if statement["Sid"] == "SeeOwnRights":
+        if statement["Sid"] == "SeeOwnRights" or not statement["Resource"]:
             continue
         arguments = {"ResourceArns": [arn for arn in _listed(statement["Resource"]) if arn != "*"]}
         for actions in _in_parts(statement["Action"]):

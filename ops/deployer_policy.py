@@ -235,8 +235,9 @@ def _statements(stage: Stage) -> list[Statement]:
                 stage,
                 [
                     arn("ses", f"identity/{name}")
-                    for address in dict.fromkeys([stage.sender, *stage.recipients])
+                    for address in stage.addresses
                     for name in (address, address.partition("@")[2])
+                    if name
                 ],
             ),
         ),

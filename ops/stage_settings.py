@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from zoneinfo import available_timezones
 
-from botocore.exceptions import ClientError
+import boto3
+from botocore.exceptions import ClientError, UnknownRegionError
 
+from chalicelib.domain.names import is_identifier
 from ops.aws import Aws
 from ops.cloudformation import described_stack
 from ops.errors import OpsError
@@ -101,6 +103,39 @@ def read_addresses(text: str) -> tuple[str, ...]:
     return addresses
 
 
+def read_address(text: str) -> str:
+    """One of them; raises ``ValueError`` with a sentence."""
+    [address, *more] = read_addresses(text)
+    if more:
+        raise ValueError("mail comes from one address")
+    return address
+
+
+def read_region(text: str) -> str:
+    """A region's name as AWS writes them; raises ``ValueError`` with a sentence."""
+    try:
+        boto3.Session().get_partition_for_region(text)
+    except UnknownRegionError:
+        raise ValueError(
+            f"{text!r} is no AWS region; eu-central-1 (Frankfurt) and us-east-1 (Virginia) are two"
+        ) from None
+    return text
+
+
+def read_machine_name(text: str) -> str:
+    """Raises ``ValueError`` with a sentence."""
+    if not is_identifier(text):
+        raise ValueError(f"{text!r} cannot be a machine's name: up to 41 of a-z, 0-9 and -, not - first")
+    return text
+
+
+def read_endpoint(text: str) -> str:
+    """The URL of a stand-in; raises ``ValueError`` with a sentence."""
+    if not re.fullmatch(r"https?://[^/\s]+", text):
+        raise ValueError(f"{text!r} is no address of a stand-in, such as http://127.0.0.1:4566")
+    return text
+
+
 def read_time_zone(text: str) -> str:
     """A name of the IANA time zones, ``Europe/Berlin``; raises ``ValueError`` with a sentence."""
     if text not in available_timezones():
@@ -111,12 +146,12 @@ def read_time_zone(text: str) -> str:
 def read_budget(text: str) -> str:
     """USD a month as decimal text, empty for none; raises ``ValueError`` with a sentence."""
     cleaned = text.strip().removeprefix("$").strip()
-    if cleaned.lower() in ("", "none", "0"):
+    if cleaned.lower() in ("", "none"):
         return ""
     try:
         amount = Decimal(cleaned)
     except InvalidOperation:
         amount = Decimal(-1)
     if not (amount.is_finite() and 0 < amount < 1_000_000):
-        raise ValueError(f"{text!r} is no amount of USD, such as 5 or 12.50")
+        raise ValueError(f"{text!r} is no amount of USD, such as 5 or 12.50; `none` for no budget")
     return f"{amount:f}"

@@ -49,6 +49,11 @@ class Stage:
     """Deployed to the local stand-in, which lacks some conditions that AWS knows."""
 
     @property
+    def addresses(self) -> tuple[str, ...]:
+        """Every one that mail comes from or goes to."""
+        return tuple(dict.fromkeys([self.sender, *self.recipients]))
+
+    @property
     def prefix(self) -> str:
         return f"{APP_NAME}-{self.name}"
 

@@ -6,7 +6,7 @@ import dataclasses
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import boto3
 import click
@@ -18,7 +18,7 @@ from ops.aws import Aws
 from ops.chalice_config import configured_region
 from ops.chalice_record import api_url, find_rest_api
 from ops.client_wheel import offered_wheel, wheel_url
-from ops.commands.options import console, json_option, print_json
+from ops.commands.options import Read, console, json_option, print_json
 from ops.deploy import Deployment, carry_out, plan
 from ops.deployer_policy import deployer_policy
 from ops.destroy import destroy as destroy_service
@@ -27,7 +27,17 @@ from ops.doctor import Check, admin, examine
 from ops.errors import OpsError
 from ops.price_examples import service_month, usd
 from ops.sizes import show_size
-from ops.stage_settings import check_stage_name, chosen_before, read_addresses, read_budget, read_time_zone
+from ops.stage_settings import (
+    check_stage_name,
+    chosen_before,
+    read_address,
+    read_addresses,
+    read_budget,
+    read_endpoint,
+    read_machine_name,
+    read_region,
+    read_time_zone,
+)
 from ops.stages import Stage
 from ops.steps import Steps, silent_steps
 
@@ -35,14 +45,22 @@ FIRST_MACHINE = "laptop"
 POLL_SECONDS = 5
 STAND_IN_POLL_SECONDS = 0.1
 
+T = TypeVar("T")
+
 stage_name_option = click.option(
     "--stage", "stage_name", required=True, help="What you call it: `home`, say."
 )
 region_option = click.option(
-    "--region", help="The AWS region.  [default: where this clone deployed it, else that of your credentials]"
+    "--region",
+    type=Read("region", read_region),
+    metavar="REGION",
+    help="The AWS region.  [default: where this clone deployed it, else that of your credentials]",
 )
 endpoint_option = click.option(
-    "--endpoint", metavar="URL", help="A stand-in for AWS, such as the local stack's, instead of an account."
+    "--endpoint",
+    type=Read("URL", read_endpoint),
+    metavar="URL",
+    help="A stand-in for AWS, such as the local stack's, instead of an account.",
 )
 project_option = click.option(
     "--project",
@@ -56,7 +74,7 @@ project_option = click.option(
 class Answers:
     """What was given by flags; None for what was not."""
 
-    mail: str | None
+    mail: tuple[str, ...] | None
     sender: str | None
     budget: str | None
     time_zone: str | None
@@ -67,10 +85,30 @@ class Answers:
 @click.command()
 @stage_name_option
 @region_option
-@click.option("--mail", metavar="ADDRESS[,ADDRESS]", help="Where the weekly mail goes; alarms to the first.")
-@click.option("--sender", metavar="ADDRESS", help="Where mail comes from.  [default: the first of --mail]")
-@click.option("--budget", metavar="USD", help="What it may cost a month; `none` for no budget.")
-@click.option("--time-zone", metavar="ZONE", help="Yours, such as Europe/Berlin: for the weekly mail's hour.")
+@click.option(
+    "--mail",
+    type=Read("addresses", read_addresses),
+    metavar="ADDRESS[,ADDRESS]",
+    help="Where the weekly mail goes; alarms to the first.",
+)
+@click.option(
+    "--sender",
+    type=Read("address", read_address),
+    metavar="ADDRESS",
+    help="Where mail comes from.  [default: the first of --mail]",
+)
+@click.option(
+    "--budget",
+    type=Read("amount", read_budget),
+    metavar="USD",
+    help="What it may cost a month; `none` for no budget.",
+)
+@click.option(
+    "--time-zone",
+    type=Read("time zone", read_time_zone),
+    metavar="ZONE",
+    help="Yours, such as Europe/Berlin: for the weekly mail's hour.",
+)
 @click.option(
     "--lock-days",
     type=click.IntRange(0, 3650),
@@ -81,7 +119,14 @@ class Answers:
     type=click.Choice(["governance", "compliance"]),
     help="With --lock-days: whether somebody with a special right may end the lock.  [default: governance]",
 )
-@click.option("--machine", default=FIRST_MACHINE, show_default=True, help="What the first machine is called.")
+@click.option(
+    "--machine",
+    type=Read("name", read_machine_name),
+    metavar="NAME",
+    default=FIRST_MACHINE,
+    show_default=True,
+    help="What the first machine is called.",
+)
 @click.option("--plan", "only_plan", is_flag=True, help="Only show what would be done.")
 @click.option("--policy", "only_policy", is_flag=True, help="Only print the IAM policy that deploying needs.")
 @click.option("--yes", is_flag=True, help="Ask nothing.")
@@ -91,7 +136,7 @@ class Answers:
 def deploy(
     stage_name: str,
     region: str | None,
-    mail: str | None,
+    mail: tuple[str, ...] | None,
     sender: str | None,
     budget: str | None,
     time_zone: str | None,
@@ -112,18 +157,22 @@ def deploy(
     who = caller(aws)
     before = chosen_before(aws, stage_name, who.account)
     answers = Answers(mail, sender, budget, time_zone, lock_days, lock_mode)
+    _check_lock(before, lock_days, lock_mode)
+    if not only_policy:
+        _check_rights(aws, before or _without_answers(stage_name, aws, who), who)
     stage = _stage(stage_name, aws, who, before, answers, ask)
     if only_policy:
         print_json(deployer_policy(stage))
         return
-    _check_rights(aws, stage, who)
+    if before is None or stage.addresses != before.addresses:
+        _check_rights(aws, stage, who)
     deployment = Deployment(aws, stage, project, STAND_IN_POLL_SECONDS if endpoint else POLL_SECONDS)
     changes = plan(deployment)
     if not as_json:
         _show_plan(stage, who, changes)
     if only_plan:
         if as_json:
-            print_json({"stage": stage.name, "changes": changes})
+            print_json({"stage": stage.name, "settings": _settings(stage), "changes": changes})
         return
     if ask and any(changes.values()):
         click.confirm("Go on?", default=True, abort=True)
@@ -175,14 +224,8 @@ def destroy(
     """Remove the service. The backups stay, unless --with-data and the bucket's name say otherwise."""
     aws = _aws(stage_name, region, endpoint, project, ask=False)
     who = caller(aws)
-    stage = chosen_before(aws, check_stage_name(stage_name), who.account) or Stage(
-        name=stage_name,
-        account=who.account,
-        region=str(aws.region),
-        sender="",
-        recipients=(),
-        on_stand_in=endpoint is not None,
-    )
+    known = chosen_before(aws, check_stage_name(stage_name), who.account)
+    stage = known or _without_answers(stage_name, aws, who)
     if with_data:
         console.print(
             f"Every backup in {stage.bucket} will be deleted. Nothing brings them back.", markup=False
@@ -211,7 +254,7 @@ def _aws(stage_name: str, region: str | None, endpoint: str | None, project: Pat
     configured = configured_region(stage_name, project / ".chalice")
     found = region or configured or boto3.Session().region_name or ("us-east-1" if endpoint else None)
     if found is None and ask:
-        found = click.prompt("AWS region (eu-central-1 is Frankfurt, us-east-1 Virginia)")
+        found = _asked("AWS region (eu-central-1 is Frankfurt, us-east-1 Virginia)", read_region)
     if found is None:
         raise OpsError("No AWS region is set: name one, for example --region eu-central-1.")
     # A stand-in needs no credentials; where a person has set some for it, those are meant.
@@ -228,12 +271,24 @@ def _deployed(aws: Aws, stage_name: str) -> Stage:
     return stage
 
 
+def _without_answers(name: str, aws: Aws, who: Caller) -> Stage:
+    """As much of a stage as is known before anybody has been asked."""
+    return Stage(
+        name=name,
+        account=who.account,
+        region=str(aws.region),
+        sender="",
+        recipients=(),
+        on_stand_in=aws.endpoint is not None,
+    )
+
+
 def _stage(name: str, aws: Aws, who: Caller, before: Stage | None, given: Answers, ask: bool) -> Stage:
     """The stage's settings: a flag first, then what was chosen before, then what the owner answers."""
     mail = _answer(
         "--mail",
         given.mail,
-        ",".join(before.recipients) if before else None,
+        before.recipients if before else None,
         read_addresses,
         "Your mail address, for the weekly mail and alarms" if ask else None,
     )
@@ -251,42 +306,32 @@ def _stage(name: str, aws: Aws, who: Caller, before: Stage | None, given: Answer
         read_time_zone,
         "Your time zone, such as Europe/Berlin" if ask else None,
     )
-    [sender] = read_addresses(given.sender) if given.sender else [before.sender if before else mail[0]]
-    lock_days = given.lock_days if given.lock_days is not None else (before.lock_days if before else 0)
-    lock_mode = (given.lock_mode or (before.lock_mode if before else "governance")).upper()
-    _check_lock(before, lock_days, lock_mode)
-    return Stage(
-        name=name,
-        account=who.account,
-        region=str(aws.region),
-        sender=sender,
+    stage = before or _without_answers(name, aws, who)
+    return dataclasses.replace(
+        stage,
+        sender=given.sender or stage.sender or mail[0],
         recipients=mail,
         time_zone=time_zone,
-        report_weekday=before.report_weekday if before else "monday",
-        report_hour=before.report_hour if before else 7,
         monthly_budget=budget,
-        lock_days=lock_days,
-        lock_mode=lock_mode,
-        on_stand_in=aws.endpoint is not None,
+        lock_days=stage.lock_days if given.lock_days is None else given.lock_days,
+        lock_mode=given.lock_mode.upper() if given.lock_mode else stage.lock_mode,
     )
 
 
 def _answer(
-    flag: str,
-    given: str | None,
-    before: str | None,
-    read: Callable[[str], Any],
-    question: str | None,
-) -> Any:
-    """``question`` is None where nobody is to be asked. Asks until the answer can be read."""
-    text = given if given is not None else before
-    if text is not None:
-        try:
-            return read(text)
-        except ValueError as error:
-            raise OpsError(f"{flag}: {error}.") from error
+    flag: str, given: T | None, before: T | None, read: Callable[[str], T], question: str | None
+) -> T:
+    """``question`` is None where nobody is to be asked."""
+    known = given if given is not None else before
+    if known is not None:
+        return known
     if question is None:
         raise OpsError(f"{flag} is needed where nothing is asked.")
+    return _asked(question, read)
+
+
+def _asked(question: str, read: Callable[[str], T]) -> T:
+    """Asks until the answer can be read."""
     while True:
         try:
             return read(click.prompt(question))
@@ -294,12 +339,15 @@ def _answer(
             click.echo(f"{error}.")
 
 
-def _check_lock(before: Stage | None, lock_days: int, lock_mode: str) -> None:
-    if before is None or not before.lock_days:
+def _check_lock(before: Stage | None, lock_days: int | None, lock_mode: str | None) -> None:
+    days = before.lock_days if before else 0
+    if lock_mode is not None and not (days or lock_days):
+        raise OpsError("--lock-mode says how a lock works: say for how many days by --lock-days.")
+    if before is None or not days:
         return
     if lock_days == 0:
         raise OpsError("Object Lock cannot be switched off again; the days of new objects can be changed.")
-    if before.lock_mode == "COMPLIANCE" and lock_mode != "COMPLIANCE":
+    if before.lock_mode == "COMPLIANCE" and lock_mode == "governance":
         raise OpsError("A lock in compliance mode cannot be weakened: leave --lock-mode as it is.")
 
 
@@ -327,11 +375,28 @@ def _show_plan(stage: Stage, who: Caller, changes: dict[str, list[str]]) -> None
         f"{stage.prefix} in account {stage.account}, {stage.region}, as {who.arn.rpartition('/')[2]}\n",
         markup=False,
     )
+    for name, value in _settings(stage).items():
+        console.print(f"  {name + ':':8} {value}", markup=False)
+    console.print()
     for title, lines in changes.items():
         console.print(f"  {title}: {'' if lines else 'nothing to do'}".rstrip(), markup=False)
         for line in lines:
             console.print(f"    - {line}", markup=False)
     console.print(f"\n{_cost(stage)}\n", markup=False)
+
+
+def _settings(stage: Stage) -> dict[str, str]:
+    """What was chosen, as a person reads it before going on."""
+    locks = {
+        "GOVERNANCE": "until then only somebody with a special right can delete what was stored",
+        "COMPLIANCE": "until then nobody can delete what was stored, nor end the lock, the account's root included",
+    }
+    day, hour = stage.report_weekday.capitalize(), f"{stage.report_hour}:00"
+    return {
+        "mail": f"to {', '.join(stage.recipients)}, from {stage.sender}; {day} at {hour}, {stage.time_zone}",
+        "budget": f"${stage.monthly_budget} a month" if stage.monthly_budget else "none",
+        "lock": f"{stage.lock_days} days; {locks[stage.lock_mode]}" if stage.lock_days else "none",
+    }
 
 
 def _cost(stage: Stage) -> str:

@@ -14,13 +14,10 @@ from rich.table import Table
 from ops.admin_client import admin_client
 from ops.adopt_bucket import Adoption, plan_adoption
 from ops.audit import audit_bucket
-from ops.commands.options import Duration, Size, confirm, console, print_json, stage_options
+from ops.commands.options import DURATION, SIZE, confirm, console, print_json, stage_options
 from ops.deployed_stage import deployed_stage
 from ops.durations import show_duration
 from ops.sizes import show_size
-
-DURATION = Duration()
-SIZE = Size()
 
 
 @click.group()

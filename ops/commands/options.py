@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from rich.console import Console
@@ -35,28 +35,28 @@ def stage_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return stage_option(state_option(json_option(command)))
 
 
-class Duration(click.ParamType[int]):
-    """``1d``, ``12h``, ``2w``: in seconds for the command."""
+T = TypeVar("T")
 
-    name = "duration"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+class Read(click.ParamType[T]):
+    """A text of the command line, as ``read`` takes it; the sentence of its ``ValueError`` is what the owner sees."""
+
+    def __init__(self, name: str, read: Callable[[str], T]) -> None:
+        self.name = name
+        self._read = read
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> T:
         try:
-            return parse_duration(str(value))
+            return self._read(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
 
-class Size(click.ParamType[int]):
-    """``500GB``, ``20TB``: in bytes for the command."""
+DURATION = Read("duration", parse_duration)
+"""``1d``, ``12h``, ``2w``: in seconds for the command."""
 
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        try:
-            return parse_size(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+SIZE = Read("size", parse_size)
+"""``500GB``, ``20TB``: in bytes for the command."""
 
 
 def print_json(value: object) -> None:

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from ops.cli import commands
-from ops.errors import OpsError
+try:
+    from ops.cli import commands
+    from ops.errors import OpsError
+except ModuleNotFoundError as missing:
+    sys.exit(
+        f"{missing.name} is not installed for {sys.executable}: type `make install` (or `make owner`) once, and"
+        " `.venv/bin/python -m ops`, or `source .venv/bin/activate` before it."
+    )
 
 
 def main() -> None:

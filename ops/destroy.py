@@ -9,6 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from chalicelib.domain.sets import Tallies, Tally
 from ops.aws import Aws
 from ops.chalice_config import write_config_files
 from ops.chalice_record import found_record, write_record
@@ -30,7 +31,7 @@ class Kept:
 
     bucket: str | None
     table: str | None
-    bytes_by_class: dict[str, int]
+    stored: Tallies
     """Every version, whether it is the current one or not: all of it is billed."""
 
 
@@ -57,14 +58,14 @@ def destroy(aws: Aws, stage: Stage, project: Path, steps: Steps, *, poll_seconds
 def what_stays(aws: Aws, stage: Stage) -> Kept:
     """Bucket and table as they are now, with every version's bytes by storage class."""
     found = kept_resources(aws, stage)
-    sizes: dict[str, int] = {}
+    stored: dict[str, Tally] = {}
     if "Bucket" in found:
         pages = aws.client("s3").get_paginator("list_object_versions").paginate(Bucket=stage.bucket)
         for page in pages:
             for version in page.get("Versions", []):
                 name = version.get("StorageClass", "STANDARD")
-                sizes[name] = sizes.get(name, 0) + version["Size"]
-    return Kept(found.get("Bucket"), found.get("Table"), sizes)
+                stored[name] = stored.get(name, Tally()) + Tally(1, version["Size"])
+    return Kept(found.get("Bucket"), found.get("Table"), stored)
 
 
 def remove_data(aws: Aws, stage: Stage, steps: Steps) -> None:

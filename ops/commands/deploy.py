@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +13,9 @@ import boto3
 import click
 
 from chalicelib.adapters.price_files import price_table
-from ops.access import Caller, caller, missing_rights
+from chalicelib.domain.prices import PriceUnknown
+from chalicelib.domain.pricing import month_of_storage
+from ops.access import Caller, caller, missing_rights, region_of_roles
 from ops.app_package import PROJECT
 from ops.aws import Aws
 from ops.chalice_config import configured_region
@@ -21,8 +24,8 @@ from ops.client_wheel import offered_wheel, wheel_url
 from ops.commands.options import Read, console, json_option, print_json
 from ops.deploy import Deployment, carry_out, plan
 from ops.deployer_policy import deployer_policy
+from ops.destroy import Kept, remove_data, what_stays
 from ops.destroy import destroy as destroy_service
-from ops.destroy import remove_data, what_stays
 from ops.doctor import Check, admin, examine
 from ops.errors import OpsError
 from ops.price_examples import service_month, usd
@@ -155,6 +158,7 @@ def deploy(
     ask = not (yes or as_json)
     aws = _aws(stage_name, region, endpoint, project, ask)
     who = caller(aws)
+    _check_region(aws, stage_name, who)
     before = chosen_before(aws, stage_name, who.account)
     answers = Answers(mail, sender, budget, time_zone, lock_days, lock_mode)
     _check_lock(before, lock_days, lock_mode)
@@ -224,7 +228,8 @@ def destroy(
     """Remove the service. The backups stay, unless --with-data and the bucket's name say otherwise."""
     aws = _aws(stage_name, region, endpoint, project, ask=False)
     who = caller(aws)
-    known = chosen_before(aws, check_stage_name(stage_name), who.account)
+    _check_region(aws, check_stage_name(stage_name), who)
+    known = chosen_before(aws, stage_name, who.account)
     stage = known or _without_answers(stage_name, aws, who)
     if with_data:
         console.print(
@@ -281,6 +286,15 @@ def _without_answers(name: str, aws: Aws, who: Caller) -> Stage:
         recipients=(),
         on_stand_in=aws.endpoint is not None,
     )
+
+
+def _check_region(aws: Aws, stage_name: str, who: Caller) -> None:
+    found = region_of_roles(aws, _without_answers(stage_name, aws, who))
+    if found not in (None, aws.region):
+        raise OpsError(
+            f"The stage {stage_name} is in {found}, and its roles serve that region alone: name another stage, or"
+            f" --region {found}."
+        )
 
 
 def _stage(name: str, aws: Aws, who: Caller, before: Stage | None, given: Answers, ask: bool) -> Stage:
@@ -461,6 +475,17 @@ def _show_first_machine(stage: Stage, name: str, first: dict[str, Any]) -> None:
     )
 
 
+def _month_of(stage: Stage, kept: Kept) -> str:
+    """What keeping it costs, where the prices are known."""
+    table = price_table(stage.region)
+    if table is None or not kept.stored:
+        return ""
+    try:
+        return f"; {usd(sum(month_of_storage(table, kept.stored).values(), Decimal(0)))} a month"
+    except PriceUnknown:
+        return ""
+
+
 def _show_kept(aws: Aws, stage: Stage) -> None:
     kept = what_stays(aws, stage)
     if kept.bucket is None and kept.table is None:
@@ -468,8 +493,8 @@ def _show_kept(aws: Aws, stage: Stage) -> None:
         return
     console.print("The service is gone. What stays, and is billed until you remove it:", markup=False)
     if kept.bucket:
-        sizes = ", ".join(f"{show_size(size)} in {name}" for name, size in kept.bytes_by_class.items())
-        console.print(f"  the bucket {kept.bucket}: {sizes or 'empty'}", markup=False)
+        sizes = ", ".join(f"{show_size(tally.size_bytes)} in {name}" for name, tally in kept.stored.items())
+        console.print(f"  the bucket {kept.bucket}: {sizes or 'empty'}{_month_of(stage, kept)}", markup=False)
     if kept.table:
         console.print(f"  the table {kept.table}: the catalogue, a few cents a month at most", markup=False)
     console.print(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.aws import Aws
+from ops.queue_mappings import event_source_mappings
 from ops.stages import API_STAGE, Stage
 
 Entry = dict[str, str]
@@ -123,25 +124,16 @@ def _schedule(aws: Aws, stage: Stage, short_name: str) -> list[Entry]:
 
 
 def _queue_mapping(aws: Aws, stage: Stage, short_name: str) -> list[Entry]:
-    functions = aws.client("lambda")
-    name = stage.function(short_name)
-    try:
-        pages = list(
-            functions.get_paginator("list_event_source_mappings").paginate(
-                FunctionName=name, EventSourceArn=stage.arn("sqs", stage.queue)
-            )
-        )
-    except functions.exceptions.ResourceNotFoundException:
-        return []
-    mappings = [mapping for page in pages for mapping in page["EventSourceMappings"]]
+    queue = stage.arn("sqs", stage.queue)
     return [
         {
             "name": f"{short_name}-sqs-event-source",
             "resource_type": "sqs_event",
-            "queue_arn": mapping["EventSourceArn"],
+            "queue_arn": queue,
             "event_uuid": mapping["UUID"],
             "queue": stage.queue,
-            "lambda_arn": stage.arn("lambda", f"function:{name}"),
+            "lambda_arn": stage.arn("lambda", f"function:{stage.function(short_name)}"),
         }
-        for mapping in mappings[:1]
+        for mapping in event_source_mappings(aws, stage, short_name)[:1]
+        if mapping["EventSourceArn"] == queue
     ]

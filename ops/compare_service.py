@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from botocore.exceptions import ClientError
 
 from ops.app_package import (
     REQUEST_BURST,
@@ -29,6 +28,7 @@ from ops.app_package import (
 from ops.aws import Aws
 from ops.chalice_record import find_rest_api
 from ops.policies import policy_document
+from ops.queue_mappings import event_source_mappings
 from ops.stages import API_STAGE, Stage
 
 LOG_RETENTION_DAYS = 90
@@ -118,18 +118,6 @@ def finish_differences(aws: Aws, stage: Stage) -> list[str]:
         which = "every log" if unlimited == groups else f"the log {', '.join(unlimited)}"
         found.append(f"keep {which} for {LOG_RETENTION_DAYS} days")
     return found
-
-
-def event_source_mappings(aws: Aws, stage: Stage, short_name: str) -> list[dict[str, Any]]:
-    """The queue mappings of a function; also of one that is gone, which leaves its mapping behind."""
-    paginator = aws.client("lambda").get_paginator("list_event_source_mappings")
-    try:
-        pages = list(paginator.paginate(FunctionName=stage.function(short_name)))
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "ResourceNotFoundException":
-            return []
-        raise
-    return [mapping for page in pages for mapping in page["EventSourceMappings"]]
 
 
 def log_retention(aws: Aws, stage: Stage) -> dict[str, int | None]:

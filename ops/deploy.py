@@ -18,12 +18,12 @@ from ops.chalice_record import find_rest_api, found_record, write_record
 from ops.client_wheel import offer_wheel, offered_wheel
 from ops.compare_service import (
     LOG_RETENTION_DAYS,
-    event_source_mappings,
     finish_differences,
     function_differences,
     log_retention,
     wanted_service,
 )
+from ops.queue_mappings import remove_surplus_mappings, report_single_failures
 from ops.resources import changed_resources, deploy_resources
 from ops.stages import API_STAGE, Stage
 from ops.stand_in_api import importing_api_gateway
@@ -95,7 +95,7 @@ class Functions:
     def carry_out(self, say: Say) -> None:
         aws, stage, project = self._deployment.aws, self._deployment.stage, self._deployment.project
         say("seeing what an earlier deploy left")
-        remove_surplus_mappings(aws, stage)
+        remove_surplus_mappings(aws, stage, self._deployment.poll_seconds)
         write_record(found_record(aws, stage), stage, project)
         say("`chalice deploy` takes two minutes the first time")
         chalice(aws, stage, project, "deploy")
@@ -112,7 +112,7 @@ class Finish:
 
     def carry_out(self, say: Say) -> None:
         say("partial batch failures, throttling, log retention")
-        finish(self._deployment.aws, self._deployment.stage)
+        finish(self._deployment.aws, self._deployment.stage, self._deployment.poll_seconds)
 
 
 class Client:
@@ -170,20 +170,9 @@ def chalice(aws: Aws, stage: Stage, project: Path, command: str) -> str:
         return run_chalice(arguments, project, settings)
 
 
-def remove_surplus_mappings(aws: Aws, stage: Stage) -> None:
-    """A deploy that was killed may have made a mapping that nobody recorded, and the next one another."""
-    for short_name in stage.functions:
-        for mapping in event_source_mappings(aws, stage, short_name)[1:]:
-            aws.client("lambda").delete_event_source_mapping(UUID=mapping["UUID"])
-
-
-def finish(aws: Aws, stage: Stage) -> None:
-    """Sets what Chalice has no word for; harmless to repeat."""
-    functions = aws.client("lambda")
-    for mapping in event_source_mappings(aws, stage, "catalogue"):
-        functions.update_event_source_mapping(
-            UUID=mapping["UUID"], FunctionResponseTypes=["ReportBatchItemFailures"]
-        )
+def finish(aws: Aws, stage: Stage, poll_seconds: float) -> None:
+    """Sets what Chalice has no word for; harmless to repeat. Raises ``OpsError``."""
+    report_single_failures(aws, stage, "catalogue", poll_seconds)
     _throttle(aws, stage)
     _limit_logs(aws, stage)
 

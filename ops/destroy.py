@@ -15,9 +15,10 @@ from ops.chalice_config import write_config_files
 from ops.chalice_record import found_record, write_record
 from ops.cloudformation import delete_stack
 from ops.compare_service import log_retention
-from ops.deploy import chalice, remove_surplus_mappings
+from ops.deploy import chalice
 from ops.errors import OpsError
 from ops.mail_identities import remove_identities
+from ops.queue_mappings import remove_surplus_mappings
 from ops.resources import kept_resources
 from ops.stages import Stage
 from ops.steps import Steps
@@ -38,7 +39,7 @@ class Kept:
 def destroy(aws: Aws, stage: Stage, project: Path, steps: Steps, *, poll_seconds: float = 5) -> None:
     """Removes functions, API, schedules, queues, alarms, logs; may be repeated. Raises ``OpsError``."""
     with steps.step("Functions, schedules, queue mapping and API"):
-        remove_surplus_mappings(aws, stage)
+        remove_surplus_mappings(aws, stage, poll_seconds)
         record = found_record(aws, stage)
         write_record(record, stage, project)
         if record["resources"]:

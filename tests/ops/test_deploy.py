@@ -24,9 +24,9 @@ from ops.app_package import PROJECT, run_chalice
 from ops.aws import Aws
 from ops.chalice_record import api_url, find_rest_api
 from ops.cli import commands
-from ops.compare_service import event_source_mappings
 from ops.deployer_policy import deployer_policy
 from ops.errors import OpsError
+from ops.queue_mappings import event_source_mappings
 from ops.stages import Stage
 from ops.stand_in import HOST, StandIn, free_port
 from ops.stand_in_api import importing_api_gateway

@@ -237,26 +237,32 @@ def discard(event: dict[str, Any], _: object) -> dict[str, Any]:
 
 
 @app.lambda_function()
-def reconcile(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """``{"machine", "job", "after"}`` -> what differed, and where to go on. With ``"go_on"`` it does so by itself."""
+def reconcile(event: dict[str, Any], _: object) -> dict[str, Any]:
+    """``{"machine", "job", "after"}`` -> what differed, and where to go on."""
     from chalicelib.journeys.reconcile_job import reconcile_job
 
     job = wiring.machine_store().jobs_named([(event["machine"], event["job"])])[
         event["machine"], event["job"]
     ]
-    has_time = web.time_for(context)
+    has_time = web.for_seconds(web.ASKED_SECONDS)
     done = reconcile_job(wiring.catalogue_desk(web.now()), job, event.get("after") or "", has_time)
     web.logger.info("reconcile", machine=job.machine, job=job.name, differences=len(done.differences))
-    if done.next is not None and event.get("go_on"):
-        wiring.reconcile_function().begin(job, after=done.next)
     return {"machine": job.machine, "job": job.name, **dataclasses.asdict(done)}
 
 
-@app.schedule("cron(30 3 ? * SUN *)")
+@app.schedule("cron(30 * * * ? *)")
 def weekly_reconcile(_: CloudWatchEvent) -> None:
-    """Each job in a call of its own, so that none runs long."""
-    for job in wiring.machine_store().jobs():
-        wiring.reconcile_function().begin(job, after="")
+    """Each hour goes on with the week's comparisons, one job after the other: however many jobs there are, they take
+    one function's time, and no call of a function has to make the next one."""
+    from chalicelib.journeys.reconcile_in_turn import reconcile_in_turn
+
+    desk, has_time = wiring.catalogue_desk(web.now()), web.for_seconds(web.SCHEDULED_SECONDS)
+    compared, failed = reconcile_in_turn(desk, has_time)
+    for job, error in failed:
+        web.logger.error("not compared", machine=job.machine, job=job.name, exc_info=error)
+    if failed:
+        metrics.tell(wiring.settings().stage, Failures=len(failed))
+    web.logger.info("weekly reconcile", compared=len(compared))
 
 
 @app.lambda_function()

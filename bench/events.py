@@ -37,7 +37,7 @@ ALONE = 100
 MOST_WRITES = 2
 MOST_CPU_MS = 1
 
-S3_OPERATIONS = ("list_object_versions", "head_object")
+S3_OPERATIONS = ("list_object_versions", "head_object", "get_object_tagging")
 READS = ("get_item", "batch_get_item", "query")
 WRITES = ("put_item", "update_item", "delete_item", "transact_write_items")
 

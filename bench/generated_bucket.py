@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from chalicelib.domain.storage import DEFAULT_STORAGE_POLICY, STORAGE_TAG_KEY
+
 BUCKET = "panicroom-bench"
 PREFIX = "anna/system/"
 STORED_AT = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -92,6 +94,12 @@ class GeneratedBucket:
             "VersionId": "v1",
             "Metadata": promise,
         }
+
+    def get_object_tagging(self, *, Bucket: str, Key: str) -> dict[str, Any]:
+        self.calls["get_object_tagging"] += 1
+        is_volume = Key.startswith(f"{PREFIX}data_")
+        value = DEFAULT_STORAGE_POLICY.tag_value
+        return {"TagSet": [{"Key": STORAGE_TAG_KEY, "Value": value}] if is_volume else []}
 
 
 _VERSION = {"Size": SIZE_BYTES, "ETag": f'"{ETAG}"', "StorageClass": "STANDARD", "VersionId": "v1"}

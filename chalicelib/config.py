@@ -29,7 +29,6 @@ class Settings:
     recipients: tuple[str, ...]
     weekly_time: WeeklyTime
     discard_function: str
-    reconcile_function: str
     monthly_budget: Decimal | None = None
     """USD a month; a forecast beyond it is told, and stops nothing."""
 
@@ -54,7 +53,6 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             zone=ZoneInfo(environment["PANICROOM_TIME_ZONE"]),
         ),
         discard_function=environment["PANICROOM_DISCARD_FUNCTION"],
-        reconcile_function=environment["PANICROOM_RECONCILE_FUNCTION"],
         monthly_budget=read_budget(environment.get("PANICROOM_MONTHLY_BUDGET", "")),
     )
 

@@ -28,22 +28,17 @@ def now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-WORK_SECONDS = 60
-"""For a call that can go on in another one: long enough for some 20,000 keys, short enough for a caller to wait."""
+ASKED_SECONDS = 60
+"""For work that can go on in another call, and that a person waits for: some 20,000 keys are compared meanwhile."""
 
-LAST_SECONDS = 20
-"""Kept for what follows the work."""
+SCHEDULED_SECONDS = 600
+"""The same where nobody waits. The third of the function's 900 that is left is for what follows a job's last key."""
 
 
-def time_for(context: Any) -> Callable[[], bool]:
-    """Whether a function that can be resumed should go on; ``context`` is Lambda's."""
-    began = time.monotonic()
-
-    def has_time() -> bool:
-        left = context.get_remaining_time_in_millis() / 1000
-        return time.monotonic() - began < WORK_SECONDS and left > LAST_SECONDS
-
-    return has_time
+def for_seconds(seconds: float) -> Callable[[], bool]:
+    """Whether work that can be resumed should go on: true for so long from now."""
+    until = time.monotonic() + seconds
+    return lambda: time.monotonic() < until
 
 
 def read_body(request: Request, shape: type[Shape]) -> Shape:

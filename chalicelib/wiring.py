@@ -17,7 +17,6 @@ from chalicelib.adapters.catalogue_store import CatalogueStore
 from chalicelib.adapters.discard_function import DiscardFunction
 from chalicelib.adapters.finding_store import FindingStore
 from chalicelib.adapters.machine_store import MachineStore
-from chalicelib.adapters.reconcile_function import ReconcileFunction
 from chalicelib.adapters.report_store import ReportStore
 from chalicelib.adapters.s3_buckets import PARALLEL_REQUESTS, Buckets
 from chalicelib.adapters.table import Table
@@ -84,11 +83,6 @@ def report_store() -> ReportStore:
 @functools.cache
 def discard_function() -> DiscardFunction:
     return DiscardFunction(boto3.client("lambda"), settings().discard_function)
-
-
-@functools.cache
-def reconcile_function() -> ReconcileFunction:
-    return ReconcileFunction(boto3.client("lambda"), settings().reconcile_function)
 
 
 @functools.cache

@@ -17,7 +17,7 @@ from ops.policies import policy_document
 from ops.stages import API_STAGE, APP_NAME, LAMBDA_FUNCTIONS, LOCAL, Stage
 
 MEMORY_MB = 256
-MEMORY_MB_OF = {"reconcile": 1024, "daily_audit": 1024}
+MEMORY_MB_OF = {"reconcile": 1024, "weekly_reconcile": 1024, "daily_audit": 1024}
 """They need no more memory than the others: but a share of a processor comes with it, and adding up the rows of
 a million objects is 100 s of a whole one. What it costs is the same, being over that much sooner."""
 
@@ -30,7 +30,7 @@ TIMEOUT_SECONDS = {
     "daily_audit": 900,
     "discard": 60,
     "reconcile": 900,
-    "weekly_reconcile": 60,
+    "weekly_reconcile": 900,
     "admin": 300,
 }
 """Time limit of each function; the visibility timeout in resources.yaml is six times the catalogue's."""
@@ -55,7 +55,6 @@ def function_environment(stage: Stage) -> dict[str, str]:
         "PANICROOM_REPORT_HOUR": str(stage.report_hour),
         **({"PANICROOM_MONTHLY_BUDGET": stage.monthly_budget} if stage.monthly_budget else {}),
         "PANICROOM_DISCARD_FUNCTION": stage.function("discard"),
-        "PANICROOM_RECONCILE_FUNCTION": stage.function("reconcile"),
         "POWERTOOLS_SERVICE_NAME": APP_NAME,
         "POWERTOOLS_LOG_LEVEL": "INFO",
     }

@@ -71,13 +71,7 @@ def _reconcile(stage: Stage) -> list[Statement]:
         _table(stage, [GET_MANY, QUERY, PUT, UPDATE]),
         _close_findings(stage),
         _ask_for_discards(stage),
-        # Where its time is up, it goes on in a call of its own.
-        _begin_reconciles(stage),
     ]
-
-
-def _weekly_reconcile(stage: Stage) -> list[Statement]:
-    return [_table(stage, [QUERY]), _begin_reconciles(stage)]
 
 
 def _weekly_report(stage: Stage) -> list[Statement]:
@@ -149,7 +143,7 @@ _POLICIES: dict[str, Callable[[Stage], list[Statement]]] = {
     "daily_audit": _daily_audit,
     "discard": _discard,
     "reconcile": _reconcile,
-    "weekly_reconcile": _weekly_reconcile,
+    "weekly_reconcile": _reconcile,
     "admin": _admin,
 }
 
@@ -191,10 +185,6 @@ def _close_findings(stage: Stage) -> Statement:
 def _delete_rows(stage: Stage, name: str, partition: str) -> Statement:
     statement = _allow(name, [DELETE], stage.arn("dynamodb", f"table/{stage.table}"))
     return {**statement, "Condition": {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [partition]}}}
-
-
-def _begin_reconciles(stage: Stage) -> Statement:
-    return _allow("BeginReconciles", ["lambda:InvokeFunction"], _function(stage, "reconcile"))
 
 
 def _function(stage: Stage, short_name: str) -> str:

@@ -56,7 +56,6 @@ SERVICE_VARIABLES = {
     "PANICROOM_REPORT_HOUR": "its hour, 0 to 23",
     "PANICROOM_MONTHLY_BUDGET": "USD a month, such as `5`; empty for none",
     "PANICROOM_DISCARD_FUNCTION": "the one function that may write delete markers",
-    "PANICROOM_RECONCILE_FUNCTION": "the function that compares a job with its bucket",
     "POWERTOOLS_SERVICE_NAME": "the service's name in log lines",
     "POWERTOOLS_LOG_LEVEL": "how much is logged",
     "POWERTOOLS_METRICS_NAMESPACE": "where metrics are kept in CloudWatch",

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from chalicelib.adapters import rows
 from chalicelib.adapters.table import ConditionFailed, Table
 from chalicelib.domain.leases import LEASE_LIFE, Lease
-from chalicelib.domain.machines import EnrolmentCode, Job, LastRun, Machine
+from chalicelib.domain.machines import Comparison, EnrolmentCode, Job, LastRun, Machine
 from chalicelib.domain.notices import Notice
 
 LAST_USE_GRAIN = timedelta(hours=1)
@@ -240,6 +240,15 @@ class MachineStore:
                 condition="attribute_not_exists(last_run) OR last_run.started_at <= :started_at",
                 values={":started_at": summary["started_at"]},
             )
+
+    def note_comparison(self, job: Job, comparison: Comparison) -> None:
+        """How far the job's comparison with its bucket has come; nothing for a job that was removed meanwhile."""
+        key, changes = (
+            rows.job_sort_key(job.machine, job.name),
+            {"comparison": rows.comparison_map(comparison)},
+        )
+        with contextlib.suppress(ConditionFailed):
+            self._table.update("JOBS", key, changes, condition="attribute_exists(pk)")
 
     # ------------------------------------------------------------ caps and notices
 

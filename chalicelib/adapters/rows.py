@@ -2,7 +2,7 @@
 
 pk                     sk                 what
 MACHINES               <machine>          Machine
-JOBS                   <machine>/<job>    Job, with its last run
+JOBS                   <machine>/<job>    Job, with its last run and its weekly comparison with the bucket
 LEASES                 <machine>/<job>    Lease
 CODES                  <hash>             EnrolmentCode
 JOB#<machine>/<job>    SET#<set>          BackupSet, with a revision
@@ -15,7 +15,6 @@ STORED#<machine>       bytes              bytes permitted for upload, every vers
 DOWNLOADS#<machine>    <day>              bytes handed out for download
 LOCATIONS#<bucket>     <prefix>           the job that was adopted with a bucket of its own
 FINDINGS               <machine>/<job>#<code>#<subject>  what is wrong, while it is
-RECONCILES             <machine>/<job>    the last comparison with the bucket
 NOTICES                <day>#<machine>/<job>#<code>  something the owner is to be told
 ALERTS                 record             what was mailed in between the weekly mails
 REPORTS                <issue>            a weekly mail, being sent or sent, with what it said in all
@@ -35,7 +34,7 @@ from typing import Any
 from chalicelib.domain.alerts import OpenFinding
 from chalicelib.domain.findings import Finding, Severity
 from chalicelib.domain.leases import Lease
-from chalicelib.domain.machines import EnrolmentCode, Job, LastRun, Machine
+from chalicelib.domain.machines import Comparison, EnrolmentCode, Job, LastRun, Machine
 from chalicelib.domain.names import Location, SetId
 from chalicelib.domain.sets import (
     BackupSet,
@@ -160,6 +159,7 @@ def job_of(item: Item) -> Job:
         grace_seconds=int(item["grace_seconds"]),
         storage=StoragePolicy(item["archive_class"], int(item["archive_after_days"])),
         last_run=_last_run_of(item["last_run"]) if "last_run" in item else None,
+        comparison=_comparison_of(item["comparison"]) if "comparison" in item else None,
     )
 
 
@@ -192,6 +192,18 @@ def _last_run_of(fields: Item) -> LastRun:
         ended_at=parse_instant(fields.get("ended_at")),
         **{name: _integer(fields.get(name)) for name in _RUN_NUMBERS},
     )
+
+
+def comparison_map(comparison: Comparison) -> Item:
+    return {
+        "begun_at": format_instant(comparison.begun_at),
+        "after": comparison.after,
+        "done_at": format_instant(comparison.done_at),
+    }
+
+
+def _comparison_of(fields: Item) -> Comparison:
+    return Comparison(instant_of(fields["begun_at"]), fields["after"], parse_instant(fields["done_at"]))
 
 
 def code_item(code: EnrolmentCode) -> Item:

@@ -71,6 +71,18 @@ class Machine:
 
 
 @dataclasses.dataclass(frozen=True)
+class Comparison:
+    """How far the weekly comparison of a job's rows with its bucket has come."""
+
+    begun_at: datetime
+    """When a call last took it up."""
+    after: str = ""
+    """The file name behind which the next call goes on; empty for the beginning."""
+    done_at: datetime | None = None
+    """When it last came to its end."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Job:
     """One source folder of a machine, with the duplicity target at ``location``."""
 
@@ -81,6 +93,7 @@ class Job:
     grace_seconds: int = DAY_SECONDS
     storage: StoragePolicy = DEFAULT_STORAGE_POLICY
     last_run: LastRun | None = None
+    comparison: Comparison | None = None
 
 
 @dataclasses.dataclass(frozen=True)

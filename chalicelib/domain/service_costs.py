@@ -20,8 +20,13 @@ MINUTE_CALL_SECONDS = Decimal("0.1")
 """Whether something is to be told at once: always warm, three reads, and 6 ms of CPU time, which take seven times as
 long with the seventh of a core that 256 MB come with."""
 
-OTHER_SCHEDULED_CALLS = 720 + 30 + 8
-"""A month of 30 days: each hour whether a mail is due, the daily audit and the weekly comparison with the bucket."""
+OTHER_SCHEDULED_CALLS = 720 + 30
+"""A month of 30 days: each hour whether a mail is due, and the daily audit."""
+
+COMPARING_CALLS = 720
+COMPARING_GB = Decimal(1)
+COMPARISONS_A_MONTH = 5
+"""Each hour whether a job is still to be compared with its bucket this week, which takes ``CALL_SECONDS`` as well."""
 
 READS_A_SCHEDULED_CALL = 3
 READS_A_JOB = 2_880 * 4
@@ -77,9 +82,10 @@ class ServicePart:
 def service_cost(table: PriceTable, activity: Activity) -> tuple[ServicePart, ...]:
     """Raises ``PriceUnknown`` where the table lacks one of the prices."""
     api_calls = activity.runs * CALLS_A_RUN + activity.objects // FILES_A_CALL
-    other_calls = OTHER_SCHEDULED_CALLS + api_calls + activity.objects // OBJECTS_A_BATCH + 5 * activity.jobs
-    calls = MINUTE_CALLS + other_calls
+    other_calls = OTHER_SCHEDULED_CALLS + api_calls + activity.objects // OBJECTS_A_BATCH
+    calls = MINUTE_CALLS + other_calls + COMPARING_CALLS
     gb_seconds = (MINUTE_CALLS * MINUTE_CALL_SECONDS + other_calls * CALL_SECONDS) * FUNCTION_GB
+    gb_seconds += (COMPARING_CALLS + COMPARISONS_A_MONTH * activity.jobs) * CALL_SECONDS * COMPARING_GB
     queue_requests = POLLING_REQUESTS + 3 * activity.objects
     log_gb = Decimal(calls * LOG_KB_A_CALL) / 2**20
 
@@ -106,7 +112,7 @@ def service_cost(table: PriceTable, activity: Activity) -> tuple[ServicePart, ..
                 activity.objects * READS_AN_OBJECT
                 + 3 * api_calls
                 + READS_A_JOB * activity.jobs
-                + READS_A_SCHEDULED_CALL * (MINUTE_CALLS + OTHER_SCHEDULED_CALLS),
+                + READS_A_SCHEDULED_CALL * (MINUTE_CALLS + OTHER_SCHEDULED_CALLS + COMPARING_CALLS),
                 0,
             ),
         ),

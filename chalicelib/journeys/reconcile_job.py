@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 
 from chalicelib.adapters.s3_buckets import KeyState
 from chalicelib.domain.events import KeyChange
+from chalicelib.domain.findings import Concern, codes_about
 from chalicelib.domain.machines import Job
 from chalicelib.domain.names import SetId, is_manifest, parse_file_name
 from chalicelib.domain.notices import CATALOGUE_DIFFERED, Notice
@@ -40,8 +41,9 @@ MOST_DIFFERENCES = 1000
 
 @dataclasses.dataclass(frozen=True)
 class Difference:
-    """``what`` is ``unknown`` (stored, not in the catalogue), ``gone`` (the reverse), ``changed``, or ``sum`` (a set's
-    row did not add up). ``settling``: so young that it may only be an event under way."""
+    """``what`` is ``unknown`` (stored, not in the catalogue), ``gone`` (the reverse), ``changed``, ``stray`` (stored
+    before the job was added, and known as a stray since), or ``sum`` (a set's row did not add up). ``settling``: so
+    young that it may only be an event under way."""
 
     key: str
     what: str
@@ -60,16 +62,23 @@ class Reconciled:
 
 def reconcile_job(desk: CatalogueDesk, job: Job, after: str, has_time: Callable[[], bool]) -> Reconciled:
     """Goes on behind the key name ``after`` (empty: from the beginning) for as long as ``has_time()``."""
-    examined = 0
+    examined, last = 0, after
     differences: list[Difference] = []
     for block in _blocks(desk, job, after):
-        examined += len(block.states)
+        examined, last = examined + len(block.states), block.last
         differences += _mend_block(desk, job, block)
-        if block.last != LAST_NAME and not has_time():
-            return Reconciled(examined, tuple(differences[:MOST_DIFFERENCES]), block.last)
-    differences += _mend_sets(desk, job)
-    refresh_findings(desk.catalogue, desk.findings, job, desk.now)
-    lasting = [one for one in differences if not one.settling]
+        if not has_time():
+            break
+    if last == LAST_NAME:
+        differences += _mend_sets(desk, job)
+        refresh_findings(desk.catalogue, desk.findings, job, desk.now)
+    _tell(desk, job, differences)
+    return Reconciled(examined, tuple(differences[:MOST_DIFFERENCES]), None if last == LAST_NAME else last)
+
+
+def _tell(desk: CatalogueDesk, job: Job, differences: Iterable[Difference]) -> None:
+    """The owner hears once a day at most. That a job was added after its files is no news."""
+    lasting = [one for one in differences if not one.settling and one.what != "stray"]
     if lasting:
         message = (
             f"The catalogue of {job.machine}/{job.name} differed from the bucket in {len(lasting)} place(s) and "
@@ -77,7 +86,6 @@ def reconcile_job(desk: CatalogueDesk, job: Job, after: str, has_time: Callable[
             "changed by hand."
         )
         desk.machines.put_notice(Notice(CATALOGUE_DIFFERED, job.machine, job.name, message, desk.now))
-    return Reconciled(examined, tuple(differences[:MOST_DIFFERENCES]), None)
 
 
 # ---------------------------------------------------------------- objects
@@ -89,6 +97,7 @@ class _Block:
 
     last: str
     known: Mapping[str, ObjectRow]
+    strays: Mapping[str, ObjectRow]
     states: Mapping[str, KeyState]
 
 
@@ -104,7 +113,7 @@ def _blocks(desk: CatalogueDesk, job: Job, after: str) -> Iterator[_Block]:
         known = {row.name: row for row in desk.catalogue.objects_between(job, after, last)}
         strays = {row.name: row for row in desk.catalogue.strays_between(job.location, after, last)}
         # The first look only found where the block ends; this one is newer than the rows.
-        yield _Block(last, {**strays, **known}, _states_until(desk, job, after, last))
+        yield _Block(last, known, strays, _states_until(desk, job, after, last))
         if not more:
             return
         after = last
@@ -123,29 +132,33 @@ def _list_names(desk: CatalogueDesk, job: Job, after: str) -> Iterator[tuple[str
 
 def _mend_block(desk: CatalogueDesk, job: Job, block: _Block) -> list[Difference]:
     differences: list[Difference] = []
-    rows_of: dict[SetId | None, list[ObjectRow]] = defaultdict(list)
-    for name in sorted(block.known.keys() | block.states.keys()):
-        row = block.known.get(name)
+    rows_of: dict[SetId, list[ObjectRow]] = defaultdict(list)
+    strays: list[ObjectRow] = []
+    for name in sorted(block.known.keys() | block.strays.keys() | block.states.keys()):
+        file, stray = parse_file_name(name), block.strays.get(name)
+        row = block.known.get(name) if file else stray
         state = block.states.get(name, KeyState(None, {}))
         what = _difference(row, state)
+        if file and stray and (stray.stored or stray.noncurrent):
+            strays.append(ObjectRow(name, None, stray.sequencer))
+            differences.append(Difference(job.location.key(name), "stray", settling=False))
+        elif what:
+            differences.append(Difference(job.location.key(name), what, _is_settling(state, desk.now)))
         if what is None:
             continue
         if is_manifest(name):
             state = desk.buckets.with_promise(job.location.bucket, job.location.key(name), state)
-        file = parse_file_name(name)
-        sequencer = row.sequencer if row else ""
-        rows_of[file.set_id if file else None].append(
-            ObjectRow(name, state.stored, sequencer, state.noncurrent)
-        )
-        differences.append(Difference(job.location.key(name), what, _is_settling(state, desk.now)))
+        found = ObjectRow(name, state.stored, row.sequencer if row else "", state.noncurrent)
+        (rows_of[file.set_id] if file else strays).append(found)
     for set_id, rows in rows_of.items():
-        if set_id is None:
-            for row in rows:
-                key = job.location.key(row.name)
-                desk.catalogue.put_stray(job.location.bucket, key, row, block.known.get(row.name))
-            continue
         for start in range(0, len(rows), MOST_OBJECTS_A_WRITE):
             _write_rows(desk, job, set_id, rows[start : start + MOST_OBJECTS_A_WRITE], block.known)
+    location = job.location
+    for row in strays:
+        desk.catalogue.put_stray(location.bucket, location.key(row.name), row, block.strays.get(row.name))
+    if any(one.what == "stray" for one in differences):
+        codes, folder = codes_about(Concern.OBJECTS), f"{location.bucket}/{location.prefix}"
+        desk.findings.replace(None, (), desk.now, codes=codes, subjects={folder})  # its job is known now
     return differences
 
 

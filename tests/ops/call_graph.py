@@ -26,7 +26,6 @@ CLIENTS = {
     "Buckets": "s3",
     "Mailer": "sesv2",
     "DiscardFunction": "lambda",
-    "ReconcileFunction": "lambda",
     "SettingsReader": "s3",
     "DeadLetters": "sqs",
 }

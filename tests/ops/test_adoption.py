@@ -20,7 +20,15 @@ HOME = Stage(
 )
 ROLES = {
     name: f"arn:aws:iam::123456789012:role/panicroom-home-{name}"
-    for name in ("api_handler", "catalogue", "daily_audit", "discard", "reconcile", "admin")
+    for name in (
+        "api_handler",
+        "catalogue",
+        "daily_audit",
+        "discard",
+        "reconcile",
+        "weekly_reconcile",
+        "admin",
+    )
 }
 SETTINGS = [
     "s3:GetBucketAcl",
@@ -66,10 +74,10 @@ class TestTheBucketsPolicy:
                 [*SETTINGS, "s3:ListMultipartUploadParts"],
             ),
             "panicroom-home-discard": (ROLES["discard"], ["s3:DeleteObject", "s3:GetObject", listing]),
-            "panicroom-home-reconcile": (
-                ROLES["reconcile"],
-                ["s3:GetObject", tags, listing, versions],
-            ),
+            **{
+                f"panicroom-home-{name}": (ROLES[name], ["s3:GetObject", tags, listing, versions])
+                for name in ("reconcile", "weekly_reconcile")
+            },
             "panicroom-home-admin": (
                 ROLES["admin"],
                 [*SETTINGS, versions, "s3:ListMultipartUploadParts"],

@@ -52,6 +52,7 @@ def test_what_adds_up_every_row_has_more_of_a_processor() -> None:
     assert [name for name, one in functions.items() if "lambda_memory_size" in one] == [
         "daily_audit",
         "reconcile",
+        "weekly_reconcile",
     ]
 
 

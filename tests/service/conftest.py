@@ -40,7 +40,6 @@ ENVIRONMENT = {
     "PANICROOM_REPORT_WEEKDAY": "monday",
     "PANICROOM_REPORT_HOUR": "7",
     "PANICROOM_DISCARD_FUNCTION": "panicroom-test-discard",
-    "PANICROOM_RECONCILE_FUNCTION": "panicroom-test-reconcile",
     "POWERTOOLS_SERVICE_NAME": "panicroom",
     "POWERTOOLS_TRACE_DISABLED": "true",
 }

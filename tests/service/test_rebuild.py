@@ -94,7 +94,7 @@ def rows_of(job: Job) -> Rows:
     """The fields that the bucket can tell."""
     catalogue = wiring.catalogue_store()
     strays = catalogue.strays_between(job.location, "", "\U0010ffff")
-    objects = {row.name: comparable(row) for row in [*catalogue.objects(job), *strays]}
+    objects = {row.name: comparable(row) for row in [*strays, *catalogue.objects(job)]}
     kept = {name: row for name, row in objects.items() if row.stored or row.noncurrent}
     sets = [replace(one, changed_at=None) for one in catalogue.sets(job)]
     return kept, sorted(sets, key=lambda one: str(one.set_id))
@@ -255,3 +255,45 @@ def test_a_lasting_difference_is_told_to_the_owner_and_a_young_one_is_not(servic
     service.now += timedelta(minutes=3)
     assert not reconcile(other.job).differences[0].settling
     assert f"catalogue of {other.job.machine}/system differed" in service.admin("report_preview")["text"]
+
+
+def test_what_was_stored_before_its_job_was_added_comes_to_it(service: Service) -> None:
+    names = [name for name in NAMES if SETS[0] in name and "data_" in name]
+    for name in [*names, "notes.txt"]:
+        service.put(f"attic/photos/{name}", b"bytes")
+    assert service.catalogue(*[f"attic/photos/{name}" for name in names]) == {"batchItemFailures": []}
+    assert [one["code"] for one in service.admin("findings")["findings"]] == ["unknown_job"]
+    service.admin("machine_add", name="attic", jobs=["photos"])
+    (job,) = wiring.machine_store().jobs("attic")
+    service.now = datetime.now(timezone.utc) + timedelta(minutes=3)
+    told = {one.key.rpartition("/")[2]: one.what for one in reconcile(job).differences}
+    assert told == {**dict.fromkeys(names, "stray"), "notes.txt": "unknown"}
+    assert service.admin("findings")["findings"] == []
+    assert [row.name for row in wiring.catalogue_store().strays(BUCKET) if row.stored] == [
+        "attic/photos/notes.txt"
+    ]
+    assert reconcile(job).differences == ()
+    assert rows_of(job) == rebuilt(service, job)
+
+
+def test_a_job_that_was_added_after_its_files_is_no_news_to_the_owner(service: Service) -> None:
+    service.put(f"attic/photos/{NAMES[0]}", b"bytes")
+    service.catalogue(f"attic/photos/{NAMES[0]}")
+    service.admin("machine_add", name="attic", jobs=["photos"])
+    service.now = datetime.now(timezone.utc) + timedelta(minutes=3)
+    (job,) = wiring.machine_store().jobs("attic")
+    assert reconcile(job).differences
+    assert "differed from the bucket" not in service.admin("report_preview")["text"]
+
+
+def test_what_an_earlier_call_found_of_a_large_job_is_told_as_well(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chalicelib.journeys.reconcile_job.KEYS_A_BLOCK", 1)
+    (one, _) = live(service, [(0, "put", NAMES[0]), (0, "put", NAMES[1])], random.Random(7))
+    deliver(one.events[1:], random.Random(7))
+    service.now = datetime.now(timezone.utc) + timedelta(minutes=3)
+    done = reconcile_job(wiring.catalogue_desk(web.now()), one.job, "", lambda: False)
+    assert done.next is not None
+    assert reconcile_job(wiring.catalogue_desk(web.now()), one.job, done.next, lambda: True).differences == ()
+    assert "differed from the bucket" in service.admin("report_preview")["text"]

@@ -1,0 +1,45 @@
+"""The weekly comparison of all jobs with their buckets, as much of it as one call has time for.
+
+How far it has come stands in each job's row, and the next call goes on from there: no call makes another one, which
+Lambda takes for a loop and ends after sixteen.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+from chalicelib.domain.comparisons import comparisons_due
+from chalicelib.domain.machines import Comparison, Job
+from chalicelib.journeys.catalogue_changes import CatalogueDesk
+from chalicelib.journeys.reconcile_job import reconcile_job
+
+
+def reconcile_in_turn(
+    desk: CatalogueDesk, has_time: Callable[[], bool]
+) -> tuple[list[Job], list[tuple[Job, Exception]]]:
+    """The jobs that were compared to their end, and those that could not be, each with the reason."""
+    compared: list[Job] = []
+    failed: list[tuple[Job, Exception]] = []
+    for job in comparisons_due(desk.machines.jobs(), desk.now):
+        if not has_time():
+            break
+        try:
+            if _go_on(desk, job, has_time):
+                compared.append(job)
+        except Exception as error:
+            # One job's trouble must not keep the others from their turn; the next call tries it again.
+            failed.append((job, error))
+    return compared, failed
+
+
+def _go_on(desk: CatalogueDesk, job: Job, has_time: Callable[[], bool]) -> bool:
+    """Whether the comparison came to its end."""
+    known = job.comparison or Comparison(desk.now)
+    begun = dataclasses.replace(known, begun_at=desk.now)
+    desk.machines.note_comparison(job, begun)
+    done = reconcile_job(desk, job, known.after, has_time)
+    is_done = done.next is None
+    done_at = desk.now if is_done else known.done_at
+    desk.machines.note_comparison(job, dataclasses.replace(begun, after=done.next or "", done_at=done_at))
+    return is_done

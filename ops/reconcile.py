@@ -25,7 +25,7 @@ def jobs_to_reconcile(admin: AdminClient, machine: str | None, job: str | None) 
     chosen = [(machine_name, name) for machine_name, name in found if job in (None, name)]
     if not chosen and (machine or job):
         named = f"{machine}/{job}" if machine and job else machine or job
-        raise OpsError(f"There is nothing called {named}: `python -m ops machine list` names what there is.")
+        raise OpsError(f"There is nothing called {named}: `machine list` names what there is.")
     return chosen
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ops.commands.options import console, print_json, stage_options
+from ops.commands.options import console, print_json, stage_options, typed
 from ops.dead_letters import DeadLetter, DeadLetterQueue
 from ops.deployed_stage import deployed_stage
 from ops.durations import show_duration
@@ -35,7 +35,7 @@ def list_(stage: str, state_folder: Path, as_json: bool) -> None:
         age = show_duration(_age_seconds(letter, now))
         console.print(
             f"{letter.message_id}  {age} old, received {letter.receive_count} times\n    {letter.about}\n"
-            f"    {_verdict(letter)}",
+            f"    {_verdict(letter, stage)}",
             markup=False,
         )
     console.print(f"{len(letters)} waiting.")
@@ -61,10 +61,10 @@ def _queue(stage_name: str, state_folder: Path) -> DeadLetterQueue:
     return DeadLetterQueue(deployed.aws.client("sqs"), stage.queue, stage.dead_letter_queue)
 
 
-def _verdict(letter: DeadLetter) -> str:
+def _verdict(letter: DeadLetter, stage: str) -> str:
     if letter.malformed:
         return f"malformed: {letter.malformed}"
-    return "can be read: `python -m ops dead-letters replay` sends it again"
+    return f"can be read: {typed('dead-letters replay', stage)} sends it again"
 
 
 def _described(letter: DeadLetter, now: datetime) -> dict[str, Any]:

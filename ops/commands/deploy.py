@@ -498,7 +498,8 @@ def _show_kept(aws: Aws, stage: Stage) -> None:
     if kept.table:
         console.print(f"  the table {kept.table}: the catalogue, a few cents a month at most", markup=False)
     console.print(
-        f"`python -m ops deploy --stage {stage.name}` takes both up again; plain duplicity restores without it"
-        f" (docs/leaving.md). `python -m ops destroy --stage {stage.name} --with-data` deletes them for good.",
+        f"`python -m ops deploy --stage {stage.name}` takes both up again, at another address, which each machine"
+        " learns by `machine rotate` and enrolling again; plain duplicity restores without it (docs/leaving.md)."
+        f" `python -m ops destroy --stage {stage.name} --with-data` deletes them for good.",
         markup=False,
     )

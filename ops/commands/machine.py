@@ -11,10 +11,12 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from ops.admin_client import admin_client
+from ops.admin_client import AdminClient, admin_client
 from ops.adopt_bucket import Adoption, plan_adoption
 from ops.audit import audit_bucket
-from ops.commands.options import DURATION, SIZE, confirm, console, print_json, stage_options
+from ops.chalice_record import api_url, find_rest_api
+from ops.client_wheel import offered_wheel, wheel_url
+from ops.commands.options import DURATION, SIZE, confirm, console, print_json, stage_options, typed
 from ops.deployed_stage import deployed_stage
 from ops.durations import show_duration
 from ops.sizes import show_size
@@ -76,12 +78,10 @@ def add(
     )
     if adoption:
         adoption.carry_out()
-    _show_code(added, client.api_url, as_json)
+    _show_code(added, _addresses(stage, state_folder, client), as_json)
     if adoption and not as_json:
-        console.print(
-            f"\n`python -m ops reconcile --machine {name}` brings in what is in {bucket} already.",
-            markup=False,
-        )
+        reconcile = typed(f"reconcile --machine {name}", stage)
+        console.print(f"\n{reconcile} brings in what is in {bucket} already.", markup=False)
 
 
 @machine.command("list")
@@ -97,7 +97,7 @@ def list_(stage: str, state_folder: Path, as_json: bool) -> None:
         used = row.get("last_used_at") or "never"
         table.add_row(row["machine"], row["status"], ", ".join(row["jobs"]), row["created_at"], used)
     console.print(
-        table if answer["machines"] else "No machine yet: `python -m ops machine add NAME` adds one."
+        table if answer["machines"] else f"No machine yet: {typed('machine add NAME', stage)} adds one."
     )
 
 
@@ -163,7 +163,8 @@ def set_(
 def rotate(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
     """Print a code for a new token; the old token ends when the code is used."""
     client = admin_client(stage, state_folder)
-    _show_code(client.call("machine_rotate", name=name), client.api_url, as_json)
+    code = client.call("machine_rotate", name=name)
+    _show_code(code, _addresses(stage, state_folder, client), as_json)
 
 
 @machine.command()
@@ -203,9 +204,8 @@ def resume(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
 def revoke(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
     """End a machine's token at once, as when it was stolen; its backups stay."""
     answer = admin_client(stage, state_folder).call("machine_revoke", name=name)
-    confirm(
-        answer, as_json, f"The token of {name} is revoked; `machine add {name}` makes a code for a new one."
-    )
+    again = typed(f"machine add {name}", stage)
+    confirm(answer, as_json, f"The token of {name} is revoked; {again} makes a code for a new one.")
 
 
 @machine.command()
@@ -248,15 +248,28 @@ def _show_adoption(adoption: Adoption, prefix: str) -> None:
     console.print()
 
 
-def _show_code(added: dict[str, Any], known_url: str | None, as_json: bool) -> None:
-    """The line to type on the machine; ``known_url`` where the service itself does not tell its own."""
-    url = added.get("api_url") or known_url
+def _addresses(stage_name: str, state_folder: Path, client: AdminClient) -> dict[str, str]:
+    """``api_url``, where the machine enrols, and ``client_url``, where it fetches the client for a day."""
+    if client.api_url is not None:
+        return {"api_url": client.api_url}
+    deployed = deployed_stage(stage_name, state_folder)
+    api, wheel = find_rest_api(deployed.aws, deployed.stage), offered_wheel(deployed.aws, deployed.stage)
+    return {
+        **({"api_url": api_url(deployed.aws, deployed.stage, api)} if api else {}),
+        **({"client_url": wheel_url(deployed.aws, deployed.stage, wheel)} if wheel else {}),
+    }
+
+
+def _show_code(added: dict[str, Any], addresses: dict[str, str], as_json: bool) -> None:
+    """The lines to type on the machine."""
     if as_json:
-        print_json({**added, **({"api_url": url} if url else {})})
+        print_json({**added, **addresses})
         return
     console.print(f"Machine [bold]{escape(added['machine'])}[/] with {_jobs(added['jobs'])}.")
     console.print(f"On that machine, before {added['code_expires_at']}:\n")
-    console.print(f"  panicroom enrol {url or 'URL'} {added['code']}", markup=False)
+    if "client_url" in addresses:
+        console.print(f"  pipx install --force '{addresses['client_url']}'", markup=False)
+    console.print(f"  panicroom enrol {addresses.get('api_url', 'URL')} {added['code']}", markup=False)
 
 
 def _jobs(names: list[str]) -> str:

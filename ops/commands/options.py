@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
+from chalicelib.domain.findings import at_stage
 from ops.durations import parse_duration
 from ops.local_stack import DEFAULT_STATE_FOLDER
 from ops.sizes import parse_size
@@ -57,6 +58,12 @@ DURATION = Read("duration", parse_duration)
 
 SIZE = Read("size", parse_size)
 """``500GB``, ``20TB``: in bytes for the command."""
+
+
+def typed(command: str, stage: str) -> str:
+    """``python -m ops`` and the command, as it is typed for that stage."""
+    [line] = at_stage([f"python -m ops {command}"], stage)
+    return f"`{line}`"
 
 
 def print_json(value: object) -> None:

@@ -335,6 +335,16 @@ def test_the_clients_wheel_can_be_fetched_without_credentials(account: Account) 
     assert httpx.get(url, timeout=60).content[:2] == b"PK"
 
 
+def test_a_second_machine_gets_whole_lines_to_type(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where boto3 finds the account by its own settings, as in the cloud shell."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", str(account.aws.endpoint))
+    monkeypatch.setenv("AWS_DEFAULT_REGION", HOME.region)
+    printed = CliRunner().invoke(commands, ["machine", "add", "desktop", "--stage", "home"]).output
+    api = find_rest_api(account.aws, HOME)
+    assert re.search(r"(?m)^  pipx install --force 'http.*\.whl\?.*'$", printed)
+    assert re.search(rf"(?m)^  panicroom enrol https://{api}\S+ \S+$", printed)
+
+
 def test_the_clients_wheel_is_no_stray(account: Account) -> None:
     report = json.loads(
         account.client("lambda")

@@ -27,6 +27,8 @@ from ops.app_package import (
 )
 from ops.aws import Aws
 from ops.chalice_record import find_rest_api
+from ops.compare_api import Route, api_differences
+from ops.lambda_function import may_be_called_by
 from ops.policies import policy_document
 from ops.queue_mappings import event_source_mappings
 from ops.stages import API_STAGE, Stage
@@ -41,8 +43,7 @@ class Wanted:
 
     functions: dict[str, dict[str, Any]]
     """The properties that Chalice gives each function, by short name."""
-    routes: set[tuple[str, str, bool]]
-    """Path, method, and whether a token is asked for."""
+    routes: set[Route]
     files: dict[str, int]
     """Checksum of each file in the zip by its path, byte code left out."""
 
@@ -95,7 +96,7 @@ def function_differences(aws: Aws, stage: Stage, wanted: Wanted) -> list[str]:
         found += _event_differences(aws, stage, short_name, wanted.functions[short_name].get("Events", {}))
     if len(found) == len(stage.functions) and all(one.endswith("is not there") for one in found):
         found = [f"make {len(found)} functions, each with a role of its own"]
-    found += _api_differences(aws, stage, wanted.routes)
+    found += api_differences(aws, stage, wanted.routes)
     return found
 
 
@@ -229,34 +230,13 @@ def _schedule_differences(aws: Aws, stage: Stage, short_name: str, expression: s
     targets = [target["Arn"] for target in events.list_targets_by_rule(Rule=rule)["Targets"]]
     if targets != [stage.arn("lambda", f"function:{name}")]:
         yield f"{name}: its schedule calls {', '.join(targets) or 'nothing'}"
+    if not may_be_called_by(aws, name, "events", found["Arn"]):
+        yield f"{name}: its schedule {rule} may not call it"
 
 
 def schedule_rule(stage: Stage, short_name: str) -> str:
     """The name that Chalice gives the rule of a scheduled function."""
     return f"{stage.prefix}-{short_name}-event"
-
-
-def _api_differences(aws: Aws, stage: Stage, wanted: set[tuple[str, str, bool]]) -> list[str]:
-    api = find_rest_api(aws, stage)
-    if api is None:
-        return ["the REST API is not there"]
-    gateway = aws.client("apigateway")
-    pages = gateway.get_paginator("get_resources").paginate(restApiId=api, embed=["methods"])
-    deployed = {
-        (item["path"], method, call.get("authorizationType") == "CUSTOM")
-        for page in pages
-        for item in page["items"]
-        for method, call in item.get("resourceMethods", {}).items()
-    }
-    differences = [f"the API lacks {method} {path}" for path, method, _ in sorted(wanted - deployed)]
-    differences += [f"the API has {method} {path} besides" for path, method, _ in sorted(deployed - wanted)]
-    if not _stage_exists(gateway, api):
-        differences.append(f"the API has no stage {API_STAGE}")
-    return differences
-
-
-def _stage_exists(gateway: Any, api: str) -> bool:
-    return any(stage["stageName"] == API_STAGE for stage in gateway.get_stages(restApiId=api)["item"])
 
 
 def _files_in(zipped: bytes) -> dict[str, int]:

@@ -17,6 +17,7 @@ from chalicelib.adapters.price_files import price_table
 from chalicelib.domain.prices import OLD_AFTER_DAYS
 from ops.admin_client import AdminClient
 from ops.aws import Aws
+from ops.compare_api import unexpected_answers
 from ops.compare_service import finish_differences, function_differences, wanted_service
 from ops.errors import OpsError
 from ops.lambda_function import LambdaFunction
@@ -84,6 +85,11 @@ def _left_out(patient: Patient) -> list[str]:
     return [
         f"not set: {one}; `python -m ops deploy --stage {patient.stage.name}` does it" for one in differences
     ]
+
+
+def _api(patient: Patient) -> list[str]:
+    where = f"the log of {patient.stage.prefix} and {patient.stage.function('authorizer')} says why"
+    return [f"{one}: {where}" for one in unexpected_answers(patient.aws, patient.stage)]
 
 
 def _bucket(patient: Patient) -> list[str]:
@@ -291,6 +297,7 @@ CHECKS: dict[str, Callable[[Patient], list[str]]] = {
     "Resources": _resources,
     "Functions": _functions,
     "What Chalice leaves out": _left_out,
+    "The API": _api,
     "The bucket": _bucket,
     "Events": _queues,
     "Alarms": _alarms,

@@ -244,7 +244,9 @@ def test_from_then_on_it_knows_what_was_chosen(account: Account) -> None:
     [
         pytest.param("iam:CreateRole", marks=pytest.mark.soak),
         "lambda:CreateEventSourceMapping",
+        pytest.param("lambda:AddPermission", marks=pytest.mark.soak),
         pytest.param("apigateway:ImportRestApi", marks=pytest.mark.soak),
+        pytest.param("apigateway:CreateDeployment", marks=pytest.mark.soak),
     ],
 )
 def test_it_can_be_killed_while_chalice_deploys(
@@ -409,10 +411,47 @@ def test_a_stage_of_that_name_in_another_region_is_left_alone(account: Account, 
     assert account.everything() == before
 
 
+@pytest.mark.soak
+@pytest.mark.parametrize(
+    ("call", "left"),
+    [
+        ("apigateway:PutRestApi", ["the API's stage api still serves other routes"]),
+        ("apigateway:CreateDeployment", []),
+    ],
+)
+def test_an_update_can_be_killed_while_chalice_changes_the_api(
+    account: Account, monkeypatch: pytest.MonkeyPatch, call: str, left: list[str]
+) -> None:
+    name = call.partition(":")[2].lower()
+    with (account.project / "app.py").open("a") as app:
+        app.write(f'\n\n@app.route("/{name}")\ndef {name}():\n    return {{}}\n')
+    monkeypatch.setenv("PROBE_DIE_AFTER", call)
+    assert isinstance(account.types("deploy", "--yes").exception, OpsError)
+    monkeypatch.delenv("PROBE_DIE_AFTER")
+    answer = account.asks("deploy", "--yes")
+    assert answer["changes"][deploy.Functions.title] == left
+    assert [check for check in answer["checks"] if not check["ok"]] == []
+    assert httpx.get(f"{account.api()}/{name}", timeout=60).json() == {}
+    assert not any(account.asks("deploy", "--plan")["changes"].values())
+
+
+def take_permissions_from(account: Account, name: str) -> None:
+    functions = account.client("lambda")
+    policy = json.loads(functions.get_policy(FunctionName=name)["Policy"])
+    for statement in policy["Statement"]:
+        functions.remove_permission(FunctionName=name, StatementId=statement["Sid"])
+
+
 def test_the_doctor_names_what_somebody_changed_by_hand(account: Account) -> None:
     functions = account.client("lambda")
     name = HOME.function("reconcile")
     functions.update_function_configuration(FunctionName=name, Timeout=3)
+    for called in ("authorizer", "weekly_report"):
+        take_permissions_from(account, HOME.function(called))
+    account.client("apigateway").update_rest_api(
+        restApiId=find_rest_api(account.aws, HOME),
+        patchOperations=[{"op": "replace", "path": "/minimumCompressionSize", "value": "4096"}],
+    )
     [mapping] = event_source_mappings(account.aws, HOME, "catalogue")
     functions.update_event_source_mapping(UUID=mapping["UUID"], FunctionResponseTypes=[])
     account.client("s3").put_bucket_versioning(
@@ -424,7 +463,13 @@ def test_the_doctor_names_what_somebody_changed_by_hand(account: Account) -> Non
     result = account.types("doctor", "--json")
     assert result.exit_code == 1
     wrong = {check["title"]: check["wrong"] for check in json.loads(result.stdout)["checks"]}
-    assert "panicroom-home-reconcile: Timeout is 3, not 900" in wrong["Functions"][0]
+    for said in (
+        "panicroom-home-reconcile: Timeout is 3, not 900",
+        "panicroom-home-authorizer: the API may not call it",
+        "panicroom-home-weekly_report: its schedule panicroom-home-weekly_report-event may not call it",
+        "the API compresses answers from 4096 bytes on, not from 1024",
+    ):
+        assert f"{said}: `python -m ops deploy --stage home` mends it" in wrong["Functions"]
     assert "single failed messages" in wrong["What Chalice leaves out"][0]
     assert "keeps no versions" in wrong["The bucket"][0]
     assert "1 event could not be catalogued" in wrong["Events"][0]

@@ -18,6 +18,7 @@ from ops.adoption import (
     with_receiver,
     with_rights,
 )
+from ops.bucket_guards import bucket_policy
 from ops.deployed_stage import DeployedStage
 from ops.errors import OpsError
 
@@ -54,7 +55,7 @@ def plan_adoption(deployed: DeployedStage, bucket: str, prefix: str) -> Adoption
             short_name: functions.get_function_configuration(FunctionName=stage.function(short_name))["Role"]
             for short_name in functions_on_objects(stage)
         }
-        old_policy = _bucket_policy(s3, bucket)
+        old_policy = bucket_policy(s3, bucket)
         told = s3.get_bucket_notification_configuration(Bucket=bucket)
         old_notifications = {name: value for name, value in told.items() if name != "ResponseMetadata"}
     policy = with_rights(old_policy, stage, roles, bucket, prefix)
@@ -96,15 +97,6 @@ def _check_versioning(s3: Any, bucket: str) -> None:
             f" on and type the command again: `aws s3api put-bucket-versioning --bucket {bucket}"
             " --versioning-configuration Status=Enabled`."
         )
-
-
-def _bucket_policy(s3: Any, bucket: str) -> Document | None:
-    try:
-        return dict(json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"]))
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "NoSuchBucketPolicy":
-            return None
-        raise
 
 
 @contextmanager

@@ -7,6 +7,7 @@ cleared away first, so that each of these can be repeated after whatever happene
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, WaiterError
@@ -18,8 +19,17 @@ if TYPE_CHECKING:
 
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 TIMEOUT_SECONDS = 600
-NEVER_MADE = ("ROLLBACK_COMPLETE", "CREATE_FAILED", "ROLLBACK_FAILED", "REVIEW_IN_PROGRESS")
-"""States of a stack that holds nothing of worth and takes no update: it can only be deleted."""
+NEVER_MADE = (
+    "CREATE_FAILED",
+    "DELETE_FAILED",
+    "IMPORT_ROLLBACK_COMPLETE",
+    "IMPORT_ROLLBACK_FAILED",
+    "REVIEW_IN_PROGRESS",
+    "ROLLBACK_COMPLETE",
+    "ROLLBACK_FAILED",
+)
+"""States of a stack that holds nothing of worth: it is deleted, and made anew. An import is how a stack begins here,
+so that one that was rolled back left an empty one; what failed to be deleted was on its way out."""
 
 
 def deploy_stack(
@@ -88,6 +98,11 @@ def described_stack(cloudformation: CloudFormationClient, name: str) -> dict[str
     if not stacks or stacks[0]["StackStatus"] == "DELETE_COMPLETE":
         return None
     return dict(stacks[0])
+
+
+def parameters_of(stack: Mapping[str, Any]) -> dict[str, str]:
+    """Values by name, of a stack as ``described_stack`` tells it."""
+    return {one["ParameterKey"]: one["ParameterValue"] for one in stack.get("Parameters", [])}
 
 
 def deployed_template(cloudformation: CloudFormationClient, name: str) -> str:

@@ -9,22 +9,21 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.adapters.price_files import price_table
 from chalicelib.domain.prices import OLD_AFTER_DAYS
 from ops.admin_client import AdminClient
+from ops.alarm_mail import CONFIRM_WITHIN_HOURS, unconfirmed
 from ops.aws import Aws
 from ops.compare_api import unexpected_answers
 from ops.compare_service import finish_differences, function_differences, wanted_service
 from ops.errors import OpsError
 from ops.lambda_function import LambdaFunction
-from ops.lifecycle import missing_rules
 from ops.mail_identities import unverified_addresses
 from ops.mail_refusals import refusals
-from ops.resources import changed_resources, object_lock
+from ops.resources import changed_resources
 from ops.stages import Stage
 
 YOUNG = timedelta(minutes=15)
@@ -116,24 +115,7 @@ def _bucket(patient: Patient) -> list[str]:
             f"does not send its events to {patient.stage.queue}: set them again in S3's console, or remove"
             " the bucket's notifications there and deploy"
         )
-    wrong += [
-        f"lacks the lifecycle rule {rule}: `python -m ops deploy --stage {patient.stage.name}` sets it"
-        for rule in missing_rules(s3, bucket)
-    ]
-    if not patient.stage.on_stand_in and not _has_policy(s3, bucket):
-        wrong.append(f"has no bucket policy: `python -m ops deploy --stage {patient.stage.name}` sets it")
-    if patient.stage.lock_days and object_lock(s3, bucket) is None:
-        wrong.append("has no Object Lock, though one was asked for: deploy again")
     return wrong
-
-
-def _has_policy(s3: Any, bucket: str) -> bool:
-    try:
-        return bool(s3.get_bucket_policy(Bucket=bucket)["Policy"])
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "NoSuchBucketPolicy":
-            return False
-        raise
 
 
 def _queues(patient: Patient) -> list[str]:
@@ -172,15 +154,11 @@ def _alarms(patient: Patient) -> list[str]:
         for alarm in alarms
         if alarm["StateValue"] == "ALARM"
     ]
-    topic = patient.stage.arn("sns", patient.stage.alarms_topic)
-    listed = patient.aws.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
-    if not listed:
-        wrong.append(f"nobody is told of an alarm: `python -m ops deploy --stage {patient.stage.name}`")
     wrong += [
-        f"{one['Endpoint']} has not confirmed yet that it wants to be told of alarms: follow the link in the"
-        " mail from AWS Notifications"
-        for one in listed
-        if one["SubscriptionArn"] in ("PendingConfirmation", "Pending Confirmation")
+        f"{address} has not confirmed yet that it wants to be told of alarms: follow the link in the mail from AWS"
+        f" Notifications. AWS forgets the question after {CONFIRM_WITHIN_HOURS} hours;"
+        f" `python -m ops deploy --stage {patient.stage.name}` then asks again"
+        for address in unconfirmed(patient.aws.client("sns"), patient.stage)
     ]
     return wrong
 

@@ -51,10 +51,14 @@ def put_lifecycle_rules(s3: S3Client, bucket: str, more: Sequence[LifecycleRuleT
     return True
 
 
-def missing_rules(s3: S3Client, bucket: str) -> list[str]:
-    """Names of the wanted rules that are not there as they should be."""
-    existing = _by_id(_existing_rules(s3, bucket)[0])
-    return [name for name, rule in _by_id(wanted_rules()).items() if existing.get(name) != rule]
+def changed_rules(s3: S3Client, bucket: str) -> list[str]:
+    """What ``put_lifecycle_rules`` would do to the service's own bucket, a line each."""
+    existing, wanted = _by_id(_existing_rules(s3, bucket)[0]), _by_id(wanted_rules())
+    ours = [name for name in existing if name.startswith(RULE_PREFIX)]
+    return [
+        *(f"set the lifecycle rule {name}" for name, rule in wanted.items() if existing.get(name) != rule),
+        *(f"remove the lifecycle rule {name}" for name in ours if name not in wanted),
+    ]
 
 
 def _transition_rule(policy: StoragePolicy) -> LifecycleRuleTypeDef:

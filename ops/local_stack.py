@@ -18,7 +18,8 @@ from ops.aws import Aws
 from ops.cloudformation import deploy_stack, physical_id
 from ops.errors import OpsError
 from ops.lifecycle import wanted_rules
-from ops.resources import TEMPLATE_PATH, deploy_resources
+from ops.resources import deploy_resources
+from ops.resources_template import TEMPLATE_PATH
 from ops.stack_file import FILE_NAME, StackDescription, read_stack
 from ops.stages import API_STAGE, LOCAL, Stage
 from ops.stand_in import HOST, StandIn, free_port

@@ -1,43 +1,50 @@
 """Making what is kept: the stack of ``resources.yaml``, and beside it what belongs to API calls.
 
-The lifecycle rules stand beside the owner's own, which a template would replace. The table's expiry and
-point-in-time recovery are in the template as well; the stand-in's CloudFormation takes and ignores them.
+CloudFormation looks at its template and not at what is there: an API call mends what somebody changed by hand,
+stands beside what the owner has, as the lifecycle rules do, and asks again whom AWS no longer waits for.
 """
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
-import yaml
 from botocore.exceptions import ClientError
 
+from ops.alarm_mail import is_told, tell_no_longer, tell_owner
 from ops.aws import Aws
+from ops.bucket_guards import missing_guards, put_guards
 from ops.cloudformation import (
     deploy_stack,
     deployed_template,
     described_stack,
     import_into_new_stack,
+    parameters_of,
     settled_stack,
 )
 from ops.errors import OpsError
-from ops.lifecycle import put_lifecycle_rules
+from ops.lifecycle import changed_rules, put_lifecycle_rules
 from ops.mail_identities import make_identities, missing_identities
+from ops.resources_template import TEMPLATE_PATH, read_template
 from ops.stage_settings import stack_parameters
 from ops.stages import Stage
 
-TEMPLATE_PATH = Path(__file__).with_name("resources.yaml")
 TTL_ATTRIBUTE = "expires_at_epoch"
 DONE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
 
 
 def deploy_resources(aws: Aws, stage: Stage, *, poll_seconds: float = 5) -> None:
     """Makes or updates bucket, queues, table and alarms; harmless to repeat. Raises ``OpsError``."""
-    cloudformation = aws.client("cloudformation")
+    cloudformation, sns = aws.client("cloudformation"), aws.client("sns")
     template, parameters = TEMPLATE_PATH.read_text(), stack_parameters(stage)
-    if settled_stack(cloudformation, stage.resources_stack, poll_seconds=poll_seconds) is None:
+    stack = settled_stack(cloudformation, stage.resources_stack, poll_seconds=poll_seconds)
+    if stack is None:
         _take_over_what_was_kept(aws, stage, poll_seconds)
+    elif (told := parameters_of(stack).get("Recipients", "").partition(",")[0]) not in (
+        "",
+        stage.recipients[0],
+    ):
+        tell_no_longer(sns, stage, told)
     deploy_stack(
         cloudformation,
         name=stage.resources_stack,
@@ -49,9 +56,12 @@ def deploy_resources(aws: Aws, stage: Stage, *, poll_seconds: float = 5) -> None
         StackName=stage.resources_stack, EnableTerminationProtection=True
     )
     put_lifecycle_rules(aws.client("s3"), stage.bucket)
+    put_guards(aws.client("s3"), stage)
     put_object_lock(aws.client("s3"), stage)
-    _protect_table(aws, stage.table)
+    if stage.on_stand_in:
+        _protect_table(aws, stage.table)
     make_identities(aws.client("sesv2"), stage)
+    tell_owner(sns, stage)
 
 
 def changed_resources(aws: Aws, stage: Stage) -> list[str]:
@@ -64,23 +74,33 @@ def changed_resources(aws: Aws, stage: Stage) -> list[str]:
         return [*taken_over, "make bucket, queues, table, mail identities, and alarms that mail the owner"]
     if stack["StackStatus"] not in DONE:
         return [f"finish what was broken off (the stack is in {stack['StackStatus']})"]
-    changes = []
-    before = {one["ParameterKey"]: one["ParameterValue"] for one in stack.get("Parameters", [])}
-    for name, value in stack_parameters(stage).items():
-        if before.get(name) != value:
-            changes.append(f"set {name} to {value or 'nothing'}, which was {before.get(name) or 'nothing'}")
-    old = _resources_in(deployed_template(cloudformation, stage.resources_stack))
-    new = _resources_in(TEMPLATE_PATH.read_text())
+    before = parameters_of(stack)
+    changes = [
+        f"set {name} to {value or 'nothing'}, which was {before.get(name) or 'nothing'}"
+        for name, value in stack_parameters(stage).items()
+        if before.get(name) != value
+    ]
+    old = read_template(deployed_template(cloudformation, stage.resources_stack))["Resources"]
+    new = read_template(TEMPLATE_PATH.read_text())["Resources"]
     changes += [f"make {name}" for name in new if name not in old]
     changes += [f"remove {name}" for name in old if name not in new]
     changes += [f"change {name}" for name in new if name in old and old[name] != new[name]]
     if not stack.get("EnableTerminationProtection"):
         changes.append("protect the stack from being deleted by mistake")
+    return changes + _changes_beside_the_stack(aws, stage)
+
+
+def _changes_beside_the_stack(aws: Aws, stage: Stage) -> list[str]:
+    s3 = aws.client("s3")
+    changes = changed_rules(s3, stage.bucket)
+    changes += [f"put {name} back into the bucket's policy" for name in missing_guards(s3, stage)]
+    if object_lock_differs(s3, stage):
+        changes.append(f"set Object Lock to {stage.lock_days} days, {stage.lock_mode}")
     changes += [
         f"have SES ask {address} to confirm" for address in missing_identities(aws.client("sesv2"), stage)
     ]
-    if not changes and object_lock_differs(aws.client("s3"), stage):
-        changes.append(f"set Object Lock to {stage.lock_days} days, {stage.lock_mode}")
+    if not is_told(aws.client("sns"), stage):
+        changes.append(f"have SNS ask {stage.recipients[0]} to confirm that it wants to be told of alarms")
     return changes
 
 
@@ -139,58 +159,36 @@ def _take_over_what_was_kept(aws: Aws, stage: Stage, poll_seconds: float) -> Non
     kept = kept_resources(aws, stage)
     if not kept:
         return
-    wanted = _resources_in(TEMPLATE_PATH.read_text())
-    identity = {"Bucket": ("BucketName",), "Table": ("TableName", *_TABLE_SHAPE)}
+    template = read_template(TEMPLATE_PATH.read_text())
+    wanted, identity = template["Resources"], {"Bucket": "BucketName", "Table": "TableName"}
+    # The table whole: CloudFormation would set its expiry anew, which DynamoDB refuses. The bucket refers to others.
+    properties = {
+        "Bucket": {"BucketName": wanted["Bucket"]["Properties"]["BucketName"]},
+        "Table": wanted["Table"]["Properties"],
+    }
     resources = {
         name: {
             "Type": wanted[name]["Type"],
             "DeletionPolicy": "Retain",
             "UpdateReplacePolicy": "Retain",
-            "Properties": {key: wanted[name]["Properties"][key] for key in identity[name]},
+            "Properties": properties[name],
         }
         for name in kept
     }
-    parameters = yaml.load(TEMPLATE_PATH.read_text(), _Loader)["Parameters"]  # noqa: S506 - it is a SafeLoader
     import_into_new_stack(
         aws.client("cloudformation"),
         name=stage.resources_stack,
-        template=json.dumps({"Parameters": parameters, "Resources": resources}),
+        template=json.dumps({"Parameters": template["Parameters"], "Resources": resources}),
         parameters=stack_parameters(stage),
         identifiers={
-            name: (wanted[name]["Type"], {identity[name][0]: physical}) for name, physical in kept.items()
+            name: (wanted[name]["Type"], {identity[name]: physical}) for name, physical in kept.items()
         },
         poll_seconds=poll_seconds,
     )
 
 
-_TABLE_SHAPE = ("BillingMode", "AttributeDefinitions", "KeySchema")
-
-
-class _Loader(yaml.SafeLoader):
-    """Reads CloudFormation's short forms: ``!Ref X`` becomes ``{"Ref": "X"}``, ``!Sub`` ``{"Fn::Sub": ...}``."""
-
-
-def _long_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
-    value: Any
-    if isinstance(node, yaml.ScalarNode):
-        value = loader.construct_scalar(node)
-    elif isinstance(node, yaml.SequenceNode):
-        value = loader.construct_sequence(node, deep=True)
-    else:
-        value = loader.construct_mapping(node, deep=True)  # type: ignore[arg-type]
-    if suffix == "GetAtt" and isinstance(value, str):
-        value = value.split(".")
-    return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
-
-
-_Loader.add_multi_constructor("!", _long_form)
-
-
-def _resources_in(template: str) -> dict[str, Any]:
-    return dict(yaml.load(template, _Loader)["Resources"])  # noqa: S506 - it is a SafeLoader
-
-
 def _protect_table(aws: Aws, table: str) -> None:
+    """What the stand-in's CloudFormation takes and ignores."""
     dynamodb = aws.client("dynamodb")
     try:
         dynamodb.update_time_to_live(

@@ -29,7 +29,7 @@ from chalicelib.domain.service_costs import (
 from chalicelib.domain.sets import BackupSet, Tally
 from chalicelib.domain.storage import DEEP_ARCHIVE, StoragePolicy
 from chalicelib.domain.usage import JobUsage, job_usage, month_of
-from ops.resources import TEMPLATE_PATH
+from ops.resources_template import TEMPLATE_PATH
 from tests.mail_scenes import SCENES
 
 PRICES = price_table("us-east-1")

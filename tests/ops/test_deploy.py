@@ -26,6 +26,7 @@ from ops.chalice_record import api_url, find_rest_api
 from ops.cli import commands
 from ops.deployer_policy import deployer_policy
 from ops.errors import OpsError
+from ops.lifecycle import wanted_rules
 from ops.queue_mappings import event_source_mappings
 from ops.stages import Stage
 from ops.stand_in import HOST, StandIn, free_port
@@ -460,6 +461,10 @@ def test_the_doctor_names_what_somebody_changed_by_hand(account: Account) -> Non
     account.client("sqs").send_message(
         QueueUrl=f"{account.aws.endpoint}/{HOME.account}/{HOME.dead_letter_queue}", MessageBody="{}"
     )
+    account.client("s3").delete_bucket_lifecycle(Bucket=HOME.bucket)
+    sns = account.client("sns")
+    [subscription] = sns.list_subscriptions()["Subscriptions"]
+    sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
     result = account.types("doctor", "--json")
     assert result.exit_code == 1
     wrong = {check["title"]: check["wrong"] for check in json.loads(result.stdout)["checks"]}
@@ -473,15 +478,21 @@ def test_the_doctor_names_what_somebody_changed_by_hand(account: Account) -> Non
     assert "single failed messages" in wrong["What Chalice leaves out"][0]
     assert "keeps no versions" in wrong["The bucket"][0]
     assert "1 event could not be catalogued" in wrong["Events"][0]
+    rules = [f"set the lifecycle rule {rule['ID']}" for rule in wanted_rules()]
+    told = "have SNS ask ada@example.org to confirm that it wants to be told of alarms"
+    assert [line.partition(": `python")[0] for line in wrong["Resources"]] == [*rules, told]
 
 
-def test_a_deploy_mends_what_the_doctor_found_in_the_functions(account: Account) -> None:
+def test_a_deploy_mends_all_of_it_but_what_is_the_owners_to_decide(account: Account) -> None:
     account.types("deploy", "--yes")
     wrong = {
         check["title"]: check["wrong"]
         for check in json.loads(account.types("doctor", "--json").stdout)["checks"]
     }
     assert {title for title, lines in wrong.items() if lines} == {"The bucket", "Events"}
+    assert [one["Endpoint"] for one in account.client("sns").list_subscriptions()["Subscriptions"]] == [
+        "ada@example.org"
+    ]
 
 
 # ---------------------------------------------------------------- the end

@@ -11,7 +11,7 @@ import pytest
 from moto import mock_aws
 
 from chalicelib.domain.storage import STORAGE_POLICIES, STORAGE_TAG_KEY
-from ops.lifecycle import put_lifecycle_rules, wanted_rules
+from ops.lifecycle import changed_rules, put_lifecycle_rules, wanted_rules
 
 BUCKET = "bucket"
 OWNERS_RULE: dict[str, Any] = {
@@ -75,3 +75,19 @@ def test_a_rule_of_ours_that_was_changed_is_put_right(s3: Any) -> None:
     )
     put_lifecycle_rules(s3, BUCKET)
     assert {rule["Status"] for rule in rules_of(s3).values()} == {"Enabled"}
+
+
+def test_what_would_be_changed_is_named_rule_by_rule(s3: Any) -> None:
+    wanted = wanted_rules()
+    assert changed_rules(s3, BUCKET) == [f"set the lifecycle rule {rule['ID']}" for rule in wanted]
+    former = {**wanted[0], "ID": "panicroom-of-an-earlier-version", "Filter": {"Prefix": "former/"}}
+    changed = {**wanted[0], "Status": "Disabled"}
+    s3.put_bucket_lifecycle_configuration(
+        Bucket=BUCKET, LifecycleConfiguration={"Rules": [changed, *wanted[1:], former, OWNERS_RULE]}
+    )
+    assert changed_rules(s3, BUCKET) == [
+        f"set the lifecycle rule {wanted[0]['ID']}",
+        "remove the lifecycle rule panicroom-of-an-earlier-version",
+    ]
+    put_lifecycle_rules(s3, BUCKET)
+    assert changed_rules(s3, BUCKET) == []

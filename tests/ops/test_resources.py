@@ -4,46 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
-
 from ops.chalice_config import TIMEOUT_SECONDS
-from ops.resources import TEMPLATE_PATH, TTL_ATTRIBUTE
+from ops.resources import TTL_ATTRIBUTE
+from ops.resources_template import TEMPLATE_PATH, bucket_statements, read_template
 from ops.stages import LOCAL, Stage
 
-
-class Loader(yaml.SafeLoader):
-    """Reads CloudFormation's short forms: ``!Sub text`` becomes its text, with the pseudo parameters kept."""
+RESOURCES: dict[str, Any] = read_template(TEMPLATE_PATH.read_text())["Resources"]
 
 
-Loader.add_multi_constructor("!", lambda loader, suffix, node: _value(loader, node))
-
-
-def _value(loader: yaml.SafeLoader, node: yaml.Node) -> Any:
-    if isinstance(node, yaml.ScalarNode):
-        return loader.construct_scalar(node)
-    assert isinstance(node, yaml.SequenceNode)
-    return loader.construct_sequence(node, deep=True)
-
-
-RESOURCES: dict[str, Any] = yaml.load(TEMPLATE_PATH.read_text(), Loader)["Resources"]
-
-
-def named(text: str, stage: Stage = LOCAL) -> str:
+def named(value: dict[str, str], stage: Stage = LOCAL) -> str:
     """A ``!Sub`` with the stage's values put in."""
+    text = value["Fn::Sub"]
     values = {"${Stage}": stage.name, "${AWS::AccountId}": stage.account, "${AWS::Region}": stage.region}
-    for placeholder, value in values.items():
-        text = text.replace(placeholder, value)
+    for placeholder, put_in in values.items():
+        text = text.replace(placeholder, put_in)
     return text
 
 
 def properties(logical_id: str) -> dict[str, Any]:
     return dict(RESOURCES[logical_id]["Properties"])
-
-
-def bucket_statement(name: str) -> dict[str, Any]:
-    found = [s for s in properties("BucketPolicy")["PolicyDocument"]["Statement"] if s["Sid"] == name]
-    assert len(found) == 1
-    return dict(found[0])
 
 
 def test_everything_is_called_as_the_stage_says() -> None:
@@ -89,10 +68,10 @@ def test_only_s3_may_fill_the_queue_and_only_for_buckets_of_the_account() -> Non
             "Effect": "Allow",
             "Principal": {"Service": "s3.amazonaws.com"},
             "Action": "sqs:SendMessage",
-            "Resource": "EventsQueue.Arn",
+            "Resource": {"Fn::GetAtt": ["EventsQueue", "Arn"]},
             "Condition": {
                 "ArnLike": {"aws:SourceArn": "arn:aws:s3:::*"},
-                "StringEquals": {"aws:SourceAccount": "AWS::AccountId"},
+                "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}},
             },
         }
     ]
@@ -111,23 +90,45 @@ def test_rows_expire_and_the_table_can_be_put_back_to_any_second() -> None:
     assert table["BillingMode"] == "PAY_PER_REQUEST"
 
 
-def test_plain_http_and_old_signatures_are_refused_to_everybody() -> None:
-    assert bucket_statement("TlsOnly")["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-    assert bucket_statement("SignatureVersion4Only")["Condition"] == {
-        "StringNotEquals": {"s3:signatureversion": "AWS4-HMAC-SHA256"}
-    }
-    for name in ("TlsOnly", "SignatureVersion4Only", "NoUrlOlderThanFifteenMinutes"):
-        statement = bucket_statement(name)
-        assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:*")
-
-
-def test_a_url_dies_after_fifteen_minutes_whatever_it_was_signed_for() -> None:
-    condition = bucket_statement("NoUrlOlderThanFifteenMinutes")["Condition"]
-    assert condition == {"NumericGreaterThan": {"s3:signatureAge": str(15 * 60 * 1000)}}
-
-
-def test_the_signing_role_and_no_other_has_to_write_first() -> None:
-    condition = bucket_statement("FirstWriteOnly")["Condition"]
-    role = named(condition["ArnLike"]["aws:PrincipalArn"])
-    assert role == f"arn:aws:iam::{LOCAL.account}:role/{LOCAL.prefix}-api_handler"
-    assert condition["Null"] == {"s3:if-none-match": "true"}
+def test_the_buckets_policy_is_these_four_denials() -> None:
+    """Plain HTTP and old signatures for everybody; a URL after fifteen minutes, but for the client's own; and the
+    role that signs uploads where the key exists, however many parts an upload has."""
+    bucket = f"arn:aws:s3:::{LOCAL.bucket}"
+    assert bucket_statements(LOCAL) == [
+        {
+            "Sid": "TlsOnly",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:*",
+            "Resource": [bucket, f"{bucket}/*"],
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        },
+        {
+            "Sid": "SignatureVersion4Only",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:*",
+            "Resource": f"{bucket}/*",
+            "Condition": {"StringNotEquals": {"s3:signatureversion": "AWS4-HMAC-SHA256"}},
+        },
+        {
+            "Sid": "NoUrlOlderThanFifteenMinutes",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:*",
+            "NotResource": f"{bucket}/_service/client/*",
+            "Condition": {"NumericGreaterThan": {"s3:signatureAge": "900000"}},
+        },
+        {
+            "Sid": "FirstWriteOnly",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:PutObject",
+            "Resource": f"{bucket}/*",
+            "Condition": {
+                "ArnLike": {"aws:PrincipalArn": "arn:aws:iam::000000000000:role/panicroom-local-api_handler"},
+                "Null": {"s3:if-none-match": "true"},
+                "Bool": {"s3:ObjectCreationOperation": "true"},
+            },
+        },
+    ]

@@ -1,0 +1,60 @@
+"""``resources.yaml`` as it is read here: what is in it, and the bucket's policy with a stage's names put in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ops.stages import Stage
+
+TEMPLATE_PATH = Path(__file__).with_name("resources.yaml")
+
+
+def read_template(text: str) -> dict[str, Any]:
+    """A template of CloudFormation's, in its long form: ``!Ref X`` is read as ``{"Ref": "X"}``."""
+    return dict(yaml.load(text, _Loader))  # noqa: S506 - it is a SafeLoader
+
+
+def bucket_statements(stage: Stage) -> list[dict[str, Any]]:
+    """The statements of the bucket's policy as CloudFormation writes them for the stage."""
+    policy = read_template(TEMPLATE_PATH.read_text())["Resources"]["BucketPolicy"]
+    return list(_with_names(policy["Properties"]["PolicyDocument"]["Statement"], stage))
+
+
+def _with_names(value: Any, stage: Stage) -> Any:
+    bucket = f"arn:aws:s3:::{stage.bucket}"
+    if isinstance(value, list):
+        return [_with_names(one, stage) for one in value]
+    if value == {"Fn::GetAtt": ["Bucket", "Arn"]}:
+        return bucket
+    if isinstance(value, dict) and "Fn::Sub" in value:
+        names = {"Bucket.Arn": bucket, "AWS::AccountId": stage.account, "Stage": stage.name}
+        text = str(value["Fn::Sub"])
+        for name, put_in in names.items():
+            text = text.replace(f"${{{name}}}", put_in)
+        return text
+    if isinstance(value, dict):
+        return {key: _with_names(one, stage) for key, one in value.items()}
+    return value
+
+
+class _Loader(yaml.SafeLoader):
+    """Knows CloudFormation's short forms: ``!Ref X``, ``!Sub text``, ``!GetAtt X.Arn``."""
+
+
+def _long_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    value: Any
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_mapping(node, deep=True)  # type: ignore[arg-type]
+    if suffix == "GetAtt" and isinstance(value, str):
+        value = value.split(".")
+    return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
+
+
+_Loader.add_multi_constructor("!", _long_form)

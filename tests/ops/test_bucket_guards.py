@@ -1,0 +1,64 @@
+"""What somebody took out of the bucket's policy is named and put back, against moto's S3."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from ops.bucket_guards import bucket_policy, missing_guards, put_guards
+from ops.resources_template import bucket_statements
+from ops.stages import LOCAL, Stage
+
+HOME = Stage(
+    name="home",
+    account="123456789012",
+    region="us-east-1",
+    sender="ada@example.org",
+    recipients=("ada@example.org",),
+)
+GUARDS = bucket_statements(HOME)
+OWNERS = {
+    "Sid": "Mine",
+    "Effect": "Deny",
+    "Principal": "*",
+    "Action": "s3:DeleteBucket",
+    "Resource": f"arn:aws:s3:::{HOME.bucket}",
+}
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    with mock_aws():
+        client = boto3.client("s3", region_name="us-east-1")
+        client.create_bucket(Bucket=HOME.bucket)
+        yield client
+
+
+def put(s3: Any, *statements: Any) -> None:
+    policy = {"Version": "2012-10-17", "Statement": statements}
+    s3.put_bucket_policy(Bucket=HOME.bucket, Policy=json.dumps(policy))
+
+
+def test_a_policy_that_is_gone_is_put_back_whole(s3: Any) -> None:
+    assert missing_guards(s3, HOME) == [guard["Sid"] for guard in GUARDS]
+    put_guards(s3, HOME)
+    assert bucket_policy(s3, HOME.bucket)["Statement"] == GUARDS
+
+
+def test_what_is_missing_is_put_beside_what_the_owner_has_in_it(s3: Any) -> None:
+    put(s3, OWNERS, *GUARDS[:-1])
+    assert missing_guards(s3, HOME) == ["FirstWriteOnly"]
+    put_guards(s3, HOME)
+    assert bucket_policy(s3, HOME.bucket)["Statement"] == [OWNERS, *GUARDS]
+    assert missing_guards(s3, HOME) == []
+
+
+def test_the_stand_in_has_none_and_misses_none(s3: Any) -> None:
+    assert missing_guards(s3, LOCAL) == []

@@ -96,7 +96,8 @@ def dead_letters() -> DeadLetters:
 def _mailer() -> Mailer:
     from chalicelib.adapters.ses_mailer import Mailer
 
-    return Mailer(boto3.client("sesv2"), settings().sender)
+    client = boto3.client("sesv2", config=Config(retries={"total_max_attempts": 1}))
+    return Mailer(client, settings().sender)
 
 
 @functools.cache

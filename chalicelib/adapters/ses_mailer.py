@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from email.message import EmailMessage
 from email.policy import SMTP
 from typing import Any
@@ -22,25 +23,43 @@ _REFUSALS = frozenset(
     }
 )
 
+_TOO_FAST = frozenset({"TooManyRequestsException", "ThrottlingException"})
+WAITS_SECONDS = (1, 2, 4)
+"""The sandbox takes one mail a second."""
+
 
 class MailRefused(Exception):
     """SES will not take the mail for these recipients, however often it is asked; ``str(error)`` is its reason."""
 
 
 class Mailer:
-    def __init__(self, client: Any, sender: str) -> None:
+    """``client`` must not try again by itself: where SES was not heard in time it may have taken the mail, and the
+    second one would go out as well."""
+
+    def __init__(self, client: Any, sender: str, wait: Callable[[float], None] = time.sleep) -> None:
         self._client = client
         self._sender = sender
+        self._wait = wait
 
     def send(self, mail: Mail, recipients: Sequence[str]) -> str:
         """The id that SES gave the message; raises ``MailRefused``, or botocore's ``ClientError`` for the rest."""
-        message = as_message(mail, self._sender, recipients)
+        message = as_message(mail, self._sender, recipients).as_bytes(policy=SMTP)
+        for seconds in WAITS_SECONDS:
+            try:
+                return self._send(message, recipients)
+            except ClientError as error:
+                if error.response["Error"]["Code"] not in _TOO_FAST:
+                    raise
+            self._wait(seconds)
+        return self._send(message, recipients)
+
+    def _send(self, message: bytes, recipients: Sequence[str]) -> str:
         try:
             answer = self._client.send_email(
                 FromEmailAddress=self._sender,
                 Destination={"ToAddresses": list(recipients)},
                 # Its whole form, since attachments are young in the simple one and Lambda's boto3 may not know them.
-                Content={"Raw": {"Data": message.as_bytes(policy=SMTP)}},
+                Content={"Raw": {"Data": message}},
             )
         except ClientError as error:
             if error.response["Error"]["Code"] in _REFUSALS:

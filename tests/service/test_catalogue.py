@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from chalicelib.journeys import catalogue_changes
+from chalicelib.journeys.catalogue_changes import Contended
 from tests.service.conftest import BUCKET, NOW, Service
 
 FULL = "20261122T195500Z"
@@ -120,7 +122,7 @@ def test_a_volume_under_the_metadata_prefix_counts_its_bytes_but_not_as_a_volume
     assert (the_set(machine)["volumes"], the_set(machine)["bytes"]) == (0, 10)
 
 
-def test_malformed_messages_fail_alone(machine: Service) -> None:
+def test_malformed_messages_fail_alone(machine: Service, caplog: pytest.LogCaptureFixture) -> None:
     import app
 
     store(machine, "volume 1")
@@ -139,6 +141,32 @@ def test_malformed_messages_fail_alone(machine: Service) -> None:
     failed = app.catalogue({"Records": records}, None)["batchItemFailures"]
     assert [one["itemIdentifier"] for one in failed] == ["0", "1", "2", "3", "4", "5"]
     assert the_set(machine)["volumes"] == 1
+    told = [record for record in caplog.records if record.message == "not an event"]
+    assert [(vars(one)["message_id"], one.levelname, bool(one.exc_info)) for one in told] == [
+        (str(number), "ERROR", True) for number in range(6)
+    ]
+
+
+@pytest.mark.parametrize(("error", "level"), [(KeyError("x"), "ERROR"), (Contended("a set"), "WARNING")])
+def test_what_cannot_be_catalogued_is_named_in_the_log_with_the_reason_and_comes_again(
+    machine: Service,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    level: str,
+) -> None:
+    store(machine, "volume 1")
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(catalogue_changes, "catalogue_set", fail)
+    assert machine.catalogue(KEYS["volume 1"], "notes.txt") == {
+        "batchItemFailures": [{"itemIdentifier": "m0"}]
+    }
+    [line] = [record for record in caplog.records if record.message == "not catalogued"]
+    assert (vars(line)["bucket"], vars(line)["key"]) == (BUCKET, KEYS["volume 1"])
+    assert (line.levelname, line.exc_info and line.exc_info[1]) == (level, error)
 
 
 def test_freshness_is_told_by_the_buckets_clock(machine: Service) -> None:

@@ -11,13 +11,14 @@ from email.policy import default
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.httpsession import URLLib3Session
 
 from chalicelib.adapters.ses_mailer import Mailer, MailRefused, as_message
 from chalicelib.domain.report import Attachment
 from chalicelib.journeys.send_weekly_report import RecipientsRefused
 from chalicelib.rendering import Mail
-from tests.service.conftest import OWNER, Service, later
+from tests.service.conftest import ENVIRONMENT, OWNER, Service, later
 
 MONDAY = datetime(2026, 11, 23, 6, 0, tzinfo=timezone.utc)  # seven in Berlin
 MANIFEST = "meta_duplicity-full.20261122T210000Z.manifest.gpg"
@@ -274,4 +275,39 @@ def test_a_refusal_is_told_from_a_hiccup(code: str, refused: bool) -> None:
             raise ClientError({"Error": {"Code": code, "Message": "No."}}, "SendEmail")
 
     with pytest.raises(MailRefused if refused else ClientError):
-        Mailer(Ses(), "backup@example.org").send(MAIL, [OWNER])
+        Mailer(Ses(), "backup@example.org", wait=lambda _: None).send(MAIL, [OWNER])
+
+
+def test_mails_that_come_faster_than_the_sandbox_takes_them_wait_for_it() -> None:
+    waited: list[float] = []
+
+    class Ses:
+        def send_email(self, **_: Any) -> Any:
+            if len(waited) < 2:
+                raise ClientError({"Error": {"Code": "TooManyRequestsException", "Message": ""}}, "SendEmail")
+            return {"MessageId": "m"}
+
+    assert Mailer(Ses(), "backup@example.org", waited.append).send(MAIL, [OWNER]) == "m"
+    assert waited == [1, 2]
+
+
+def test_a_mail_whose_answer_did_not_come_in_time_is_not_sent_again_by_the_library(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """SES may have taken it; the claims make up for the one that it did not take."""
+    from chalicelib import wiring
+
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    sent: list[str] = []
+
+    def send(_: URLLib3Session, request: Any) -> Any:
+        sent.append(request.url)
+        raise ReadTimeoutError(endpoint_url=request.url)
+
+    monkeypatch.setattr(URLLib3Session, "send", send)
+    wiring.settings.cache_clear()
+    with pytest.raises(ReadTimeoutError):
+        wiring._mailer.__wrapped__().send(MAIL, [OWNER])
+    wiring.settings.cache_clear()
+    assert sent == ["https://email.us-east-1.amazonaws.com/v2/email/outbound-emails"]

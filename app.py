@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from chalice import Chalice
 from chalice.app import AuthRequest, AuthResponse, CloudWatchEvent, Response, SQSEvent
@@ -66,6 +66,19 @@ def _machine() -> Machine:
     return authenticate(wiring.machine_store(), _authorization())
 
 
+OfRun = TypeVar("OfRun", wire.UploadRequest, wire.MultipartRequest, wire.DiscardRequest)
+
+
+def _in_run(job: str, shape: type[OfRun]) -> tuple[Machine, Job, OfRun]:
+    """The caller, its job, and what it asks for in the run that holds the job's lease."""
+    now = web.now()
+    store = wiring.machine_store()
+    caller, known_job, desk = authenticate_for_job(store, _authorization(), job, now)
+    request = web.read_body(app.current_request, shape)
+    hold_lease(store, known_job, desk, request.run, now)
+    return caller, known_job, request
+
+
 # ---------------------------------------------------------------- the API
 
 
@@ -107,21 +120,8 @@ def run(job: str, run: str) -> Response:
 @app.route("/jobs/{job}/uploads", methods=["POST"], authorizer=authorizer)
 @answering
 def uploads(job: str) -> Response:
-    now = web.now()
-    store = wiring.machine_store()
-    caller, known_job, desk = authenticate_for_job(store, _authorization(), job, now)
-    request = web.read_body(app.current_request, wire.UploadRequest)
-    hold_lease(store, known_job, desk, request.run, now)
-    answer = issue_upload_urls(
-        store,
-        wiring.catalogue_store(),
-        wiring.buckets(),
-        wiring.discard_function(),
-        caller,
-        known_job,
-        request.files,
-        now,
-    )
+    caller, known_job, request = _in_run(job, wire.UploadRequest)
+    answer = issue_upload_urls(wiring.upload_desk(caller, known_job, web.now()), request.files)
     web.logger.info("uploads", urls=sum(file.url is not None for file in answer.files))
     return web.answer(answer)
 
@@ -129,22 +129,8 @@ def uploads(job: str) -> Response:
 @app.route("/jobs/{job}/multiparts", methods=["POST"], authorizer=authorizer)
 @answering
 def multiparts(job: str) -> Response:
-    now = web.now()
-    store = wiring.machine_store()
-    caller, known_job, desk = authenticate_for_job(store, _authorization(), job, now)
-    request = web.read_body(app.current_request, wire.MultipartRequest)
-    hold_lease(store, known_job, desk, request.run, now)
-    answer = upload_in_parts(
-        store,
-        wiring.catalogue_store(),
-        wiring.buckets(),
-        wiring.discard_function(),
-        caller,
-        known_job,
-        request,
-        now,
-    )
-    return web.answer(answer)
+    caller, known_job, request = _in_run(job, wire.MultipartRequest)
+    return web.answer(upload_in_parts(wiring.upload_desk(caller, known_job, web.now()), request))
 
 
 @app.route("/jobs/{job}/files", methods=["GET"], authorizer=authorizer)
@@ -168,13 +154,9 @@ def downloads(job: str) -> Response:
 @app.route("/jobs/{job}/discards", methods=["POST"], authorizer=authorizer)
 @answering
 def discards(job: str) -> Response:
-    now = web.now()
-    store = wiring.machine_store()
-    _, known_job, desk = authenticate_for_job(store, _authorization(), job, now)
-    request = web.read_body(app.current_request, wire.DiscardRequest)
-    hold_lease(store, known_job, desk, request.run, now)
-    answer = ask_to_discard(store, wiring.discard_function().ask, known_job, request.names, now)
-    return web.answer(answer)
+    _, known_job, request = _in_run(job, wire.DiscardRequest)
+    ask = wiring.discard_function().ask
+    return web.answer(ask_to_discard(wiring.machine_store(), ask, known_job, request.names, web.now()))
 
 
 # ---------------------------------------------------------------- events, schedules, and functions

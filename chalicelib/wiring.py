@@ -21,7 +21,9 @@ from chalicelib.adapters.report_store import ReportStore
 from chalicelib.adapters.s3_buckets import PARALLEL_REQUESTS, Buckets
 from chalicelib.adapters.table import Table
 from chalicelib.config import Settings, read_settings
+from chalicelib.domain.machines import Job, Machine
 from chalicelib.journeys.catalogue_changes import CatalogueDesk
+from chalicelib.journeys.issue_upload_urls import UploadDesk
 
 if TYPE_CHECKING:
     from chalicelib.adapters.bucket_settings import SettingsReader
@@ -178,6 +180,11 @@ def admin_desk(now: datetime) -> AdminDesk:
         alert_desk(now),
         now,
     )
+
+
+def upload_desk(machine: Machine, job: Job, now: datetime) -> UploadDesk:
+    stores = machine_store(), catalogue_store()
+    return UploadDesk(*stores, buckets(), discard_function(), machine, job, now)
 
 
 def catalogue_desk(now: datetime) -> CatalogueDesk:

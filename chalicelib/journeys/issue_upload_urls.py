@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from chalicelib.adapters.catalogue_store import CatalogueStore
@@ -32,7 +32,7 @@ one that signs uploads has no right to delete."""
 
 @dataclasses.dataclass(frozen=True)
 class UploadDesk:
-    """What permits are made from. ``stored`` is the bucket's own word, for the keys that the request is about."""
+    """What permits are made from. ``stored`` is the bucket's own word on the keys that were looked at."""
 
     machines: MachineStore
     catalogue: CatalogueStore
@@ -40,8 +40,14 @@ class UploadDesk:
     discard: Discard
     machine: Machine
     job: Job
-    stored: Mapping[str, StoredObject | None]
     now: datetime
+    stored: Mapping[str, StoredObject | None] = dataclasses.field(default_factory=dict)
+
+    def looking_at(self, names: Iterable[str]) -> UploadDesk:
+        """With what the bucket says of these files now."""
+        location = self.job.location
+        stored = self.buckets.heads(location.bucket, [location.key(name) for name in names])
+        return dataclasses.replace(self, stored=stored)
 
     def gate(self, set_id: SetId) -> uploads.Gate:
         return self.catalogue.gate(self.job, set_id)
@@ -53,24 +59,14 @@ class UploadDesk:
         return self.stored[self.job.location.key(name)]
 
 
-def issue_upload_urls(
-    machines: MachineStore,
-    catalogue: CatalogueStore,
-    buckets: Buckets,
-    discard: Discard,
-    machine: Machine,
-    job: Job,
-    files: Sequence[UploadFile],
-    now: datetime,
-) -> UploadAnswer:
+def issue_upload_urls(desk: UploadDesk, files: Sequence[UploadFile]) -> UploadAnswer:
     """One answer for each file, in the order asked."""
-    judged = [_judge(upload, now) for upload in files]
+    judged = [_judge(upload, desk.now) for upload in files]
     names: dict[str, None] = {}
     for upload, file in zip(files, judged, strict=True):
         if isinstance(file, BackupFile):
             names[upload.name] = names[manifest_file(file.set_id).name] = None
-    stored = buckets.heads(job.location.bucket, [job.location.key(name) for name in names])
-    desk = UploadDesk(machines, catalogue, buckets, discard, machine, job, stored, now)
+    desk = desk.looking_at(names)
     answers = []
     for upload, file in zip(files, judged, strict=True):
         try:

@@ -7,43 +7,28 @@ for the run that holds the lease and while the set is open.
 from __future__ import annotations
 
 import dataclasses
-from datetime import datetime
 
-from chalicelib.adapters.catalogue_store import CatalogueStore
-from chalicelib.adapters.machine_store import MachineStore
-from chalicelib.adapters.s3_buckets import Buckets
 from chalicelib.domain import uploads
-from chalicelib.domain.machines import Job, Machine
 from chalicelib.domain.names import manifest_file
-from chalicelib.journeys.issue_upload_urls import Discard, UploadDesk, make_room, over_the_cap
+from chalicelib.journeys.issue_upload_urls import UploadDesk, make_room, over_the_cap
 from chalicelib.wire import PARTS_PER_ANSWER, MultipartAnswer, MultipartRequest, PartPermit
 
 
-def upload_in_parts(
-    machines: MachineStore,
-    catalogue: CatalogueStore,
-    buckets: Buckets,
-    discard: Discard,
-    machine: Machine,
-    job: Job,
-    request: MultipartRequest,
-    now: datetime,
-) -> MultipartAnswer:
+def upload_in_parts(desk: UploadDesk, request: MultipartRequest) -> MultipartAnswer:
     """Raises ``Refusal``."""
-    file = uploads.check_multipart(request, now)
-    keys = [job.location.key(name) for name in (request.name, manifest_file(file.set_id).name)]
-    stored = buckets.heads(job.location.bucket, keys)
-    desk = UploadDesk(machines, catalogue, buckets, discard, machine, job, stored, now)
+    file = uploads.check_multipart(request, desk.now)
+    desk = desk.looking_at([request.name, manifest_file(file.set_id).name])
+    job, buckets = desk.job, desk.buckets
     known = desk.present(request.name)
     if known is not None and uploads.is_same_in_parts(request, known):
         return MultipartAnswer(etag=known.etag)
-    uploads.check_set_takes(file, sealed=desk.sealed(file.set_id), gate=desk.gate(file.set_id), now=now)
+    uploads.check_set_takes(file, sealed=desk.sealed(file.set_id), gate=desk.gate(file.set_id), now=desk.now)
     if request.etags is not None:
         if known is not None:
             make_room(desk, request.name)
         return MultipartAnswer(etag=buckets.complete_multipart(job.location, request))
     if request.upload is None:
-        if not machines.count_upload(machine, request.size):
+        if not desk.machines.count_upload(desk.machine, request.size):
             raise over_the_cap(desk)
         headers = uploads.headers_for(file, job.storage)
         request = dataclasses.replace(

@@ -3,7 +3,8 @@
 Chalice writes ``.chalice/deployed/<stage>.json`` at the end of a deploy that succeeded, and believes it from
 then on. A first deploy that was broken off leaves none, a new clone has none, and either way the next one would
 make a second API at another address, and a second queue mapping beside the first one, which AWS refuses. So
-before each deploy the record is made from what is found, by names and by whom an API calls.
+before each deploy the record is made from what is found, by names and by whom an API calls, also where nothing
+else is to be done: the next command may be a plain ``chalice deploy``.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from ops.queue_mappings import event_source_mappings
 from ops.stages import API_STAGE, Stage
 
 Entry = dict[str, str]
+
+RECORD_FILE = "deployed/{stage}.json"
+"""Below ``.chalice``."""
 
 
 def found_record(aws: Aws, stage: Stage) -> dict[str, Any]:
@@ -39,15 +43,25 @@ def found_record(aws: Aws, stage: Stage) -> dict[str, Any]:
                 "name": "rest_api",
                 "resource_type": "rest_api",
                 "rest_api_id": api,
-                "rest_api_url": api_url(aws, stage, api),
+                # As Chalice writes it, which knows no stand-in.
+                "rest_api_url": f"{_address(stage, api)}/",
             }
         )
     return {"resources": entries, "schema_version": "2.0", "backend": "api"}
 
 
+def record_differs(record: dict[str, Any], stage: Stage, project: Path) -> bool:
+    """Whether Chalice has another one, or none where there is something to record."""
+    try:
+        present = json.loads(_record_path(stage, project).read_text())
+    except (FileNotFoundError, ValueError):
+        return bool(record["resources"])
+    return _in_order(present) != _in_order(record)
+
+
 def write_record(record: dict[str, Any], stage: Stage, project: Path) -> None:
     """Puts it where Chalice looks."""
-    path = project / ".chalice" / "deployed" / f"{stage.name}.json"
+    path = _record_path(stage, project)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record, indent=2) + "\n")
 
@@ -71,7 +85,20 @@ def api_url(aws: Aws, stage: Stage, api: str) -> str:
     """What a machine enrols at; without a slash at its end."""
     if stage.on_stand_in:
         return f"{aws.endpoint}/restapis/{api}/{API_STAGE}/_user_request_"
+    return _address(stage, api)
+
+
+def _address(stage: Stage, api: str) -> str:
     return f"https://{api}.execute-api.{stage.region}.amazonaws.com/{API_STAGE}"
+
+
+def _record_path(stage: Stage, project: Path) -> Path:
+    return project / ".chalice" / RECORD_FILE.format(stage=stage.name)
+
+
+def _in_order(record: dict[str, Any]) -> dict[str, Any]:
+    """Chalice lists what it deployed in the order in which it did."""
+    return {**record, "resources": sorted(record["resources"], key=lambda entry: str(entry["name"]))}
 
 
 def _calls(gateway: Any, api: str, function_arn: str) -> bool:

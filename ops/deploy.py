@@ -6,15 +6,16 @@ anywhere and begun again: what is done already has no changes, and is left alone
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from ops.app_package import REQUEST_BURST, REQUESTS_PER_SECOND, run_chalice
 from ops.aws import Aws
 from ops.chalice_config import config_differences, write_config_files
-from ops.chalice_record import find_rest_api, found_record, write_record
+from ops.chalice_record import RECORD_FILE, find_rest_api, found_record, record_differs, write_record
 from ops.client_wheel import offer_wheel, offered_wheel
 from ops.compare_service import (
     LOG_RETENTION_DAYS,
@@ -40,121 +41,102 @@ class Deployment:
     poll_seconds: float = 5
 
 
-class Step(Protocol):
+@dataclasses.dataclass(frozen=True)
+class Step:
     """One part of a deploy."""
 
     title: str
-
-    def changes(self) -> list[str]:
-        """What ``carry_out`` would do, a line each; empty if there is nothing to do."""
-
-    def carry_out(self, say: Say) -> None:
-        """Does it, however much of it was done before. Raises ``OpsError``."""
+    changes: Callable[[Deployment], list[str]]
+    """What ``carry_out`` would do, a line each; empty if there is nothing to do."""
+    carry_out: Callable[[Deployment, Say], None]
+    """Does it, however much of it was done before. Raises ``OpsError``."""
 
 
-class Resources:
-    title = "Bucket, queues, table, alarms, mail identities"
-
-    def __init__(self, deployment: Deployment) -> None:
-        self._deployment = deployment
-
-    def changes(self) -> list[str]:
-        return changed_resources(self._deployment.aws, self._deployment.stage)
-
-    def carry_out(self, say: Say) -> None:
-        say("CloudFormation takes some minutes the first time")
-        deployment = self._deployment
-        deploy_resources(deployment.aws, deployment.stage, poll_seconds=deployment.poll_seconds)
+def _resource_changes(deployment: Deployment) -> list[str]:
+    return changed_resources(deployment.aws, deployment.stage)
 
 
-class Configuration:
-    title = "Configuration and policy files for Chalice"
-
-    def __init__(self, deployment: Deployment) -> None:
-        self._deployment = deployment
-
-    def changes(self) -> list[str]:
-        files = config_differences(self._deployment.stage, self._deployment.project / ".chalice")
-        return [f"write .chalice/{name}" for name in files]
-
-    def carry_out(self, say: Say) -> None:
-        say("from the stage's settings")
-        write_config_files(self._deployment.stage, self._deployment.project / ".chalice")
+def _deploy_resources(deployment: Deployment, say: Say) -> None:
+    say("CloudFormation takes some minutes the first time")
+    deploy_resources(deployment.aws, deployment.stage, poll_seconds=deployment.poll_seconds)
 
 
-class Functions:
-    title = "Functions, schedules, queue mapping and API"
-
-    def __init__(self, deployment: Deployment) -> None:
-        self._deployment = deployment
-
-    def changes(self) -> list[str]:
-        aws, stage = self._deployment.aws, self._deployment.stage
-        return function_differences(aws, stage, wanted_service(stage, self._deployment.project))
-
-    def carry_out(self, say: Say) -> None:
-        aws, stage, project = self._deployment.aws, self._deployment.stage, self._deployment.project
-        say("seeing what an earlier deploy left")
-        remove_surplus_mappings(aws, stage, self._deployment.poll_seconds)
-        write_record(found_record(aws, stage), stage, project)
-        say("`chalice deploy` takes two minutes the first time")
-        chalice(aws, stage, project, "deploy")
+def _file_changes(deployment: Deployment) -> list[str]:
+    aws, stage, project = deployment.aws, deployment.stage, deployment.project
+    files = config_differences(stage, project / ".chalice")
+    if record_differs(found_record(aws, stage), stage, project):
+        files.append(RECORD_FILE.format(stage=stage.name))
+    return [f"write .chalice/{name}" for name in files]
 
 
-class Finish:
-    title = "What Chalice leaves out"
-
-    def __init__(self, deployment: Deployment) -> None:
-        self._deployment = deployment
-
-    def changes(self) -> list[str]:
-        return finish_differences(self._deployment.aws, self._deployment.stage)
-
-    def carry_out(self, say: Say) -> None:
-        say("partial batch failures, throttling, log retention")
-        finish(self._deployment.aws, self._deployment.stage, self._deployment.poll_seconds)
+def _write_files(deployment: Deployment, say: Say) -> None:
+    say("from the stage's settings, and from what an earlier deploy left")
+    aws, stage, project = deployment.aws, deployment.stage, deployment.project
+    write_config_files(stage, project / ".chalice")
+    write_record(found_record(aws, stage), stage, project)
 
 
-class Client:
-    title = "The client, to be fetched by the machines"
-
-    def __init__(self, deployment: Deployment) -> None:
-        self._deployment = deployment
-
-    def changes(self) -> list[str]:
-        wheel = offered_wheel(self._deployment.aws, self._deployment.stage)
-        return [] if wheel else ["put this version of the client into the bucket"]
-
-    def carry_out(self, say: Say) -> None:
-        say("building the wheel")
-        offer_wheel(self._deployment.aws, self._deployment.stage)
+def _function_changes(deployment: Deployment) -> list[str]:
+    stage = deployment.stage
+    return function_differences(deployment.aws, stage, wanted_service(stage, deployment.project))
 
 
-STEPS: tuple[Callable[[Deployment], Step], ...] = (Resources, Configuration, Functions, Finish, Client)
+def _deploy_functions(deployment: Deployment, say: Say) -> None:
+    aws, stage = deployment.aws, deployment.stage
+    say("seeing what an earlier deploy left")
+    remove_surplus_mappings(aws, stage, deployment.poll_seconds)
+    say("`chalice deploy` takes two minutes the first time")
+    chalice(aws, stage, deployment.project, "deploy")
+
+
+def _finish_changes(deployment: Deployment) -> list[str]:
+    return finish_differences(deployment.aws, deployment.stage)
+
+
+def _finish(deployment: Deployment, say: Say) -> None:
+    say("partial batch failures, throttling, log retention")
+    aws, stage = deployment.aws, deployment.stage
+    report_single_failures(aws, stage, "catalogue", deployment.poll_seconds)
+    _throttle(aws, stage)
+    _limit_logs(aws, stage)
+
+
+def _client_changes(deployment: Deployment) -> list[str]:
+    wheel = offered_wheel(deployment.aws, deployment.stage)
+    return [] if wheel else ["put this version of the client into the bucket"]
+
+
+def _offer_client(deployment: Deployment, say: Say) -> None:
+    say("building the wheel")
+    offer_wheel(deployment.aws, deployment.stage)
+
+
+RESOURCES = Step("Bucket, queues, table, alarms, mail identities", _resource_changes, _deploy_resources)
+FILES = Step("Configuration, policies and record for Chalice", _file_changes, _write_files)
+FUNCTIONS = Step("Functions, schedules, queue mapping and API", _function_changes, _deploy_functions)
+FINISH = Step("What Chalice leaves out", _finish_changes, _finish)
+CLIENT = Step("The client, to be fetched by the machines", _client_changes, _offer_client)
+
+STEPS = (RESOURCES, FILES, FUNCTIONS, FINISH, CLIENT)
 """In this order: each stands on what the one before it made."""
 
 
 def plan(deployment: Deployment) -> dict[str, list[str]]:
     """What a deploy would do, by the titles of the steps; changes nothing.
 
-    Where the resources are not there yet, all that comes after is new as well, and nobody is asked.
+    Every step is asked, also where nothing is there yet: what it needs from the one before it is new as well.
     """
-    changes = {}
-    for make in STEPS:
-        step = make(deployment)
-        changes[step.title] = step.changes()
-    return changes
+    return {step.title: step.changes(deployment) for step in STEPS}
 
 
 def carry_out(deployment: Deployment, steps: Steps) -> dict[str, list[str]]:
     """Brings the stage to what the repository says; what was done, by the titles of the steps."""
     done = {}
-    for make in STEPS:
-        step = make(deployment)
+    for step in STEPS:
         with steps.step(step.title) as say:
-            done[step.title] = step.changes()
+            done[step.title] = step.changes(deployment)
             if done[step.title]:
-                step.carry_out(say)
+                step.carry_out(deployment, say)
             else:
                 say("nothing to do")
     return done
@@ -168,13 +150,6 @@ def chalice(aws: Aws, stage: Stage, project: Path, command: str) -> str:
     with importing_api_gateway(aws) as gateway:
         settings: Mapping[str, str] = {**aws.environment(), "AWS_ENDPOINT_URL_API_GATEWAY": gateway}
         return run_chalice(arguments, project, settings)
-
-
-def finish(aws: Aws, stage: Stage, poll_seconds: float) -> None:
-    """Sets what Chalice has no word for; harmless to repeat. Raises ``OpsError``."""
-    report_single_failures(aws, stage, "catalogue", poll_seconds)
-    _throttle(aws, stage)
-    _limit_logs(aws, stage)
 
 
 def _throttle(aws: Aws, stage: Stage) -> None:
@@ -196,6 +171,8 @@ def _limit_logs(aws: Aws, stage: Stage) -> None:
     for short_name in stage.functions:
         group = stage.log_group(short_name)
         if group not in kept:
-            logs.create_log_group(logGroupName=group)
+            # A function that runs each minute may be quicker.
+            with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
+                logs.create_log_group(logGroupName=group)
         if kept.get(group) != LOG_RETENTION_DAYS:
             logs.put_retention_policy(logGroupName=group, retentionInDays=LOG_RETENTION_DAYS)

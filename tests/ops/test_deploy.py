@@ -10,7 +10,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from ops.queue_mappings import event_source_mappings
 from ops.stages import Stage
 from ops.stand_in import HOST, StandIn, free_port
 from ops.stand_in_api import importing_api_gateway
+from ops.steps import Say
 from tests.end_to_end.conftest import PROGRAMS, Machine
 
 CALLS_FILE = Path(__file__).with_name("deployer_calls.txt")
@@ -210,22 +211,22 @@ class PulledPlug(BaseException):
     """As Ctrl-C or a closed laptop does, it is caught by nobody."""
 
 
-def pull_plug_in(monkeypatch: pytest.MonkeyPatch, step: type[Any], when: str) -> None:
+def pull_plug_in(monkeypatch: pytest.MonkeyPatch, step: deploy.Step, when: str) -> None:
     """Ends the deploy in the middle of a step: before its work is begun, or right after it."""
-    real: Callable[..., None] = step.carry_out
 
-    def carry_out(self: Any, say: Any) -> None:
+    def carry_out(deployment: deploy.Deployment, say: Say) -> None:
         if when == "after":
-            real(self, say)
+            step.carry_out(deployment, say)
         raise PulledPlug
 
-    monkeypatch.setattr(step, "carry_out", carry_out)
+    ending = dataclasses.replace(step, carry_out=carry_out)
+    monkeypatch.setattr(deploy, "STEPS", tuple(ending if one == step else one for one in deploy.STEPS))
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("step", [deploy.Resources, deploy.Configuration])
+@pytest.mark.parametrize("step", [deploy.RESOURCES, deploy.FILES])
 def test_it_can_be_broken_off_at_the_first_steps(
-    account: Account, monkeypatch: pytest.MonkeyPatch, step: type[Any], when: str
+    account: Account, monkeypatch: pytest.MonkeyPatch, step: deploy.Step, when: str
 ) -> None:
     pull_plug_in(monkeypatch, step, when)
     with pytest.raises(PulledPlug):
@@ -235,8 +236,8 @@ def test_it_can_be_broken_off_at_the_first_steps(
 def test_from_then_on_it_knows_what_was_chosen(account: Account) -> None:
     plan = account.asks("deploy", "--plan")["changes"]
     assert [title for title, changes in plan.items() if not changes] == [
-        deploy.Resources.title,
-        deploy.Configuration.title,
+        deploy.RESOURCES.title,
+        deploy.FILES.title,
     ]
 
 
@@ -263,14 +264,14 @@ def test_it_can_be_killed_while_chalice_deploys(
 @pytest.mark.parametrize(
     ("step", "when"),
     [
-        (deploy.Functions, "after"),
-        (deploy.Finish, "before"),
-        (deploy.Finish, "after"),
-        (deploy.Client, "before"),
+        (deploy.FUNCTIONS, "after"),
+        (deploy.FINISH, "before"),
+        (deploy.FINISH, "after"),
+        (deploy.CLIENT, "before"),
     ],
 )
 def test_it_can_be_broken_off_at_the_last_steps(
-    account: Account, monkeypatch: pytest.MonkeyPatch, step: type[Any], when: str
+    account: Account, monkeypatch: pytest.MonkeyPatch, step: deploy.Step, when: str
 ) -> None:
     pull_plug_in(monkeypatch, step, when)
     with pytest.raises(PulledPlug):
@@ -370,8 +371,8 @@ def test_once_more_changes_nothing(account: Account) -> None:
 
 def test_a_changed_setting_is_shown_and_reaches_the_functions(account: Account) -> None:
     plan = account.asks("deploy", "--budget", "7.50", "--plan")["changes"]
-    assert plan[deploy.Resources.title] == ["set MonthlyBudget to 7.50, which was 5"]
-    assert "PANICROOM_MONTHLY_BUDGET" in plan[deploy.Functions.title][0]
+    assert plan[deploy.RESOURCES.title] == ["set MonthlyBudget to 7.50, which was 5"]
+    assert "PANICROOM_MONTHLY_BUDGET" in plan[deploy.FUNCTIONS.title][0]
 
 
 def test_a_changed_handler_is_deployed_at_the_same_address_though_the_record_is_lost(
@@ -382,7 +383,7 @@ def test_a_changed_handler_is_deployed_at_the_same_address_though_the_record_is_
         app.write('\n\n@app.route("/added")\ndef added():\n    return {"added": True}\n')
     shutil.rmtree(account.project / ".chalice" / "deployed")
     answer = account.asks("deploy", "--yes")
-    changes = answer["changes"][deploy.Functions.title]
+    changes = answer["changes"][deploy.FUNCTIONS.title]
     assert f"{HOME.prefix}: runs other code (app.py)" in changes
     assert "the API lacks GET /added" in changes
     assert answer["api_url"] == address
@@ -390,13 +391,21 @@ def test_a_changed_handler_is_deployed_at_the_same_address_though_the_record_is_
 
 
 def test_plain_chalice_deploy_does_for_a_change_of_code(account: Account) -> None:
+    address = account.api()
+    # In a new clone there is no record: a deploy with nothing else to do writes it.
+    shutil.rmtree(account.project / ".chalice" / "deployed")
+    changes = account.asks("deploy", "--yes")["changes"]
+    assert changes.pop(deploy.FILES.title) == ["write .chalice/deployed/home.json"]
+    assert not any(changes.values())
     text = (account.project / "app.py").read_text().replace('"added": True', '"added": "by hand"')
     (account.project / "app.py").write_text(text)
     aws = Aws(HOME.region, account.aws.endpoint, own_keys=True)
     with importing_api_gateway(aws) as gateway:
         environment = {**aws.environment(), "AWS_ENDPOINT_URL_API_GATEWAY": gateway}
         run_chalice(["deploy", "--stage", "home"], account.project, environment)
-    assert httpx.get(f"{account.api()}/added", timeout=60).json() == {"added": "by hand"}
+    assert account.api() == address
+    assert len(account.client("apigateway").get_rest_apis()["items"]) == 1
+    assert httpx.get(f"{address}/added", timeout=60).json() == {"added": "by hand"}
     assert not any(account.asks("deploy", "--plan")["changes"].values())
 
 
@@ -430,7 +439,7 @@ def test_an_update_can_be_killed_while_chalice_changes_the_api(
     assert isinstance(account.types("deploy", "--yes").exception, OpsError)
     monkeypatch.delenv("PROBE_DIE_AFTER")
     answer = account.asks("deploy", "--yes")
-    assert answer["changes"][deploy.Functions.title] == left
+    assert answer["changes"][deploy.FUNCTIONS.title] == left
     assert [check for check in answer["checks"] if not check["ok"]] == []
     assert httpx.get(f"{account.api()}/{name}", timeout=60).json() == {}
     assert not any(account.asks("deploy", "--plan")["changes"].values())
@@ -516,7 +525,7 @@ def test_the_service_goes_and_the_backups_stay(account: Account) -> None:
 
 def test_a_new_deploy_takes_over_what_stayed(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     """CloudFormation makes nothing that is there by that name: it imports it. The rest is as from nothing."""
-    pull_plug_in(monkeypatch, deploy.Resources, "after")
+    pull_plug_in(monkeypatch, deploy.RESOURCES, "after")
     with pytest.raises(PulledPlug):
         pytest.fail(str(account.types("deploy", *ANSWERS, "--yes").exception))
     [stack] = account.client("cloudformation").describe_stacks()["Stacks"]

@@ -80,7 +80,7 @@ def _wanted(package: AppPackage, stage: Stage) -> Wanted:
 def function_differences(aws: Aws, stage: Stage, wanted: Wanted) -> list[str]:
     """What ``chalice deploy`` would change: functions, roles, queue mapping, schedules, API. Empty if nothing."""
     functions, seen = aws.client("lambda"), dict[str, dict[str, int]]()
-    found: list[str] = []
+    found, runtimes = list[str](), set[tuple[str, str]]()
     for short_name, name in stage.functions.items():
         try:
             deployed = functions.get_function(FunctionName=name)
@@ -88,6 +88,7 @@ def function_differences(aws: Aws, stage: Stage, wanted: Wanted) -> list[str]:
             found.append(f"{name} is not there")
             continue
         found += _configuration_differences(name, deployed, wanted.functions[short_name])
+        runtimes.add((deployed["Configuration"]["Runtime"], wanted.functions[short_name]["Runtime"]))
         sha256 = deployed["Configuration"]["CodeSha256"]
         if sha256 not in seen:
             seen[sha256] = _files_in(_fetch(deployed["Code"]["Location"]))
@@ -96,6 +97,7 @@ def function_differences(aws: Aws, stage: Stage, wanted: Wanted) -> list[str]:
         found += _event_differences(aws, stage, short_name, wanted.functions[short_name].get("Events", {}))
     if len(found) == len(stage.functions) and all(one.endswith("is not there") for one in found):
         found = [f"make {len(found)} functions, each with a role of its own"]
+    found += runtime_differences(runtimes)
     found += api_differences(aws, stage, wanted.routes)
     return found
 
@@ -150,7 +152,7 @@ def _method_settings(aws: Aws, api: str | None) -> dict[str, Any]:
 
 def _configuration_differences(name: str, deployed: dict[str, Any], wanted: dict[str, Any]) -> Iterator[str]:
     configuration = deployed["Configuration"]
-    for field in ("Timeout", "MemorySize", "Runtime", "Handler"):
+    for field in ("Timeout", "MemorySize", "Handler"):
         if configuration[field] != wanted[field]:
             yield f"{name}: {field} is {configuration[field]}, not {wanted[field]}"
     environment = configuration.get("Environment", {}).get("Variables", {})
@@ -162,6 +164,19 @@ def _configuration_differences(name: str, deployed: dict[str, Any], wanted: dict
         for variable in environment
         if variable not in wanted["Environment"]["Variables"]
     )
+
+
+def runtime_differences(runtimes: set[tuple[str, str]]) -> list[str]:
+    """``runtimes``: as deployed, and as Chalice would deploy it, which is always the Python that it runs on.
+
+    With another Python come other files: libraries that are compiled are compiled for one version.
+    """
+    return [
+        f"the functions run on {deployed} and this clone on {wanted} (to leave them there, remove .venv and type"
+        f" `make PYTHON={deployed} owner` first)"
+        for deployed, wanted in sorted(runtimes)
+        if deployed != wanted
+    ]
 
 
 def _code_differences(name: str, deployed: dict[str, int], wanted: dict[str, int]) -> list[str]:

@@ -31,10 +31,18 @@ class AdminClient:
         return answer["result"]
 
     def catalogue_objects(self, machine: str) -> Iterator[dict[str, Any]]:
-        """Every object that the catalogue knows of a machine, all pages; "" for strays of no machine."""
+        """Every object that the catalogue knows of a machine's jobs, job by job."""
+        for job in self.call("job_list", name=machine)["jobs"]:
+            yield from self._catalogue_pages(name=machine, job=job["job"])
+
+    def catalogue_strays(self) -> Iterator[dict[str, Any]]:
+        """Every object in the service's own bucket that belongs to no set."""
+        return self._catalogue_pages()
+
+    def _catalogue_pages(self, **job: str) -> Iterator[dict[str, Any]]:
         after: str | None = None
         while True:
-            page = self.call("catalogue_objects", machine=machine, after=after)
+            page = self.call("catalogue_objects", **job, after=after)
             yield from page["objects"]
             after = page.get("next")
             if after is None:

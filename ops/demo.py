@@ -237,7 +237,7 @@ def _compare_once(stack: StackDescription, admin: AdminClient, machines: Sequenc
         for item in page.get("Contents", [])
     }
     known = {item["key"]: item["size"] for machine in machines for item in admin.catalogue_objects(machine)}
-    strays = [item["key"] for item in admin.catalogue_objects("")]
+    strays = [item["key"] for item in admin.catalogue_strays()]
     return [
         *(
             f"{key} is in the bucket and unknown to the catalogue"

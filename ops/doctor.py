@@ -26,14 +26,11 @@ from ops.mail_refusals import refusals
 from ops.resources import changed_resources
 from ops.stages import Stage
 
-YOUNG = timedelta(minutes=15)
-"""Longer than an event is under way, tries included."""
-
 SILENCE = timedelta(hours=6)
 """CloudWatch's numbers come late; a shorter one of a schedule that runs every minute says nothing."""
 
-OBJECTS_COMPARED = 5000
-"""Keys a machine that are held against the catalogue; ``ops reconcile`` compares them all."""
+MOST_WAITING = 5000
+"""Events; a large first backup has fewer of them under way."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,7 +124,7 @@ def _queues(patient: Patient) -> list[str]:
             f"{dead} event{'s' if dead > 1 else ''} could not be catalogued:"
             f" `python -m ops dead-letters list --stage {patient.stage.name}`"
         )
-    if waiting > OBJECTS_COMPARED:
+    if waiting > MOST_WAITING:
         wrong.append(
             f"{waiting} events wait to be catalogued: the log of {patient.stage.function('catalogue')} says why"
         )
@@ -226,28 +223,18 @@ def schedule_period(expression: str) -> timedelta:
 
 
 def _drift(patient: Patient) -> list[str]:
-    """The newest keys of each machine, as the bucket has them and as the catalogue does."""
-    client = admin(patient.aws, patient.stage)
-    s3, wrong = patient.aws.client("s3"), []
-    for machine in client.call("machine_list")["machines"]:
-        name = machine["machine"]
-        pages = s3.get_paginator("list_objects_v2").paginate(
-            Bucket=patient.stage.bucket,
-            Prefix=f"{name}/",
-            PaginationConfig={"MaxItems": OBJECTS_COMPARED},
-        )
-        stored = {
-            one["Key"]: one["Size"]
-            for page in pages
-            for one in page.get("Contents", [])
-            if patient.now - one["LastModified"] > YOUNG
-        }
-        known = {one["key"]: one["size"] for one in client.catalogue_objects(name)}
-        differing = [key for key, size in stored.items() if known.get(key) != size]
+    """Each job's manifests and signatures, in adopted buckets too, as the bucket has them and as the catalogue does.
+
+    Every set has some, the newest as well; `ops reconcile` compares the volumes besides.
+    """
+    client, wrong = admin(patient.aws, patient.stage), []
+    for job in client.call("job_list")["jobs"]:
+        differing = client.call("catalogue_drift", name=job["machine"], job=job["job"])["keys"]
         if differing:
             wrong.append(
-                f"{len(differing)} of {len(stored)} objects of {name} are not catalogued as they are stored:"
-                f" `python -m ops reconcile --machine {name} --stage {patient.stage.name}` mends it"
+                f"{len(differing)} of the manifests and signatures of {job['machine']}/{job['job']} are not"
+                f" catalogued as they are stored, {differing[0]} first: `python -m ops reconcile"
+                f" --machine {job['machine']} --job {job['job']} --stage {patient.stage.name}` mends it"
             )
     return wrong
 

@@ -18,6 +18,9 @@ STRAYS = "STRAYS"
 FIRST_NAME = " "
 """Sorts before every name that duplicity writes; a sort key cannot be empty."""
 
+LAST_NAME = "\U0010ffff"
+"""Sorts behind every name that S3 takes."""
+
 _UNCHANGED_SET = "attribute_not_exists(pk) OR revision = :known"
 
 
@@ -104,12 +107,12 @@ class CatalogueStore:
         """Replaces a set's row unless it was written since that revision was read."""
         return self.write_page(job, SetPage(backup_set, revision, {}), backup_set, [])
 
-    def objects_between(self, job: Job, after: str, last: str) -> Iterator[ObjectRow]:
-        """The job's rows with ``after < name <= last``."""
+    def objects_between(self, job: Job, after: str, last: str = LAST_NAME) -> Iterator[ObjectRow]:
+        """The job's rows with ``after < name <= last``, as many as are asked for."""
         found = self._table.query_between(rows.objects_partition(job), after or FIRST_NAME, last)
         return (row for row in map(rows.object_of, found) if row.name > after)
 
-    def strays_between(self, location: Location, after: str, last: str) -> Iterator[ObjectRow]:
+    def strays_between(self, location: Location, after: str, last: str = LAST_NAME) -> Iterator[ObjectRow]:
         """The strays below a job's location, by what their keys say behind its prefix."""
         base = f"{location.bucket}/{location.prefix}"
         for row in map(rows.object_of, self._table.query_between(STRAYS, base + after, base + last)):

@@ -6,6 +6,7 @@ IAM decides who may call it. Every answer is plain JSON; a refusal says what to 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 import secrets
 from collections.abc import Callable, Mapping
@@ -30,9 +31,10 @@ from chalicelib.domain.machines import (
 )
 from chalicelib.domain.names import Location, SetId, is_identifier
 from chalicelib.domain.refusals import Refusal
-from chalicelib.domain.sets import BackupSet, ObjectRow, format_ranges
+from chalicelib.domain.sets import BackupSet, StoredObject, format_ranges
 from chalicelib.journeys.audit_buckets import AuditDesk, audit_buckets
 from chalicelib.journeys.describe_machine import describe_job, format_wire_time
+from chalicelib.journeys.reconcile_job import find_drift
 from chalicelib.journeys.send_alerts import AlertDesk, preview_alerts, send_alerts
 from chalicelib.journeys.send_weekly_report import ReportDesk, preview, send_now
 from chalicelib.wire import ErrorCode, to_json
@@ -300,18 +302,23 @@ def _alerts_at(desk: AdminDesk, request: Arguments) -> AlertDesk:
 
 
 def catalogue_objects(desk: AdminDesk, request: Arguments) -> Answer:
-    """What the catalogue says is stored under a machine's prefix, strays included; ``""`` for all strays."""
-    name = str(request.get("machine", ""))
-    after = str(request.get("after", ""))
-    found: list[Answer] = []
-    for job in desk.machines.jobs(name) if name else ():
-        found += [_describe_object(job.location.key(row.name), row) for row in desk.catalogue.objects(job)]
-    prefix = f"{name}/" if name else ""
-    found += [_describe_object(row.name, row) for row in desk.catalogue.strays(desk.bucket, prefix)]
-    page = sorted((one for one in found if "size" in one and one["key"] > after), key=lambda one: one["key"])
+    """A page of what the catalogue says is stored of a job; without one, of the strays in the service's own bucket."""
+    job = _known_job(desk, request) if request.get("name") else None
+    location = job.location if job else Location(desk.bucket, "")
+    after = str(request.get("after", "")).removeprefix(location.prefix)
+    rows = (
+        desk.catalogue.objects_between(job, after) if job else desk.catalogue.strays_between(location, after)
+    )
+    stored = (_describe_object(location.key(row.name), row.stored) for row in rows if row.stored)
+    page = list(itertools.islice(stored, OBJECTS_A_PAGE + 1))
     more = len(page) > OBJECTS_A_PAGE
     page = page[:OBJECTS_A_PAGE]
     return {"objects": page, "next": page[-1]["key"] if more else None}
+
+
+def catalogue_drift(desk: AdminDesk, request: Arguments) -> Answer:
+    """Which of a job's manifests and signatures are not catalogued as they are stored."""
+    return {"keys": find_drift(desk.catalogue, desk.buckets, _known_job(desk, request), desk.now)}
 
 
 def report_preview(desk: AdminDesk, _: Arguments) -> Answer:
@@ -353,6 +360,7 @@ COMMANDS: Mapping[str, Callable[[AdminDesk, Arguments], Answer]] = {
     "alerts_preview": alerts_preview,
     "alerts_send": alerts_send,
     "catalogue_objects": catalogue_objects,
+    "catalogue_drift": catalogue_drift,
     "report_preview": report_preview,
     "report_send": report_send,
     "report_status": report_status,
@@ -433,10 +441,7 @@ def _describe_set(backup_set: BackupSet, quarantined: bool) -> Answer:
     }
 
 
-def _describe_object(key: str, row: ObjectRow) -> Answer:
-    if row.stored is None:
-        return {"key": key}
-    stored = row.stored
+def _describe_object(key: str, stored: StoredObject) -> Answer:
     return {
         "key": key,
         "size": stored.size,

@@ -13,11 +13,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from chalicelib.adapters.s3_buckets import KeyState
+from chalicelib.adapters.catalogue_store import LAST_NAME, CatalogueStore
+from chalicelib.adapters.s3_buckets import Buckets, KeyState
 from chalicelib.domain.events import KeyChange
 from chalicelib.domain.findings import Concern, codes_about
 from chalicelib.domain.machines import Job
-from chalicelib.domain.names import SetId, is_manifest, parse_file_name
+from chalicelib.domain.names import METADATA_PREFIX, SetId, is_manifest, parse_file_name
 from chalicelib.domain.notices import CATALOGUE_DIFFERED, Notice
 from chalicelib.domain.sets import BackupSet, ObjectRow, SetSum, apply_changes, format_ranges
 from chalicelib.journeys.catalogue_changes import (
@@ -32,6 +33,9 @@ KEYS_A_BLOCK = 1000
 
 SETTLES_IN = timedelta(minutes=2)
 """Events take seconds, sometimes a minute: a younger difference may only be an event under way."""
+
+HAS_ARRIVED_AFTER = timedelta(minutes=15)
+"""Longer than an event is under way, tries included: what differs for longer was not told."""
 
 TRIES = 5
 
@@ -88,6 +92,22 @@ def _tell(desk: CatalogueDesk, job: Job, differences: Iterable[Difference]) -> N
         desk.machines.put_notice(Notice(CATALOGUE_DIFFERED, job.machine, job.name, message, desk.now))
 
 
+def find_drift(catalogue: CatalogueStore, buckets: Buckets, job: Job, now: datetime) -> list[str]:
+    """Keys of the job's manifests and signatures that the catalogue does not have as the bucket does, though their
+    events must have come long ago. They are few beside the volumes, and each set has some; nothing is mended."""
+    location = job.location
+    listed = buckets.list_states(location.bucket, location.key(METADATA_PREFIX))
+    states = {key.removeprefix(location.prefix): state for key, state in listed}
+    last = METADATA_PREFIX + LAST_NAME
+    known = {row.name: row for row in catalogue.objects_between(job, METADATA_PREFIX, last)}
+    return [
+        location.key(name)
+        for name in sorted(name for name in known.keys() | states.keys() if parse_file_name(name))
+        if _difference(known.get(name), states.get(name, KeyState(None, {})))
+        and (name not in states or not _is_settling(states[name], now, HAS_ARRIVED_AFTER))
+    ]
+
+
 # ---------------------------------------------------------------- objects
 
 
@@ -99,10 +119,6 @@ class _Block:
     known: Mapping[str, ObjectRow]
     strays: Mapping[str, ObjectRow]
     states: Mapping[str, KeyState]
-
-
-LAST_NAME = "\U0010ffff"
-"""Sorts behind every name that S3 takes."""
 
 
 def _blocks(desk: CatalogueDesk, job: Job, after: str) -> Iterator[_Block]:
@@ -177,8 +193,8 @@ def _difference(row: ObjectRow | None, state: KeyState) -> str | None:
     return None if mine == theirs and row.noncurrent == state.noncurrent else "changed"
 
 
-def _is_settling(state: KeyState, now: datetime) -> bool:
-    return state.changed_at is not None and now - state.changed_at < SETTLES_IN
+def _is_settling(state: KeyState, now: datetime, settles_in: timedelta = SETTLES_IN) -> bool:
+    return state.changed_at is not None and now - state.changed_at < settles_in
 
 
 def _write_rows(

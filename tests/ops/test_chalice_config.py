@@ -53,6 +53,7 @@ def test_what_adds_up_every_row_has_more_of_a_processor() -> None:
         "daily_audit",
         "reconcile",
         "weekly_reconcile",
+        "admin",
     ]
 
 

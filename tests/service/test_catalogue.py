@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
-from chalicelib.journeys import catalogue_changes
+from chalicelib.adapters import rows
+from chalicelib.journeys import administer, catalogue_changes
 from chalicelib.journeys.catalogue_changes import Contended
 from tests.service.conftest import BUCKET, NOW, Service
 
@@ -110,7 +112,7 @@ def test_strays_are_known_but_belong_to_no_set(machine: Service) -> None:
     for key in [*strays, "anna-laptop/system/Ünï +%20.txt"]:
         machine.put(key, b"stray")
     machine.catalogue(*strays, "anna-laptop/system/%C3%9Cn%C3%AF+%2B%2520.txt")
-    known = machine.admin("catalogue_objects", machine="")["objects"]
+    known = machine.admin("catalogue_objects")["objects"]
     assert sorted(one["key"] for one in known) == sorted([*strays, "anna-laptop/system/Ünï +%20.txt"])
     assert machine.admin("machine_show", name="anna-laptop")["jobs"][0]["sets"] == []
 
@@ -187,3 +189,48 @@ def test_a_set_that_was_given_up_is_no_set_any_more(machine: Service) -> None:
     machine.s3.delete_object(Bucket=BUCKET, Key=KEYS["volume 1"])
     machine.catalogue(KEYS["volume 1"])
     assert machine.admin("machine_show", name="anna-laptop")["jobs"][0]["sets"] == []
+
+
+# ---------------------------------------------------------------- what the owner asks of it
+
+
+def test_what_the_catalogue_knows_of_a_job_comes_page_by_page(
+    machine: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(machine, *KEYS)
+    machine.catalogue(*KEYS.values())
+    monkeypatch.setattr(administer, "OBJECTS_A_PAGE", 3)
+    read: list[str] = []
+    really = rows.object_of
+    monkeypatch.setattr(rows, "object_of", lambda item: read.append(item["sk"]) or really(item))
+    ask = {"name": "anna-laptop", "job": "system"}
+    first = machine.admin("catalogue_objects", **ask)
+    second = machine.admin("catalogue_objects", **ask, after=first["next"])
+    assert [one["key"] for one in [*first["objects"], *second["objects"]]] == sorted(KEYS.values())
+    assert second["next"] is None
+    # Twice the one at which the pages meet, and the one that tells that there is a second page.
+    assert len(read) == len(KEYS) + 2
+
+
+@pytest.mark.parametrize("which", ["signatures", "manifest"])
+def test_drift_is_metadata_whose_event_should_have_come_long_ago(machine: Service, which: str) -> None:
+    def drift(**after: float) -> list[str]:
+        machine.now = datetime.now(timezone.utc) + timedelta(**after)
+        keys: list[str] = machine.admin("catalogue_drift", name="anna-laptop", job="system")["keys"]
+        return keys
+
+    store(machine, *KEYS)
+    machine.catalogue(*(key for name, key in KEYS.items() if name != which))
+    assert drift(minutes=10) == []
+    assert drift(minutes=20) == [KEYS[which]]
+    machine.catalogue(KEYS[which])
+    assert drift(minutes=20) == []
+
+
+def test_drift_is_looked_for_in_adopted_buckets_too(machine: Service) -> None:
+    machine.s3.create_bucket(Bucket="attic")
+    machine.admin("machine_add", name="bert", bucket="attic", prefix="old/", jobs=["photos"])
+    name = KEYS["manifest"].rpartition("/")[2]
+    machine.s3.put_object(Bucket="attic", Key=f"old/{name}", Body=b"manifest")
+    machine.now = datetime.now(timezone.utc) + timedelta(hours=1)
+    assert machine.admin("catalogue_drift", name="bert", job="photos")["keys"] == [f"old/{name}"]

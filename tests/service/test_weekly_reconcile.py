@@ -73,7 +73,7 @@ def test_a_call_that_runs_out_of_time_is_gone_on_with_an_hour_later(
         fire(app.weekly_reconcile)
         later(three, hours=1)
     assert taken_up == [("anna", ""), ("bert", ""), ("carla", ""), ("bert", NAMES[1]), ("bert", NAMES[3])]
-    assert len(three.admin("catalogue_objects", machine="bert")["objects"]) == len(NAMES)
+    assert len(three.admin("catalogue_objects", name="bert", job="system")["objects"]) == len(NAMES)
 
 
 def test_no_call_of_a_function_is_made_by_it(three: Service, monkeypatch: pytest.MonkeyPatch) -> None:

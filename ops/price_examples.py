@@ -1,4 +1,7 @@
-"""The tables of ``docs/prices.md``, worked out by the service's own rules from its own price tables."""
+"""The tables of ``docs/prices.md``, worked out by the service's own rules from its own price tables.
+
+    python -m ops.price_examples        what the service itself costs a month, part by part
+"""
 
 from __future__ import annotations
 
@@ -185,8 +188,21 @@ def usd(amount: Decimal | None) -> str:
     return "under $0.01" if 0 < amount < Decimal("0.01") else f"${amount:,.2f}"
 
 
+def service_parts(table: PriceTable, machines: int) -> str:
+    """The service's own bill for a month, a line each: in full, and after the allowances that never end."""
+    parts = service_cost(table, _activity(machines))
+    lines = [f"{part.name:16}{usd(part.in_full):>12}{usd(part.after_allowance):>14}" for part in parts]
+    in_full, after_allowance = service_month(table, machines)
+    lines.append(f"{'all of it':16}{usd(in_full):>12}{usd(after_allowance):>14}")
+    return f"{table.region}, {machines:,} machine(s), in full and after allowances:\n" + "\n".join(lines)
+
+
 def _table_of(region: str) -> PriceTable:
     table = price_table(region)
     if table is None:
         raise LookupError(f"there is no price table of {region}")
     return table
+
+
+if __name__ == "__main__":
+    print("\n\n".join(service_parts(_table_of(region), count) for region in REGIONS for count in MACHINES))

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from ops.admin_client import AdminClient, admin_client
 from ops.adopt_bucket import Adoption, plan_adoption
@@ -283,7 +283,8 @@ def _show_job(job: dict[str, Any]) -> None:
         f" newest complete {job.get('newest_complete_at') or 'never'},"
         f" {show_size(job['stored_bytes'])} stored"
     )
-    table = Table("set", "volumes", "size", "state")
+    # Its name is typed elsewhere: it must be whole in a narrow terminal too.
+    table = Table(Column("set", overflow="fold"), "volumes", "size", "state")
     for backup_set in job["sets"]:
         expected = backup_set.get("volumes_expected")
         volumes = f"{backup_set['volumes']} of {expected}" if expected else str(backup_set["volumes"])

@@ -1,6 +1,6 @@
 """The tables of ``docs/prices.md``, worked out by the service's own rules from its own price tables.
 
-    python -m ops.price_examples        what the service itself costs a month, part by part
+python -m ops.price_examples        what the service itself costs a month, part by part
 """
 
 from __future__ import annotations

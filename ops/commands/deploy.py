@@ -19,7 +19,7 @@ from ops.access import Caller, caller, missing_rights, region_of_roles
 from ops.app_package import PROJECT
 from ops.aws import Aws
 from ops.chalice_config import configured_region
-from ops.chalice_record import api_url, find_rest_api
+from ops.chalice_record import api_url, find_rest_api, found_record
 from ops.client_wheel import offered_wheel, wheel_url
 from ops.commands.options import Read, console, json_option, print_json
 from ops.deploy import Deployment, carry_out, plan
@@ -29,6 +29,7 @@ from ops.destroy import destroy as destroy_service
 from ops.doctor import Check, admin, examine
 from ops.errors import OpsError
 from ops.price_examples import service_month, usd
+from ops.resources import kept_resources
 from ops.sizes import show_size
 from ops.stage_settings import (
     check_stage_name,
@@ -231,6 +232,8 @@ def destroy(
     _check_region(aws, check_stage_name(stage_name), who)
     known = chosen_before(aws, stage_name, who.account)
     stage = known or _without_answers(stage_name, aws, who)
+    if known is None and not found_record(aws, stage)["resources"] and not kept_resources(aws, stage):
+        raise OpsError(f"There is nothing of a stage {stage_name} in {aws.region}: nothing was removed.")
     if with_data:
         console.print(
             f"Every backup in {stage.bucket} will be deleted. Nothing brings them back.", markup=False

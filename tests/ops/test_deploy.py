@@ -552,3 +552,9 @@ def test_the_data_go_only_when_the_buckets_name_is_typed(
     assert result.exit_code == 0, result.exception
     assert account.client("s3").list_buckets()["Buckets"] == []
     assert account.client("dynamodb").list_tables()["TableNames"] == []
+
+
+def test_where_nothing_is_left_nothing_is_removed(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    result = account.types("destroy", "--yes")
+    assert str(result.exception) == "There is nothing of a stage home in us-east-1: nothing was removed."

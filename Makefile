@@ -20,7 +20,7 @@ demo: ## the main job from end to end on the local stack; SOURCE=folder backs up
 
 test: ## every test, in its short form
 	@$(PYTHON) ops/environments.py --needs gpg
-	@$(RUN) -m pytest -m "not soak" -n auto --dist loadfile $(ARGS)
+	@$(RUN) -m pytest -m "not soak" -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 soak: ## the hour-long forms
 	@$(PYTHON) ops/environments.py --needs gpg

@@ -192,7 +192,7 @@ class Storm:
         return bodies
 
 
-@pytest.fixture(scope="module", params=[600, pytest.param(20_000, marks=pytest.mark.soak)])
+@pytest.fixture(scope="module", params=[300, pytest.param(20_000, marks=pytest.mark.soak)])
 def storm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storm]:
     """Raises a storm of so many messages and waits until all of them are catalogued or given up."""
     messages: int = request.param
@@ -298,7 +298,7 @@ def test_every_set_is_what_its_objects_add_up_to(storm: Storm) -> None:
                 size for key, (size, _, _) in keys.items() if key.startswith(prefix) and "duplicity" in key
             )
             seen += len(expected)
-    assert seen > 5
+    assert seen > 2
 
 
 def test_reconcile_finds_nothing_to_mend(storm: Storm) -> None:
@@ -308,7 +308,7 @@ def test_reconcile_finds_nothing_to_mend(storm: Storm) -> None:
 
 def test_the_dead_letter_queue_holds_exactly_the_malformed(storm: Storm) -> None:
     assert sorted(storm.dead_letters()) == sorted(storm.malformed)
-    assert len(storm.malformed) > 5
+    assert len(storm.malformed) > 2
     listed = storm.asks("dead-letters", "list")["messages"]
     assert [one["malformed"] for one in listed].count(None) == 0
 

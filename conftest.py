@@ -1,0 +1,26 @@
+"""The order in which the files of tests are begun: those that take longest first, so that at the end no processor waits
+for one of them. (`make test` gives each file to one of as many processes as there are processors.)"""
+
+from __future__ import annotations
+
+import pytest
+
+LONG = (
+    "test_deploy",
+    "test_storm",
+    "test_interrupted",
+    "test_demo",
+    "test_one_version_apart",
+    "test_gpg_key",
+    "test_killed_backups",
+    "test_misplaced",
+    "test_clear_errors",
+    "test_roles",
+    "test_policies_fit_the_code",
+    "test_attacker",
+    "test_taking_over",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))

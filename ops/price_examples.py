@@ -130,9 +130,9 @@ def service_month(table: PriceTable, machines: int) -> tuple[Decimal, Decimal]:
 
 
 def _activity(machines: int) -> Activity:
-    """A month of so many machines with one job each, and one owner who gets the mail."""
+    """A month of so many machines with one job each, after a year, and one owner who gets the mail."""
     runs = machines * RUNS_A_MONTH
-    return Activity(jobs=machines, runs=runs, objects=runs * OBJECTS_A_RUN, mails=MAILS_A_MONTH)
+    return Activity(machines, 12 * runs, runs, objects=runs * OBJECTS_A_RUN, mails=MAILS_A_MONTH)
 
 
 def _sum_of(parts: tuple[ServicePart, ...], kind: str) -> Decimal:

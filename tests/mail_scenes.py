@@ -10,13 +10,14 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from chalicelib.adapters.catalogue_store import JobSets
 from chalicelib.adapters.price_files import price_table
 from chalicelib.domain.costs import Figures, JobFigures
 from chalicelib.domain.findings import Finding, Severity
@@ -66,11 +67,8 @@ class Scene:
     def jobs(self) -> list[Job]:
         return list(self.stored)
 
-    def every_set(self, job: Job) -> list[BackupSet]:
-        return self.stored[job]
-
-    def all_quarantined(self) -> frozenset[tuple[str, SetId]]:
-        return frozenset()
+    def sets_of_each(self, jobs: Iterable[Job]) -> Iterator[JobSets]:
+        return (JobSets(job, self.stored[job], self.stored[job]) for job in jobs)
 
     def findings(self) -> list[Finding]:
         return self.wrong

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from chalicelib.adapters import rows
@@ -33,6 +33,15 @@ class SetPage:
     objects: dict[str, ObjectRow]
 
 
+@dataclasses.dataclass(frozen=True)
+class JobSets:
+    """A job with its sets: ``every`` one, also of which only older versions are left, and those that count."""
+
+    job: Job
+    every: list[BackupSet]
+    visible: list[BackupSet]
+
+
 class CatalogueStore:
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -44,9 +53,19 @@ class CatalogueStore:
         found = map(rows.set_of, self._table.query(rows.job_partition(job), "SET#"))
         return [backup_set for backup_set in found if backup_set.current]
 
-    def every_set(self, job: Job) -> list[BackupSet]:
-        """All sets, those included of which only older versions are left."""
-        return [rows.set_of(item) for item in self._table.query(rows.job_partition(job), "SET#")]
+    def sets_of_each(self, jobs: Iterable[Job]) -> Iterator[JobSets]:
+        """Job after job, so that nobody has to hold the sets of all; what is in quarantine is read once for all.
+
+        Not consistent: this is for judging them, again and again, and most of what the table costs.
+        """
+        hidden = frozenset(map(rows.quarantined_set_of, self._table.query(rows.QUARANTINES)))
+        for job in jobs:
+            name = rows.job_sort_key(job.machine, job.name)
+            found = self._table.query(rows.job_partition(job), "SET#", consistent=False)
+            every = list(map(rows.set_of, found))
+            yield JobSets(
+                job, every, [one for one in every if one.current and (name, one.set_id) not in hidden]
+            )
 
     def visible_sets(self, job: Job) -> list[BackupSet]:
         """The sets that count: without those that the owner has put into quarantine."""
@@ -64,10 +83,6 @@ class CatalogueStore:
         """The sets that the owner hides from the listing."""
         found = self._table.query(rows.QUARANTINES, rows.quarantine_sort_key(job, None))
         return frozenset(rows.quarantined_set_of(item)[1] for item in found)
-
-    def all_quarantined(self) -> frozenset[tuple[str, SetId]]:
-        """The hidden sets of all jobs, each with its ``machine/job``."""
-        return frozenset(map(rows.quarantined_set_of, self._table.query(rows.QUARANTINES)))
 
     def read_page(self, job: Job, set_id: SetId, names: Sequence[str]) -> SetPage:
         """The set and those of its objects that ``names`` lists, in one consistent read."""

@@ -45,8 +45,11 @@ class Table:
         values = {":pk": pk, ":first": first, ":last": last}
         return self._pages({"KeyConditionExpression": condition, "ExpressionAttributeValues": values})
 
-    def query(self, pk: str, sk_prefix: str = "", *, newest_first: bool = False) -> Iterator[Item]:
-        """The rows of a partition in the order of ``sk``, all pages, consistent."""
+    def query(
+        self, pk: str, sk_prefix: str = "", *, newest_first: bool = False, consistent: bool = True
+    ) -> Iterator[Item]:
+        """The rows of a partition in the order of ``sk``, all pages. What is not read consistently costs half, and may
+        lack the last second's writes."""
         arguments: dict[str, Any] = {
             "KeyConditionExpression": "pk = :pk",
             "ExpressionAttributeValues": {":pk": pk},
@@ -55,10 +58,10 @@ class Table:
         if sk_prefix:
             arguments["KeyConditionExpression"] += " AND begins_with(sk, :sk)"
             arguments["ExpressionAttributeValues"][":sk"] = sk_prefix
-        return self._pages(arguments)
+        return self._pages(arguments, consistent)
 
-    def _pages(self, arguments: dict[str, Any]) -> Iterator[Item]:
-        arguments.update(TableName=self._name, ConsistentRead=True)
+    def _pages(self, arguments: dict[str, Any], consistent: bool = True) -> Iterator[Item]:
+        arguments.update(TableName=self._name, ConsistentRead=consistent)
         while True:
             answer = self._client.query(**arguments)
             yield from answer["Items"]

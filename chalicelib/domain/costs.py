@@ -188,7 +188,9 @@ def state_costs(
     rest = _merged([usage.rest for usage in usages])
     coming = _merged([usage.next_month for usage in usages])
     this_whole = _merged([so_far, rest])
-    service = service_cost(table, Activity(len(usages), runs_a_month, this_whole.put_objects, mails_a_month))
+    sets = sum(usage.sets for usage in usages)
+    activity = Activity(len(usages), sets, runs_a_month, this_whole.put_objects, mails_a_month)
+    service = service_cost(table, activity)
     service_total = sum((part.after_allowance for part in service), Decimal(0))
     passed = Decimal((now - month.start).total_seconds()) / Decimal((month.end - month.start).total_seconds())
     rates = {f"{usage.machine}/{usage.job}": first_price_monthly(table, usage.stored) for usage in usages}

@@ -29,8 +29,11 @@ COMPARISONS_A_MONTH = 5
 """Each hour whether a job is still to be compared with its bucket this week, which takes ``CALL_SECONDS`` as well."""
 
 READS_A_SCHEDULED_CALL = 3
-READS_A_JOB = 2_880 * 4
-"""Each job's state is judged every fifteen minutes, from two small pages of its rows, consistently read."""
+JUDGINGS = 1_440
+SET_BYTES = 280
+READ_UNIT_BYTES = 2 * 4_096
+"""Each job's state is judged every half hour from the rows of its sets: one query, not consistent, of which 8 KB
+are a read unit."""
 
 CALLS_A_RUN = 12
 FILES_A_CALL = 20
@@ -62,9 +65,10 @@ FREE_LOG_GB = 5
 
 @dataclasses.dataclass(frozen=True)
 class Activity:
-    """What a month brings. ``mails`` counts recipients."""
+    """What a month brings. ``sets`` are those that are kept, ``mails`` counts recipients."""
 
     jobs: int
+    sets: int
     runs: int
     objects: int
     mails: int
@@ -111,14 +115,14 @@ def service_cost(table: PriceTable, activity: Activity) -> tuple[ServicePart, ..
                 "dynamodb/read",
                 activity.objects * READS_AN_OBJECT
                 + 3 * api_calls
-                + READS_A_JOB * activity.jobs
+                + JUDGINGS * (activity.jobs + activity.sets * SET_BYTES // READ_UNIT_BYTES)
                 + READS_A_SCHEDULED_CALL * (MINUTE_CALLS + OTHER_SCHEDULED_CALLS + COMPARING_CALLS),
                 0,
             ),
         ),
         part("queue", ("sqs/request", queue_requests, FREE_QUEUE_REQUESTS)),
-        # For each event the catalogue asks S3 what the key holds: a LIST, which costs as much as a PUT.
-        part("looking at S3", ("put/STANDARD", activity.objects, 0)),
+        # For each event the catalogue asks S3 what the key holds, a LIST, which costs as much as a PUT; and its tag.
+        part("looking at S3", ("put/STANDARD", activity.objects, 0), ("get/STANDARD", activity.objects, 0)),
         part(
             "alarms and logs",
             ("cloudwatch/alarm", ALARMS, FREE_ALARMS),

@@ -85,6 +85,7 @@ class JobUsage:
     machine: str
     job: str
     archive_class: str
+    sets: int
     current: Tallies
     noncurrent: Tallies
     tags: int
@@ -164,6 +165,7 @@ def job_usage(
         job.machine,
         job.name,
         job.storage.archive_class,
+        len(sets),
         current,
         noncurrent,
         tags,

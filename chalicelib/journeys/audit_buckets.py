@@ -44,23 +44,16 @@ class AuditDesk:
 def audit_buckets(desk: AuditDesk) -> list[Finding]:
     """Audits every bucket that the service watches, keeps what it found, and answers with all that is wrong, worst
     first: what happened within the last days too."""
-    jobs_of: dict[str, list[Job]] = defaultdict(list)
-    jobs_of[desk.bucket] = []
     machines = {machine.name: machine for machine in desk.machines.machines()}
-    for job in desk.machines.jobs():
-        jobs_of[job.location.bucket].append(job)
-    found: list[Finding] = []
+    sets_in: dict[str, dict[WatchedJob, list[BackupSet]]] = defaultdict(dict)
+    sets_in[desk.bucket] = {}
     of_sets: dict[Job, list[Finding]] = {}
-    for bucket, jobs in jobs_of.items():
-        sets = {job: desk.catalogue.visible_sets(job) for job in jobs}
-        for job in jobs:
-            silence = (
-                find_silence(machines[job.machine], job, sets[job], desk.now)
-                if job.machine in machines
-                else []
-            )
-            of_sets[job] = [*find_anomalies(job, sets[job], desk.now), *silence]
-        found += _audit_bucket(desk, bucket, {watched(desk.bucket, job): sets[job] for job in jobs})
+    for one in desk.catalogue.sets_of_each(desk.machines.jobs()):
+        job, machine = one.job, machines.get(one.job.machine)
+        silence = find_silence(machine, job, one.visible, desk.now) if machine else []
+        of_sets[job] = [*find_anomalies(job, one.visible, desk.now), *silence]
+        sets_in[job.location.bucket][watched(desk.bucket, job)] = one.visible
+    found = [finding for bucket, sets in sets_in.items() for finding in _audit_bucket(desk, bucket, sets)]
     _keep(desk, of_sets, found)
     told = findings_of_notices(desk.machines.notices_since(desk.now - NOTICES_COUNT_FOR), desk.now)
     return worst_first([*found, *(one for anomalies in of_sets.values() for one in anomalies), *told])

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, tzinfo
 
 from chalicelib.adapters.alert_store import AlertStore
-from chalicelib.adapters.catalogue_store import CatalogueStore
+from chalicelib.adapters.catalogue_store import CatalogueStore, JobSets
 from chalicelib.adapters.finding_store import FindingStore
 from chalicelib.adapters.machine_store import MachineStore
 from chalicelib.adapters.ses_mailer import Mailer, MailRefused
@@ -18,7 +18,7 @@ from chalicelib.domain.machines import Job, Machine
 from chalicelib.domain.phrases import format_age
 from chalicelib.rendering import Mail, render_alert
 
-JUDGED_EVERY = timedelta(minutes=15)
+JUDGED_EVERY = timedelta(minutes=30)
 """States change by the hour: looking at every job each minute would be most of what this service costs."""
 
 
@@ -107,17 +107,13 @@ def _due(desk: AlertDesk, record: AlertRecord, *, judge_jobs: bool) -> tuple[Ale
 
 
 def _judge_jobs(desk: AlertDesk, machines: dict[str, Machine]) -> list[JobNow]:
-    judged = []
-    for job in desk.machines.jobs():
-        if job.machine in machines:
-            sets = desk.catalogue.visible_sets(job)
-            machine = machines[job.machine]
-            judged.append(_job_now(machine, job, judge(machine, job, sets, desk.now), desk))
-    return judged
+    jobs = [job for job in desk.machines.jobs() if job.machine in machines]
+    return [_job_now(desk, machines[one.job.machine], one) for one in desk.catalogue.sets_of_each(jobs)]
 
 
-def _job_now(machine: Machine, job: Job, freshness: Freshness, desk: AlertDesk) -> JobNow:
-    run = job.last_run
+def _job_now(desk: AlertDesk, machine: Machine, sets: JobSets) -> JobNow:
+    job = sets.job
+    run, freshness = job.last_run, judge(machine, job, sets.visible, desk.now)
     return JobNow(
         job.machine,
         job.name,

@@ -99,23 +99,16 @@ def gather(desk: ReportDesk) -> Gathered:
     """Reads everything once. A job's sets are let go when they are judged and counted."""
     machines = {machine.name: machine for machine in desk.machines.machines()}
     earlier = desk.reports.kept(WEEKS_OF_TREND - 1)
-    hidden = desk.catalogue.all_quarantined()
     since = earlier[-1].written_at if earlier else None
     judged: list[JudgedJob] = []
     usages: list[JobUsage] = []
     runs = Decimal(0)
-    for job in desk.machines.jobs():
-        if job.machine not in machines:
-            continue
-        every_set = desk.catalogue.every_set(job)
-        visible = [
-            one
-            for one in every_set
-            if one.current and (f"{job.machine}/{job.name}", one.set_id) not in hidden
-        ]
-        freshness = judge(machines[job.machine], job, visible, desk.now)
+    jobs = [job for job in desk.machines.jobs() if job.machine in machines]
+    for sets in desk.catalogue.sets_of_each(jobs):
+        job = sets.job
+        freshness = judge(machines[job.machine], job, sets.visible, desk.now)
         judged.append(JudgedJob(job, freshness))
-        usages.append(job_usage(job, every_set, desk.now, since=since, first_backup=freshness.progress))
+        usages.append(job_usage(job, sets.every, desk.now, since=since, first_backup=freshness.progress))
         runs += Decimal(MONTH_SECONDS) / job.period_seconds
     statement = None
     if desk.prices is not None:

@@ -337,7 +337,7 @@ def test_a_job_that_archives_deep_is_priced_there() -> None:
 
 
 def household() -> Activity:
-    return Activity(jobs=2, runs=60, objects=2_000, mails=4)
+    return Activity(jobs=2, sets=730, runs=60, objects=2_000, mails=4)
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "eu-central-1"])

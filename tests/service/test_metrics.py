@@ -11,10 +11,15 @@ import pytest
 from botocore.client import BaseClient
 
 import app
-from chalicelib.domain.service_costs import METRIC_HOURS_A_DAY, READS_A_SCHEDULED_CALL
+from chalicelib.adapters import rows
+from chalicelib.domain.machines import Job
+from chalicelib.domain.names import Location, SetId
+from chalicelib.domain.service_costs import JUDGINGS, METRIC_HOURS_A_DAY, READS_A_SCHEDULED_CALL, SET_BYTES
+from chalicelib.domain.sets import BackupSet, Tally
+from chalicelib.journeys.send_alerts import JUDGED_EVERY
 from chalicelib.metrics import METRICS, NAMESPACE, WORD_HOURS
 from tests.ops.test_resources import RESOURCES
-from tests.service.conftest import DEAD_LETTER_QUEUE, Service
+from tests.service.conftest import DEAD_LETTER_QUEUE, NOW, Service
 
 VOLUME = "anna-laptop/system/data_duplicity-full.20261122T195500Z.vol1.difftar.gpg"
 
@@ -32,6 +37,19 @@ def values_of(lines: list[dict[str, Any]], name: str) -> list[float]:
 def fire(schedule: Any) -> None:
     fields = ("version", "account", "region", "detail-type", "source", "time", "id")
     schedule({**dict.fromkeys(fields, "x"), "detail": {}, "resources": []}, None)
+
+
+def calls_to_aws(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
+    """Operation and arguments of every call from now on."""
+    calls: list[tuple[str, dict[str, Any]]] = []
+    really_call = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def call(client: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
+        calls.append((operation, arguments))
+        return really_call(client, operation, arguments)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+    return calls
 
 
 def test_how_far_the_catalogue_is_behind_stands_in_the_log(
@@ -112,17 +130,34 @@ def test_a_minute_without_anything_to_tell_costs_the_reads_that_its_price_is_wor
     service.enrolled("anna-laptop")
     fire(app.alerts)  # looks at every job, as it does each quarter of an hour
     service.now += timedelta(minutes=1)
-    calls: list[str] = []
-    really_call = BaseClient._make_api_call  # type: ignore[attr-defined]
-
-    def call(client: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
-        calls.append(operation)
-        return really_call(client, operation, arguments)
-
-    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+    calls = calls_to_aws(monkeypatch)
     fire(app.alerts)
-    assert sorted(calls) == ["GetItem", "Query", "Query"]
+    assert sorted(operation for operation, _ in calls) == ["GetItem", "Query", "Query"]
     assert len(calls) == READS_A_SCHEDULED_CALL
+
+
+def test_judging_the_jobs_reads_each_ones_sets_once_and_what_is_hidden_once_for_all(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert timedelta(days=30) / JUDGED_EVERY == JUDGINGS
+    for machine in ("anna-laptop", "bert", "carla"):
+        service.admin("machine_add", name=machine)
+    calls = calls_to_aws(monkeypatch)
+    fire(app.alerts)
+    read = [arguments["ExpressionAttributeValues"][":pk"] for name, arguments in calls if name == "Query"]
+    of_jobs = [f"JOB#{machine}/system" for machine in ("anna-laptop", "bert", "carla")]
+    assert sorted(read) == sorted([*of_jobs, "FINDINGS", "JOBS", "MACHINES", "NOTICES", "QUARANTINES"])
+    assert [arguments["ConsistentRead"] for _, arguments in calls if ":sk" in str(arguments)] == [False] * 3
+
+
+def test_a_set_takes_no_more_of_the_table_than_its_price_is_worked_out_from() -> None:
+    """DynamoDB counts the lengths of names and values."""
+    seen = NOW - timedelta(hours=20, seconds=3)
+    stored = {"STANDARD": Tally(3, 4_000_000), "GLACIER_IR": Tally(4, 104_857_600)}
+    job = Job("annas-laptop", "system", Location("b", "annas-laptop/system/"))
+    one = BackupSet(SetId(seen, NOW), frozenset({1, 2, 3, 4}), 4, True, True, NOW, stored, {}, NOW)
+    item = rows.set_item(job, one, revision=12)
+    assert sum(len(name) + len(str(value)) for name, value in item.items()) <= SET_BYTES
 
 
 def test_there_is_one_alarm_which_watches_a_metric_that_is_told() -> None:
@@ -135,6 +170,6 @@ def test_there_is_one_alarm_which_watches_a_metric_that_is_told() -> None:
 
 def test_the_alarm_reaches_the_owner_when_something_failed_and_when_there_is_no_word() -> None:
     [alarm] = [one["Properties"] for one in RESOURCES.values() if one["Type"] == "AWS::CloudWatch::Alarm"]
-    assert alarm["AlarmActions"] == alarm["InsufficientDataActions"] == ["Alarms"]
+    assert alarm["AlarmActions"] == alarm["InsufficientDataActions"] == [{"Ref": "Alarms"}]
     assert alarm["TreatMissingData"] == "missing"
-    assert "ops doctor" in alarm["AlarmDescription"]
+    assert "ops doctor" in alarm["AlarmDescription"]["Fn::Sub"]

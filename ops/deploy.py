@@ -98,7 +98,7 @@ def _finish(deployment: Deployment, say: Say) -> None:
     aws, stage = deployment.aws, deployment.stage
     report_single_failures(aws, stage, "catalogue", deployment.poll_seconds)
     _throttle(aws, stage)
-    _limit_logs(aws, stage)
+    limit_logs(aws, stage)
 
 
 def _client_changes(deployment: Deployment) -> list[str]:
@@ -165,7 +165,8 @@ def _throttle(aws: Aws, stage: Stage) -> None:
     )
 
 
-def _limit_logs(aws: Aws, stage: Stage) -> None:
+def limit_logs(aws: Aws, stage: Stage) -> None:
+    """Has every function's log kept for ``LOG_RETENTION_DAYS``, whether there is one yet or not."""
     # Chalice has a setting for this, and gives it to a group of another name than the API handler's.
     logs, kept = aws.client("logs"), log_retention(aws, stage)
     for short_name in stage.functions:

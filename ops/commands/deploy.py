@@ -260,9 +260,11 @@ def destroy(
 def _aws(stage_name: str, region: str | None, endpoint: str | None, project: Path, ask: bool) -> Aws:
     """Where to: by the flag, else where this clone has deployed it, else as boto3 finds it or the owner says."""
     configured = configured_region(stage_name, project / ".chalice")
-    found = region or configured or boto3.Session().region_name or ("us-east-1" if endpoint else None)
+    found = region or configured or boto3.Session().region_name
     if found is None and ask:
         found = _asked("AWS region (eu-central-1 is Frankfurt, us-east-1 Virginia)", read_region)
+    elif found is None and endpoint:
+        found = "us-east-1"
     if found is None:
         raise OpsError("No AWS region is set: name one, for example --region eu-central-1.")
     # A stand-in needs no credentials; where a person has set some for it, those are meant.

@@ -193,6 +193,25 @@ def test_the_plan_shows_everything_and_makes_nothing(account: Account) -> None:
     assert {path: path.read_bytes() for path in (account.project / ".chalice").rglob("*.json")} == before
 
 
+QUESTIONS = {
+    "AWS region (eu-central-1 is Frankfurt, us-east-1 Virginia)": "us-east-1",
+    "Your mail address, for the weekly mail and alarms": "ada@example.org",
+    "What it may cost a month, in USD (none: no budget)": "5",
+    "Your time zone, such as Europe/Berlin": "Europe/Berlin",
+    "Go on? [Y/n]": "n",
+}
+
+
+def test_five_things_are_asked_and_no_more(account: Account) -> None:
+    where = ("--endpoint", str(account.aws.endpoint), "--project", str(account.project))
+    typed = "".join(f"{answer}\n" for answer in QUESTIONS.values())
+    result = CliRunner().invoke(commands, ["deploy", "--stage", "home", *where], input=typed)
+    endings = tuple(f": {answer}" for answer in QUESTIONS.values())
+    dialogue = [line for line in result.output.splitlines() if line.endswith(endings)]
+    assert dialogue == [f"{question}: {answer}" for question, answer in QUESTIONS.items()], result.output
+    assert account.client("cloudformation").describe_stacks()["Stacks"] == []
+
+
 def test_what_cannot_be_read_is_asked_again(account: Account) -> None:
     typed = ["ada", "ada@example.org", "a lot", "5", "Berlin", "Europe/Berlin"]
     result = account.types("deploy", "--policy", answers="\n".join(typed) + "\n")
@@ -289,29 +308,19 @@ def test_in_the_end_all_is_there_once_and_well(account: Account) -> None:
     account.first = answer
 
 
-def test_from_a_clone_to_the_first_sealed_set_are_five_commands_and_eight_answers(
+def test_the_first_machine_asks_three_things_up_to_its_first_sealed_set(
     account: Account, tmp_path: Path
 ) -> None:
-    """``make install`` and ``pipx install`` are what made the environments of these tests; the rest is typed here."""
-    commands_typed = ["make install", "python -m ops deploy --stage home"]
-    answers = [
-        "us-east-1",
-        "ada@example.org",
-        "5",
-        "Europe/Berlin",
-        "y",
-    ]  # region, mail, budget, zone, go on?
+    """``test_from_a_clone.py`` types all of it, installing included."""
     laptop = Machine("laptop", tmp_path, tmp_path / "gnupg")
     laptop.gpg.mkdir(mode=0o700)
     laptop.source.mkdir()
     (laptop.source / "letter.txt").write_text("Dear Ben,\n")
-    commands_typed += [f"pipx install '{account.first['client_url']}'"]
+    answers = [str(laptop.source), "a b c", "a b c"]
     for words, said in (
-        (("enrol", account.first["api_url"], account.first["code"]), [str(laptop.source), "a b c", "a b c"]),
+        (("enrol", account.first["api_url"], account.first["code"]), answers),
         (("backup",), []),
     ):
-        commands_typed.append(f"panicroom {' '.join(words)}")
-        answers += said
         environment = {name: value for name, value in laptop.environment().items() if name != "PASSPHRASE"}
         ended = subprocess.run(
             [str(PROGRAMS / "panicroom"), *words],
@@ -325,8 +334,7 @@ def test_from_a_clone_to_the_first_sealed_set_are_five_commands_and_eight_answer
         assert ended.returncode == 0, ended.stdout + ended.stderr
     keys = [one["Key"] for one in account.client("s3").list_objects_v2(Bucket=HOME.bucket)["Contents"]]
     assert any(key.startswith("laptop/system/meta_") and ".manifest" in key for key in keys)
-    assert len(commands_typed) <= 5
-    assert len(answers) <= 8
+    assert len(QUESTIONS) + len(answers) <= 8
 
 
 def test_the_api_answers_at_the_address_that_was_printed(account: Account) -> None:

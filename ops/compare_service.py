@@ -103,12 +103,13 @@ def function_differences(aws: Aws, stage: Stage, wanted: Wanted) -> list[str]:
 
 
 def finish_differences(aws: Aws, stage: Stage) -> list[str]:
-    """What Chalice leaves out and is not set: partial batch failures, throttling, how long logs are kept."""
-    found = [
-        "have the queue bring back single failed messages"
-        for mapping in event_source_mappings(aws, stage, "catalogue")
-        if mapping.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]
-    ]
+    """What Chalice leaves alone and is not set: the queue mapping, throttling, how long logs are kept."""
+    found = []
+    for mapping in event_source_mappings(aws, stage, "catalogue"):
+        if mapping["State"] in ("Disabling", "Disabled"):
+            found.append("switch the queue mapping on again")
+        if mapping.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
+            found.append("have the queue bring back single failed messages")
     api = find_rest_api(aws, stage)
     settings = _method_settings(aws, api)
     wanted = (float(REQUESTS_PER_SECOND), REQUEST_BURST)
@@ -225,8 +226,6 @@ def _mapping_differences(aws: Aws, stage: Stage, short_name: str, wanted: dict[s
         yield f"{name}: has {len(mappings)} queue mappings instead of the one to {stage.queue}"
         return
     [mapping] = mappings
-    if mapping["State"] not in ("Enabled", "Enabling", "Creating", "Updating"):
-        yield f"{name}: its queue mapping is {mapping['State']}"
     for field in ("BatchSize", "MaximumBatchingWindowInSeconds", "ScalingConfig"):
         if mapping.get(field) != wanted.get(field):
             yield f"{name}: its queue mapping has {field} {mapping.get(field)}, not {wanted.get(field)}"

@@ -24,7 +24,7 @@ from ops.compare_service import (
     log_retention,
     wanted_service,
 )
-from ops.queue_mappings import remove_surplus_mappings, report_single_failures
+from ops.queue_mappings import finish_mapping, remove_surplus_mappings
 from ops.resources import changed_resources, deploy_resources
 from ops.stages import API_STAGE, Stage
 from ops.stand_in_api import importing_api_gateway
@@ -96,7 +96,7 @@ def _finish_changes(deployment: Deployment) -> list[str]:
 def _finish(deployment: Deployment, say: Say) -> None:
     say("partial batch failures, throttling, log retention")
     aws, stage = deployment.aws, deployment.stage
-    report_single_failures(aws, stage, "catalogue", deployment.poll_seconds)
+    finish_mapping(aws, stage, "catalogue", deployment.poll_seconds)
     _throttle(aws, stage)
     limit_logs(aws, stage)
 

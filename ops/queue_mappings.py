@@ -44,14 +44,18 @@ def remove_surplus_mappings(aws: Aws, stage: Stage, poll_seconds: float) -> None
                 break
 
 
-def report_single_failures(aws: Aws, stage: Stage, short_name: str, poll_seconds: float) -> None:
-    """Has the queue bring back the messages that failed, and not their whole batch; raises ``OpsError``."""
+def finish_mapping(aws: Aws, stage: Stage, short_name: str, poll_seconds: float) -> None:
+    """Has the queue bring back the messages that failed, and not their whole batch; switches on what was switched off.
+
+    Raises ``OpsError``.
+    """
     for mapping in event_source_mappings(aws, stage, short_name):
         _once_settled(
             aws.client("lambda"),
             "update_event_source_mapping",
             poll_seconds,
             UUID=mapping["UUID"],
+            Enabled=True,
             FunctionResponseTypes=["ReportBatchItemFailures"],
         )
 

@@ -12,7 +12,7 @@ from botocore.stub import Stubber
 
 from ops import queue_mappings
 from ops.errors import OpsError
-from ops.queue_mappings import event_source_mappings, remove_surplus_mappings, report_single_failures
+from ops.queue_mappings import event_source_mappings, finish_mapping, remove_surplus_mappings
 from ops.stages import Stage
 
 HOME = Stage(name="home", account="123456789012", region="eu-central-1", sender="", recipients=())
@@ -58,14 +58,14 @@ def account() -> Account:
     return Account(functions, stub)
 
 
-SINGLY = {"FunctionResponseTypes": ["ReportBatchItemFailures"]}
+FINISHED = {"Enabled": True, "FunctionResponseTypes": ["ReportBatchItemFailures"]}
 
 
 def test_a_new_mapping_is_changed_when_it_is_no_longer_being_made(account: Account) -> None:
     account.lists((OLD, "Creating"))
     account.is_asked(OLD, ["Creating", "Creating", "Enabled"])
-    account.takes("update_event_source_mapping", UUID=OLD, **SINGLY)
-    report_single_failures(account, HOME, "catalogue", FAST)  # type: ignore[arg-type]
+    account.takes("update_event_source_mapping", UUID=OLD, **FINISHED)
+    finish_mapping(account, HOME, "catalogue", FAST)  # type: ignore[arg-type]
     account.stub.assert_no_pending_responses()
 
 
@@ -74,8 +74,8 @@ def test_one_that_begins_to_change_just_then_is_tried_again(account: Account) ->
     account.is_asked(OLD, ["Enabled"])
     account.is_busy("update_event_source_mapping")
     account.is_asked(OLD, ["Updating", "Enabled"])
-    account.takes("update_event_source_mapping", UUID=OLD, **SINGLY)
-    report_single_failures(account, HOME, "catalogue", FAST)  # type: ignore[arg-type]
+    account.takes("update_event_source_mapping", UUID=OLD, **FINISHED)
+    finish_mapping(account, HOME, "catalogue", FAST)  # type: ignore[arg-type]
     account.stub.assert_no_pending_responses()
 
 
@@ -86,7 +86,7 @@ def test_one_that_never_settles_is_given_up_with_a_sentence(
     account.lists((OLD, "Creating"))
     account.is_asked(OLD, ["Creating"] * 3)
     with pytest.raises(OpsError, match=f"busy with the queue mapping {OLD}.*type the command again"):
-        report_single_failures(account, HOME, "catalogue", FAST)  # type: ignore[arg-type]
+        finish_mapping(account, HOME, "catalogue", FAST)  # type: ignore[arg-type]
 
 
 def test_one_that_is_being_deleted_does_not_count(account: Account) -> None:

@@ -29,8 +29,8 @@ from ops.aws import Aws
 from ops.chalice_record import find_rest_api
 from ops.compare_api import Route, api_differences
 from ops.lambda_function import may_be_called_by
-from ops.policies import policy_document
 from ops.queue_mappings import event_source_mappings
+from ops.roles import role_differences
 from ops.stages import API_STAGE, Stage
 
 LOG_RETENTION_DAYS = 90
@@ -93,7 +93,7 @@ def function_differences(aws: Aws, stage: Stage, wanted: Wanted) -> list[str]:
         if sha256 not in seen:
             seen[sha256] = _files_in(_fetch(deployed["Code"]["Location"]))
         found += _code_differences(name, seen[sha256], wanted.files)
-        found += _role_differences(aws, stage, short_name, deployed["Configuration"]["Role"])
+        found += role_differences(aws, stage, short_name, deployed["Configuration"]["Role"])
         found += _event_differences(aws, stage, short_name, wanted.functions[short_name].get("Events", {}))
     if len(found) == len(stage.functions) and all(one.endswith("is not there") for one in found):
         found = [f"make {len(found)} functions, each with a role of its own"]
@@ -188,27 +188,6 @@ def _code_differences(name: str, deployed: dict[str, int], wanted: dict[str, int
     )
     more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
     return [f"{name}: runs other code ({changed[0]}{more})"]
-
-
-def _role_differences(aws: Aws, stage: Stage, short_name: str, role_arn: str) -> list[str]:
-    role = f"{stage.prefix}-{short_name}"
-    name = stage.function(short_name)
-    if role_arn.rpartition("/")[2] != role:
-        return [f"{name}: runs with the role {role_arn}, not {role}"]
-    iam = aws.client("iam")
-    try:
-        policies = iam.list_role_policies(RoleName=role)["PolicyNames"]
-        documents = [
-            iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"] for policy in policies
-        ]
-        attached = iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
-    except iam.exceptions.NoSuchEntityException:
-        return [f"{name}: its role {role} is not there"]
-    if attached:
-        return [f"{name}: its role has the policy {attached[0]['PolicyName']} besides its own"]
-    if documents != [policy_document(stage, short_name)]:
-        return [f"{name}: its role has other rights than .chalice/policies/{stage.name}/{short_name}.json"]
-    return []
 
 
 def _event_differences(aws: Aws, stage: Stage, short_name: str, events: dict[str, Any]) -> Iterator[str]:

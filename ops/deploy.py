@@ -26,6 +26,7 @@ from ops.compare_service import (
 )
 from ops.queue_mappings import finish_mapping, remove_surplus_mappings
 from ops.resources import changed_resources, deploy_resources
+from ops.roles import remove_foreign_rights
 from ops.stages import API_STAGE, Stage
 from ops.stand_in_api import importing_api_gateway
 from ops.steps import Say, Steps
@@ -85,6 +86,7 @@ def _deploy_functions(deployment: Deployment, say: Say) -> None:
     aws, stage = deployment.aws, deployment.stage
     say("seeing what an earlier deploy left")
     remove_surplus_mappings(aws, stage, deployment.poll_seconds)
+    remove_foreign_rights(aws, stage)
     say("`chalice deploy` takes two minutes the first time")
     chalice(aws, stage, deployment.project, "deploy")
 

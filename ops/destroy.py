@@ -20,6 +20,7 @@ from ops.errors import OpsError
 from ops.mail_identities import remove_identities
 from ops.queue_mappings import remove_surplus_mappings
 from ops.resources import kept_resources
+from ops.roles import remove_foreign_rights
 from ops.stages import Stage
 from ops.steps import Steps
 
@@ -40,6 +41,7 @@ def destroy(aws: Aws, stage: Stage, project: Path, steps: Steps, *, poll_seconds
     """Removes functions, API, schedules, queues, alarms, logs; may be repeated. Raises ``OpsError``."""
     with steps.step("Functions, schedules, queue mapping and API"):
         remove_surplus_mappings(aws, stage, poll_seconds)
+        remove_foreign_rights(aws, stage)
         record = found_record(aws, stage)
         write_record(record, stage, project)
         if record["resources"]:

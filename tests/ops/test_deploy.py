@@ -464,6 +464,13 @@ def test_the_doctor_names_what_somebody_changed_by_hand(account: Account) -> Non
     functions = account.client("lambda")
     name = HOME.function("reconcile")
     functions.update_function_configuration(FunctionName=name, Timeout=3)
+    iam = account.client("iam")
+    iam.attach_role_policy(
+        RoleName=f"{HOME.prefix}-alerts", PolicyArn="arn:aws:iam::aws:policy/AmazonS3FullAccess"
+    )
+    everything = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [everything]})
+    iam.put_role_policy(RoleName=f"{HOME.prefix}-admin", PolicyName="more", PolicyDocument=document)
     for called in ("authorizer", "weekly_report"):
         take_permissions_from(account, HOME.function(called))
     account.client("apigateway").update_rest_api(
@@ -487,6 +494,8 @@ def test_the_doctor_names_what_somebody_changed_by_hand(account: Account) -> Non
     wrong = {check["title"]: check["wrong"] for check in json.loads(result.stdout)["checks"]}
     for said in (
         "panicroom-home-reconcile: Timeout is 3, not 900",
+        "panicroom-home-alerts: its role has the policy arn:aws:iam::aws:policy/AmazonS3FullAccess besides its own",
+        "panicroom-home-admin: its role has other rights than .chalice/policies/home/admin.json",
         "panicroom-home-authorizer: the API may not call it",
         "panicroom-home-weekly_report: its schedule panicroom-home-weekly_report-event may not call it",
         "the API compresses answers from 4096 bytes on, not from 1024",

@@ -59,15 +59,15 @@ MOST_SHOWN = 20
 def render_alert(alert: Alert, *, stage: str, written_at: datetime) -> Mail:
     """``written_at`` in the owner's time zone; ``stage`` is named in the commands."""
     parts = (
-        ("Look now", "#b3261e", alert.safety),
-        ("What is wrong", "#b3261e", alert.critical),
-        ("Machines that do not back up", "#b3261e", alert.jobs),
-        ("Over", "#1e7a3c", alert.over),
-        ("Worth a look", "#8a5a00", alert.warnings),
+        ("Look now", "wrong", alert.safety),
+        ("What is wrong", "wrong", alert.critical),
+        ("Machines that do not back up", "wrong", alert.jobs),
+        ("Over", "well", alert.over),
+        ("Worth a look", "look", alert.warnings),
     )
     shown = [
-        {"title": title, "colour": colour, "items": items[:MOST_SHOWN], "more": len(items) - MOST_SHOWN}
-        for title, colour, items in parts
+        {"title": title, "tone": tone, "items": items[:MOST_SHOWN], "more": len(items) - MOST_SHOWN}
+        for title, tone, items in parts
         if items
     ]
     (audit,) = at_stage(["python -m ops audit"], stage)

@@ -179,11 +179,11 @@ def weekly_report(_: CloudWatchEvent) -> None:
     from chalicelib.journeys.send_weekly_report import send_if_due, watch_budget
 
     desk = wiring.report_desk(web.now())
+    message_id = send_if_due(desk)
+    over_budget = watch_budget(desk)
     dead_letters = wiring.dead_letters().count()
     if dead_letters or desk.now.hour % metrics.WORD_HOURS == 0:
         metrics.tell(desk.stage, Failures=dead_letters)
-    message_id = send_if_due(desk)
-    over_budget = watch_budget(desk)
     web.logger.info("weekly report", sent=message_id is not None, over_budget=over_budget)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.domain.names import Location
+from ops.admin_client import AdminClient
 from ops.adoption import (
     Document,
     changed_receivers,
@@ -17,6 +19,8 @@ from ops.adoption import (
     functions_on_objects,
     with_receiver,
     with_rights,
+    without_receiver,
+    without_rights,
 )
 from ops.bucket_guards import bucket_policy
 from ops.deployed_stage import DeployedStage
@@ -42,6 +46,58 @@ class Adoption:
             s3.put_bucket_notification_configuration(
                 Bucket=self.bucket, NotificationConfiguration=self.notifications
             )
+
+
+def adopted_places(deployed: DeployedStage) -> list[Location]:
+    """Where jobs are kept in other buckets than the service's own; none where nobody is there to ask.
+
+    Raises ``OpsError`` where the service does not answer.
+    """
+    stage, functions = deployed.stage, deployed.aws.client("lambda")
+    try:
+        functions.get_function_configuration(FunctionName=stage.function("admin"))
+    except functions.exceptions.ResourceNotFoundException:
+        return []
+    jobs = AdminClient(deployed.function("admin")).call("job_list")["jobs"]
+    places = [Location(job["bucket"], job["prefix"]) for job in jobs]
+    return [place for place in dict.fromkeys(places) if place.bucket != stage.bucket]
+
+
+def plans_for_adopted(deployed: DeployedStage) -> Iterator[Adoption | OpsError]:
+    """What has to be done again for each adopted place, or why it cannot be told.
+
+    A role that was made anew is a stranger to a bucket's policy, which keeps not the role's name but its id
+    (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html). And a later version
+    may want other rights. Each is planned when the one before was carried out: two may be in one bucket.
+    """
+    for place in adopted_places(deployed):
+        try:
+            yield plan_adoption(deployed, place.bucket, place.prefix)
+        except OpsError as error:
+            yield error
+
+
+def give_back(deployed: DeployedStage, bucket: str) -> None:
+    """Takes the service out of a bucket's policy and notifications; what the owner has in them stays.
+
+    The lifecycle rules stay as well: they go on moving what is stored. Raises ``OpsError``.
+    """
+    stage, s3 = deployed.stage, deployed.aws.client("s3")
+    with _told(f"The bucket {bucket} could not be changed"), suppress(s3.exceptions.NoSuchBucket):
+        end_events(s3, bucket, stage.arn("sqs", stage.queue))
+        policy = without_rights(bucket_policy(s3, bucket), stage)
+        if policy["Statement"]:
+            s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+        else:
+            s3.delete_bucket_policy(Bucket=bucket)
+
+
+def end_events(s3: Any, bucket: str, queue_arn: str) -> None:
+    """Sends nothing to the queue any more: S3 refuses every later change that names a queue that is gone."""
+    configuration = s3.get_bucket_notification_configuration(Bucket=bucket)
+    s3.put_bucket_notification_configuration(
+        Bucket=bucket, NotificationConfiguration=without_receiver(configuration, queue_arn)
+    )
 
 
 def plan_adoption(deployed: DeployedStage, bucket: str, prefix: str) -> Adoption:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote_plus, unquote_plus
 
+from chalicelib.domain.bucket_settings import receivers_of
 from ops.errors import OpsError
 from ops.policies import policy_document
 from ops.stages import LAMBDA_FUNCTIONS, Stage
@@ -66,17 +67,30 @@ def with_rights(
     return {**document, "Statement": [*others, *ours.values()]}
 
 
+def without_rights(policy: Document, stage: Stage) -> Document:
+    """The bucket's policy without what ``with_rights`` put into it."""
+    others = [one for one in policy["Statement"] if not one.get("Sid", "").startswith(f"{stage.prefix}-")]
+    return {**policy, "Statement": others}
+
+
 def changed_statements(before: Document | None, after: Document) -> list[str]:
     """What ``with_rights`` added to the bucket's policy, in words."""
     statements = (before or {}).get("Statement", [])
-    known = statements if isinstance(statements, list) else [statements]
+    known = [_in_one_form(one) for one in (statements if isinstance(statements, list) else [statements])]
     return [
         f"its policy: {'let' if one['Effect'] == 'Allow' else 'keep'} {role_name(one['Principal']['AWS'])}"
         f" {'do' if one['Effect'] == 'Allow' else 'from'} {', '.join(_as_list(one['Action']))}"
         f"{'' if one['Effect'] == 'Allow' else ' ' + REASONS[one['Sid'].rpartition('-')[2]]}"
         for one in after["Statement"]
-        if one not in known
+        if _in_one_form(one) not in known
     ]
+
+
+def _in_one_form(value: Any) -> Any:
+    """AWS gives a list of one back as that one, and a list in an order of its own."""
+    if isinstance(value, dict):
+        return {key: _in_one_form(one) for key, one in value.items()}
+    return sorted(value) if isinstance(value, list) else [value]
 
 
 REASONS = {"only": "where the key exists", "url": "by a URL older than 15 minutes"}
@@ -151,11 +165,23 @@ def with_receiver(configuration: Document, stage: Stage, queue_arn: str, prefix:
 
 def changed_receivers(before: Document, after: Document, stage: Stage, prefix: str) -> list[str]:
     """What ``with_receiver`` added to the notifications, in words."""
-    if before.get("QueueConfigurations", []) == after["QueueConfigurations"]:
+    if _in_any_order(before) == _in_any_order(after):
         return []
     others = sum(len(before.get(kind, [])) for kind in RECEIVERS)
     beside = f", beside the {others} that {'is' if others == 1 else 'are'} there" if others else ""
     return [f"its notifications: every event {f'below {prefix} ' if prefix else ''}to {stage.queue}{beside}"]
+
+
+def without_receiver(configuration: Document, queue_arn: str) -> Document:
+    """The notification configuration without the queue."""
+    queues = [one for one in configuration.get("QueueConfigurations", []) if one["QueueArn"] != queue_arn]
+    kept = {name: value for name, value in configuration.items() if name != "ResponseMetadata"}
+    return {**kept, "QueueConfigurations": queues}
+
+
+def _in_any_order(configuration: Document) -> set[tuple[str, frozenset[str], str, str]]:
+    """Who gets what: S3 tells events in an order of its own, and names and filters in its own letters."""
+    return {(one.arn, frozenset(one.events), one.prefix, one.suffix) for one in receivers_of(configuration)}
 
 
 def _receiver(stage: Stage, queue_arn: str, prefix: str) -> Document:

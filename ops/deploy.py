@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ops.adopt_bucket import plans_for_adopted
 from ops.app_package import REQUEST_BURST, REQUESTS_PER_SECOND, run_chalice
 from ops.aws import Aws
 from ops.chalice_config import config_differences, write_config_files
@@ -24,6 +25,8 @@ from ops.compare_service import (
     log_retention,
     wanted_service,
 )
+from ops.deployed_stage import DeployedStage
+from ops.errors import OpsError
 from ops.queue_mappings import finish_mapping, remove_surplus_mappings
 from ops.resources import changed_resources, deploy_resources
 from ops.roles import remove_foreign_rights
@@ -103,6 +106,23 @@ def _finish(deployment: Deployment, say: Say) -> None:
     limit_logs(aws, stage)
 
 
+def _adopted_changes(deployment: Deployment) -> list[str]:
+    try:
+        plans = list(plans_for_adopted(DeployedStage(deployment.aws, deployment.stage)))
+    except OpsError:
+        return []  # the service does not answer, which another step may be about to mend
+    # What cannot be looked at with these credentials is for the doctor to say.
+    found = [one for one in plans if not isinstance(one, OpsError)]
+    return list(dict.fromkeys(f"{one.bucket}: {line}" for one in found for line in one.changes))
+
+
+def _renew_adopted(deployment: Deployment, say: Say) -> None:
+    say("roles that were made anew, rights that this version wants")
+    for one in plans_for_adopted(DeployedStage(deployment.aws, deployment.stage)):
+        if not isinstance(one, OpsError) and one.changes:
+            one.carry_out()
+
+
 def _client_changes(deployment: Deployment) -> list[str]:
     wheel = offered_wheel(deployment.aws, deployment.stage)
     return [] if wheel else ["put this version of the client into the bucket"]
@@ -117,9 +137,10 @@ RESOURCES = Step("Bucket, queues, table, alarms, mail identities", _resource_cha
 FILES = Step("Configuration, policies and record for Chalice", _file_changes, _write_files)
 FUNCTIONS = Step("Functions, schedules, queue mapping and API", _function_changes, _deploy_functions)
 FINISH = Step("What Chalice leaves out", _finish_changes, _finish)
+ADOPTED = Step("Rights and events in adopted buckets", _adopted_changes, _renew_adopted)
 CLIENT = Step("The client, to be fetched by the machines", _client_changes, _offer_client)
 
-STEPS = (RESOURCES, FILES, FUNCTIONS, FINISH, CLIENT)
+STEPS = (RESOURCES, FILES, FUNCTIONS, FINISH, ADOPTED, CLIENT)
 """In this order: each stands on what the one before it made."""
 
 

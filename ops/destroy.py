@@ -7,15 +7,15 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from chalicelib.domain.sets import Tallies, Tally
+from ops.adopt_bucket import adopted_places, end_events, give_back
 from ops.aws import Aws
 from ops.chalice_config import write_config_files
 from ops.chalice_record import found_record, write_record
 from ops.cloudformation import delete_stack
 from ops.compare_service import log_retention
 from ops.deploy import chalice
+from ops.deployed_stage import DeployedStage
 from ops.errors import OpsError
 from ops.mail_identities import remove_identities
 from ops.queue_mappings import remove_surplus_mappings
@@ -37,8 +37,13 @@ class Kept:
     """Every version, whether it is the current one or not: all of it is billed."""
 
 
-def destroy(aws: Aws, stage: Stage, project: Path, steps: Steps, *, poll_seconds: float = 5) -> None:
-    """Removes functions, API, schedules, queues, alarms, logs; may be repeated. Raises ``OpsError``."""
+def destroy(aws: Aws, stage: Stage, project: Path, steps: Steps, *, poll_seconds: float = 5) -> list[str]:
+    """Removes functions, API, schedules, queues, alarms, logs; may be repeated. Raises ``OpsError``.
+
+    Returns a sentence for each adopted bucket that still names the service.
+    """
+    with steps.step("Rights and events in adopted buckets"):
+        left = _give_back(DeployedStage(aws, stage))  # first, as long as the service can tell which they are
     with steps.step("Functions, schedules, queue mapping and API"):
         remove_surplus_mappings(aws, stage, poll_seconds)
         remove_foreign_rights(aws, stage)
@@ -52,10 +57,27 @@ def destroy(aws: Aws, stage: Stage, project: Path, steps: Steps, *, poll_seconds
             aws.client("logs").delete_log_group(logGroupName=group)
     with steps.step("Queues, alarms, mail identities"):
         with contextlib.suppress(aws.client("s3").exceptions.NoSuchBucket):
-            _end_notifications(aws, stage)
+            end_events(aws.client("s3"), stage.bucket, stage.arn("sqs", stage.queue))
         delete_stack(aws.client("cloudformation"), stage.resources_stack, poll_seconds=poll_seconds)
         remove_identities(aws.client("sesv2"), stage)
     (project / ".chalice" / "deployed" / f"{stage.name}.json").unlink(missing_ok=True)
+    return left
+
+
+def _give_back(deployed: DeployedStage) -> list[str]:
+    """What could not be undone, a sentence each."""
+    ours = f"`{deployed.stage.prefix}-` in its policy, and `{deployed.stage.queue}` in its notifications"
+    try:
+        buckets = dict.fromkeys(place.bucket for place in adopted_places(deployed))
+    except OpsError as error:
+        return [f"Which buckets were adopted cannot be told ({error}): remove {ours}, wherever they are."]
+    left = []
+    for bucket in buckets:
+        try:
+            give_back(deployed, bucket)
+        except OpsError as error:
+            left.append(f"{error} Remove what begins with {ours}.")
+    return left
 
 
 def what_stays(aws: Aws, stage: Stage) -> Kept:
@@ -83,23 +105,6 @@ def remove_data(aws: Aws, stage: Stage, steps: Steps) -> None:
     if "Table" in found:
         with steps.step(f"The table {stage.table}"):
             aws.client("dynamodb").delete_table(TableName=stage.table)
-
-
-def _end_notifications(aws: Aws, stage: Stage) -> None:
-    """Events have nowhere to go from now on, and S3 would refuse any later change that names a queue that is gone."""
-    s3 = aws.client("s3")
-    queue = stage.arn("sqs", stage.queue)
-    try:
-        configuration = s3.get_bucket_notification_configuration(Bucket=stage.bucket)
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "NoSuchBucket":
-            return
-        raise
-    others = [one for one in configuration.get("QueueConfigurations", []) if one["QueueArn"] != queue]
-    kept = {name: value for name, value in configuration.items() if name != "ResponseMetadata"}
-    s3.put_bucket_notification_configuration(
-        Bucket=stage.bucket, NotificationConfiguration={**kept, "QueueConfigurations": others}
-    )
 
 
 def _empty(s3: Any, bucket: str) -> None:

@@ -15,10 +15,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.adapters.price_files import price_table
 from chalicelib.domain.prices import OLD_AFTER_DAYS
 from ops.admin_client import AdminClient
+from ops.adopt_bucket import plans_for_adopted
 from ops.alarm_mail import CONFIRM_WITHIN_HOURS, unconfirmed
 from ops.aws import Aws
 from ops.compare_api import unexpected_answers
 from ops.compare_service import finish_differences, function_differences, wanted_service
+from ops.deployed_stage import DeployedStage
 from ops.errors import OpsError
 from ops.lambda_function import LambdaFunction
 from ops.mail_identities import unverified_addresses
@@ -112,6 +114,19 @@ def _bucket(patient: Patient) -> list[str]:
             f"does not send its events to {patient.stage.queue}: set them again in S3's console, or remove"
             " the bucket's notifications there and deploy"
         )
+    return wrong
+
+
+def _adopted(patient: Patient) -> list[str]:
+    stage, wrong = patient.stage, []
+    for one in plans_for_adopted(DeployedStage(patient.aws, stage)):
+        if isinstance(one, OpsError):
+            wrong.append(f"{one} Whoever deploys has to be allowed to change it")
+        else:
+            wrong += [
+                f"{one.bucket}: {line}; `python -m ops deploy --stage {stage.name}` does it"
+                for line in one.changes
+            ]
     return wrong
 
 
@@ -264,6 +279,7 @@ CHECKS: dict[str, Callable[[Patient], list[str]]] = {
     "What Chalice leaves out": _left_out,
     "The API": _api,
     "The bucket": _bucket,
+    "Adopted buckets": _adopted,
     "Events": _queues,
     "Alarms": _alarms,
     "Mail": _mail,

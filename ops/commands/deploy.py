@@ -244,9 +244,11 @@ def destroy(
     elif not yes:
         click.confirm(f"Remove the service {stage.prefix}? The backups stay.", abort=True)
     steps = Steps(console)
-    destroy_service(
+    left = destroy_service(
         aws, stage, project, steps, poll_seconds=STAND_IN_POLL_SECONDS if endpoint else POLL_SECONDS
     )
+    for line in left:
+        console.print(line, markup=False)
     if with_data:
         remove_data(aws, stage, steps)
         console.print("Nothing of it is left.")

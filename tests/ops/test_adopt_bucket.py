@@ -13,10 +13,15 @@ import pytest
 from botocore.exceptions import ClientError
 
 from ops.admin_client import local_admin_client
+from ops.adopt_bucket import give_back
+from ops.app_package import PROJECT
 from ops.aws import Aws
 from ops.compare_trees import differences, record_tree
+from ops.deploy import ADOPTED, Deployment
+from ops.deployed_stage import DeployedStage
 from ops.errors import OpsError
 from ops.laptop import gpg_folder
+from ops.stages import LOCAL
 from tests.end_to_end.conftest import Machine, Service
 from tests.ops.conftest import Owner
 
@@ -41,6 +46,14 @@ def make_bucket(owner: Owner, name: str) -> Any:
     s3.create_bucket(Bucket=name)
     s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     return s3
+
+
+def deployed(owner: Owner) -> DeployedStage:
+    return DeployedStage(Aws(owner.stack.region, owner.stack.endpoint), LOCAL)
+
+
+def deployment(owner: Owner) -> Deployment:
+    return Deployment(deployed(owner).aws, LOCAL, PROJECT)
 
 
 def wait(until: Callable[[], bool]) -> None:
@@ -142,6 +155,24 @@ def test_the_functions_get_no_further_than_its_prefix(owner: Owner, adopted: str
     assert named == {"arn:aws:s3:::attic", "arn:aws:s3:::attic/backups/*"}
 
 
+def test_a_deploy_renews_what_an_adopted_bucket_grants(owner: Owner, adopted: str) -> None:
+    """A policy keeps a role by its id: what is granted to one that was made anew since has to be granted again."""
+    s3 = owner.client("s3")
+    policy = json.loads(s3.get_bucket_policy(Bucket="attic")["Policy"])
+    [catalogue] = [one for one in policy["Statement"] if one["Sid"] == "panicroom-local-catalogue"]
+    catalogue["Principal"] = {"AWS": "AROAEXAMPLEOFONETHATISGONE"}
+    s3.put_bucket_policy(Bucket="attic", Policy=json.dumps(policy))
+    topics = s3.get_bucket_notification_configuration(Bucket="attic")["TopicConfigurations"]
+    s3.put_bucket_notification_configuration(
+        Bucket="attic", NotificationConfiguration={"TopicConfigurations": topics}
+    )
+    rights, events = ADOPTED.changes(deployment(owner))
+    assert rights.startswith("attic: its policy: let ")
+    assert events.startswith("attic: its notifications: every event below backups/ to panicroom-local-events")
+    ADOPTED.carry_out(deployment(owner), print)
+    assert ADOPTED.changes(deployment(owner)) == []
+
+
 def test_a_whole_bucket_can_be_adopted(owner: Owner) -> None:
     s3 = make_bucket(owner, "barn")
     s3.put_object(Bucket="barn", Key="meta_duplicity-full.20200101T000000Z.manifest.gpg", Body=b"manifest")
@@ -149,6 +180,17 @@ def test_a_whole_bucket_can_be_adopted(owner: Owner) -> None:
     assert "panicroom enrol" in said
     assert "`python -m ops reconcile --machine barn` brings in what is in barn already." in said
     assert owner.asks("reconcile", "--machine", "barn")["examined"] == 1
+
+
+def test_a_bucket_is_given_back_with_what_the_owner_had_in_it(owner: Owner, adopted: str) -> None:
+    give_back(deployed(owner), "attic")
+    s3 = owner.client("s3")
+    assert json.loads(s3.get_bucket_policy(Bucket="attic")["Policy"])["Statement"] == [OWNERS_STATEMENT]
+    configuration = s3.get_bucket_notification_configuration(Bucket="attic")
+    assert [one["Id"] for one in configuration["TopicConfigurations"]] == ["mine"]
+    assert configuration.get("QueueConfigurations", []) == []
+    give_back(deployed(owner), "attic")
+    give_back(deployed(owner), "a-bucket-that-is-gone")
 
 
 class TestIsRefused:

@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from ops.adoption import EVENTS, with_receiver, with_rights
+from ops.adoption import (
+    EVENTS,
+    changed_receivers,
+    changed_statements,
+    with_receiver,
+    with_rights,
+    without_receiver,
+    without_rights,
+)
 from ops.errors import OpsError
 from ops.policies import policy_document
 from ops.stages import LOCAL, Stage
@@ -117,6 +125,31 @@ class TestTheBucketsPolicy:
             objects = [arn for arn in statement["Resource"] if arn != "arn:aws:s3:::attic"]
             assert objects == ["arn:aws:s3:::attic/old/*", "arn:aws:s3:::attic/older/*"]
 
+    def test_counts_as_unchanged_in_whatever_form_aws_tells_it(self) -> None:
+        policy = with_rights(None, HOME, ROLES, "attic", "old/")
+        told = [
+            {
+                **one,
+                "Principal": {"AWS": [one["Principal"]["AWS"]]},
+                "Resource": one["Resource"][0] if len(one["Resource"]) == 1 else one["Resource"][::-1],
+            }
+            for one in policy["Statement"]
+        ]
+        assert changed_statements({"Statement": told}, policy) == []
+
+    def test_names_a_role_that_was_made_anew(self) -> None:
+        """AWS then tells the id of the one that is gone."""
+        policy = with_rights(None, HOME, ROLES, "attic", "old/")
+        told = [
+            {**one, "Principal": {"AWS": "AROAEXAMPLEOFONETHATISGONE"}} for one in policy["Statement"][:1]
+        ]
+        [said] = changed_statements({"Statement": [*told, *policy["Statement"][1:]]}, policy)
+        assert said.startswith("its policy: let panicroom-home-api_handler do s3:GetObject")
+
+    def test_is_given_back_as_it_was(self) -> None:
+        before = {"Version": "2012-10-17", "Id": "mine", "Statement": [OWNERS]}
+        assert without_rights(with_rights(before, HOME, ROLES, "attic", "old/"), HOME) == before
+
     def test_takes_a_prefix_by_its_letters(self) -> None:
         policy = with_rights(None, HOME, ROLES, "attic", "what*is$this?/")
         assert rights(policy)["panicroom-home-api_handler"]["Resource"][1] == (
@@ -177,6 +210,23 @@ class TestTheBucketsNotifications:
     def test_are_the_same_when_the_bucket_is_adopted_again(self) -> None:
         once = receiver({})
         assert receiver(once) == once
+
+    def test_count_as_unchanged_in_whatever_order_and_letters_s3_tells_them(self) -> None:
+        before = receiver({})
+        [ours] = before["QueueConfigurations"]
+        rule = {"Name": "Prefix", "Value": "old/"}
+        told = {**ours, "Events": ours["Events"][::-1], "Filter": {"Key": {"FilterRules": [rule]}}}
+        before = {"QueueConfigurations": [told]}
+        assert changed_receivers(before, receiver(before), HOME, "old/") == []
+        before = {"QueueConfigurations": [{**told, "Events": ours["Events"][1:]}]}
+        assert len(changed_receivers(before, receiver(before), HOME, "old/")) == 1
+
+    def test_are_given_back_as_they_were(self) -> None:
+        before = {
+            "TopicConfigurations": [topic("s3:ObjectCreated:*", prefix="photos/")],
+            "QueueConfigurations": [],
+        }
+        assert without_receiver(receiver(before), QUEUE) == before
 
     def test_of_prefixes_inside_each_other_name_the_wider_one(self) -> None:
         def prefixes(*adopted: str) -> list[str]:

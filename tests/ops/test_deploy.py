@@ -25,6 +25,7 @@ from ops.aws import Aws
 from ops.chalice_record import api_url, find_rest_api
 from ops.cli import commands
 from ops.deployer_policy import deployer_policy
+from ops.doctor import admin
 from ops.errors import OpsError
 from ops.lifecycle import wanted_rules
 from ops.queue_mappings import event_source_mappings
@@ -187,7 +188,7 @@ def test_the_plan_shows_everything_and_makes_nothing(account: Account) -> None:
     before = {path: path.read_bytes() for path in (account.project / ".chalice").rglob("*.json")}
     plan = account.asks("deploy", *ANSWERS, "--plan")["changes"]
     assert len(plan) == len(deploy.STEPS)
-    assert all(plan.values())
+    assert [title for title, lines in plan.items() if not lines] == [deploy.ADOPTED.title]
     assert account.client("cloudformation").describe_stacks()["Stacks"] == []
     assert account.client("s3").list_buckets()["Buckets"] == []
     assert {path: path.read_bytes() for path in (account.project / ".chalice").rglob("*.json")} == before
@@ -257,6 +258,7 @@ def test_from_then_on_it_knows_what_was_chosen(account: Account) -> None:
     assert [title for title, changes in plan.items() if not changes] == [
         deploy.RESOURCES.title,
         deploy.FILES.title,
+        deploy.ADOPTED.title,
     ]
 
 
@@ -486,6 +488,8 @@ def test_the_doctor_names_what_somebody_changed_by_hand(account: Account) -> Non
         QueueUrl=f"{account.aws.endpoint}/{HOME.account}/{HOME.dead_letter_queue}", MessageBody="{}"
     )
     account.client("s3").delete_bucket_lifecycle(Bucket=HOME.bucket)
+    account.client("s3").create_bucket(Bucket="attic")
+    admin(account.aws, HOME).call("machine_add", name="anna", bucket="attic", prefix="")
     sns = account.client("sns")
     [subscription] = sns.list_subscriptions()["Subscriptions"]
     sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
@@ -508,6 +512,7 @@ def test_the_doctor_names_what_somebody_changed_by_hand(account: Account) -> Non
     rules = [f"set the lifecycle rule {rule['ID']}" for rule in wanted_rules()]
     told = "have SNS ask ada@example.org to confirm that it wants to be told of alarms"
     assert [line.partition(": `python")[0] for line in wrong["Resources"]] == [*rules, told]
+    assert "The bucket attic" in wrong["Adopted buckets"][0], "the deployer's policy has nothing on it"
 
 
 def test_a_deploy_mends_all_of_it_but_what_is_the_owners_to_decide(account: Account) -> None:
@@ -516,7 +521,9 @@ def test_a_deploy_mends_all_of_it_but_what_is_the_owners_to_decide(account: Acco
         check["title"]: check["wrong"]
         for check in json.loads(account.types("doctor", "--json").stdout)["checks"]
     }
-    assert {title for title, lines in wrong.items() if lines} == {"The bucket", "Events"}
+    left = {title for title, lines in wrong.items() if lines}
+    # Without rights in the adopted bucket its catalogue cannot be looked at either.
+    assert left == {"The bucket", "Events", "Adopted buckets", "Catalogue"}
     assert [one["Endpoint"] for one in account.client("sns").list_subscriptions()["Subscriptions"]] == [
         "ada@example.org"
     ]
@@ -531,6 +538,8 @@ def test_the_service_goes_and_the_backups_stay(account: Account) -> None:
     result = account.types("destroy", "--yes")
     assert result.exit_code == 0, result.exception
     assert re.search(rf"the bucket {HOME.bucket}: .* in STANDARD; under \$0.01 a month", result.output)
+    assert "Remove what begins with `panicroom-home-` in its policy" in result.output.replace("\n", " ")
+    s3.delete_bucket(Bucket="attic")
     assert account.deployed_functions() == {}
     assert account.client("apigateway").get_rest_apis()["items"] == []
     assert account.client("events").list_rules()["Rules"] == []

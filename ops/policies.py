@@ -192,14 +192,18 @@ def _function(stage: Stage, short_name: str) -> str:
 
 
 def _send_mail(stage: Stage) -> Statement:
-    # In the SES sandbox the recipients' identities are asked for as well. A sender may be covered by the
-    # identity of its whole domain.
-    addresses = dict.fromkeys([stage.sender, stage.sender.partition("@")[2], *stage.recipients])
-    identities = [stage.arn("ses", f"identity/{address}") for address in addresses]
-    # The stand-in grants SendEmail on every resource or on none.
-    return _allow(
-        "SendMail", ["ses:SendEmail", "ses:SendRawEmail"], ["*"] if stage.on_stand_in else identities
-    )
+    """To whomever, in the sender's name alone.
+
+    SES asks for the identities of the sender and, in its sandbox, of the recipients, machines' own owners among
+    them; each may be that of an address or of its whole domain
+    (https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html, "Restricting the From address").
+    """
+    actions = ["ses:SendEmail", "ses:SendRawEmail"]
+    # The stand-in grants SendEmail on every resource or on none, and knows no sender.
+    if stage.on_stand_in:
+        return _allow("SendMail", actions, "*")
+    statement = _allow("SendMail", actions, stage.arn("ses", "identity/*"))
+    return {**statement, "Condition": {"StringEquals": {"ses:FromAddress": stage.sender}}}
 
 
 def _own_logs(stage: Stage, short_name: str) -> Statement:

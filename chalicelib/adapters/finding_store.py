@@ -8,9 +8,7 @@ from datetime import datetime
 
 from chalicelib.adapters import rows
 from chalicelib.adapters.table import Table
-from chalicelib.domain.alerts import OpenFinding
-from chalicelib.domain.audit import MOST_ALIKE
-from chalicelib.domain.findings import Finding, Severity
+from chalicelib.domain.findings import MOST_ALIKE, Finding, OpenFinding, Severity
 from chalicelib.domain.machines import Job
 
 FINDINGS = "FINDINGS"

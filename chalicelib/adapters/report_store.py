@@ -11,11 +11,13 @@ import contextlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters import rows
 from chalicelib.adapters.table import ConditionFailed, Table
-from chalicelib.domain.costs import Figures, JobFigures
+
+if TYPE_CHECKING:
+    from chalicelib.domain.costs import Figures, JobFigures
 
 CLAIM_LIFE = timedelta(minutes=5)
 """As long as the report's function may run: a claim that lapsed belongs to a call that died before its mail was
@@ -131,6 +133,10 @@ def _deliveries(issue: datetime) -> str:
 
 
 def _figures(item: rows.Item) -> Figures:
+    from chalicelib.domain.costs import (
+        Figures,
+    )  # the API asks for the newest mail's time alone, at each cold start
+
     money = {name: Decimal(item[name]) if name in item else None for name in _MONEY}
     return Figures(
         written_at=rows.instant_of(item["written_at"]),
@@ -150,6 +156,8 @@ def _packed(jobs: Mapping[str, JobFigures]) -> bytes:
 
 
 def _unpacked(attribute: Any) -> dict[str, JobFigures]:
+    from chalicelib.domain.costs import JobFigures
+
     return {
         name: JobFigures(Decimal(monthly), int(current), int(noncurrent))
         for name, (monthly, current, noncurrent) in rows.unpacked(attribute).items()

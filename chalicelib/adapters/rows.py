@@ -31,8 +31,7 @@ from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
 
-from chalicelib.domain.alerts import OpenFinding
-from chalicelib.domain.findings import Finding, Severity
+from chalicelib.domain.findings import Finding, OpenFinding, Severity
 from chalicelib.domain.leases import Lease
 from chalicelib.domain.machines import Comparison, EnrolmentCode, Job, LastRun, Machine
 from chalicelib.domain.names import Location, SetId

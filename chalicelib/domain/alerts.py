@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
 
-from chalicelib.domain.findings import CODES, Finding, Severity, worst_first
+from chalicelib.domain.findings import CODES, Finding, OpenFinding, Severity, worst_first
 from chalicelib.domain.freshness import State
 from chalicelib.domain.notices import Notice
 
@@ -32,14 +32,6 @@ NOTICES_KEPT = timedelta(days=30)
 
 FIRST_NOTICES = timedelta(days=1)
 """What the very first alerts look back on; a service that is new to alerts must not mail a month's past."""
-
-
-@dataclasses.dataclass(frozen=True)
-class OpenFinding:
-    """A finding and when it was first seen."""
-
-    finding: Finding
-    opened_at: datetime
 
 
 @dataclasses.dataclass(frozen=True)

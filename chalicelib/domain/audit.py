@@ -11,15 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from chalicelib.domain.bucket_settings import BucketSettings, Expected, judge_noncurrent, judge_settings
-from chalicelib.domain.findings import CODES, Finding, finding, worst_first
+from chalicelib.domain.findings import CODES, MOST_ALIKE, Finding, finding, worst_first
 from chalicelib.domain.lifecycle import RuleBook, rule_of
 from chalicelib.domain.names import SetId, parse_file_name
 from chalicelib.domain.notices import Notice
 from chalicelib.domain.placement import WatchedJob, judge_object, judge_stray
 from chalicelib.domain.sets import BackupSet, ObjectRow, Tally
-
-MOST_ALIKE = 100
-"""So many findings of one code and job tell enough; a folder of a hundred thousand strays must not fill the table."""
 
 NOTICES_COUNT_FOR = timedelta(days=7)
 """A refused deletion is over at once, but whoever asks for an audit a few days later has to hear of it."""

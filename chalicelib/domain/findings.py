@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from enum import Enum
 
 
@@ -50,6 +51,10 @@ class Code:
     mended_by_fix: bool = False
 
 
+MOST_ALIKE = 100
+"""So many findings of one code and job tell enough; a folder of a hundred thousand strays must not fill the table."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Finding:
     """``code`` is stable; ``subject`` tells findings of one code and job apart; ``advice`` says what to do.
@@ -86,6 +91,14 @@ class Finding:
     def whose(self) -> str:
         """``machine/job``, or the bucket where it belongs to no one job."""
         return f"{self.machine}/{self.job}" if self.machine else self.subject.partition("/")[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class OpenFinding:
+    """A finding and when it was first seen."""
+
+    finding: Finding
+    opened_at: datetime
 
 
 def finding(

@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from chalicelib.domain.alerts import REPEATED_AFTER, Alert, AlertRecord, JobNow, OpenFinding, alerts_due
-from chalicelib.domain.findings import finding
+from chalicelib.domain.alerts import REPEATED_AFTER, Alert, AlertRecord, JobNow, alerts_due
+from chalicelib.domain.findings import OpenFinding, finding
 from chalicelib.domain.freshness import judge
 from chalicelib.domain.machines import Job, LastRun, Machine
 from chalicelib.domain.names import Location, SetId

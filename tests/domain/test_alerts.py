@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.domain.alerts import Alert, AlertRecord, JobNow, OpenFinding, Trouble, alerts_due
-from chalicelib.domain.findings import CODES, Finding, Severity, finding
+from chalicelib.domain.alerts import Alert, AlertRecord, JobNow, Trouble, alerts_due
+from chalicelib.domain.findings import CODES, Finding, OpenFinding, Severity, finding
 from chalicelib.domain.freshness import State
 from chalicelib.domain.notices import (
     CATALOGUE_DIFFERED,

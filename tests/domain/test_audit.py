@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.anomalies import find_anomalies, find_silence
-from chalicelib.domain.audit import MOST_ALIKE, BucketAudit, findings_of_notices
+from chalicelib.domain.audit import BucketAudit, findings_of_notices
 from chalicelib.domain.bucket_settings import (
     NEEDED_EVENTS,
     BucketSettings,
@@ -22,7 +22,7 @@ from chalicelib.domain.bucket_settings import (
     judge_settings,
     receivers_of,
 )
-from chalicelib.domain.findings import CODES, Concern, Finding, Severity, at_stage, exit_code
+from chalicelib.domain.findings import CODES, MOST_ALIKE, Concern, Finding, Severity, at_stage, exit_code
 from chalicelib.domain.machines import Job, LastRun, Machine
 from chalicelib.domain.names import (
     Location,

@@ -59,4 +59,5 @@ def test_a_cold_start_loads_no_library_that_only_a_few_functions_need() -> None:
     )
     loaded = run.stdout.split()
     assert not {"jinja2", "email.mime", "pydantic", "chalicelib.journeys.send_weekly_report"} & set(loaded)
-    assert len(loaded) < 170, sorted(loaded)
+    assert not {f"chalicelib.domain.{name}" for name in ("alerts", "audit", "costs", "prices")} & set(loaded)
+    assert len(loaded) < 120, sorted(loaded)

@@ -123,7 +123,7 @@ def test_routes_that_were_changed_and_not_deployed_are_a_difference(
     assert differences(account) == ["the API's stage api still serves other routes"]
 
 
-def test_a_deployment_that_does_not_say_what_it_serves_is_none(account: Account) -> None:
+def test_a_deployment_that_does_not_say_what_it_serves_is_no_difference(account: Account) -> None:
     """It would be deployed again and again."""
     account.served = {}
     assert differences(account) == []

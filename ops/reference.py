@@ -106,6 +106,13 @@ def write(project: Path = PROJECT) -> None:
 
 # ---------------------------------------------------------------- commands
 
+EXAMPLES_TYPED_IN = {
+    "panicroom backup": "client/tests/test_policy.py",
+    "panicroom enrol": "client/tests/test_commands.py",
+    "panicroom restore": "client/tests/test_end_to_end.py",
+}
+"""Where a test types what a command's help shows; every other example is typed by ``make docs-check``."""
+
 
 def commands_page(title: str, program: str, root: click.Group, where: str) -> str:
     parts = [f"# {title}\n\n{MADE}\n{where} `{program} --help` says the same.\n"]
@@ -132,7 +139,7 @@ def _anchor(name: str) -> str:
 def _command(name: str, command: click.Command) -> str:
     context = click.Context(command, info_name=name)
     usage = " ".join([name, *command.collect_usage_pieces(context)])
-    lines = [f"## {name}\n", f"`{usage}`\n", *_paragraphs(command.help or "")]
+    lines = [f"## {name}\n", f"`{usage}`\n", *_paragraphs(command.help or "", EXAMPLES_TYPED_IN.get(name))]
     options = [one for one in command.params if isinstance(one, click.Option) and not one.hidden]
     if options:
         lines += ["| option | does |", "| --- | --- |", *(_option(one, context) for one in options), ""]
@@ -144,10 +151,11 @@ def _option(option: click.Option, context: click.Context) -> str:
     return f"| `{_cell(left)}` | {_cell(right)} |"
 
 
-def _paragraphs(text: str) -> list[str]:
-    """Paragraphs on a line each; what click is told to leave as it is stays so."""
+def _paragraphs(text: str, typed_in: str | None) -> list[str]:
+    """Paragraphs on a line each; what click is told to leave as it is stays so: those are examples."""
+    tested = f"<!-- tested by {typed_in} -->\n" if typed_in else ""
     return [
-        f"```\n{part[2:]}\n```\n" if part.startswith("\b\n") else " ".join(part.split()) + "\n"
+        f"{tested}```\n{part[2:]}\n```\n" if part.startswith("\b\n") else " ".join(part.split()) + "\n"
         for part in inspect.cleandoc(text).split("\n\n")
     ]
 

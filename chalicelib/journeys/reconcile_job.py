@@ -151,17 +151,19 @@ def _mend_block(desk: CatalogueDesk, job: Job, block: _Block) -> list[Difference
     rows_of: dict[SetId, list[ObjectRow]] = defaultdict(list)
     strays: list[ObjectRow] = []
     for name in sorted(block.known.keys() | block.strays.keys() | block.states.keys()):
-        file, stray = parse_file_name(name), block.strays.get(name)
-        row = block.known.get(name) if file else stray
+        stray = block.strays.get(name)
+        comes_in = stray is not None and _belongs_to_the_job(stray)
+        row = block.known.get(name, None if comes_in else stray)
         state = block.states.get(name, KeyState(None, {}))
         what = _difference(row, state)
-        if file and stray and (stray.stored or stray.noncurrent):
-            strays.append(ObjectRow(name, None, stray.sequencer))
+        if comes_in:
+            strays.append(ObjectRow(name, None))
             differences.append(Difference(job.location.key(name), "stray", settling=False))
         elif what:
             differences.append(Difference(job.location.key(name), what, _is_settling(state, desk.now)))
         if what is None:
             continue
+        file = parse_file_name(name)
         if is_manifest(name):
             state = desk.buckets.with_promise(job.location.bucket, job.location.key(name), state)
         found = ObjectRow(name, state.stored, row.sequencer if row else "", state.noncurrent)
@@ -176,6 +178,11 @@ def _mend_block(desk: CatalogueDesk, job: Job, block: _Block) -> list[Difference
         codes, folder = codes_about(Concern.OBJECTS), f"{location.bucket}/{location.prefix}"
         desk.findings.replace(None, (), desk.now, codes=codes, subjects={folder})  # its job is known now
     return differences
+
+
+def _belongs_to_the_job(stray: ObjectRow) -> bool:
+    """Whether it is a file of a set: its job was added later."""
+    return bool(stray.stored or stray.noncurrent) and parse_file_name(stray.name) is not None
 
 
 def _difference(row: ObjectRow | None, state: KeyState) -> str | None:

@@ -88,6 +88,9 @@ def function_differences(aws: Aws, stage: Stage, wanted: Wanted) -> list[str]:
             found.append(f"{name} is not there")
             continue
         found += _configuration_differences(name, deployed, wanted.functions[short_name])
+        limit = deployed.get("Concurrency", {}).get("ReservedConcurrentExecutions")
+        if limit is not None:
+            found.append(f"{name}: may run only {limit} times at once")
         runtimes.add((deployed["Configuration"]["Runtime"], wanted.functions[short_name]["Runtime"]))
         sha256 = deployed["Configuration"]["CodeSha256"]
         if sha256 not in seen:

@@ -187,6 +187,7 @@ def _statements(stage: Stage) -> list[Statement]:
                 "iam:ListAttachedRolePolicies",
                 "iam:ListRolePolicies",
                 "iam:PutRolePolicy",
+                "iam:UpdateAssumeRolePolicy",
             ],
             f"{iam}:role/{prefix}-*",
         ),

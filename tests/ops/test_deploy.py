@@ -470,6 +470,12 @@ def test_the_doctor_names_what_somebody_changed_by_hand(account: Account) -> Non
     iam.attach_role_policy(
         RoleName=f"{HOME.prefix}-alerts", PolicyArn="arn:aws:iam::aws:policy/AmazonS3FullAccess"
     )
+    anybody = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    iam.update_assume_role_policy(
+        RoleName=f"{HOME.prefix}-discard",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [anybody]}),
+    )
+    functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
     everything = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [everything]})
     iam.put_role_policy(RoleName=f"{HOME.prefix}-admin", PolicyName="more", PolicyDocument=document)
@@ -498,6 +504,8 @@ def test_the_doctor_names_what_somebody_changed_by_hand(account: Account) -> Non
     wrong = {check["title"]: check["wrong"] for check in json.loads(result.stdout)["checks"]}
     for said in (
         "panicroom-home-reconcile: Timeout is 3, not 900",
+        "panicroom-home-reconcile: may run only 0 times at once",
+        "panicroom-home-discard: others than Lambda may take on its role",
         "panicroom-home-alerts: its role has the policy arn:aws:iam::aws:policy/AmazonS3FullAccess besides its own",
         "panicroom-home-admin: its role has other rights than .chalice/policies/home/admin.json",
         "panicroom-home-authorizer: the API may not call it",

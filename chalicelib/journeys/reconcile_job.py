@@ -81,9 +81,11 @@ def reconcile_job(desk: CatalogueDesk, job: Job, after: str, has_time: Callable[
 
 
 def _tell(desk: CatalogueDesk, job: Job, differences: Iterable[Difference]) -> None:
-    """The owner hears once a day at most. That a job was added after its files is no news."""
+    """The owner hears once a day at most. That a job was added after its files is no news, in a bucket that was there
+    before least of all."""
     lasting = [one for one in differences if not one.settling and one.what != "stray"]
-    if lasting:
+    was_compared = job.comparison is not None and job.comparison.done_at is not None
+    if lasting and (was_compared or job.location.bucket == desk.bucket):
         message = (
             f"The catalogue of {job.machine}/{job.name} differed from the bucket in {len(lasting)} place(s) and "
             f"was mended; the first is {lasting[0].key} ({lasting[0].what}). Events were lost, or the bucket was "

@@ -125,6 +125,23 @@ def test_a_machine_that_was_removed_and_added_again_is_compared_anew(
     assert taken_up[3:] == [("bert", "")]
 
 
+def test_what_was_in_an_adopted_bucket_before_is_no_news_and_what_is_lost_later_is(three: Service) -> None:
+    def told() -> bool:
+        return "differed from the bucket" in three.admin("report_preview")["text"]
+
+    three.s3.create_bucket(Bucket="attic")
+    three.admin("machine_add", name="dora", bucket="attic", prefix="old/", jobs=["photos"])
+    three.s3.put_object(Bucket="attic", Key=f"old/{NAMES[0]}", Body=b"volume")
+    three.now = datetime.now(timezone.utc) + timedelta(hours=1)
+    fire(app.weekly_reconcile)
+    assert len(three.admin("catalogue_objects", name="dora", job="photos")["objects"]) == 1
+    assert not told()
+    three.s3.put_object(Bucket="attic", Key=f"old/{NAMES[1]}", Body=b"volume")
+    later(three, days=7)
+    fire(app.weekly_reconcile)
+    assert told()
+
+
 def test_there_is_time_left_for_what_follows_a_jobs_last_key() -> None:
     from ops.chalice_config import TIMEOUT_SECONDS
 

@@ -31,7 +31,7 @@ from ops.adoption import with_receiver
 from ops.aws import Aws
 from ops.deployed_stage import DeployedStage
 from ops.errors import OpsError
-from ops.lifecycle import adopted_rule, put_lifecycle_rules
+from ops.lifecycle import put_adopted_rules, put_lifecycle_rules
 
 MOST_TAGS_READ = 1_000
 """Tags cost a request an object; so many tell whether a rule that asks for one matches anything."""
@@ -82,11 +82,14 @@ def _fixes_of(deployed: DeployedStage, bucket: str, jobs: Sequence[Job], codes: 
     is_own = bucket == stage.bucket
     fixes: list[Fix] = []
     if "no_archive_rule" in codes:
-        more = [] if is_own else [adopted_rule(job) for job in jobs]
+
+        def put_rules() -> object:
+            return put_lifecycle_rules(s3, bucket) if is_own else put_adopted_rules(s3, bucket, stage, jobs)
+
         fixes.append(
             Fix(
                 f"Write the lifecycle rules of the storage policies in {bucket}, beside those that are there.",
-                lambda: put_lifecycle_rules(s3, bucket, more),
+                put_rules,
             )
         )
     if "notifications_missing" in codes:

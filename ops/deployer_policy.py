@@ -224,8 +224,13 @@ def _statements(stage: Stage) -> list[Statement]:
         ),
         _allow(
             "Logs",
-            ["logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:PutRetentionPolicy"],
-            arn("logs", f"log-group:/aws/lambda/{prefix}*"),
+            [
+                "logs:CreateLogGroup",
+                "logs:DeleteLogGroup",
+                "logs:FilterLogEvents",
+                "logs:PutRetentionPolicy",
+            ],
+            [arn("logs", f"log-group:/aws/lambda/{prefix}{end}") for end in ("", ":*", "-*")],
         ),
         _allow(
             "MailIdentities",

@@ -6,14 +6,19 @@ It changes nothing. A check that could not be made is a complaint as well: what 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.adapters.bucket_settings import SettingsReader
 from chalicelib.adapters.price_files import price_table
+from chalicelib.domain.bucket_settings import Expected, judge_settings
+from chalicelib.domain.findings import at_stage
 from chalicelib.domain.prices import OLD_AFTER_DAYS
+from chalicelib.metrics import WORD_HOURS
 from ops.admin_client import AdminClient
 from ops.adopt_bucket import plans_for_adopted
 from ops.alarm_mail import CONFIRM_WITHIN_HOURS, unconfirmed
@@ -22,6 +27,7 @@ from ops.compare_api import unexpected_answers
 from ops.compare_service import finish_differences, function_differences, wanted_service
 from ops.deployed_stage import DeployedStage
 from ops.errors import OpsError
+from ops.failures import failures
 from ops.lambda_function import LambdaFunction
 from ops.mail_identities import unverified_addresses
 from ops.mail_refusals import refusals
@@ -30,6 +36,9 @@ from ops.stages import Stage
 
 SILENCE = timedelta(hours=6)
 """CloudWatch's numbers come late; a shorter one of a schedule that runs every minute says nothing."""
+
+MAIL_OVERDUE = timedelta(days=8)
+"""A week, and a day in which a refused mail is tried again."""
 
 MOST_WAITING = 5000
 """Events; a large first backup has fewer of them under way."""
@@ -91,30 +100,14 @@ def _api(patient: Patient) -> list[str]:
 
 
 def _bucket(patient: Patient) -> list[str]:
-    s3, bucket = patient.aws.client("s3"), patient.stage.bucket
-    wrong = []
-    if s3.get_bucket_versioning(Bucket=bucket).get("Status") != "Enabled":
-        wrong.append(
-            "keeps no versions, so that what is deleted is gone for good: `aws s3api put-bucket-versioning"
-            f" --bucket {bucket} --versioning-configuration Status=Enabled`"
-        )
-    block = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
-    if not all(block.values()):
-        wrong.append("does not block every kind of public access: switch all four on in S3's console")
-    queue = patient.stage.arn("sqs", patient.stage.queue)
-    configuration = s3.get_bucket_notification_configuration(Bucket=bucket)
-    told = {
-        event
-        for one in configuration.get("QueueConfigurations", [])
-        if one["QueueArn"] == queue and "Filter" not in one
-        for event in one["Events"]
-    }
-    if not {"s3:ObjectCreated:*", "s3:ObjectRemoved:*"} <= told:
-        wrong.append(
-            f"does not send its events to {patient.stage.queue}: set them again in S3's console, or remove"
-            " the bucket's notifications there and deploy"
-        )
-    return wrong
+    """As the daily audit judges it; rules, policy and lock are among the resources, uploads are the audit's alone."""
+    stage = patient.stage
+    settings = SettingsReader(patient.aws.client("s3")).read(stage.bucket, uploads=False)
+    expected = Expected(stage.region, stage.arn("sqs", stage.queue), ("",))
+    return [
+        f"{one.message} {' or '.join(f'`{line}`' for line in at_stage(one.commands, stage.name))}".strip()
+        for one in judge_settings(settings, expected, patient.now)
+    ]
 
 
 def _adopted(patient: Patient) -> list[str]:
@@ -160,19 +153,38 @@ def _alarms(patient: Patient) -> list[str]:
         .get_paginator("describe_alarms")
         .paginate(AlarmNamePrefix=f"{patient.stage.prefix}-")
     )
-    alarms = [alarm for page in pages for alarm in page["MetricAlarms"]]
-    wrong = [
-        f"{alarm['AlarmName']} is raised: {alarm['AlarmDescription']}"
-        for alarm in alarms
-        if alarm["StateValue"] == "ALARM"
+    return [
+        *(
+            line
+            for page in pages
+            for alarm in page["MetricAlarms"]
+            for line in alarm_complaints(alarm, patient.now)
+        ),
+        *(
+            f"{address} has not confirmed yet that it wants to be told of alarms: follow the link in the mail from AWS"
+            f" Notifications. AWS forgets the question after {CONFIRM_WITHIN_HOURS} hours;"
+            f" `python -m ops deploy --stage {patient.stage.name}` then asks again"
+            for address in unconfirmed(patient.aws.client("sns"), patient.stage)
+        ),
     ]
-    wrong += [
-        f"{address} has not confirmed yet that it wants to be told of alarms: follow the link in the mail from AWS"
-        f" Notifications. AWS forgets the question after {CONFIRM_WITHIN_HOURS} hours;"
-        f" `python -m ops deploy --stage {patient.stage.name}` then asks again"
-        for address in unconfirmed(patient.aws.client("sns"), patient.stage)
-    ]
-    return wrong
+
+
+def alarm_complaints(alarm: Mapping[str, Any], now: datetime) -> list[str]:
+    """What an alarm's state means; the alarm itself only sends its reader here."""
+    name, since = alarm["AlarmName"], alarm["StateUpdatedTimestamp"]
+    if alarm["StateValue"] == "ALARM":
+        where = "what failed stands under Events, Failures or Mail here"
+        ends = f"the alarm ends by itself within {2 * WORD_HOURS} hours of the last failure"
+        return [f"{name} is raised since {since:%Y-%m-%d %H:%M} UTC: {where}; {ends}"]
+    # A new alarm has no data until the first word.
+    if alarm["StateValue"] == "INSUFFICIENT_DATA" and now - since > timedelta(hours=2 * WORD_HOURS):
+        why = "has not run, or cannot be loaded: Functions, Failures or Schedules here say why"
+        return [f"{name} has no data since {since:%Y-%m-%d %H:%M} UTC: the function that tells them {why}"]
+    return []
+
+
+def _failures(patient: Patient) -> list[str]:
+    return failures(patient.aws, patient.stage, patient.now)
 
 
 def _mail(patient: Patient) -> list[str]:
@@ -187,7 +199,18 @@ def _mail(patient: Patient) -> list[str]:
     ]
     if not account["SendingEnabled"]:
         wrong.append("SES has stopped this account's mail: its page in the AWS console says why")
-    return wrong + refusals(ses, admin(patient.aws, stage), stage)
+    return wrong + refusals(ses, admin(patient.aws, stage), stage) + _overdue(patient)
+
+
+def _overdue(patient: Patient) -> list[str]:
+    client = admin(patient.aws, patient.stage)
+    last = client.call("report_status")["last_sent_at"]
+    if last is None or not client.call("machine_list")["machines"]:
+        return []
+    sent_at = datetime.fromisoformat(last.replace("Z", "+00:00"))
+    if patient.now - sent_at < MAIL_OVERDUE:
+        return []
+    return [f"the newest weekly mail went out on {sent_at:%Y-%m-%d}: Failures or Schedules here say why"]
 
 
 def _schedules(patient: Patient) -> list[str]:
@@ -282,6 +305,7 @@ CHECKS: dict[str, Callable[[Patient], list[str]]] = {
     "Adopted buckets": _adopted,
     "Events": _queues,
     "Alarms": _alarms,
+    "Failures": _failures,
     "Mail": _mail,
     "Schedules": _schedules,
     "Catalogue": _drift,

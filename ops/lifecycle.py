@@ -6,7 +6,7 @@ the owner has in the same bucket, and a template would replace those.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from chalicelib.domain.machines import Job
 from chalicelib.domain.names import VOLUME_PREFIX
 from chalicelib.domain.storage import STORAGE_POLICIES, STORAGE_TAG_KEY, StoragePolicy
+from ops.stages import Stage
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -32,18 +33,38 @@ def wanted_rules() -> list[LifecycleRuleTypeDef]:
     return [*(_transition_rule(policy) for policy in STORAGE_POLICIES), _abort_rule()]
 
 
-def adopted_rule(job: Job) -> LifecycleRuleTypeDef:
-    """The rule for a job in a bucket that was there before: its older volumes have no tag, so that the prefix tells."""
+def put_lifecycle_rules(s3: S3Client, bucket: str) -> bool:
+    """Sets the wanted rules in a stage's own bucket, and leaves the owner's as they are; false if they stood there."""
+    return _put(s3, bucket, wanted_rules(), lambda name: name.startswith(RULE_PREFIX))
+
+
+def put_adopted_rules(s3: S3Client, bucket: str, stage: Stage, jobs: Sequence[Job]) -> bool:
+    """The same in a bucket that was there before, with a rule for each of its ``jobs``.
+
+    Another stage may have jobs in it as well: its rules stay as the owner's do.
+    """
+    rules = [*wanted_rules(), *(_adopted_rule(stage, job) for job in jobs)]
+    # Earlier versions did not name the stage.
+    former = {
+        f"{RULE_PREFIX}{job.machine}-{job.name}-{one.tag_value}" for job in jobs for one in STORAGE_POLICIES
+    }
+    replaced = former | set(_by_id(rules))
+    return _put(s3, bucket, rules, lambda name: name in replaced or name.startswith(f"{stage.prefix}-"))
+
+
+def _adopted_rule(stage: Stage, job: Job) -> LifecycleRuleTypeDef:
+    """By prefix: the volumes that were there have no tag."""
     rule = _transition_rule(job.storage)
-    name = f"{RULE_PREFIX}{job.machine}-{job.name}-{job.storage.tag_value}"
+    name = f"{stage.prefix}-{job.machine}-{job.name}-{job.storage.tag_value}"
     return {**rule, "ID": name, "Filter": {"Prefix": job.location.key(VOLUME_PREFIX)}}
 
 
-def put_lifecycle_rules(s3: S3Client, bucket: str, more: Sequence[LifecycleRuleTypeDef] = ()) -> bool:
-    """Sets the wanted rules and ``more``, and leaves the owner's own as they are; false if all stood there already."""
+def _put(
+    s3: S3Client, bucket: str, wanted: Sequence[LifecycleRuleTypeDef], is_ours: Callable[[str], bool]
+) -> bool:
     existing, smallest = _existing_rules(s3, bucket)
-    others = [rule for rule in existing if not rule.get("ID", "").startswith(RULE_PREFIX)]
-    rules: list[LifecycleRuleTypeDef] = [*others, *wanted_rules(), *more]  # type: ignore[list-item]
+    others = [rule for rule in existing if not is_ours(rule.get("ID", ""))]
+    rules: list[LifecycleRuleTypeDef] = [*others, *wanted]  # type: ignore[list-item]
     if _by_id(existing) == _by_id(rules):
         return False
     # A PUT without it would set the owner's choice of the smallest object back to S3's.

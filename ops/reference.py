@@ -58,7 +58,6 @@ SERVICE_VARIABLES = {
     "PANICROOM_DISCARD_FUNCTION": "the one function that may write delete markers",
     "POWERTOOLS_SERVICE_NAME": "the service's name in log lines",
     "POWERTOOLS_LOG_LEVEL": "how much is logged",
-    "POWERTOOLS_METRICS_NAMESPACE": "where metrics are kept in CloudWatch",
 }
 
 

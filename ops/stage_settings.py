@@ -19,7 +19,9 @@ from ops.cloudformation import described_stack
 from ops.errors import OpsError
 from ops.stages import APP_NAME, LOCAL, Stage
 
-STAGE_NAME = re.compile(r"[a-z][a-z0-9-]{0,15}")
+STAGE_NAME = re.compile(r"[a-z][a-z0-9]{0,15}")
+"""Without a hyphen, which joins the parts of a name: ``home-admin`` would be called as a function of ``home`` is."""
+
 ADDRESS = re.compile(r"[^@\s,]+@[^@\s,]+\.[^@\s,]+")
 SERVICE_ADDRESSES = 5
 """More recipients of a household's mail than this are a mistake."""
@@ -88,7 +90,7 @@ def check_stage_name(name: str) -> str:
     if name == LOCAL.name:
         raise OpsError("The stage `local` is the local stack: name your own, for example --stage home.")
     if not STAGE_NAME.fullmatch(name):
-        raise OpsError(f"{name!r} cannot be a stage's name: up to 16 of a-z, 0-9 and -, a letter first.")
+        raise OpsError(f"{name!r} cannot be a stage's name: up to 16 of a-z and 0-9, a letter first.")
     return name
 
 

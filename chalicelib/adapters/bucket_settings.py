@@ -24,8 +24,8 @@ class SettingsReader:
     def __init__(self, client: Any) -> None:
         self._client = client
 
-    def read(self, bucket: str) -> BucketSettings:
-        """One request a setting; each may fail by itself."""
+    def read(self, bucket: str, *, uploads: bool = True) -> BucketSettings:
+        """One request a setting; each may fail by itself. ``uploads``: whether unfinished ones are looked at."""
         unreadable: dict[str, str] = {}
 
         def ask(what: str, call: Callable[[], Any]) -> Any:
@@ -52,7 +52,7 @@ class SettingsReader:
             smallest_moved=(lifecycle or {}).get(
                 "TransitionDefaultMinimumObjectSize", "all_storage_classes_128K"
             ),
-            uploads=ask("unfinished uploads", lambda: tuple(self._uploads(bucket))),
+            uploads=ask("unfinished uploads", lambda: tuple(self._uploads(bucket))) if uploads else None,
             unreadable=unreadable,
         )
 

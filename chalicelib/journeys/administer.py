@@ -195,7 +195,7 @@ def _owner_mail(request: Arguments) -> str | None:
 def machine_pause(desk: AdminDesk, request: Arguments) -> Answer:
     machine = _known_machine(desk, request)
     until = request.get("until")
-    desk.machines.pause(machine.name, desk.now, _parse_until(until) if until else None)
+    desk.machines.pause(machine.name, desk.now, _read_time(until, "until") if until else None)
     return {"machine": machine.name, "paused_until": until}
 
 
@@ -298,7 +298,7 @@ def alerts_send(desk: AdminDesk, request: Arguments) -> Answer:
 
 def _alerts_at(desk: AdminDesk, request: Arguments) -> AlertDesk:
     at = request.get("at")
-    return dataclasses.replace(desk.alerts, now=_parse_until(at)) if at else desk.alerts
+    return dataclasses.replace(desk.alerts, now=_read_time(at, "at")) if at else desk.alerts
 
 
 def catalogue_objects(desk: AdminDesk, request: Arguments) -> Answer:
@@ -407,12 +407,12 @@ def _positive(request: Arguments, field: str, default: int) -> int:
     return value
 
 
-def _parse_until(text: object) -> datetime:
+def _read_time(text: object, field: str) -> datetime:
     try:
-        until = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
+        time = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
     except ValueError:
-        raise bad_request("until must be a day or a time such as 2026-12-24.") from None
-    return until if until.tzinfo else until.replace(tzinfo=timezone.utc)
+        raise bad_request(f"{field} must be a day or a time such as 2026-12-24.") from None
+    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
 
 
 def _status(machine: Machine, now: datetime) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -10,8 +11,11 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from chalicelib.domain.machines import Job
+from chalicelib.domain.names import Location
 from chalicelib.domain.storage import STORAGE_POLICIES, STORAGE_TAG_KEY
-from ops.lifecycle import changed_rules, put_lifecycle_rules, wanted_rules
+from ops.lifecycle import changed_rules, put_adopted_rules, put_lifecycle_rules, wanted_rules
+from ops.stages import LOCAL
 
 BUCKET = "bucket"
 OWNERS_RULE: dict[str, Any] = {
@@ -91,3 +95,30 @@ def test_what_would_be_changed_is_named_rule_by_rule(s3: Any) -> None:
     ]
     put_lifecycle_rules(s3, BUCKET)
     assert changed_rules(s3, BUCKET) == []
+
+
+class TestInAnAdoptedBucket:
+    HOME, CABIN = (dataclasses.replace(LOCAL, name=name) for name in ("home", "cabin"))
+    JOB = Job("anna", "system", Location(BUCKET, "old/"))
+
+    def test_a_jobs_volumes_are_found_by_their_prefix(self, s3: Any) -> None:
+        put_adopted_rules(s3, BUCKET, self.HOME, [self.JOB])
+        rule = rules_of(s3)["panicroom-home-anna-system-glacier-ir-7d"]
+        assert rule["Filter"] == {"Prefix": "old/data_"}
+
+    def test_two_stages_leave_each_others_rules(self, s3: Any) -> None:
+        put_adopted_rules(s3, BUCKET, self.HOME, [self.JOB])
+        put_adopted_rules(s3, BUCKET, self.CABIN, [self.JOB])
+        assert put_adopted_rules(s3, BUCKET, self.HOME, [self.JOB]) is False
+        assert {name for name in rules_of(s3) if "anna" in name} == {
+            "panicroom-home-anna-system-glacier-ir-7d",
+            "panicroom-cabin-anna-system-glacier-ir-7d",
+        }
+
+    def test_a_rule_of_an_earlier_version_is_replaced_and_the_owners_stays(self, s3: Any) -> None:
+        former = {**wanted_rules()[0], "ID": "panicroom-anna-system-glacier-ir-7d"}
+        rules = [{**former, "Filter": {"Prefix": "old/data_"}}, OWNERS_RULE]
+        s3.put_bucket_lifecycle_configuration(Bucket=BUCKET, LifecycleConfiguration={"Rules": rules})
+        put_adopted_rules(s3, BUCKET, self.HOME, [self.JOB])
+        assert "panicroom-anna-system-glacier-ir-7d" not in rules_of(s3)
+        assert {"my logs", "panicroom-home-anna-system-glacier-ir-7d"} < set(rules_of(s3))

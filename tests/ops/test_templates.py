@@ -34,7 +34,6 @@ CALLS_FILE = Path(__file__).with_name("deployer_calls.txt")
 
 WITHOUT_A_CALL_OF_ITS_OWN = {
     "cloudformation:DescribeStackEvents": "the reason, where a stack could not be made",
-    "cloudwatch:GetMetricStatistics": "whether the schedules of a stage that is some hours old still run",
     "lambda:TagResource": "CreateFunction with tags asks for it",
     "lambda:UntagResource": "Chalice takes away a tag that an older version set",
     "ses:GetSuppressedDestination": "`report status`, which the owner types with the same rights",

@@ -62,11 +62,11 @@ def _error_lines(logs: Any, group: str, since: datetime) -> list[str]:
 
 
 def _sentence(name: str, calls: int, lines: list[str], since: datetime) -> str:
-    failed = f"{calls} calls failed, " if calls else ""
     said = f", the last: {_said(lines[-1])}" if lines else ""
     return (
-        f"{name}: {failed}{len(lines)} errors in its log since {since:%Y-%m-%d %H:%M} UTC{said}. `aws logs"
-        f" filter-log-events --log-group-name /aws/lambda/{name} --filter-pattern {ERROR_LINES}` shows them whole"
+        f"{name}: failed calls: {calls}, errors in its log: {len(lines)}, since {since:%Y-%m-%d %H:%M} UTC{said}."
+        f" `aws logs filter-log-events --log-group-name /aws/lambda/{name} --filter-pattern {ERROR_LINES}`"
+        " shows them whole"
     )
 
 

@@ -69,14 +69,14 @@ def test_where_nothing_failed_no_log_is_searched() -> None:
 def test_a_function_whose_calls_failed_is_named_with_their_number() -> None:
     [sentence] = said(Cloud(errors={"panicroom-home-catalogue": 3}))
     assert sentence.startswith(
-        "panicroom-home-catalogue: 3 calls failed, 0 errors in its log since 2026-11-22 12:00"
+        "panicroom-home-catalogue: failed calls: 3, errors in its log: 0, since 2026-11-22 12:00"
     )
     assert "`aws logs filter-log-events --log-group-name /aws/lambda/panicroom-home-catalogue" in sentence
 
 
 def test_what_the_code_caught_is_found_in_the_log_of_the_function() -> None:
     [sentence] = said(Cloud(told=2, panicroom_home=[REQUEST_FAILED] * 2, panicroom_home_admin=[]))
-    assert sentence.startswith("panicroom-home: 2 errors in its log")
+    assert sentence.startswith("panicroom-home: failed calls: 0, errors in its log: 2, ")
     assert "the last: request failed, KeyError." in sentence
 
 

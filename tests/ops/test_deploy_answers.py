@@ -52,7 +52,7 @@ def test_what_cannot_be_read_is_refused_in_one_line(flag: str, value: str, sente
     assert sentence in last
 
 
-@pytest.mark.parametrize("name", ["Home", "1home", "a" * 17, "", "local", "a_b"])
+@pytest.mark.parametrize("name", ["Home", "1home", "a" * 17, "", "local", "a_b", "home-admin"])
 def test_a_name_that_aws_would_not_take_is_no_stages_name(name: str) -> None:
     result = types("--stage", name)
     assert isinstance(result.exception, OpsError)

@@ -59,7 +59,7 @@ def test_a_name_that_aws_would_not_take_is_no_stages_name(name: str) -> None:
 
 
 def test_where_aws_cannot_be_reached_the_credentials_are_not_blamed() -> None:
-    result = types("--stage", "home", "--endpoint", NOBODY_LISTENS)
+    result = types("--stage", "home", "--endpoint", NOBODY_LISTENS, "--region", "us-east-1")
     assert str(result.exception).startswith("AWS cannot be reached in us-east-1: Could not connect")
 
 

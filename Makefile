@@ -1,6 +1,8 @@
 # What people type. Every target sees to its environments first; where nothing changed that takes no time.
 PYTHON ?= python3
 RUN := .venv/bin/python
+# Tests wait for a third of their time, for schedules and other programs: one more than there are processors.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 export PYTHONUNBUFFERED := 1
 
 .PHONY: help install owner demo test check format bench soak docs-check clean
@@ -20,7 +22,7 @@ demo: ## the main job from end to end on the local stack; SOURCE=folder backs up
 
 test: ## every test, in its short form
 	@$(PYTHON) ops/environments.py --needs gpg
-	@$(RUN) -m pytest -m "not soak" -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(RUN) -m pytest -m "not soak" -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 soak: ## the hour-long forms
 	@$(PYTHON) ops/environments.py --needs gpg

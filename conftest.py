@@ -1,5 +1,5 @@
-"""The order in which the files of tests are begun: those that take longest first, so that at the end no processor waits
-for one of them. (`make test` gives each file to one of as many processes as there are processors.)"""
+"""The order in which the files of tests are begun: those that take longest first, so that at the end nothing waits for
+one of them. (`make test` gives each file as a whole to one of its processes.)"""
 
 from __future__ import annotations
 

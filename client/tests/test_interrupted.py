@@ -254,6 +254,7 @@ def touched_since(source: Path, moment: float, before: Tree) -> set[str]:
     }
 
 
+@pytest.mark.soak
 def test_a_full_and_an_increment_killed_in_mid_upload(laptop: Laptop) -> None:
     """Both are carried on with, and nothing restores to what was never there."""
     story = Story(laptop)

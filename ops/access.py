@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from ops.aws import Aws
 from ops.deployer_policy import deployer_policy
 from ops.errors import OpsError
-from ops.stages import LAMBDA_FUNCTIONS, Stage
+from ops.stages import Stage
 
 ACTIONS_A_QUESTION = 50
 """IAM's simulator takes more; its answer grows with them."""
@@ -77,29 +77,6 @@ def missing_rights(aws: Aws, stage: Stage, who: Caller) -> list[str]:
                 if result["EvalDecision"] != "allowed"
             ]
     return list(dict.fromkeys(refused))
-
-
-def region_of_roles(aws: Aws, stage: Stage) -> str | None:
-    """The region that the stage's roles are made for; None where there are none, or who asks may not see them.
-
-    Roles are the same ones in all regions of an account: a stage of this name in a second region would take those of
-    the first away from it.
-    """
-    iam = aws.client("iam")
-    for short_name in LAMBDA_FUNCTIONS:
-        role = f"{stage.prefix}-{short_name}"
-        try:
-            for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
-                document = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
-                for statement in document["Statement"]:
-                    for resource in _listed(statement["Resource"]):
-                        _, _, service, region, *_ = resource.split(":")
-                        if service == "dynamodb":
-                            return str(region)
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in ("NoSuchEntity", "AccessDenied"):
-                raise
-    return None
 
 
 def policy_source(iam: Any, arn: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 from ops.aws import Aws
 from ops.queue_mappings import event_source_mappings
+from ops.roles import role_name
 from ops.stages import API_STAGE, Stage
 
 Entry = dict[str, str]
@@ -131,7 +132,7 @@ def _functions(aws: Aws, stage: Stage) -> dict[str, str]:
 
 def _role(aws: Aws, stage: Stage, short_name: str) -> list[Entry]:
     iam = aws.client("iam")
-    name = f"{stage.prefix}-{short_name}"
+    name = role_name(stage, short_name)
     try:
         role = iam.get_role(RoleName=name)["Role"]
     except iam.exceptions.NoSuchEntityException:

@@ -13,6 +13,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ops.aws import Aws
+from ops.chalice_record import api_url, find_rest_api
 from ops.environments import ROOT
 from ops.errors import OpsError
 from ops.stages import Stage
@@ -64,6 +65,16 @@ def wheel_url(aws: Aws, stage: Stage, key: str) -> str:
         "get_object", Params={"Bucket": stage.bucket, "Key": key}, ExpiresIn=URL_SECONDS
     )
     return url
+
+
+def addresses_for_machines(aws: Aws, stage: Stage) -> dict[str, str]:
+    """``api_url``, where a machine enrols, and ``client_url``, where it fetches the client for a day; each where
+    there is one."""
+    api, key = find_rest_api(aws, stage), offered_wheel(aws, stage)
+    return {
+        **({"api_url": api_url(aws, stage, api)} if api else {}),
+        **({"client_url": wheel_url(aws, stage, key)} if key else {}),
+    }
 
 
 def build_wheel(folder: Path, client: Path = CLIENT) -> Path:

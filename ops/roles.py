@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from botocore.exceptions import ClientError
 from chalice.constants import LAMBDA_TRUST_POLICY
 
 from ops.aws import Aws
@@ -29,11 +30,7 @@ def role_differences(aws: Aws, stage: Stage, short_name: str, role_arn: str) -> 
     iam = aws.client("iam")
     try:
         is_lambdas_alone = _is_lambdas_alone(iam, role)
-        inline, attached = _policies(iam, role)
-        documents = {
-            policy: iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
-            for policy in inline
-        }
+        documents, attached = _documents(iam, role), _attached(iam, role)
     except iam.exceptions.NoSuchEntityException:
         return [f"{name}: its role {role} is not there"]
     if not is_lambdas_alone:
@@ -51,7 +48,7 @@ def remove_foreign_rights(aws: Aws, stage: Stage) -> None:
     for short_name in stage.functions:
         role = role_name(stage, short_name)
         try:
-            inline, attached = _policies(iam, role)
+            inline, attached = _inline(iam, role), _attached(iam, role)
         except iam.exceptions.NoSuchEntityException:
             continue
         if not _is_lambdas_alone(iam, role):
@@ -61,6 +58,28 @@ def remove_foreign_rights(aws: Aws, stage: Stage) -> None:
         for policy in inline:
             if policy != role:
                 iam.delete_role_policy(RoleName=role, PolicyName=policy)
+
+
+def region_of_roles(aws: Aws, stage: Stage) -> str | None:
+    """The region that the stage's roles are made for; None where there are none, or who asks may not see them.
+
+    Roles are the same ones in all regions of an account: a stage of this name in a second region would take those of
+    the first away from it.
+    """
+    iam = aws.client("iam")
+    for short_name in stage.functions:
+        try:
+            for document in _documents(iam, role_name(stage, short_name)).values():
+                for statement in document["Statement"]:
+                    resources = statement["Resource"]
+                    for resource in [resources] if isinstance(resources, str) else resources:
+                        _, _, service, region, *_ = resource.split(":")
+                        if service == "dynamodb":
+                            return str(region)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("NoSuchEntity", "AccessDenied"):
+                raise
+    return None
 
 
 def _is_lambdas_alone(iam: Any, role: str) -> bool:
@@ -75,8 +94,20 @@ def _without_sids(document: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _policies(iam: Any, role: str) -> tuple[list[str], list[str]]:
-    """The names of those in the role, and the ARNs of those attached to it."""
-    inline = iam.list_role_policies(RoleName=role)["PolicyNames"]
+def _documents(iam: Any, role: str) -> dict[str, dict[str, Any]]:
+    """The policies in the role, by name."""
+    return {
+        policy: iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
+        for policy in _inline(iam, role)
+    }
+
+
+def _inline(iam: Any, role: str) -> list[str]:
+    """The names of the policies in the role."""
+    return list(iam.list_role_policies(RoleName=role)["PolicyNames"])
+
+
+def _attached(iam: Any, role: str) -> list[str]:
+    """The ARNs of the policies attached to the role."""
     attached = iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
-    return list(inline), [one["PolicyArn"] for one in attached]
+    return [one["PolicyArn"] for one in attached]

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError, UnknownRegionError
 
 from chalicelib.domain.names import is_identifier
 from ops.aws import Aws
-from ops.cloudformation import described_stack
+from ops.cloudformation import described_stack, parameters_of
 from ops.errors import OpsError
 from ops.stages import APP_NAME, LOCAL, Stage
 
@@ -73,10 +73,12 @@ def chosen_before(aws: Aws, stage_name: str, account: str) -> Stage | None:
         raise
     if stack is None or not stack.get("Parameters"):
         return None
-    parameters = {one["ParameterKey"]: one["ParameterValue"] for one in stack["Parameters"]}
     try:
         return stage_from_parameters(
-            parameters, account=account, region=str(aws.region), on_stand_in=aws.endpoint is not None
+            parameters_of(stack),
+            account=account,
+            region=str(aws.region),
+            on_stand_in=aws.endpoint is not None,
         )
     except (KeyError, ValueError):
         return None  # made by a version that kept other settings: they are asked for again

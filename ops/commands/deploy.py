@@ -15,12 +15,12 @@ import click
 from chalicelib.adapters.price_files import price_table
 from chalicelib.domain.prices import PriceUnknown
 from chalicelib.domain.pricing import month_of_storage
-from ops.access import Caller, caller, missing_rights, region_of_roles
+from ops.access import Caller, caller, missing_rights
 from ops.app_package import PROJECT
 from ops.aws import Aws
 from ops.chalice_config import configured_region
-from ops.chalice_record import api_url, find_rest_api, found_record
-from ops.client_wheel import offered_wheel, wheel_url
+from ops.chalice_record import found_record
+from ops.client_wheel import addresses_for_machines
 from ops.commands.options import Read, console, json_option, print_json
 from ops.deploy import Deployment, carry_out, plan
 from ops.deployer_policy import deployer_policy
@@ -30,6 +30,7 @@ from ops.doctor import Check, admin, examine
 from ops.errors import OpsError
 from ops.price_examples import service_month, usd
 from ops.resources import kept_resources
+from ops.roles import region_of_roles
 from ops.sizes import show_size
 from ops.stage_settings import (
     check_stage_name,
@@ -452,11 +453,8 @@ def _as_data(checks: list[Check]) -> list[dict[str, Any]]:
 
 def _first_machine(aws: Aws, stage: Stage, name: str) -> dict[str, Any]:
     """The URL of the client, and a code for the first machine if there is none yet."""
-    key, api = offered_wheel(aws, stage), find_rest_api(aws, stage)
-    found: dict[str, Any] = {
-        "api_url": api_url(aws, stage, api) if api else None,
-        "client_url": wheel_url(aws, stage, key) if key else None,
-    }
+    nowhere = {"api_url": None, "client_url": None}
+    found: dict[str, Any] = {**nowhere, **addresses_for_machines(aws, stage)}
     client = admin(aws, stage)
     if not client.call("machine_list")["machines"]:
         found["code"] = client.call("machine_add", name=name)["code"]

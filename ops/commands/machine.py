@@ -14,8 +14,7 @@ from rich.table import Column, Table
 from ops.admin_client import AdminClient, admin_client
 from ops.adopt_bucket import Adoption, plan_adoption
 from ops.audit import audit_bucket
-from ops.chalice_record import api_url, find_rest_api
-from ops.client_wheel import offered_wheel, wheel_url
+from ops.client_wheel import addresses_for_machines
 from ops.commands.options import DURATION, SIZE, confirm, console, print_json, stage_options, typed
 from ops.deployed_stage import deployed_stage
 from ops.durations import show_duration
@@ -249,15 +248,11 @@ def _show_adoption(adoption: Adoption, prefix: str) -> None:
 
 
 def _addresses(stage_name: str, state_folder: Path, client: AdminClient) -> dict[str, str]:
-    """``api_url``, where the machine enrols, and ``client_url``, where it fetches the client for a day."""
+    """The local stack's own address is known already."""
     if client.api_url is not None:
         return {"api_url": client.api_url}
     deployed = deployed_stage(stage_name, state_folder)
-    api, wheel = find_rest_api(deployed.aws, deployed.stage), offered_wheel(deployed.aws, deployed.stage)
-    return {
-        **({"api_url": api_url(deployed.aws, deployed.stage, api)} if api else {}),
-        **({"client_url": wheel_url(deployed.aws, deployed.stage, wheel)} if wheel else {}),
-    }
+    return addresses_for_machines(deployed.aws, deployed.stage)
 
 
 def _show_code(added: dict[str, Any], addresses: dict[str, str], as_json: bool) -> None:

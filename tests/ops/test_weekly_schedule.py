@@ -48,6 +48,8 @@ def firings(owner: Owner, function: str) -> list[str]:
 
 
 def test_five_concurrent_firings_of_the_schedule_send_one_mail(owner: Owner) -> None:
+    # First of all: at the full hour the rule fires by itself as well.
+    before = len(weekly_mails(owner))
     owner.types("machine", "add", "scheduled")
     # The first mail waits for a weekly hour after the first machine was added.
     owner.client("dynamodb").update_item(
@@ -56,7 +58,6 @@ def test_five_concurrent_firings_of_the_schedule_send_one_mail(owner: Owner) -> 
         UpdateExpression="SET created_at = :long_ago",
         ExpressionAttributeValues={":long_ago": {"S": LONG_AGO}},
     )
-    before = len(weekly_mails(owner))
     function = owner.stack.functions["weekly_report"]
     events, rule, arn = rule_of(owner, function)
     usual = events.describe_rule(Name=rule)["ScheduleExpression"]

@@ -39,7 +39,7 @@ format: install ## puts the format right, and what lint can
 
 docs-check: ## types every command of the documents on a local stack of its own
 	@$(PYTHON) ops/environments.py --needs gpg
-	@$(RUN) -m ops.docs_check $(ARGS)
+	@$(RUN) -m tools.docs.check $(ARGS)
 
 bench: ## how fast it is, against its budgets
 	@$(PYTHON) ops/environments.py --needs gpg

@@ -16,7 +16,7 @@ from chalice import Chalice
 from chalice.app import AuthRequest, AuthResponse, CloudWatchEvent, Response, SQSEvent
 
 from chalicelib import metrics, queue_batches, web, wire, wiring
-from chalicelib.domain.machines import Job, Machine
+from chalicelib.domain.backups.machines import Job, Machine
 from chalicelib.domain.refusals import Refusal
 from chalicelib.journeys.authenticate import authenticate, authenticate_for_job
 from chalicelib.journeys.conduct_run import hold_lease, start_run, update_run

@@ -12,7 +12,7 @@ import sys
 
 from rich.console import Console
 
-from ops.app_package import PROJECT
+from ops.functions.package import PROJECT
 
 ROUNDS = 15
 MOST_TIMES = 1.5

@@ -156,8 +156,8 @@ def catalogue_desk(meter: Meter) -> Any:
     from chalicelib.adapters.machine_store import MachineStore
     from chalicelib.adapters.s3_buckets import Buckets
     from chalicelib.adapters.table import Table as CatalogueTable
-    from chalicelib.domain.machines import Job, Machine
-    from chalicelib.domain.names import Location
+    from chalicelib.domain.backups.machines import Job, Machine
+    from chalicelib.domain.backups.names import Location
     from chalicelib.journeys.catalogue_changes import CatalogueDesk
 
     table = CatalogueTable(

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from chalicelib.domain.storage import DEFAULT_STORAGE_POLICY, STORAGE_TAG_KEY
+from chalicelib.domain.backups.storage import DEFAULT_STORAGE_POLICY, STORAGE_TAG_KEY
 
 BUCKET = "panicroom-bench"
 PREFIX = "anna/system/"

@@ -16,9 +16,9 @@ from boto3.dynamodb.types import TypeSerializer
 from botocore.awsrequest import AWSRequest, AWSResponse
 
 from chalicelib.adapters import rows
-from chalicelib.domain.machines import Job, LastRun, Machine
-from chalicelib.domain.names import Location, SetId
-from chalicelib.domain.sets import BackupSet, Tally
+from chalicelib.domain.backups.machines import Job, LastRun, Machine
+from chalicelib.domain.backups.names import Location, SetId
+from chalicelib.domain.backups.sets import BackupSet, Tally
 
 PAGE_BYTES = 2**20
 """DynamoDB answers with at most a megabyte."""

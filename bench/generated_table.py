@@ -13,9 +13,9 @@ from typing import Any
 
 from bench.generated_bucket import BUCKET, ETAG, PREFIX, SIZE_BYTES, STORED_AT, Names
 from chalicelib.adapters import rows
-from chalicelib.domain.machines import Job
-from chalicelib.domain.names import Location, SetId
-from chalicelib.domain.sets import BackupSet, ObjectRow, StoredObject, Tally
+from chalicelib.domain.backups.machines import Job
+from chalicelib.domain.backups.names import Location, SetId
+from chalicelib.domain.backups.sets import BackupSet, ObjectRow, StoredObject, Tally
 
 JOB = Job("anna", "system", Location(BUCKET, PREFIX))
 ROWS_A_PAGE = 3000

@@ -22,11 +22,11 @@ import boto3
 
 from bench.processes import Cost, run
 from bench.slow_line import slow_line
-from ops.admin_client import local_admin_client
+from ops.demo.laptop import gpg_folder
 from ops.environments import LAPTOP, ROOT
-from ops.laptop import gpg_folder
-from ops.local_stack import local_stack
-from ops.stack_file import StackDescription
+from ops.local.stack import local_stack
+from ops.local.stack_file import StackDescription
+from ops.service.admin_client import local_admin_client
 from tests.hostile.s3_servers import seaweedfs
 
 PROGRAMS = Path(ROOT) / LAPTOP / "bin"

@@ -9,9 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chalicelib.domain.alerts import Alert
-from chalicelib.domain.findings import at_stage
-from chalicelib.domain.report import Attachment, Report
+from chalicelib.domain.audit.findings import at_stage
+from chalicelib.domain.mail.alerts import Alert
+from chalicelib.domain.mail.report import Attachment, Report
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -21,7 +21,7 @@ from chalicelib.adapters.report_store import ReportStore
 from chalicelib.adapters.s3_buckets import PARALLEL_REQUESTS, Buckets
 from chalicelib.adapters.table import Table
 from chalicelib.config import Settings, read_settings
-from chalicelib.domain.machines import Job, Machine
+from chalicelib.domain.backups.machines import Job, Machine
 from chalicelib.journeys.catalogue_changes import CatalogueDesk
 from chalicelib.journeys.issue_upload_urls import UploadDesk
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from chalicelib.adapters.bucket_settings import SettingsReader
     from chalicelib.adapters.dead_letters import DeadLetters
     from chalicelib.adapters.ses_mailer import Mailer
-    from chalicelib.domain.prices import PriceTable
+    from chalicelib.domain.costs.price_table import PriceTable
     from chalicelib.journeys.administer import AdminDesk
     from chalicelib.journeys.audit_buckets import AuditDesk
     from chalicelib.journeys.send_alerts import AlertDesk

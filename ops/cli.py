@@ -7,7 +7,6 @@ from typing import Any
 import click
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
-from ops.access import NO_CREDENTIALS
 from ops.commands.alerts import alerts
 from ops.commands.audit import audit
 from ops.commands.backup_set import backup_set
@@ -19,6 +18,7 @@ from ops.commands.machine import machine
 from ops.commands.prices import prices
 from ops.commands.reconcile import reconcile
 from ops.commands.report import report
+from ops.deploy.access import NO_CREDENTIALS
 from ops.errors import OpsError
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.adapters.price_files import FOLDER, price_table
-from chalicelib.domain.prices import PriceTable, Step, write_price_table
+from chalicelib.domain.costs.price_table import PriceTable, Step, write_price_table
 from ops.aws import Aws
 from ops.errors import OpsError
 

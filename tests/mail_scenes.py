@@ -19,17 +19,17 @@ from zoneinfo import ZoneInfo
 
 from chalicelib.adapters.catalogue_store import JobSets
 from chalicelib.adapters.price_files import price_table
-from chalicelib.domain.costs import Figures, JobFigures
-from chalicelib.domain.findings import Finding, Severity
-from chalicelib.domain.machines import Job, LastRun, Machine
-from chalicelib.domain.names import Location, SetId
-from chalicelib.domain.notices import SECOND_RUN, Notice
-from chalicelib.domain.report import Report
-from chalicelib.domain.sets import BackupSet, Tally
+from chalicelib.domain.audit.findings import Finding, Severity
+from chalicelib.domain.audit.notices import SECOND_RUN, Notice
+from chalicelib.domain.backups.machines import Job, LastRun, Machine
+from chalicelib.domain.backups.names import Location, SetId
+from chalicelib.domain.backups.sets import BackupSet, Tally
+from chalicelib.domain.costs.statement import Figures, JobFigures
+from chalicelib.domain.mail.report import Report
 from chalicelib.domain.weekly import Weekday, WeeklyTime
 from chalicelib.journeys.send_weekly_report import ReportDesk, compose, gather
 from chalicelib.rendering import Mail, render
-from ops.received_mail import take_picture
+from ops.local.received_mail import take_picture
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=timezone.utc)
 MB, GB = 2**20, 2**30

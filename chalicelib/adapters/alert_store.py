@@ -10,8 +10,8 @@ from typing import Any
 
 from chalicelib.adapters import rows
 from chalicelib.adapters.table import ConditionFailed, Table
-from chalicelib.domain.alerts import AlertRecord, Trouble
-from chalicelib.domain.freshness import State
+from chalicelib.domain.backups.freshness import State
+from chalicelib.domain.mail.alerts import AlertRecord, Trouble
 
 CLAIM_LIFE = timedelta(minutes=5)
 """Longer than the function may run: a claim that lapsed belongs to a call that died before its mail was taken, or

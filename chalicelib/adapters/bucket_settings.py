@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.domain.bucket_settings import BucketSettings, Upload, receivers_of
+from chalicelib.domain.audit.bucket_settings import BucketSettings, Upload, receivers_of
 
 MOST_UPLOADS = 1000
 """Unfinished uploads whose parts are counted; a request each."""

@@ -8,10 +8,10 @@ from datetime import datetime
 
 from chalicelib.adapters import rows
 from chalicelib.adapters.table import ConditionFailed, Table
-from chalicelib.domain.machines import Job
-from chalicelib.domain.names import Location, SetId
-from chalicelib.domain.sets import BackupSet, ObjectRow
-from chalicelib.domain.uploads import DISCARD_LOCK_LIFE, Gate
+from chalicelib.domain.backups.machines import Job
+from chalicelib.domain.backups.names import Location, SetId
+from chalicelib.domain.backups.sets import BackupSet, ObjectRow
+from chalicelib.domain.backups.uploads import DISCARD_LOCK_LIFE, Gate
 
 STRAYS = "STRAYS"
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from chalicelib.domain.machines import Job
+from chalicelib.domain.backups.machines import Job
 from chalicelib.wire import DiscardAnswer, from_json
 
 

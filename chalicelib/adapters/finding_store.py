@@ -8,8 +8,8 @@ from datetime import datetime
 
 from chalicelib.adapters import rows
 from chalicelib.adapters.table import Table
-from chalicelib.domain.findings import MOST_ALIKE, Finding, OpenFinding, Severity
-from chalicelib.domain.machines import Job
+from chalicelib.domain.audit.findings import MOST_ALIKE, Finding, OpenFinding, Severity
+from chalicelib.domain.backups.machines import Job
 
 FINDINGS = "FINDINGS"
 

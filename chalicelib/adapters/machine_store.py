@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 
 from chalicelib.adapters import rows
 from chalicelib.adapters.table import ConditionFailed, Table
-from chalicelib.domain.leases import LEASE_LIFE, Lease
-from chalicelib.domain.machines import Comparison, EnrolmentCode, Job, LastRun, Machine
-from chalicelib.domain.notices import Notice
+from chalicelib.domain.audit.notices import Notice
+from chalicelib.domain.backups.leases import LEASE_LIFE, Lease
+from chalicelib.domain.backups.machines import Comparison, EnrolmentCode, Job, LastRun, Machine
 
 LAST_USE_GRAIN = timedelta(hours=1)
 """A machine's last use is kept to the hour: one write an hour instead of one a request."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from chalicelib.domain.prices import PriceTable, read_price_table
+from chalicelib.domain.costs.price_table import PriceTable, read_price_table
 
 FOLDER = Path(__file__).parent.parent / "prices"
 

@@ -17,7 +17,7 @@ from chalicelib.adapters import rows
 from chalicelib.adapters.table import ConditionFailed, Table
 
 if TYPE_CHECKING:
-    from chalicelib.domain.costs import Figures, JobFigures
+    from chalicelib.domain.costs.statement import Figures, JobFigures
 
 CLAIM_LIFE = timedelta(minutes=5)
 """As long as the report's function may run: a claim that lapsed belongs to a call that died before its mail was
@@ -133,7 +133,7 @@ def _deliveries(issue: datetime) -> str:
 
 
 def _figures(item: rows.Item) -> Figures:
-    from chalicelib.domain.costs import (
+    from chalicelib.domain.costs.statement import (
         Figures,
     )  # the API asks for the newest mail's time alone, at each cold start
 
@@ -156,7 +156,7 @@ def _packed(jobs: Mapping[str, JobFigures]) -> bytes:
 
 
 def _unpacked(attribute: Any) -> dict[str, JobFigures]:
-    from chalicelib.domain.costs import JobFigures
+    from chalicelib.domain.costs.statement import JobFigures
 
     return {
         name: JobFigures(Decimal(monthly), int(current), int(noncurrent))

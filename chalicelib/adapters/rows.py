@@ -31,11 +31,11 @@ from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
 
-from chalicelib.domain.findings import Finding, OpenFinding, Severity
-from chalicelib.domain.leases import Lease
-from chalicelib.domain.machines import Comparison, EnrolmentCode, Job, LastRun, Machine
-from chalicelib.domain.names import Location, SetId
-from chalicelib.domain.sets import (
+from chalicelib.domain.audit.findings import Finding, OpenFinding, Severity
+from chalicelib.domain.backups.leases import Lease
+from chalicelib.domain.backups.machines import Comparison, EnrolmentCode, Job, LastRun, Machine
+from chalicelib.domain.backups.names import Location, SetId
+from chalicelib.domain.backups.sets import (
     BackupSet,
     ObjectRow,
     StoredObject,
@@ -44,8 +44,8 @@ from chalicelib.domain.sets import (
     format_ranges,
     parse_ranges,
 )
-from chalicelib.domain.storage import StoragePolicy
-from chalicelib.domain.uploads import Gate
+from chalicelib.domain.backups.storage import StoragePolicy
+from chalicelib.domain.backups.uploads import Gate
 
 SCHEMA_VERSION = 1
 

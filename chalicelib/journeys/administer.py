@@ -17,8 +17,8 @@ from chalicelib.adapters.catalogue_store import CatalogueStore
 from chalicelib.adapters.machine_store import MachineStore
 from chalicelib.adapters.s3_buckets import Buckets
 from chalicelib.adapters.ses_mailer import MailRefused
-from chalicelib.domain.freshness import State
-from chalicelib.domain.machines import (
+from chalicelib.domain.backups.freshness import State
+from chalicelib.domain.backups.machines import (
     CODE_BYTES,
     CODE_LIFE,
     DAY_SECONDS,
@@ -29,9 +29,9 @@ from chalicelib.domain.machines import (
     format_code,
     sha256_hex,
 )
-from chalicelib.domain.names import Location, SetId, is_identifier
+from chalicelib.domain.backups.names import Location, SetId, is_identifier
+from chalicelib.domain.backups.sets import BackupSet, StoredObject, format_ranges
 from chalicelib.domain.refusals import Refusal
-from chalicelib.domain.sets import BackupSet, StoredObject, format_ranges
 from chalicelib.journeys.audit_buckets import AuditDesk, audit_buckets
 from chalicelib.journeys.describe_machine import describe_job, format_wire_time
 from chalicelib.journeys.reconcile_job import find_drift

@@ -12,14 +12,14 @@ from chalicelib.adapters.catalogue_store import CatalogueStore
 from chalicelib.adapters.finding_store import FindingStore
 from chalicelib.adapters.machine_store import MachineStore
 from chalicelib.adapters.s3_buckets import Buckets
-from chalicelib.domain.anomalies import find_anomalies, find_silence
-from chalicelib.domain.audit import NOTICES_COUNT_FOR, BucketAudit, findings_of_notices
-from chalicelib.domain.bucket_settings import Expected
-from chalicelib.domain.findings import Concern, Finding, codes_about, worst_first
-from chalicelib.domain.machines import Job
-from chalicelib.domain.names import parse_file_name, split_key
-from chalicelib.domain.placement import WatchedJob, judge_object
-from chalicelib.domain.sets import BackupSet, ObjectRow
+from chalicelib.domain.audit.anomalies import find_anomalies, find_silence
+from chalicelib.domain.audit.bucket_audit import NOTICES_COUNT_FOR, BucketAudit, findings_of_notices
+from chalicelib.domain.audit.bucket_settings import Expected
+from chalicelib.domain.audit.findings import Concern, Finding, codes_about, worst_first
+from chalicelib.domain.audit.placement import WatchedJob, judge_object
+from chalicelib.domain.backups.machines import Job
+from chalicelib.domain.backups.names import parse_file_name, split_key
+from chalicelib.domain.backups.sets import BackupSet, ObjectRow
 from chalicelib.journeys.catalogue_changes import owner_of, watched
 
 MOST_TAGS_READ = 500

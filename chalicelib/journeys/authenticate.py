@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from chalicelib.adapters.machine_store import JobDesk, MachineStore
-from chalicelib.domain.machines import Job, Machine, Token, parse_authorization, token_matches
-from chalicelib.domain.names import is_identifier
+from chalicelib.domain.backups.machines import Job, Machine, Token, parse_authorization, token_matches
+from chalicelib.domain.backups.names import is_identifier
 from chalicelib.domain.refusals import Refusal
 from chalicelib.wire import ErrorCode
 

@@ -15,11 +15,13 @@ from chalicelib.adapters.catalogue_store import CatalogueStore
 from chalicelib.adapters.finding_store import FindingStore
 from chalicelib.adapters.machine_store import MachineStore
 from chalicelib.adapters.s3_buckets import Buckets
-from chalicelib.domain.anomalies import find_anomalies
-from chalicelib.domain.events import KeyChange
-from chalicelib.domain.findings import Concern, Finding, codes_about
-from chalicelib.domain.machines import Job
-from chalicelib.domain.names import (
+from chalicelib.domain.audit.anomalies import find_anomalies
+from chalicelib.domain.audit.findings import Concern, Finding, codes_about
+from chalicelib.domain.audit.notices import LATE_UPLOAD, Notice
+from chalicelib.domain.audit.placement import Custody, WatchedJob, judge_object, judge_stray
+from chalicelib.domain.backups.events import KeyChange
+from chalicelib.domain.backups.machines import Job
+from chalicelib.domain.backups.names import (
     SERVICE_PREFIX,
     SetId,
     is_manifest,
@@ -27,9 +29,7 @@ from chalicelib.domain.names import (
     split_key,
     volume_file,
 )
-from chalicelib.domain.notices import LATE_UPLOAD, Notice
-from chalicelib.domain.placement import Custody, WatchedJob, judge_object, judge_stray
-from chalicelib.domain.sets import (
+from chalicelib.domain.backups.sets import (
     BackupSet,
     ObjectRow,
     apply_changes,

@@ -8,9 +8,9 @@ from datetime import datetime, timezone
 from typing import Any
 
 from chalicelib.adapters.machine_store import JobDesk, MachineStore
-from chalicelib.domain.leases import LEASE_LIFE, Lease, clock_is_wrong, is_run_id, may_take
-from chalicelib.domain.machines import Job, LastRun
-from chalicelib.domain.notices import SECOND_RUN, Notice
+from chalicelib.domain.audit.notices import SECOND_RUN, Notice
+from chalicelib.domain.backups.leases import LEASE_LIFE, Lease, clock_is_wrong, is_run_id, may_take
+from chalicelib.domain.backups.machines import Job, LastRun
 from chalicelib.domain.refusals import Refusal
 from chalicelib.journeys.describe_machine import format_wire_time
 from chalicelib.wire import ErrorCode, RunStart, RunStarted, RunUpdate, new_run_id, to_json

@@ -8,8 +8,8 @@ from chalicelib.adapters.catalogue_store import CatalogueStore
 from chalicelib.adapters.machine_store import MachineStore
 from chalicelib.adapters.report_store import ReportStore
 from chalicelib.config import NEWEST_CLIENT_VERSION, OLDEST_CLIENT_VERSION
-from chalicelib.domain.freshness import judge
-from chalicelib.domain.machines import Job, LastRun, Machine
+from chalicelib.domain.backups.freshness import judge
+from chalicelib.domain.backups.machines import Job, LastRun, Machine
 from chalicelib.wire import JobStatus, MachineStatus, RunSummary
 
 

@@ -13,12 +13,12 @@ from itertools import groupby
 from chalicelib.adapters.catalogue_store import CatalogueStore
 from chalicelib.adapters.machine_store import MachineStore
 from chalicelib.adapters.s3_buckets import Buckets
-from chalicelib.domain import uploads
-from chalicelib.domain.machines import Job
-from chalicelib.domain.names import BackupFile, FileKind, SetId
-from chalicelib.domain.notices import DISCARD_REFUSED, Notice
+from chalicelib.domain.audit.notices import DISCARD_REFUSED, Notice
+from chalicelib.domain.backups import uploads
+from chalicelib.domain.backups.machines import Job
+from chalicelib.domain.backups.names import BackupFile, FileKind, SetId
+from chalicelib.domain.backups.sets import StoredObject
 from chalicelib.domain.refusals import Refusal
-from chalicelib.domain.sets import StoredObject
 from chalicelib.wire import DiscardAnswer, ErrorCode, RefusedDiscard
 
 MANIFEST_SUFFIXES = (".gpg", ".p7m", "")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from chalicelib.adapters.machine_store import MachineStore
-from chalicelib.domain.machines import is_sha256_hex, normalized_code, sha256_hex
-from chalicelib.domain.notices import CODE_REUSED, Notice
+from chalicelib.domain.audit.notices import CODE_REUSED, Notice
+from chalicelib.domain.backups.machines import is_sha256_hex, normalized_code, sha256_hex
 from chalicelib.domain.refusals import Refusal
 from chalicelib.wire import EnrolledJob, EnrolmentAnswer, EnrolmentRequest, ErrorCode
 

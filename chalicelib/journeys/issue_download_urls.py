@@ -7,12 +7,12 @@ from datetime import datetime
 
 from chalicelib.adapters.machine_store import MachineStore
 from chalicelib.adapters.s3_buckets import Buckets
-from chalicelib.domain import uploads
-from chalicelib.domain.machines import Job, Machine
-from chalicelib.domain.notices import DOWNLOAD_CAP_REACHED, Notice
+from chalicelib.domain.audit.notices import DOWNLOAD_CAP_REACHED, Notice
+from chalicelib.domain.backups import uploads
+from chalicelib.domain.backups.machines import Job, Machine
+from chalicelib.domain.backups.sets import StoredObject
+from chalicelib.domain.backups.storage import needs_thaw
 from chalicelib.domain.refusals import Refusal
-from chalicelib.domain.sets import StoredObject
-from chalicelib.domain.storage import needs_thaw
 from chalicelib.wire import DownloadAnswer, DownloadPermit, ErrorCode
 
 

@@ -9,9 +9,10 @@ from datetime import datetime
 from chalicelib.adapters.catalogue_store import CatalogueStore
 from chalicelib.adapters.machine_store import MachineStore
 from chalicelib.adapters.s3_buckets import Buckets
-from chalicelib.domain import uploads
-from chalicelib.domain.machines import Job, Machine
-from chalicelib.domain.names import (
+from chalicelib.domain.audit.notices import STORAGE_CAP_REACHED, Notice
+from chalicelib.domain.backups import uploads
+from chalicelib.domain.backups.machines import Job, Machine
+from chalicelib.domain.backups.names import (
     BackupFile,
     FileKind,
     SetId,
@@ -20,9 +21,8 @@ from chalicelib.domain.names import (
     signatures_file,
     volume_file,
 )
-from chalicelib.domain.notices import STORAGE_CAP_REACHED, Notice
+from chalicelib.domain.backups.sets import StoredObject
 from chalicelib.domain.refusals import Refusal
-from chalicelib.domain.sets import StoredObject
 from chalicelib.wire import ErrorCode, UploadAnswer, UploadFile, UploadPermit
 
 Discard = Callable[[Job, Sequence[str]], Sequence[str]]

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from chalicelib.adapters.catalogue_store import CatalogueStore
 from chalicelib.adapters.s3_buckets import Buckets
-from chalicelib.domain.machines import Job
-from chalicelib.domain.names import SetId, manifest_file, parse_file_name
+from chalicelib.domain.backups.machines import Job
+from chalicelib.domain.backups.names import SetId, manifest_file, parse_file_name
 from chalicelib.domain.refusals import Refusal
 from chalicelib.wire import ErrorCode, FileListing
 

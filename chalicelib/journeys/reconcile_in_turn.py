@@ -9,8 +9,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from chalicelib.domain.comparisons import comparisons_due
-from chalicelib.domain.machines import Comparison, Job
+from chalicelib.domain.backups.comparisons import comparisons_due
+from chalicelib.domain.backups.machines import Comparison, Job
 from chalicelib.journeys.catalogue_changes import CatalogueDesk
 from chalicelib.journeys.reconcile_job import reconcile_job
 

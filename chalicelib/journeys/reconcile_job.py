@@ -15,12 +15,12 @@ from datetime import datetime, timedelta
 
 from chalicelib.adapters.catalogue_store import LAST_NAME, CatalogueStore
 from chalicelib.adapters.s3_buckets import Buckets, KeyState
-from chalicelib.domain.events import KeyChange
-from chalicelib.domain.findings import Concern, codes_about
-from chalicelib.domain.machines import Job
-from chalicelib.domain.names import METADATA_PREFIX, SetId, is_manifest, parse_file_name
-from chalicelib.domain.notices import CATALOGUE_DIFFERED, Notice
-from chalicelib.domain.sets import BackupSet, ObjectRow, SetSum, apply_changes, format_ranges
+from chalicelib.domain.audit.findings import Concern, codes_about
+from chalicelib.domain.audit.notices import CATALOGUE_DIFFERED, Notice
+from chalicelib.domain.backups.events import KeyChange
+from chalicelib.domain.backups.machines import Job
+from chalicelib.domain.backups.names import METADATA_PREFIX, SetId, is_manifest, parse_file_name
+from chalicelib.domain.backups.sets import BackupSet, ObjectRow, SetSum, apply_changes, format_ranges
 from chalicelib.journeys.catalogue_changes import (
     MOST_OBJECTS_A_WRITE,
     CatalogueDesk,

@@ -12,10 +12,10 @@ from chalicelib.adapters.catalogue_store import CatalogueStore, JobSets
 from chalicelib.adapters.finding_store import FindingStore
 from chalicelib.adapters.machine_store import MachineStore
 from chalicelib.adapters.ses_mailer import Mailer, MailRefused
-from chalicelib.domain.alerts import NOTICES_KEPT, Alert, AlertRecord, JobNow, alerts_due
-from chalicelib.domain.freshness import Freshness, State, judge
-from chalicelib.domain.machines import Job, Machine
-from chalicelib.domain.phrases import format_age
+from chalicelib.domain.backups.freshness import Freshness, State, judge
+from chalicelib.domain.backups.machines import Job, Machine
+from chalicelib.domain.mail.alerts import NOTICES_KEPT, Alert, AlertRecord, JobNow, alerts_due
+from chalicelib.domain.mail.phrases import format_age
 from chalicelib.rendering import Mail, render_alert
 
 JUDGED_EVERY = timedelta(minutes=30)

@@ -12,8 +12,12 @@ from chalicelib.adapters.finding_store import FindingStore
 from chalicelib.adapters.machine_store import MachineStore
 from chalicelib.adapters.report_store import ReportStore
 from chalicelib.adapters.ses_mailer import Mailer, MailRefused
-from chalicelib.domain.cost_section import CostSection, describe_costs
-from chalicelib.domain.costs import (
+from chalicelib.domain.audit.findings import Finding, at_stage
+from chalicelib.domain.audit.notices import OVER_BUDGET, Notice
+from chalicelib.domain.backups.freshness import judge
+from chalicelib.domain.backups.machines import Machine
+from chalicelib.domain.costs.price_table import PriceTable, PriceUnknown
+from chalicelib.domain.costs.statement import (
     WEEKS_OF_TREND,
     Figures,
     JobFigures,
@@ -21,13 +25,10 @@ from chalicelib.domain.costs import (
     job_figures,
     state_costs,
 )
-from chalicelib.domain.findings import Finding, at_stage
-from chalicelib.domain.freshness import judge
-from chalicelib.domain.machines import Machine
-from chalicelib.domain.notices import OVER_BUDGET, Notice
-from chalicelib.domain.phrases import format_money
-from chalicelib.domain.prices import PriceTable, PriceUnknown
-from chalicelib.domain.report import (
+from chalicelib.domain.costs.usage import JobUsage, job_usage
+from chalicelib.domain.mail.cost_section import CostSection, describe_costs
+from chalicelib.domain.mail.phrases import format_money
+from chalicelib.domain.mail.report import (
     JudgedJob,
     LastIssue,
     Report,
@@ -35,7 +36,6 @@ from chalicelib.domain.report import (
     compose_report,
     needs_owner,
 )
-from chalicelib.domain.usage import JobUsage, job_usage
 from chalicelib.domain.weekly import WeeklyTime
 from chalicelib.rendering import Mail, render
 

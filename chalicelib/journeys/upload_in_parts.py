@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from chalicelib.domain import uploads
-from chalicelib.domain.names import manifest_file
+from chalicelib.domain.backups import uploads
+from chalicelib.domain.backups.names import manifest_file
 from chalicelib.journeys.issue_upload_urls import UploadDesk, make_room, over_the_cap
 from chalicelib.wire import PARTS_PER_ANSWER, MultipartAnswer, MultipartRequest, PartPermit
 

@@ -9,8 +9,16 @@ from pathlib import Path
 
 import pytest
 from laptop import Laptop
-from panicroom.compression import COMPRESSED, SAMPLED_BLOCKS, UNCOMPRESSED, Compress, Sampler, Trial, choose
-from panicroom.sources import survey
+from panicroom.backup.compression import (
+    COMPRESSED,
+    SAMPLED_BLOCKS,
+    UNCOMPRESSED,
+    Compress,
+    Sampler,
+    Trial,
+    choose,
+)
+from panicroom.backup.sources import survey
 from trees import differences, snapshot
 
 CHANCE = random.Random(5)

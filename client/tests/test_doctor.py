@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 from laptop import Laptop
-from panicroom import __version__, doctor
-from panicroom.doctor import FAIL, OK, WARN, Finding
+from panicroom import __version__
 from panicroom.settings import JobSettings, Places, Settings
+from panicroom.setup import doctor
+from panicroom.setup.doctor import FAIL, OK, WARN, Finding
 from panicroom.wire import JobStatus, MachineStatus, RunSummary
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from fake_service import CODE, FakeService, Stored, now_text
 from panicroom import api as api_module
-from panicroom import downloader as downloader_module
 from panicroom.api import Api, ApiError
-from panicroom.downloader import DOWNLOADS_AHEAD, Downloader, NotReadable
+from panicroom.transfer import downloader as downloader_module
+from panicroom.transfer.downloader import DOWNLOADS_AHEAD, Downloader, NotReadable
 from panicroom.wire import ErrorCode
 
 SECRET_SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"

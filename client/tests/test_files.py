@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from laptop import Laptop
-from panicroom.files import parse_listing
+from panicroom.restore.files import parse_listing
 
 ODD = "odd 'name'\nnext ünï"
 

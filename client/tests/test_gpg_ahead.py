@@ -12,7 +12,7 @@ from laptop import PASSPHRASE
 
 PROGRAM = """
 import os, pathlib, sys
-from panicroom import gpg_ahead
+from panicroom.duplicity_run import gpg_ahead
 from duplicity import gpg, log, path
 log.setup()
 end_spare = gpg_ahead.install()

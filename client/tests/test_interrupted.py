@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 from faulty_proxy import FaultyProxy
 from laptop import Laptop
-from panicroom.journal import Journal
+from panicroom.duplicity_run.journal import Journal
 from panicroom.names import parse_name, set_time
 from trees import Tree, differences, make_tree, snapshot
 

@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from panicroom.line import FIRST_THREADS, Growth, RateLimit, parse_rate
+from panicroom.transfer.bandwidth import FIRST_THREADS, Growth, RateLimit, parse_rate
 
 MB = 2**20
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from laptop import Laptop
-from panicroom import progress
 from panicroom.exit_codes import ExitCode
-from panicroom.progress import (
+from panicroom.terminal import progress
+from panicroom.terminal.progress import (
     Flow,
     JsonReporter,
     Meter,
@@ -23,7 +23,7 @@ from panicroom.progress import (
     part_text,
     shown_path,
 )
-from panicroom.status import status_lines
+from panicroom.terminal.status import status_lines
 from panicroom.wire import JobStatus, MachineStatus
 
 SUMMARY = Summary("system", "full", False, 3, 1, 0, 13, 40 * 2**20, 10.0, (), 0, "/log")

@@ -12,8 +12,8 @@ from datetime import date
 from pathlib import Path
 
 from laptop import PASSPHRASE, Laptop
-from panicroom.recovery_sheet import COLUMNS, LINES, recovery_sheet
 from panicroom.settings import JobSettings, Places, Settings
+from panicroom.setup.recovery_sheet import COLUMNS, LINES, recovery_sheet
 from panicroom.wire import JobStatus, MachineStatus
 from trees import differences, make_tree, snapshot
 

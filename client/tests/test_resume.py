@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from panicroom.journal import Journal, JournalState, MadeVolume, StoredFile
-from panicroom.resume import Decision, changed_since, decide, has_changed, identity_of
+from panicroom.backup.resume import Decision, changed_since, decide, has_changed, identity_of
+from panicroom.duplicity_run.journal import Journal, JournalState, MadeVolume, StoredFile
 from panicroom.wire import ListedFile
 
 OPEN = "full.20261122T213347Z"

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from laptop import Laptop
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.notice import notice_command, tell_failure
-from panicroom.schedule import (
+from panicroom.settings import SYSTEM_PLACES, JobSettings, Places
+from panicroom.setup.schedule import (
     Plan,
     Systemd,
     check_places,
@@ -26,7 +26,7 @@ from panicroom.schedule import (
     systemd_service,
     systemd_timer,
 )
-from panicroom.settings import SYSTEM_PLACES, JobSettings, Places
+from panicroom.terminal.desktop_notification import notice_command, tell_failure
 from panicroom.wire import JobStatus, MachineStatus
 
 ODD = Path('/opt/my "apps"/100% $HOME/panicroom')

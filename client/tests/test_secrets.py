@@ -10,7 +10,7 @@ import pytest
 from fake_service import CODE
 from laptop import PASSPHRASE, Laptop
 from panicroom.exit_codes import ExitCode
-from panicroom.schedule import Cron, Launchd, Scheduler, Systemd, session_caveat
+from panicroom.setup.schedule import Cron, Launchd, Scheduler, Systemd, session_caveat
 from test_commands import one_clear_line
 
 

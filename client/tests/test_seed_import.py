@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from laptop import PASSPHRASE, Laptop
-from panicroom.seed_import import read_assignments, read_filelist
 from panicroom.settings import with_setting
+from panicroom.setup.import_conf import read_assignments, read_filelist
 
 HOME = Path("/home/anna")
 

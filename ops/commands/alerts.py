@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from ops.admin_client import admin_client
 from ops.commands.options import confirm, console, print_json, stage_options
+from ops.service.admin_client import admin_client
 
 at_option = click.option(
     "--at", help="As if it were then, such as 2026-12-24T10:00Z: what would have to go out by that time."

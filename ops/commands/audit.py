@@ -11,13 +11,13 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from chalicelib.domain.findings import Finding, Severity, exit_code
-from ops.admin_client import admin_client
-from ops.audit import Fix, audit_bucket, audit_stage, fixes_for_stage, fixes_of_uploads
+from chalicelib.domain.audit.findings import Finding, Severity, exit_code
 from ops.aws import Aws
+from ops.buckets.audit import Fix, audit_bucket, audit_stage, fixes_for_stage, fixes_of_uploads
 from ops.commands.options import console, print_json, stage_options
-from ops.deployed_stage import DeployedStage, aws_of, deployed_stage
-from ops.local_stack import running_stack
+from ops.local.stack import running_stack
+from ops.service.admin_client import admin_client
+from ops.service.deployed_stage import DeployedStage, aws_of, deployed_stage
 from ops.stages import LOCAL
 
 COLOURS = {Severity.CRITICAL: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}

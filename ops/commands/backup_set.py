@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from ops.admin_client import admin_client
 from ops.commands.options import confirm, stage_options
+from ops.service.admin_client import admin_client
 
 
 @click.group("set")

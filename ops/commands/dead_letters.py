@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
+from ops.commands.durations import show_duration
 from ops.commands.options import console, print_json, stage_options, typed
-from ops.dead_letters import DeadLetter, DeadLetterQueue
-from ops.deployed_stage import deployed_stage
-from ops.durations import show_duration
+from ops.service.dead_letters import DeadLetter, DeadLetterQueue
+from ops.service.deployed_stage import deployed_stage
 
 
 @click.group("dead-letters")

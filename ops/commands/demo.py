@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from ops.commands.options import console, json_option, print_json
-from ops.demo import DEMO_FOLDER, failure_sentence, run_demo
+from ops.demo.run import DEMO_FOLDER, failure_sentence, run_demo
 from ops.environments import complaint_about_gpg
 from ops.errors import OpsError
-from ops.local_stack import LocalStack
+from ops.local.stack import LocalStack
 from ops.steps import Steps, silent_steps
 
 

@@ -13,26 +13,25 @@ import boto3
 import click
 
 from chalicelib.adapters.price_files import price_table
-from chalicelib.domain.prices import PriceUnknown
-from chalicelib.domain.pricing import month_of_storage
-from ops.access import Caller, caller, missing_rights
-from ops.app_package import PROJECT
+from chalicelib.domain.costs.price_table import PriceUnknown
+from chalicelib.domain.costs.pricing import month_of_storage
 from ops.aws import Aws
-from ops.chalice_config import configured_region
-from ops.chalice_record import found_record
-from ops.client_wheel import addresses_for_machines
 from ops.commands.options import Read, console, json_option, print_json
-from ops.deploy import Deployment, carry_out, plan
-from ops.deployer_policy import deployer_policy
-from ops.destroy import Kept, remove_data, what_stays
-from ops.destroy import destroy as destroy_service
-from ops.doctor import Check, admin, examine
+from ops.commands.sizes import show_size
+from ops.deploy.access import Caller, caller, missing_rights
+from ops.deploy.client_wheel import addresses_for_machines
+from ops.deploy.deployer_policy import deployer_policy
+from ops.deploy.destroy import Kept, remove_data, what_stays
+from ops.deploy.destroy import destroy as destroy_service
+from ops.deploy.pipeline import Deployment, carry_out, plan
+from ops.doctor.checks import Check, admin, examine
 from ops.errors import OpsError
-from ops.price_examples import service_month, usd
-from ops.resources import kept_resources
-from ops.roles import region_of_roles
-from ops.sizes import show_size
-from ops.stage_settings import (
+from ops.functions.chalice_config import configured_region
+from ops.functions.chalice_record import found_record
+from ops.functions.package import PROJECT
+from ops.functions.roles import region_of_roles
+from ops.resources.stack import kept_resources
+from ops.resources.stack_parameters import (
     check_stage_name,
     chosen_before,
     read_address,
@@ -45,6 +44,7 @@ from ops.stage_settings import (
 )
 from ops.stages import Stage
 from ops.steps import Steps, silent_steps
+from tools.docs.price_examples import service_month, usd
 
 FIRST_MACHINE = "laptop"
 POLL_SECONDS = 5

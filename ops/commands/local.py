@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from ops.commands.options import console, json_option, print_json, state_option
-from ops.local_stack import LocalStack
-from ops.stack_file import StackDescription
+from ops.local.stack import LocalStack
+from ops.local.stack_file import StackDescription
 from ops.steps import Steps, silent_steps
 
 

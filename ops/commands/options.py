@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
-from chalicelib.domain.findings import at_stage
-from ops.durations import parse_duration
-from ops.local_stack import DEFAULT_STATE_FOLDER
-from ops.sizes import parse_size
+from chalicelib.domain.audit.findings import at_stage
+from ops.commands.durations import parse_duration
+from ops.commands.sizes import parse_size
+from ops.local.stack import DEFAULT_STATE_FOLDER
 from ops.stages import LOCAL
 
 console = Console(highlight=False, soft_wrap=True)

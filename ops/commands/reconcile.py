@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from ops.admin_client import admin_client
 from ops.commands.options import console, print_json, stage_options
-from ops.deployed_stage import deployed_stage
-from ops.reconcile import Reconciliation, jobs_to_reconcile
-from ops.reconcile import reconcile as reconcile_jobs
+from ops.service.admin_client import admin_client
+from ops.service.deployed_stage import deployed_stage
+from ops.service.reconcile import Reconciliation, jobs_to_reconcile
+from ops.service.reconcile import reconcile as reconcile_jobs
 from ops.steps import Steps, silent_steps
 
 

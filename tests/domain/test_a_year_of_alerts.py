@@ -13,12 +13,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from chalicelib.domain.alerts import REPEATED_AFTER, Alert, AlertRecord, JobNow, alerts_due
-from chalicelib.domain.findings import OpenFinding, finding
-from chalicelib.domain.freshness import judge
-from chalicelib.domain.machines import Job, LastRun, Machine
-from chalicelib.domain.names import Location, SetId
-from chalicelib.domain.sets import BackupSet
+from chalicelib.domain.audit.findings import OpenFinding, finding
+from chalicelib.domain.backups.freshness import judge
+from chalicelib.domain.backups.machines import Job, LastRun, Machine
+from chalicelib.domain.backups.names import Location, SetId
+from chalicelib.domain.backups.sets import BackupSet
+from chalicelib.domain.mail.alerts import REPEATED_AFTER, Alert, AlertRecord, JobNow, alerts_due
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 BEGIN = datetime(2026, 1, 1, tzinfo=timezone.utc)

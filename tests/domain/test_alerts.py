@@ -11,10 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.domain.alerts import Alert, AlertRecord, JobNow, Trouble, alerts_due
-from chalicelib.domain.findings import CODES, Finding, OpenFinding, Severity, finding
-from chalicelib.domain.freshness import State
-from chalicelib.domain.notices import (
+from chalicelib.domain.audit.findings import CODES, Finding, OpenFinding, Severity, finding
+from chalicelib.domain.audit.notices import (
     CATALOGUE_DIFFERED,
     CODE_REUSED,
     DISCARD_REFUSED,
@@ -24,6 +22,8 @@ from chalicelib.domain.notices import (
     STORAGE_CAP_REACHED,
     Notice,
 )
+from chalicelib.domain.backups.freshness import State
+from chalicelib.domain.mail.alerts import Alert, AlertRecord, JobNow, Trouble, alerts_due
 
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=timezone.utc)
 BERLIN = ZoneInfo("Europe/Berlin")

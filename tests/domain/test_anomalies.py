@@ -7,10 +7,10 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from chalicelib.domain.anomalies import find_anomalies
-from chalicelib.domain.machines import Job, LastRun
-from chalicelib.domain.names import Location, SetId
-from chalicelib.domain.sets import BackupSet, Tally
+from chalicelib.domain.audit.anomalies import find_anomalies
+from chalicelib.domain.backups.machines import Job, LastRun
+from chalicelib.domain.backups.names import Location, SetId
+from chalicelib.domain.backups.sets import BackupSet, Tally
 
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=timezone.utc)
 DAY = timedelta(days=1)

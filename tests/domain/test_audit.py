@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.anomalies import find_anomalies, find_silence
-from chalicelib.domain.audit import BucketAudit, findings_of_notices
-from chalicelib.domain.bucket_settings import (
+from chalicelib.domain.audit.anomalies import find_anomalies, find_silence
+from chalicelib.domain.audit.bucket_audit import BucketAudit, findings_of_notices
+from chalicelib.domain.audit.bucket_settings import (
     NEEDED_EVENTS,
     BucketSettings,
     Expected,
@@ -22,9 +22,19 @@ from chalicelib.domain.bucket_settings import (
     judge_settings,
     receivers_of,
 )
-from chalicelib.domain.findings import CODES, MOST_ALIKE, Concern, Finding, Severity, at_stage, exit_code
-from chalicelib.domain.machines import Job, LastRun, Machine
-from chalicelib.domain.names import (
+from chalicelib.domain.audit.findings import (
+    CODES,
+    MOST_ALIKE,
+    Concern,
+    Finding,
+    Severity,
+    at_stage,
+    exit_code,
+)
+from chalicelib.domain.audit.notices import Notice
+from chalicelib.domain.audit.placement import Custody, WatchedJob, judge_object, judge_stray
+from chalicelib.domain.backups.machines import Job, LastRun, Machine
+from chalicelib.domain.backups.names import (
     Location,
     SetId,
     manifest_file,
@@ -32,10 +42,8 @@ from chalicelib.domain.names import (
     signatures_file,
     volume_file,
 )
-from chalicelib.domain.notices import Notice
-from chalicelib.domain.placement import Custody, WatchedJob, judge_object, judge_stray
-from chalicelib.domain.sets import BackupSet, ObjectRow, StoredObject, Tally, apply_changes
-from chalicelib.domain.storage import DEFAULT_STORAGE_POLICY, STORAGE_POLICIES, STORAGE_TAG_KEY
+from chalicelib.domain.backups.sets import BackupSet, ObjectRow, StoredObject, Tally, apply_changes
+from chalicelib.domain.backups.storage import DEFAULT_STORAGE_POLICY, STORAGE_POLICIES, STORAGE_TAG_KEY
 
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=timezone.utc)
 DAY = timedelta(days=1)

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from chalicelib.domain.comparisons import comparisons_due
-from chalicelib.domain.machines import Comparison, Job
-from chalicelib.domain.names import Location
+from chalicelib.domain.backups.comparisons import comparisons_due
+from chalicelib.domain.backups.machines import Comparison, Job
+from chalicelib.domain.backups.names import Location
 
 SUNDAY = datetime(2026, 11, 22, 3, 0, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)

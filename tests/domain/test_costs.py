@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.adapters.price_files import price_table
-from chalicelib.domain.cost_section import CostSection, describe_costs
-from chalicelib.domain.costs import Figures, JobFigures, Statement, job_figures, state_costs
-from chalicelib.domain.freshness import Progress
-from chalicelib.domain.machines import Job
-from chalicelib.domain.names import Location, SetId
-from chalicelib.domain.pricing import GB, ThawTier
-from chalicelib.domain.service_costs import (
+from chalicelib.domain.backups.freshness import Progress
+from chalicelib.domain.backups.machines import Job
+from chalicelib.domain.backups.names import Location, SetId
+from chalicelib.domain.backups.sets import BackupSet, Tally
+from chalicelib.domain.backups.storage import DEEP_ARCHIVE, StoragePolicy
+from chalicelib.domain.costs.pricing import GB, ThawTier
+from chalicelib.domain.costs.service_costs import (
     ALARMS,
     COMPARING_CALLS,
     MINUTE_CALLS,
@@ -26,10 +26,10 @@ from chalicelib.domain.service_costs import (
     Activity,
     service_cost,
 )
-from chalicelib.domain.sets import BackupSet, Tally
-from chalicelib.domain.storage import DEEP_ARCHIVE, StoragePolicy
-from chalicelib.domain.usage import JobUsage, job_usage, month_of
-from ops.resources_template import TEMPLATE_PATH
+from chalicelib.domain.costs.statement import Figures, JobFigures, Statement, job_figures, state_costs
+from chalicelib.domain.costs.usage import JobUsage, job_usage, month_of
+from chalicelib.domain.mail.cost_section import CostSection, describe_costs
+from ops.resources.template import TEMPLATE_PATH
 from tests.mail_scenes import SCENES
 
 PRICES = price_table("us-east-1")

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.domain.freshness import Progress, State, judge
-from chalicelib.domain.machines import Job, LastRun, Machine
-from chalicelib.domain.names import Location, SetId
-from chalicelib.domain.sets import BackupSet, Tally
+from chalicelib.domain.backups.freshness import Progress, State, judge
+from chalicelib.domain.backups.machines import Job, LastRun, Machine
+from chalicelib.domain.backups.names import Location, SetId
+from chalicelib.domain.backups.sets import BackupSet, Tally
 
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=timezone.utc)
 DAY = timedelta(days=1)

@@ -12,7 +12,7 @@ from duplicity import config, dup_time, file_naming
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.domain.names import (
+from chalicelib.domain.backups.names import (
     BackupFile,
     FileKind,
     SetId,

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.adapters.price_files import FOLDER, price_table
-from chalicelib.domain.prices import PriceTable, PriceUnknown, read_price_table, write_price_table
-from chalicelib.domain.pricing import (
+from chalicelib.domain.backups.sets import Tally
+from chalicelib.domain.costs.price_table import PriceTable, PriceUnknown, read_price_table, write_price_table
+from chalicelib.domain.costs.pricing import (
     GB,
     KB,
     PRICED_CLASSES,
@@ -33,7 +34,6 @@ from chalicelib.domain.pricing import (
     transfer_out_cost,
     transition_cost,
 )
-from chalicelib.domain.sets import Tally
 
 
 def known(region: str) -> PriceTable:

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.domain.findings import Finding, Severity
-from chalicelib.domain.freshness import Freshness, Progress, State
-from chalicelib.domain.machines import Job, LastRun
-from chalicelib.domain.names import Location
-from chalicelib.domain.notices import SECOND_RUN, Notice
-from chalicelib.domain.phrases import (
+from chalicelib.domain.audit.findings import Finding, Severity
+from chalicelib.domain.audit.notices import SECOND_RUN, Notice
+from chalicelib.domain.backups.freshness import Freshness, Progress, State
+from chalicelib.domain.backups.machines import Job, LastRun
+from chalicelib.domain.backups.names import Location
+from chalicelib.domain.mail.phrases import (
     format_age,
     format_bytes,
     format_change,
@@ -27,7 +27,7 @@ from chalicelib.domain.phrases import (
     format_money,
     format_time_left,
 )
-from chalicelib.domain.report import AT_RISK, JudgedJob, LastIssue, Report, Tone, compose_report
+from chalicelib.domain.mail.report import AT_RISK, JudgedJob, LastIssue, Report, Tone, compose_report
 from chalicelib.rendering import render
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=timezone.utc)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.domain.names import SetId, manifest_file, signatures_file, volume_file
-from chalicelib.domain.sets import (
+from chalicelib.domain.backups.names import SetId, manifest_file, signatures_file, volume_file
+from chalicelib.domain.backups.sets import (
     BackupSet,
     ObjectRow,
     StoredObject,

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from ops.admin_client import AdminClient, local_admin_client
 from ops.aws import Aws
-from ops.compare_trees import Tree, record_tree
+from ops.demo.compare_trees import Tree, record_tree
+from ops.demo.laptop import gpg_folder
 from ops.environments import LAPTOP, ROOT
-from ops.laptop import gpg_folder
-from ops.local_stack import LocalStack
-from ops.stack_file import StackDescription
+from ops.local.stack import LocalStack
+from ops.local.stack_file import StackDescription
+from ops.service.admin_client import AdminClient, local_admin_client
 
 PROGRAMS = Path(ROOT) / LAPTOP / "bin"
 PASSPHRASE = "correct horse battery staple"

@@ -7,7 +7,7 @@ import re
 import time
 from typing import Any
 
-from chalicelib.domain.names import parse_file_name
+from chalicelib.domain.backups.names import parse_file_name
 from tests.end_to_end.conftest import Service
 
 MB = 2**20

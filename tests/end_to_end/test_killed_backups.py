@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.compare_trees import differences, record_tree
+from ops.demo.compare_trees import differences, record_tree
 from tests.end_to_end.conftest import Machine, Service
 
 KILLED_AFTER_VOLUMES = [*(pytest.param(volumes, marks=pytest.mark.soak) for volumes in (1, 4)), 9]

@@ -9,10 +9,10 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from chalicelib.domain.names import FileKind, parse_file_name
+from chalicelib.domain.backups.names import FileKind, parse_file_name
 from ops.aws import Aws
-from ops.compare_trees import differences, record_tree
-from ops.received_mail import ReceivedMail, received_mails
+from ops.demo.compare_trees import differences, record_tree
+from ops.local.received_mail import ReceivedMail, received_mails
 from tests.advised import type_commands
 from tests.end_to_end.conftest import Machine, Service
 

@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 from click.testing import CliRunner
 
 from ops.cli import commands
-from ops.compare_trees import differences, record_tree
-from ops.resources import put_object_lock
+from ops.demo.compare_trees import differences, record_tree
+from ops.resources.stack import put_object_lock
 from ops.stages import Stage
 from tests.end_to_end.conftest import Machine, Service
 

@@ -20,11 +20,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from ops.admin_client import AdminClient, local_admin_client
 from ops.aws import Aws
 from ops.cli import commands
-from ops.local_stack import local_stack
-from ops.stack_file import StackDescription
+from ops.local.stack import local_stack
+from ops.local.stack_file import StackDescription
+from ops.service.admin_client import AdminClient, local_admin_client
 
 WAVES = 4
 DUPLICATES = 0.2

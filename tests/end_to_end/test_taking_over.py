@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from ops.aws import Aws
 from ops.cli import commands
-from ops.compare_trees import differences, record_tree
+from ops.demo.compare_trees import differences, record_tree
 from tests.end_to_end.conftest import Machine, Service
 
 BUCKET = "annas-own-backup"

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.domain.names import parse_file_name
+from chalicelib.domain.backups.names import parse_file_name
 from ops.aws import Aws
-from ops.compare_trees import differences, record_tree
-from ops.received_mail import ReceivedMail, received_mails
+from ops.demo.compare_trees import differences, record_tree
+from ops.local.received_mail import ReceivedMail, received_mails
 from tests.end_to_end.conftest import Machine, Service
 
 MB = 2**20

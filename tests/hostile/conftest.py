@@ -10,11 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
-from ops.admin_client import AdminClient, local_admin_client
 from ops.aws import Aws
-from ops.laptop import gpg_folder
-from ops.local_stack import LocalStack
-from ops.stack_file import StackDescription
+from ops.demo.laptop import gpg_folder
+from ops.local.stack import LocalStack
+from ops.local.stack_file import StackDescription
+from ops.service.admin_client import AdminClient, local_admin_client
 from tests.end_to_end.conftest import Machine, Service
 from tests.service.conftest import service
 

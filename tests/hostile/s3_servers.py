@@ -21,7 +21,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.stand_in import HOST, StandIn, free_port
+from ops.local.ministack import HOST, StandIn, free_port
 from tests.service.conftest import ENVIRONMENT
 
 START_SECONDS = 30.0

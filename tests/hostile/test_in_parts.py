@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from panicroom.journal import Journal
-from panicroom.uploader import Uploader
+from panicroom.duplicity_run.journal import Journal
+from panicroom.transfer.uploader import Uploader
 
 from chalicelib import wire
 from tests.hostile.s3_servers import SERVERS

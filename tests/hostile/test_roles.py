@@ -12,7 +12,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from ops.policies import policy_document
+from ops.functions.policies import policy_document
 from ops.stages import LAMBDA_FUNCTIONS, LOCAL
 from tests.end_to_end.conftest import Machine
 from tests.hostile.conftest import Deployed

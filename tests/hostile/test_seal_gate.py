@@ -153,8 +153,8 @@ def test_two_requests_of_one_batch_cannot_slip_past_each_other(gate: Gate, kind:
 
 def test_a_discard_lock_outlives_the_function_that_took_it() -> None:
     """Else a call that is still deleting could meet a seal."""
-    from chalicelib.domain.uploads import DISCARD_LOCK_LIFE
-    from ops.chalice_config import TIMEOUT_SECONDS
+    from chalicelib.domain.backups.uploads import DISCARD_LOCK_LIFE
+    from ops.functions.chalice_config import TIMEOUT_SECONDS
 
     assert DISCARD_LOCK_LIFE.total_seconds() > TIMEOUT_SECONDS["discard"]
 

@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 
 from ops.aws import Aws
 from ops.cli import commands
-from ops.local_stack import local_stack
-from ops.stack_file import StackDescription
+from ops.local.stack import local_stack
+from ops.local.stack_file import StackDescription
 
 
 @dataclasses.dataclass(frozen=True)

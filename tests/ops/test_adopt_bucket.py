@@ -12,15 +12,15 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from ops.admin_client import local_admin_client
-from ops.adopt_bucket import give_back
-from ops.app_package import PROJECT
 from ops.aws import Aws
-from ops.compare_trees import differences, record_tree
-from ops.deploy import ADOPTED, Deployment
-from ops.deployed_stage import DeployedStage
+from ops.buckets.adopt import give_back
+from ops.demo.compare_trees import differences, record_tree
+from ops.demo.laptop import gpg_folder
+from ops.deploy.pipeline import ADOPTED, Deployment
 from ops.errors import OpsError
-from ops.laptop import gpg_folder
+from ops.functions.package import PROJECT
+from ops.service.admin_client import local_admin_client
+from ops.service.deployed_stage import DeployedStage
 from ops.stages import LOCAL
 from tests.end_to_end.conftest import Machine, Service
 from tests.ops.conftest import Owner

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ops.adoption import (
+from ops.buckets.documents import (
     EVENTS,
     changed_receivers,
     changed_statements,
@@ -16,7 +16,7 @@ from ops.adoption import (
     without_rights,
 )
 from ops.errors import OpsError
-from ops.policies import policy_document
+from ops.functions.policies import policy_document
 from ops.stages import LOCAL, Stage
 
 HOME = Stage(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ops.alarm_mail import is_told, tell_no_longer, tell_owner, unconfirmed
+from ops.resources.alarm_subscription import is_told, tell_no_longer, tell_owner, unconfirmed
 from ops.stages import Stage
 
 HOME = Stage(

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.bucket_settings import NEEDED_EVENTS
-from chalicelib.domain.names import METADATA_PREFIX, VOLUME_PREFIX, format_time
+from chalicelib.domain.audit.bucket_settings import NEEDED_EVENTS
+from chalicelib.domain.backups.names import METADATA_PREFIX, VOLUME_PREFIX, format_time
 from ops.errors import OpsError
 from tests.ops.conftest import Owner
 from tests.ops.test_commands import wait

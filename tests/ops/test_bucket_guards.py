@@ -10,8 +10,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from ops.bucket_guards import bucket_policy, missing_guards, put_guards
-from ops.resources_template import bucket_statements
+from ops.resources.bucket_policy import bucket_policy, missing_guards, put_guards
+from ops.resources.template import bucket_statements
 from ops.stages import LOCAL, Stage
 
 HOME = Stage(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from chalicelib.config import read_settings
-from ops.chalice_config import (
+from ops.functions.chalice_config import (
     TIMEOUT_SECONDS,
     config_files,
     function_environment,

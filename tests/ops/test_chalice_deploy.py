@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from app import app
-from ops.app_package import PROJECT, copy_project, package_app
-from ops.chalice_config import stage_entry
+from ops.functions.chalice_config import stage_entry
+from ops.functions.package import PROJECT, copy_project, package_app
 from ops.stages import LOCAL
 
 ZIP_BYTES = 20 * 1024 * 1024
@@ -59,5 +59,5 @@ def test_a_cold_start_loads_no_library_that_only_a_few_functions_need() -> None:
     )
     loaded = run.stdout.split()
     assert not {"jinja2", "email.mime", "pydantic", "chalicelib.journeys.send_weekly_report"} & set(loaded)
-    assert not {f"chalicelib.domain.{name}" for name in ("alerts", "audit", "costs", "prices")} & set(loaded)
+    assert not {f"chalicelib.domain.{name}" for name in ("mail.alerts", "audit.bucket_audit", "costs.statement", "costs.price_table")} & set(loaded)
     assert len(loaded) < 120, sorted(loaded)

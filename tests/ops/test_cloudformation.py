@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from ops.cloudformation import settled_stack
 from ops.errors import OpsError
+from ops.resources.cloudformation import settled_stack
 
 
 class CloudFormation:

@@ -13,8 +13,8 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from ops import compare_api
-from ops.compare_api import api_differences, unexpected_answers
+from ops.functions import api_drift as compare_api
+from ops.functions.api_drift import api_differences, unexpected_answers
 from ops.stages import Stage
 
 HOME = Stage(name="home", account="123456789012", region="eu-central-1", sender="", recipients=())

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.compare_trees import count_files, differences, record_tree
+from ops.demo.compare_trees import count_files, differences, record_tree
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from ops.admin_client import local_admin_client
 from ops.aws import Aws
-from ops.compare_trees import record_tree
-from ops.demo import Summary, bucket_differences, failure_sentence, run_demo
-from ops.local_stack import LocalStack
-from ops.received_mail import received_mails
-from ops.source_trees import make_photo_tree
+from ops.demo.compare_trees import record_tree
+from ops.demo.run import Summary, bucket_differences, failure_sentence, run_demo
+from ops.demo.source_trees import make_photo_tree
+from ops.local.received_mail import received_mails
+from ops.local.stack import LocalStack
+from ops.service.admin_client import local_admin_client
 from ops.steps import silent_steps
 
 

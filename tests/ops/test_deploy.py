@@ -19,19 +19,19 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 
-from ops import deploy
-from ops.app_package import PROJECT, run_chalice
 from ops.aws import Aws
-from ops.chalice_record import api_url, find_rest_api
 from ops.cli import commands
-from ops.deployer_policy import deployer_policy
-from ops.doctor import admin
+from ops.deploy import pipeline as deploy
+from ops.deploy.deployer_policy import deployer_policy
+from ops.doctor.checks import admin
 from ops.errors import OpsError
-from ops.lifecycle import wanted_rules
-from ops.queue_mappings import event_source_mappings
+from ops.functions.chalice_record import api_url, find_rest_api
+from ops.functions.package import PROJECT, run_chalice
+from ops.functions.queue_mappings import event_source_mappings
+from ops.local.ministack import HOST, StandIn, free_port
+from ops.local.ministack_api import importing_api_gateway
+from ops.resources.lifecycle import wanted_rules
 from ops.stages import Stage
-from ops.stand_in import HOST, StandIn, free_port
-from ops.stand_in_api import importing_api_gateway
 from ops.steps import Say
 from tests.end_to_end.conftest import PROGRAMS, Machine
 

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from ops.cli import commands
 from ops.errors import OpsError
-from ops.stage_settings import read_budget
+from ops.resources.stack_parameters import read_budget
 
 NOBODY_LISTENS = "http://127.0.0.1:9"
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from ops.chalice_config import configured_region, function_environment, write_config_files
 from ops.cli import commands
-from ops.deployed_stage import deployed_stage
 from ops.errors import OpsError
+from ops.functions.chalice_config import configured_region, function_environment, write_config_files
+from ops.service.deployed_stage import deployed_stage
 from ops.stages import Stage
 from tests.ops.conftest import Owner
 

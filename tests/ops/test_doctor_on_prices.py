@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, time, timedelta, timezone
 
 from chalicelib.adapters.price_files import price_table
-from chalicelib.domain.prices import OLD_AFTER_DAYS
-from ops.doctor import price_complaints
+from chalicelib.domain.costs.price_table import OLD_AFTER_DAYS
+from ops.doctor.checks import price_complaints
 
 REGION = "us-east-1"
 

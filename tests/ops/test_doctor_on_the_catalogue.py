@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from ops import doctor
 from ops.aws import Aws
+from ops.doctor import checks as doctor
 from ops.stages import LOCAL
 
 JOBS = [

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from panicroom.cli import cli as panicroom
 
-from ops.app_package import PROJECT
 from ops.cli import commands
-from ops.docs_check import Place, script_of, try_document
-from ops.documents import Document, anchor_of, broken_links, documents
-from ops.reference import command_names, generated_files, with_blocks
-from ops.typed_commands import complaint_about, complaints
+from ops.functions.package import PROJECT
+from tools.docs.check import Place, script_of, try_document
+from tools.docs.commands import complaint_about, complaints
+from tools.docs.markdown import Document, anchor_of, broken_links, documents
+from tools.docs.reference import command_names, generated_files, with_blocks
 
 DOCUMENTS = documents()
 GENERATED = generated_files()
@@ -53,7 +53,7 @@ def test_no_link_between_the_documents_is_broken() -> None:
 
 @pytest.mark.parametrize("path", sorted(GENERATED), ids=str)
 def test_what_is_made_from_the_code_is_fresh(path: Path) -> None:
-    assert (PROJECT / path).read_text() == GENERATED[path], "run `python -m ops.reference`"
+    assert (PROJECT / path).read_text() == GENERATED[path], "run `python -m tools.docs.reference`"
 
 
 # ---------------------------------------------------------------- the checks themselves

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any
 
-from ops.failures import failures
+from ops.doctor.failures import failures
 from ops.stages import Stage
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc)

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from ops.app_package import PROJECT
 from ops.aws import Aws
+from ops.functions.package import PROJECT
+from ops.local.ministack import HOST, StandIn, free_port
 from ops.stages import Stage
-from ops.stand_in import HOST, StandIn, free_port
 
 pexpect = pytest.importorskip("pexpect", reason="the environment is older than requirements-dev.txt")
 

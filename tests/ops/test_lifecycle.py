@@ -11,10 +11,10 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from chalicelib.domain.machines import Job
-from chalicelib.domain.names import Location
-from chalicelib.domain.storage import STORAGE_POLICIES, STORAGE_TAG_KEY
-from ops.lifecycle import changed_rules, put_adopted_rules, put_lifecycle_rules, wanted_rules
+from chalicelib.domain.backups.machines import Job
+from chalicelib.domain.backups.names import Location
+from chalicelib.domain.backups.storage import STORAGE_POLICIES, STORAGE_TAG_KEY
+from ops.resources.lifecycle import changed_rules, put_adopted_rules, put_lifecycle_rules, wanted_rules
 from ops.stages import LOCAL
 
 BUCKET = "bucket"

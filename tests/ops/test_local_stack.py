@@ -10,11 +10,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ops.app_package import PROJECT
 from ops.aws import Aws
 from ops.errors import OpsError
-from ops.local_stack import LocalStack
-from ops.stack_file import StackDescription
+from ops.functions.package import PROJECT
+from ops.local.stack import LocalStack
+from ops.local.stack_file import StackDescription
 from ops.stages import LAMBDA_FUNCTIONS
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 from botocore.stub import Stubber
 
-from ops.mail_refusals import refusals, suppressed_addresses
+from ops.doctor.mail_refusals import refusals, suppressed_addresses
 from ops.stages import Stage
 
 HOME = Stage(

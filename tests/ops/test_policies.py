@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ops.policies import policy_document
+from ops.functions.policies import policy_document
 from ops.stages import LAMBDA_FUNCTIONS, LOCAL, Stage
 
 STAGE = Stage(

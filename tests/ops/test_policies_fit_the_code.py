@@ -10,8 +10,8 @@ import pytest
 
 import chalicelib.adapters
 from app import app
-from ops.app_package import PROJECT
-from ops.policies import policy_document
+from ops.functions.package import PROJECT
+from ops.functions.policies import policy_document
 from ops.stages import LAMBDA_FUNCTIONS, LOCAL
 from tests.ops.call_graph import CLIENTS, reachable_calls
 from tests.ops.iam_actions import action_of

@@ -10,9 +10,9 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from ops import queue_mappings
 from ops.errors import OpsError
-from ops.queue_mappings import event_source_mappings, finish_mapping, remove_surplus_mappings
+from ops.functions import queue_mappings
+from ops.functions.queue_mappings import event_source_mappings, finish_mapping, remove_surplus_mappings
 from ops.stages import Stage
 
 HOME = Stage(name="home", account="123456789012", region="eu-central-1", sender="", recipients=())

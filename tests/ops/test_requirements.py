@@ -7,8 +7,8 @@ from importlib.metadata import requires, version
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from ops.app_package import PROJECT
-from ops.compare_service import runtime_differences
+from ops.functions.drift import runtime_differences
+from ops.functions.package import PROJECT
 
 
 def listed() -> list[Requirement]:

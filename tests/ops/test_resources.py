@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ops.chalice_config import TIMEOUT_SECONDS
-from ops.resources import TTL_ATTRIBUTE
-from ops.resources_template import TEMPLATE_PATH, bucket_statements, read_template
+from ops.functions.chalice_config import TIMEOUT_SECONDS
+from ops.resources.stack import TTL_ATTRIBUTE
+from ops.resources.template import TEMPLATE_PATH, bucket_statements, read_template
 from ops.stages import LOCAL, Stage
 
 RESOURCES: dict[str, Any] = read_template(TEMPLATE_PATH.read_text())["Resources"]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ops.compare_trees import differences, record_tree
+from ops.demo.compare_trees import differences, record_tree
+from ops.demo.source_trees import PHOTO_SIZES_MB, change_tree, copy_tree, make_library_tree, make_photo_tree
 from ops.errors import OpsError
-from ops.source_trees import PHOTO_SIZES_MB, change_tree, copy_tree, make_library_tree, make_photo_tree
 
 
 def test_photos_lie_in_year_and_session_and_are_as_large_as_raw_files() -> None:

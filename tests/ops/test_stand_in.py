@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ops.errors import OpsError
-from ops.stand_in import HOST, StandIn, answers, free_port
+from ops.local.ministack import HOST, StandIn, answers, free_port
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_a_stranger_with_its_old_process_number_is_left_alone(stand_in: StandIn,
 def test_another_process_finds_and_ends_it(stand_in: StandIn, tmp_path: Path) -> None:
     stand_in.start(free_port())
     program = (
-        "import sys, pathlib; from ops.stand_in import StandIn;"
+        "import sys, pathlib; from ops.local.ministack import StandIn;"
         "print(StandIn(pathlib.Path(sys.argv[1])).stop())"
     )
     command = [sys.executable, "-c", program, str(tmp_path)]

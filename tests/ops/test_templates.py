@@ -12,9 +12,9 @@ import yaml
 from cfnlint import api as lint
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
-from ops.app_package import copy_project, package_app, with_code_at
-from ops.deployer_policy import deployer_policy
-from ops.resources_template import TEMPLATE_PATH, read_template
+from ops.deploy.deployer_policy import deployer_policy
+from ops.functions.package import copy_project, package_app, with_code_at
+from ops.resources.template import TEMPLATE_PATH, read_template
 from ops.stages import LOCAL, Stage
 from tests.ops.iam_actions import action_of
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ops.received_mail import ReceivedMail, received_mails
+from ops.local.received_mail import ReceivedMail, received_mails
 from tests.ops.conftest import Owner
 
 FIRINGS = 5

@@ -6,7 +6,7 @@ import pytest
 from moto import mock_aws
 
 from bench.events import BATCH_SIZE, MOST_WRITES, Cost, as_duplicity_stores, batches, handle
-from chalicelib.domain.service_costs import WRITES_AN_OBJECT
+from chalicelib.domain.costs.service_costs import WRITES_AN_OBJECT
 from tests.service.conftest import ENVIRONMENT
 
 VOLUMES = [key for key in as_duplicity_stores() if "vol" in key][:BATCH_SIZE]

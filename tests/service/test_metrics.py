@@ -12,10 +12,15 @@ from botocore.client import BaseClient
 
 import app
 from chalicelib.adapters import rows
-from chalicelib.domain.machines import Job
-from chalicelib.domain.names import Location, SetId
-from chalicelib.domain.service_costs import JUDGINGS, METRIC_HOURS_A_DAY, READS_A_SCHEDULED_CALL, SET_BYTES
-from chalicelib.domain.sets import BackupSet, Tally
+from chalicelib.domain.backups.machines import Job
+from chalicelib.domain.backups.names import Location, SetId
+from chalicelib.domain.backups.sets import BackupSet, Tally
+from chalicelib.domain.costs.service_costs import (
+    JUDGINGS,
+    METRIC_HOURS_A_DAY,
+    READS_A_SCHEDULED_CALL,
+    SET_BYTES,
+)
 from chalicelib.journeys.send_alerts import JUDGED_EVERY
 from chalicelib.metrics import METRICS, NAMESPACE, WORD_HOURS
 from tests.ops.test_resources import RESOURCES

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from moto.s3.models import s3_backends
 
 from chalicelib import web, wiring
-from chalicelib.domain.events import KeyChange
-from chalicelib.domain.machines import Job
-from chalicelib.domain.sets import BackupSet, ObjectRow
+from chalicelib.domain.backups.events import KeyChange
+from chalicelib.domain.backups.machines import Job
+from chalicelib.domain.backups.sets import BackupSet, ObjectRow
 from chalicelib.journeys.catalogue_changes import catalogue_changes
 from chalicelib.journeys.reconcile_job import Reconciled, reconcile_job
 from tests.service.conftest import BUCKET, Service

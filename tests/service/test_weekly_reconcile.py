@@ -10,7 +10,7 @@ from botocore.client import BaseClient
 
 import app
 from chalicelib import web, wiring
-from chalicelib.domain.machines import Job
+from chalicelib.domain.backups.machines import Job
 from chalicelib.journeys import reconcile_in_turn
 from chalicelib.journeys.reconcile_job import Reconciled
 from tests.service.conftest import Service, later
@@ -143,7 +143,7 @@ def test_what_was_in_an_adopted_bucket_before_is_no_news_and_what_is_lost_later_
 
 
 def test_there_is_time_left_for_what_follows_a_jobs_last_key() -> None:
-    from ops.chalice_config import TIMEOUT_SECONDS
+    from ops.functions.chalice_config import TIMEOUT_SECONDS
 
     assert TIMEOUT_SECONDS["weekly_reconcile"] - web.SCHEDULED_SECONDS >= 300
     assert timedelta(seconds=TIMEOUT_SECONDS["weekly_reconcile"]) < timedelta(hours=1)

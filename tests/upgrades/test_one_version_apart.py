@@ -20,14 +20,14 @@ import pytest
 from click.testing import CliRunner
 
 from chalicelib.config import NEWEST_CLIENT_VERSION, OLDEST_CLIENT_VERSION
-from ops.admin_client import local_admin_client
 from ops.aws import Aws
 from ops.cli import commands
-from ops.compare_trees import differences, record_tree
+from ops.demo.compare_trees import differences, record_tree
+from ops.demo.laptop import gpg_folder
 from ops.environments import LAPTOP, python_of
-from ops.laptop import gpg_folder
-from ops.local_stack import LocalStack
-from ops.stand_in import StandIn, free_port
+from ops.local.ministack import StandIn, free_port
+from ops.local.stack import LocalStack
+from ops.service.admin_client import local_admin_client
 from tests.end_to_end.conftest import PROGRAMS, Machine, Service
 
 FOLDER = Path(__file__).parent
@@ -37,7 +37,7 @@ SERVICE_BEFORE = FOLDER / f"service-{BEFORE}.zip"
 
 DEPLOY = """\
 import pathlib, sys
-from ops.local_stack import LocalStack
+from ops.local.stack import LocalStack
 LocalStack(pathlib.Path(sys.argv[1])).up(enforce_iam=True)
 """
 

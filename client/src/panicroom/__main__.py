@@ -13,7 +13,7 @@ from typing import NoReturn
 
 def main() -> NoReturn:
     if "PANICROOM_CHILD" in os.environ:
-        from panicroom import duplicity_child
+        from panicroom.duplicity_run import child as duplicity_child
 
         duplicity_child.main()
     from panicroom.cli import run

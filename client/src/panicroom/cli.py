@@ -63,8 +63,8 @@ def enrol(url: str, code: str, sources: tuple[str, ...], gpg_key: str | None, ye
     \b
     panicroom enrol URL CODE --source system=/home --source photos=/srv/photos --yes
     """
-    from panicroom import enrol as enrolment
-    from panicroom.gpg_keys import key_fingerprint
+    from panicroom.setup import enrol as enrolment
+    from panicroom.setup.gpg_keys import key_fingerprint
 
     passphrase = os.environ.get("PASSPHRASE")
     known = enrolment.known_machine(url)
@@ -104,7 +104,7 @@ def enrol(url: str, code: str, sources: tuple[str, ...], gpg_key: str | None, ye
 
 def _ask_key() -> str | None:
     """A fingerprint, or None for a passphrase; not asked of somebody who has no key."""
-    from panicroom.gpg_keys import has_secret_key, key_fingerprint
+    from panicroom.setup.gpg_keys import has_secret_key, key_fingerprint
 
     while has_secret_key():
         question = "GnuPG key to encrypt for (empty: encrypt with a passphrase)"
@@ -125,7 +125,7 @@ def _ask_passphrase_of_key() -> str | None:
 
 
 def _ask_passphrase() -> str:
-    from panicroom.enrol import make_passphrase
+    from panicroom.setup.enrol import make_passphrase
 
     passphrase: str = click.prompt(
         "Passphrase for the encryption (empty: make one)",
@@ -174,10 +174,10 @@ def backup(
     panicroom backup photos --dry-run     # only say what would happen
     panicroom backup full photos          # everything again
     """
-    from panicroom.backup import back_up
-    from panicroom.progress import make_reporter
-    from panicroom.rehearsal import rehearse
+    from panicroom.backup.dry_run import rehearse
+    from panicroom.backup.run import back_up
     from panicroom.settings import load_settings
+    from panicroom.terminal.progress import make_reporter
 
     words = list(what)
     kind = _KINDS[words.pop(0)] if words and words[0] in _KINDS else None
@@ -187,8 +187,8 @@ def backup(
     reporter = make_reporter(as_json=as_json)
     jobs = (settings.job_named(words[0]),) if words else settings.jobs
     if if_due:
-        from panicroom.schedule import due_jobs
-        from panicroom.status import fetch_status
+        from panicroom.setup.schedule import due_jobs
+        from panicroom.terminal.status import fetch_status
 
         jobs = due_jobs(jobs, fetch_status(settings))
     exit_code = ExitCode.DONE
@@ -205,7 +205,7 @@ def backup(
             exit_code = problem.exit_code
             reporter.failed(job.job, problem)
             if scheduled:
-                from panicroom.notice import tell_failure
+                from panicroom.terminal.desktop_notification import tell_failure
 
                 tell_failure(job.job, problem)
     raise click.exceptions.Exit(exit_code)
@@ -232,9 +232,9 @@ def restore(paths: tuple[str, ...], to: Path, time: str | None, job: str | None)
     panicroom restore --to ~/restored
     panicroom restore letters/1998 --time 3D --to ~/restored
     """
-    from panicroom.progress import make_reporter
-    from panicroom.restore import restore as restore_paths
+    from panicroom.restore.run import restore as restore_paths
     from panicroom.settings import load_settings
+    from panicroom.terminal.progress import make_reporter
 
     settings = load_settings()
     if job is None and len(settings.jobs) > 1:
@@ -248,7 +248,7 @@ def restore(paths: tuple[str, ...], to: Path, time: str | None, job: str | None)
 def status() -> None:
     """Show how fresh the backups of this machine are, as the service judges them."""
     from panicroom.settings import load_settings
-    from panicroom.status import fetch_status, status_lines
+    from panicroom.terminal.status import fetch_status, status_lines
 
     for line in status_lines(fetch_status(load_settings()), _columns()):
         click.echo(line)
@@ -270,9 +270,9 @@ def recovery_sheet(output: Path | None) -> None:
     """
     from datetime import datetime
 
-    from panicroom.recovery_sheet import recovery_sheet as make_sheet
     from panicroom.settings import load_settings
-    from panicroom.status import fetch_status
+    from panicroom.setup.recovery_sheet import recovery_sheet as make_sheet
+    from panicroom.terminal.status import fetch_status
 
     settings = load_settings()
     try:
@@ -307,8 +307,8 @@ def import_conf(conf: Path, exclude: Path | None, job: str | None) -> None:
 
     Enrol first. Example: panicroom import-conf BackupToCloud.conf exclude.txt
     """
-    from panicroom.seed_import import import_seed
     from panicroom.settings import load_settings
+    from panicroom.setup.import_conf import import_seed
 
     settings = load_settings()
     chosen = settings.job_named(job) if job else settings.jobs[0]
@@ -341,10 +341,10 @@ def schedule_install(system: bool) -> None:
     """
     import shutil
 
-    from panicroom import schedule as schedules
-    from panicroom.duplicity_process import executable
+    from panicroom.duplicity_run.process import executable
     from panicroom.settings import load_settings
-    from panicroom.status import fetch_status
+    from panicroom.setup import schedule as schedules
+    from panicroom.terminal.status import fetch_status
 
     settings = load_settings()
     chosen = schedules.scheduler(system)
@@ -367,7 +367,7 @@ def schedule_install(system: bool) -> None:
 @_for_system
 def schedule_show(system: bool) -> None:
     """Show what is installed, and when it runs next where the system tells. Exit code 25 if nothing is."""
-    from panicroom.schedule import scheduler
+    from panicroom.setup.schedule import scheduler
 
     lines = scheduler(system).show()
     if not lines:
@@ -380,7 +380,7 @@ def schedule_show(system: bool) -> None:
 @_for_system
 def schedule_remove(system: bool) -> None:
     """Remove the schedule. Backups, settings and secrets stay; no error if there is none."""
-    from panicroom.schedule import scheduler
+    from panicroom.setup.schedule import scheduler
 
     for line in scheduler(system).remove():
         click.echo(line)
@@ -414,9 +414,9 @@ def doctor(as_json: bool) -> None:
     import dataclasses
     import json
 
-    from panicroom.doctor import FAIL, examine
     from panicroom.settings import load_settings
-    from panicroom.status import fetch_status
+    from panicroom.setup.doctor import FAIL, examine
+    from panicroom.terminal.status import fetch_status
 
     settings = load_settings()
     findings = []
@@ -446,9 +446,9 @@ def files(path: str | None, time: str | None, job: str | None, as_json: bool) ->
     import dataclasses
     import json
 
-    from panicroom.files import list_files
-    from panicroom.progress import shown_path
+    from panicroom.restore.files import list_files
     from panicroom.settings import load_settings
+    from panicroom.terminal.progress import shown_path
 
     settings = load_settings()
     found = list_files(settings, _chosen_job(settings, job), time, path)
@@ -468,7 +468,7 @@ def verify(time: str | None, job: str | None) -> None:
     It takes as long as a whole restore, and counts as downloads. What changed since the backup is
     listed too: that is no fault of the backup. Exit code 15 if anything differs.
     """
-    from panicroom.files import verify as find_differences
+    from panicroom.restore.files import verify as find_differences
     from panicroom.settings import load_settings
 
     settings = load_settings()
@@ -493,7 +493,7 @@ def duplicity(arguments: tuple[str, ...], job: str | None) -> None:
     TARGET stands among ARGS, else at the end (panicroom duplicity -- verify TARGET /home/anna). It can look,
     and cannot change anything in the backup. The exit code is duplicity's.
     """
-    from panicroom.files import pass_through
+    from panicroom.restore.files import pass_through
     from panicroom.settings import load_settings
 
     settings = load_settings()

@@ -20,10 +20,10 @@ from urllib.parse import urlsplit
 
 import platformdirs
 
-from panicroom.compression import Compress
+from panicroom.backup.compression import Compress
+from panicroom.backup.policy import NEVER, parse_period
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.line import parse_rate
-from panicroom.policy import NEVER, parse_period
+from panicroom.transfer.bandwidth import parse_rate
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -1,0 +1,164 @@
+"""What is wrong with a job's sets, as far as the catalogue can see it from outside."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from chalicelib.domain.audit.findings import Finding, command, finding
+from chalicelib.domain.backups.machines import Job, Machine
+from chalicelib.domain.backups.names import volume_file
+from chalicelib.domain.backups.sets import BackupSet, format_ranges
+
+STALLED_AFTER = timedelta(days=2)
+"""An open set without progress for so long is no backup in progress."""
+
+CLOCK_OFF_BY = timedelta(days=2)
+"""Between a set's name (the laptop's clock when it began) and S3's time of its manifest. A full backup over a slow line
+takes days, so only a name later than S3's time, or an increment this much earlier, counts."""
+
+OUTSIZED_TIMES = 5
+OUTSIZED_MIN_BYTES = 2**30
+OUTSIZED_MIN_SETS = 4
+"""An increment that is five times its job's median, and a gigabyte at least, is what encrypted files look like from
+outside. With fewer than four increments there is no usual size."""
+
+SHRUNK_TO = 0.5
+"""A run whose source has less than half of what the one before had: an unplugged disk, or a deletion."""
+
+
+def find_anomalies(job: Job, sets: Sequence[BackupSet], now: datetime) -> list[Finding]:
+    """All anomalies of a job's visible sets; ``sets`` in any order."""
+    ends = {one.set_id.end for one in sets if one.sealed}
+    usual = _usual_increment_bytes(sets)
+    found: list[Finding] = []
+    for backup_set in sets:
+        found += _of_sealed(job, backup_set, ends) if backup_set.sealed else _of_open(job, backup_set, now)
+        size = backup_set.stored_bytes
+        if usual and not backup_set.set_id.is_full and size > max(OUTSIZED_TIMES * usual, OUTSIZED_MIN_BYTES):
+            message = f"is {size / usual:.0f} times as large as this job's increments usually are"
+            evidence = f"{size} bytes; the median is {usual:.0f}"
+            look = command("python", "-m", "ops", "machine", "show", job.machine)
+            found.append(_about("outsized", job, backup_set, message, evidence, look))
+    return found + _shrunken_source(job)
+
+
+def find_silence(machine: Machine, job: Job, sets: Sequence[BackupSet], now: datetime) -> list[Finding]:
+    """A job of which nothing has come since its machine was added, though its period and grace are over."""
+    due_at = machine.created_at + timedelta(seconds=job.period_seconds + job.grace_seconds)
+    if sets or now <= due_at or machine.is_paused(now):
+        return []
+    message = f"Nothing of {job.machine}/{job.name} has arrived since {machine.created_at:%Y-%m-%d}, when it was added."
+    commands = (
+        f"panicroom backup full {job.name}",
+        command("python", "-m", "ops", "machine", "add", job.machine),
+    )
+    return [
+        finding(
+            "no_backup_yet",
+            machine=job.machine,
+            job=job.name,
+            subject=job.name,
+            message=message,
+            evidence=f"expected by {due_at:%Y-%m-%d %H:%M} UTC",
+            commands=commands if machine.token_sha256 is None else commands[:1],
+        )
+    ]
+
+
+def _of_open(job: Job, backup_set: BackupSet, now: datetime) -> list[Finding]:
+    if backup_set.changed_at is None or now - backup_set.changed_at <= STALLED_AFTER:
+        return []
+    message = f"was begun and has had no progress since {backup_set.changed_at:%Y-%m-%d}"
+    evidence = f"volumes {format_ranges(backup_set.volumes) or 'none'}, {backup_set.stored_bytes} bytes"
+    return [_about("stalled", job, backup_set, message, evidence, f"panicroom backup {job.name}")]
+
+
+def _of_sealed(job: Job, backup_set: BackupSet, sealed_ends: set[datetime]) -> list[Finding]:
+    found: list[Finding] = []
+
+    def note(code: str, message: str, evidence: str, *commands: str) -> None:
+        found.append(_about(code, job, backup_set, message, evidence, *commands))
+
+    set_id = backup_set.set_id
+    quarantine = command("python", "-m", "ops", "set", "quarantine", job.machine, job.name, str(set_id))
+    full = f"panicroom backup full {job.name}"
+    if not backup_set.volumes:
+        evidence = f"{backup_set.volumes_promised or 'an unknown number of'} volumes promised, none stored"
+        note("no_volumes", "has a manifest and no volumes", evidence, quarantine, full)
+    elif backup_set.gaps:
+        gaps = format_ranges(backup_set.gaps)
+        promised = backup_set.volumes_promised or "an unknown number"
+        evidence = f"volumes stored: {format_ranges(backup_set.volumes)}; promised: {promised}"
+        look = _list_versions(job, volume_file(set_id, backup_set.gaps[0]).name)
+        note("gap", f"is finished, but lacks volume {gaps}", evidence, look, full)
+    if not backup_set.has_signatures:
+        note("signatures_missing", "has no signatures", "no sigtar file of that set", full)
+    if set_id.start is not None and set_id.start not in sealed_ends:
+        evidence = f"no set ends at {set_id.start:%Y-%m-%d %H:%M:%S}"
+        note("base_missing", "continues a set that is not there", evidence, full)
+    if _clock_was_off(backup_set):
+        message = f"is dated {set_id.end:%Y-%m-%d}, but was stored on {backup_set.sealed_at:%Y-%m-%d}"
+        note("clock_off", message, f"stored at {backup_set.sealed_at:%Y-%m-%d %H:%M:%S} UTC", quarantine)
+    return found
+
+
+def _list_versions(job: Job, name: str) -> str:
+    words = ("aws", "s3api", "list-object-versions", "--bucket", job.location.bucket)
+    return command(*words, "--prefix", job.location.key(name))
+
+
+def _clock_was_off(backup_set: BackupSet) -> bool:
+    sealed_at = backup_set.sealed_at
+    if sealed_at is None:
+        return False
+    ahead = backup_set.set_id.end - sealed_at
+    return ahead > timedelta(minutes=10) or (not backup_set.set_id.is_full and -ahead > CLOCK_OFF_BY)
+
+
+def _usual_increment_bytes(sets: Sequence[BackupSet]) -> float:
+    """The median size of the job's increments in bytes; 0 if there are too few to tell."""
+    sizes = [one.stored_bytes for one in sets if one.sealed and not one.set_id.is_full]
+    return statistics.median(sizes) if len(sizes) >= OUTSIZED_MIN_SETS else 0
+
+
+def _shrunken_source(job: Job) -> list[Finding]:
+    run = job.last_run
+    if run is None:
+        return []
+    pairs = (
+        ("files", run.source_files, run.earlier_source_files),
+        ("bytes", run.source_bytes, run.earlier_source_bytes),
+    )
+    for what, now, before in pairs:
+        if now is not None and before and now < before * SHRUNK_TO:
+            return [
+                finding(
+                    "source_shrank",
+                    machine=job.machine,
+                    job=job.name,
+                    subject=run.run,
+                    message=f"The last run of {job.machine}/{job.name} found {now} {what} where the one before found "
+                    f"{before}.",
+                    evidence=f"run begun at {run.started_at:%Y-%m-%d %H:%M} UTC",
+                    commands=("panicroom status",),
+                )
+            ]
+    return []
+
+
+def _about(
+    code: str, job: Job, backup_set: BackupSet, message: str, evidence: str, *commands: str
+) -> Finding:
+    set_name = str(backup_set.set_id)
+    sentence = f"The set {set_name} of {job.machine}/{job.name} {message}."
+    return finding(
+        code,
+        machine=job.machine,
+        job=job.name,
+        subject=set_name,
+        message=sentence,
+        evidence=evidence,
+        commands=commands,
+    )

@@ -1,0 +1,138 @@
+"""The audit of one bucket: its settings, its lifecycle rules and everything that is in it, against the owner's policy.
+
+Pure: whoever audits reads the settings and feeds every key; the same rules judge a bucket of the service's from its
+catalogue, and a stranger's from a listing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from chalicelib.domain.audit.bucket_settings import BucketSettings, Expected, judge_noncurrent, judge_settings
+from chalicelib.domain.audit.findings import CODES, MOST_ALIKE, Finding, finding, worst_first
+from chalicelib.domain.audit.lifecycle import RuleBook, rule_of
+from chalicelib.domain.audit.notices import Notice
+from chalicelib.domain.audit.placement import WatchedJob, judge_object, judge_stray
+from chalicelib.domain.backups.names import SetId, parse_file_name
+from chalicelib.domain.backups.sets import BackupSet, ObjectRow, Tally
+
+NOTICES_COUNT_FOR = timedelta(days=7)
+"""A refused deletion is over at once, but whoever asks for an audit a few days later has to hear of it."""
+
+
+class BucketAudit:
+    """Feed it every key of a bucket once, whatever their order, then ask for ``findings``.
+
+    ``sets`` are those of each job by its label. ``expected`` is ``None`` for a bucket that is nothing to the service.
+    """
+
+    def __init__(
+        self,
+        settings: BucketSettings,
+        sets: Mapping[WatchedJob, Sequence[BackupSet]],
+        expected: Expected | None,
+        now: datetime,
+        *,
+        is_own_bucket: bool,
+    ) -> None:
+        self._settings = settings
+        self._sets = {one.label: {known.set_id: known for known in of_job} for one, of_job in sets.items()}
+        self._jobs = list(sets)
+        self._is_own_bucket = is_own_bucket
+        rules = [rule_of(one) for one in settings.lifecycle or ()]
+        self._book = RuleBook(settings.bucket, rules, settings.smallest_moved, now)
+        self._of_bucket = judge_settings(settings, expected, now)
+        self._of_objects: dict[str, Finding] = {}
+        self._alike: Counter[tuple[str, str, str]] = Counter()
+        self._current = self._noncurrent = Tally()
+
+    def see(self, watched: WatchedJob, row: ObjectRow, all_tags: Mapping[str, str] | None = None) -> None:
+        """A key below a job's prefix; ``row.name`` is what stands behind it."""
+        file = parse_file_name(row.name)
+        if file is None:
+            key = watched.job.location.key(row.name)
+            self.see_stray(ObjectRow(key, row.stored, row.sequencer, row.noncurrent), watched)
+            return
+        self._count(row)
+        if row.stored is not None:
+            self._book.see(watched, row.name, file, row.stored, all_tags)
+            self._keep(judge_object(watched, row, self._set_of(watched, file.set_id)))
+
+    def see_stray(self, row: ObjectRow, watched: WatchedJob | None) -> None:
+        """A key that belongs to no set; ``row.name`` is the whole of it, ``watched`` the job whose prefix it has."""
+        self._count(row)
+        if row.stored is not None:
+            self._book.see_other(row.name, row.stored)
+        job = watched.job if watched else None
+        self._keep(judge_stray(self._settings.bucket, row, job, is_own_bucket=self._is_own_bucket))
+
+    def see_elsewhere(self, row: ObjectRow) -> None:
+        """A key in a place that nobody watches: somebody may need it, and rules may take it."""
+        self._count(row)
+        if row.stored is not None:
+            self._book.see_other(row.name, row.stored)
+
+    def findings(self) -> list[Finding]:
+        """What is wrong with the bucket and with what is in it; of the sets as such ``anomalies`` tells."""
+        chains = {label: list(sets.values()) for label, sets in self._sets.items()}
+        return worst_first(
+            [
+                *self._of_bucket,
+                *judge_noncurrent(self._settings.bucket, self._current, self._noncurrent),
+                *self._book.findings(chains, self._jobs),
+                *self._of_objects.values(),
+            ]
+        )
+
+    def _set_of(self, watched: WatchedJob, set_id: SetId) -> BackupSet:
+        return self._sets.get(watched.label, {}).get(set_id, BackupSet(set_id))
+
+    def _count(self, row: ObjectRow) -> None:
+        for tally in row.current.values():
+            self._current += tally
+        for tally in row.noncurrent.values():
+            self._noncurrent += tally
+
+    def _keep(self, found: Iterable[Finding]) -> None:
+        for one in found:
+            kind = one.code, one.machine, one.job
+            if one.key not in self._of_objects and self._alike[kind] < MOST_ALIKE:
+                self._alike[kind] += 1
+                self._of_objects[one.key] = one
+
+
+def findings_of_notices(notices: Iterable[Notice], now: datetime) -> list[Finding]:
+    """What happened within the last days and is no state that could be looked at: each kind once a job, the newest."""
+    newest: dict[tuple[str, str, str], Notice] = {}
+    for notice in notices:
+        kind = notice.code, notice.machine, notice.job
+        recent = now - notice.at <= NOTICES_COUNT_FOR and notice.code in CODES
+        if recent and (kind not in newest or newest[kind].at < notice.at):
+            newest[kind] = notice
+    return [
+        finding(
+            notice.code,
+            machine=notice.machine,
+            job=notice.job,
+            subject=f"{notice.at:%Y-%m-%d}",
+            message=notice.message,
+            evidence=f"at {notice.at:%Y-%m-%d %H:%M} UTC",
+            commands=_after_notice(notice),
+        )
+        for notice in newest.values()
+    ]
+
+
+def _after_notice(notice: Notice) -> tuple[str, ...]:
+    machine = f"python -m ops machine {{}} {notice.machine}"
+    if notice.code in ("discard_refused", "second_run", "code_reused", "late_upload"):
+        return (machine.format("show"), machine.format("revoke"))
+    if notice.code == "storage_cap_reached":
+        return (machine.format("recount"), f"{machine.format('set')} --storage-cap 20TB")
+    if notice.code == "download_cap_reached":
+        return (f"{machine.format('set')} --download-cap 1000GB", machine.format("revoke"))
+    if notice.code == "catalogue_differed":
+        return ("python -m ops dead-letters list",)
+    return ("python -m ops report preview",)

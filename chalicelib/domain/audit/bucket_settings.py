@@ -1,0 +1,308 @@
+"""A bucket's settings, judged: versions, access, encryption, region, events, and what is billed without
+being seen."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import unquote_plus
+
+from chalicelib.domain.audit.findings import Finding, Severity, command, finding
+from chalicelib.domain.backups.sets import Tally
+
+UNFINISHED_AFTER = timedelta(days=7)
+"""No upload takes a week; the lifecycle rule that this service writes aborts them at that age."""
+
+NONCURRENT_SHARE = 0.1
+NONCURRENT_WARNING_BYTES = 2**30
+"""Old versions are worth a word from a tenth of what is current, and a warning from a gigabyte (two cents
+a month) on."""
+
+NEEDED_EVENTS = (
+    "s3:ObjectCreated:*",
+    "s3:ObjectRemoved:*",
+    "s3:ObjectRestore:*",
+    "s3:LifecycleTransition",
+    "s3:LifecycleExpiration:*",
+)
+"""What the catalogue has to hear of."""
+
+ALL_BLOCKED = "BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true"
+
+
+@dataclasses.dataclass(frozen=True)
+class Upload:
+    """A multipart upload that nobody has finished, with the bytes of its parts."""
+
+    key: str
+    id: str
+    begun_at: datetime
+    size_bytes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Receiver:
+    """Who gets which events of which keys: one entry of a notification configuration."""
+
+    arn: str
+    events: tuple[str, ...]
+    prefix: str = ""
+    suffix: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class BucketSettings:
+    """What the bucket's own settings say. ``None`` where it could not be read: ``unreadable`` then tells why, by
+    name."""
+
+    bucket: str
+    region: str | None = None
+    keeps_versions: bool | None = None
+    blocks_public_access: bool | None = None
+    is_public: bool | None = None
+    """By its policy or its access list, as far as nothing blocks it."""
+    encrypts: bool | None = None
+    receivers: tuple[Receiver, ...] | None = None
+    lifecycle: tuple[Mapping[str, Any], ...] | None = None
+    """Rules in S3's own form."""
+    smallest_moved: str = "all_storage_classes_128K"
+    """S3's ``TransitionDefaultMinimumObjectSize``."""
+    uploads: tuple[Upload, ...] | None = None
+    unreadable: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Expected:
+    """What a bucket of the service's has to have. ``prefixes`` are those of its jobs; an empty one is all of it."""
+
+    region: str
+    queue_arn: str
+    prefixes: tuple[str, ...]
+
+
+def judge_settings(settings: BucketSettings, expected: Expected | None, now: datetime) -> list[Finding]:
+    """``expected`` is ``None`` for a bucket that is nothing to the service."""
+    found = [
+        *_unreadable(settings),
+        *_versions(settings),
+        *_access(settings),
+        *_encryption(settings),
+        *_uploads(settings, now),
+    ]
+    if expected is not None:
+        found += _place(settings, expected)
+        found += _events(settings, expected)
+    return found
+
+
+def judge_noncurrent(bucket: str, current: Tally, noncurrent: Tally) -> list[Finding]:
+    """``current`` and ``noncurrent``: all that the bucket holds, as far as anybody watches it."""
+    if not noncurrent.size_bytes or noncurrent.size_bytes < current.size_bytes * NONCURRENT_SHARE:
+        return []
+    return [
+        finding(
+            "noncurrent_piling_up",
+            subject=bucket,
+            message=f"{noncurrent.count} older versions in {bucket} take {noncurrent.size_bytes} bytes, beside "
+            f"{current.size_bytes} bytes that are current.",
+            evidence=f"{noncurrent.count} versions, {noncurrent.size_bytes} bytes",
+            commands=(command("aws", "s3api", "list-object-versions", "--bucket", bucket),),
+            severity=None if noncurrent.size_bytes >= NONCURRENT_WARNING_BYTES else Severity.INFO,
+        )
+    ]
+
+
+def _unreadable(settings: BucketSettings) -> list[Finding]:
+    return [
+        finding(
+            "setting_unreadable",
+            subject=f"{settings.bucket}/{what}",
+            message=f"The {what} of {settings.bucket} could not be read, so that nobody knows whether it is right.",
+            evidence=why,
+        )
+        for what, why in settings.unreadable.items()
+    ]
+
+
+def _versions(settings: BucketSettings) -> list[Finding]:
+    if settings.keeps_versions is not False:
+        return []
+    words = ("aws", "s3api", "put-bucket-versioning", "--bucket", settings.bucket)
+    return [
+        finding(
+            "versioning_off",
+            subject=settings.bucket,
+            message=f"{settings.bucket} keeps no versions: what is deleted or overwritten in it is gone for good.",
+            evidence="GetBucketVersioning does not say Enabled",
+            commands=(command(*words, "--versioning-configuration", "Status=Enabled"),),
+        )
+    ]
+
+
+def _access(settings: BucketSettings) -> list[Finding]:
+    words = ("aws", "s3api", "put-public-access-block", "--bucket", settings.bucket)
+    block = command(*words, "--public-access-block-configuration", ALL_BLOCKED)
+    if settings.is_public:
+        return [
+            finding(
+                "public",
+                subject=settings.bucket,
+                message=f"Strangers may reach into {settings.bucket}: its policy or its access list lets everybody in.",
+                evidence="the policy's status is public, or the list grants to AllUsers or AuthenticatedUsers",
+                commands=(block,),
+            )
+        ]
+    if settings.blocks_public_access is not False:
+        return []
+    return [
+        finding(
+            "public_access_not_blocked",
+            subject=settings.bucket,
+            message=f"{settings.bucket} does not block public access: one careless policy would open it.",
+            evidence="not all four of its public access blocks are on",
+            commands=(block,),
+        )
+    ]
+
+
+def _encryption(settings: BucketSettings) -> list[Finding]:
+    if settings.encrypts is not False:
+        return []
+    words = ("aws", "s3api", "put-bucket-encryption", "--bucket", settings.bucket)
+    rule = '{"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}'
+    return [
+        finding(
+            "encryption_off",
+            subject=settings.bucket,
+            message=f"{settings.bucket} has no default encryption.",
+            evidence="GetBucketEncryption knows no rule",
+            commands=(command(*words, "--server-side-encryption-configuration", rule),),
+        )
+    ]
+
+
+def _uploads(settings: BucketSettings, now: datetime) -> list[Finding]:
+    stale = stale_uploads(settings, now)
+    if not stale:
+        return []
+    size = sum(one.size_bytes for one in stale)
+    oldest = min(one.begun_at for one in stale)
+    words = ("aws", "s3api", "abort-multipart-upload", "--bucket", settings.bucket)
+    aborts = [command(*words, "--key", one.key, "--upload-id", one.id) for one in stale[:10]]
+    return [
+        finding(
+            "uploads_piling_up",
+            subject=settings.bucket,
+            message=f"{len(stale)} uploads to {settings.bucket} were never finished; their parts take {size} bytes.",
+            evidence=f"{len(stale)} uploads, {size} bytes, the oldest begun {oldest:%Y-%m-%d}",
+            commands=("python -m ops audit --fix", *aborts),
+        )
+    ]
+
+
+def stale_uploads(settings: BucketSettings, now: datetime) -> list[Upload]:
+    return [one for one in settings.uploads or () if now - one.begun_at > UNFINISHED_AFTER]
+
+
+def _place(settings: BucketSettings, expected: Expected) -> list[Finding]:
+    if settings.region is None or settings.region == expected.region:
+        return []
+    target = f"a bucket in {expected.region}"
+    return [
+        finding(
+            "wrong_region",
+            subject=settings.bucket,
+            message=f"{settings.bucket} is in {settings.region} and the service in {expected.region}: none of its "
+            "events arrive.",
+            evidence=f"GetBucketLocation says {settings.region}",
+            commands=(
+                command("python", "-m", "ops", "deploy", "--region", settings.region),
+                f"aws s3 sync {command(f's3://{settings.bucket}')} s3://NEW-BUCKET   # the other way: {target}",
+            ),
+        )
+    ]
+
+
+def _events(settings: BucketSettings, expected: Expected) -> list[Finding]:
+    if settings.receivers is None:
+        return []
+    found = []
+    for prefix in expected.prefixes:
+        ours = [one for one in settings.receivers if one.arn == expected.queue_arn]
+        missing = [event for event in NEEDED_EVENTS if not any(_sends(one, event, prefix) for one in ours)]
+        if not missing:
+            continue
+        taken = sorted(
+            {one.arn for one in settings.receivers if one not in ours and _in_the_way(one, missing, prefix)}
+        )
+        place = f"s3://{settings.bucket}/{prefix}"
+        evidence = f"not sent: {', '.join(missing)}"
+        if taken:
+            found.append(
+                finding(
+                    "notifications_elsewhere",
+                    subject=f"{settings.bucket}/{prefix}",
+                    message=f"Events of {place} go to {', '.join(taken)} and not to the service's queue.",
+                    evidence=evidence,
+                    commands=(
+                        command(
+                            "aws",
+                            "s3api",
+                            "get-bucket-notification-configuration",
+                            "--bucket",
+                            settings.bucket,
+                        ),
+                    ),
+                )
+            )
+        else:
+            found.append(
+                finding(
+                    "notifications_missing",
+                    subject=f"{settings.bucket}/{prefix}",
+                    message=f"The service is not told what happens in {place}.",
+                    evidence=evidence,
+                    commands=("python -m ops audit --fix",),
+                )
+            )
+    return found
+
+
+def _sends(receiver: Receiver, event: str, prefix: str) -> bool:
+    """Whether that receiver gets all events of that kind for all keys below ``prefix``."""
+    covers = any(event == one or event.startswith(one.removesuffix("*")) for one in receiver.events)
+    return covers and prefix.startswith(receiver.prefix) and not receiver.suffix
+
+
+def _in_the_way(receiver: Receiver, events: Sequence[str], prefix: str) -> bool:
+    """Whether S3 would refuse the service's queue for that receiver's sake: it overlaps in keys and in events."""
+    same_keys = receiver.prefix.startswith(prefix) or prefix.startswith(receiver.prefix)
+    return same_keys and any(
+        one.startswith(event.rstrip("*")) or event.startswith(one.rstrip("*"))
+        for event in events
+        for one in receiver.events
+    )
+
+
+RECEIVERS = {
+    "QueueConfigurations": "QueueArn",
+    "TopicConfigurations": "TopicArn",
+    "LambdaFunctionConfigurations": "LambdaFunctionArn",
+}
+"""Kinds of receivers in a notification configuration, and the field that names one."""
+
+
+def receivers_of(configuration: Mapping[str, Any]) -> tuple[Receiver, ...]:
+    """The receivers that ``GetBucketNotificationConfiguration`` tells of; S3 keeps prefixes form-encoded."""
+    return tuple(_receivers(configuration))
+
+
+def _receivers(configuration: Mapping[str, Any]) -> Iterable[Receiver]:
+    for kind, field in RECEIVERS.items():
+        for one in configuration.get(kind, []):
+            rules = one.get("Filter", {}).get("Key", {}).get("FilterRules", [])
+            values = {rule["Name"].lower(): unquote_plus(rule["Value"]) for rule in rules}
+            events = tuple(one["Events"])
+            yield Receiver(one[field], events, values.get("prefix", ""), values.get("suffix", ""))

@@ -1,0 +1,1 @@
+"""Machines, jobs, sets and files: what is stored and who may store it."""

@@ -1,0 +1,105 @@
+"""A job's state, judged from the bucket's times and the owner's policy, never from the laptop's word alone."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import Enum
+
+from chalicelib.domain.audit.anomalies import STALLED_AFTER
+from chalicelib.domain.backups.machines import Job, Machine
+from chalicelib.domain.backups.sets import BackupSet, newest_chain, newest_complete
+
+
+class State(str, Enum):
+    """In the order in which they are tried; the first that holds counts."""
+
+    PAUSED = "paused"
+    NEVER = "never"
+    OVERDUE = "overdue"
+    FAILING = "failing"
+    DUE = "due"
+    FRESH = "fresh"
+
+
+NEEDS_ATTENTION = frozenset({State.OVERDUE, State.FAILING})
+
+
+TELLING_PROGRESS_AFTER = timedelta(hours=1)
+"""Before that, and below one per cent, a rate says nothing about the days to come."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """How far a job's first full backup is.
+
+    ``percent`` is 0 to 99 of the source's size as the run told it, ``None`` where it told none. Encrypted volumes are
+    somewhat smaller or larger than what is in them, so that it never says 100. ``time_left`` is at the pace since the
+    backup began, the hours in which the machine slept included; ``None`` while it cannot be told, or nothing moves.
+    """
+
+    begun_at: datetime
+    stored_bytes: int
+    percent: int | None
+    time_left: timedelta | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Freshness:
+    """``newest_complete_at`` is S3's time of the manifest of the newest complete set.
+
+    ``progress`` is there while a job's first full backup is on its way, and at no other time.
+    """
+
+    state: State
+    newest_complete_at: datetime | None
+    chain_length: int
+    stored_bytes: int
+    progress: Progress | None = None
+
+
+def judge(machine: Machine, job: Job, sets: Sequence[BackupSet], now: datetime) -> Freshness:
+    newest = newest_complete(sets)
+    stored_at = newest.sealed_at if newest else None
+    return Freshness(
+        state=_state(machine, job, stored_at, now),
+        newest_complete_at=stored_at,
+        chain_length=len(newest_chain(sets)),
+        stored_bytes=sum(backup_set.stored_bytes for backup_set in sets),
+        progress=None if newest else _progress(machine, job, sets, now),
+    )
+
+
+def _state(machine: Machine, job: Job, newest_complete_at: datetime | None, now: datetime) -> State:
+    if machine.is_paused(now):
+        return State.PAUSED
+    if newest_complete_at is None:
+        return State.NEVER
+    age = now - newest_complete_at
+    period = timedelta(seconds=job.period_seconds)
+    if age > period + timedelta(seconds=job.grace_seconds):
+        return State.OVERDUE
+    if job.last_run is not None and job.last_run.exit_code not in (None, 0):
+        return State.FAILING
+    return State.DUE if age > period else State.FRESH
+
+
+def _progress(machine: Machine, job: Job, sets: Sequence[BackupSet], now: datetime) -> Progress | None:
+    begun = [one for one in sets if one.set_id.is_full and not one.sealed and one.stored_bytes]
+    if not begun:
+        return None
+    first = max(begun, key=lambda one: one.set_id.end)
+    # The name has the laptop's time; it cannot have begun before there was a machine, nor after now.
+    begun_at = min(max(first.set_id.end, machine.created_at), now)
+    run = job.last_run
+    estimated = run.estimated_bytes if run is not None and run.kind == "full" else None
+    if not estimated:
+        return Progress(begun_at, first.stored_bytes, None, None)
+    percent = min(99, first.stored_bytes * 100 // estimated)
+    taken = now - begun_at
+    stands_still = first.changed_at is not None and now - first.changed_at > STALLED_AFTER
+    time_left = None
+    if percent and taken >= TELLING_PROGRESS_AFTER and not stands_still:
+        time_left = taken * (max(0, estimated - first.stored_bytes) / first.stored_bytes)
+    return Progress(begun_at, first.stored_bytes, percent, time_left)

@@ -1,0 +1,151 @@
+"""Machines and jobs as the service keeps them, and the tokens and codes by which a laptop proves itself."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import hmac
+import re
+from datetime import datetime, timedelta
+
+from chalicelib.domain.backups.names import Location
+from chalicelib.domain.backups.storage import DEFAULT_STORAGE_POLICY, StoragePolicy
+
+DAY_SECONDS = 86_400
+DEFAULT_JOB = "system"
+
+CODE_BYTES = 20
+"""160 bits: 32 letters and digits, eight groups of four."""
+
+CODE_LIFE = timedelta(hours=24)
+
+DEFAULT_DOWNLOAD_CAP_BYTES_A_DAY = 100 * 2**30
+"""What a stolen token can cost in transfer a day: at $0.09 a GB, nine dollars. The owner can lift it."""
+
+DEFAULT_STORAGE_CAP_BYTES = 10 * 2**40
+"""What a machine may store, older versions included."""
+
+_SECRET_HASH = re.compile(r"[0-9a-f]{64}")
+_TOKEN = re.compile(r"Bearer (?P<machine>[a-z0-9][a-z0-9-]{0,40})\.(?P<secret>[0-9a-f]{64})")
+
+
+@dataclasses.dataclass(frozen=True)
+class LastRun:
+    """How the newest run of a job went; ``ended_at`` and ``exit_code`` are missing while it goes on."""
+
+    run: str
+    kind: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    exit_code: int | None = None
+    estimated_bytes: int | None = None
+    source_files: int | None = None
+    source_bytes: int | None = None
+    earlier_source_files: int | None = None
+    """What the newest run before this one, that told it, found in the source."""
+    earlier_source_bytes: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """A computer that backs up. ``token_sha256`` is missing until it enrols and after it is revoked."""
+
+    name: str
+    created_at: datetime
+    token_sha256: str | None = None
+    code_issued_at: datetime | None = None
+    """When the code that its token was enrolled with was made: older codes count no more."""
+    revoked_at: datetime | None = None
+    paused_at: datetime | None = None
+    paused_until: datetime | None = None
+    last_used_at: datetime | None = None
+    storage_cap_bytes: int = DEFAULT_STORAGE_CAP_BYTES
+    download_cap_bytes: int = DEFAULT_DOWNLOAD_CAP_BYTES_A_DAY
+    owner_mail: str | None = None
+    """Who gets a weekly mail about this machine alone."""
+
+    def is_paused(self, now: datetime) -> bool:
+        """Paused machines are not judged overdue; they may back up all the same."""
+        return self.paused_at is not None and (self.paused_until is None or now < self.paused_until)
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """How far the weekly comparison of a job's rows with its bucket has come."""
+
+    begun_at: datetime
+    """When a call last took it up."""
+    after: str = ""
+    """The file name behind which the next call goes on; empty for the beginning."""
+    done_at: datetime | None = None
+    """When it last came to its end."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One source folder of a machine, with the duplicity target at ``location``."""
+
+    machine: str
+    name: str
+    location: Location
+    period_seconds: int = DAY_SECONDS
+    grace_seconds: int = DAY_SECONDS
+    storage: StoragePolicy = DEFAULT_STORAGE_POLICY
+    last_run: LastRun | None = None
+    comparison: Comparison | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class EnrolmentCode:
+    """A one-time code, kept by its hash. ``secret_sha256`` is whose use it was, once it is used."""
+
+    code_sha256: str
+    machine: str
+    expires_at: datetime
+    secret_sha256: str | None = None
+
+    @property
+    def issued_at(self) -> datetime:
+        return self.expires_at - CODE_LIFE
+
+    def has_expired(self, now: datetime) -> bool:
+        return now >= self.expires_at
+
+
+def sha256_hex(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def is_sha256_hex(text: str) -> bool:
+    return _SECRET_HASH.fullmatch(text) is not None
+
+
+def format_code(random_bytes: bytes) -> str:
+    """A code that people can type: base32 has no 0, 1, 8 or 9 to mistake for letters."""
+    letters = base64.b32encode(random_bytes).decode()
+    return "-".join(letters[index : index + 4] for index in range(0, len(letters), 4))
+
+
+def normalized_code(typed: str) -> str:
+    """The code as it was printed, whatever its case and however it was spaced when typed."""
+    letters = "".join(character for character in typed.upper() if character.isalnum() and character.isascii())
+    return "-".join(letters[index : index + 4] for index in range(0, len(letters), 4))
+
+
+@dataclasses.dataclass(frozen=True)
+class Token:
+    machine: str
+    secret: str
+
+
+def parse_authorization(header: str) -> Token | None:
+    """The token of an ``Authorization: Bearer <machine>.<secret>`` header."""
+    match = _TOKEN.fullmatch(header)
+    return Token(match["machine"], match["secret"]) if match else None
+
+
+def token_matches(token: Token, machine: Machine | None) -> bool:
+    """Compares in constant time, an unknown or revoked machine like any other."""
+    known = machine.token_sha256 if machine is not None and machine.token_sha256 else "0" * 64
+    return hmac.compare_digest(sha256_hex(token.secret), known)

@@ -1,0 +1,247 @@
+"""Which uploads are permitted, what a seal demands, and when files of a set may be given up."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from chalicelib.domain.backups.leases import CLOCK_TOLERANCE
+from chalicelib.domain.backups.machines import is_sha256_hex
+from chalicelib.domain.backups.names import BackupFile, FileKind, SetId, parse_file_name
+from chalicelib.domain.backups.sets import StoredObject
+from chalicelib.domain.backups.storage import STANDARD, StoragePolicy
+from chalicelib.domain.refusals import Refusal
+from chalicelib.wire import (
+    MAX_PARTS,
+    MAX_SINGLE_PUT_BYTES,
+    ErrorCode,
+    MultipartRequest,
+    SetMember,
+    UploadFile,
+)
+
+UPLOAD_URL_LIFE = timedelta(minutes=15)
+SEAL_URL_LIFE = timedelta(seconds=30)
+"""A manifest's URL lives shorter than the others, since its set stands still until it is used or lapses; a client
+that could not use it in time asks again. See docs/decisions/0003-short-lived-manifest-urls.md."""
+
+SEAL_MARGIN = timedelta(seconds=15)
+SLOWEST_UPLINK_BYTES_A_SECOND = 64 * 2**10
+"""S3 looks at a URL's age when a PUT begins. One that began in time may end later by as much as it takes to send."""
+
+DOWNLOAD_URL_LIFE = timedelta(minutes=5)
+
+DISCARD_LOCK_LIFE = timedelta(seconds=90)
+"""Longer than the discard function may run, so that a lapsed lock never belongs to a call still at work."""
+
+MAX_VOLUME_BYTES = 2**30
+"""Volumes have 25 MB by default and 200 MB for photos; signatures may be larger."""
+
+_IDENTIFIER = re.compile(r"[!-~]{1,1024}")
+"""What S3 gives as the id of an upload or as an ETag; AWS documents no more of their form."""
+
+MIN_PART_BYTES = 5 * 2**20
+"""S3's own limit, for all parts but the last."""
+
+MAX_NAME_LENGTH = 200
+"""duplicity's longest name has about a hundred characters."""
+
+
+def check_name(name: str) -> BackupFile:
+    """The file that ``name`` stands for; raises ``Refusal`` unless duplicity writes such a name, encrypted."""
+    file = parse_file_name(name) if len(name) <= MAX_NAME_LENGTH else None
+    if file is None:
+        raise Refusal(
+            ErrorCode.BAD_NAME, "This is no name that duplicity writes. Back up with panicroom only."
+        )
+    if not file.is_under_right_prefix:
+        raise Refusal(
+            ErrorCode.WRONG_PREFIX,
+            f"A file of this kind must begin with {file.expected_prefix}. Back up with panicroom only.",
+        )
+    return file
+
+
+def check_upload(upload: UploadFile, now: datetime) -> BackupFile:
+    """What can be refused by the request alone, before anything is looked up."""
+    if not is_sha256_hex(upload.sha256):
+        raise _bad_digest()
+    if upload.size > MAX_SINGLE_PUT_BYTES:
+        raise Refusal(ErrorCode.FILE_TOO_LARGE, "A file may have 5 GB at most, unless it goes up in parts.")
+    return _check_file(upload.name, upload.size, now)
+
+
+def check_multipart(request: MultipartRequest, now: datetime) -> BackupFile:
+    """The same of a file in parts. Only signatures get that large."""
+    file = _check_file(request.name, request.size, now)
+    if file.kind is not FileKind.SIGNATURES:
+        raise Refusal(ErrorCode.BAD_REQUEST, "Only signature files are taken in parts.")
+    if not all(map(is_sha256_hex, request.part_sha256)):
+        raise _bad_digest()
+    count = len(request.part_sha256)
+    if not MIN_PART_BYTES <= request.part_bytes <= MAX_SINGLE_PUT_BYTES or count > MAX_PARTS:
+        raise Refusal(
+            ErrorCode.BAD_REQUEST, "A part has 5 MB at least and 5 GB at most; 10,000 parts are the most."
+        )
+    if count != -(-request.size // request.part_bytes):
+        raise Refusal(ErrorCode.BAD_REQUEST, "part_sha256 must list every part of the file once.")
+    if not 1 <= request.first_part <= count or (request.etags is not None and len(request.etags) != count):
+        raise Refusal(ErrorCode.BAD_REQUEST, "first_part or etags do not fit the number of parts.")
+    if request.etags is not None and request.upload is None:
+        raise Refusal(ErrorCode.BAD_REQUEST, "etags without the upload that they belong to.")
+    identifiers = (*(request.etags or ()), *([] if request.upload is None else [request.upload]))
+    if not all(map(_IDENTIFIER.fullmatch, identifiers)):
+        raise Refusal(ErrorCode.BAD_REQUEST, "upload and etags must be those that were answered.")
+    return file
+
+
+def size_of_part(request: MultipartRequest, number: int) -> int:
+    return min(request.part_bytes, request.size - (number - 1) * request.part_bytes)
+
+
+def _bad_digest() -> Refusal:
+    return Refusal(ErrorCode.BAD_DIGEST, "sha256 must be 64 lower-case hex digits.")
+
+
+def _check_file(name: str, size: int, now: datetime) -> BackupFile:
+    file = check_name(name)
+    if file.suffix != ".gpg":
+        raise Refusal(
+            ErrorCode.BAD_NAME, "Only files encrypted by gpg are taken. Give panicroom a passphrase or a key."
+        )
+    if file.set_id.end > now + CLOCK_TOLERANCE:
+        raise Refusal(
+            ErrorCode.NAME_IN_FUTURE,
+            f"This set is dated {file.set_id.end:%Y-%m-%d %H:%M} UTC, but it is {now:%Y-%m-%d %H:%M} UTC. "
+            "Set the computer's clock, then start the backup again.",
+        )
+    if file.set_id.start is not None and file.set_id.start >= file.set_id.end:
+        raise Refusal(
+            ErrorCode.NAME_OUT_OF_ORDER,
+            "This increment ends before it starts. Set the computer's clock, then start the backup again.",
+        )
+    if size < 1:
+        raise Refusal(ErrorCode.BAD_REQUEST, "size must be the file's length in bytes, at least 1.")
+    if file.kind is FileKind.VOLUME and size > MAX_VOLUME_BYTES:
+        raise Refusal(ErrorCode.FILE_TOO_LARGE, "A volume may have 1 GB at most. Set a smaller volume_mb.")
+    return file
+
+
+@dataclasses.dataclass(frozen=True)
+class SignedHeaders:
+    """What an upload URL binds beside key, length, digest and first write."""
+
+    storage_class: str = STANDARD
+    tagging: str | None = None
+    volumes_promised: int | None = None
+
+
+def headers_for(
+    file: BackupFile, policy: StoragePolicy, volumes_promised: int | None = None
+) -> SignedHeaders:
+    """Volumes carry their policy's tag; a policy of zero days stores them in their class at once."""
+    if file.kind is not FileKind.VOLUME:
+        return SignedHeaders(volumes_promised=volumes_promised)
+    at_once = policy.archive_after_days == 0
+    return SignedHeaders(policy.archive_class if at_once else STANDARD, policy.tagging)
+
+
+@dataclasses.dataclass(frozen=True)
+class Gate:
+    """What serialises the sealing of a set: until when its manifest's URL lives, and whether discards go on."""
+
+    sealing_until: datetime | None = None
+    sealing_sha256: str | None = None
+    discarding_until: datetime | None = None
+
+    def is_sealing(self, now: datetime) -> bool:
+        return self.sealing_until is not None and now < self.sealing_until
+
+
+def sealing_life(manifest_bytes: int) -> timedelta:
+    """How long a set stands still for its manifest: until no PUT by that URL can be under way any more."""
+    return SEAL_URL_LIFE + SEAL_MARGIN + timedelta(seconds=manifest_bytes / SLOWEST_UPLINK_BYTES_A_SECOND)
+
+
+def check_set_takes(file: BackupFile, *, sealed: bool, gate: Gate, now: datetime) -> None:
+    """Refuses a new name in a set that is sealed or sealing, but for the jsonstat, which comes last."""
+    if file.kind is FileKind.JSONSTAT:
+        return
+    if sealed:
+        raise Refusal(
+            ErrorCode.SET_SEALED, "This set is finished and takes no more files. Start a new backup."
+        )
+    if gate.is_sealing(now):
+        raise being_sealed(gate, now)
+
+
+def being_sealed(gate: Gate, now: datetime) -> Refusal:
+    left = int((gate.sealing_until - now).total_seconds()) + 1 if gate.sealing_until else 1
+    return Refusal(
+        ErrorCode.SET_SEALING,
+        "This set is being finished. Try again when that permission has lapsed.",
+        retry_after_seconds=left,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class SealCheck:
+    """How the client's list of a set compares with what the bucket holds of it."""
+
+    volumes: int
+    missing_or_different: tuple[str, ...]
+    extra: tuple[str, ...]
+
+
+def check_seal(set_id: SetId, listed: Sequence[SetMember], stored: Mapping[str, StoredObject]) -> SealCheck:
+    """Compares by name, size and ETag; each PUT has proved its SHA-256 already.
+
+    ``stored`` holds the volumes and signatures of this set that the bucket lists. Raises ``Refusal`` if the list
+    itself is none that duplicity could mean: other sets' files, no signatures, volumes not 1..N.
+    """
+    numbers: list[int] = []
+    signatures = 0
+    for member in listed:
+        file = check_name(member.name)
+        if file.set_id != set_id or file.kind not in (FileKind.VOLUME, FileKind.SIGNATURES):
+            raise Refusal(
+                ErrorCode.SET_LIST_MISSING, f"{member.name} is no volume or signature file of {set_id}."
+            )
+        if file.volume is not None:
+            numbers.append(file.volume)
+        else:
+            signatures += 1
+    if sorted(numbers) != list(range(1, len(numbers) + 1)) or not numbers or signatures != 1:
+        raise Refusal(
+            ErrorCode.SET_LIST_MISSING,
+            "A manifest must come with its whole set: volumes from 1 without a gap, and one signature file.",
+        )
+    by_name = {member.name: member for member in listed}
+    wrong = tuple(name for name, member in by_name.items() if not _is_stored(member, stored.get(name)))
+    extra = tuple(name for name in stored if name not in by_name)
+    return SealCheck(len(numbers), wrong, extra)
+
+
+def _is_stored(member: SetMember, stored: StoredObject | None) -> bool:
+    return stored is not None and (stored.size, stored.etag) == (member.size, member.etag)
+
+
+def is_same_content(upload: UploadFile, stored: StoredObject) -> bool:
+    return (stored.size, stored.sha256) == (upload.size, upload.sha256)
+
+
+def is_same_in_parts(request: MultipartRequest, stored: StoredObject) -> bool:
+    """S3 keeps the digest of the parts' digests and their number, and has proved each of them."""
+    digests = b"".join(map(bytes.fromhex, request.part_sha256))
+    composite = f"{hashlib.sha256(digests).hexdigest()}-{len(request.part_sha256)}"
+    return (stored.size, stored.sha256) == (request.size, composite)
+
+
+def belongs_to_sealed(file: BackupFile, manifest: StoredObject) -> bool:
+    """Whether a file of a sealed set is part of it. A volume beyond N is not: it came by a permission from before
+    the seal, used after it."""
+    promised = manifest.volumes_promised
+    return file.volume is None or promised is None or file.volume <= promised

@@ -1,0 +1,133 @@
+"""What the service itself costs beside what it stores: its functions, table, queue, alarms and mails.
+
+Counted from what a month brings, not measured; the numbers below are those of this code. AWS's allowances that
+never end (https://aws.amazon.com/free/, "Always free") are taken off in one of the two sums; those of an account's
+first year are not, and somebody who runs more than this in one account has used them up already.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from decimal import Decimal
+
+from chalicelib.domain.costs.price_table import PriceTable
+
+FUNCTION_GB = Decimal("0.25")
+CALL_SECONDS = Decimal("0.3")
+
+MINUTE_CALLS = 43_200
+MINUTE_CALL_SECONDS = Decimal("0.1")
+"""Whether something is to be told at once: always warm, three reads, and 6 ms of CPU time, which take seven times as
+long with the seventh of a core that 256 MB come with."""
+
+OTHER_SCHEDULED_CALLS = 720 + 30
+"""A month of 30 days: each hour whether a mail is due, and the daily audit."""
+
+COMPARING_CALLS = 720
+COMPARING_GB = Decimal(1)
+COMPARISONS_A_MONTH = 5
+"""Each hour whether a job is still to be compared with its bucket this week, which takes ``CALL_SECONDS`` as well."""
+
+READS_A_SCHEDULED_CALL = 3
+JUDGINGS = 1_440
+SET_BYTES = 280
+READ_UNIT_BYTES = 2 * 4_096
+"""Each job's state is judged every half hour from the rows of its sets: one query, not consistent, of which 8 KB
+are a read unit."""
+
+CALLS_A_RUN = 12
+FILES_A_CALL = 20
+"""A run asks for its lease, keeps it, lists, and asks for URLs in batches."""
+
+OBJECTS_A_BATCH = 5
+WRITES_AN_OBJECT = 4
+READS_AN_OBJECT = 6
+"""Object and set in one transaction, each written twice by it; what a set weighs is read with it."""
+
+POLLING_REQUESTS = 648_000
+"""Lambda asks a queue with five pollers, each of which waits 20 s: 15 requests a minute, all month. The Lambda
+developer guide, "Using Lambda with Amazon SQS"."""
+
+ALARMS = 1
+METRIC_HOURS_A_DAY = 3
+"""CloudWatch counts the hours in which a metric is told: twice a day that nothing failed, once what is wrong."""
+
+LOG_KB_A_CALL = 1
+"""A line or two of 150 to 350 bytes, and the three by Lambda itself."""
+
+FREE_LAMBDA_CALLS = 1_000_000
+FREE_LAMBDA_GB_SECONDS = 400_000
+FREE_QUEUE_REQUESTS = 1_000_000
+FREE_ALARMS = 10
+FREE_METRICS = 10
+FREE_LOG_GB = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Activity:
+    """What a month brings. ``sets`` are those that are kept, ``mails`` counts recipients."""
+
+    jobs: int
+    sets: int
+    runs: int
+    objects: int
+    mails: int
+
+
+@dataclasses.dataclass(frozen=True)
+class ServicePart:
+    """A line of the service's own bill: in full, and after the allowances that never end."""
+
+    name: str
+    in_full: Decimal
+    after_allowance: Decimal
+
+
+def service_cost(table: PriceTable, activity: Activity) -> tuple[ServicePart, ...]:
+    """Raises ``PriceUnknown`` where the table lacks one of the prices."""
+    api_calls = activity.runs * CALLS_A_RUN + activity.objects // FILES_A_CALL
+    other_calls = OTHER_SCHEDULED_CALLS + api_calls + activity.objects // OBJECTS_A_BATCH
+    calls = MINUTE_CALLS + other_calls + COMPARING_CALLS
+    gb_seconds = (MINUTE_CALLS * MINUTE_CALL_SECONDS + other_calls * CALL_SECONDS) * FUNCTION_GB
+    gb_seconds += (COMPARING_CALLS + COMPARISONS_A_MONTH * activity.jobs) * CALL_SECONDS * COMPARING_GB
+    queue_requests = POLLING_REQUESTS + 3 * activity.objects
+    log_gb = Decimal(calls * LOG_KB_A_CALL) / 2**20
+
+    def part(name: str, *priced: tuple[str, Decimal | int, int]) -> ServicePart:
+        full = sum((table.first(price) * amount for price, amount, _ in priced), Decimal(0))
+        reduced = sum(
+            (table.first(price) * max(Decimal(0), Decimal(amount) - free) for price, amount, free in priced),
+            Decimal(0),
+        )
+        return ServicePart(name, full, reduced)
+
+    return (
+        part(
+            "functions",
+            ("lambda/request", calls, FREE_LAMBDA_CALLS),
+            ("lambda/gb-second", gb_seconds, FREE_LAMBDA_GB_SECONDS),
+        ),
+        part("API", ("api/request", api_calls, 0)),
+        part(
+            "table",
+            ("dynamodb/write", activity.objects * WRITES_AN_OBJECT + api_calls, 0),
+            (
+                "dynamodb/read",
+                activity.objects * READS_AN_OBJECT
+                + 3 * api_calls
+                + JUDGINGS * (activity.jobs + activity.sets * SET_BYTES // READ_UNIT_BYTES)
+                + READS_A_SCHEDULED_CALL * (MINUTE_CALLS + OTHER_SCHEDULED_CALLS + COMPARING_CALLS),
+                0,
+            ),
+        ),
+        part("queue", ("sqs/request", queue_requests, FREE_QUEUE_REQUESTS)),
+        # For each event the catalogue asks S3 what the key holds, a LIST, which costs as much as a PUT; and its tag.
+        part("looking at S3", ("put/STANDARD", activity.objects, 0), ("get/STANDARD", activity.objects, 0)),
+        part(
+            "alarms and logs",
+            ("cloudwatch/alarm", ALARMS, FREE_ALARMS),
+            ("cloudwatch/metric", Decimal(METRIC_HOURS_A_DAY) / 24, FREE_METRICS),
+            ("logs/gb", log_gb, FREE_LOG_GB),
+        ),
+        part("mail", ("ses/message", activity.mails, 0)),
+    )

@@ -1,0 +1,365 @@
+"""Which alerts to mail now, in between the weekly mails: a pure state machine over what is wrong and what was mailed.
+
+Three rates. What is about safety goes at once. Other critical findings, all-clears, and jobs that are overdue or
+failing share one mail an hour. Warnings share one a day. Whatever is due at one moment goes in one mail. The record
+tells what was mailed; it changes only when a mail went out, so that nothing is lost to a mail that did not.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta, tzinfo
+
+from chalicelib.domain.audit.findings import CODES, Finding, OpenFinding, Severity, worst_first
+from chalicelib.domain.audit.notices import Notice
+from chalicelib.domain.backups.freshness import State
+
+SETTLES_IN = timedelta(minutes=2)
+"""Events come in any order, sometimes a minute late: a manifest that is told before its volumes looks like a gap."""
+
+AN_HOUR = timedelta(hours=1)
+A_DAY = timedelta(days=1)
+
+BACK_FROM_A_PAUSE = timedelta(hours=12)
+"""Whose pause has just ended is overdue by its age, and about to make a backup: no mail before it had time to."""
+
+REPEATED_AFTER = tuple(timedelta(days=days) for days in (1, 2, 4, 8, 16, 30))
+"""From one mail about a job that is overdue or failing to the next; the last one goes on for as long as it lasts."""
+
+NOTICES_KEPT = timedelta(days=30)
+"""A notice is mailed even if no alert could be sent for so long."""
+
+FIRST_NOTICES = timedelta(days=1)
+"""What the very first alerts look back on; a service that is new to alerts must not mail a month's past."""
+
+
+@dataclasses.dataclass(frozen=True)
+class JobNow:
+    """A job as it was just judged. ``detail`` is a sentence for the owner on how it stands."""
+
+    machine: str
+    job: str
+    state: State
+    detail: str
+    is_running: bool = False
+    newest_complete_at: datetime | None = None
+    pause_ended_at: datetime | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.machine}/{self.job}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Trouble:
+    """A job that is overdue or failing, from ``since`` on; ``mails`` were sent about it, the last at ``mailed_at``.
+
+    ``is_over``: it has ended, and the mail that says so is still to come.
+    """
+
+    state: State
+    since: datetime
+    mailed_at: datetime | None = None
+    mails: int = 0
+    is_over: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class AlertRecord:
+    """What was mailed and when: findings that are open by their keys, jobs in trouble, notices of the last month."""
+
+    findings: Mapping[str, datetime] = dataclasses.field(default_factory=dict)
+    troubles: Mapping[str, Trouble] = dataclasses.field(default_factory=dict)
+    notices: Mapping[str, datetime] = dataclasses.field(default_factory=dict)
+    at_once: Mapping[str, datetime] = dataclasses.field(default_factory=dict)
+    """The last mail at once, by whom and what it was about."""
+    hourly_at: datetime | None = None
+    daily_at: datetime | None = None
+    judged_at: datetime | None = None
+    """When the states of the jobs were looked at last."""
+    begun_at: datetime | None = None
+
+    def not_after(self, now: datetime) -> AlertRecord:
+        """With no time later than ``now``: a clock that was ahead for a while must not silence the alerts for as
+        long."""
+
+        def past(moment: datetime | None) -> datetime | None:
+            return min(moment, now) if moment else None
+
+        def all_past(moments: Mapping[str, datetime]) -> dict[str, datetime]:
+            return {key: min(moment, now) for key, moment in moments.items()}
+
+        troubles = {
+            name: dataclasses.replace(one, since=min(one.since, now), mailed_at=past(one.mailed_at))
+            for name, one in self.troubles.items()
+        }
+        return AlertRecord(
+            all_past(self.findings),
+            troubles,
+            all_past(self.notices),
+            all_past(self.at_once),
+            past(self.hourly_at),
+            past(self.daily_at),
+            past(self.judged_at),
+            past(self.begun_at),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class AlertItem:
+    """One thing in a mail. ``whose`` is a machine and job, or a bucket; ``title`` goes into the subject."""
+
+    whose: str
+    title: str
+    message: str
+    evidence: str = ""
+    advice: str = ""
+    commands: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Alert:
+    """A mail that is due: what it says, by how urgent it is."""
+
+    safety: tuple[AlertItem, ...] = ()
+    critical: tuple[AlertItem, ...] = ()
+    jobs: tuple[AlertItem, ...] = ()
+    over: tuple[AlertItem, ...] = ()
+    warnings: tuple[AlertItem, ...] = ()
+
+    @property
+    def items(self) -> tuple[AlertItem, ...]:
+        return self.safety + self.critical + self.jobs + self.over + self.warnings
+
+    @property
+    def subject(self) -> str:
+        """Which machine and what: of several things the most urgent one, and how many more."""
+        first, *others = self.items
+        urgency = "Look now: " if self.safety else "All clear: " if self.items == self.over else ""
+        more = f" (and {len(others)} more)" if others else ""
+        return f"{urgency}{first.whose}: {first.title}{more}"
+
+
+def alerts_due(
+    record: AlertRecord,
+    *,
+    findings: Iterable[OpenFinding],
+    notices: Iterable[Notice],
+    jobs: Sequence[JobNow] | None,
+    machines: Collection[str],
+    now: datetime,
+    zone: tzinfo,
+) -> tuple[Alert | None, AlertRecord]:
+    """The mail that is due, if any, and the record as it is to be once it went out.
+
+    ``findings`` are all that are open, ``notices`` those of the last month, ``machines`` the names of those that there
+    are, which matter only once a finding is over. ``jobs`` are the states of all jobs, ``None`` if nobody has looked
+    at them just now. ``zone`` is the owner's: a day is theirs.
+    """
+    plan = _Plan(record.not_after(now), now, zone)
+    plan.take_notices(notices)
+    plan.take_findings(list(findings), machines)
+    plan.take_jobs(jobs)
+    return plan.alert(), plan.record()
+
+
+class _Plan:
+    """Collects what is due; the record's fields are copied here and changed."""
+
+    def __init__(self, record: AlertRecord, now: datetime, zone: tzinfo) -> None:
+        self._now = now
+        self._begun_at = record.begun_at or now
+        self._judged_at = record.judged_at
+        self._mailed = dict(record.findings)
+        self._troubles = dict(record.troubles)
+        self._notices = {key: at for key, at in record.notices.items() if now - at <= NOTICES_KEPT + A_DAY}
+        self._at_once = {key: at for key, at in record.at_once.items() if now - at < AN_HOUR}
+        self._told: set[str] = set()
+        self._hourly_at, self._daily_at = record.hourly_at, record.daily_at
+        self._hourly_is_due = record.hourly_at is None or now - record.hourly_at >= AN_HOUR
+        # Both: a day of 25 hours, when the clocks go back, is one day.
+        self._daily_is_due = record.daily_at is None or (
+            now - record.daily_at >= A_DAY
+            and record.daily_at.astimezone(zone).date() != now.astimezone(zone).date()
+        )
+        self._safety: list[AlertItem] = []
+        self._critical: list[AlertItem] = []
+        self._of_jobs: list[AlertItem] = []
+        self._over: list[AlertItem] = []
+        self._warnings: list[AlertItem] = []
+
+    def alert(self) -> Alert | None:
+        alert = Alert(
+            tuple(self._safety),
+            tuple(self._critical),
+            tuple(self._of_jobs),
+            tuple(self._over),
+            tuple(self._warnings),
+        )
+        return alert if alert.items else None
+
+    def record(self) -> AlertRecord:
+        hourly = self._critical or self._of_jobs or self._over
+        return AlertRecord(
+            self._mailed,
+            self._troubles,
+            self._notices,
+            self._at_once,
+            self._now if hourly else self._hourly_at,
+            self._now if self._warnings else self._daily_at,
+            self._judged_at,
+            self._begun_at,
+        )
+
+    # ------------------------------------------------------------ notices and findings
+
+    def take_notices(self, notices: Iterable[Notice]) -> None:
+        for notice in sorted(notices, key=lambda one: one.at):
+            key = notice_key(notice)
+            if key in self._notices or notice.at < self._begun_at - FIRST_NOTICES:
+                continue
+            item = _item_of_notice(notice)
+            kind = CODES.get(notice.code)
+            if kind is not None and kind.is_safety:
+                sent = self._send_at_once(item, notice.code)
+            else:
+                sent = self._daily_is_due
+                self._warnings += [item] if sent else []
+            if sent:
+                self._notices[key] = notice.at
+
+    def take_findings(self, findings: Sequence[OpenFinding], machines: Collection[str]) -> None:
+        self._take_gone({one.finding.key for one in findings}, machines)
+        since = {one.finding.key: one.opened_at for one in findings}
+        for finding in worst_first(one.finding for one in findings):
+            settled = self._now - since[finding.key] >= SETTLES_IN
+            if finding.key in self._mailed or not settled or finding.severity is Severity.INFO:
+                continue
+            if self._send_finding(finding):
+                self._mailed[finding.key] = self._now
+
+    def _send_finding(self, finding: Finding) -> bool:
+        item = _item_of_finding(finding)
+        if finding.severity is Severity.WARNING:
+            self._warnings += [item] if self._daily_is_due else []
+            return self._daily_is_due
+        if finding.is_safety:
+            return self._send_at_once(item, finding.code)
+        self._critical += [item] if self._hourly_is_due else []
+        return self._hourly_is_due
+
+    def _send_at_once(self, item: AlertItem, code: str) -> bool:
+        """At once, but the same of the same job not twice an hour: damage that spreads would be a mail a minute."""
+        about = f"{item.whose}#{code}"
+        if about in self._at_once and about not in self._told:
+            return False
+        self._told.add(about)
+        self._at_once[about] = self._now
+        self._safety.append(item)
+        return True
+
+    def _take_gone(self, open_keys: Collection[str], machines: Collection[str]) -> None:
+        """What was mailed and is over. Of a machine that was removed nobody wants to hear."""
+        for key in [key for key in self._mailed if key not in open_keys]:
+            whose, code, subject = key.split("#", 2)
+            machine = whose.partition("/")[0]
+            if machine and machine not in machines:
+                del self._mailed[key]
+            elif self._hourly_is_due:
+                del self._mailed[key]
+                title = CODES[code].title if code in CODES else code
+                whose = whose if machine else subject.partition("/")[0]
+                self._over.append(AlertItem(whose, f"over: {title}", f"No longer so: {title} ({subject})."))
+
+    # ------------------------------------------------------------ jobs
+
+    def take_jobs(self, jobs: Sequence[JobNow] | None) -> None:
+        if jobs is None:
+            return
+        self._judged_at = self._now
+        there = {job.name for job in jobs}
+        self._troubles = {name: one for name, one in self._troubles.items() if name in there}
+        for job in sorted(jobs, key=lambda one: (one.state is not State.OVERDUE, one.name)):
+            trouble = self._follow(job, self._troubles.get(job.name))
+            if trouble is not None and self._hourly_is_due:
+                trouble = self._mail_about(job, trouble)
+            if trouble is None:
+                self._troubles.pop(job.name, None)
+            else:
+                self._troubles[job.name] = trouble
+
+    def _follow(self, job: JobNow, trouble: Trouble | None) -> Trouble | None:
+        """The job's trouble as it stands now."""
+        if job.state in (State.OVERDUE, State.FAILING):
+            if job.pause_ended_at is not None and self._now - job.pause_ended_at < BACK_FROM_A_PAUSE:
+                return None
+            if trouble is None or trouble.state is not job.state:
+                return Trouble(job.state, self._now)
+            return dataclasses.replace(trouble, is_over=False)
+        if trouble is None or job.state in (State.PAUSED, State.NEVER):
+            return None  # it was paused by the owner, or its sets were hidden: no good news
+        made_one = job.newest_complete_at is not None and job.newest_complete_at > trouble.since
+        if trouble.state is State.FAILING and job.is_running and not made_one:
+            return trouble  # the run that goes on may fail like the one before
+        return dataclasses.replace(trouble, is_over=True) if trouble.mails else None
+
+    def _mail_about(self, job: JobNow, trouble: Trouble) -> Trouble | None:
+        if trouble.is_over:
+            title = f"is backed up again after being {trouble.state.value}"
+            self._over.append(AlertItem(job.name, title, job.detail))
+            return None
+        if job.state is not trouble.state or not _is_due(trouble, self._now):
+            return trouble
+        self._of_jobs.append(_item_of_job(job, trouble))
+        return dataclasses.replace(trouble, mailed_at=self._now, mails=trouble.mails + 1)
+
+
+def _is_due(trouble: Trouble, now: datetime) -> bool:
+    if trouble.mailed_at is None:
+        return True
+    wait = REPEATED_AFTER[min(trouble.mails, len(REPEATED_AFTER)) - 1]
+    return now - trouble.mailed_at >= wait
+
+
+def notice_key(notice: Notice) -> str:
+    """A notice is kept once a day for each kind and job."""
+    return f"{notice.at:%Y-%m-%d}#{notice.machine}/{notice.job}#{notice.code}"
+
+
+def _item_of_notice(notice: Notice) -> AlertItem:
+    kind = CODES.get(notice.code)
+    title = kind.title if kind else notice.code.replace("_", " ")
+    whose = "/".join(filter(None, (notice.machine, notice.job))) or "panicroom"
+    return AlertItem(
+        whose, title, notice.message, f"at {notice.at:%Y-%m-%d %H:%M} UTC", kind.advice if kind else ""
+    )
+
+
+def _item_of_finding(finding: Finding) -> AlertItem:
+    return AlertItem(
+        finding.whose, finding.title, finding.message, finding.evidence, finding.advice, finding.commands
+    )
+
+
+def _item_of_job(job: JobNow, trouble: Trouble) -> AlertItem:
+    still = "still " if trouble.mails else ""
+    if trouble.state is State.FAILING:
+        return AlertItem(
+            job.name,
+            f"backups {still}fail" if still else "the last backup failed",
+            job.detail,
+            advice="Its log on the machine says why: start it by hand there and read.",
+            commands=("panicroom doctor", f"panicroom backup {job.job}"),
+        )
+    back_by = f"{trouble.since + timedelta(days=14):%Y-%m-%d}"
+    return AlertItem(
+        job.name,
+        f"{still}no backup in time",
+        job.detail,
+        advice="Start a backup there, or look why none runs. A machine that is meant to be off can be paused.",
+        commands=(
+            f"panicroom backup {job.job}",
+            f"python -m ops machine pause {job.machine} --until {back_by}",
+        ),
+    )

@@ -1,0 +1,375 @@
+"""``panicroom backup``: check, take the lease, tidy up after an interrupted run, let duplicity work."""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+
+from panicroom import __version__
+from panicroom.api import Api, ApiError
+from panicroom.backup.compression import Choice, Sampler, choose, gpg_settings
+from panicroom.backup.lease import Lease, check_clock, job_lock
+from panicroom.backup.policy import kind_by_policy
+from panicroom.backup.readiness import allow_open_files, check_space
+from panicroom.backup.resume import Decision, decide, has_changed
+from panicroom.backup.sources import Selection, SourceMemory, Survey, survey
+from panicroom.duplicity_run import process as duplicity_process
+from panicroom.duplicity_run.arguments import backup_arguments, own_folders
+from panicroom.duplicity_run.child import ChildPlan, ResumePoint
+from panicroom.duplicity_run.journal import Journal, MadeVolume
+from panicroom.duplicity_run.process import Ended, Event
+from panicroom.exit_codes import EXPLANATIONS, ExitCode, Problem
+from panicroom.names import parse_name, sealed_sets, set_kind
+from panicroom.secrets import passphrase_of, token_of
+from panicroom.settings import JobSettings, Settings
+from panicroom.terminal.progress import Reporter, Summary
+from panicroom.wire import MAX_FILES_PER_REQUEST, ErrorCode, RunStart, RunUpdate
+
+_STARTS = 4
+_SEALING_PATIENCE_SECONDS = 900.0
+_QUIET_MAIL = timedelta(days=8)
+
+
+@dataclass
+class _Tally:
+    """What one duplicity process reported."""
+
+    volumes: int = 0
+    sent_bytes: int = 0
+    left_out: int = 0
+    statistics: dict[str, float] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    """Paths that could not be read, and why; in the order in which duplicity came by."""
+
+
+def back_up(
+    settings: Settings,
+    job: JobSettings,
+    wanted: str | None,
+    reporter: Reporter,
+    *,
+    accept_smaller: bool = False,
+) -> None:
+    """Makes one set, ``wanted`` (``full`` or ``incremental``) or as the policy has it.
+
+    A source that has lost half of its files is refused unless ``accept_smaller``.
+
+    If an earlier run left a set unfinished, that one is finished first and an increment follows at once:
+    it takes in everything that changed in between. Raises ``Problem``.
+    """
+    duplicity_process.require_gpg()
+    check_space(settings)
+    allow_open_files()
+    sampler = Sampler()
+    found = survey_job(settings, job, sampler.offer)
+    memory = SourceMemory(settings.job_state(job.job), job)
+    if not accept_smaller:
+        memory.check(found)
+    passphrase = passphrase_of(settings)
+    api = Api(settings.url, token_of(settings))
+    try:
+        with job_lock(settings.job_state(job.job)) as lock:
+            newest = greet(api, job.job, reporter)
+            compression = choose(settings.compress, sampler, gpg_settings())
+            one = _Backup(settings, job, api, passphrase, lock, found, compression, reporter)
+            resumed = one.make_set(wanted, newest)
+            if resumed is not None:
+                reporter.line(f"{job.job}: an increment follows for what changed during the interruption")
+                again = "full" if wanted == "full" and set_kind(resumed) == "incremental" else "incremental"
+                one.make_set(again, newest)
+            memory.keep(found)
+    except ApiError as failure:
+        raise failure.as_problem() from None
+    finally:
+        api.close()
+
+
+def survey_job(
+    settings: Settings,
+    job: JobSettings,
+    on_file: Callable[[str, os.stat_result], None] = lambda _path, _status: None,
+) -> Survey:
+    """Counts what a backup of the job would hold."""
+    source = job.source.resolve()
+    selection = Selection(source, job.filelist, own_folders(settings, source))
+    return survey(job.source, on_file, selection)
+
+
+def greet(api: Api, job: str, reporter: Reporter) -> str | None:
+    """Checks clock and version with the service; when the newest complete set was made, if it knows one."""
+    status = api.machine()
+    check_clock(status.server_time)
+    mail = status.last_weekly_mail_at
+    if mail is not None:
+        age = datetime.now(timezone.utc) - datetime.fromisoformat(mail.replace("Z", "+00:00"))
+        if age > _QUIET_MAIL:
+            reporter.line(f"the last weekly mail went out {age.days} days ago; tell the owner")
+    if _version(__version__) < _version(status.oldest_client_version):
+        raise Problem(
+            f"panicroom {__version__} is too old for the service; ask its owner for the line that installs"
+            f" {status.newest_client_version}",
+            ExitCode.REFUSED,
+        )
+    if _version(__version__) < _version(status.newest_client_version):
+        reporter.line(f"panicroom {status.newest_client_version} is out; this is {__version__}")
+    for known in status.jobs:
+        if known.job == job:
+            return known.newest_complete_at
+    raise Problem(
+        f"the service knows no job {job!r} of this machine; ask the owner to add it", ExitCode.SETTINGS
+    )
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".") if part.isdecimal())
+
+
+class _Backup:
+    """One job's backup, while the lock is held."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        job: JobSettings,
+        api: Api,
+        passphrase: str | None,
+        lock: int,
+        found: Survey,
+        compression: Choice,
+        reporter: Reporter,
+    ) -> None:
+        self._settings, self._job, self._api = settings, job, api
+        self._passphrase, self._lock, self._survey, self._reporter = passphrase, lock, found, reporter
+        self._compression = compression
+        self._source = job.source.resolve()
+        self._state = settings.job_state(job.job)
+        self._archive = settings.archive(job.job)
+        self._cache = settings.job_cache(job.job)
+        self._journal = Journal(self._state / "journal.jsonl")
+
+    def make_set(self, wanted: str | None, newest_complete_at: str | None) -> str | None:
+        """Makes one set; the name of the set if it was one that an earlier run had begun."""
+        lease = self._take_lease(wanted, newest_complete_at)
+        tally, began = _Tally(), time.monotonic()
+        try:
+            resumed, kind = self._run_duplicity(lease, wanted, tally)
+        except Problem as problem:
+            lease.finish(self._update(tally, problem.exit_code))
+            raise
+        except BaseException:
+            lease.finish(self._update(tally, ExitCode.INTERRUPTED))
+            raise
+        lease.finish(self._update(tally, ExitCode.DONE))
+        self._sum_up(kind, resumed is not None, tally, time.monotonic() - began)
+        return resumed
+
+    def _take_lease(self, wanted: str | None, newest_complete_at: str | None) -> Lease:
+        finished = sealed_sets(self._local())
+        unseen = newest_complete_at is not None and not finished
+        request = RunStart(
+            kind=wanted or ("incremental" if unseen else self._policy(finished)),
+            clock=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            estimated_bytes=self._survey.bytes,
+            source_files=self._survey.files,
+            source_bytes=self._survey.bytes,
+        )
+        return Lease.start(self._api, self._job.job, self._state, request)
+
+    def _run_duplicity(self, lease: Lease, wanted: str | None, tally: _Tally) -> tuple[str | None, str]:
+        """Tidies up and runs duplicity, again if it finds that it has to; the set resumed and the kind."""
+        again = ""
+        for _start in range(_STARTS):
+            decision, sealed = self._tidy(lease)
+            if decision.resume is not None:
+                kind = set_kind(decision.resume.set)
+                reason = f"carrying on with the {kind} backup after volume {len(decision.resume.volumes) - 1}"
+                self._reporter.line(f"{self._job.job}: {reason}")
+            else:
+                kind = wanted or self._policy(sealed)
+            check_buildable(kind, sealed)
+            ended = self._duplicity(lease, kind, decision, tally)
+            if ended.starts_again:
+                again = str(ended.stopped)
+                continue
+            problem = ended.problem(self._settings.places.log_file)
+            if problem is not None:
+                raise problem
+            return (decision.resume.set if decision.resume else None), kind
+        raise Problem(f"the set cannot be finished just now: {again}; try again later", ExitCode.TRY_LATER)
+
+    def _policy(self, finished_sets: Collection[str]) -> str:
+        return kind_by_policy(finished_sets, self._job.full_every, datetime.now(timezone.utc))
+
+    def _duplicity(self, lease: Lease, kind: str, decision: Decision, tally: _Tally) -> Ended:
+        for name in ("tmp", "spool"):
+            shutil.rmtree(self._cache / name, ignore_errors=True)
+            (self._cache / name).mkdir(mode=0o700, parents=True)
+        resume = decision.resume
+        plan = ChildPlan(
+            url=self._settings.url,
+            job=self._job.job,
+            source=str(self._source),
+            run=lease.run,
+            journal=str(self._journal.path),
+            spool=str(self._cache / "spool"),
+            upload_threads=self._settings.upload_threads,
+            max_upload_rate=self._settings.max_upload_rate,
+            resume=None if resume is None else ResumePoint.after(resume.last_kept),
+        )
+
+        def on_event(event: Event) -> None:
+            self._reporter.event(event)
+            match event["event"]:
+                case "sent":
+                    tally.sent_bytes += event["bytes"]
+                case "stored":
+                    parsed = parse_name(event["name"])
+                    tally.volumes += bool(parsed and parsed.kind == "volume")
+                case "left_out":
+                    tally.left_out = event["files"]
+                case "skipped":
+                    tally.skipped[event["path"]] = event["reason"]
+                case "statistics":
+                    tally.statistics = event["numbers"]
+
+        with self._reporter.task(f"{self._job.job} {kind}", self._survey.bytes):
+            return duplicity_process.run(
+                plan,
+                backup_arguments(
+                    self._settings, self._job, kind, self._source, self._compression.gpg_options
+                ),
+                token=token_of(self._settings),
+                passphrase=self._passphrase,
+                log_file=self._settings.places.log_file,
+                on_event=on_event,
+                lock_descriptor=self._lock,
+                lost=lease.lost,
+                note=self._compression.reason,
+            )
+
+    def _tidy(self, lease: Lease) -> tuple[Decision, set[str]]:
+        """Makes bucket, journal and duplicity's folder agree; what to resume, and the sets that are sealed.
+
+        A manifest on its way when the run before was killed keeps its set closed for a minute: wait.
+        """
+        give_up_at = time.monotonic() + _SEALING_PATIENCE_SECONDS
+        said = False
+        while True:
+            remote = self._api.files(self._job.job)
+            sealed = sealed_sets(file.name for file in remote)
+            self._reopen_signatures(sealed)
+            decision = decide(
+                remote, self._local(), self._journal.read(), str(self._source), self._open_file_changed
+            )
+            if self._apply(decision, lease):
+                return decision, sealed
+            if time.monotonic() > give_up_at:
+                raise Problem("the last set is still being sealed; try again later", ExitCode.TRY_LATER)
+            if not said:
+                self._reporter.line(f"{self._job.job}: waiting for the service to close the set before")
+                said = True
+            time.sleep(3)
+
+    def _apply(self, decision: Decision, lease: Lease) -> bool:
+        """Carries the decision out, the bucket last; False if the set there is just being sealed.
+
+        Each step alone leaves a state from which the next run decides the same or restarts the set.
+        """
+        names = decision.discard
+        for start in range(0, len(names), MAX_FILES_PER_REQUEST):
+            batch = names[start : start + MAX_FILES_PER_REQUEST]
+            refused = self._api.discards(self._job.job, lease.run, batch).refused
+            if any(refusal.error in (ErrorCode.SET_SEALING, ErrorCode.SET_SEALED) for refusal in refused):
+                return False
+            if refused:
+                raise Problem(
+                    f"the service keeps {refused[0].name} of an unfinished set: {refused[0].message}",
+                    ExitCode.DISCARD_REFUSED,
+                )
+        if decision.resume is not None:
+            for name, size in decision.resume.cut.items():
+                os.truncate(self._archive / name, size)
+        for name in decision.remove:
+            (self._archive / name).unlink(missing_ok=True)
+        self._journal.rewrite(decision.journal)
+        return True
+
+    def _reopen_signatures(self, sealed: set[str]) -> None:
+        """Undoes duplicity's last step but one where a kill came before the manifest was stored: it had
+        packed the set's local signatures already, and a resumed run has to go on writing them."""
+        for name in self._local():
+            parsed = parse_name(name)
+            if (
+                parsed
+                and parsed.kind == "signatures"
+                and parsed.set not in sealed
+                and name.endswith(".sigtar.gz")
+            ):
+                packed = self._archive / name
+                if packed.with_suffix(".part").exists():
+                    continue  # killed while packing: the unpacked file is still whole
+                fresh = packed.with_suffix(".unpacked")
+                with gzip.open(packed, "rb") as source, fresh.open("wb") as target:
+                    shutil.copyfileobj(source, target)
+                fresh.replace(packed.with_suffix(".part"))
+                packed.unlink()
+
+    def _open_file_changed(self, volume: MadeVolume) -> bool:
+        assert volume.open_file is not None
+        path = self._source / os.fsdecode(bytes.fromhex(volume.open_file))
+        return has_changed(path, volume.began_at, volume.open_identity)
+
+    def _local(self) -> Mapping[str, int]:
+        """duplicity's files of this job and their sizes."""
+        if not self._archive.is_dir():
+            return {}
+        return {path.name: path.stat().st_size for path in self._archive.iterdir() if path.is_file()}
+
+    def _update(self, tally: _Tally, exit_code: ExitCode) -> RunUpdate:
+        """What the service is told: numbers, and no more of a failure than its kind, since what duplicity
+        says may name files, and their names are encrypted for a reason."""
+        return RunUpdate(
+            exit_code=int(exit_code),
+            volumes=tally.volumes,
+            uploaded_bytes=tally.sent_bytes,
+            files_skipped=len(tally.skipped),
+            message=None if exit_code == ExitCode.DONE else EXPLANATIONS[exit_code],
+            statistics=tally.statistics or None,
+        )
+
+    def _sum_up(self, kind: str, resumed: bool, tally: _Tally, seconds: float) -> None:
+        numbers = tally.statistics
+        self._reporter.done(
+            Summary(
+                job=self._job.job,
+                kind=kind,
+                resumed=resumed,
+                new=int(numbers.get("NewFiles", 0)),
+                changed=int(numbers.get("ChangedFiles", 0)),
+                deleted=int(numbers.get("DeletedFiles", 0)),
+                volumes=tally.volumes,
+                sent_bytes=tally.sent_bytes,
+                seconds=seconds,
+                skipped=tuple(tally.skipped),
+                sockets=self._survey.sockets,
+                log_file=str(self._settings.places.log_file),
+            )
+        )
+
+
+def check_buildable(kind: str, finished_sets: Collection[str]) -> None:
+    if kind == "incremental" and not finished_sets:
+        raise Problem("there is no full backup to build on; run: panicroom backup full", ExitCode.USAGE)
+
+
+def changes_text(statistics: Mapping[str, float]) -> str:
+    """``3 new, 1 changed, 0 deleted``, of duplicity's statistics."""
+    words = ("NewFiles", "new"), ("ChangedFiles", "changed"), ("DeletedFiles", "deleted")
+    return ", ".join(f"{int(statistics.get(key, 0))} {word}" for key, word in words)

@@ -1,0 +1,3 @@
+"""Duplicity_run"""
+
+# SPDX-License-Identifier: GPL-2.0-or-later

@@ -1,0 +1,185 @@
+"""The backend ``panicroom://machine/job``: duplicity's files through the service, straight to and from S3.
+
+An error that our own transport has given up on ends the process (``Events.stop``): duplicity's retries
+could only repeat it, and it takes a refused delete for a reason to try for ever.
+"""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from duplicity import config, errors, log, tempdir
+from duplicity.backend import Backend
+
+from panicroom.api import UNREACHABLE, Api, ApiError
+from panicroom.duplicity_run.events import Events
+from panicroom.duplicity_run.journal import Journal
+from panicroom.exit_codes import ExitCode
+from panicroom.names import parse_name, sealed_sets
+from panicroom.transfer.downloader import Downloader, NotReadable
+from panicroom.transfer.uploader import Uploader
+from panicroom.wire import MAX_FILES_PER_REQUEST, ErrorCode, SetMember
+
+SCHEME = "panicroom"
+
+
+class ServiceBackend(Backend):  # type: ignore[misc]  # duplicity carries no types
+    """duplicity's view of one job. ``uploader`` and ``run`` are None where nothing may be written."""
+
+    def __init__(
+        self,
+        parsed_url: Any,
+        *,
+        api: Api,
+        job: str,
+        events: Events,
+        run: str | None,
+        uploader: Uploader | None,
+        journal: Journal | None,
+        before_volume: Callable[[str, int], None],
+        at_end: Callable[[], None],
+    ) -> None:
+        super().__init__(parsed_url)
+        self._api, self._job, self._events = api, job, events
+        self._run, self._uploader, self._journal = run, uploader, journal
+        self._before_volume, self._at_end = before_volume, at_end
+        self._downloader = Downloader(
+            api,
+            job,
+            lambda: Path(os.fsdecode(tempdir.default().mktemp())),  # duplicity clears it away
+            lambda count: events.send("received", bytes=count),
+        )
+
+    def _put(self, source_path: Any, remote_filename: bytes) -> None:
+        name = os.fsdecode(remote_filename)
+        source = Path(os.fsdecode(source_path.name))
+        with self._ends_on_failure():
+            uploader = self._writing()
+            parsed = parse_name(name)
+            if parsed is not None and parsed.kind == "volume":
+                self._before_volume(name, source.stat().st_size)
+                uploader.hand_over(source, name)
+            elif parsed is not None and parsed.kind == "manifest":
+                uploader.wait()
+                uploader.store(source, name, self._members(parsed.set))
+            else:
+                uploader.store(source, name)
+
+    def _validate(self, remote_filename: bytes, size: int, **_more: Any) -> tuple[bool, str]:
+        """True for what S3 has confirmed, and for what is in the spool: the manifest waits for that."""
+        name = os.fsdecode(remote_filename)
+        with self._ends_on_failure():
+            uploader = self._writing()
+            found = uploader.size_of(name)
+            uploader.raise_failure()
+        if found == size:
+            return True, ""
+        return False, f"{name} has {size} bytes here and {found} there"
+
+    def _list(self) -> list[str]:
+        """What is stored. Whoever only reads sees finished sets only: duplicity would stumble over one that a
+        killed run left open, or restore half of it. A restore has no use for signatures, the largest of the
+        metadata; a listing of files is made from them.
+        """
+        with self._ends_on_failure():
+            if self._uploader is not None:
+                self._uploader.wait()
+            names = [file.name for file in self._api.files(self._job)]
+        if self._uploader is not None:
+            return names
+        sealed = sealed_sets(names)
+        kinds = {"volume", "manifest"}
+        if config.action not in ("restore", "verify"):
+            kinds.add("signatures")
+        parsed = ((name, parse_name(name)) for name in names)
+        return [name for name, file in parsed if file and file.set in sealed and file.kind in kinds]
+
+    def _query(self, filename: bytes) -> dict[str, int]:
+        name = os.fsdecode(filename)
+        with self._ends_on_failure():
+            sizes = {file.name: file.size for file in self._api.files(self._job)}
+        return {"size": sizes.get(name, -1)}
+
+    def _delete_list(self, filenames: list[bytes]) -> None:
+        names = [os.fsdecode(filename) for filename in filenames]
+        with self._ends_on_failure():
+            for start in range(0, len(names), MAX_FILES_PER_REQUEST):
+                batch = tuple(names[start : start + MAX_FILES_PER_REQUEST])
+                answer = self._api.discards(self._job, self._run or "", batch)
+                if answer.refused:
+                    first = answer.refused[0]
+                    raise self._events.stop(
+                        ExitCode.DISCARD_REFUSED,
+                        f"the service keeps {first.name}, which duplicity wanted to delete: {first.message}",
+                    )
+
+    def _delete(self, filename: bytes) -> None:
+        self._delete_list([filename])
+
+    def pre_process_download_batch(self, remote_filenames: list[bytes]) -> None:
+        with self._ends_on_failure():
+            self._downloader.announce([os.fsdecode(name) for name in remote_filenames])
+
+    def _get(self, remote_filename: bytes, local_path: Any) -> None:
+        name = os.fsdecode(remote_filename)
+        with self._ends_on_failure():
+            try:
+                self._downloader.fetch(name, Path(os.fsdecode(local_path.name)))
+            except NotReadable as archived:
+                state = "is being thawed" if archived.thawing else "is archived and has to be thawed first"
+                raise self._events.stop(ExitCode.TRY_LATER, f"{name} {state}; try again later") from None
+            except ApiError as failure:
+                if failure.code != ErrorCode.NOT_FOUND:
+                    raise
+                raise errors.BackendException(
+                    f"{name} is not stored", code=log.ErrorCode.backend_not_found
+                ) from None
+
+    def _close(self) -> None:
+        if self._uploader is not None:
+            log.Notice(self._uploader.tally())
+        self._at_end()
+        self._downloader.close()
+        self._api.close()
+
+    def _members(self, set_name: str) -> tuple[SetMember, ...]:
+        """Every volume and signature file of the set as S3 confirmed it, in this run or an earlier one."""
+        assert self._journal is not None
+        stored = self._journal.read().stored.values()
+        chosen = [
+            file
+            for file in stored
+            if file.set == set_name
+            and (named := parse_name(file.name))
+            and named.kind in ("volume", "signatures")
+        ]
+        return tuple(
+            SetMember(file.name, file.size, file.etag) for file in sorted(chosen, key=lambda f: f.name)
+        )
+
+    def _writing(self) -> Uploader:
+        if self._uploader is None:
+            raise self._events.stop(ExitCode.INTERNAL, "this command must not write to the backup")
+        return self._uploader
+
+    @contextmanager
+    def _ends_on_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except ApiError as failure:
+            if failure.code in (ErrorCode.SET_INCOMPLETE, ErrorCode.SET_SEALED):
+                # The bucket holds other than the journal says: a fresh look decides what to do.
+                raise self._events.stop(ExitCode.START_AGAIN, failure.message) from None
+            problem = failure.as_problem()
+            message = str(problem)
+            if failure.code == UNREACHABLE and self._uploader is not None:
+                message += "; what was stored is kept, the next run carries on from there"
+            raise self._events.stop(problem.exit_code, message) from None
+        except OSError as error:
+            raise self._events.stop(ExitCode.SPACE, f"the spool cannot be written: {error}") from None

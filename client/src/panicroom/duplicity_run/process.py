@@ -1,0 +1,266 @@
+"""Runs duplicity as a process of its own, relays what it reports, and says in one line how it failed."""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import selectors
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from panicroom.duplicity_run.child import PLAN_VARIABLE, TOKEN_VARIABLE, ChildPlan
+from panicroom.exit_codes import ExitCode, Problem
+
+_LOG_BYTES = 5 * 2**20
+_SECONDS_TO_END = 10.0
+_SECONDS_TO_READ = 5.0
+_SHOWN_LINES = 6
+
+Event = dict[str, Any]
+
+
+_SILENT_GPG = re.compile(r"===== Begin GnuPG log =====\s*===== End GnuPG log =====")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a duplicity process ended. ``stopped`` is set where our own code ended it on purpose."""
+
+    exit_code: int
+    stopped: Problem | None
+    errors: tuple[str, ...]
+
+    @property
+    def starts_again(self) -> bool:
+        return self.stopped is not None and self.stopped.exit_code == ExitCode.START_AGAIN
+
+    def problem(self, log_file: Path) -> Problem | None:
+        """None if all went well; else one line for a person."""
+        if self.stopped is not None:
+            return self.stopped
+        return None if self.exit_code == 0 else explain(self.exit_code, self.errors, log_file)
+
+
+def run(
+    plan: ChildPlan,
+    arguments: list[str],
+    *,
+    token: str,
+    passphrase: str | None,
+    log_file: Path,
+    on_event: Callable[[Event], None],
+    lock_descriptor: int | None = None,
+    lost: Callable[[], Problem | None] = lambda: None,
+    on_line: Callable[[str], None] | None = None,
+    note: str = "",
+) -> Ended:
+    """Starts duplicity and waits for it. ``lost`` is asked twice a second whether it must end; ``note`` goes into
+    the log."""
+    reading, writing = os.pipe()
+    plan = replace(plan, events_descriptor=writing, lock_descriptor=lock_descriptor)
+    environment = {
+        **os.environ,
+        PLAN_VARIABLE: plan.to_text(),
+        TOKEN_VARIABLE: token,
+        "PYTHONIOENCODING": "utf-8:surrogateescape",  # names that are no text are names
+    }
+    if passphrase is None:  # a GnuPG key, of which gpg's agent knows all that is needed
+        arguments = [arguments[0], "--use-agent", *arguments[1:]]
+    else:
+        environment["PASSPHRASE"] = environment["SIGN_PASSPHRASE"] = passphrase
+    # Python's own variables could make duplicity refuse to start, or find other code than ours.
+    for variable in ("PYTHONOPTIMIZE", "PYTHONPATH", "PYTHONHOME"):
+        environment.pop(variable, None)
+    with _open_log(log_file, arguments, note) as log, tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            [str(executable()), *arguments],
+            stdin=subprocess.PIPE,  # held open: it closes when we are gone, and duplicity ends with it
+            stdout=subprocess.PIPE if on_line else log,
+            stderr=errors,
+            env=environment,
+            pass_fds=[writing, *([lock_descriptor] if lock_descriptor is not None else [])],
+            start_new_session=True,  # Ctrl-C comes to us alone, and the whole group can be ended
+        )
+        os.close(writing)
+        pump = _Pump(process, log, on_line) if on_line else None
+        stopped: Problem | None = None
+        try:
+            for event in _events(process, reading):
+                if event is None:
+                    if stopped is None and (stopped := lost()) is not None:
+                        end_group(process)
+                elif event.get("event") == "stop":
+                    stopped = Problem(str(event["message"]), ExitCode(event["exit_code"]))
+                else:
+                    on_event(event)
+        finally:
+            os.close(reading)
+            end_group(process)
+            if pump is not None:
+                pump.finish()
+            assert process.stdin is not None
+            with contextlib.suppress(OSError):
+                process.stdin.close()
+            errors.seek(0)
+            text = errors.read().decode(errors="replace")
+            log.write(text.encode())
+    return Ended(process.returncode, stopped, tuple(line for line in text.splitlines() if line.strip()))
+
+
+class _Pump:
+    """Passes on what duplicity says, line by line as it comes, and leaves it in the log as well."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Any, on_line: Callable[[str], None]) -> None:
+        assert process.stdout is not None
+        self._stream, self._log, self._on_line = process.stdout, log, on_line
+        self._thread = threading.Thread(target=self._work, name="output", daemon=True)
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Waits for the last lines; not for ever, as gpg's agent may hold the pipe."""
+        self._thread.join(_SECONDS_TO_READ)
+
+    def _work(self) -> None:
+        for line in self._stream:
+            self._log.write(line)
+            self._on_line(line.decode(errors="replace").rstrip("\n"))
+
+
+def explain(exit_code: int, errors: tuple[str, ...], log_file: Path) -> Problem:
+    """One line for the way duplicity failed, with what it said last where the line alone is not enough."""
+    text = "\n".join(errors)
+    if "No secret key" in text:
+        return Problem(
+            "gpg does not have the secret key that this backup is encrypted for; import it: gpg --import FILE",
+            ExitCode.PASSPHRASE,
+        )
+    if "decryption failed" in text or "Bad session key" in text or "bad passphrase" in text.lower():
+        return Problem(
+            "the passphrase does not open this backup; check the one in PASSPHRASE or in the keyring",
+            ExitCode.PASSPHRASE,
+        )
+    known = {
+        # duplicity.log.ErrorCode
+        7: ("the filelist cannot be read", ExitCode.SETTINGS),
+        14: ("the filelist has a pattern outside of the source folder", ExitCode.SETTINGS),
+        15: ("the filelist has a wrong pattern", ExitCode.SETTINGS),
+        16: (
+            "the filelist ends with an include line, which changes nothing; end it with '- **'",
+            ExitCode.SETTINGS,
+        ),
+        11: ("the folder to restore to is not empty", ExitCode.TARGET),
+        19: ("that path is not in the backup at that time", ExitCode.NOT_FOUND),
+        20: ("the backup holds no files at that time", ExitCode.NOT_FOUND),
+        35: ("there is too little space for volumes in the cache folder", ExitCode.SPACE),
+        53: ("the disk is full", ExitCode.SPACE),
+        37: ("too few files may be open at once; run: ulimit -n 1024", ExitCode.DUPLICITY),
+    }
+    if "Bad time string" in text:
+        return Problem(
+            "that time is not understood; try 2026-11-22, 2026-11-22T20:50:00Z or 3D", ExitCode.USAGE
+        )
+    if "No space left on device" in text:
+        return Problem("the disk is full; make room in the cache folder and run again", ExitCode.SPACE)
+    if _SILENT_GPG.search(text):
+        # Its own log is a temporary file on the same disk.
+        return Problem(
+            "gpg failed without a word, as it does on a full disk; make room in the cache folder and run again: "
+            "a backup carries on from there",
+            ExitCode.SPACE,
+        )
+    if "No backup chain" in text:
+        return Problem("there is no backup of that job at that time", ExitCode.NOT_FOUND)
+    if exit_code in known:
+        message, code = known[exit_code]
+        return Problem(message, code)
+    if exit_code < 0:
+        name = signal.Signals(-exit_code).name
+        return Problem(
+            f"duplicity was ended by {name}; run again, it carries on from there", ExitCode.DUPLICITY
+        )
+    said = " | ".join(line.strip() for line in errors[-_SHOWN_LINES:]) or "it said nothing"
+    return Problem(f"duplicity failed with code {exit_code} (more in {log_file}): {said}", ExitCode.DUPLICITY)
+
+
+def executable() -> Path:
+    """Our own command as a file that can be executed: duplicity may start ``sys.argv[0]`` again."""
+    candidates = [Path(sys.argv[0]), Path(sys.executable).with_name("panicroom")]
+    found = shutil.which("panicroom")
+    if found:
+        candidates.append(Path(found))
+    for candidate in candidates:
+        if candidate.name == "panicroom" and os.access(candidate, os.X_OK) and candidate.is_file():
+            return candidate.absolute()
+    raise Problem(
+        "the command panicroom is not installed as a script; install it with pipx or pip", ExitCode.INTERNAL
+    )
+
+
+def require_gpg() -> None:
+    if shutil.which("gpg") is None:
+        raise Problem("gpg is missing; install it: apt install gnupg, or brew install gnupg", ExitCode.GPG)
+
+
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """Ends the process and what it started, politely first."""
+    for wave in (signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, wave)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_SECONDS_TO_END)
+
+
+def _events(process: subprocess.Popen[bytes], reading: int) -> Any:
+    """Yields events as they come, and None twice a second; ends with the process.
+
+    Not with the pipe: gpg's agent may outlive duplicity and hold it.
+    """
+    os.set_blocking(reading, False)
+    rest = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(reading, selectors.EVENT_READ)
+        while True:
+            over = process.poll() is not None
+            if selector.select(timeout=0 if over else 0.5):
+                try:
+                    data = os.read(reading, 65536)
+                except BlockingIOError:
+                    data = b""
+                if not data:
+                    process.wait()
+                    return
+                *lines, rest = (rest + data).split(b"\n")
+                for line in lines:
+                    yield json.loads(line)
+            elif over:
+                return
+            yield None
+
+
+def _open_log(path: Path, arguments: list[str], note: str) -> Any:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.exists() and path.stat().st_size > _LOG_BYTES:
+        path.replace(path.with_name(path.name + ".1"))
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    log = os.fdopen(descriptor, "ab", buffering=0)
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    log.write(f"--- {now} duplicity {shlex.join(arguments)}\n".encode(errors="surrogateescape"))
+    if note:
+        log.write(f"--- {note}\n".encode())
+    return log

@@ -1,0 +1,373 @@
+"""``panicroom import-conf``: takes over the set-up of a shell script around duplicity.
+
+The script's file of variables is read, never run: assignments in the shell's syntax, with variables of the
+same file and ``$HOME`` filled in. Names differ from script to script, so they are recognised by the words in
+them. Whatever is not taken is named with the reason; no value that may be a secret is ever shown.
+"""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from panicroom.backup.policy import parse_period
+from panicroom.exit_codes import ExitCode, Problem
+from panicroom.secrets import SecretStore
+from panicroom.settings import JobSettings, Settings, load_settings, with_setting, write_private
+from panicroom.setup.gpg_keys import key_fingerprint
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the two files: what it is called, whether it was taken, and where to or why not."""
+
+    name: str
+    taken: bool
+    why: str
+
+    def __str__(self) -> str:
+        return f"{'taken    ' if self.taken else 'not taken'}  {self.name}: {self.why}"
+
+
+@dataclass(frozen=True)
+class Assignments:
+    """``values`` by variable, and a line's number for each line that is no assignment, with the reason."""
+
+    values: dict[str, str]
+    refused: tuple[Finding, ...]
+
+
+_SOURCE, _PASSPHRASE, _VOLUME, _FILELIST = "source", "passphrase", "volume size", "filelist"
+_FULL_EVERY, _ENCRYPT_KEY, _SIGN_KEY = "age of a full backup", "key to encrypt for", "key to sign with"
+
+_MEANINGS: tuple[tuple[str, str | None, str], ...] = (
+    # What the name contains, what it is (None: not taken), and the reason. The first that fits counts.
+    (
+        r"AWS.*KEY|ACCESS_?KEY|SECRET|SESSION_TOKEN|S3_KEY",
+        None,
+        "with AWS keys this machine could delete its backups; withdraw them in AWS after the first backup",
+    ),
+    (r"^AWS_|REGION|ENDPOINT|STORAGE_CLASS|GLACIER", None, "region and storage are the service's business"),
+    (
+        r"SIGN.*PASS",
+        None,
+        "the key to sign with has to open with the passphrase of the other, or by gpg's agent",
+    ),
+    (r"SIGN", _SIGN_KEY, ""),
+    (r"PASSPHRASE|^PASSWORD$|GPG_?(PASS|PW)", _PASSPHRASE, ""),
+    (
+        r"(GPG|ENC|ENCRYPT(ION)?|PUBLIC|RECIPIENT).*KEY|KEY_?ID|RECIPIENT|^(GPG|ENCRYPT)(_TO|_FOR)?$",
+        _ENCRYPT_KEY,
+        "",
+    ),
+    (r"GPG|ENCRYPT", None, "panicroom gives gpg its options itself"),
+    (r"EXCLUDE|INCLUDE|FILE_?LIST", _FILELIST, ""),
+    (r"VOL(UME)?_?(SIZE|MB)", _VOLUME, ""),
+    (
+        r"REMOVE|RETENTION|KEEP|CLEAN|PURGE|EXPIRE",
+        None,
+        "what is kept for how long the owner sets in the service",
+    ),
+    (r"FULL", _FULL_EVERY, ""),
+    (
+        r"TMP|TEMP|ARCHIVE_?DIR|CACHE",
+        None,
+        "panicroom has its own cache folder; PANICROOM_CACHE_DIR moves it",
+    ),
+    (r"(^|_)LOG|VERBOS", None, "panicroom keeps its own log"),
+    (r"DEST|TARGET|BUCKET|URL|REMOTE|S3", None, "the service knows the bucket; its owner can adopt that one"),
+    (r"PREFIX", None, "panicroom sets duplicity's prefixes itself: data_ and meta_"),
+    (r"MAIL|NOTIFY", None, "the service sends the mails"),
+    (r"(^|_)(SOURCE|SRC|ROOT|FROM)(_|$)|^(BACKUP|LOCAL|DATA)_?(DIR|PATH|FOLDER|DIRECTORY)$", _SOURCE, ""),
+    (r"OPT|(^|_)ARG|PARAM|FLAG", None, "options of duplicity cannot be taken over; panicroom sets its own"),
+)
+_UNKNOWN = "panicroom has nothing of that name"
+
+# Characters that quoting protects are put aside while shlex and the variables are at work.
+_ASIDE = {"$": "\ue000", "`": "\ue001", "#": "\ue002"}
+_QUOTED = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|\\.|(?<=\S)#""")
+_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
+_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+
+
+def read_assignments(text: str, home: Path) -> Assignments:
+    """The variables that a shell would have after reading ``text``, as far as it need not be run for them."""
+    values: dict[str, str] = {}
+    refused: list[Finding] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        try:
+            words = shlex.split(_QUOTED.sub(_put_aside, line), comments=True)
+        except ValueError:
+            refused.append(Finding(f"line {number}", False, "a quotation mark is not closed on that line"))
+            continue
+        if words[:1] == ["export"]:
+            words.pop(0)
+        pairs = [_ASSIGNMENT.fullmatch(word) for word in words]
+        for pair in pairs:
+            if pair is None:
+                refused.append(Finding(f"line {number}", False, "a command; only assignments are read"))
+                break
+            name, raw = pair.groups()
+            value = _filled_in(raw, {"HOME": str(home), **values})
+            if value is None:
+                refused.append(Finding(name, False, "its value would have to be worked out by a shell"))
+                values.pop(name, None)
+                break  # what follows may be the rest of a command
+            values[name] = value
+    return Assignments(values, tuple(refused))
+
+
+def _put_aside(match: re.Match[str]) -> str:
+    text = match.group()
+    for character, stand_in in _ASIDE.items():
+        text = text.replace("\\" + character, stand_in)
+        if not text.startswith('"'):  # in there variables count
+            text = text.replace(character, stand_in)
+    return text
+
+
+def _filled_in(raw: str, values: dict[str, str]) -> str | None:
+    """``raw`` with its variables; None where that takes a shell or a variable that is not known."""
+    if "`" in raw or any((match[1] or match[2]) not in values for match in _VARIABLE.finditer(raw)):
+        return None
+    text = _VARIABLE.sub(lambda match: values[match[1] or match[2]], raw)
+    if "$" in _VARIABLE.sub("", raw):
+        return None
+    for character, stand_in in _ASIDE.items():
+        text = text.replace(stand_in, character)
+    return values["HOME"] + text[1:] if text == "~" or text.startswith("~/") else text
+
+
+@dataclass(frozen=True)
+class Filelist:
+    """Lines for duplicity, and what was found in them."""
+
+    lines: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+def read_filelist(text: str, source: Path) -> Filelist:
+    """The ``+`` and ``-`` lines that duplicity can use for ``source``; comments stay where they are.
+
+    duplicity ends with an error at a pattern that cannot match below the source, and at an include in the
+    last place, so the first is left out and the second gets the exclude that it was meant to have.
+    """
+    lines: list[str] = []
+    findings: list[Finding] = []
+    last_includes = False
+    for number, raw in enumerate(text.splitlines(), start=1):
+        line = raw.strip()
+        if not line or line.startswith("#"):
+            lines.append(line)
+            continue
+        sign, pattern = (line[0], line[2:].strip()) if line[:2] in ("+ ", "- ") else ("-", line)
+        if len(pattern) > 1 and pattern[0] == pattern[-1] and pattern[0] in "'\"":
+            pattern = pattern[1:-1]
+        pattern = _without_links(pattern, source)
+        if not _can_match(pattern, source):
+            why = f"it cannot match anything below {source}; begin it with ** or with that folder"
+            findings.append(Finding(f"exclude line {number}, {line}", False, why))
+            continue
+        lines.append(f"{sign} {pattern}")
+        findings.append(
+            Finding(f"exclude line {number}, {line}", True, "left out" if sign == "-" else "backed up")
+        )
+        last_includes = sign == "+"
+    if last_includes:
+        lines.append("- **")
+        findings.append(Finding("- **", True, "added at the end: without it the + lines change nothing"))
+    return Filelist(tuple(lines), tuple(findings))
+
+
+def _without_links(pattern: str, source: Path) -> str:
+    """duplicity is given the source with its links resolved, and compares patterns with that."""
+    before, after = str(source), str(source.resolve())
+    if before != after and (pattern == before or pattern.startswith(before.rstrip("/") + "/")):
+        return after + pattern[len(before) :]
+    return pattern
+
+
+class _Root:
+    """The source as duplicity's patterns see it."""
+
+    def __init__(self, source: Path) -> None:
+        self.uc_name = str(source.resolve())
+
+    def isdir(self) -> bool:
+        return True
+
+
+def _can_match(pattern: str, source: Path) -> bool:
+    from duplicity import globmatch  # takes a moment, and is the authority on its own patterns
+
+    try:
+        return bool(globmatch.select_fn_from_glob(pattern, 1)(_Root(source)))
+    except (globmatch.GlobbingError, re.error):
+        return False
+
+
+@dataclass
+class _Changes:
+    """What is going to be written: settings as (table, key, value), and the passphrase if it is new."""
+
+    settings: list[tuple[str, str, str | int]] = field(default_factory=list)
+    passphrase: str | None = None
+
+    def source(self, usual: Path) -> Path:
+        return next((Path(str(value)) for _, key, value in self.settings if key == "source"), usual)
+
+
+def import_seed(
+    settings: Settings, job: JobSettings, conf: Path, exclude: Path | None, home: Path
+) -> list[Finding]:
+    """Changes settings and secrets as the two files say; what it took and what not, line by line.
+
+    Everything is read before anything is written. Raises ``Problem`` for a file that cannot be read.
+    """
+    read = read_assignments(_text(conf), home)
+    findings = list(read.refused)
+    changes = _Changes()
+    known: set[str] = set()
+    for name, value in read.values.items():
+        meaning, why = _meaning(name)
+        if meaning is None:
+            finding = Finding(name, False, why)
+        elif meaning in known:
+            finding = Finding(name, False, f"another variable says already which {meaning} to use")
+        elif meaning == _FILELIST:
+            named = exclude or conf.parent / Path(value).expanduser()
+            if named.is_file():
+                exclude = named
+                finding = Finding(name, True, f"the lines are those of {named}")
+            else:
+                finding = Finding(name, False, "it names no file of + and - lines")
+        else:
+            finding = _judged(name, meaning, value, settings, job, changes)
+        if finding.taken and meaning is not None:
+            known.add(meaning)
+        findings.append(finding)
+    if exclude is not None:
+        filelist = read_filelist(_text(exclude), changes.source(job.source))
+        findings += [*filelist.findings, _keep_filelist(settings, job, filelist, changes)]
+    if changes.passphrase is not None:
+        store = SecretStore(settings.secrets, settings.places.config)
+        store.put(f"{settings.machine}.passphrase", changes.passphrase)
+    _write(settings, changes.settings)
+    return findings
+
+
+def _keep_filelist(settings: Settings, job: JobSettings, filelist: Filelist, changes: _Changes) -> Finding:
+    """Writes the lines beside the settings; one that is there with other lines is kept under another name."""
+    name = "exclude.txt" if len(settings.jobs) == 1 else f"exclude-{job.job}.txt"
+    target = settings.places.config / name
+    text = "".join(f"{line}\n" for line in filelist.lines)
+    why = f"the lines are in {target}"
+    if target.exists() and target.read_text(encoding="utf-8") != text:
+        target.replace(target.with_name(name + ".before"))
+        why += f"; those of before are in {name}.before"
+    write_private(target, text)
+    changes.settings.append((f"jobs.{job.job}", "filelist", name))
+    return Finding("filelist", True, why)
+
+
+def _meaning(name: str) -> tuple[str | None, str]:
+    for pattern, meaning, why in _MEANINGS:
+        if re.search(pattern, name.upper()):
+            return meaning, why
+    return None, _UNKNOWN
+
+
+def _judged(
+    name: str,
+    meaning: str,
+    value: str,
+    settings: Settings,
+    job: JobSettings,
+    changes: _Changes,
+) -> Finding:
+    """Whether a value fits; one that does and belongs into the settings is added to ``changes``."""
+    if meaning == _PASSPHRASE:
+        return _judged_passphrase(name, value, settings, changes)
+    if meaning == _VOLUME:
+        size = re.fullmatch(r"\s*(\d+)\s*(?:MB?)?\s*", value, re.IGNORECASE)
+        if size is None or not 1 <= int(size[1]) <= 4096:
+            return Finding(name, False, "it is no number of megabytes between 1 and 4096")
+        changes.settings.append(("upload", "volume_mb", int(size[1])))
+        return Finding(name, True, f"volume_mb = {int(size[1])}")
+    if meaning == _FULL_EVERY:
+        return _judged_period(name, value, job, changes)
+    if meaning in (_ENCRYPT_KEY, _SIGN_KEY):
+        return _judged_key(name, meaning, value, settings, changes)
+    source = Path(value.removeprefix("file://")).expanduser()
+    if not source.is_absolute() or not source.is_dir():
+        return Finding(name, False, "it names no folder of this machine")
+    changes.settings.append((f"jobs.{job.job}", "source", str(source)))
+    return Finding(name, True, f"the source of the job {job.job} is {source}")
+
+
+def _judged_passphrase(name: str, value: str, settings: Settings, changes: _Changes) -> Finding:
+    stored = SecretStore(settings.secrets, settings.places.config).get(f"{settings.machine}.passphrase")
+    if not value:
+        return Finding(name, False, "it is empty")
+    if value == stored:
+        return Finding(name, True, "it is the passphrase of this machine already")
+    if any(settings.archive(job.job).exists() for job in settings.jobs):
+        return Finding(name, False, "this machine's backups are encrypted with another one already")
+    changes.passphrase = value
+    where = "the keyring" if settings.secrets == "keyring" else "a private file beside the settings"
+    return Finding(name, True, f"it is now in {where}")
+
+
+def _judged_period(name: str, value: str, job: JobSettings, changes: _Changes) -> Finding:
+    """duplicity's letters: M is a month, and minutes, hours and seconds make no sense here."""
+    period = value.strip().lower()
+    try:
+        parse_period(period)
+    except ValueError:
+        return Finding(name, False, "it is no period such as 90D, 12W, 3M or 1Y")
+    changes.settings.append((f"jobs.{job.job}", "full_every", period))
+    return Finding(name, True, f'full_every = "{period}"')
+
+
+def _judged_key(name: str, meaning: str, value: str, settings: Settings, changes: _Changes) -> Finding:
+    setting, ability = ("encrypt_key", "E") if meaning == _ENCRYPT_KEY else ("sign_key", "S")
+    if not value:
+        return Finding(name, False, "it is empty")
+    try:
+        fingerprint = key_fingerprint(value, ability)
+    except Problem as problem:
+        return Finding(name, False, str(problem))
+    if fingerprint == getattr(settings, setting):
+        return Finding(name, True, f"it is the {setting} of this machine already")
+    if any(settings.archive(each.job).exists() for each in settings.jobs):
+        return Finding(name, False, "this machine's backups are encrypted otherwise already")
+    changes.settings.append(("encryption", setting, fingerprint))
+    return Finding(name, True, f'{setting} = "{fingerprint}"')
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        said = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise Problem(f"{path} cannot be read: {said}", ExitCode.USAGE) from None
+
+
+def _write(settings: Settings, changes: list[tuple[str, str, str | int]]) -> None:
+    """Writes the changed settings, or puts the old ones back if the file was of an unforeseen shape."""
+    path = settings.places.settings_file
+    before = path.read_text(encoding="utf-8")
+    text = before
+    for table, key, value in changes:
+        text = with_setting(text, table, key, json.dumps(value, ensure_ascii=False))
+    write_private(path, text)
+    try:
+        load_settings()
+    except Problem:
+        write_private(path, before)
+        raise

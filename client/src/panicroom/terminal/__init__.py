@@ -1,0 +1,3 @@
+"""Terminal"""
+
+# SPDX-License-Identifier: GPL-2.0-or-later

@@ -1,0 +1,224 @@
+"""Auditing: what the service watches by the service itself, any other bucket by the owner's own credentials.
+
+``fixes`` are what is safe by itself: rules beside the owner's own, events to the service's queue, parts of uploads that
+nobody finished. Nothing that can be read is removed or moved by any of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.adapters.bucket_settings import SettingsReader
+from chalicelib.adapters.s3_buckets import Buckets
+from chalicelib.domain.audit.anomalies import find_anomalies
+from chalicelib.domain.audit.bucket_audit import BucketAudit
+from chalicelib.domain.audit.bucket_settings import BucketSettings, stale_uploads
+from chalicelib.domain.audit.findings import Finding, Severity, at_stage, worst_first
+from chalicelib.domain.audit.lifecycle import rule_of
+from chalicelib.domain.audit.placement import Custody, WatchedJob
+from chalicelib.domain.backups.machines import Job
+from chalicelib.domain.backups.names import Location, SetId, is_manifest, parse_file_name
+from chalicelib.domain.backups.sets import BackupSet, ObjectRow, SetSum
+from chalicelib.domain.backups.storage import StoragePolicy
+from ops.aws import Aws
+from ops.buckets.documents import with_receiver
+from ops.errors import OpsError
+from ops.resources.lifecycle import put_adopted_rules, put_lifecycle_rules
+from ops.service.admin_client import AdminClient
+from ops.service.deployed_stage import DeployedStage
+
+MOST_TAGS_READ = 1_000
+"""Tags cost a request an object; so many tell whether a rule that asks for one matches anything."""
+
+FIX = "python -m ops audit --fix"
+
+
+@dataclasses.dataclass(frozen=True)
+class Fix:
+    """``what`` is a sentence for the owner; ``carry_out`` does it."""
+
+    what: str
+    carry_out: Callable[[], object]
+
+
+# ---------------------------------------------------------------- what the service watches
+
+
+def audit_stage(admin: AdminClient, stage: str) -> list[Finding]:
+    """Has the service audit every bucket that it watches, now."""
+    found = [finding_of(told) for told in admin.call("audit")["findings"]]
+    return [dataclasses.replace(one, commands=at_stage(one.commands, stage)) for one in found]
+
+
+def finding_of(told: Mapping[str, Any]) -> Finding:
+    """A finding as the ``admin`` function tells it."""
+    words = {**told, "severity": Severity(told["severity"]), "commands": tuple(told["commands"])}
+    return Finding(**words)
+
+
+def fixes_for_stage(deployed: DeployedStage, admin: AdminClient, findings: Iterable[Finding]) -> list[Fix]:
+    """What can be done about them. Raises ``OpsError`` where a bucket cannot be looked at."""
+    jobs_of: dict[str, list[Job]] = defaultdict(list)
+    for row in admin.call("job_list")["jobs"]:
+        policy = StoragePolicy(row["archive_class"], row["archive_after_days"])
+        location = Location(row["bucket"], row["prefix"])
+        jobs_of[location.bucket].append(Job(row["machine"], row["job"], location, storage=policy))
+    found = list(findings)
+    fixes: list[Fix] = []
+    for bucket in dict.fromkeys([deployed.stage.bucket, *jobs_of]):
+        codes = {one.code for one in found if one.subject.partition("/")[0] == bucket}
+        fixes += _fixes_of(deployed, bucket, jobs_of[bucket], codes)
+    return fixes
+
+
+def _fixes_of(deployed: DeployedStage, bucket: str, jobs: Sequence[Job], codes: set[str]) -> list[Fix]:
+    stage, s3 = deployed.stage, deployed.aws.client("s3")
+    is_own = bucket == stage.bucket
+    fixes: list[Fix] = []
+    if "no_archive_rule" in codes:
+
+        def put_rules() -> object:
+            return put_lifecycle_rules(s3, bucket) if is_own else put_adopted_rules(s3, bucket, stage, jobs)
+
+        fixes.append(
+            Fix(
+                f"Write the lifecycle rules of the storage policies in {bucket}, beside those that are there.",
+                put_rules,
+            )
+        )
+    if "notifications_missing" in codes:
+        prefixes = [""] if is_own else [job.location.prefix for job in jobs]
+        fixes.append(
+            Fix(
+                f"Have {bucket} send its events to {stage.queue}, beside whoever gets others.",
+                lambda: _send_events(deployed, bucket, prefixes),
+            )
+        )
+    if "uploads_piling_up" in codes:
+        fixes += fixes_of_uploads(deployed.aws, bucket)
+    return fixes
+
+
+def _send_events(deployed: DeployedStage, bucket: str, prefixes: Sequence[str]) -> None:
+    stage, s3 = deployed.stage, deployed.aws.client("s3")
+    configuration = s3.get_bucket_notification_configuration(Bucket=bucket)
+    for prefix in prefixes:
+        configuration = with_receiver(configuration, stage, stage.arn("sqs", stage.queue), prefix)
+    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=configuration)
+
+
+def fixes_of_uploads(aws: Aws, bucket: str) -> list[Fix]:
+    """The end of uploads that nobody has finished in a week."""
+    s3 = aws.client("s3")
+    stale = stale_uploads(SettingsReader(s3).read(bucket), _now())
+    if not stale:
+        return []
+
+    def abort() -> None:
+        for upload in stale:
+            s3.abort_multipart_upload(Bucket=bucket, Key=upload.key, UploadId=upload.id)
+
+    size = sum(upload.size_bytes for upload in stale)
+    return [Fix(f"Abort {len(stale)} unfinished uploads to {bucket}, {size} bytes.", abort)]
+
+
+# ---------------------------------------------------------------- any bucket
+
+
+def audit_bucket(aws: Aws, bucket: str, prefix: str) -> list[Finding]:
+    """Audits a bucket that is nothing to the service: its settings, and what duplicity keeps below ``prefix``.
+
+    Each folder with files of duplicity's counts as a job of its own. Raises ``OpsError``.
+    """
+    s3 = aws.client("s3")
+    try:
+        s3.head_bucket(Bucket=bucket)
+        settings = SettingsReader(s3).read(bucket)
+        rows = dict(_list_rows(Buckets(s3), bucket, prefix))
+        tags = _read_tags(s3, settings, rows)
+    except ClientError as error:
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        why = "there is none of that name" if status == 404 else f"you may not look at it ({error})"
+        raise OpsError(f"The bucket {bucket} cannot be audited: {why}.") from error
+    except BotoCoreError as error:
+        raise OpsError(f"The bucket {bucket} cannot be audited: {error}") from error
+    return judge_listing(settings, rows, tags, _now())
+
+
+def judge_listing(
+    settings: BucketSettings,
+    rows: Mapping[str, ObjectRow],
+    tags: Mapping[str, Mapping[str, str]],
+    now: datetime,
+) -> list[Finding]:
+    """``rows`` are all keys with what they hold; ``tags`` those of the keys whose tags were read."""
+    jobs = {folder: _made_up_job(settings.bucket, folder) for folder in _folders_of_duplicity(rows)}
+    sets = {job: _sets_of(folder, rows) for folder, job in jobs.items()}
+    audit = BucketAudit(settings, sets, None, now, is_own_bucket=False)
+    for key, row in rows.items():
+        folder, name = _split(key)
+        if folder in jobs:
+            audit.see(jobs[folder], dataclasses.replace(row, name=name), tags.get(key))
+        else:
+            audit.see_elsewhere(row)
+    anomalies = [one for job, of_job in sets.items() for one in find_anomalies(job.job, of_job, now)]
+    found = worst_first([*audit.findings(), *anomalies])
+    return [
+        dataclasses.replace(one, commands=_without_service(one.commands, settings.bucket)) for one in found
+    ]
+
+
+def _without_service(commands: Iterable[str], bucket: str) -> tuple[str, ...]:
+    """What can be typed where no machine and no job of the service's is."""
+    here = [f"{FIX} --bucket {bucket}" if line == FIX else line for line in commands]
+    return tuple(line for line in here if line.startswith(("aws ", FIX)))
+
+
+def _list_rows(buckets: Buckets, bucket: str, prefix: str) -> Iterable[tuple[str, ObjectRow]]:
+    for key, state in buckets.list_states(bucket, prefix):
+        known = buckets.with_promise(bucket, key, state) if is_manifest(_split(key)[1]) else state
+        yield key, ObjectRow(key, known.stored, noncurrent=known.noncurrent)
+
+
+def _read_tags(s3: Any, settings: BucketSettings, rows: Mapping[str, ObjectRow]) -> dict[str, dict[str, str]]:
+    if not any(rule_of(document).tags for document in settings.lifecycle or ()):
+        return {}
+    keys = [key for key, row in rows.items() if row.stored][:MOST_TAGS_READ]
+    answers = {key: s3.get_object_tagging(Bucket=settings.bucket, Key=key)["TagSet"] for key in keys}
+    return {key: {tag["Key"]: tag["Value"] for tag in tags} for key, tags in answers.items()}
+
+
+def _split(key: str) -> tuple[str, str]:
+    folder, slash, name = key.rpartition("/")
+    return folder + slash, name
+
+
+def _folders_of_duplicity(rows: Mapping[str, ObjectRow]) -> list[str]:
+    folders = (_split(key) for key in rows)
+    return list(dict.fromkeys(folder for folder, name in folders if parse_file_name(name)))
+
+
+def _made_up_job(bucket: str, folder: str) -> WatchedJob:
+    """Findings then name the bucket and the folder where they would name a machine and its job."""
+    return WatchedJob(Job(bucket, folder.rstrip("/") or "/", Location(bucket, folder)), Custody.FOREIGN)
+
+
+def _sets_of(folder: str, rows: Mapping[str, ObjectRow]) -> list[BackupSet]:
+    sums: dict[SetId, SetSum] = {}
+    for key, row in rows.items():
+        place, name = _split(key)
+        file = parse_file_name(name)
+        if place == folder and file is not None:
+            total = sums.setdefault(file.set_id, SetSum(BackupSet(file.set_id)))
+            total.change(None, dataclasses.replace(row, name=name))
+    return [one for one in (total.result() for total in sums.values()) if one.current]
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)

@@ -1,0 +1,230 @@
+"""Taking over a bucket that somebody set up by hand: what has to be changed in it, as pure functions.
+
+A bucket's policy and its notifications are each one document that a PUT replaces. So each function takes the
+document that is there and gives back the same with the service's part in it; what the owner has in it stays as
+it is. A bucket that is adopted again, with the same prefix or with another one, ends up with each part once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote_plus, unquote_plus
+
+from chalicelib.domain.audit.bucket_settings import receivers_of
+from ops.errors import OpsError
+from ops.functions.policies import policy_document
+from ops.stages import LAMBDA_FUNCTIONS, Stage
+
+Document = dict[str, Any]
+
+EVENTS = (
+    "s3:ObjectCreated:*",
+    "s3:ObjectRemoved:*",
+    "s3:ObjectRestore:*",
+    "s3:LifecycleTransition",
+    "s3:LifecycleExpiration:*",
+)
+RECEIVERS = {
+    "QueueConfigurations": "QueueArn",
+    "TopicConfigurations": "TopicArn",
+    "LambdaFunctionConfigurations": "LambdaFunctionArn",
+}
+"""Kinds of receivers in a notification configuration, and the field that names one."""
+
+
+# ---------------------------------------------------------------- the bucket's policy
+
+
+def with_rights(
+    policy: Document | None, stage: Stage, roles: Mapping[str, str], bucket: str, prefix: str
+) -> Document:
+    """The bucket's policy with one statement for each role that works on objects.
+
+    ``roles`` are ARNs by the functions' short names. Each gets below ``prefix`` what it has in the service's
+    own bucket; listing is a right on a bucket as a whole. Prefixes that were adopted earlier stay.
+    """
+    document = policy or {"Version": "2012-10-17", "Statement": []}
+    statements = document["Statement"] if isinstance(document["Statement"], list) else [document["Statement"]]
+    known = {statement.get("Sid"): statement for statement in statements}
+    bucket_arn = f"arn:aws:s3:::{bucket}"
+    ours: dict[str, Document] = {}
+    for short_name in functions_on_objects(stage):
+        sid = f"{stage.prefix}-{short_name}"
+        earlier = _as_list(known.get(sid, {}).get("Resource", []))
+        objects = {arn for arn in earlier if arn != bucket_arn} | {f"{bucket_arn}/{_literal(prefix)}*"}
+        ours[sid] = {
+            "Sid": sid,
+            "Effect": "Allow",
+            "Principal": {"AWS": roles[short_name]},
+            "Action": _s3_actions(stage, short_name),
+            "Resource": [bucket_arn, *sorted(objects)],
+        }
+    if not stage.on_stand_in:
+        guards = _guards(stage, roles["api_handler"], ours[f"{stage.prefix}-api_handler"]["Resource"][1:])
+        ours |= {guard["Sid"]: guard for guard in guards}
+    others = [statement for statement in statements if statement.get("Sid") not in ours]
+    return {**document, "Statement": [*others, *ours.values()]}
+
+
+def without_rights(policy: Document, stage: Stage) -> Document:
+    """The bucket's policy without what ``with_rights`` put into it."""
+    others = [one for one in policy["Statement"] if not one.get("Sid", "").startswith(f"{stage.prefix}-")]
+    return {**policy, "Statement": others}
+
+
+def changed_statements(before: Document | None, after: Document) -> list[str]:
+    """What ``with_rights`` added to the bucket's policy, in words."""
+    statements = (before or {}).get("Statement", [])
+    known = [_in_one_form(one) for one in (statements if isinstance(statements, list) else [statements])]
+    return [
+        f"its policy: {'let' if one['Effect'] == 'Allow' else 'keep'} {role_name(one['Principal']['AWS'])}"
+        f" {'do' if one['Effect'] == 'Allow' else 'from'} {', '.join(_as_list(one['Action']))}"
+        f"{'' if one['Effect'] == 'Allow' else ' ' + REASONS[one['Sid'].rpartition('-')[2]]}"
+        for one in after["Statement"]
+        if _in_one_form(one) not in known
+    ]
+
+
+def _in_one_form(value: Any) -> Any:
+    """AWS gives a list of one back as that one, and a list in an order of its own."""
+    if isinstance(value, dict):
+        return {key: _in_one_form(one) for key, one in value.items()}
+    return sorted(value) if isinstance(value, list) else [value]
+
+
+REASONS = {"only": "where the key exists", "url": "by a URL older than 15 minutes"}
+"""Why the service's two denials are there, by the end of their names."""
+
+
+def role_name(arn: str) -> str:
+    return arn.rpartition("/")[2]
+
+
+def functions_on_objects(stage: Stage) -> list[str]:
+    """Short names of the functions that have any right on the bucket."""
+    return [short_name for short_name in LAMBDA_FUNCTIONS if _s3_actions(stage, short_name)]
+
+
+def _s3_actions(stage: Stage, short_name: str) -> list[str]:
+    statements = policy_document(stage, short_name)["Statement"]
+    actions = {action for statement in statements for action in statement["Action"]}
+    return sorted(action for action in actions if action.startswith("s3:"))
+
+
+def _guards(stage: Stage, signer: str, objects: Sequence[str]) -> list[Document]:
+    """What resources.yaml demands of everybody in the service's own bucket, here of the signing role alone."""
+    denied = {"Effect": "Deny", "Principal": {"AWS": signer}, "Resource": list(objects)}
+    return [
+        {
+            "Sid": f"{stage.prefix}-first-write-only",
+            **denied,
+            "Action": "s3:PutObject",
+            "Condition": {
+                "Null": {"s3:if-none-match": "true"},
+                "Bool": {"s3:ObjectCreationOperation": "true"},
+            },
+        },
+        {
+            "Sid": f"{stage.prefix}-no-old-url",
+            **denied,
+            "Action": "s3:*",
+            "Condition": {"NumericGreaterThan": {"s3:signatureAge": "900000"}},
+        },
+    ]
+
+
+def _literal(prefix: str) -> str:
+    """In a policy's resource these characters are wildcards, unless they are written as variables."""
+    return "".join(f"${{{letter}}}" if letter in "$*?" else letter for letter in prefix)
+
+
+# ---------------------------------------------------------------- the bucket's notifications
+
+
+def with_receiver(configuration: Document, stage: Stage, queue_arn: str, prefix: str) -> Document:
+    """The notification configuration that also sends every event below ``prefix`` to the queue.
+
+    Raises ``OpsError`` where another receiver has some of these events: S3 takes one a kind of event and prefix.
+    """
+    queues: list[Document] = configuration.get("QueueConfigurations", [])
+    earlier = {_prefix_of(one) for one in queues if one["QueueArn"] == queue_arn}
+    prefixes = _without_nested(earlier | {prefix})
+    kept = {
+        kind: [one for one in configuration[kind] if one.get("QueueArn") != queue_arn]
+        for kind in RECEIVERS
+        if kind in configuration
+    }
+    for kind, others in kept.items():
+        for other in others:
+            _refuse_overlap(other, other[RECEIVERS[kind]], prefix)
+    ours = [_receiver(stage, queue_arn, one) for one in sorted(prefixes)]
+    merged = {**configuration, **kept, "QueueConfigurations": [*kept.get("QueueConfigurations", []), *ours]}
+    return {name: value for name, value in merged.items() if name != "ResponseMetadata"}
+
+
+def changed_receivers(before: Document, after: Document, stage: Stage, prefix: str) -> list[str]:
+    """What ``with_receiver`` added to the notifications, in words."""
+    if _in_any_order(before) == _in_any_order(after):
+        return []
+    others = sum(len(before.get(kind, [])) for kind in RECEIVERS)
+    beside = f", beside the {others} that {'is' if others == 1 else 'are'} there" if others else ""
+    return [f"its notifications: every event {f'below {prefix} ' if prefix else ''}to {stage.queue}{beside}"]
+
+
+def without_receiver(configuration: Document, queue_arn: str) -> Document:
+    """The notification configuration without the queue."""
+    queues = [one for one in configuration.get("QueueConfigurations", []) if one["QueueArn"] != queue_arn]
+    kept = {name: value for name, value in configuration.items() if name != "ResponseMetadata"}
+    return {**kept, "QueueConfigurations": queues}
+
+
+def _in_any_order(configuration: Document) -> set[tuple[str, frozenset[str], str, str]]:
+    """Who gets what: S3 tells events in an order of its own, and names and filters in its own letters."""
+    return {(one.arn, frozenset(one.events), one.prefix, one.suffix) for one in receivers_of(configuration)}
+
+
+def _receiver(stage: Stage, queue_arn: str, prefix: str) -> Document:
+    rules = [{"Name": "prefix", "Value": quote_plus(prefix, safe="/")}] if prefix else []
+    return {
+        "Id": f"{stage.prefix}:{prefix}"[:255],
+        "QueueArn": queue_arn,
+        "Events": list(EVENTS),
+        **({"Filter": {"Key": {"FilterRules": rules}}} if rules else {}),
+    }
+
+
+def _refuse_overlap(other: Document, receiver: str, prefix: str) -> None:
+    theirs = _prefix_of(other)
+    if not (theirs.startswith(prefix) or prefix.startswith(theirs)):
+        return
+    shared = [event for event in other["Events"] if any(_overlap(event, ours) for ours in EVENTS)]
+    if shared:
+        raise OpsError(
+            f"The bucket sends {', '.join(shared)} of {f'{theirs}…' if theirs else 'every key'} to {receiver}"
+            " already, and S3 takes one receiver only. Let EventBridge tell that one instead, or remove the"
+            " notification if nobody needs it, and type the command again."
+        )
+
+
+def _overlap(one: str, other: str) -> bool:
+    """``s3:ObjectCreated:*`` and ``s3:ObjectCreated:Put`` do."""
+    return one.startswith(other.rstrip("*")) or other.startswith(one.rstrip("*"))
+
+
+def _prefix_of(configuration: Document) -> str:
+    rules = configuration.get("Filter", {}).get("Key", {}).get("FilterRules", [])
+    values = [rule["Value"] for rule in rules if rule["Name"].lower() == "prefix"]
+    return unquote_plus(values[0]) if values else ""
+
+
+def _without_nested(prefixes: Iterable[str]) -> set[str]:
+    chosen: set[str] = set()
+    for prefix in sorted(prefixes, key=len):
+        if not any(prefix.startswith(wider) for wider in chosen):
+            chosen.add(prefix)
+    return chosen
+
+
+def _as_list(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)

@@ -1,0 +1,137 @@
+"""The service as Chalice packages it: one SAM template and one zip, from a clean copy of the project."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chalice.utils import to_cfn_resource_name
+
+from ops.aws import environment_for_stand_in
+from ops.errors import OpsError
+from ops.functions.chalice_config import write_config_files
+from ops.stages import Stage
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+REQUESTS_PER_SECOND = 50
+REQUEST_BURST = 200
+"""Throttling of the whole API: a thousand machines ask far less, and a thief with a token no more."""
+
+
+LONGEST_ANSWER = 600
+
+
+@dataclass(frozen=True)
+class AppPackage:
+    """``template`` is the SAM template; its functions' code is the file ``zip_path``."""
+
+    template: dict[str, Any]
+    zip_path: Path
+
+
+def copy_project(target: Path, stage: Stage, project: Path = PROJECT) -> None:
+    """Copies what Chalice packages into an empty folder, with the stage's configuration.
+
+    Chalice packs everything below ``chalicelib``, byte code included, and takes a changed file for new code.
+    """
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    for name in ("app.py", "requirements.txt"):
+        shutil.copy(project / name, target)
+    shutil.copytree(
+        project / "chalicelib", target / "chalicelib", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    write_config_files(stage, target / ".chalice")
+
+
+def digest_of(folder: Path) -> str:
+    """A digest of all files of a copied project, to tell whether it has to be deployed again."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def package_app(project: Path, stage: Stage, work_folder: Path) -> AppPackage:
+    """Runs ``chalice package`` on a copied project. Raises ``OpsError`` with Chalice's own last words."""
+    merge_path = work_folder / "merge.json"
+    output = work_folder / "packaged"
+    merge_path.write_text(json.dumps(template_additions(stage)))
+    run_chalice(
+        ["package", "--stage", stage.name, "--merge-template", str(merge_path), str(output)],
+        project,
+        environment_for_stand_in(stage.region),  # packaging asks AWS for nothing
+    )
+    return AppPackage(json.loads((output / "sam.json").read_text()), output / "deployment.zip")
+
+
+def run_chalice(arguments: list[str], project: Path, environment: Mapping[str, str]) -> str:
+    """Runs the ``chalice`` command in a project's folder and returns what it printed; raises ``OpsError``."""
+    run = subprocess.run(
+        [sys.executable, "-c", "import sys; from chalice.cli import main; sys.exit(main())", *arguments],
+        cwd=project,
+        # It imports the app to learn its routes: no byte code may come into the package by that.
+        env={**environment, "PYTHONDONTWRITEBYTECODE": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if run.returncode != 0:
+        raise OpsError(f"`chalice {arguments[0]}` failed: {_last_words(run.stdout)}")
+    return run.stdout
+
+
+def _last_words(said: str) -> str:
+    """What AWS answered, which Chalice breaks into short lines and follows with advice; else the last line."""
+    _, told, answer = said.partition("received the following error:")
+    if told:
+        return " ".join(answer.split())[:LONGEST_ANSWER]
+    return (said.strip().splitlines() or ["it said nothing"])[-1]
+
+
+def template_additions(stage: Stage) -> dict[str, Any]:
+    """What Chalice leaves out of its template: names, partial batch failures, throttling."""
+    resources: dict[str, Any] = {
+        logical_id(short_name): {"Properties": {"FunctionName": deployed_name}}
+        for short_name, deployed_name in stage.functions.items()
+    }
+    # Without it the answer that names the failed messages is read as success, and their events are lost.
+    resources["Catalogue"]["Properties"]["Events"] = {
+        "CatalogueSqsEventSource": {"Properties": {"FunctionResponseTypes": ["ReportBatchItemFailures"]}}
+    }
+    throttling = {"ThrottlingRateLimit": REQUESTS_PER_SECOND, "ThrottlingBurstLimit": REQUEST_BURST}
+    resources["RestAPI"] = {
+        "Properties": {
+            "MethodSettings": [{"ResourcePath": "/*", "HttpMethod": "*", **throttling}],
+            "OpenApiVersion": "2.0",  # what keeps SAM from making a second API stage, called "Stage"
+        }
+    }
+    return {"Resources": resources}
+
+
+def with_code_at(template: dict[str, Any], bucket: str, key: str) -> dict[str, Any]:
+    """The template with every function's code taken from one object in S3."""
+    resources = {
+        name: (
+            {**resource, "Properties": {**resource["Properties"], "CodeUri": f"s3://{bucket}/{key}"}}
+            if resource["Type"] == "AWS::Serverless::Function"
+            else resource
+        )
+        for name, resource in template["Resources"].items()
+    }
+    return {**template, "Resources": resources}
+
+
+def logical_id(short_name: str) -> str:
+    """What Chalice calls a function in its template."""
+    return "APIHandler" if short_name == "api_handler" else str(to_cfn_resource_name(short_name))

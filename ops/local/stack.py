@@ -1,0 +1,175 @@
+"""The whole service on one's own machine: MiniStack, the resources, and the app as Chalice packages it.
+
+``up`` starts MiniStack, makes the resources, packages the app and deploys it, and writes ``stack.json``. Each
+instance has a state folder of its own, so that tests run beside a person's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ops.aws import Aws
+from ops.errors import OpsError
+from ops.functions.package import (
+    PROJECT,
+    copy_project,
+    digest_of,
+    package_app,
+    template_additions,
+    with_code_at,
+)
+from ops.local.ministack import HOST, StandIn, free_port
+from ops.local.stack_file import FILE_NAME, StackDescription, read_stack
+from ops.resources.cloudformation import deploy_stack, physical_id
+from ops.resources.lifecycle import wanted_rules
+from ops.resources.stack import deploy_resources
+from ops.resources.template import TEMPLATE_PATH
+from ops.stages import API_STAGE, LOCAL, Stage
+from ops.steps import Steps, silent_steps
+
+DEFAULT_STATE_FOLDER = PROJECT / "build" / "local"
+POLL_SECONDS = 0.1
+
+
+class LocalStack:
+    """One local stack. ``project`` is the folder whose ``app.py`` and ``chalicelib`` are deployed."""
+
+    def __init__(self, state_folder: Path = DEFAULT_STATE_FOLDER, *, project: Path = PROJECT) -> None:
+        self.state_folder = state_folder
+        self._project = project
+        self._stage: Stage = LOCAL
+        self._stand_in = StandIn(state_folder)
+        self._digest_path = state_folder / "deployed.digest"
+
+    def is_running(self) -> bool:
+        return self._stand_in.is_running()
+
+    def description(self) -> StackDescription | None:
+        """Where everything is; None unless the stack runs and was deployed."""
+        return read_stack(self.state_folder) if self.is_running() else None
+
+    def up(
+        self,
+        port: int | None = None,
+        *,
+        enforce_iam: bool = False,
+        environment: dict[str, str] | None = None,
+        steps: Steps | None = None,
+    ) -> StackDescription:
+        """Starts what is not running and deploys what changed; the data of a running stack stay.
+
+        ``environment`` adds variables to a MiniStack that is started. Raises ``OpsError``.
+        """
+        steps = steps or silent_steps()
+        self.state_folder.mkdir(parents=True, exist_ok=True)
+        if self.is_running():
+            self._check_same(port, enforce_iam)
+        else:
+            self._forget()
+            with steps.step("Starting the local stack"):
+                self._stand_in.start(port or free_port(), enforce_iam=enforce_iam, environment=environment)
+        copy = self.state_folder / "project"
+        copy_project(copy, self._stage, self._project)
+        digest = _digest_of_everything(copy, self._stage)
+        description = read_stack(self.state_folder)
+        if description and self._digest_path.exists() and self._digest_path.read_text() == digest:
+            return description
+        aws = Aws(self._stage.region, f"http://{HOST}:{self._stand_in.port}")
+        with steps.step("Making bucket, queues, table and mail identities"):
+            deploy_resources(aws, self._stage, poll_seconds=POLL_SECONDS)
+        with steps.step("Packaging and deploying the service"):
+            self._deploy_app(aws, copy)
+        description = self._describe(aws)
+        description.write(self.state_folder)
+        self._digest_path.write_text(digest)
+        return description
+
+    def down(self) -> bool:
+        """Ends it and removes all its data; false if it was not running."""
+        was_running = self._stand_in.stop()
+        self._forget()
+        return was_running
+
+    def _check_same(self, port: int | None, enforce_iam: bool) -> None:
+        running_on = self._stand_in.port
+        if port not in (None, running_on):
+            raise OpsError(
+                f"The local stack runs already, on port {running_on}: `python -m ops local down` first."
+            )
+        if enforce_iam != self._stand_in.enforces_iam:
+            raise OpsError(
+                "The local stack runs already, with IAM "
+                f"{'not ' if enforce_iam else ''}enforced: `python -m ops local down` first."
+            )
+
+    def _forget(self) -> None:
+        for name in (FILE_NAME, self._digest_path.name):
+            (self.state_folder / name).unlink(missing_ok=True)
+        for name in ("project", "packaged"):
+            shutil.rmtree(self.state_folder / name, ignore_errors=True)
+        (self.state_folder / "merge.json").unlink(missing_ok=True)
+
+    def _deploy_app(self, aws: Aws, copy: Path) -> None:
+        package = package_app(copy, self._stage, self.state_folder)
+        s3 = aws.client("s3")
+        bucket = f"{self._stage.prefix}-code"
+        # A key that follows the content: CloudFormation looks no further than the template for a change.
+        key = f"{hashlib.sha256(package.zip_path.read_bytes()).hexdigest()}.zip"
+        s3.create_bucket(Bucket=bucket)
+        s3.upload_file(str(package.zip_path), bucket, key)
+        deploy_stack(
+            aws.client("cloudformation"),
+            name=self._stage.prefix,
+            template=json.dumps(with_code_at(package.template, bucket, key)),
+            poll_seconds=POLL_SECONDS,
+        )
+
+    def _describe(self, aws: Aws) -> StackDescription:
+        cloudformation = aws.client("cloudformation")
+        rest_api = physical_id(cloudformation, self._stage.prefix, "RestAPI")
+        queues = f"{aws.endpoint}/{self._stage.account}"
+        return StackDescription(
+            endpoint=str(aws.endpoint),
+            region=self._stage.region,
+            api_url=f"{aws.endpoint}/restapis/{rest_api}/{API_STAGE}/_user_request_",
+            bucket=self._stage.bucket,
+            table=self._stage.table,
+            queue=f"{queues}/{self._stage.queue}",
+            dead_letter_queue=f"{queues}/{self._stage.dead_letter_queue}",
+            functions=self._stage.functions,
+        )
+
+
+def running_stack(state_folder: Path) -> StackDescription:
+    """Where the running stack is. Raises ``OpsError`` where none runs."""
+    stack = LocalStack(state_folder).description()
+    if stack is None:
+        raise OpsError("The local stack is not running: `python -m ops local up` starts it.")
+    return stack
+
+
+@contextmanager
+def local_stack(
+    state_folder: Path,
+    *,
+    project: Path = PROJECT,
+    enforce_iam: bool = False,
+    environment: dict[str, str] | None = None,
+) -> Iterator[StackDescription]:
+    """A stack of one's own for the length of a ``with``; what an earlier one left behind is ended first."""
+    stack = LocalStack(state_folder, project=project)
+    stack.down()
+    try:
+        yield stack.up(enforce_iam=enforce_iam, environment=environment)
+    finally:
+        stack.down()
+
+
+def _digest_of_everything(copy: Path, stage: Stage) -> str:
+    beside_the_app = json.dumps([TEMPLATE_PATH.read_text(), template_additions(stage), wanted_rules()])
+    return hashlib.sha256((digest_of(copy) + beside_the_app).encode()).hexdigest()

@@ -221,7 +221,7 @@ def discard(event: dict[str, Any], _: object) -> dict[str, Any]:
 @app.lambda_function()
 def reconcile(event: dict[str, Any], _: object) -> dict[str, Any]:
     """``{"machine", "job", "after"}`` -> what differed, and where to go on."""
-    from chalicelib.journeys.reconcile_job import reconcile_job
+    from chalicelib.journeys.catalogue.reconcile_job import reconcile_job
 
     job = wiring.machine_store().jobs_named([(event["machine"], event["job"])])[
         event["machine"], event["job"]
@@ -236,7 +236,7 @@ def reconcile(event: dict[str, Any], _: object) -> dict[str, Any]:
 def weekly_reconcile(_: CloudWatchEvent) -> None:
     """Each hour goes on with the week's comparisons, one job after the other: however many jobs there are, they take
     one function's time, and no call of a function has to make the next one."""
-    from chalicelib.journeys.reconcile_in_turn import reconcile_in_turn
+    from chalicelib.journeys.catalogue.reconcile_in_turn import reconcile_in_turn
 
     desk, has_time = wiring.catalogue_desk(web.now()), web.for_seconds(web.SCHEDULED_SECONDS)
     compared, failed = reconcile_in_turn(desk, has_time)
@@ -250,7 +250,7 @@ def weekly_reconcile(_: CloudWatchEvent) -> None:
 @app.lambda_function()
 def admin(event: dict[str, Any], _: object) -> dict[str, Any]:
     """The owner's commands; IAM decides who may invoke it."""
-    from chalicelib.journeys import administer as owner
+    from chalicelib.journeys.admin import administer as owner
 
     answer = owner.administer(wiring.admin_desk(web.now()), event)
     web.logger.info("admin", command=event.get("command"), error=answer.get("error"))

@@ -158,7 +158,7 @@ def catalogue_desk(meter: Meter) -> Any:
     from chalicelib.adapters.table import Table as CatalogueTable
     from chalicelib.domain.backups.machines import Job, Machine
     from chalicelib.domain.backups.names import Location
-    from chalicelib.journeys.catalogue_changes import CatalogueDesk
+    from chalicelib.journeys.catalogue.catalogue_changes import CatalogueDesk
 
     table = CatalogueTable(
         meter.watch(boto3.resource("dynamodb").meta.client, "dynamodb", READS + WRITES), TABLE

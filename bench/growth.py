@@ -84,8 +84,8 @@ def measure(objects: int, state: str) -> Grown:
     from chalicelib.adapters.machine_store import MachineStore
     from chalicelib.adapters.s3_buckets import Buckets
     from chalicelib.adapters.table import Table as CatalogueTable
-    from chalicelib.journeys.catalogue_changes import CatalogueDesk
-    from chalicelib.journeys.reconcile_job import reconcile_job
+    from chalicelib.journeys.catalogue.catalogue_changes import CatalogueDesk
+    from chalicelib.journeys.catalogue.reconcile_job import reconcile_job
 
     names = Names(objects // (VOLUMES_OF_A_SET + 2), VOLUMES_OF_A_SET)
     s3, dynamodb = GeneratedBucket(names), GeneratedTable(names, filled=state == "filled")

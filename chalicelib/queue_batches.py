@@ -8,7 +8,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from chalicelib.domain.backups.events import KeyChange, key_changes, lag_seconds
-from chalicelib.journeys.catalogue_changes import CatalogueDesk, Contended, catalogue_changes
+from chalicelib.journeys.catalogue.catalogue_changes import CatalogueDesk, Contended, catalogue_changes
 
 logger = Logger()
 

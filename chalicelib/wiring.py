@@ -22,7 +22,7 @@ from chalicelib.adapters.s3_buckets import PARALLEL_REQUESTS, Buckets
 from chalicelib.adapters.table import Table
 from chalicelib.config import Settings, read_settings
 from chalicelib.domain.backups.machines import Job, Machine
-from chalicelib.journeys.catalogue_changes import CatalogueDesk
+from chalicelib.journeys.catalogue.catalogue_changes import CatalogueDesk
 from chalicelib.journeys.issue_upload_urls import UploadDesk
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from chalicelib.adapters.dead_letters import DeadLetters
     from chalicelib.adapters.ses_mailer import Mailer
     from chalicelib.domain.costs.price_table import PriceTable
-    from chalicelib.journeys.administer import AdminDesk
+    from chalicelib.journeys.admin.request import AdminDesk
     from chalicelib.journeys.audit_buckets import AuditDesk
     from chalicelib.journeys.send_alerts import AlertDesk
     from chalicelib.journeys.send_weekly_report import ReportDesk
@@ -168,7 +168,7 @@ def _settings_reader() -> SettingsReader:
 
 
 def admin_desk(now: datetime) -> AdminDesk:
-    from chalicelib.journeys.administer import AdminDesk
+    from chalicelib.journeys.admin.request import AdminDesk
 
     return AdminDesk(
         machine_store(),

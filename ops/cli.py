@@ -12,12 +12,14 @@ from ops.commands.audit import audit
 from ops.commands.backup_set import backup_set
 from ops.commands.dead_letters import dead_letters
 from ops.commands.demo import demo
-from ops.commands.deploy import deploy, destroy, doctor
 from ops.commands.local import local
 from ops.commands.machine import machine
 from ops.commands.prices import prices
 from ops.commands.reconcile import reconcile
 from ops.commands.report import report
+from ops.commands.stage.deploy import deploy
+from ops.commands.stage.destroy import destroy
+from ops.commands.stage.doctor import doctor
 from ops.deploy.access import NO_CREDENTIALS
 from ops.errors import OpsError
 

@@ -8,7 +8,8 @@ from datetime import datetime
 
 from chalicelib.adapters import rows
 from chalicelib.adapters.table import Table
-from chalicelib.domain.audit.findings import MOST_ALIKE, Finding, OpenFinding, Severity
+from chalicelib.domain.audit.finding_codes import MOST_ALIKE, Severity
+from chalicelib.domain.audit.findings import Finding, OpenFinding
 from chalicelib.domain.backups.machines import Job
 
 FINDINGS = "FINDINGS"

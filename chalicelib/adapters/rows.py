@@ -31,7 +31,8 @@ from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
 
-from chalicelib.domain.audit.findings import Finding, OpenFinding, Severity
+from chalicelib.domain.audit.finding_codes import Severity
+from chalicelib.domain.audit.findings import Finding, OpenFinding
 from chalicelib.domain.backups.leases import Lease
 from chalicelib.domain.backups.machines import Comparison, EnrolmentCode, Job, LastRun, Machine
 from chalicelib.domain.backups.names import Location, SetId

@@ -15,12 +15,13 @@ from chalicelib.adapters.s3_buckets import Buckets
 from chalicelib.domain.audit.anomalies import find_anomalies, find_silence
 from chalicelib.domain.audit.bucket_audit import NOTICES_COUNT_FOR, BucketAudit, findings_of_notices
 from chalicelib.domain.audit.bucket_settings import Expected
-from chalicelib.domain.audit.findings import Concern, Finding, codes_about, worst_first
+from chalicelib.domain.audit.finding_codes import Concern
+from chalicelib.domain.audit.findings import Finding, codes_about, worst_first
 from chalicelib.domain.audit.placement import WatchedJob, judge_object
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import parse_file_name, split_key
 from chalicelib.domain.backups.sets import BackupSet, ObjectRow
-from chalicelib.journeys.catalogue_changes import owner_of, watched
+from chalicelib.journeys.catalogue.catalogue_changes import owner_of, watched
 
 MOST_TAGS_READ = 500
 """A tag that was mended tells nobody; wrong ones are asked for again, as long as they are few."""

@@ -6,7 +6,8 @@ import threading
 import time
 
 import pytest
-from panicroom.transfer.bandwidth import FIRST_THREADS, Growth, RateLimit, parse_rate
+from panicroom.settings import parse_rate
+from panicroom.transfer.bandwidth import FIRST_THREADS, Growth, RateLimit
 
 MB = 2**20
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from laptop import Laptop
-from panicroom.backup.policy import kind_by_policy, parse_period
+from panicroom.backup.policy import kind_by_policy
 from panicroom.backup.sources import Selection, SourceMemory, Survey, survey
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.settings import JobSettings
+from panicroom.settings import JobSettings, parse_period
 from test_commands import one_clear_line
 
 NOW = datetime(2026, 11, 22, 20, 50, tzinfo=timezone.utc)

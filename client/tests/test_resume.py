@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from panicroom.backup.resume import Decision, changed_since, decide, has_changed, identity_of
+from panicroom.backup.resume import Decision, decide
+from panicroom.duplicity_run.file_identity import changed_since, has_changed, identity_of
 from panicroom.duplicity_run.journal import Journal, JournalState, MadeVolume, StoredFile
 from panicroom.wire import ListedFile
 

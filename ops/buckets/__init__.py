@@ -1,1 +1,1 @@
-"""Buckets"""
+"""Buckets: auditing them, and adopting one that was there before."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ops.commands.options import confirm, console, print_json, stage_options
+from ops.commands.arguments.options import confirm, console, print_json, stage_options
 from ops.service.admin_client import admin_client
 
 at_option = click.option(

@@ -11,10 +11,11 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from chalicelib.domain.audit.findings import Finding, Severity, exit_code
+from chalicelib.domain.audit.finding_codes import Severity
+from chalicelib.domain.audit.findings import Finding, exit_code
 from ops.aws import Aws
 from ops.buckets.audit import Fix, audit_bucket, audit_stage, fixes_for_stage, fixes_of_uploads
-from ops.commands.options import console, print_json, stage_options
+from ops.commands.arguments.options import console, print_json, stage_options
 from ops.local.stack import running_stack
 from ops.service.admin_client import admin_client
 from ops.service.deployed_stage import DeployedStage, aws_of, deployed_stage

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from ops.commands.durations import show_duration
-from ops.commands.options import console, print_json, stage_options, typed
+from ops.commands.arguments.durations import show_duration
+from ops.commands.arguments.options import console, print_json, stage_options, typed
 from ops.service.dead_letters import DeadLetter, DeadLetterQueue
 from ops.service.deployed_stage import deployed_stage
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ops.commands.options import console, json_option, print_json
+from ops.commands.arguments.options import console, json_option, print_json
 from ops.demo.run import DEMO_FOLDER, failure_sentence, run_demo
 from ops.environments import complaint_about_gpg
 from ops.errors import OpsError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ops.commands.options import console, json_option, print_json, state_option
+from ops.commands.arguments.options import console, json_option, print_json, state_option
 from ops.local.stack import LocalStack
 from ops.local.stack_file import StackDescription
 from ops.steps import Steps, silent_steps

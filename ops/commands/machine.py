@@ -13,9 +13,9 @@ from rich.table import Column, Table
 
 from ops.buckets.adopt import Adoption, plan_adoption
 from ops.buckets.audit import audit_bucket
-from ops.commands.durations import show_duration
-from ops.commands.options import DURATION, SIZE, confirm, console, print_json, stage_options, typed
-from ops.commands.sizes import show_size
+from ops.commands.arguments.durations import show_duration
+from ops.commands.arguments.options import DURATION, SIZE, confirm, console, print_json, stage_options, typed
+from ops.commands.arguments.sizes import show_size
 from ops.deploy.client_wheel import addresses_for_machines
 from ops.service.admin_client import AdminClient, admin_client
 from ops.service.deployed_stage import deployed_stage

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from ops.aws import Aws
-from ops.commands.options import console, json_option, print_json
+from ops.commands.arguments.options import console, json_option, print_json
 from ops.prices import Refreshed, refresh_prices
 
 

@@ -1,1 +1,1 @@
-"""Demo"""
+"""The main job from end to end on the local stack."""

@@ -1,1 +1,1 @@
-"""Deploy"""
+"""Deploying and destroying a stage, and what whoever deploys may do."""

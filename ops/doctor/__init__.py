@@ -1,1 +1,1 @@
-"""Doctor"""
+"""Checks of a deployed stage."""

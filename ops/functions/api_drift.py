@@ -15,7 +15,7 @@ import httpx
 from ops.aws import Aws
 from ops.functions.chalice_config import MINIMUM_COMPRESSION_BYTES
 from ops.functions.chalice_record import api_url, find_rest_api
-from ops.service.lambda_function import may_be_called_by
+from ops.functions.permissions import may_be_called_by
 from ops.stages import API_STAGE, Stage
 
 Route = tuple[str, str, bool]

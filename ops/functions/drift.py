@@ -28,9 +28,9 @@ from ops.functions.package import (
     logical_id,
     package_app,
 )
+from ops.functions.permissions import may_be_called_by
 from ops.functions.queue_mappings import event_source_mappings
 from ops.functions.roles import role_differences
-from ops.service.lambda_function import may_be_called_by
 from ops.stages import API_STAGE, Stage
 
 LOG_RETENTION_DAYS = 90

@@ -1,1 +1,1 @@
-"""Local"""
+"""The local stack: the packaged app in MiniStack, on loopback."""

@@ -1,1 +1,1 @@
-"""Resources"""
+"""Bucket, table, queue and topic: the CloudFormation stack."""

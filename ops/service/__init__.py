@@ -1,1 +1,1 @@
-"""Service"""
+"""Talking to a deployed service: its functions, its catalogue, its dead letters."""

@@ -35,21 +35,3 @@ class LambdaFunction:
             reason = body.get("errorMessage", "no reason given") if isinstance(body, dict) else body
             raise OpsError(f"{self.name} failed: {reason}")
         return body
-
-
-def may_be_called_by(aws: Aws, name: str, service: str, source_arn: str) -> bool:
-    """Whether the function's policy lets ``service`` (``"events"``) call it for exactly this source.
-
-    It looks for the statement that Chalice makes, by what Chalice itself knows it again.
-    """
-    functions = aws.client("lambda")
-    try:
-        policy = json.loads(functions.get_policy(FunctionName=name)["Policy"])
-    except functions.exceptions.ResourceNotFoundException:
-        return False
-    return any(
-        statement["Action"] == "lambda:InvokeFunction"
-        and statement["Principal"] == {"Service": f"{service}.amazonaws.com"}
-        and statement.get("Condition", {}).get("ArnLike", {}).get("AWS:SourceArn") == source_arn
-        for statement in policy["Statement"]
-    )

@@ -22,15 +22,8 @@ from chalicelib.domain.audit.bucket_settings import (
     judge_settings,
     receivers_of,
 )
-from chalicelib.domain.audit.findings import (
-    CODES,
-    MOST_ALIKE,
-    Concern,
-    Finding,
-    Severity,
-    at_stage,
-    exit_code,
-)
+from chalicelib.domain.audit.finding_codes import CODES, MOST_ALIKE, Concern, Severity
+from chalicelib.domain.audit.findings import Finding, at_stage, exit_code
 from chalicelib.domain.audit.notices import Notice
 from chalicelib.domain.audit.placement import Custody, WatchedJob, judge_object, judge_stray
 from chalicelib.domain.backups.machines import Job, LastRun, Machine

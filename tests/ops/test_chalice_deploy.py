@@ -59,5 +59,8 @@ def test_a_cold_start_loads_no_library_that_only_a_few_functions_need() -> None:
     )
     loaded = run.stdout.split()
     assert not {"jinja2", "email.mime", "pydantic", "chalicelib.journeys.send_weekly_report"} & set(loaded)
-    assert not {f"chalicelib.domain.{name}" for name in ("mail.alerts", "audit.bucket_audit", "costs.statement", "costs.price_table")} & set(loaded)
+    assert not {
+        f"chalicelib.domain.{name}"
+        for name in ("mail.alerts", "audit.bucket_audit", "costs.statement", "costs.price_table")
+    } & set(loaded)
     assert len(loaded) < 120, sorted(loaded)

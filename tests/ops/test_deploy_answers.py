@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ops.cli import commands
+from ops.commands.stage.answers import read_budget
 from ops.errors import OpsError
-from ops.resources.stack_parameters import read_budget
 
 NOBODY_LISTENS = "http://127.0.0.1:9"
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops.commands.durations import parse_duration, show_duration
+from ops.commands.arguments.durations import parse_duration, show_duration
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ops.commands.sizes import parse_size, show_size
+from ops.commands.arguments.sizes import parse_size, show_size
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from chalicelib.adapters import rows
-from chalicelib.journeys import administer, catalogue_changes
-from chalicelib.journeys.catalogue_changes import Contended
+from chalicelib.journeys.admin import administer
+from chalicelib.journeys.catalogue import catalogue_changes
+from chalicelib.journeys.catalogue.catalogue_changes import Contended
 from tests.service.conftest import BUCKET, NOW, Service
 
 FULL = "20261122T195500Z"

@@ -23,8 +23,8 @@ from chalicelib import web, wiring
 from chalicelib.domain.backups.events import KeyChange
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.sets import BackupSet, ObjectRow
-from chalicelib.journeys.catalogue_changes import catalogue_changes
-from chalicelib.journeys.reconcile_job import Reconciled, reconcile_job
+from chalicelib.journeys.catalogue.catalogue_changes import catalogue_changes
+from chalicelib.journeys.catalogue.reconcile_job import Reconciled, reconcile_job
 from tests.service.conftest import BUCKET, Service
 
 TIMES = ["20261101T000000Z", "20261108T000000Z", "20261115T000000Z"]
@@ -195,7 +195,7 @@ def test_a_reconcile_mends_what_was_lost_and_names_exactly_that(
 def test_a_reconcile_in_many_short_calls_does_the_same(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chalicelib.journeys.reconcile_job.KEYS_A_BLOCK", 3)
+    monkeypatch.setattr("chalicelib.journeys.catalogue.reconcile_job.KEYS_A_BLOCK", 3)
     chance = random.Random(3)
     (one, _) = live(service, [(0, "put", name) for name in NAMES], chance)
     told: list[Any] = []
@@ -289,7 +289,7 @@ def test_a_job_that_was_added_after_its_files_is_no_news_to_the_owner(service: S
 def test_what_an_earlier_call_found_of_a_large_job_is_told_as_well(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chalicelib.journeys.reconcile_job.KEYS_A_BLOCK", 1)
+    monkeypatch.setattr("chalicelib.journeys.catalogue.reconcile_job.KEYS_A_BLOCK", 1)
     (one, _) = live(service, [(0, "put", NAMES[0]), (0, "put", NAMES[1])], random.Random(7))
     deliver(one.events[1:], random.Random(7))
     service.now = datetime.now(timezone.utc) + timedelta(minutes=3)

@@ -11,8 +11,8 @@ from botocore.client import BaseClient
 import app
 from chalicelib import web, wiring
 from chalicelib.domain.backups.machines import Job
-from chalicelib.journeys import reconcile_in_turn
-from chalicelib.journeys.reconcile_job import Reconciled
+from chalicelib.journeys.catalogue import reconcile_in_turn
+from chalicelib.journeys.catalogue.reconcile_job import Reconciled
 from tests.service.conftest import Service, later
 from tests.service.test_metrics import fire, told, values_of
 
@@ -65,7 +65,7 @@ def test_each_job_is_compared_once_a_week(three: Service, taken_up: list[tuple[s
 def test_a_call_that_runs_out_of_time_is_gone_on_with_an_hour_later(
     three: Service, taken_up: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chalicelib.journeys.reconcile_job.KEYS_A_BLOCK", 2)
+    monkeypatch.setattr("chalicelib.journeys.catalogue.reconcile_job.KEYS_A_BLOCK", 2)
     for name in NAMES:
         three.put(f"bert/system/{name}", b"volume")
     time_is_up(monkeypatch, after=3)

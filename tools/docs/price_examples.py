@@ -33,7 +33,8 @@ from chalicelib.domain.costs.pricing import (
     transfer_out_cost,
     transition_cost,
 )
-from chalicelib.domain.costs.service_costs import Activity, ServicePart, service_cost
+from chalicelib.domain.costs.service_costs import service_cost
+from ops.deploy.cost_preview import _activity, _sum_of, service_month, usd
 
 REGIONS = ("us-east-1", "eu-central-1")
 MB = 2**20
@@ -43,10 +44,6 @@ METADATA_PERCENT = 2
 THAWED_DAYS = 7
 
 MACHINES = (1, 10, 1000)
-RUNS_A_MONTH = 30
-OBJECTS_A_RUN = 7
-"""Of an increment a day of some 100 MB in volumes of 25 MB: four volumes, and its signatures, manifest and jsonstat."""
-MAILS_A_MONTH = 5
 
 CLASS_NAMES = {
     STANDARD: "Standard",
@@ -123,22 +120,6 @@ def service_table(tables: list[PriceTable]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def service_month(table: PriceTable, machines: int) -> tuple[Decimal, Decimal]:
-    """What the service itself costs a month: in full, and after the allowances that never end."""
-    parts = service_cost(table, _activity(machines))
-    return _sum_of(parts, "in_full"), _sum_of(parts, "after_allowance")
-
-
-def _activity(machines: int) -> Activity:
-    """A month of so many machines with one job each, after a year, and one owner who gets the mail."""
-    runs = machines * RUNS_A_MONTH
-    return Activity(machines, 12 * runs, runs, objects=runs * OBJECTS_A_RUN, mails=MAILS_A_MONTH)
-
-
-def _sum_of(parts: tuple[ServicePart, ...], kind: str) -> Decimal:
-    return sum((getattr(part, kind) for part in parts), Decimal(0))
-
-
 def month(table: PriceTable, example: Example, storage_class: str) -> Decimal:
     """Keeping it for a month, with the tag that each volume carries."""
     stored = month_of_storage(table, example.stored(storage_class))
@@ -180,12 +161,6 @@ def cheapest_tier(table: PriceTable, storage_class: str) -> ThawTier | None:
         if table.knows(f"thaw/{storage_class}/{tier.value}", f"thaw-request/{storage_class}/{tier.value}")
     ]
     return min(known, key=lambda tier: table.first(f"thaw/{storage_class}/{tier.value}"), default=None)
-
-
-def usd(amount: Decimal | None) -> str:
-    if amount is None:
-        return "not known"
-    return "under $0.01" if 0 < amount < Decimal("0.01") else f"${amount:,.2f}"
 
 
 def service_parts(table: PriceTable, machines: int) -> str:

@@ -20,7 +20,7 @@ from panicroom.cli import cli as panicroom
 from panicroom.exit_codes import EXPLANATIONS, ExitCode
 
 from chalicelib import config
-from chalicelib.domain.audit.findings import CODES, Code, Concern
+from chalicelib.domain.audit.finding_codes import CODES, Code, Concern
 from chalicelib.domain.refusals import STATUS_OF
 from chalicelib.wire import ErrorCode
 from ops.cli import commands
@@ -257,7 +257,7 @@ def _names_in(source: str, variable: str) -> set[str]:
 
 
 def _client_variables() -> set[str]:
-    sources = [path.read_text() for path in Path(client_settings.__file__).parent.glob("*.py")]
+    sources = [path.read_text() for path in Path(client_settings.__file__).parent.rglob("*.py")]
     asked = {name for source in sources for name in _names_in(source, "os.environ")}
     asked |= {name for source in sources for name in re.findall(r'\bplace\("([A-Z_]+)"', source)}
     ours = {name for name in asked if name == "PASSPHRASE" or name.startswith("PANICROOM_")}

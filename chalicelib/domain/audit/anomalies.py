@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from chalicelib.domain.audit.findings import Finding, command, finding
+from chalicelib.domain.backups.freshness import STALLED_AFTER
 from chalicelib.domain.backups.machines import Job, Machine
 from chalicelib.domain.backups.names import volume_file
 from chalicelib.domain.backups.sets import BackupSet, format_ranges
-
-STALLED_AFTER = timedelta(days=2)
-"""An open set without progress for so long is no backup in progress."""
 
 CLOCK_OFF_BY = timedelta(days=2)
 """Between a set's name (the laptop's clock when it began) and S3's time of its manifest. A full backup over a slow line

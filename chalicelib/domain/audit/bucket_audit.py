@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from chalicelib.domain.audit.bucket_settings import BucketSettings, Expected, judge_noncurrent, judge_settings
-from chalicelib.domain.audit.findings import CODES, MOST_ALIKE, Finding, finding, worst_first
+from chalicelib.domain.audit.finding_codes import CODES, MOST_ALIKE
+from chalicelib.domain.audit.findings import Finding, finding, worst_first
 from chalicelib.domain.audit.lifecycle import RuleBook, rule_of
 from chalicelib.domain.audit.notices import Notice
 from chalicelib.domain.audit.placement import WatchedJob, judge_object, judge_stray

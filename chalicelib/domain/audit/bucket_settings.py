@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import unquote_plus
 
-from chalicelib.domain.audit.findings import Finding, Severity, command, finding
+from chalicelib.domain.audit.finding_codes import Severity
+from chalicelib.domain.audit.findings import Finding, command, finding
 from chalicelib.domain.backups.sets import Tally
 
 UNFINISHED_AFTER = timedelta(days=7)

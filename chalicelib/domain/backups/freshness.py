@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 
-from chalicelib.domain.audit.anomalies import STALLED_AFTER
 from chalicelib.domain.backups.machines import Job, Machine
 from chalicelib.domain.backups.sets import BackupSet, newest_chain, newest_complete
 
@@ -103,3 +102,7 @@ def _progress(machine: Machine, job: Job, sets: Sequence[BackupSet], now: dateti
     if percent and taken >= TELLING_PROGRESS_AFTER and not stands_still:
         time_left = taken * (max(0, estimated - first.stored_bytes) / first.stored_bytes)
     return Progress(begun_at, first.stored_bytes, percent, time_left)
+
+
+STALLED_AFTER = timedelta(days=2)
+"""An open set without progress for so long is no backup in progress."""

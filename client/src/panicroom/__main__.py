@@ -1,4 +1,4 @@
-"""The executable. Started by itself for duplicity (see duplicity_child.py), it is duplicity."""
+"""The executable. Started by itself for duplicity (see duplicity_run/child.py), it is duplicity."""
 
 # SPDX-License-Identifier: GPL-2.0-or-later
 

@@ -15,15 +15,12 @@ import sys
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
 import platformdirs
 
-from panicroom.backup.compression import Compress
-from panicroom.backup.policy import NEVER, parse_period
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.transfer.bandwidth import parse_rate
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -352,3 +349,44 @@ def write_private(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
+
+
+_DAYS = {"d": 1, "w": 7, "m": 30, "y": 365}
+
+
+_PERIOD = re.compile(r"([1-9]\d{0,4})([dwmy])", re.IGNORECASE)
+
+
+NEVER = "never"
+
+
+def parse_period(text: str) -> timedelta | None:
+    """``90d``, ``12w``, ``3m`` (of 30 days) or ``1y`` (of 365); None for ``never``. Else a ``ValueError``."""
+    if text == NEVER:
+        return None
+    match = _PERIOD.fullmatch(text)
+    if match is None:
+        raise ValueError(text)
+    return timedelta(days=int(match[1]) * _DAYS[match[2].lower()])
+
+
+SLOWEST_RATE = 16 * 1024
+"""Bytes a second. A volume of 25 MB takes half an hour then, and the lease is kept alive all the while."""
+
+
+_UNITS = {"KB": 2**10, "MB": 2**20, "GB": 2**30}
+
+
+def parse_rate(text: str) -> int:
+    """Bytes a second, of ``500KB`` or ``1.5 MB``; ``ValueError`` with what is wrong."""
+    match = re.fullmatch(r"(\d{1,6}(?:\.\d{1,3})?) ?([KMG]B)", text.strip(), re.ASCII)
+    if match is None:
+        raise ValueError('must be an amount each second, such as "500KB" or "2MB"')
+    rate = int(float(match.group(1)) * _UNITS[match.group(2)])
+    if rate < SLOWEST_RATE:
+        raise ValueError("must be at least 16KB")
+    return rate
+
+
+Compress = Literal["auto", "always", "never"]
+"""The setting ``compress``."""

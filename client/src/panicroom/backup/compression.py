@@ -16,10 +16,8 @@ import stat
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-Compress = Literal["auto", "always", "never"]
-"""The setting ``compress``."""
+from panicroom.settings import Compress
 
 UNCOMPRESSED = ("--compress-algo=none",)
 COMPRESSED = ("--compress-algo=zlib", "--compress-level=4")

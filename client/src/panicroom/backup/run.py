@@ -18,11 +18,12 @@ from panicroom.backup.compression import Choice, Sampler, choose, gpg_settings
 from panicroom.backup.lease import Lease, check_clock, job_lock
 from panicroom.backup.policy import kind_by_policy
 from panicroom.backup.readiness import allow_open_files, check_space
-from panicroom.backup.resume import Decision, decide, has_changed
+from panicroom.backup.resume import Decision, decide
 from panicroom.backup.sources import Selection, SourceMemory, Survey, survey
 from panicroom.duplicity_run import process as duplicity_process
 from panicroom.duplicity_run.arguments import backup_arguments, own_folders
 from panicroom.duplicity_run.child import ChildPlan, ResumePoint
+from panicroom.duplicity_run.file_identity import has_changed
 from panicroom.duplicity_run.journal import Journal, MadeVolume
 from panicroom.duplicity_run.process import Ended, Event
 from panicroom.exit_codes import EXPLANATIONS, ExitCode, Problem

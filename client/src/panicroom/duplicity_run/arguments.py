@@ -1,4 +1,4 @@
-"""duplicity's arguments. Pure: what runs them is duplicity_process.py."""
+"""duplicity's arguments. Pure: what runs them is process.py."""
 
 # SPDX-License-Identifier: GPL-2.0-or-later
 

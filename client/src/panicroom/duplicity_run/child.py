@@ -3,7 +3,7 @@
 The client starts its own executable with ``PANICROOM_CHILD`` naming a plan (``ChildPlan``) and with
 duplicity's arguments; so ``sys.argv`` is what duplicity expects, a restart of itself by ``execve`` included.
 
-What is changed in duplicity 3.2.1, and why (resume.py has the whole story):
+What is changed in duplicity 3.2.1, and why (backup/resume.py has the whole story):
 
 - ``backend.import_backends`` does nothing: fifty unused backends take longer than a small increment.
 - ``diffdir.DirDelta_WriteSig`` and ``dup_temp.get_fileobj_duppath`` are watched, to write into the journal
@@ -38,9 +38,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from panicroom.backup.resume import changed_since, has_changed, identity_of
 from panicroom.duplicity_run import gpg_ahead
 from panicroom.duplicity_run.events import Events
+from panicroom.duplicity_run.file_identity import changed_since, has_changed, identity_of
 from panicroom.duplicity_run.journal import Journal, MadeVolume
 from panicroom.exit_codes import ExitCode
 from panicroom.names import parse_name

@@ -15,10 +15,9 @@ import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from panicroom.backup.policy import parse_period
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.secrets import SecretStore
-from panicroom.settings import JobSettings, Settings, load_settings, with_setting, write_private
+from panicroom.settings import JobSettings, Settings, load_settings, parse_period, with_setting, write_private
 from panicroom.setup.gpg_keys import key_fingerprint
 
 

@@ -4,15 +4,9 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Callable
-
-SLOWEST_RATE = 16 * 1024
-"""Bytes a second. A volume of 25 MB takes half an hour then, and the lease is kept alive all the while."""
-
-_UNITS = {"KB": 2**10, "MB": 2**20, "GB": 2**30}
 
 FIRST_THREADS = 4
 """They fill most lines. A line on which each connection has a limit of its own is filled by more."""
@@ -27,17 +21,6 @@ _BUFFERED_BYTES = 4 * 2**20
 
 _GAIN = 1.1
 _TRY_AGAIN_SECONDS = 60.0
-
-
-def parse_rate(text: str) -> int:
-    """Bytes a second, of ``500KB`` or ``1.5 MB``; ``ValueError`` with what is wrong."""
-    match = re.fullmatch(r"(\d{1,6}(?:\.\d{1,3})?) ?([KMG]B)", text.strip(), re.ASCII)
-    if match is None:
-        raise ValueError('must be an amount each second, such as "500KB" or "2MB"')
-    rate = int(float(match.group(1)) * _UNITS[match.group(2)])
-    if rate < SLOWEST_RATE:
-        raise ValueError("must be at least 16KB")
-    return rate
 
 
 class RateLimit:

@@ -15,13 +15,14 @@ from datetime import datetime, timedelta
 
 from chalicelib.adapters.catalogue_store import LAST_NAME, CatalogueStore
 from chalicelib.adapters.s3_buckets import Buckets, KeyState
-from chalicelib.domain.audit.findings import Concern, codes_about
+from chalicelib.domain.audit.finding_codes import Concern
+from chalicelib.domain.audit.findings import codes_about
 from chalicelib.domain.audit.notices import CATALOGUE_DIFFERED, Notice
 from chalicelib.domain.backups.events import KeyChange
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import METADATA_PREFIX, SetId, is_manifest, parse_file_name
 from chalicelib.domain.backups.sets import BackupSet, ObjectRow, SetSum, apply_changes, format_ranges
-from chalicelib.journeys.catalogue_changes import (
+from chalicelib.journeys.catalogue.catalogue_changes import (
     MOST_OBJECTS_A_WRITE,
     CatalogueDesk,
     catalogue_set,

@@ -16,7 +16,8 @@ from chalicelib.adapters.finding_store import FindingStore
 from chalicelib.adapters.machine_store import MachineStore
 from chalicelib.adapters.s3_buckets import Buckets
 from chalicelib.domain.audit.anomalies import find_anomalies
-from chalicelib.domain.audit.findings import Concern, Finding, codes_about
+from chalicelib.domain.audit.finding_codes import Concern
+from chalicelib.domain.audit.findings import Finding, codes_about
 from chalicelib.domain.audit.notices import LATE_UPLOAD, Notice
 from chalicelib.domain.audit.placement import Custody, WatchedJob, judge_object, judge_stray
 from chalicelib.domain.backups.events import KeyChange

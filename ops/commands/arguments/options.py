@@ -11,8 +11,8 @@ import click
 from rich.console import Console
 
 from chalicelib.domain.audit.findings import at_stage
-from ops.commands.durations import parse_duration
-from ops.commands.sizes import parse_size
+from ops.commands.arguments.durations import parse_duration
+from ops.commands.arguments.sizes import parse_size
 from ops.local.stack import DEFAULT_STATE_FOLDER
 from ops.stages import LOCAL
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from chalicelib.domain.backups.comparisons import comparisons_due
 from chalicelib.domain.backups.machines import Comparison, Job
-from chalicelib.journeys.catalogue_changes import CatalogueDesk
-from chalicelib.journeys.reconcile_job import reconcile_job
+from chalicelib.journeys.catalogue.catalogue_changes import CatalogueDesk
+from chalicelib.journeys.catalogue.reconcile_job import reconcile_job
 
 
 def reconcile_in_turn(

@@ -1,0 +1,1 @@
+"""The owner's commands by subject; ``administer`` has the table of them."""

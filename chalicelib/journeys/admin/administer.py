@@ -1,0 +1,74 @@
+"""The owner's commands, as the ``admin`` function takes them: ``{"command": name, ...arguments}``.
+
+IAM decides who may call it. Every answer is plain JSON; a refusal says what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from chalicelib.domain.refusals import Refusal
+from chalicelib.journeys.admin.catalogue import catalogue_drift, catalogue_objects, job_list, set_quarantine
+from chalicelib.journeys.admin.machines import (
+    machine_add,
+    machine_list,
+    machine_pause,
+    machine_recount,
+    machine_remove,
+    machine_resume,
+    machine_revoke,
+    machine_rotate,
+    machine_set,
+    machine_show,
+)
+from chalicelib.journeys.admin.mail import (
+    alerts_preview,
+    alerts_send,
+    audit,
+    findings,
+    report_preview,
+    report_send,
+    report_status,
+)
+from chalicelib.journeys.admin.request import (
+    AdminDesk,
+    Answer,
+    Arguments,
+    bad_request,
+)
+
+
+def administer(desk: AdminDesk, request: Arguments) -> Answer:
+    """``{"result": ...}``, or ``{"error": code, "message": what to do}``."""
+    command = COMMANDS.get(str(request.get("command")))
+    try:
+        if command is None:
+            raise bad_request(f"There is no command {request.get('command')!r}.")
+        return {"result": command(desk, request)}
+    except Refusal as refusal:
+        return {"error": refusal.code.value, "message": refusal.message}
+
+
+COMMANDS: Mapping[str, Callable[[AdminDesk, Arguments], Answer]] = {
+    "machine_add": machine_add,
+    "machine_list": machine_list,
+    "machine_show": machine_show,
+    "machine_set": machine_set,
+    "machine_pause": machine_pause,
+    "machine_resume": machine_resume,
+    "machine_revoke": machine_revoke,
+    "machine_remove": machine_remove,
+    "machine_rotate": machine_rotate,
+    "machine_recount": machine_recount,
+    "set_quarantine": set_quarantine,
+    "job_list": job_list,
+    "findings": findings,
+    "audit": audit,
+    "alerts_preview": alerts_preview,
+    "alerts_send": alerts_send,
+    "catalogue_objects": catalogue_objects,
+    "catalogue_drift": catalogue_drift,
+    "report_preview": report_preview,
+    "report_send": report_send,
+    "report_status": report_status,
+}

@@ -1,0 +1,224 @@
+"""The owner's commands about machines: add, list, show, set, pause, revoke, rotate, remove, recount."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import secrets
+from datetime import datetime
+
+from chalicelib.domain.backups.freshness import State
+from chalicelib.domain.backups.machines import (
+    CODE_BYTES,
+    CODE_LIFE,
+    DAY_SECONDS,
+    DEFAULT_JOB,
+    EnrolmentCode,
+    Job,
+    Machine,
+    format_code,
+    sha256_hex,
+)
+from chalicelib.domain.backups.names import Location, is_identifier
+from chalicelib.domain.backups.sets import BackupSet, format_ranges
+from chalicelib.domain.refusals import Refusal
+from chalicelib.journeys.admin.request import (
+    NAME_FORM,
+    AdminDesk,
+    Answer,
+    Arguments,
+    bad_request,
+    known_machine,
+    read_identifier,
+    read_positive,
+    read_time,
+    time_or_none,
+)
+from chalicelib.journeys.describe_machine import describe_job, format_wire_time
+from chalicelib.wire import ErrorCode, to_json
+
+
+def machine_add(desk: AdminDesk, request: Arguments) -> Answer:
+    """A new machine, or a new code (and perhaps new jobs) for one that is there."""
+    name = read_identifier(request, "name")
+    jobs = request.get("jobs") or [DEFAULT_JOB]
+    if not isinstance(jobs, list) or not all(isinstance(job, str) and is_identifier(job) for job in jobs):
+        raise bad_request(f"Names of jobs are {NAME_FORM}.")
+    period = read_positive(request, "period_seconds", DAY_SECONDS)
+    grace = read_positive(request, "grace_seconds", period)
+    adopted = _adopted_location(desk, request, name, jobs)
+    owner_mail = _owner_mail(request)
+    desk.machines.create_machine(Machine(name, created_at=desk.now))
+    if owner_mail is not None:
+        desk.machines.set_owner_mail(name, owner_mail or None)
+    for job in jobs:
+        location = adopted or Location(desk.bucket, f"{name}/{job}/")
+        new_job = Job(name, job, location, period, grace)
+        if desk.machines.create_job(new_job) and adopted:
+            desk.machines.adopt_location(new_job)
+    code = format_code(secrets.token_bytes(CODE_BYTES))
+    expires_at = desk.now + CODE_LIFE
+    desk.machines.put_code(EnrolmentCode(sha256_hex(code), name, expires_at))
+    known = [job.name for job in desk.machines.jobs(name)]
+    return {"machine": name, "jobs": known, "code": code, "code_expires_at": format_wire_time(expires_at)}
+
+
+def _adopted_location(desk: AdminDesk, request: Arguments, machine: str, jobs: list[str]) -> Location | None:
+    """The place of a backup that was there before; ``None`` if the machine uses the service's own bucket."""
+    bucket, prefix = request.get("bucket"), request.get("prefix") or ""
+    if bucket is None:
+        if prefix:
+            raise bad_request("--prefix goes with --bucket.")
+        return None
+    if not isinstance(bucket, str) or not isinstance(prefix, str) or bucket == desk.bucket:
+        raise bad_request("--bucket is for a bucket that is not the service's own.")
+    if len(jobs) != 1:
+        raise bad_request("A backup that was there before is one job: name one with --job.")
+    known = desk.machines.jobs_named([(machine, jobs[0])]).get((machine, jobs[0]))
+    if known is not None and known.location != Location(bucket, prefix):
+        raise bad_request(f"{machine}/{jobs[0]} is kept elsewhere already. Choose another name for the job.")
+    for other in desk.machines.adopted_jobs(bucket):
+        nested = other.location.prefix.startswith(prefix) or prefix.startswith(other.location.prefix)
+        if nested and (other.machine, other.name) != (machine, jobs[0]):
+            raise bad_request(f"{other.machine}/{other.name} has this place, or one inside it, already.")
+    return Location(bucket, prefix)
+
+
+def machine_list(desk: AdminDesk, _: Arguments) -> Answer:
+    jobs = desk.machines.jobs()
+    return {
+        "machines": [
+            {
+                "machine": machine.name,
+                "status": _status(machine, desk.now),
+                "jobs": [job.name for job in jobs if job.machine == machine.name],
+                "created_at": format_wire_time(machine.created_at),
+                "last_used_at": time_or_none(machine.last_used_at),
+            }
+            for machine in desk.machines.machines()
+        ]
+    }
+
+
+def machine_show(desk: AdminDesk, request: Arguments) -> Answer:
+    machine = known_machine(desk, request)
+    jobs = []
+    for job in desk.machines.jobs(machine.name):
+        sets = sorted(desk.catalogue.sets(job), key=lambda one: one.set_id.end)
+        hidden = desk.catalogue.quarantined(job)
+        status = to_json(describe_job(desk.catalogue, machine, job, desk.now))
+        jobs.append({**status, "sets": [_describe_set(one, one.set_id in hidden) for one in sets]})
+    return {
+        "machine": machine.name,
+        "status": _status(machine, desk.now),
+        "created_at": format_wire_time(machine.created_at),
+        "last_used_at": time_or_none(machine.last_used_at),
+        "owner_mail": machine.owner_mail,
+        "jobs": jobs,
+    }
+
+
+def machine_set(desk: AdminDesk, request: Arguments) -> Answer:
+    machine = known_machine(desk, request)
+    wanted = request.get("job")
+    jobs = [job for job in desk.machines.jobs(machine.name) if wanted in (None, job.name)]
+    if not jobs:
+        raise Refusal(ErrorCode.UNKNOWN_JOB, f"{machine.name} has no job called {wanted}.")
+    for job in jobs:
+        desk.machines.set_period(
+            dataclasses.replace(
+                job,
+                period_seconds=read_positive(request, "period_seconds", job.period_seconds),
+                grace_seconds=read_positive(request, "grace_seconds", job.grace_seconds),
+            )
+        )
+    desk.machines.set_caps(
+        dataclasses.replace(
+            machine,
+            storage_cap_bytes=read_positive(request, "storage_cap_bytes", machine.storage_cap_bytes),
+            download_cap_bytes=read_positive(request, "download_cap_bytes", machine.download_cap_bytes),
+        )
+    )
+    owner_mail = _owner_mail(request)
+    if owner_mail is not None:
+        desk.machines.set_owner_mail(machine.name, owner_mail or None)
+    return machine_show(desk, request)
+
+
+def _owner_mail(request: Arguments) -> str | None:
+    """An address, nothing ("") for no longer any, ``None`` where none is named."""
+    address = request.get("owner_mail")
+    if address is None or address == "":
+        return address
+    if not isinstance(address, str) or not _MAIL_ADDRESS.fullmatch(address):
+        raise bad_request(f"{address!r} is no mail address: write one such as anna@example.org.")
+    return address
+
+
+def machine_pause(desk: AdminDesk, request: Arguments) -> Answer:
+    machine = known_machine(desk, request)
+    until = request.get("until")
+    desk.machines.pause(machine.name, desk.now, read_time(until, "until") if until else None)
+    return {"machine": machine.name, "paused_until": until}
+
+
+def machine_resume(desk: AdminDesk, request: Arguments) -> Answer:
+    machine = known_machine(desk, request)
+    if machine.is_paused(desk.now):
+        desk.machines.pause(machine.name, machine.paused_at, desk.now)
+    return {"machine": machine.name}
+
+
+def machine_revoke(desk: AdminDesk, request: Arguments) -> Answer:
+    machine = known_machine(desk, request)
+    desk.machines.revoke(machine.name, desk.now)
+    return {"machine": machine.name, "revoked_at": format_wire_time(desk.now)}
+
+
+def machine_remove(desk: AdminDesk, request: Arguments) -> Answer:
+    machine = known_machine(desk, request)
+    desk.machines.remove_machine(machine.name)
+    return {"machine": machine.name, "kept": f"What it stored stays in the bucket under {machine.name}/."}
+
+
+def machine_rotate(desk: AdminDesk, request: Arguments) -> Answer:
+    """A new code for a machine that is there; its token works until the code is used."""
+    machine = known_machine(desk, request)
+    return machine_add(
+        desk, {"name": machine.name, "jobs": [j.name for j in desk.machines.jobs(machine.name)]}
+    )
+
+
+def machine_recount(desk: AdminDesk, request: Arguments) -> Answer:
+    """Counts what the machine has in the bucket, every version, for its storage cap."""
+    machine = known_machine(desk, request)
+    places = {Location(desk.bucket, f"{machine.name}/")}
+    places |= {job.location for job in desk.machines.jobs(machine.name) if job.location.bucket != desk.bucket}
+    stored = sum(desk.buckets.bytes_of_all_versions(place.bucket, place.prefix) for place in places)
+    desk.machines.set_stored_bytes(machine, stored)
+    return {"machine": machine.name, "stored_bytes": stored, "storage_cap_bytes": machine.storage_cap_bytes}
+
+
+_MAIL_ADDRESS = re.compile(r"[^@\s,<>\"]+@[^@\s,<>\"]+\.[^@\s,<>\"]+")
+
+
+def _status(machine: Machine, now: datetime) -> str:
+    if machine.is_paused(now):
+        return State.PAUSED.value
+    if machine.revoked_at is not None:
+        return "revoked"
+    return "enrolled" if machine.token_sha256 else "waiting for its laptop"
+
+
+def _describe_set(backup_set: BackupSet, quarantined: bool) -> Answer:
+    return {
+        "set": str(backup_set.set_id),
+        "kind": backup_set.set_id.kind,
+        "volumes": len(backup_set.volumes),
+        "volumes_expected": backup_set.volumes_promised,
+        "bytes": backup_set.stored_bytes,
+        "sealed": backup_set.sealed,
+        "complete": backup_set.complete,
+        "gaps": format_ranges(backup_set.gaps),
+        "quarantined": quarantined,
+    }

@@ -1,0 +1,91 @@
+"""What an owner's command is given, and how its arguments are read; a bad one is refused with what to do."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from chalicelib.adapters.catalogue_store import CatalogueStore
+from chalicelib.adapters.machine_store import MachineStore
+from chalicelib.adapters.s3_buckets import Buckets
+from chalicelib.domain.backups.machines import (
+    Job,
+    Machine,
+)
+from chalicelib.domain.backups.names import is_identifier
+from chalicelib.domain.refusals import Refusal
+from chalicelib.journeys.audit_buckets import AuditDesk
+from chalicelib.journeys.describe_machine import format_wire_time
+from chalicelib.journeys.send_alerts import AlertDesk
+from chalicelib.journeys.send_weekly_report import ReportDesk
+from chalicelib.wire import ErrorCode
+
+Answer = dict[str, Any]
+
+
+Arguments = Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class AdminDesk:
+    machines: MachineStore
+    catalogue: CatalogueStore
+    buckets: Buckets
+    bucket: str
+    report: ReportDesk
+    audit: AuditDesk
+    alerts: AlertDesk
+    now: datetime
+
+
+NAME_FORM = "1 to 41 lower-case letters, digits and hyphens, not beginning with a hyphen"
+
+
+def bad_request(message: str) -> Refusal:
+    return Refusal(ErrorCode.BAD_REQUEST, message)
+
+
+def read_identifier(request: Arguments, field: str) -> str:
+    value = request.get(field)
+    if not isinstance(value, str) or not is_identifier(value):
+        raise bad_request(f"The name of a machine is {NAME_FORM}.")
+    return value
+
+
+def known_machine(desk: AdminDesk, request: Arguments) -> Machine:
+    name = read_identifier(request, "name")
+    machine = desk.machines.machine(name)
+    if machine is None:
+        raise Refusal(ErrorCode.NOT_FOUND, f"There is no machine called {name}. See 'ops machine list'.")
+    return machine
+
+
+def known_job(desk: AdminDesk, request: Arguments) -> Job:
+    machine, name = known_machine(desk, request), str(request.get("job"))
+    for job in desk.machines.jobs(machine.name):
+        if job.name == name:
+            return job
+    raise Refusal(ErrorCode.UNKNOWN_JOB, f"{machine.name} has no job called {name}.")
+
+
+def read_positive(request: Arguments, field: str, default: int) -> int:
+    value = request.get(field)
+    if value is None:
+        return default
+    if type(value) is not int or value <= 0:
+        raise bad_request(f"{field} must be a whole number above zero.")
+    return value
+
+
+def read_time(text: object, field: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
+    except ValueError:
+        raise bad_request(f"{field} must be a day or a time such as 2026-12-24.") from None
+    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
+
+
+def time_or_none(time: datetime | None) -> str | None:
+    return format_wire_time(time) if time else None

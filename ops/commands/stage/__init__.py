@@ -1,0 +1,1 @@
+"""``deploy``, ``doctor`` and ``destroy``: the commands about a whole stage."""

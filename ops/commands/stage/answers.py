@@ -1,0 +1,146 @@
+"""What the owner chooses for a stage: read from flags, kept from before, or asked."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from typing import TypeVar
+from zoneinfo import available_timezones
+
+from chalicelib.domain.backups.names import is_identifier
+from ops.aws import Aws
+from ops.commands.stage.target import asked, stage_without_answers
+from ops.deploy.access import Caller
+from ops.errors import OpsError
+from ops.stages import Stage
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Answers:
+    """What was given by flags; None for what was not."""
+
+    mail: tuple[str, ...] | None
+    sender: str | None
+    budget: str | None
+    time_zone: str | None
+    lock_days: int | None
+    lock_mode: str | None
+
+
+def stage_from_answers(
+    name: str, aws: Aws, who: Caller, before: Stage | None, given: Answers, ask: bool
+) -> Stage:
+    """The stage's settings: a flag first, then what was chosen before, then what the owner answers."""
+    mail = _answer(
+        "--mail",
+        given.mail,
+        before.recipients if before else None,
+        read_addresses,
+        "Your mail address, for the weekly mail and alarms" if ask else None,
+    )
+    budget = _answer(
+        "--budget",
+        given.budget,
+        before.monthly_budget if before else None,
+        read_budget,
+        "What it may cost a month, in USD (none: no budget)" if ask else None,
+    )
+    time_zone = _answer(
+        "--time-zone",
+        given.time_zone,
+        before.time_zone if before else None,
+        read_time_zone,
+        "Your time zone, such as Europe/Berlin" if ask else None,
+    )
+    stage = before or stage_without_answers(name, aws, who)
+    return dataclasses.replace(
+        stage,
+        sender=given.sender or stage.sender or mail[0],
+        recipients=mail,
+        time_zone=time_zone,
+        monthly_budget=budget,
+        lock_days=stage.lock_days if given.lock_days is None else given.lock_days,
+        lock_mode=given.lock_mode.upper() if given.lock_mode else stage.lock_mode,
+    )
+
+
+def _answer(
+    flag: str, given: T | None, before: T | None, read: Callable[[str], T], question: str | None
+) -> T:
+    """``question`` is None where nobody is to be asked."""
+    known = given if given is not None else before
+    if known is not None:
+        return known
+    if question is None:
+        raise OpsError(f"{flag} is needed where nothing is asked.")
+    return asked(question, read)
+
+
+def check_lock(before: Stage | None, lock_days: int | None, lock_mode: str | None) -> None:
+    days = before.lock_days if before else 0
+    if lock_mode is not None and not (days or lock_days):
+        raise OpsError("--lock-mode says how a lock works: say for how many days by --lock-days.")
+    if before is None or not days:
+        return
+    if lock_days == 0:
+        raise OpsError("Object Lock cannot be switched off again; the days of new objects can be changed.")
+    if before.lock_mode == "COMPLIANCE" and lock_mode == "governance":
+        raise OpsError("A lock in compliance mode cannot be weakened: leave --lock-mode as it is.")
+
+
+ADDRESS = re.compile(r"[^@\s,]+@[^@\s,]+\.[^@\s,]+")
+
+
+SERVICE_ADDRESSES = 5
+"""More recipients of a household's mail than this are a mistake."""
+
+
+def read_addresses(text: str) -> tuple[str, ...]:
+    """``"ada@example.org, grace@example.org"``; raises ``ValueError`` with a sentence."""
+    addresses = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    wrong = [address for address in addresses if not ADDRESS.fullmatch(address)]
+    if wrong or not addresses:
+        raise ValueError(f"{wrong[0] if wrong else 'nothing'!r} is no mail address")
+    if len(addresses) > SERVICE_ADDRESSES:
+        raise ValueError(f"{SERVICE_ADDRESSES} addresses at most")
+    return addresses
+
+
+def read_address(text: str) -> str:
+    """One of them; raises ``ValueError`` with a sentence."""
+    [address, *more] = read_addresses(text)
+    if more:
+        raise ValueError("mail comes from one address")
+    return address
+
+
+def read_machine_name(text: str) -> str:
+    """Raises ``ValueError`` with a sentence."""
+    if not is_identifier(text):
+        raise ValueError(f"{text!r} cannot be a machine's name: up to 41 of a-z, 0-9 and -, not - first")
+    return text
+
+
+def read_time_zone(text: str) -> str:
+    """A name of the IANA time zones, ``Europe/Berlin``; raises ``ValueError`` with a sentence."""
+    if text not in available_timezones():
+        raise ValueError(f"{text!r} is no time zone; Europe/Berlin or America/New_York are two")
+    return text
+
+
+def read_budget(text: str) -> str:
+    """USD a month as decimal text, empty for none; raises ``ValueError`` with a sentence."""
+    cleaned = text.strip().removeprefix("$").strip()
+    if cleaned.lower() in ("", "none"):
+        return ""
+    try:
+        amount = Decimal(cleaned)
+    except InvalidOperation:
+        amount = Decimal(-1)
+    if not (amount.is_finite() and 0 < amount < 1_000_000):
+        raise ValueError(f"{text!r} is no amount of USD, such as 5 or 12.50; `none` for no budget")
+    return f"{amount:f}"

@@ -1,0 +1,228 @@
+"""``python -m ops deploy``: the service in one's own AWS account."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from chalicelib.adapters.price_files import price_table
+from ops.aws import Aws
+from ops.commands.arguments.options import Read, console, json_option, print_json
+from ops.commands.stage.answers import (
+    Answers,
+    check_lock,
+    read_address,
+    read_addresses,
+    read_budget,
+    read_machine_name,
+    read_time_zone,
+    stage_from_answers,
+)
+from ops.commands.stage.doctor import checks_as_data, show_checks
+from ops.commands.stage.target import (
+    POLL_SECONDS,
+    STAND_IN_POLL_SECONDS,
+    check_region,
+    check_rights,
+    check_stage_name,
+    endpoint_option,
+    project_option,
+    region_option,
+    stage_name_option,
+    stage_without_answers,
+    target_aws,
+)
+from ops.deploy.access import Caller, caller
+from ops.deploy.client_wheel import addresses_for_machines
+from ops.deploy.cost_preview import service_month, usd
+from ops.deploy.deployer_policy import deployer_policy
+from ops.deploy.pipeline import Deployment, carry_out, plan
+from ops.doctor.checks import admin, examine
+from ops.resources.stack_parameters import chosen_before
+from ops.stages import Stage
+from ops.steps import Steps, silent_steps
+
+FIRST_MACHINE = "laptop"
+
+
+@click.command()
+@stage_name_option
+@region_option
+@click.option(
+    "--mail",
+    type=Read("addresses", read_addresses),
+    metavar="ADDRESS[,ADDRESS]",
+    help="Where the weekly mail goes; alarms to the first.",
+)
+@click.option(
+    "--sender",
+    type=Read("address", read_address),
+    metavar="ADDRESS",
+    help="Where mail comes from.  [default: the first of --mail]",
+)
+@click.option(
+    "--budget",
+    type=Read("amount", read_budget),
+    metavar="USD",
+    help="What it may cost a month; `none` for no budget.",
+)
+@click.option(
+    "--time-zone",
+    type=Read("time zone", read_time_zone),
+    metavar="ZONE",
+    help="Yours, such as Europe/Berlin: for the weekly mail's hour.",
+)
+@click.option(
+    "--lock-days",
+    type=click.IntRange(0, 3650),
+    help="Object Lock: for so many days S3 lets nobody delete what was stored.  [default: no lock]",
+)
+@click.option(
+    "--lock-mode",
+    type=click.Choice(["governance", "compliance"]),
+    help="With --lock-days: whether somebody with a special right may end the lock.  [default: governance]",
+)
+@click.option(
+    "--machine",
+    type=Read("name", read_machine_name),
+    metavar="NAME",
+    default=FIRST_MACHINE,
+    show_default=True,
+    help="What the first machine is called.",
+)
+@click.option("--plan", "only_plan", is_flag=True, help="Only show what would be done.")
+@click.option("--policy", "only_policy", is_flag=True, help="Only print the IAM policy that deploying needs.")
+@click.option("--yes", is_flag=True, help="Ask nothing.")
+@endpoint_option
+@project_option
+@json_option
+def deploy(
+    stage_name: str,
+    region: str | None,
+    mail: tuple[str, ...] | None,
+    sender: str | None,
+    budget: str | None,
+    time_zone: str | None,
+    lock_days: int | None,
+    lock_mode: str | None,
+    machine: str,
+    only_plan: bool,
+    only_policy: bool,
+    yes: bool,
+    endpoint: str | None,
+    project: Path,
+    as_json: bool,
+) -> None:
+    """Make the service in your AWS account, or bring it up to date. Safe to repeat, safe to interrupt."""
+    check_stage_name(stage_name)
+    ask = not (yes or as_json)
+    aws = target_aws(stage_name, region, endpoint, project, ask)
+    who = caller(aws)
+    check_region(aws, stage_name, who)
+    before = chosen_before(aws, stage_name, who.account)
+    answers = Answers(mail, sender, budget, time_zone, lock_days, lock_mode)
+    check_lock(before, lock_days, lock_mode)
+    if not only_policy:
+        check_rights(aws, before or stage_without_answers(stage_name, aws, who), who)
+    stage = stage_from_answers(stage_name, aws, who, before, answers, ask)
+    if only_policy:
+        print_json(deployer_policy(stage))
+        return
+    if before is None or stage.addresses != before.addresses:
+        check_rights(aws, stage, who)
+    deployment = Deployment(aws, stage, project, STAND_IN_POLL_SECONDS if endpoint else POLL_SECONDS)
+    changes = plan(deployment)
+    if not as_json:
+        _show_plan(stage, who, changes)
+    if only_plan:
+        if as_json:
+            print_json({"stage": stage.name, "settings": _settings(stage), "changes": changes})
+        return
+    if ask and any(changes.values()):
+        click.confirm("Go on?", default=True, abort=True)
+    done = carry_out(deployment, silent_steps() if as_json else Steps(console))
+    checks = list(examine(aws, stage, project))
+    first = _first_machine(aws, stage, machine)
+    if as_json:
+        print_json({"stage": stage.name, "changes": done, "checks": checks_as_data(checks), **first})
+        return
+    show_checks(checks)
+    _show_first_machine(stage, machine, first)
+
+
+def _show_plan(stage: Stage, who: Caller, changes: dict[str, list[str]]) -> None:
+    console.print(
+        f"{stage.prefix} in account {stage.account}, {stage.region}, as {who.arn.rpartition('/')[2]}\n",
+        markup=False,
+    )
+    for name, value in _settings(stage).items():
+        console.print(f"  {name + ':':8} {value}", markup=False)
+    console.print()
+    for title, lines in changes.items():
+        console.print(f"  {title}: {'' if lines else 'nothing to do'}".rstrip(), markup=False)
+        for line in lines:
+            console.print(f"    - {line}", markup=False)
+    console.print(f"\n{_cost(stage)}\n", markup=False)
+
+
+def _settings(stage: Stage) -> dict[str, str]:
+    """What was chosen, as a person reads it before going on."""
+    locks = {
+        "GOVERNANCE": "until then only somebody with a special right can delete what was stored",
+        "COMPLIANCE": "until then nobody can delete what was stored, nor end the lock, the account's root included",
+    }
+    day, hour = stage.report_weekday.capitalize(), f"{stage.report_hour}:00"
+    return {
+        "mail": f"to {', '.join(stage.recipients)}, from {stage.sender}; {day} at {hour}, {stage.time_zone}",
+        "budget": f"${stage.monthly_budget} a month" if stage.monthly_budget else "none",
+        "lock": f"{stage.lock_days} days; {locks[stage.lock_mode]}" if stage.lock_days else "none",
+    }
+
+
+def _cost(stage: Stage) -> str:
+    """What the service itself will cost, in a sentence or two."""
+    table = price_table(stage.region)
+    lock = (
+        f" Object Lock itself costs nothing; but what it keeps for {stage.lock_days} days is billed so long,"
+        " whatever is deleted."
+        if stage.lock_days
+        else ""
+    )
+    if table is None:
+        return f"What it costs is in docs/prices.md, for other regions than {stage.region}.{lock}"
+    in_full, after_allowance = service_month(table, machines=1)
+    return (
+        f"The service itself costs about {usd(in_full)} a month for one machine, {usd(after_allowance)} within AWS's"
+        f" free allowances; what is stored comes on top (docs/prices.md).{lock}"
+    )
+
+
+def _first_machine(aws: Aws, stage: Stage, name: str) -> dict[str, Any]:
+    """The URL of the client, and a code for the first machine if there is none yet."""
+    nowhere = {"api_url": None, "client_url": None}
+    found: dict[str, Any] = {**nowhere, **addresses_for_machines(aws, stage)}
+    client = admin(aws, stage)
+    if not client.call("machine_list")["machines"]:
+        found["code"] = client.call("machine_add", name=name)["code"]
+    return found
+
+
+def _show_first_machine(stage: Stage, name: str, first: dict[str, Any]) -> None:
+    console.print()
+    if "code" not in first:
+        console.print(
+            "On each machine, within a day, to bring its client up to date; on a new one too, before the line"
+            f" that `python -m ops machine add NAME --stage {stage.name}` prints:"
+        )
+        console.print(f"\n  pipx install --force '{first['client_url']}'\n", markup=False)
+        return
+    console.print(f"On the first machine, which is called {name} here, within a day:\n", markup=False)
+    console.print(f"  pipx install '{first['client_url']}'", markup=False)
+    console.print(f"  panicroom enrol {first['api_url']} {first['code']}", markup=False)
+    console.print("  panicroom backup\n", markup=False)
+    console.print(
+        "The first line's URL lives for a day, or as long as your sign-in, if that is shorter; a deploy prints"
+        " a new one."
+    )

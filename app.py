@@ -73,9 +73,9 @@ def _in_run(job: str, shape: type[OfRun]) -> tuple[Machine, Job, OfRun]:
     """The caller, its job, and what it asks for in the run that holds the job's lease."""
     now = web.now()
     store = wiring.machine_store()
-    caller, known_job, desk = authenticate_for_job(store, _authorization(), job, now)
+    caller, known_job, lease_state = authenticate_for_job(store, _authorization(), job, now)
     request = web.read_body(app.current_request, shape)
-    hold_lease(store, known_job, desk, request.run, now)
+    hold_lease(store, known_job, lease_state, request.run, now)
     return caller, known_job, request
 
 
@@ -101,9 +101,9 @@ def machine() -> Response:
 def runs(job: str) -> Response:
     now = web.now()
     store = wiring.machine_store()
-    _, known_job, desk = authenticate_for_job(store, _authorization(), job, now)
+    _, known_job, lease_state = authenticate_for_job(store, _authorization(), job, now)
     request = web.read_body(app.current_request, wire.RunStart)
-    return web.answer(start_run(store, known_job, desk, request, now), status=201)
+    return web.answer(start_run(store, known_job, lease_state, request, now), status=201)
 
 
 @app.route("/jobs/{job}/runs/{run}", methods=["PATCH"], authorizer=authorizer)
@@ -111,9 +111,9 @@ def runs(job: str) -> Response:
 def run(job: str, run: str) -> Response:
     now = web.now()
     store = wiring.machine_store()
-    _, known_job, desk = authenticate_for_job(store, _authorization(), job, now)
+    _, known_job, lease_state = authenticate_for_job(store, _authorization(), job, now)
     request = web.read_body(app.current_request, wire.RunUpdate)
-    update_run(store, known_job, desk, run, request, now)
+    update_run(store, known_job, lease_state, run, request, now)
     return web.answer({})
 
 
@@ -121,7 +121,7 @@ def run(job: str, run: str) -> Response:
 @answering
 def uploads(job: str) -> Response:
     caller, known_job, request = _in_run(job, wire.UploadRequest)
-    answer = issue_upload_urls(wiring.upload_desk(caller, known_job, web.now()), request.files)
+    answer = issue_upload_urls(wiring.upload_context(caller, known_job, web.now()), request.files)
     web.logger.info("uploads", urls=sum(file.url is not None for file in answer.files))
     return web.answer(answer)
 
@@ -130,7 +130,7 @@ def uploads(job: str) -> Response:
 @answering
 def multiparts(job: str) -> Response:
     caller, known_job, request = _in_run(job, wire.MultipartRequest)
-    return web.answer(upload_in_parts(wiring.upload_desk(caller, known_job, web.now()), request))
+    return web.answer(upload_in_parts(wiring.upload_context(caller, known_job, web.now()), request))
 
 
 @app.route("/jobs/{job}/files", methods=["GET"], authorizer=authorizer)
@@ -170,7 +170,7 @@ def discards(job: str) -> Response:
 )
 def catalogue(event: SQSEvent) -> dict[str, Any]:
     """S3's events, by way of the queue. Answers with the messages to bring back."""
-    return queue_batches.handle(event.to_dict(), wiring.catalogue_desk(web.now()))
+    return queue_batches.handle(event.to_dict(), wiring.catalogue_context(web.now()))
 
 
 @app.schedule("cron(0 * * * ? *)")
@@ -178,12 +178,12 @@ def weekly_report(_: CloudWatchEvent) -> None:
     """Each hour, as EventBridge knows no time zones; the journey knows whether a mail is due."""
     from chalicelib.journeys.send_weekly_report import send_if_due, watch_budget
 
-    desk = wiring.report_desk(web.now())
-    message_id = send_if_due(desk)
-    over_budget = watch_budget(desk)
+    context = wiring.report_context(web.now())
+    message_id = send_if_due(context)
+    over_budget = watch_budget(context)
     dead_letters = wiring.dead_letters().count()
-    if dead_letters or desk.now.hour % metrics.WORD_HOURS == 0:
-        metrics.tell(desk.stage, Failures=dead_letters)
+    if dead_letters or context.now.hour % metrics.WORD_HOURS == 0:
+        metrics.tell(context.stage, Failures=dead_letters)
     web.logger.info("weekly report", sent=message_id is not None, over_budget=over_budget)
 
 
@@ -192,7 +192,7 @@ def alerts(_: CloudWatchEvent) -> None:
     """Each minute, as what is about safety cannot wait; the journey knows what is due."""
     from chalicelib.journeys.send_alerts import send_alerts
 
-    message_id = send_alerts(wiring.alert_desk(web.now()))
+    message_id = send_alerts(wiring.alert_context(web.now()))
     web.logger.info("alerts", sent=message_id is not None)
 
 
@@ -201,9 +201,9 @@ def daily_audit(_: CloudWatchEvent) -> None:
     """Once a day for what no event tells: settings, rules, and the mere passing of time."""
     from chalicelib.journeys.audit_buckets import audit_buckets
 
-    desk = wiring.audit_desk(web.now())
-    found = audit_buckets(desk)
-    metrics.tell(wiring.settings().stage, Findings=len(desk.findings.findings()))
+    context = wiring.audit_context(web.now())
+    found = audit_buckets(context)
+    metrics.tell(wiring.settings().stage, Findings=len(context.findings.findings()))
     web.logger.info("daily audit", findings=len(found))
 
 
@@ -227,7 +227,7 @@ def reconcile(event: dict[str, Any], _: object) -> dict[str, Any]:
         event["machine"], event["job"]
     ]
     has_time = web.for_seconds(web.ASKED_SECONDS)
-    done = reconcile_job(wiring.catalogue_desk(web.now()), job, event.get("after") or "", has_time)
+    done = reconcile_job(wiring.catalogue_context(web.now()), job, event.get("after") or "", has_time)
     web.logger.info("reconcile", machine=job.machine, job=job.name, differences=len(done.differences))
     return {"machine": job.machine, "job": job.name, **dataclasses.asdict(done)}
 
@@ -238,8 +238,8 @@ def weekly_reconcile(_: CloudWatchEvent) -> None:
     one function's time, and no call of a function has to make the next one."""
     from chalicelib.journeys.catalogue.reconcile_in_turn import reconcile_in_turn
 
-    desk, has_time = wiring.catalogue_desk(web.now()), web.for_seconds(web.SCHEDULED_SECONDS)
-    compared, failed = reconcile_in_turn(desk, has_time)
+    context, has_time = wiring.catalogue_context(web.now()), web.for_seconds(web.SCHEDULED_SECONDS)
+    compared, failed = reconcile_in_turn(context, has_time)
     for job, error in failed:
         web.logger.error("not compared", machine=job.machine, job=job.name, exc_info=error)
     if failed:
@@ -252,6 +252,6 @@ def admin(event: dict[str, Any], _: object) -> dict[str, Any]:
     """The owner's commands; IAM decides who may invoke it."""
     from chalicelib.journeys.admin import administer as owner
 
-    answer = owner.administer(wiring.admin_desk(web.now()), event)
+    answer = owner.administer(wiring.admin_context(web.now()), event)
     web.logger.info("admin", command=event.get("command"), error=answer.get("error"))
     return answer

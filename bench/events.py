@@ -76,7 +76,7 @@ class Meter:
 
 
 @dataclass(frozen=True)
-class Cost:
+class EventCost:
     """Of handling so many events; ``cpu_seconds`` beside the calls."""
 
     events: int
@@ -109,7 +109,7 @@ def run(console: Console) -> list[str]:
     return missed
 
 
-def measure_events() -> dict[str, Cost]:
+def measure_events() -> dict[str, EventCost]:
     """By the way in which the events come."""
     os.environ |= {
         "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1",
@@ -126,30 +126,30 @@ def measure_events() -> dict[str, Cost]:
         }
 
 
-def handle(told: Iterable[Sequence[str]], after: Iterable[Sequence[str]] = ()) -> Cost:
+def handle(told: Iterable[Sequence[str]], after: Iterable[Sequence[str]] = ()) -> EventCost:
     """Catalogues batches of keys in an empty table; those of ``after`` come first and are not counted."""
     from chalicelib import queue_batches
 
     meter = Meter()
     with empty_table():
-        desk = catalogue_desk(meter)
+        context = catalogue_context(meter)
         for batch in after:
-            queue_batches.handle(message_batch(batch), desk)
+            queue_batches.handle(message_batch(batch), context)
         before = Meter(meter.calls.copy(), meter.items_written, meter.cpu_seconds)
         # An earlier event of a key has the same sequencer, so each of these is a duplicate of it.
         messages = [message_batch(batch) for batch in told]
         with no_collection():
             began = time.process_time()
             for message in messages:
-                answer = queue_batches.handle(message, desk)
+                answer = queue_batches.handle(message, context)
                 assert answer == {"batchItemFailures": []}, answer
             spent = time.process_time() - began
     counted = Meter(meter.calls - before.calls, meter.items_written - before.items_written)
     events = sum(len(message["Records"]) for message in messages)
-    return Cost(events, counted, spent - (meter.cpu_seconds - before.cpu_seconds))
+    return EventCost(events, counted, spent - (meter.cpu_seconds - before.cpu_seconds))
 
 
-def catalogue_desk(meter: Meter) -> Any:
+def catalogue_context(meter: Meter) -> Any:
     """The catalogue with one job, its clients watched."""
     from chalicelib.adapters.catalogue_store import CatalogueStore
     from chalicelib.adapters.finding_store import FindingStore
@@ -158,7 +158,7 @@ def catalogue_desk(meter: Meter) -> Any:
     from chalicelib.adapters.table import Table as CatalogueTable
     from chalicelib.domain.backups.machines import Job, Machine
     from chalicelib.domain.backups.names import Location
-    from chalicelib.journeys.catalogue.catalogue_changes import CatalogueDesk
+    from chalicelib.journeys.catalogue.catalogue_changes import CatalogueContext
 
     table = CatalogueTable(
         meter.watch(boto3.resource("dynamodb").meta.client, "dynamodb", READS + WRITES), TABLE
@@ -169,7 +169,7 @@ def catalogue_desk(meter: Meter) -> Any:
     buckets = Buckets(meter.watch(GeneratedBucket(NAMES), "s3", S3_OPERATIONS))
     stores = machines, CatalogueStore(table), FindingStore(table)
     now = STORED_AT + timedelta(hours=1)
-    return CatalogueDesk(*stores, buckets, BUCKET, lambda job, names: (), now)
+    return CatalogueContext(*stores, buckets, BUCKET, lambda job, names: (), now)
 
 
 @contextmanager

@@ -84,7 +84,7 @@ def measure(objects: int, state: str) -> Grown:
     from chalicelib.adapters.machine_store import MachineStore
     from chalicelib.adapters.s3_buckets import Buckets
     from chalicelib.adapters.table import Table as CatalogueTable
-    from chalicelib.journeys.catalogue.catalogue_changes import CatalogueDesk
+    from chalicelib.journeys.catalogue.catalogue_changes import CatalogueContext
     from chalicelib.journeys.catalogue.reconcile_job import reconcile_job
 
     names = Names(objects // (VOLUMES_OF_A_SET + 2), VOLUMES_OF_A_SET)
@@ -92,13 +92,13 @@ def measure(objects: int, state: str) -> Grown:
     table: Any = CatalogueTable(dynamodb, "panicroom-bench")
     stores = MachineStore(table), CatalogueStore(table), FindingStore(table)
     now = STORED_AT + timedelta(days=1)
-    desk = CatalogueDesk(*stores, Buckets(s3), BUCKET, lambda job, names: (), now)
+    context = CatalogueContext(*stores, Buckets(s3), BUCKET, lambda job, names: (), now)
     began = time.process_time()
     after: str | None = ""
     examined = differences = 0
     while after is not None:
         blocks = iter(range(KEYS_A_CALL // 1000 - 1))
-        done = reconcile_job(desk, JOB, after, lambda blocks=blocks: next(blocks, None) is not None)
+        done = reconcile_job(context, JOB, after, lambda blocks=blocks: next(blocks, None) is not None)
         after = done.next
         examined += done.examined
         differences += len(done.differences)

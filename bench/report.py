@@ -96,12 +96,12 @@ def measure(machines: int, volumes: int) -> Measured:
     from chalicelib.adapters.report_store import ReportStore
     from chalicelib.adapters.table import Table as RowTable
     from chalicelib.domain.weekly import Weekday, WeeklyTime
-    from chalicelib.journeys.send_weekly_report import ReportDesk, preview
+    from chalicelib.journeys.send_weekly_report import ReportContext, preview
 
     generated = GeneratedReports(machines, JOBS_A_MACHINE, volumes, INCREMENTS, NOW)
     table = RowTable(generated.client(), "panicroom-bench")
     no_mailer: Any = None
-    desk = ReportDesk(
+    context = ReportContext(
         MachineStore(table),
         CatalogueStore(table),
         FindingStore(table),
@@ -114,7 +114,7 @@ def measure(machines: int, volumes: int) -> Measured:
     )
     generated.generating_seconds = 0.0
     began = time.process_time()
-    mail = preview(desk)
+    mail = preview(context)
     spent = time.process_time() - began - generated.generating_seconds
     return Measured(
         jobs=machines * len(JOBS_A_MACHINE),

@@ -69,7 +69,7 @@ USUAL_THREADS = 12
 
 
 @dataclass(frozen=True)
-class Place:
+class UploadTarget:
     """Where the measured programs write to, and what they share."""
 
     endpoint: str
@@ -113,7 +113,7 @@ def make_source(folder: Path, kind: str, size_mb: int) -> Path:
 class Program:
     """Something that backs a source up and restores it, in a home of its own."""
 
-    def __init__(self, place: Place, source: Path) -> None:
+    def __init__(self, place: UploadTarget, source: Path) -> None:
         self.place, self.source = place, source
         self.home = place.folder / f"{type(self).__name__.lower()}-{time.time_ns()}"
         self.home.mkdir()
@@ -206,7 +206,7 @@ class Restic(Program):
 
 
 @contextmanager
-def places(folder: Path) -> Iterator[dict[str, Place]]:
+def places(folder: Path) -> Iterator[dict[str, UploadTarget]]:
     """The two lines to one server, each with a service whose URLs go through it."""
     with ExitStack() as stack:
         gpg = stack.enter_context(gpg_folder())
@@ -230,7 +230,7 @@ def places(folder: Path) -> Iterator[dict[str, Place]]:
                 s3.put_bucket_versioning(
                     Bucket=description.bucket, VersioningConfiguration={"Status": "Enabled"}
                 )
-            found[name] = Place(endpoint, description, folder, gpg)
+            found[name] = UploadTarget(endpoint, description, folder, gpg)
         yield found
 
 
@@ -247,7 +247,7 @@ class Bench:
             self.missed.append(what)
         self._say(f"  {what}: {value:.2f}{unit} (at most {most:g}{unit}) {'ok' if kept else 'MISSED'}")
 
-    def case(self, case: Case, place: Place, source: Path) -> None:
+    def case(self, case: Case, place: UploadTarget, source: Path) -> None:
         self._say(f"{case.line}, {self._size_mb} MB of {case.kind}:")
         programs: list[type[Program]] = [Stock, Client]
         if case.kind == "incompressible" and shutil.which("restic"):
@@ -289,7 +289,7 @@ class Bench:
             f"  restore: stock {theirs}, client {ours}: {ours.seconds / theirs.seconds:.2f} of its time"
         )
 
-    def commands(self, place: Place, source: Path) -> None:
+    def commands(self, place: UploadTarget, source: Path) -> None:
         client = Client(place, source)
         for arguments in (["--help"], ["status"]):
             cost = min((client.panicroom(*arguments) for _ in range(3)), key=lambda cost: cost.cpu_seconds)

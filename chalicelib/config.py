@@ -16,7 +16,7 @@ OLDEST_CLIENT_VERSION = "0.1.0"
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class ServiceConfig:
     """Where the service keeps its things, and when and to whom it writes."""
 
     stage: str
@@ -33,12 +33,12 @@ class Settings:
     """USD a month; a forecast beyond it is told, and stops nothing."""
 
 
-def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+def read_settings(environment: Mapping[str, str] = os.environ) -> ServiceConfig:
     """Raises ``KeyError`` or ``ValueError`` naming the variable; ``ops doctor`` and the logs show it."""
     recipients = tuple(
         part.strip() for part in environment["PANICROOM_RECIPIENTS"].split(",") if part.strip()
     )
-    return Settings(
+    return ServiceConfig(
         stage=environment["PANICROOM_STAGE"],
         region=environment["AWS_REGION"],
         bucket=environment["PANICROOM_BUCKET"],

@@ -8,12 +8,12 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from chalicelib.domain.backups.events import KeyChange, key_changes, lag_seconds
-from chalicelib.journeys.catalogue.catalogue_changes import CatalogueDesk, Contended, catalogue_changes
+from chalicelib.journeys.catalogue.catalogue_changes import CatalogueContext, Contended, catalogue_changes
 
 logger = Logger()
 
 
-def handle(event: dict[str, Any], desk: CatalogueDesk) -> dict[str, Any]:
+def handle(event: dict[str, Any], context: CatalogueContext) -> dict[str, Any]:
     """The answer Lambda expects of a queue's function: the ids of the messages to bring back.
 
     One bad message holds back none of its neighbours; after some tries it goes to the dead-letter queue. Why stands
@@ -35,8 +35,8 @@ def handle(event: dict[str, Any], desk: CatalogueDesk) -> dict[str, Any]:
         for change in told:
             messages_of.setdefault(change, set()).add(record["messageId"])
         changes += told
-        lag = max(lag, lag_seconds(body, desk.now))
-    for change, error in catalogue_changes(desk, changes):
+        lag = max(lag, lag_seconds(body, context.now))
+    for change, error in catalogue_changes(context, changes):
         # Of those that are too many at once some have to come again: nothing is wrong with that.
         log = logger.warning if isinstance(error, Contended) else logger.error
         log("not catalogued", bucket=change.bucket, key=change.key, exc_info=error)

@@ -20,24 +20,24 @@ from chalicelib.adapters.machine_store import MachineStore
 from chalicelib.adapters.report_store import ReportStore
 from chalicelib.adapters.s3_buckets import PARALLEL_REQUESTS, Buckets
 from chalicelib.adapters.table import Table
-from chalicelib.config import Settings, read_settings
+from chalicelib.config import ServiceConfig, read_settings
 from chalicelib.domain.backups.machines import Job, Machine
-from chalicelib.journeys.catalogue.catalogue_changes import CatalogueDesk
-from chalicelib.journeys.issue_upload_urls import UploadDesk
+from chalicelib.journeys.catalogue.catalogue_changes import CatalogueContext
+from chalicelib.journeys.issue_upload_urls import UploadContext
 
 if TYPE_CHECKING:
     from chalicelib.adapters.bucket_settings import SettingsReader
     from chalicelib.adapters.dead_letters import DeadLetters
     from chalicelib.adapters.ses_mailer import Mailer
     from chalicelib.domain.costs.price_table import PriceTable
-    from chalicelib.journeys.admin.request import AdminDesk
-    from chalicelib.journeys.audit_buckets import AuditDesk
-    from chalicelib.journeys.send_alerts import AlertDesk
-    from chalicelib.journeys.send_weekly_report import ReportDesk
+    from chalicelib.journeys.admin.request import AdminContext
+    from chalicelib.journeys.audit_buckets import AuditContext
+    from chalicelib.journeys.send_alerts import AlertContext
+    from chalicelib.journeys.send_weekly_report import ReportContext
 
 
 @functools.cache
-def settings() -> Settings:
+def settings() -> ServiceConfig:
     return read_settings()
 
 
@@ -109,10 +109,10 @@ def _prices() -> PriceTable | None:
     return price_files.price_table(settings().region)
 
 
-def report_desk(now: datetime) -> ReportDesk:
-    from chalicelib.journeys.send_weekly_report import ReportDesk
+def report_context(now: datetime) -> ReportContext:
+    from chalicelib.journeys.send_weekly_report import ReportContext
 
-    return ReportDesk(
+    return ReportContext(
         machines=machine_store(),
         catalogue=catalogue_store(),
         findings=finding_store(),
@@ -127,11 +127,11 @@ def report_desk(now: datetime) -> ReportDesk:
     )
 
 
-def alert_desk(now: datetime) -> AlertDesk:
+def alert_context(now: datetime) -> AlertContext:
     from chalicelib.adapters.alert_store import AlertStore
-    from chalicelib.journeys.send_alerts import AlertDesk
+    from chalicelib.journeys.send_alerts import AlertContext
 
-    return AlertDesk(
+    return AlertContext(
         machines=machine_store(),
         catalogue=catalogue_store(),
         findings=finding_store(),
@@ -144,10 +144,10 @@ def alert_desk(now: datetime) -> AlertDesk:
     )
 
 
-def audit_desk(now: datetime) -> AuditDesk:
-    from chalicelib.journeys.audit_buckets import AuditDesk
+def audit_context(now: datetime) -> AuditContext:
+    from chalicelib.journeys.audit_buckets import AuditContext
 
-    return AuditDesk(
+    return AuditContext(
         machines=machine_store(),
         catalogue=catalogue_store(),
         findings=finding_store(),
@@ -167,28 +167,28 @@ def _settings_reader() -> SettingsReader:
     return SettingsReader(boto3.client("s3"))
 
 
-def admin_desk(now: datetime) -> AdminDesk:
-    from chalicelib.journeys.admin.request import AdminDesk
+def admin_context(now: datetime) -> AdminContext:
+    from chalicelib.journeys.admin.request import AdminContext
 
-    return AdminDesk(
+    return AdminContext(
         machine_store(),
         catalogue_store(),
         buckets(),
         settings().bucket,
-        report_desk(now),
-        audit_desk(now),
-        alert_desk(now),
+        report_context(now),
+        audit_context(now),
+        alert_context(now),
         now,
     )
 
 
-def upload_desk(machine: Machine, job: Job, now: datetime) -> UploadDesk:
+def upload_context(machine: Machine, job: Job, now: datetime) -> UploadContext:
     stores = machine_store(), catalogue_store()
-    return UploadDesk(*stores, buckets(), discard_function(), machine, job, now)
+    return UploadContext(*stores, buckets(), discard_function(), machine, job, now)
 
 
-def catalogue_desk(now: datetime) -> CatalogueDesk:
-    return CatalogueDesk(
+def catalogue_context(now: datetime) -> CatalogueContext:
+    return CatalogueContext(
         machine_store(),
         catalogue_store(),
         finding_store(),

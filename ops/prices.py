@@ -18,7 +18,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.adapters.price_files import FOLDER, price_table
-from chalicelib.domain.costs.price_table import PriceTable, Step, write_price_table
+from chalicelib.domain.costs.price_table import PriceTable, PriceTier, write_price_table
 from ops.aws import Aws
 from ops.errors import OpsError
 
@@ -142,11 +142,11 @@ def refresh_prices(aws: Aws, region: str, today: date, folder: Path = FOLDER) ->
     return Refreshed(table, changes, tuple(sorted({*OFFERS, *old} - {*listed})), path)
 
 
-def prices_of(products: Iterable[Mapping[str, Any]]) -> dict[str, tuple[Step, ...]]:
+def prices_of(products: Iterable[Mapping[str, Any]]) -> dict[str, tuple[PriceTier, ...]]:
     """Our prices from the products of one region; a price that products disagree about is left out, never guessed."""
     products = list(products)
     prefix = region_prefix(products)
-    found: dict[str, tuple[Step, ...]] = {}
+    found: dict[str, tuple[PriceTier, ...]] = {}
     for name, offer in OFFERS.items():
         listed = {_steps(one) for one in products if _is(one, offer, prefix)} - {()}
         if listed and (offer.dearest or len(listed) == 1):
@@ -199,9 +199,9 @@ def _is(product: Mapping[str, Any], offer: Offer, prefix: str) -> bool:
     return bool(attributes.get("usagetype") == f"{prefix}{offer.usage_type}")
 
 
-def _steps(product: Mapping[str, Any]) -> tuple[Step, ...]:
+def _steps(product: Mapping[str, Any]) -> tuple[PriceTier, ...]:
     steps = [
-        Step(Decimal(dimension.get("beginRange") or "0"), Decimal(dimension["pricePerUnit"]["USD"]))
+        PriceTier(Decimal(dimension.get("beginRange") or "0"), Decimal(dimension["pricePerUnit"]["USD"]))
         for term in product.get("terms", {}).get("OnDemand", {}).values()
         for dimension in term["priceDimensions"].values()
         if "USD" in dimension["pricePerUnit"]

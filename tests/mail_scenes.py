@@ -28,7 +28,7 @@ from chalicelib.domain.backups.sets import BackupSet, Tally
 from chalicelib.domain.costs.statement import Figures, JobFigures
 from chalicelib.domain.mail.report import Report
 from chalicelib.domain.weekly import Weekday, WeeklyTime
-from chalicelib.journeys.send_weekly_report import ReportDesk, compose, gather
+from chalicelib.journeys.send_weekly_report import ReportContext, compose, gather
 from chalicelib.rendering import Mail, render
 from ops.local.received_mail import take_picture
 
@@ -83,9 +83,9 @@ class Scene:
     def kept_jobs(self) -> dict[str, JobFigures]:
         return self.earlier_jobs
 
-    def desk(self) -> ReportDesk:
+    def context(self) -> ReportContext:
         stores: Any = self
-        return ReportDesk(
+        return ReportContext(
             machines=stores,
             catalogue=stores,
             findings=stores,
@@ -99,8 +99,8 @@ class Scene:
         )
 
     def report(self) -> Report:
-        desk = self.desk()
-        return compose(desk, gather(desk))
+        context = self.context()
+        return compose(context, gather(context))
 
 
 def set_of(
@@ -187,7 +187,7 @@ def trouble() -> Scene:
     lacking[4] = dataclasses.replace(lacking[4], volumes_promised=len(lacking[4].volumes) + 1)
     scene.add("david-desktop", "system", lacking)
     scene.add("emma-laptop", "system", chain(15, 55 * GB, 14, 200 * MB, newest=1.4))
-    scene.add("front-desk", "system", chain(33, 12 * GB, 32, 40 * MB))
+    scene.add("front-context", "system", chain(33, 12 * GB, 32, 40 * MB))
     nas = chain(45, 480 * GB, 44, 700 * MB)
     nas[0] = dataclasses.replace(nas[0], noncurrent={"GLACIER_IR": Tally(8_000, 190 * GB)})
     scene.add("garage-nas", "system", nas)

@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.domain.audit.bucket_settings import BucketSettings, Upload, receivers_of
+from chalicelib.domain.audit.bucket_settings import BucketSettings, UnfinishedUpload, receivers_of
 
 MOST_UPLOADS = 1000
 """Unfinished uploads whose parts are counted; a request each."""
@@ -91,14 +91,14 @@ class SettingsReader:
             return bool(answer["ServerSideEncryptionConfiguration"]["Rules"])
         return False
 
-    def _uploads(self, bucket: str) -> Iterator[Upload]:
+    def _uploads(self, bucket: str) -> Iterator[UnfinishedUpload]:
         pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket)
         found = (upload for page in pages for upload in page.get("Uploads", []))
         for _, upload in zip(range(MOST_UPLOADS), found, strict=False):
             key, id_ = upload["Key"], upload["UploadId"]
             parts = self._client.get_paginator("list_parts").paginate(Bucket=bucket, Key=key, UploadId=id_)
             size = sum(part["Size"] for page in parts for part in page.get("Parts", []))
-            yield Upload(key, id_, upload["Initiated"], size)
+            yield UnfinishedUpload(key, id_, upload["Initiated"], size)
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ LAST_USE_GRAIN = timedelta(hours=1)
 
 
 @dataclasses.dataclass(frozen=True)
-class JobDesk:
+class LeaseState:
     """What a request about one job needs to know, read at once."""
 
     machine: Machine | None
@@ -49,12 +49,12 @@ class MachineStore:
         found = map(rows.job_of, self._table.get_many(keys).values())
         return {(job.machine, job.name): job for job in found}
 
-    def desk(self, machine: str, job: str) -> JobDesk:
+    def lease_state(self, machine: str, job: str) -> LeaseState:
         sort_key = rows.job_sort_key(machine, job)
         keys = [("MACHINES", machine), ("JOBS", sort_key), ("LEASES", sort_key)]
         found = self._table.get_many(keys)
         machine_item, job_item, lease_item = (found.get(key) for key in keys)
-        return JobDesk(
+        return LeaseState(
             rows.machine_of(machine_item) if machine_item else None,
             rows.job_of(job_item) if job_item else None,
             rows.lease_of(lease_item) if lease_item else None,

@@ -28,7 +28,7 @@ MOST_TAGS_READ = 500
 
 
 @dataclasses.dataclass(frozen=True)
-class AuditDesk:
+class AuditContext:
     """``bucket`` is the service's own, ``queue_arn`` that of its events."""
 
     machines: MachineStore
@@ -42,55 +42,57 @@ class AuditDesk:
     now: datetime
 
 
-def audit_buckets(desk: AuditDesk) -> list[Finding]:
+def audit_buckets(context: AuditContext) -> list[Finding]:
     """Audits every bucket that the service watches, keeps what it found, and answers with all that is wrong, worst
     first: what happened within the last days too."""
-    machines = {machine.name: machine for machine in desk.machines.machines()}
+    machines = {machine.name: machine for machine in context.machines.machines()}
     sets_in: dict[str, dict[WatchedJob, list[BackupSet]]] = defaultdict(dict)
-    sets_in[desk.bucket] = {}
+    sets_in[context.bucket] = {}
     of_sets: dict[Job, list[Finding]] = {}
-    for one in desk.catalogue.sets_of_each(desk.machines.jobs()):
+    for one in context.catalogue.sets_of_each(context.machines.jobs()):
         job, machine = one.job, machines.get(one.job.machine)
-        silence = find_silence(machine, job, one.visible, desk.now) if machine else []
-        of_sets[job] = [*find_anomalies(job, one.visible, desk.now), *silence]
-        sets_in[job.location.bucket][watched(desk.bucket, job)] = one.visible
-    found = [finding for bucket, sets in sets_in.items() for finding in _audit_bucket(desk, bucket, sets)]
-    _keep(desk, of_sets, found)
-    told = findings_of_notices(desk.machines.notices_since(desk.now - NOTICES_COUNT_FOR), desk.now)
+        silence = find_silence(machine, job, one.visible, context.now) if machine else []
+        of_sets[job] = [*find_anomalies(job, one.visible, context.now), *silence]
+        sets_in[job.location.bucket][watched(context.bucket, job)] = one.visible
+    found = [finding for bucket, sets in sets_in.items() for finding in _audit_bucket(context, bucket, sets)]
+    _keep(context, of_sets, found)
+    told = findings_of_notices(context.machines.notices_since(context.now - NOTICES_COUNT_FOR), context.now)
     return worst_first([*found, *(one for anomalies in of_sets.values() for one in anomalies), *told])
 
 
-def _keep(desk: AuditDesk, of_sets: dict[Job, list[Finding]], found: list[Finding]) -> None:
+def _keep(context: AuditContext, of_sets: dict[Job, list[Finding]], found: list[Finding]) -> None:
     by_job: dict[tuple[str, str], list[Finding]] = defaultdict(list)
     for one in found:
         by_job[one.machine, one.job].append(one)
     codes = codes_about(Concern.OBJECTS, Concern.BUCKET)
-    desk.findings.replace(None, by_job[("", "")], desk.now, codes=codes)
+    context.findings.replace(None, by_job[("", "")], context.now, codes=codes)
     for job, anomalies in of_sets.items():
         wanted = [*anomalies, *by_job[job.machine, job.name]]
-        desk.findings.replace(job, wanted, desk.now, codes=codes | codes_about(Concern.SETS))
-    desk.findings.forget_others({(job.machine, job.name) for job in of_sets})
+        context.findings.replace(job, wanted, context.now, codes=codes | codes_about(Concern.SETS))
+    context.findings.forget_others({(job.machine, job.name) for job in of_sets})
 
 
-def _audit_bucket(desk: AuditDesk, bucket: str, sets: dict[WatchedJob, list[BackupSet]]) -> list[Finding]:
-    is_own = bucket == desk.bucket
+def _audit_bucket(
+    context: AuditContext, bucket: str, sets: dict[WatchedJob, list[BackupSet]]
+) -> list[Finding]:
+    is_own = bucket == context.bucket
     prefixes = ("",) if is_own else tuple(sorted(one.job.location.prefix for one in sets))
     audit = BucketAudit(
-        desk.settings.read(bucket),
+        context.settings.read(bucket),
         sets,
-        Expected(desk.region, desk.queue_arn, prefixes),
-        desk.now,
+        Expected(context.region, context.queue_arn, prefixes),
+        context.now,
         is_own_bucket=is_own,
     )
     tags_left = MOST_TAGS_READ
     for one in sets:
-        for row in desk.catalogue.objects(one.job):
+        for row in context.catalogue.objects(one.job):
             if tags_left and _has_wrong_tag(one, row):
                 tags_left -= 1
-                row = _with_tag_of_today(desk, one, row)
+                row = _with_tag_of_today(context, one, row)
             audit.see(one, row)
     watched_of = {one.job: one for one in sets}
-    for row in desk.catalogue.strays(bucket):
+    for row in context.catalogue.strays(bucket):
         owner = owner_of_stray(row.name, watched_of, is_own_bucket=is_own)
         audit.see_stray(row, watched_of[owner] if owner else None)
     return audit.findings()
@@ -111,8 +113,8 @@ def _has_wrong_tag(one: WatchedJob, row: ObjectRow) -> bool:
     return any(found.code == "wrong_tag" for found in judge_object(one, row, BackupSet(file.set_id)))
 
 
-def _with_tag_of_today(desk: AuditDesk, one: WatchedJob, row: ObjectRow) -> ObjectRow:
+def _with_tag_of_today(context: AuditContext, one: WatchedJob, row: ObjectRow) -> ObjectRow:
     assert row.stored is not None
     key = one.job.location.key(row.name)
-    tag = desk.buckets.storage_tags(one.job.location.bucket, [key])[key]
+    tag = context.buckets.storage_tags(one.job.location.bucket, [key])[key]
     return dataclasses.replace(row, stored=dataclasses.replace(row.stored, storage_tag=tag))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from chalicelib.adapters.machine_store import JobDesk, MachineStore
+from chalicelib.adapters.machine_store import LeaseState, MachineStore
 from chalicelib.domain.backups.machines import Job, Machine, Token, parse_authorization, token_matches
 from chalicelib.domain.backups.names import is_identifier
 from chalicelib.domain.refusals import Refusal
@@ -43,17 +43,17 @@ def check_token(token: Token, machine: Machine | None) -> Machine:
 
 def authenticate_for_job(
     machines: MachineStore, authorization: str, job_name: str, now: datetime
-) -> tuple[Machine, Job, JobDesk]:
+) -> tuple[Machine, Job, LeaseState]:
     """The calling machine, its job of that name, and the job's lease; raises ``Refusal``."""
     token = parse_token(authorization)
     if not is_identifier(job_name):
         raise Refusal(ErrorCode.UNKNOWN_JOB, "Names of jobs are lower-case letters, digits and hyphens.")
-    desk = machines.desk(token.machine, job_name)
-    machine = check_token(token, desk.machine)
-    if desk.job is None:
+    lease_state = machines.lease_state(token.machine, job_name)
+    machine = check_token(token, lease_state.machine)
+    if lease_state.job is None:
         raise Refusal(
             ErrorCode.UNKNOWN_JOB,
             f"This machine has no job called {job_name}. The owner adds one with 'ops machine add'.",
         )
     machines.note_use(machine, now)
-    return machine, desk.job, desk
+    return machine, lease_state.job, lease_state

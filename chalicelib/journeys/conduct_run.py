@@ -7,7 +7,7 @@ import secrets
 from datetime import datetime, timezone
 from typing import Any
 
-from chalicelib.adapters.machine_store import JobDesk, MachineStore
+from chalicelib.adapters.machine_store import LeaseState, MachineStore
 from chalicelib.domain.audit.notices import SECOND_RUN, Notice
 from chalicelib.domain.backups.leases import LEASE_LIFE, Lease, clock_is_wrong, is_run_id, may_take
 from chalicelib.domain.backups.machines import Job, LastRun
@@ -24,7 +24,7 @@ KINDS = ("full", "incremental")
 
 
 def start_run(
-    machines: MachineStore, job: Job, desk: JobDesk, request: RunStart, now: datetime
+    machines: MachineStore, job: Job, lease_state: LeaseState, request: RunStart, now: datetime
 ) -> RunStarted:
     """Takes the lease; raises ``Refusal`` if another run holds it, or if the laptop's clock is wrong.
 
@@ -38,7 +38,7 @@ def start_run(
             f"This computer's clock says {request.clock}, but it is {format_wire_time(now)}. Set the clock first.",
         )
     run = _checked_run(request.run, job.last_run) or new_run_id(now, secrets.token_bytes(8))
-    free = may_take(desk.lease, run, request.resumes, now)
+    free = may_take(lease_state.lease, run, request.resumes, now)
     if not free or not machines.take_lease(job, run, now, instead_of=request.resumes):
         machines.put_notice(
             Notice(
@@ -53,7 +53,7 @@ def start_run(
         raise Refusal(
             ErrorCode.RUN_IN_PROGRESS,
             "Another backup of this job is running, or stopped without saying so. Wait for it, or try again later.",
-            retry_after_seconds=_seconds_left(desk.lease, now),
+            retry_after_seconds=_seconds_left(lease_state.lease, now),
         )
     if job.last_run is None or job.last_run.run != run:
         machines.note_run(job, _new_run(run, request, job.last_run, now), {})
@@ -89,13 +89,13 @@ def _new_run(run: str, request: RunStart, earlier: LastRun | None, now: datetime
 
 
 def update_run(
-    machines: MachineStore, job: Job, desk: JobDesk, run: str, request: RunUpdate, now: datetime
+    machines: MachineStore, job: Job, lease_state: LeaseState, run: str, request: RunUpdate, now: datetime
 ) -> None:
     """Keeps the lease; with an exit code, ends the run and gives the lease back."""
     if not is_run_id(run):
         raise Refusal(ErrorCode.UNKNOWN_RUN, "There is no such run.")
     if request.exit_code is None:
-        hold_lease(machines, job, desk, run, now)
+        hold_lease(machines, job, lease_state, run, now)
         return
     if not machines.give_lease_back(job, run):
         raise lease_lost()
@@ -119,12 +119,12 @@ def _details(request: RunUpdate) -> dict[str, Any]:
     return told
 
 
-def hold_lease(machines: MachineStore, job: Job, desk: JobDesk, run: str, now: datetime) -> None:
+def hold_lease(machines: MachineStore, job: Job, lease_state: LeaseState, run: str, now: datetime) -> None:
     """Renews the run's lease, at most once a minute; raises ``Refusal`` if it is another's.
 
     A lapsed lease that nobody took is still the run's: laptops sleep.
     """
-    lease = desk.lease
+    lease = lease_state.lease
     if lease is None or lease.run != run:
         raise lease_lost()
     fresh_enough = (lease.expires_at - now) > LEASE_LIFE * 0.95

@@ -31,7 +31,7 @@ one that signs uploads has no right to delete."""
 
 
 @dataclasses.dataclass(frozen=True)
-class UploadDesk:
+class UploadContext:
     """What permits are made from. ``stored`` is the bucket's own word on the keys that were looked at."""
 
     machines: MachineStore
@@ -43,7 +43,7 @@ class UploadDesk:
     now: datetime
     stored: Mapping[str, StoredObject | None] = dataclasses.field(default_factory=dict)
 
-    def looking_at(self, names: Iterable[str]) -> UploadDesk:
+    def looking_at(self, names: Iterable[str]) -> UploadContext:
         """With what the bucket says of these files now."""
         location = self.job.location
         stored = self.buckets.heads(location.bucket, [location.key(name) for name in names])
@@ -59,18 +59,18 @@ class UploadDesk:
         return self.stored[self.job.location.key(name)]
 
 
-def issue_upload_urls(desk: UploadDesk, files: Sequence[UploadFile]) -> UploadAnswer:
+def issue_upload_urls(context: UploadContext, files: Sequence[UploadFile]) -> UploadAnswer:
     """One answer for each file, in the order asked."""
-    judged = [_judge(upload, desk.now) for upload in files]
+    judged = [_judge(upload, context.now) for upload in files]
     names: dict[str, None] = {}
     for upload, file in zip(files, judged, strict=True):
         if isinstance(file, BackupFile):
             names[upload.name] = names[manifest_file(file.set_id).name] = None
-    desk = desk.looking_at(names)
+    context = context.looking_at(names)
     answers = []
     for upload, file in zip(files, judged, strict=True):
         try:
-            answers.append(_permit(desk, upload, file))
+            answers.append(_permit(context, upload, file))
         except Refusal as refusal:
             answers.append(_refused(upload.name, refusal))
     return UploadAnswer(tuple(answers))
@@ -83,30 +83,32 @@ def _judge(upload: UploadFile, now: datetime) -> BackupFile | Refusal:
         return refusal
 
 
-def _permit(desk: UploadDesk, upload: UploadFile, file: BackupFile | Refusal) -> UploadPermit:
+def _permit(context: UploadContext, upload: UploadFile, file: BackupFile | Refusal) -> UploadPermit:
     if isinstance(file, Refusal):
         raise file
-    known = desk.present(upload.name)
+    known = context.present(upload.name)
     if known is not None and uploads.is_same_content(upload, known):
         return UploadPermit(upload.name, present=True, etag=known.etag)
     if file.kind is FileKind.MANIFEST:
-        return _seal(desk, upload, file)
-    uploads.check_set_takes(file, sealed=desk.sealed(file.set_id), gate=desk.gate(file.set_id), now=desk.now)
+        return _seal(context, upload, file)
+    uploads.check_set_takes(
+        file, sealed=context.sealed(file.set_id), gate=context.gate(file.set_id), now=context.now
+    )
     if known is not None:
-        make_room(desk, upload.name)
-    return _sign(desk, upload, file)
+        make_room(context, upload.name)
+    return _sign(context, upload, file)
 
 
-def make_room(desk: UploadDesk, name: str) -> None:
+def make_room(context: UploadContext, name: str) -> None:
     """An unfinished set's file is to be replaced, as duplicity's resume does: its version is kept, not its key."""
-    if desk.discard(desk.job, [name]):
+    if context.discard(context.job, [name]):
         raise Refusal(
             ErrorCode.SET_SEALED,
             "This file is stored already, with other bytes, and its set is being finished.",
         )
 
 
-def _seal(desk: UploadDesk, upload: UploadFile, file: BackupFile) -> UploadPermit:
+def _seal(context: UploadContext, upload: UploadFile, file: BackupFile) -> UploadPermit:
     """The seal gate: a manifest is permitted only for exactly the set that the bucket holds.
 
     The gate moves to *sealing* before the comparison that counts, so that nothing is discarded between that
@@ -114,63 +116,63 @@ def _seal(desk: UploadDesk, upload: UploadFile, file: BackupFile) -> UploadPermi
     Once it has moved it opens again by time alone: another request may have got a URL meanwhile, whatever becomes
     of this one.
     """
-    if desk.present(upload.name) is not None:
+    if context.present(upload.name) is not None:
         raise Refusal(ErrorCode.SET_SEALED, "This set is finished already. Start a new backup.")
     if upload.set is None:
         raise Refusal(ErrorCode.SET_LIST_MISSING, "A manifest must come with the list of its set's files.")
-    check = uploads.check_seal(file.set_id, upload.set, _stored_of(desk, file.set_id))
+    check = uploads.check_seal(file.set_id, upload.set, _stored_of(context, file.set_id))
     if check.missing_or_different:
         raise Refusal(
             ErrorCode.SET_INCOMPLETE,
             "These files of the set are missing or differ from what was sent: send them again, then the manifest.",
             names=check.missing_or_different,
         )
-    if check.extra and desk.discard(desk.job, check.extra):
-        raise uploads.being_sealed(desk.gate(file.set_id), desk.now)
-    until = desk.now + uploads.sealing_life(upload.size)
-    if not desk.catalogue.begin_sealing(desk.job, file.set_id, upload.sha256, until, desk.now):
-        raise uploads.being_sealed(desk.gate(file.set_id), desk.now)
-    check = uploads.check_seal(file.set_id, upload.set, _stored_of(desk, file.set_id))
+    if check.extra and context.discard(context.job, check.extra):
+        raise uploads.being_sealed(context.gate(file.set_id), context.now)
+    until = context.now + uploads.sealing_life(upload.size)
+    if not context.catalogue.begin_sealing(context.job, file.set_id, upload.sha256, until, context.now):
+        raise uploads.being_sealed(context.gate(file.set_id), context.now)
+    check = uploads.check_seal(file.set_id, upload.set, _stored_of(context, file.set_id))
     if check.missing_or_different or check.extra:
-        raise uploads.being_sealed(desk.gate(file.set_id), desk.now)
-    return _sign(desk, upload, file, volumes_promised=check.volumes)
+        raise uploads.being_sealed(context.gate(file.set_id), context.now)
+    return _sign(context, upload, file, volumes_promised=check.volumes)
 
 
-def _stored_of(desk: UploadDesk, set_id: SetId) -> dict[str, StoredObject]:
+def _stored_of(context: UploadContext, set_id: SetId) -> dict[str, StoredObject]:
     """The set's files but for its manifest, as the bucket lists them now, whatever their suffix.
 
     A jsonstat among them is a stranger's: duplicity writes its own after the manifest.
     """
-    location = desk.job.location
+    location = context.job.location
     volumes_prefix = volume_file(set_id, 1).stem.removesuffix("1.difftar")
     found: dict[str, StoredObject] = {}
     jsonstat = BackupFile(set_id, FileKind.JSONSTAT).stem
     for prefix in (volumes_prefix, signatures_file(set_id).stem, jsonstat):
-        for listed in desk.buckets.list_files(location, prefix):
+        for listed in context.buckets.list_files(location, prefix):
             file = parse_file_name(listed.name)
             if file is not None and file.set_id == set_id:
-                found[listed.name] = StoredObject(listed.size, listed.etag, listed.storage_class, desk.now)
+                found[listed.name] = StoredObject(listed.size, listed.etag, listed.storage_class, context.now)
     return found
 
 
 def _sign(
-    desk: UploadDesk, upload: UploadFile, file: BackupFile, volumes_promised: int | None = None
+    context: UploadContext, upload: UploadFile, file: BackupFile, volumes_promised: int | None = None
 ) -> UploadPermit:
-    if not desk.machines.count_upload(desk.machine, upload.size):
-        raise over_the_cap(desk)
-    headers = uploads.headers_for(file, desk.job.storage, volumes_promised)
+    if not context.machines.count_upload(context.machine, upload.size):
+        raise over_the_cap(context)
+    headers = uploads.headers_for(file, context.job.storage, volumes_promised)
     life = uploads.SEAL_URL_LIFE if file.kind is FileKind.MANIFEST else uploads.UPLOAD_URL_LIFE
-    url, sent = desk.buckets.presign_put(desk.job.location, upload, headers, life)
+    url, sent = context.buckets.presign_put(context.job.location, upload, headers, life)
     return UploadPermit(upload.name, url=url, headers=sent)
 
 
-def over_the_cap(desk: UploadDesk) -> Refusal:
-    name = desk.machine.name
+def over_the_cap(context: UploadContext) -> Refusal:
+    name = context.machine.name
     message = (
         f"{name} has stored as much as it may, older versions included. The owner can count again "
         f"(python -m ops machine recount {name}) or raise the limit (machine set {name} --storage-cap 20TB)."
     )
-    desk.machines.put_notice(Notice(STORAGE_CAP_REACHED, name, desk.job.name, message, desk.now))
+    context.machines.put_notice(Notice(STORAGE_CAP_REACHED, name, context.job.name, message, context.now))
     return Refusal(ErrorCode.STORAGE_CAP, message)
 
 

@@ -23,7 +23,7 @@ JUDGED_EVERY = timedelta(minutes=30)
 
 
 @dataclasses.dataclass(frozen=True)
-class AlertDesk:
+class AlertContext:
     """``stage`` is named in the commands that a mail advises; ``zone`` is the owner's."""
 
     machines: MachineStore
@@ -37,101 +37,101 @@ class AlertDesk:
     now: datetime
 
 
-def send_alerts(desk: AlertDesk) -> str | None:
+def send_alerts(context: AlertContext) -> str | None:
     """Sends the one mail that is due now; its id by SES, or ``None``.
 
     The record is claimed before the mail goes and written when SES has it. A call that dies before SES's answer is
     made up for when its claim has lapsed; only one that dies between that answer and its own record makes a second
     mail.
     """
-    known = desk.alerts.read()
-    alert, record = _due(desk, known.record, judge_jobs=_is_time_to_judge(known.record, desk.now))
+    known = context.alerts.read()
+    alert, record = _due(context, known.record, judge_jobs=_is_time_to_judge(known.record, context.now))
     if alert is None:
         if record != known.record:
-            desk.alerts.note(record, known, desk.now)
+            context.alerts.note(record, known, context.now)
         return None
-    if not desk.alerts.claim(known, desk.now):
+    if not context.alerts.claim(known, context.now):
         return None
     try:
-        message_id = _send(desk, _render(desk, alert))
+        message_id = _send(context, _render(context, alert))
     except Exception:
-        desk.alerts.release(known)
+        context.alerts.release(known)
         raise
-    desk.alerts.write(record, known)
+    context.alerts.write(record, known)
     return message_id
 
 
-def _send(desk: AlertDesk, mail: Mail) -> str:
+def _send(context: AlertContext, mail: Mail) -> str:
     """To all at once; where SES refuses one address (it does not say which), to each alone, so that the others hear."""
     try:
-        return desk.mailer.send(mail, desk.recipients)
+        return context.mailer.send(mail, context.recipients)
     except MailRefused:
         taken: list[str] = []
-        for recipient in desk.recipients if len(desk.recipients) > 1 else ():
+        for recipient in context.recipients if len(context.recipients) > 1 else ():
             with contextlib.suppress(MailRefused):
-                taken.append(desk.mailer.send(mail, [recipient]))
+                taken.append(context.mailer.send(mail, [recipient]))
         if not taken:
             raise
         return taken[0]
 
 
-def preview_alerts(desk: AlertDesk) -> Mail | None:
+def preview_alerts(context: AlertContext) -> Mail | None:
     """The mail that would go out now; nothing is sent or recorded."""
-    alert, _ = _due(desk, desk.alerts.read().record, judge_jobs=True)
-    return _render(desk, alert) if alert else None
+    alert, _ = _due(context, context.alerts.read().record, judge_jobs=True)
+    return _render(context, alert) if alert else None
 
 
-def _render(desk: AlertDesk, alert: Alert) -> Mail:
-    return render_alert(alert, stage=desk.stage, written_at=desk.now.astimezone(desk.zone))
+def _render(context: AlertContext, alert: Alert) -> Mail:
+    return render_alert(alert, stage=context.stage, written_at=context.now.astimezone(context.zone))
 
 
 def _is_time_to_judge(record: AlertRecord, now: datetime) -> bool:
     return record.judged_at is None or abs(now - record.judged_at) >= JUDGED_EVERY
 
 
-def _due(desk: AlertDesk, record: AlertRecord, *, judge_jobs: bool) -> tuple[Alert | None, AlertRecord]:
-    findings = desk.findings.open_findings()
+def _due(context: AlertContext, record: AlertRecord, *, judge_jobs: bool) -> tuple[Alert | None, AlertRecord]:
+    findings = context.findings.open_findings()
     # All of them, of which there may be a thousand, are not read each minute for nothing.
     is_over = record.findings.keys() - {one.finding.key for one in findings}
-    known = desk.machines.machines() if judge_jobs or is_over else []
+    known = context.machines.machines() if judge_jobs or is_over else []
     machines = {machine.name: machine for machine in known}
     return alerts_due(
         record,
         findings=findings,
-        notices=desk.machines.notices_since(desk.now - NOTICES_KEPT),
-        jobs=_judge_jobs(desk, machines) if judge_jobs else None,
+        notices=context.machines.notices_since(context.now - NOTICES_KEPT),
+        jobs=_judge_jobs(context, machines) if judge_jobs else None,
         machines=machines,
-        now=desk.now,
-        zone=desk.zone,
+        now=context.now,
+        zone=context.zone,
     )
 
 
-def _judge_jobs(desk: AlertDesk, machines: dict[str, Machine]) -> list[JobNow]:
-    jobs = [job for job in desk.machines.jobs() if job.machine in machines]
-    return [_job_now(desk, machines[one.job.machine], one) for one in desk.catalogue.sets_of_each(jobs)]
+def _judge_jobs(context: AlertContext, machines: dict[str, Machine]) -> list[JobNow]:
+    jobs = [job for job in context.machines.jobs() if job.machine in machines]
+    return [_job_now(context, machines[one.job.machine], one) for one in context.catalogue.sets_of_each(jobs)]
 
 
-def _job_now(desk: AlertDesk, machine: Machine, sets: JobSets) -> JobNow:
+def _job_now(context: AlertContext, machine: Machine, sets: JobSets) -> JobNow:
     job = sets.job
-    run, freshness = job.last_run, judge(machine, job, sets.visible, desk.now)
+    run, freshness = job.last_run, judge(machine, job, sets.visible, context.now)
     return JobNow(
         job.machine,
         job.name,
         freshness.state,
-        _detail(job, freshness, desk),
+        _detail(job, freshness, context),
         is_running=run is not None and run.ended_at is None,
         newest_complete_at=freshness.newest_complete_at,
         pause_ended_at=machine.paused_until,
     )
 
 
-def _detail(job: Job, freshness: Freshness, desk: AlertDesk) -> str:
+def _detail(job: Job, freshness: Freshness, context: AlertContext) -> str:
     newest = freshness.newest_complete_at
     if newest is None:
         return f"{job.machine}/{job.name} has no complete backup."
-    at = newest.astimezone(desk.zone)
+    at = newest.astimezone(context.zone)
     said = (
-        f"The newest complete backup of {job.machine}/{job.name} is {format_age(desk.now - newest)} old "
+        f"The newest complete backup of {job.machine}/{job.name} is {format_age(context.now - newest)} old "
         f"({at:%a %d %b %Y, %H:%M})."
     )
     run = job.last_run
@@ -139,5 +139,5 @@ def _detail(job: Job, freshness: Freshness, desk: AlertDesk) -> str:
         every, grace = (timedelta(seconds=seconds) for seconds in (job.period_seconds, job.grace_seconds))
         said += f" It should make one every {format_age(every)}, and may be {format_age(grace)} late."
     if freshness.state is State.FAILING and run is not None and run.ended_at is not None:
-        said += f" The last run failed {format_age(desk.now - run.ended_at)} ago (exit {run.exit_code})."
+        said += f" The last run failed {format_age(context.now - run.ended_at)} ago (exit {run.exit_code})."
     return said

@@ -51,7 +51,7 @@ class RecipientsRefused(Exception):
 
 
 @dataclasses.dataclass(frozen=True)
-class ReportDesk:
+class ReportContext:
     """``prices`` are missing where those of the region are not known, ``budget`` (USD a month) where there is none.
     ``stage`` is named in the commands that a mail advises."""
 
@@ -95,31 +95,31 @@ class Gathered:
         )
 
 
-def gather(desk: ReportDesk) -> Gathered:
+def gather(context: ReportContext) -> Gathered:
     """Reads everything once. A job's sets are let go when they are judged and counted."""
-    machines = {machine.name: machine for machine in desk.machines.machines()}
-    earlier = desk.reports.kept(WEEKS_OF_TREND - 1)
+    machines = {machine.name: machine for machine in context.machines.machines()}
+    earlier = context.reports.kept(WEEKS_OF_TREND - 1)
     since = earlier[-1].written_at if earlier else None
     judged: list[JudgedJob] = []
     usages: list[JobUsage] = []
     runs = Decimal(0)
-    jobs = [job for job in desk.machines.jobs() if job.machine in machines]
-    for sets in desk.catalogue.sets_of_each(jobs):
+    jobs = [job for job in context.machines.jobs() if job.machine in machines]
+    for sets in context.catalogue.sets_of_each(jobs):
         job = sets.job
-        freshness = judge(machines[job.machine], job, sets.visible, desk.now)
+        freshness = judge(machines[job.machine], job, sets.visible, context.now)
         judged.append(JudgedJob(job, freshness))
-        usages.append(job_usage(job, sets.every, desk.now, since=since, first_backup=freshness.progress))
+        usages.append(job_usage(job, sets.every, context.now, since=since, first_backup=freshness.progress))
         runs += Decimal(MONTH_SECONDS) / job.period_seconds
     statement = None
-    if desk.prices is not None:
+    if context.prices is not None:
         try:
             statement = state_costs(
-                desk.prices,
+                context.prices,
                 usages,
                 runs_a_month=int(runs),
-                mails_a_month=WEEKS_A_MONTH * len(desk.recipients),
-                now=desk.now,
-                before=(earlier[-1], desk.reports.kept_jobs()) if earlier else None,
+                mails_a_month=WEEKS_A_MONTH * len(context.recipients),
+                now=context.now,
+                before=(earlier[-1], context.reports.kept_jobs()) if earlier else None,
             )
         except PriceUnknown:
             statement = None  # a class that nobody here writes, in a bucket that was there before
@@ -127,106 +127,106 @@ def gather(desk: ReportDesk) -> Gathered:
         machines,
         judged,
         [
-            dataclasses.replace(one, commands=at_stage(one.commands, desk.stage))
-            for one in desk.findings.findings()
+            dataclasses.replace(one, commands=at_stage(one.commands, context.stage))
+            for one in context.findings.findings()
         ],
-        desk.machines.notices_since(desk.now - NOTICES_SHOWN),
+        context.machines.notices_since(context.now - NOTICES_SHOWN),
         earlier,
         sum(usage.stored_bytes for usage in usages),
         statement,
-        job_figures(desk.prices, usages) if desk.prices is not None and statement else {},
+        job_figures(context.prices, usages) if context.prices is not None and statement else {},
     )
 
 
-def compose(desk: ReportDesk, gathered: Gathered) -> Report:
+def compose(context: ReportContext, gathered: Gathered) -> Report:
     """The owner's report."""
     earlier = gathered.earlier
     return compose_report(
         gathered.judged,
         gathered.findings,
         gathered.notices,
-        now=desk.now,
-        next_issue=desk.weekly_time.next_issue(desk.now),
-        zone=desk.weekly_time.zone,
+        now=context.now,
+        next_issue=context.weekly_time.next_issue(context.now),
+        zone=context.weekly_time.zone,
         stored_bytes=gathered.stored_bytes,
-        costs=_cost_section(desk, gathered),
+        costs=_cost_section(context, gathered),
         monthly={name: one.monthly for name, one in gathered.monthly.items()},
         last=LastIssue(earlier[-1].written_at, earlier[-1].stored_bytes) if earlier else None,
     )
 
 
-def compose_for(desk: ReportDesk, gathered: Gathered, machines: frozenset[str]) -> Report:
+def compose_for(context: ReportContext, gathered: Gathered, machines: frozenset[str]) -> Report:
     """A report about some machines only, for their own owner; what they cost is the other owner's affair."""
     return compose_report(
         [one for one in gathered.judged if one.job.machine in machines],
         [one for one in gathered.findings if one.machine in machines],
         [one for one in gathered.notices if one.machine in machines],
-        now=desk.now,
-        next_issue=desk.weekly_time.next_issue(desk.now),
-        zone=desk.weekly_time.zone,
+        now=context.now,
+        next_issue=context.weekly_time.next_issue(context.now),
+        zone=context.weekly_time.zone,
     )
 
 
-def _cost_section(desk: ReportDesk, gathered: Gathered) -> CostSection | None:
+def _cost_section(context: ReportContext, gathered: Gathered) -> CostSection | None:
     if gathered.statement is None:
         return None
     return describe_costs(
         gathered.statement,
         gathered.earlier,
-        budget=desk.budget,
-        now=desk.now,
-        zone=desk.weekly_time.zone,
+        budget=context.budget,
+        now=context.now,
+        zone=context.weekly_time.zone,
     )
 
 
-def preview(desk: ReportDesk) -> Mail:
-    return render(compose(desk, gather(desk)))
+def preview(context: ReportContext) -> Mail:
+    return render(compose(context, gather(context)))
 
 
-def send_now(desk: ReportDesk, recipients: Sequence[str]) -> tuple[Mail, str]:
+def send_now(context: ReportContext, recipients: Sequence[str]) -> tuple[Mail, str]:
     """The owner asked for it; the weekly issue still comes. Raises ``MailRefused``."""
-    mail = preview(desk)
-    return mail, desk.mailer.send(mail, recipients)
+    mail = preview(context)
+    return mail, context.mailer.send(mail, recipients)
 
 
-def send_if_due(desk: ReportDesk) -> str | None:
+def send_if_due(context: ReportContext) -> str | None:
     """Sends the latest issue unless it went out; answers with SES's message id, or ``None``.
 
     A first mail waits for the first weekly hour after the first machine was added. Raises ``RecipientsRefused``
     when everybody was tried, and SES will not take it for some: they are tried again at the next hour.
     """
-    issue = desk.weekly_time.latest_issue(desk.now)
-    added = [machine.created_at for machine in desk.machines.machines()]
-    if not added or min(added) > issue or not desk.reports.claim(issue, desk.now):
+    issue = context.weekly_time.latest_issue(context.now)
+    added = [machine.created_at for machine in context.machines.machines()]
+    if not added or min(added) > issue or not context.reports.claim(issue, context.now):
         return None
     try:
-        message_id, refused = _deliver(desk, issue)
+        message_id, refused = _deliver(context, issue)
     except Exception:
-        desk.reports.release(issue)
+        context.reports.release(issue)
         raise
     if refused:
-        desk.reports.release(issue, refused)
+        context.reports.release(issue, refused)
         reasons = "; ".join(f"{recipient}: {reason}" for recipient, reason in refused.items())
         raise RecipientsRefused(
             f"The weekly mail was refused for {reasons}. `python -m ops doctor` says more."
         )
-    desk.reports.mark_sent(issue, desk.now)
+    context.reports.mark_sent(issue, context.now)
     return message_id
 
 
-def _deliver(desk: ReportDesk, issue: datetime) -> tuple[str | None, dict[str, str]]:
+def _deliver(context: ReportContext, issue: datetime) -> tuple[str | None, dict[str, str]]:
     """The newest message id, and who was refused with SES's reason."""
-    gathered = gather(desk)
-    figures = gathered.figures(desk.now)
-    tell_if_over_budget(desk, gathered)
-    done = desk.reports.delivered(issue)
+    gathered = gather(context)
+    figures = gathered.figures(context.now)
+    tell_if_over_budget(context, gathered)
+    done = context.reports.delivered(issue)
     refused: dict[str, str] = {}
     message_id: str | None = None
 
     def deliver(mail: Mail, recipients: Sequence[str]) -> None:
         nonlocal message_id
         try:
-            message_id = desk.mailer.send(mail, recipients)
+            message_id = context.mailer.send(mail, recipients)
         except MailRefused as refusal:
             if len(recipients) == 1:
                 refused[recipients[0]] = str(refusal)
@@ -235,16 +235,16 @@ def _deliver(desk: ReportDesk, issue: datetime) -> tuple[str | None, dict[str, s
             for recipient in recipients:
                 deliver(mail, [recipient])
             return
-        desk.reports.mark_delivered(issue, recipients, message_id, desk.now)
+        context.reports.mark_delivered(issue, recipients, message_id, context.now)
 
-    waiting = [recipient for recipient in desk.recipients if recipient not in done]
+    waiting = [recipient for recipient in context.recipients if recipient not in done]
     if waiting:
-        deliver(render(compose(desk, gathered)), waiting)
+        deliver(render(compose(context, gathered)), waiting)
     for address, machines in _owners(gathered.machines.values()).items():
-        if address not in done and address not in desk.recipients:
-            deliver(render(compose_for(desk, gathered, machines)), [address])
+        if address not in done and address not in context.recipients:
+            deliver(render(compose_for(context, gathered, machines)), [address])
     if message_id is not None:
-        desk.reports.keep(issue, figures, gathered.monthly)
+        context.reports.keep(issue, figures, gathered.monthly)
     return message_id, refused
 
 
@@ -257,23 +257,26 @@ def _owners(machines: Iterable[Machine]) -> dict[str, frozenset[str]]:
     return {address: frozenset(names) for address, names in owned.items()}
 
 
-def watch_budget(desk: ReportDesk) -> bool:
+def watch_budget(context: ReportContext) -> bool:
     """Once a day, at the hour of the weekly mail: true if the owner had to be told."""
-    if desk.budget is None or desk.now.astimezone(desk.weekly_time.zone).hour != desk.weekly_time.hour:
+    if (
+        context.budget is None
+        or context.now.astimezone(context.weekly_time.zone).hour != context.weekly_time.hour
+    ):
         return False
-    return tell_if_over_budget(desk, gather(desk))
+    return tell_if_over_budget(context, gather(context))
 
 
-def tell_if_over_budget(desk: ReportDesk, gathered: Gathered) -> bool:
+def tell_if_over_budget(context: ReportContext, gathered: Gathered) -> bool:
     """Tells the owner, once a month, if the month is going to cost more than its budget."""
-    if desk.budget is None or gathered.statement is None:
+    if context.budget is None or gathered.statement is None:
         return False
     forecast = gathered.statement.forecast.total
-    if forecast <= desk.budget or not desk.reports.first_over_budget(desk.now):
+    if forecast <= context.budget or not context.reports.first_over_budget(context.now):
         return False
     message = (
-        f"This month will cost about {format_money(forecast)}, more than its budget of {format_money(desk.budget)}. "
+        f"This month will cost about {format_money(forecast)}, more than its budget of {format_money(context.budget)}. "
         "No backup is stopped for that; `python -m ops report preview` says what costs it."
     )
-    desk.machines.put_notice(Notice(OVER_BUDGET, "", "", message, desk.now))
+    context.machines.put_notice(Notice(OVER_BUDGET, "", "", message, context.now))
     return True

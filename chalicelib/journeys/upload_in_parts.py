@@ -10,26 +10,28 @@ import dataclasses
 
 from chalicelib.domain.backups import uploads
 from chalicelib.domain.backups.names import manifest_file
-from chalicelib.journeys.issue_upload_urls import UploadDesk, make_room, over_the_cap
+from chalicelib.journeys.issue_upload_urls import UploadContext, make_room, over_the_cap
 from chalicelib.wire import PARTS_PER_ANSWER, MultipartAnswer, MultipartRequest, PartPermit
 
 
-def upload_in_parts(desk: UploadDesk, request: MultipartRequest) -> MultipartAnswer:
+def upload_in_parts(context: UploadContext, request: MultipartRequest) -> MultipartAnswer:
     """Raises ``Refusal``."""
-    file = uploads.check_multipart(request, desk.now)
-    desk = desk.looking_at([request.name, manifest_file(file.set_id).name])
-    job, buckets = desk.job, desk.buckets
-    known = desk.present(request.name)
+    file = uploads.check_multipart(request, context.now)
+    context = context.looking_at([request.name, manifest_file(file.set_id).name])
+    job, buckets = context.job, context.buckets
+    known = context.present(request.name)
     if known is not None and uploads.is_same_in_parts(request, known):
         return MultipartAnswer(etag=known.etag)
-    uploads.check_set_takes(file, sealed=desk.sealed(file.set_id), gate=desk.gate(file.set_id), now=desk.now)
+    uploads.check_set_takes(
+        file, sealed=context.sealed(file.set_id), gate=context.gate(file.set_id), now=context.now
+    )
     if request.etags is not None:
         if known is not None:
-            make_room(desk, request.name)
+            make_room(context, request.name)
         return MultipartAnswer(etag=buckets.complete_multipart(job.location, request))
     if request.upload is None:
-        if not desk.machines.count_upload(desk.machine, request.size):
-            raise over_the_cap(desk)
+        if not context.machines.count_upload(context.machine, request.size):
+            raise over_the_cap(context)
         headers = uploads.headers_for(file, job.storage)
         request = dataclasses.replace(
             request, upload=buckets.begin_multipart(job.location, request.name, headers)

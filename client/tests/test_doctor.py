@@ -12,7 +12,7 @@ from laptop import Laptop
 from panicroom import __version__
 from panicroom.settings import JobSettings, Places, Settings
 from panicroom.setup import doctor
-from panicroom.setup.doctor import FAIL, OK, WARN, Finding
+from panicroom.setup.doctor import FAIL, OK, WARN, CheckResult
 from panicroom.wire import JobStatus, MachineStatus, RunSummary
 
 
@@ -59,7 +59,7 @@ def test_json_has_the_same_findings(laptop: Laptop) -> None:
     laptop.enrol()
     lines = laptop.succeed("doctor").splitlines()
     found = json.loads(laptop.succeed("doctor", "--json"))
-    assert [str(Finding(**each))[:10] for each in found] == [line[:10] for line in lines]
+    assert [str(CheckResult(**each))[:10] for each in found] == [line[:10] for line in lines]
 
 
 def test_a_token_that_is_not_accepted_says_to_enrol_again(laptop: Laptop) -> None:

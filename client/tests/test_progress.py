@@ -16,9 +16,9 @@ from panicroom.terminal import progress
 from panicroom.terminal.progress import (
     Flow,
     JsonReporter,
-    Meter,
     PlainReporter,
-    Summary,
+    RateMeter,
+    RunTotals,
     clock_text,
     part_text,
     shown_path,
@@ -26,7 +26,7 @@ from panicroom.terminal.progress import (
 from panicroom.terminal.status import status_lines
 from panicroom.wire import JobStatus, MachineStatus
 
-SUMMARY = Summary("system", "full", False, 3, 1, 0, 13, 40 * 2**20, 10.0, (), 0, "/log")
+SUMMARY = RunTotals("system", "full", False, 3, 1, 0, 13, 40 * 2**20, 10.0, (), 0, "/log")
 VOLUME = "data_duplicity-full.20261122T205000Z.vol1.difftar.gpg"
 
 
@@ -39,7 +39,7 @@ def test_the_end_is_three_lines() -> None:
 
 
 def test_what_was_skipped_is_named_though_a_terminal_could_not_take_the_names() -> None:
-    summary = Summary(
+    summary = RunTotals(
         "s", "full", True, 0, 0, 0, 1, 9, 0.4, ("/a\nb", "/\udcff\x1b[2J", "/c", "/d"), 2, "/log"
     )
     assert summary.lines()[1:] == [
@@ -59,7 +59,7 @@ def test_printable_names_stay_as_they_are() -> None:
     assert shown_path("/Bücher/漢字 🙂 [a]") == "/Bücher/漢字 🙂 [a]"
 
 
-def fed(meter: Meter, *events: tuple[str, int]) -> Meter:
+def fed(meter: RateMeter, *events: tuple[str, int]) -> RateMeter:
     for name, count in events:
         meter.take({"event": name, "bytes": count, "name": VOLUME})
     return meter
@@ -68,7 +68,7 @@ def fed(meter: Meter, *events: tuple[str, int]) -> Meter:
 def test_what_there_will_be_to_send_is_told_from_what_was_made(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
-    meter = Meter(1000)
+    meter = RateMeter(1000)
     assert meter.left_seconds is None
     clock[0] += 10
     fed(meter, ("read", 500), ("made", 200), ("sent", 100))
@@ -80,7 +80,7 @@ def test_what_there_will_be_to_send_is_told_from_what_was_made(monkeypatch: pyte
 
 def test_more_than_was_counted_is_never_more_than_all() -> None:
     """Folders count in duplicity's number, and a volume is sent twice where a try failed."""
-    meter = fed(Meter(1000), ("read", 1500), ("made", 10), ("sent", 30))
+    meter = fed(RateMeter(1000), ("read", 1500), ("made", 10), ("sent", 30))
     assert meter.read.bytes == 1000
     assert meter.send_total_bytes == 30
 

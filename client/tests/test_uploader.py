@@ -45,7 +45,7 @@ def api(service: FakeService) -> Api:
     return Api(service.url, "laptop.test", patience_seconds=300)
 
 
-class Desk:
+class RecordingBatcher:
     """An uploader at work in a folder of its own."""
 
     def __init__(self, service: FakeService, api: Api, folder: Path, **options: Any) -> None:
@@ -66,60 +66,60 @@ class Desk:
 
 
 @pytest.fixture
-def desk(service: FakeService, api: Api, tmp_path: Path) -> Desk:
-    return Desk(service, api, tmp_path)
+def batcher(service: FakeService, api: Api, tmp_path: Path) -> RecordingBatcher:
+    return RecordingBatcher(service, api, tmp_path)
 
 
-def test_everything_handed_over_is_stored_and_in_the_journal(desk: Desk) -> None:
-    expected = {volume(number): desk.hand_over(number) for number in range(1, 9)}
-    desk.uploader.wait()
-    stored = {key.split("/")[1]: item.data for key, item in desk.service.objects.items()}
+def test_everything_handed_over_is_stored_and_in_the_journal(batcher: RecordingBatcher) -> None:
+    expected = {volume(number): batcher.hand_over(number) for number in range(1, 9)}
+    batcher.uploader.wait()
+    stored = {key.split("/")[1]: item.data for key, item in batcher.service.objects.items()}
     assert stored == expected
-    assert desk.service.upload_requests <= 8, "one control request a volume at most"
-    journal = desk.journal.read().stored
+    assert batcher.service.upload_requests <= 8, "one control request a volume at most"
+    journal = batcher.journal.read().stored
     assert {name: file.etag for name, file in journal.items()} == {
-        key.split("/")[1]: item.etag for key, item in desk.service.objects.items()
+        key.split("/")[1]: item.etag for key, item in batcher.service.objects.items()
     }
-    assert list(desk.spool.iterdir()) == []
+    assert list(batcher.spool.iterdir()) == []
 
 
-def test_the_spool_is_bounded(desk: Desk) -> None:
+def test_the_spool_is_bounded(batcher: RecordingBatcher) -> None:
     """No more than threads + 1 volumes wait, however slow S3 is."""
     gate = threading.Event()
-    desk.service.on_put = lambda _name, phase: None if phase != "begin" else (gate.wait(10), None)[1]
+    batcher.service.on_put = lambda _name, phase: None if phase != "begin" else (gate.wait(10), None)[1]
     most = []
-    feeder = threading.Thread(target=lambda: [desk.hand_over(number) for number in range(1, 9)])
+    feeder = threading.Thread(target=lambda: [batcher.hand_over(number) for number in range(1, 9)])
     feeder.start()
     time.sleep(0.5)
-    most.append(len(list(desk.spool.iterdir())))
+    most.append(len(list(batcher.spool.iterdir())))
     gate.set()
     feeder.join()
-    desk.uploader.wait()
+    batcher.uploader.wait()
     assert most == [4]
 
 
 def test_uploads_are_slowed_down_to_the_limit(service: FakeService, api: Api, tmp_path: Path) -> None:
-    desk = Desk(service, api, tmp_path, limit=RateLimit(400_000))
+    batcher = RecordingBatcher(service, api, tmp_path, limit=RateLimit(400_000))
     began = time.monotonic()
     for number in range(1, 5):
-        desk.hand_over(number)
-    desk.uploader.wait()
+        batcher.hand_over(number)
+    batcher.uploader.wait()
     assert 0.3 < time.monotonic() - began < 5
 
 
-def test_files_that_are_ready_together_share_a_request(desk: Desk) -> None:
+def test_files_that_are_ready_together_share_a_request(batcher: RecordingBatcher) -> None:
     """While one question is on its way, the others gather."""
     slow = threading.Event()
-    desk.service.trouble = lambda method, path: (
+    batcher.service.trouble = lambda method, path: (
         (slow.wait(0.3), None)[1] if path.endswith("/uploads") else None
     )
     for number in range(1, 5):
-        desk.hand_over(number)
-    desk.uploader.wait()
-    assert desk.service.upload_requests < 4
+        batcher.hand_over(number)
+    batcher.uploader.wait()
+    assert batcher.service.upload_requests < 4
 
 
-def test_a_lost_answer_is_asked_for_again(desk: Desk) -> None:
+def test_a_lost_answer_is_asked_for_again(batcher: RecordingBatcher) -> None:
     """S3 stored the volume and the connection broke: the service says so, nothing is sent twice."""
     lost = []
 
@@ -128,78 +128,80 @@ def test_a_lost_answer_is_asked_for_again(desk: Desk) -> None:
             lost.append(name)
             raise ConnectionResetError
 
-    desk.service.on_put = lose_first
-    desk.hand_over(1)
-    desk.uploader.wait()
-    assert desk.journal.read().stored[volume(1)].etag == desk.service.objects[f"system/{volume(1)}"].etag
-    assert desk.service.replaced == []
+    batcher.service.on_put = lose_first
+    batcher.hand_over(1)
+    batcher.uploader.wait()
+    assert (
+        batcher.journal.read().stored[volume(1)].etag == batcher.service.objects[f"system/{volume(1)}"].etag
+    )
+    assert batcher.service.replaced == []
 
 
 @pytest.mark.parametrize("status", [500, 503, 403, 400, -1])
-def test_single_failures_of_s3_are_survived(desk: Desk, status: int) -> None:
+def test_single_failures_of_s3_are_survived(batcher: RecordingBatcher, status: int) -> None:
     """A server's error, a URL that is too old, a broken body, a cut connection."""
     failures = iter([status, status])
-    desk.service.trouble = lambda method, _path: next(failures, None) if method == "PUT" else None
-    desk.hand_over(1)
-    desk.uploader.wait()
-    assert desk.service.names() == [volume(1)]
+    batcher.service.trouble = lambda method, _path: next(failures, None) if method == "PUT" else None
+    batcher.hand_over(1)
+    batcher.uploader.wait()
+    assert batcher.service.names() == [volume(1)]
 
 
 @pytest.mark.parametrize("status", [500, 503, 429, -1])
-def test_single_failures_of_the_service_are_survived(desk: Desk, status: int) -> None:
+def test_single_failures_of_the_service_are_survived(batcher: RecordingBatcher, status: int) -> None:
     failures = iter([status, status])
-    desk.service.trouble = lambda method, _path: next(failures, None) if method == "POST" else None
-    desk.hand_over(1)
-    desk.uploader.wait()
-    assert desk.service.names() == [volume(1)]
+    batcher.service.trouble = lambda method, _path: next(failures, None) if method == "POST" else None
+    batcher.hand_over(1)
+    batcher.uploader.wait()
+    assert batcher.service.names() == [volume(1)]
 
 
-def test_a_wait_that_s3_asks_for_is_kept(desk: Desk) -> None:
+def test_a_wait_that_s3_asks_for_is_kept(batcher: RecordingBatcher) -> None:
     """``Retry-After`` of a 503 (``SlowDown``) is longer than the client's own pause."""
     failures = iter([503])
-    desk.service.retry_after_seconds = 1
-    desk.service.trouble = lambda method, _path: next(failures, None) if method == "PUT" else None
+    batcher.service.retry_after_seconds = 1
+    batcher.service.trouble = lambda method, _path: next(failures, None) if method == "PUT" else None
     began = time.monotonic()
-    desk.hand_over(1)
-    desk.uploader.wait()
+    batcher.hand_over(1)
+    batcher.uploader.wait()
     assert time.monotonic() - began >= 1
 
 
-def test_a_url_that_s3_never_accepts_ends_in_an_error_and_not_in_a_loop(desk: Desk) -> None:
-    desk.service.trouble = lambda method, _path: 403 if method == "PUT" else None
-    desk.hand_over(1)
+def test_a_url_that_s3_never_accepts_ends_in_an_error_and_not_in_a_loop(batcher: RecordingBatcher) -> None:
+    batcher.service.trouble = lambda method, _path: 403 if method == "PUT" else None
+    batcher.hand_over(1)
     with pytest.raises(ApiError, match="S3 refuses"):
-        desk.uploader.wait()
+        batcher.uploader.wait()
 
 
-def test_a_failure_surfaces_in_every_later_call(desk: Desk) -> None:
+def test_a_failure_surfaces_in_every_later_call(batcher: RecordingBatcher) -> None:
     """Nothing is sealed after an upload that failed."""
-    desk.service.trouble = lambda method, _path: 403 if method == "PUT" else None
-    desk.hand_over(1)
+    batcher.service.trouble = lambda method, _path: 403 if method == "PUT" else None
+    batcher.hand_over(1)
     with pytest.raises(ApiError):
-        desk.uploader.wait()
-    desk.service.trouble = lambda _method, _path: None
+        batcher.uploader.wait()
+    batcher.service.trouble = lambda _method, _path: None
     with pytest.raises(ApiError):
-        desk.hand_over(2)
+        batcher.hand_over(2)
     with pytest.raises(ApiError):
-        desk.uploader.store(desk.journal.path, "meta_duplicity-full.20261122T213347Z.manifest.gpg", ())
+        batcher.uploader.store(batcher.journal.path, "meta_duplicity-full.20261122T213347Z.manifest.gpg", ())
 
 
-def test_a_stale_volume_of_the_open_set_is_replaced(desk: Desk) -> None:
+def test_a_stale_volume_of_the_open_set_is_replaced(batcher: RecordingBatcher) -> None:
     """The same name with other bytes, as a resumed run makes them."""
-    desk.hand_over(1)
-    desk.uploader.wait()
-    fresh = desk.hand_over(1, size=60_000)
-    desk.uploader.wait()
-    assert desk.service.objects[f"system/{volume(1)}"].data == fresh
-    assert desk.service.replaced == [volume(1)]
+    batcher.hand_over(1)
+    batcher.uploader.wait()
+    fresh = batcher.hand_over(1, size=60_000)
+    batcher.uploader.wait()
+    assert batcher.service.objects[f"system/{volume(1)}"].data == fresh
+    assert batcher.service.replaced == [volume(1)]
 
 
-def test_a_lost_lease_ends_the_uploads(desk: Desk) -> None:
-    desk.service.lease["system"] = "run-of-a-twin"
-    desk.hand_over(1)
+def test_a_lost_lease_ends_the_uploads(batcher: RecordingBatcher) -> None:
+    batcher.service.lease["system"] = "run-of-a-twin"
+    batcher.hand_over(1)
     with pytest.raises(ApiError) as caught:
-        desk.uploader.wait()
+        batcher.uploader.wait()
     assert caught.value.code == "lease_lost"
 
 
@@ -220,47 +222,51 @@ SIGNATURES = "meta_duplicity-full-signatures.20261122T213347Z.sigtar.gpg"
 
 
 @pytest.fixture
-def desk_of_small_parts(service: FakeService, api: Api, tmp_path: Path) -> Desk:
+def batcher_of_small_parts(service: FakeService, api: Api, tmp_path: Path) -> RecordingBatcher:
     """As if S3 took no more than 20,000 bytes in one piece."""
-    return Desk(service, api, tmp_path, single_put_bytes=20_000, part_bytes=10_000)
+    return RecordingBatcher(service, api, tmp_path, single_put_bytes=20_000, part_bytes=10_000)
 
 
-def large_file(desk: Desk, size: int = 74_321) -> Path:
-    path = desk.folder / "large"
+def large_file(batcher: RecordingBatcher, size: int = 74_321) -> Path:
+    path = batcher.folder / "large"
     path.write_bytes(random.Random(size).randbytes(size))
     return path
 
 
-def test_a_file_too_large_for_one_put_goes_up_in_parts(desk_of_small_parts: Desk) -> None:
-    desk, path = desk_of_small_parts, large_file(desk_of_small_parts)
-    desk.uploader.store(path, SIGNATURES)
-    stored = desk.service.objects[f"system/{SIGNATURES}"]
+def test_a_file_too_large_for_one_put_goes_up_in_parts(batcher_of_small_parts: RecordingBatcher) -> None:
+    batcher, path = batcher_of_small_parts, large_file(batcher_of_small_parts)
+    batcher.uploader.store(path, SIGNATURES)
+    stored = batcher.service.objects[f"system/{SIGNATURES}"]
     assert stored.data == path.read_bytes()
-    assert desk.journal.read().stored[SIGNATURES].etag == stored.etag
-    desk.uploader.store(path, SIGNATURES)  # known again: it costs one question
-    assert len(desk.service.parts) == 8
+    assert batcher.journal.read().stored[SIGNATURES].etag == stored.etag
+    batcher.uploader.store(path, SIGNATURES)  # known again: it costs one question
+    assert len(batcher.service.parts) == 8
 
 
 @pytest.mark.parametrize("size", [20_000, 20_001, 30_000])
-def test_parts_begin_behind_the_largest_single_put(desk_of_small_parts: Desk, size: int) -> None:
-    desk, path = desk_of_small_parts, large_file(desk_of_small_parts, size)
-    desk.uploader.store(path, SIGNATURES)
-    assert desk.service.objects[f"system/{SIGNATURES}"].data == path.read_bytes()
-    assert len(desk.service.parts) == (0 if size == 20_000 else 3)
+def test_parts_begin_behind_the_largest_single_put(
+    batcher_of_small_parts: RecordingBatcher, size: int
+) -> None:
+    batcher, path = batcher_of_small_parts, large_file(batcher_of_small_parts, size)
+    batcher.uploader.store(path, SIGNATURES)
+    assert batcher.service.objects[f"system/{SIGNATURES}"].data == path.read_bytes()
+    assert len(batcher.service.parts) == (0 if size == 20_000 else 3)
 
 
 @pytest.mark.parametrize("status", [500, 403, -1])
-def test_a_part_that_fails_is_sent_again_by_a_new_url(desk_of_small_parts: Desk, status: int) -> None:
-    desk, path = desk_of_small_parts, large_file(desk_of_small_parts)
+def test_a_part_that_fails_is_sent_again_by_a_new_url(
+    batcher_of_small_parts: RecordingBatcher, status: int
+) -> None:
+    batcher, path = batcher_of_small_parts, large_file(batcher_of_small_parts)
     failures = itertools.cycle([status, None, None, None])
-    desk.service.trouble = lambda method, _path: next(failures) if method == "PUT" else None
-    desk.uploader.store(path, SIGNATURES)
-    assert desk.service.objects[f"system/{SIGNATURES}"].data == path.read_bytes()
+    batcher.service.trouble = lambda method, _path: next(failures) if method == "PUT" else None
+    batcher.uploader.store(path, SIGNATURES)
+    assert batcher.service.objects[f"system/{SIGNATURES}"].data == path.read_bytes()
 
 
-def test_a_part_that_s3_never_takes_ends_in_an_error(desk_of_small_parts: Desk) -> None:
-    desk, path = desk_of_small_parts, large_file(desk_of_small_parts)
-    desk.service.trouble = lambda method, _path: 400 if method == "PUT" else None
+def test_a_part_that_s3_never_takes_ends_in_an_error(batcher_of_small_parts: RecordingBatcher) -> None:
+    batcher, path = batcher_of_small_parts, large_file(batcher_of_small_parts)
+    batcher.service.trouble = lambda method, _path: 400 if method == "PUT" else None
     with pytest.raises(ApiError, match="S3 refuses part"):
-        desk.uploader.store(path, SIGNATURES)
-    assert desk.service.objects == {}
+        batcher.uploader.store(path, SIGNATURES)
+    assert batcher.service.objects == {}

@@ -48,7 +48,7 @@ SETS_OF_A_MACHINE = 2
 
 
 @dataclasses.dataclass
-class Machine:
+class DemoMachine:
     """A machine of the demonstration, and what its source held at each backup."""
 
     laptop: Laptop
@@ -74,7 +74,7 @@ class Machine:
 
 
 @dataclasses.dataclass(frozen=True)
-class Summary:
+class DemoResult:
     """What ``summary.json`` holds. ``seconds`` is by step; ``differences`` are sentences, none if all is well."""
 
     machines: list[str]
@@ -95,7 +95,7 @@ def run_demo(
     local: LocalStack,
     folder: Path = DEMO_FOLDER,
     photo_sizes_mb: SessionSizes = PHOTO_SIZES_MB,
-) -> Summary:
+) -> DemoResult:
     """Runs all of it on ``local``, which is emptied first and stays up afterwards.
 
     ``source`` is a person's own folder for the first machine; it is copied and only read. The results are in
@@ -111,8 +111,8 @@ def run_demo(
     admin = local_admin_client(stack)
     with gpg_folder() as keys:
         machines = [
-            Machine(Laptop("laptop", folder / "laptop", keys), make_source),
-            Machine(Laptop("studio", folder / "studio", keys), make_photos),
+            DemoMachine(Laptop("laptop", folder / "laptop", keys), make_source),
+            DemoMachine(Laptop("studio", folder / "studio", keys), make_photos),
         ]
         with steps.step("Installing the client as on a laptop"):
             environments.make_missing([environments.LAPTOP])
@@ -134,7 +134,7 @@ def run_demo(
     return summary
 
 
-def failure_sentence(summary: Summary) -> str | None:
+def failure_sentence(summary: DemoResult) -> str | None:
     """What went wrong, in a few lines; None if nothing did."""
     if not summary.differences:
         return None
@@ -144,7 +144,7 @@ def failure_sentence(summary: Summary) -> str | None:
     return "\n".join([f"Something differs ({count}):", *shown, *more])
 
 
-def _enrol(machines: Sequence[Machine], admin: AdminClient, steps: Steps) -> None:
+def _enrol(machines: Sequence[DemoMachine], admin: AdminClient, steps: Steps) -> None:
     passphrase = secrets.token_urlsafe(24)
     with steps.step(f"Adding and enrolling {' and '.join(machine.name for machine in machines)}") as say:
         for machine in machines:
@@ -153,7 +153,7 @@ def _enrol(machines: Sequence[Machine], admin: AdminClient, steps: Steps) -> Non
             machine.laptop.run(*words, say=say, passphrase=passphrase)
 
 
-def _back_up_twice(machines: Sequence[Machine], steps: Steps) -> None:
+def _back_up_twice(machines: Sequence[DemoMachine], steps: Steps) -> None:
     for machine in machines:
         machine.at_full = record_tree(machine.laptop.source)
     with steps.step("Backing up in full") as say:
@@ -166,7 +166,7 @@ def _back_up_twice(machines: Sequence[Machine], steps: Steps) -> None:
         _all_at_once(machines, lambda machine: machine.laptop.run("backup", "incremental", say=say))
 
 
-def _wait_for_sets(machines: Sequence[Machine], admin: AdminClient) -> None:
+def _wait_for_sets(machines: Sequence[DemoMachine], admin: AdminClient) -> None:
     deadline = time.monotonic() + CATALOGUE_SECONDS
     for machine in machines:
         while True:
@@ -193,8 +193,8 @@ def _send_report(stack: StackDescription, admin: AdminClient, folder: Path) -> R
     raise OpsError("The weekly mail was sent, and did not arrive.")
 
 
-def _restore_and_compare(machines: Sequence[Machine], steps: Steps) -> Iterator[str]:
-    def restore(machine: Machine, name: str, *time_option: str, say: Say) -> None:
+def _restore_and_compare(machines: Sequence[DemoMachine], steps: Steps) -> Iterator[str]:
+    def restore(machine: DemoMachine, name: str, *time_option: str, say: Say) -> None:
         target = machine.laptop.folder / name
         machine.laptop.run("restore", "--to", str(target), *time_option, say=say)
 
@@ -253,9 +253,11 @@ def _compare_once(stack: StackDescription, admin: AdminClient, machines: Sequenc
     ]
 
 
-def _summarise(machines: Sequence[Machine], mail: ReceivedMail, found: list[str], steps: Steps) -> Summary:
+def _summarise(
+    machines: Sequence[DemoMachine], mail: ReceivedMail, found: list[str], steps: Steps
+) -> DemoResult:
     sets = [backup_set for machine in machines for backup_set in machine.sets]
-    return Summary(
+    return DemoResult(
         machines=[machine.name for machine in machines],
         jobs=[f"{machine.name}/{job['job']}" for machine in machines for job in machine.jobs],
         sets=[f"{machine.name}/{backup_set['set']}" for machine in machines for backup_set in machine.sets],
@@ -270,7 +272,7 @@ def _summarise(machines: Sequence[Machine], mail: ReceivedMail, found: list[str]
     )
 
 
-def _all_at_once(machines: Sequence[Machine], act: Callable[[Machine], None]) -> None:
+def _all_at_once(machines: Sequence[DemoMachine], act: Callable[[DemoMachine], None]) -> None:
     """Two machines do not wait for each other. The first failure is raised once all have ended."""
     with ThreadPoolExecutor(len(machines)) as pool:
         for _ in pool.map(act, machines):

@@ -24,7 +24,7 @@ NO_CREDENTIALS = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Caller:
+class AwsCaller:
     account: str
     arn: str
 
@@ -33,7 +33,7 @@ class Caller:
         return self.arn.endswith(":root")
 
 
-def caller(aws: Aws) -> Caller:
+def caller(aws: Aws) -> AwsCaller:
     """Whose credentials these are. Raises ``OpsError`` with what to do where there are none that work."""
     try:
         answer = aws.client("sts").get_caller_identity()
@@ -43,10 +43,10 @@ def caller(aws: Aws) -> Caller:
         raise OpsError(f"AWS does not take these credentials: {error} Sign in again.") from error
     except BotoCoreError as error:
         raise OpsError(f"AWS cannot be reached in {aws.region}: {error} Look at the network.") from error
-    return Caller(answer["Account"], answer["Arn"])
+    return AwsCaller(answer["Account"], answer["Arn"])
 
 
-def missing_rights(aws: Aws, stage: Stage, who: Caller) -> list[str]:
+def missing_rights(aws: Aws, stage: Stage, who: AwsCaller) -> list[str]:
     """Actions of the deployer's policy that IAM says it would refuse; empty also where IAM does not say.
 
     The root may do everything, and IAM simulates nothing for it.

@@ -52,7 +52,7 @@ class Deployment:
 
 
 @dataclasses.dataclass(frozen=True)
-class Step:
+class DeployStep:
     """One part of a deploy."""
 
     title: str
@@ -139,12 +139,12 @@ def _offer_client(deployment: Deployment, say: Say) -> None:
     offer_wheel(deployment.aws, deployment.stage)
 
 
-RESOURCES = Step("Bucket, queues, table, alarms, mail identities", _resource_changes, _deploy_resources)
-FILES = Step("Configuration, policies and record for Chalice", _file_changes, _write_files)
-FUNCTIONS = Step("Functions, schedules, queue mapping and API", _function_changes, _deploy_functions)
-FINISH = Step("What Chalice leaves out", _finish_changes, _finish)
-ADOPTED = Step("Rights and events in adopted buckets", _adopted_changes, _renew_adopted)
-CLIENT = Step("The client, to be fetched by the machines", _client_changes, _offer_client)
+RESOURCES = DeployStep("Bucket, queues, table, alarms, mail identities", _resource_changes, _deploy_resources)
+FILES = DeployStep("Configuration, policies and record for Chalice", _file_changes, _write_files)
+FUNCTIONS = DeployStep("Functions, schedules, queue mapping and API", _function_changes, _deploy_functions)
+FINISH = DeployStep("What Chalice leaves out", _finish_changes, _finish)
+ADOPTED = DeployStep("Rights and events in adopted buckets", _adopted_changes, _renew_adopted)
+CLIENT = DeployStep("The client, to be fetched by the machines", _client_changes, _offer_client)
 
 STEPS = (RESOURCES, FILES, FUNCTIONS, FINISH, ADOPTED, CLIENT)
 """In this order: each stands on what the one before it made."""

@@ -18,7 +18,7 @@ from chalicelib.domain.audit.bucket_settings import (
     BucketSettings,
     Expected,
     Receiver,
-    Upload,
+    UnfinishedUpload,
     judge_settings,
     receivers_of,
 )
@@ -168,7 +168,7 @@ HEALTHY = Bucket(
         encrypts=True,
         receivers=(Receiver(QUEUE, NEEDED_EVENTS),),
         lifecycle=OWN_RULES,
-        uploads=(Upload("anna-laptop/system/x", "u", NOW - 7 * DAY, 5 * MB),),
+        uploads=(UnfinishedUpload("anna-laptop/system/x", "u", NOW - 7 * DAY, 5 * MB),),
     ),
     {**files_of(FULL, 30), **files_of(SECOND, 10), **files_of(THIRD, 1)},
     expected=Expected("eu-central-1", QUEUE, ("",)),
@@ -265,7 +265,7 @@ WRONG: dict[str, Bucket] = {
         dataclasses.replace(HEALTHY.rows[MANIFEST], noncurrent={"STANDARD": Tally(40, 2**30)})
     ),
     "uploads_piling_up": HEALTHY.with_settings(
-        uploads=(Upload("anna-laptop/system/x", "u", NOW - 8 * DAY, 5 * MB),)
+        uploads=(UnfinishedUpload("anna-laptop/system/x", "u", NOW - 8 * DAY, 5 * MB),)
     ),
     # machines
     **{
@@ -1014,7 +1014,7 @@ def test_old_versions_of_what_was_deleted_count_where_nothing_is_current() -> No
 
 
 def test_unfinished_uploads_are_told_with_their_bytes_and_how_to_abort_each() -> None:
-    uploads = tuple(Upload(f"key {n}", f"id{n}", NOW - (8 + n) * DAY, 10) for n in range(12))
+    uploads = tuple(UnfinishedUpload(f"key {n}", f"id{n}", NOW - (8 + n) * DAY, 10) for n in range(12))
     found = HEALTHY.with_settings(uploads=uploads).the("uploads_piling_up")
     assert "12 uploads" in found.message
     assert found.evidence == "12 uploads, 120 bytes, the oldest begun 2026-11-03"

@@ -169,7 +169,7 @@ def test_months_have_their_own_length(now: datetime, hours: int) -> None:
 def test_the_parts_of_every_bill_add_up_to_the_cent(name: str) -> None:
     from chalicelib.journeys.send_weekly_report import gather
 
-    statement = gather(SCENES[name]().desk()).statement
+    statement = gather(SCENES[name]().context()).statement
     assert statement is not None
     whole = statement.monthly.quantize(Decimal("0.01"))
     if statement.by_machine:

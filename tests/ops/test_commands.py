@@ -20,10 +20,10 @@ ENOUGH_SECONDS = 20
 
 
 def test_add_prints_the_line_to_type_on_the_machine(owner: Owner) -> None:
-    result = owner.types("machine", "add", "desk")
+    result = owner.types("machine", "add", "context")
     assert result.exit_code == 0, result.output
     [line] = [line.strip() for line in result.stdout.splitlines() if "panicroom enrol" in line]
-    code = owner.asks("machine", "add", "desk")["code"]
+    code = owner.asks("machine", "add", "context")["code"]
     words = line.split()
     assert words[:2] == ["panicroom", "enrol"]
     assert words[2].startswith("http://127.0.0.1:")

@@ -13,7 +13,7 @@ import pytest
 
 from ops.aws import Aws
 from ops.demo.compare_trees import record_tree
-from ops.demo.run import Summary, bucket_differences, failure_sentence, run_demo
+from ops.demo.run import DemoResult, bucket_differences, failure_sentence, run_demo
 from ops.demo.source_trees import make_photo_tree
 from ops.local.received_mail import received_mails
 from ops.local.stack import LocalStack
@@ -23,7 +23,7 @@ from ops.steps import silent_steps
 
 @dataclasses.dataclass(frozen=True)
 class Finished:
-    summary: Summary
+    summary: DemoResult
     folder: Path
     source: Path
     local: LocalStack

@@ -10,7 +10,7 @@ from panicroom.cli import cli as panicroom
 
 from ops.cli import commands
 from ops.functions.package import PROJECT
-from tools.docs.check import Place, script_of, try_document
+from tools.docs.check import DocumentClone, script_of, try_document
 from tools.docs.commands import complaint_about, complaints
 from tools.docs.markdown import Document, anchor_of, broken_links, documents
 from tools.docs.reference import command_names, generated_files, with_blocks
@@ -158,7 +158,7 @@ def test_a_failure_names_the_block_and_shows_what_was_said(tmp_path: Path) -> No
     (clone / ".venv" / "bin").mkdir(parents=True)
     (clone / ".venv" / "bin" / "python").symlink_to("/bin/true")
     document = Document(Path("x.md"), "```\ntrue\n```\n\n```\necho boom\nexit 3\n```\n")
-    assert try_document(document, Place(clone, tmp_path), tmp_path / "home") == (
+    assert try_document(document, DocumentClone(clone, tmp_path), tmp_path / "home") == (
         "x.md:5: ended with 3\n    @@ x.md:1\n    @@ x.md:5\n    boom"
     )
 

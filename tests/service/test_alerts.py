@@ -180,7 +180,7 @@ def test_what_is_no_longer_wrong_is_no_longer_kept(machine: Service) -> None:
 
 
 def test_a_public_bucket_is_told_by_its_list_or_its_policy(machine: Service) -> None:
-    reader = wiring.audit_desk(machine.now).settings
+    reader = wiring.audit_context(machine.now).settings
     assert reader.read(BUCKET).is_public is False
     machine.s3.put_bucket_acl(Bucket=BUCKET, ACL="public-read")
     assert reader.read(BUCKET).is_public is True
@@ -227,7 +227,7 @@ def misplace(service: Service) -> None:
 
 
 def alerts(service: Service) -> str | None:
-    return send_alerts(wiring.alert_desk(service.now))
+    return send_alerts(wiring.alert_context(service.now))
 
 
 def test_an_alert_goes_out_once_and_so_does_its_all_clear(
@@ -303,10 +303,10 @@ def test_one_address_that_ses_refuses_does_not_keep_the_others_from_hearing(
     misplace(machine)
     import dataclasses
 
-    desk = wiring.alert_desk(machine.now)
+    context = wiring.alert_context(machine.now)
     with pytest.raises(MailRefused):
-        send_alerts(dataclasses.replace(desk, recipients=("gone@example.org",)))
-    both = dataclasses.replace(desk, recipients=("gone@example.org", OWNER))
+        send_alerts(dataclasses.replace(context, recipients=("gone@example.org",)))
+    both = dataclasses.replace(context, recipients=("gone@example.org", OWNER))
     assert (send_alerts(both), taken) == ("id", [[OWNER]])
     assert send_alerts(both) is None
 

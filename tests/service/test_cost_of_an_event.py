@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from moto import mock_aws
 
-from bench.events import BATCH_SIZE, MOST_WRITES, Cost, as_duplicity_stores, batches, handle
+from bench.events import BATCH_SIZE, MOST_WRITES, EventCost, as_duplicity_stores, batches, handle
 from chalicelib.domain.costs.service_costs import WRITES_AN_OBJECT
 from tests.service.conftest import ENVIRONMENT
 
@@ -18,7 +18,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-def cost(*batched: list[str]) -> Cost:
+def cost(*batched: list[str]) -> EventCost:
     with mock_aws():
         return handle(batched)
 

@@ -106,7 +106,7 @@ def comparable(row: ObjectRow) -> ObjectRow:
 
 
 def reconcile(job: Job) -> Reconciled:
-    return reconcile_job(wiring.catalogue_desk(web.now()), job, "", lambda: True)
+    return reconcile_job(wiring.catalogue_context(web.now()), job, "", lambda: True)
 
 
 def rebuilt(service: Service, job: Job) -> Rows:
@@ -125,7 +125,7 @@ def deliver(events: list[KeyChange], chance: random.Random) -> None:
     remaining = list(events)
     while remaining:
         batch = [remaining.pop() for _ in range(min(len(remaining), chance.randrange(1, 8)))]
-        assert catalogue_changes(wiring.catalogue_desk(web.now()), batch) == []
+        assert catalogue_changes(wiring.catalogue_context(web.now()), batch) == []
 
 
 def new_lives(service: Service) -> list[Life]:
@@ -201,7 +201,7 @@ def test_a_reconcile_in_many_short_calls_does_the_same(
     told: list[Any] = []
     after, calls = "", 0
     while True:
-        done = reconcile_job(wiring.catalogue_desk(web.now()), one.job, after, lambda: False)
+        done = reconcile_job(wiring.catalogue_context(web.now()), one.job, after, lambda: False)
         told += done.differences
         calls += 1
         if done.next is None:
@@ -293,7 +293,9 @@ def test_what_an_earlier_call_found_of_a_large_job_is_told_as_well(
     (one, _) = live(service, [(0, "put", NAMES[0]), (0, "put", NAMES[1])], random.Random(7))
     deliver(one.events[1:], random.Random(7))
     service.now = datetime.now(timezone.utc) + timedelta(minutes=3)
-    done = reconcile_job(wiring.catalogue_desk(web.now()), one.job, "", lambda: False)
+    done = reconcile_job(wiring.catalogue_context(web.now()), one.job, "", lambda: False)
     assert done.next is not None
-    assert reconcile_job(wiring.catalogue_desk(web.now()), one.job, done.next, lambda: True).differences == ()
+    assert (
+        reconcile_job(wiring.catalogue_context(web.now()), one.job, done.next, lambda: True).differences == ()
+    )
     assert "differed from the bucket" in service.admin("report_preview")["text"]

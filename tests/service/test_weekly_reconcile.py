@@ -34,9 +34,9 @@ def taken_up(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     really = reconcile_in_turn.reconcile_job
 
-    def reconcile_job(desk: Any, job: Job, after: str, has_time: Any) -> Reconciled:
+    def reconcile_job(context: Any, job: Job, after: str, has_time: Any) -> Reconciled:
         found.append((job.machine, after))
-        return really(desk, job, after, has_time)
+        return really(context, job, after, has_time)
 
     monkeypatch.setattr(reconcile_in_turn, "reconcile_job", reconcile_job)
     return found

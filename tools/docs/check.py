@@ -53,7 +53,7 @@ code_for() { python -m ops machine add "$1" --json | of_json '["code"]'; }
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
+class DocumentClone:
     """Where documents are tried: a clone, and a gpg folder whose name is short enough for its agent's socket."""
 
     clone: Path
@@ -107,7 +107,7 @@ def script_of(document: Document, home: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def try_document(document: Document, place: Place, home: Path) -> str | None:
+def try_document(document: Document, place: DocumentClone, home: Path) -> str | None:
     """Types the document; what went wrong, or None."""
     folder = home / "Documents"
     folder.mkdir(parents=True)
@@ -124,7 +124,7 @@ def try_document(document: Document, place: Place, home: Path) -> str | None:
 
 
 @contextmanager
-def place_to_try() -> Iterator[Place]:
+def place_to_try() -> Iterator[DocumentClone]:
     """A clone with the environments that are there already, whose local stack ends with it."""
     with tempfile.TemporaryDirectory(prefix="docs-") as folder, gpg_folder() as gpg:
         clone = Path(folder) / "panicroom"
@@ -132,7 +132,7 @@ def place_to_try() -> Iterator[Place]:
         for environment in (SITE, STAND_IN, LAPTOP):
             (clone / environment).parent.mkdir(parents=True, exist_ok=True)
             (clone / environment).symlink_to(PROJECT / environment)
-        place = Place(clone, gpg)
+        place = DocumentClone(clone, gpg)
         try:
             yield place
         finally:

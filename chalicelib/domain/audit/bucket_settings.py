@@ -34,7 +34,7 @@ ALL_BLOCKED = "BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true
 
 
 @dataclasses.dataclass(frozen=True)
-class Upload:
+class UnfinishedUpload:
     """A multipart upload that nobody has finished, with the bytes of its parts."""
 
     key: str
@@ -70,7 +70,7 @@ class BucketSettings:
     """Rules in S3's own form."""
     smallest_moved: str = "all_storage_classes_128K"
     """S3's ``TransitionDefaultMinimumObjectSize``."""
-    uploads: tuple[Upload, ...] | None = None
+    uploads: tuple[UnfinishedUpload, ...] | None = None
     unreadable: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
@@ -203,7 +203,7 @@ def _uploads(settings: BucketSettings, now: datetime) -> list[Finding]:
     ]
 
 
-def stale_uploads(settings: BucketSettings, now: datetime) -> list[Upload]:
+def stale_uploads(settings: BucketSettings, now: datetime) -> list[UnfinishedUpload]:
     return [one for one in settings.uploads or () if now - one.begun_at > UNFINISHED_AFTER]
 
 

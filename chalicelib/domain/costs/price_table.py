@@ -22,7 +22,7 @@ class PriceUnknown(LookupError):
 
 
 @dataclasses.dataclass(frozen=True)
-class Step:
+class PriceTier:
     """From ``start`` units a month on, each costs ``usd``."""
 
     start: Decimal
@@ -36,7 +36,7 @@ class PriceTable:
     region: str
     as_of: date
     source: str
-    steps: Mapping[str, tuple[Step, ...]]
+    steps: Mapping[str, tuple[PriceTier, ...]]
 
     def knows(self, *names: str) -> bool:
         return all(name in self.steps for name in names)
@@ -57,7 +57,7 @@ class PriceTable:
     def age_days(self, today: date) -> int:
         return (today - self.as_of).days
 
-    def _steps_of(self, name: str) -> tuple[Step, ...]:
+    def _steps_of(self, name: str) -> tuple[PriceTier, ...]:
         try:
             return self.steps[name]
         except KeyError:
@@ -92,8 +92,8 @@ def write_price_table(table: PriceTable) -> dict[str, Any]:
     }
 
 
-def _steps(name: str, entries: Iterable[Mapping[str, Any]]) -> tuple[Step, ...]:
-    steps = tuple(Step(Decimal(entry["from"]), Decimal(entry["usd"])) for entry in entries)
+def _steps(name: str, entries: Iterable[Mapping[str, Any]]) -> tuple[PriceTier, ...]:
+    steps = tuple(PriceTier(Decimal(entry["from"]), Decimal(entry["usd"])) for entry in entries)
     starts = [step.start for step in steps]
     if not steps or starts[0] != 0 or starts != sorted(set(starts)):
         raise ValueError(f"the steps of {name} do not begin at 0 and rise")

@@ -88,7 +88,7 @@ class MachineLine:
 
 
 @dataclasses.dataclass(frozen=True)
-class Restore:
+class RestoreCost:
     """Bringing back everything that is current; ``tier`` is ``None`` where nothing is archived.
 
     ``cost`` is ``None`` where a price is not known; ``transfer`` is the part of it that leaving AWS costs. ``wait`` is
@@ -158,7 +158,7 @@ class Statement:
     puts: int
     moves: int
     service: tuple[ServicePart, ...]
-    restores: tuple[Restore, ...]
+    restores: tuple[RestoreCost, ...]
     rise: Rise | None
     advice: tuple[Advice, ...]
     prices: PriceTable
@@ -305,7 +305,7 @@ def _sum_of_tallies(many: Sequence[Tallies]) -> Tallies:
 # ---------------------------------------------------------------- bringing it back
 
 
-def restore_everything(table: PriceTable, current: Tallies) -> tuple[Restore, ...]:
+def restore_everything(table: PriceTable, current: Tallies) -> tuple[RestoreCost, ...]:
     """What fetching all current files costs and takes, a line for each tier that makes a difference."""
     archived = {name: tally for name, tally in current.items() if name in ARCHIVE_CLASSES}
     if not total_bytes(current):
@@ -316,7 +316,7 @@ def restore_everything(table: PriceTable, current: Tallies) -> tuple[Restore, ..
     return tuple(_restore(table, current, archived, tier) for tier in tiers)
 
 
-def _restore(table: PriceTable, current: Tallies, archived: Tallies, tier: ThawTier | None) -> Restore:
+def _restore(table: PriceTable, current: Tallies, archived: Tallies, tier: ThawTier | None) -> RestoreCost:
     used = {name: _tier_of(name, tier) for name in archived} if tier else {}
     hours = max((THAW_HOURS[name][one][1] for name, one in used.items()), default=Decimal(0))
     size_bytes = total_bytes(current)
@@ -335,7 +335,7 @@ def _restore(table: PriceTable, current: Tallies, archived: Tallies, tier: ThawT
     except PriceUnknown:
         cost = None
     wait = timedelta(minutes=int(hours * 60))
-    return Restore(tier, cost, transfer, wait, timedelta(seconds=size_bytes // LINE_BYTES_A_SECOND))
+    return RestoreCost(tier, cost, transfer, wait, timedelta(seconds=size_bytes // LINE_BYTES_A_SECOND))
 
 
 def _tier_of(storage_class: str, tier: ThawTier) -> ThawTier:

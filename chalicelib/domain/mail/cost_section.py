@@ -15,7 +15,15 @@ from chalicelib.domain.backups.storage import (
 )
 from chalicelib.domain.costs.price_table import OLD_AFTER_DAYS, PriceTable
 from chalicelib.domain.costs.pricing import STANDARD_IA, ThawTier
-from chalicelib.domain.costs.statement import WEEKS_OF_TREND, Advice, Bill, Figures, Restore, Rise, Statement
+from chalicelib.domain.costs.statement import (
+    WEEKS_OF_TREND,
+    Advice,
+    Bill,
+    Figures,
+    RestoreCost,
+    Rise,
+    Statement,
+)
 from chalicelib.domain.mail.phrases import (
     count,
     format_bytes,
@@ -249,7 +257,7 @@ _TIER_NAMES = {
 }
 
 
-def _restore(restore: Restore) -> Amount:
+def _restore(restore: RestoreCost) -> Amount:
     fetching = f"about {format_estimate(restore.fetch)} at 100 Mbit/s"
     waiting = f"up to {format_estimate(restore.wait)} until it can be read, then " if restore.wait else ""
     cost = format_money(restore.cost) if restore.cost is not None else "price not known"

@@ -31,25 +31,25 @@ from chalicelib.journeys.admin.mail import (
     report_status,
 )
 from chalicelib.journeys.admin.request import (
-    AdminDesk,
+    AdminContext,
     Answer,
     Arguments,
     bad_request,
 )
 
 
-def administer(desk: AdminDesk, request: Arguments) -> Answer:
+def administer(context: AdminContext, request: Arguments) -> Answer:
     """``{"result": ...}``, or ``{"error": code, "message": what to do}``."""
     command = COMMANDS.get(str(request.get("command")))
     try:
         if command is None:
             raise bad_request(f"There is no command {request.get('command')!r}.")
-        return {"result": command(desk, request)}
+        return {"result": command(context, request)}
     except Refusal as refusal:
         return {"error": refusal.code.value, "message": refusal.message}
 
 
-COMMANDS: Mapping[str, Callable[[AdminDesk, Arguments], Answer]] = {
+COMMANDS: Mapping[str, Callable[[AdminContext, Arguments], Answer]] = {
     "machine_add": machine_add,
     "machine_list": machine_list,
     "machine_show": machine_show,

@@ -8,7 +8,7 @@ from chalicelib.domain.backups.names import Location, SetId
 from chalicelib.domain.backups.sets import StoredObject
 from chalicelib.domain.refusals import Refusal
 from chalicelib.journeys.admin.request import (
-    AdminDesk,
+    AdminContext,
     Answer,
     Arguments,
     bad_request,
@@ -22,21 +22,21 @@ OBJECTS_A_PAGE = 5_000
 """An object takes some 200 bytes of JSON; a Lambda function answers with at most 6 MB."""
 
 
-def set_quarantine(desk: AdminDesk, request: Arguments) -> Answer:
+def set_quarantine(context: AdminContext, request: Arguments) -> Answer:
     """Hides a set from the listing (or shows it again), so that increments go on without it; deletes nothing."""
-    job = known_job(desk, request)
+    job = known_job(context, request)
     try:
         set_id = SetId.parse(str(request.get("set")))
     except ValueError:
         raise bad_request("Name the set as 'ops machine show' does, such as full.20261122T205000Z.") from None
-    if set_id not in {backup_set.set_id for backup_set in desk.catalogue.sets(job)}:
+    if set_id not in {backup_set.set_id for backup_set in context.catalogue.sets(job)}:
         raise Refusal(ErrorCode.NOT_FOUND, f"{job.machine}/{job.name} has no set {set_id}.")
     hide = request.get("release") is not True
-    desk.catalogue.quarantine(job, set_id, hide=hide)
+    context.catalogue.quarantine(job, set_id, hide=hide)
     return {"machine": job.machine, "job": job.name, "set": str(set_id), "quarantined": hide}
 
 
-def job_list(desk: AdminDesk, request: Arguments) -> Answer:
+def job_list(context: AdminContext, request: Arguments) -> Answer:
     """Every job, or those of one machine, with where it is kept and how."""
     name = read_identifier(request, "name") if request.get("name") else None
     return {
@@ -49,18 +49,20 @@ def job_list(desk: AdminDesk, request: Arguments) -> Answer:
                 "archive_class": job.storage.archive_class,
                 "archive_after_days": job.storage.archive_after_days,
             }
-            for job in desk.machines.jobs(name)
+            for job in context.machines.jobs(name)
         ]
     }
 
 
-def catalogue_objects(desk: AdminDesk, request: Arguments) -> Answer:
+def catalogue_objects(context: AdminContext, request: Arguments) -> Answer:
     """A page of what the catalogue says is stored of a job; without one, of the strays in the service's own bucket."""
-    job = known_job(desk, request) if request.get("name") else None
-    location = job.location if job else Location(desk.bucket, "")
+    job = known_job(context, request) if request.get("name") else None
+    location = job.location if job else Location(context.bucket, "")
     after = str(request.get("after", "")).removeprefix(location.prefix)
     rows = (
-        desk.catalogue.objects_between(job, after) if job else desk.catalogue.strays_between(location, after)
+        context.catalogue.objects_between(job, after)
+        if job
+        else context.catalogue.strays_between(location, after)
     )
     stored = (_describe_object(location.key(row.name), row.stored) for row in rows if row.stored)
     page = list(itertools.islice(stored, OBJECTS_A_PAGE + 1))
@@ -69,9 +71,9 @@ def catalogue_objects(desk: AdminDesk, request: Arguments) -> Answer:
     return {"objects": page, "next": page[-1]["key"] if more else None}
 
 
-def catalogue_drift(desk: AdminDesk, request: Arguments) -> Answer:
+def catalogue_drift(context: AdminContext, request: Arguments) -> Answer:
     """Which of a job's manifests and signatures are not catalogued as they are stored."""
-    return {"keys": find_drift(desk.catalogue, desk.buckets, known_job(desk, request), desk.now)}
+    return {"keys": find_drift(context.catalogue, context.buckets, known_job(context, request), context.now)}
 
 
 def _describe_object(key: str, stored: StoredObject) -> Answer:

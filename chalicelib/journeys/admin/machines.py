@@ -24,7 +24,7 @@ from chalicelib.domain.backups.sets import BackupSet, format_ranges
 from chalicelib.domain.refusals import Refusal
 from chalicelib.journeys.admin.request import (
     NAME_FORM,
-    AdminDesk,
+    AdminContext,
     Answer,
     Arguments,
     bad_request,
@@ -38,7 +38,7 @@ from chalicelib.journeys.describe_machine import describe_job, format_wire_time
 from chalicelib.wire import ErrorCode, to_json
 
 
-def machine_add(desk: AdminDesk, request: Arguments) -> Answer:
+def machine_add(context: AdminContext, request: Arguments) -> Answer:
     """A new machine, or a new code (and perhaps new jobs) for one that is there."""
     name = read_identifier(request, "name")
     jobs = request.get("jobs") or [DEFAULT_JOB]
@@ -46,71 +46,73 @@ def machine_add(desk: AdminDesk, request: Arguments) -> Answer:
         raise bad_request(f"Names of jobs are {NAME_FORM}.")
     period = read_positive(request, "period_seconds", DAY_SECONDS)
     grace = read_positive(request, "grace_seconds", period)
-    adopted = _adopted_location(desk, request, name, jobs)
+    adopted = _adopted_location(context, request, name, jobs)
     owner_mail = _owner_mail(request)
-    desk.machines.create_machine(Machine(name, created_at=desk.now))
+    context.machines.create_machine(Machine(name, created_at=context.now))
     if owner_mail is not None:
-        desk.machines.set_owner_mail(name, owner_mail or None)
+        context.machines.set_owner_mail(name, owner_mail or None)
     for job in jobs:
-        location = adopted or Location(desk.bucket, f"{name}/{job}/")
+        location = adopted or Location(context.bucket, f"{name}/{job}/")
         new_job = Job(name, job, location, period, grace)
-        if desk.machines.create_job(new_job) and adopted:
-            desk.machines.adopt_location(new_job)
+        if context.machines.create_job(new_job) and adopted:
+            context.machines.adopt_location(new_job)
     code = format_code(secrets.token_bytes(CODE_BYTES))
-    expires_at = desk.now + CODE_LIFE
-    desk.machines.put_code(EnrolmentCode(sha256_hex(code), name, expires_at))
-    known = [job.name for job in desk.machines.jobs(name)]
+    expires_at = context.now + CODE_LIFE
+    context.machines.put_code(EnrolmentCode(sha256_hex(code), name, expires_at))
+    known = [job.name for job in context.machines.jobs(name)]
     return {"machine": name, "jobs": known, "code": code, "code_expires_at": format_wire_time(expires_at)}
 
 
-def _adopted_location(desk: AdminDesk, request: Arguments, machine: str, jobs: list[str]) -> Location | None:
+def _adopted_location(
+    context: AdminContext, request: Arguments, machine: str, jobs: list[str]
+) -> Location | None:
     """The place of a backup that was there before; ``None`` if the machine uses the service's own bucket."""
     bucket, prefix = request.get("bucket"), request.get("prefix") or ""
     if bucket is None:
         if prefix:
             raise bad_request("--prefix goes with --bucket.")
         return None
-    if not isinstance(bucket, str) or not isinstance(prefix, str) or bucket == desk.bucket:
+    if not isinstance(bucket, str) or not isinstance(prefix, str) or bucket == context.bucket:
         raise bad_request("--bucket is for a bucket that is not the service's own.")
     if len(jobs) != 1:
         raise bad_request("A backup that was there before is one job: name one with --job.")
-    known = desk.machines.jobs_named([(machine, jobs[0])]).get((machine, jobs[0]))
+    known = context.machines.jobs_named([(machine, jobs[0])]).get((machine, jobs[0]))
     if known is not None and known.location != Location(bucket, prefix):
         raise bad_request(f"{machine}/{jobs[0]} is kept elsewhere already. Choose another name for the job.")
-    for other in desk.machines.adopted_jobs(bucket):
+    for other in context.machines.adopted_jobs(bucket):
         nested = other.location.prefix.startswith(prefix) or prefix.startswith(other.location.prefix)
         if nested and (other.machine, other.name) != (machine, jobs[0]):
             raise bad_request(f"{other.machine}/{other.name} has this place, or one inside it, already.")
     return Location(bucket, prefix)
 
 
-def machine_list(desk: AdminDesk, _: Arguments) -> Answer:
-    jobs = desk.machines.jobs()
+def machine_list(context: AdminContext, _: Arguments) -> Answer:
+    jobs = context.machines.jobs()
     return {
         "machines": [
             {
                 "machine": machine.name,
-                "status": _status(machine, desk.now),
+                "status": _status(machine, context.now),
                 "jobs": [job.name for job in jobs if job.machine == machine.name],
                 "created_at": format_wire_time(machine.created_at),
                 "last_used_at": time_or_none(machine.last_used_at),
             }
-            for machine in desk.machines.machines()
+            for machine in context.machines.machines()
         ]
     }
 
 
-def machine_show(desk: AdminDesk, request: Arguments) -> Answer:
-    machine = known_machine(desk, request)
+def machine_show(context: AdminContext, request: Arguments) -> Answer:
+    machine = known_machine(context, request)
     jobs = []
-    for job in desk.machines.jobs(machine.name):
-        sets = sorted(desk.catalogue.sets(job), key=lambda one: one.set_id.end)
-        hidden = desk.catalogue.quarantined(job)
-        status = to_json(describe_job(desk.catalogue, machine, job, desk.now))
+    for job in context.machines.jobs(machine.name):
+        sets = sorted(context.catalogue.sets(job), key=lambda one: one.set_id.end)
+        hidden = context.catalogue.quarantined(job)
+        status = to_json(describe_job(context.catalogue, machine, job, context.now))
         jobs.append({**status, "sets": [_describe_set(one, one.set_id in hidden) for one in sets]})
     return {
         "machine": machine.name,
-        "status": _status(machine, desk.now),
+        "status": _status(machine, context.now),
         "created_at": format_wire_time(machine.created_at),
         "last_used_at": time_or_none(machine.last_used_at),
         "owner_mail": machine.owner_mail,
@@ -118,21 +120,21 @@ def machine_show(desk: AdminDesk, request: Arguments) -> Answer:
     }
 
 
-def machine_set(desk: AdminDesk, request: Arguments) -> Answer:
-    machine = known_machine(desk, request)
+def machine_set(context: AdminContext, request: Arguments) -> Answer:
+    machine = known_machine(context, request)
     wanted = request.get("job")
-    jobs = [job for job in desk.machines.jobs(machine.name) if wanted in (None, job.name)]
+    jobs = [job for job in context.machines.jobs(machine.name) if wanted in (None, job.name)]
     if not jobs:
         raise Refusal(ErrorCode.UNKNOWN_JOB, f"{machine.name} has no job called {wanted}.")
     for job in jobs:
-        desk.machines.set_period(
+        context.machines.set_period(
             dataclasses.replace(
                 job,
                 period_seconds=read_positive(request, "period_seconds", job.period_seconds),
                 grace_seconds=read_positive(request, "grace_seconds", job.grace_seconds),
             )
         )
-    desk.machines.set_caps(
+    context.machines.set_caps(
         dataclasses.replace(
             machine,
             storage_cap_bytes=read_positive(request, "storage_cap_bytes", machine.storage_cap_bytes),
@@ -141,8 +143,8 @@ def machine_set(desk: AdminDesk, request: Arguments) -> Answer:
     )
     owner_mail = _owner_mail(request)
     if owner_mail is not None:
-        desk.machines.set_owner_mail(machine.name, owner_mail or None)
-    return machine_show(desk, request)
+        context.machines.set_owner_mail(machine.name, owner_mail or None)
+    return machine_show(context, request)
 
 
 def _owner_mail(request: Arguments) -> str | None:
@@ -155,47 +157,49 @@ def _owner_mail(request: Arguments) -> str | None:
     return address
 
 
-def machine_pause(desk: AdminDesk, request: Arguments) -> Answer:
-    machine = known_machine(desk, request)
+def machine_pause(context: AdminContext, request: Arguments) -> Answer:
+    machine = known_machine(context, request)
     until = request.get("until")
-    desk.machines.pause(machine.name, desk.now, read_time(until, "until") if until else None)
+    context.machines.pause(machine.name, context.now, read_time(until, "until") if until else None)
     return {"machine": machine.name, "paused_until": until}
 
 
-def machine_resume(desk: AdminDesk, request: Arguments) -> Answer:
-    machine = known_machine(desk, request)
-    if machine.is_paused(desk.now):
-        desk.machines.pause(machine.name, machine.paused_at, desk.now)
+def machine_resume(context: AdminContext, request: Arguments) -> Answer:
+    machine = known_machine(context, request)
+    if machine.is_paused(context.now):
+        context.machines.pause(machine.name, machine.paused_at, context.now)
     return {"machine": machine.name}
 
 
-def machine_revoke(desk: AdminDesk, request: Arguments) -> Answer:
-    machine = known_machine(desk, request)
-    desk.machines.revoke(machine.name, desk.now)
-    return {"machine": machine.name, "revoked_at": format_wire_time(desk.now)}
+def machine_revoke(context: AdminContext, request: Arguments) -> Answer:
+    machine = known_machine(context, request)
+    context.machines.revoke(machine.name, context.now)
+    return {"machine": machine.name, "revoked_at": format_wire_time(context.now)}
 
 
-def machine_remove(desk: AdminDesk, request: Arguments) -> Answer:
-    machine = known_machine(desk, request)
-    desk.machines.remove_machine(machine.name)
+def machine_remove(context: AdminContext, request: Arguments) -> Answer:
+    machine = known_machine(context, request)
+    context.machines.remove_machine(machine.name)
     return {"machine": machine.name, "kept": f"What it stored stays in the bucket under {machine.name}/."}
 
 
-def machine_rotate(desk: AdminDesk, request: Arguments) -> Answer:
+def machine_rotate(context: AdminContext, request: Arguments) -> Answer:
     """A new code for a machine that is there; its token works until the code is used."""
-    machine = known_machine(desk, request)
+    machine = known_machine(context, request)
     return machine_add(
-        desk, {"name": machine.name, "jobs": [j.name for j in desk.machines.jobs(machine.name)]}
+        context, {"name": machine.name, "jobs": [j.name for j in context.machines.jobs(machine.name)]}
     )
 
 
-def machine_recount(desk: AdminDesk, request: Arguments) -> Answer:
+def machine_recount(context: AdminContext, request: Arguments) -> Answer:
     """Counts what the machine has in the bucket, every version, for its storage cap."""
-    machine = known_machine(desk, request)
-    places = {Location(desk.bucket, f"{machine.name}/")}
-    places |= {job.location for job in desk.machines.jobs(machine.name) if job.location.bucket != desk.bucket}
-    stored = sum(desk.buckets.bytes_of_all_versions(place.bucket, place.prefix) for place in places)
-    desk.machines.set_stored_bytes(machine, stored)
+    machine = known_machine(context, request)
+    places = {Location(context.bucket, f"{machine.name}/")}
+    places |= {
+        job.location for job in context.machines.jobs(machine.name) if job.location.bucket != context.bucket
+    }
+    stored = sum(context.buckets.bytes_of_all_versions(place.bucket, place.prefix) for place in places)
+    context.machines.set_stored_bytes(machine, stored)
     return {"machine": machine.name, "stored_bytes": stored, "storage_cap_bytes": machine.storage_cap_bytes}
 
 

@@ -16,10 +16,10 @@ from chalicelib.domain.backups.machines import (
 )
 from chalicelib.domain.backups.names import is_identifier
 from chalicelib.domain.refusals import Refusal
-from chalicelib.journeys.audit_buckets import AuditDesk
+from chalicelib.journeys.audit_buckets import AuditContext
 from chalicelib.journeys.describe_machine import format_wire_time
-from chalicelib.journeys.send_alerts import AlertDesk
-from chalicelib.journeys.send_weekly_report import ReportDesk
+from chalicelib.journeys.send_alerts import AlertContext
+from chalicelib.journeys.send_weekly_report import ReportContext
 from chalicelib.wire import ErrorCode
 
 Answer = dict[str, Any]
@@ -29,14 +29,14 @@ Arguments = Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
-class AdminDesk:
+class AdminContext:
     machines: MachineStore
     catalogue: CatalogueStore
     buckets: Buckets
     bucket: str
-    report: ReportDesk
-    audit: AuditDesk
-    alerts: AlertDesk
+    report: ReportContext
+    audit: AuditContext
+    alerts: AlertContext
     now: datetime
 
 
@@ -54,17 +54,17 @@ def read_identifier(request: Arguments, field: str) -> str:
     return value
 
 
-def known_machine(desk: AdminDesk, request: Arguments) -> Machine:
+def known_machine(context: AdminContext, request: Arguments) -> Machine:
     name = read_identifier(request, "name")
-    machine = desk.machines.machine(name)
+    machine = context.machines.machine(name)
     if machine is None:
         raise Refusal(ErrorCode.NOT_FOUND, f"There is no machine called {name}. See 'ops machine list'.")
     return machine
 
 
-def known_job(desk: AdminDesk, request: Arguments) -> Job:
-    machine, name = known_machine(desk, request), str(request.get("job"))
-    for job in desk.machines.jobs(machine.name):
+def known_job(context: AdminContext, request: Arguments) -> Job:
+    machine, name = known_machine(context, request), str(request.get("job"))
+    for job in context.machines.jobs(machine.name):
         if job.name == name:
             return job
     raise Refusal(ErrorCode.UNKNOWN_JOB, f"{machine.name} has no job called {name}.")

@@ -49,7 +49,7 @@ class Contended(Exception):
 
 
 @dataclasses.dataclass(frozen=True)
-class CatalogueDesk:
+class CatalogueContext:
     """``bucket`` is the service's own; keys of other buckets belong to the jobs that were adopted with them."""
 
     machines: MachineStore
@@ -62,7 +62,7 @@ class CatalogueDesk:
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
+class KeyOwner:
     """Which rows a key belongs to: a set of a job, or the strays of a bucket, ``job`` being whose prefix they have."""
 
     bucket: str
@@ -70,38 +70,40 @@ class Place:
     set_id: SetId | None = None
 
 
-def catalogue_changes(desk: CatalogueDesk, changes: Iterable[KeyChange]) -> list[tuple[KeyChange, Exception]]:
+def catalogue_changes(
+    context: CatalogueContext, changes: Iterable[KeyChange]
+) -> list[tuple[KeyChange, Exception]]:
     """Catalogues every change it can, and answers with those it could not, each with the reason."""
     failed: list[tuple[KeyChange, Exception]] = []
-    for place, group in _by_place(desk, changes).items():
+    for place, group in _by_place(context, changes).items():
         for chunk in _chunks(group, MOST_OBJECTS_A_WRITE):
             try:
                 if place.job is None or place.set_id is None:
-                    catalogue_strays(desk, place, chunk)
+                    catalogue_strays(context, place, chunk)
                 else:
-                    catalogue_set(desk, place.job, place.set_id, chunk)
+                    catalogue_set(context, place.job, place.set_id, chunk)
             except Exception as error:
                 # One set's trouble must not hold back its neighbours; the queue brings these back.
                 failed.extend((change, error) for change in chunk)
     return failed
 
 
-def _by_place(desk: CatalogueDesk, changes: Iterable[KeyChange]) -> Mapping[Place, list[KeyChange]]:
+def _by_place(context: CatalogueContext, changes: Iterable[KeyChange]) -> Mapping[KeyOwner, list[KeyChange]]:
     changes = [
-        one for one in changes if not (one.bucket == desk.bucket and one.key.startswith(SERVICE_PREFIX))
+        one for one in changes if not (one.bucket == context.bucket and one.key.startswith(SERVICE_PREFIX))
     ]
-    shared = {change.key: split_key(change.key) for change in changes if change.bucket == desk.bucket}
-    jobs = desk.machines.jobs_named([(parts[0], parts[1]) for parts in shared.values() if parts])
+    shared = {change.key: split_key(change.key) for change in changes if change.bucket == context.bucket}
+    jobs = context.machines.jobs_named([(parts[0], parts[1]) for parts in shared.values() if parts])
     adopted = {
-        bucket: desk.machines.adopted_jobs(bucket)
-        for bucket in {change.bucket for change in changes} - {desk.bucket}
+        bucket: context.machines.adopted_jobs(bucket)
+        for bucket in {change.bucket for change in changes} - {context.bucket}
     }
-    places: dict[Place, list[KeyChange]] = defaultdict(list)
+    places: dict[KeyOwner, list[KeyChange]] = defaultdict(list)
     for change in changes:
-        if change.bucket == desk.bucket:
+        if change.bucket == context.bucket:
             parts = shared[change.key]
             job = jobs.get((parts[0], parts[1])) if parts else None
-            if job is not None and job.location.bucket != desk.bucket:
+            if job is not None and job.location.bucket != context.bucket:
                 job = None  # its files are elsewhere
         else:
             job = owner_of(change.key, adopted[change.bucket])
@@ -117,19 +119,19 @@ def owner_of(key: str, jobs: Iterable[Job]) -> Job | None:
     return max(owners, key=lambda job: len(job.location.prefix), default=None)
 
 
-def place_of(bucket: str, key: str, job: Job | None) -> Place:
+def place_of(bucket: str, key: str, job: Job | None) -> KeyOwner:
     file = parse_file_name(key.removeprefix(job.location.prefix)) if job else None
-    return Place(bucket, job, file.set_id if file else None)
+    return KeyOwner(bucket, job, file.set_id if file else None)
 
 
-def catalogue_set(desk: CatalogueDesk, job: Job, set_id: SetId, changes: Sequence[KeyChange]) -> None:
+def catalogue_set(context: CatalogueContext, job: Job, set_id: SetId, changes: Sequence[KeyChange]) -> None:
     """Changes of one set, 99 keys at most. Raises ``Contended``."""
     sequencers: dict[str, str] = {}
     for change in changes:
         name = change.key.removeprefix(job.location.prefix)
         sequencers[name] = newer_sequencer(change.sequencer, sequencers.get(name, ""))
     for _ in range(MOST_TRIES):
-        page = desk.catalogue.read_page(job, set_id, list(sequencers))
+        page = context.catalogue.read_page(job, set_id, list(sequencers))
         news = {
             name: sequencer
             for name, sequencer in sequencers.items()
@@ -137,16 +139,16 @@ def catalogue_set(desk: CatalogueDesk, job: Job, set_id: SetId, changes: Sequenc
         }
         if not news:
             # The try that wrote the rows may have failed after that.
-            _expel_late(desk, job, page.backup_set)
-            _note_placement(desk, job, page.backup_set, list(page.objects.values()))
+            _expel_late(context, job, page.backup_set)
+            _note_placement(context, job, page.backup_set, list(page.objects.values()))
             return
-        rows = _present_rows(desk, job.location.bucket, job.location.key, news, page.objects)
+        rows = _present_rows(context, job.location.bucket, job.location.key, news, page.objects)
         backup_set = apply_changes(page.backup_set, page.objects, rows)
-        if desk.catalogue.write_page(job, page, backup_set, rows):
-            _note_placement(desk, job, backup_set, rows)
+        if context.catalogue.write_page(job, page, backup_set, rows):
+            _note_placement(context, job, backup_set, rows)
             if backup_set.sealed or page.backup_set.sealed:
-                _expel_late(desk, job, backup_set)
-                refresh_findings(desk.catalogue, desk.findings, job, desk.now)
+                _expel_late(context, job, backup_set)
+                refresh_findings(context.catalogue, context.findings, job, context.now)
             return
     raise Contended(f"{job.machine}/{job.name} {set_id}")
 
@@ -160,26 +162,28 @@ def refresh_findings(
     return found
 
 
-def watched(desk_bucket: str, job: Job) -> WatchedJob:
-    """The job with how much may be expected of its bucket; ``desk_bucket`` is the service's own."""
-    return WatchedJob(job, Custody.OWN if job.location.bucket == desk_bucket else Custody.ADOPTED)
+def watched(context_bucket: str, job: Job) -> WatchedJob:
+    """The job with how much may be expected of its bucket; ``context_bucket`` is the service's own."""
+    return WatchedJob(job, Custody.OWN if job.location.bucket == context_bucket else Custody.ADOPTED)
 
 
-def _note_placement(desk: CatalogueDesk, job: Job, backup_set: BackupSet, rows: Sequence[ObjectRow]) -> None:
+def _note_placement(
+    context: CatalogueContext, job: Job, backup_set: BackupSet, rows: Sequence[ObjectRow]
+) -> None:
     """What is misplaced is known as soon as its event is: nobody has to look for it.
 
     What was misplaced before is judged again with the rest of its set: a duplicate that could be removed is the only
     copy when the other one has gone.
     """
     codes, seen = codes_about(Concern.OBJECTS), {row.name: row for row in rows}
-    known = {one.subject for one in desk.findings.findings(job) if one.code in codes}
+    known = {one.subject for one in context.findings.findings(job) if one.code in codes}
     others = [name for name in known - seen.keys() if _set_of(name) == backup_set.set_id]
     if others:
-        seen |= desk.catalogue.read_page(job, backup_set.set_id, others).objects
-    watch = watched(desk.bucket, job)
+        seen |= context.catalogue.read_page(job, backup_set.set_id, others).objects
+    watch = watched(context.bucket, job)
     found = [one for row in seen.values() for one in judge_object(watch, row, backup_set)]
     if found or known:
-        desk.findings.replace(job, found, desk.now, codes=codes, subjects=seen.keys())
+        context.findings.replace(job, found, context.now, codes=codes, subjects=seen.keys())
 
 
 def _set_of(name: str) -> SetId | None:
@@ -187,30 +191,30 @@ def _set_of(name: str) -> SetId | None:
     return file.set_id if file else None
 
 
-def _expel_late(desk: CatalogueDesk, job: Job, backup_set: BackupSet) -> None:
+def _expel_late(context: CatalogueContext, job: Job, backup_set: BackupSet) -> None:
     """A volume beyond the end of a sealed set came by a permission from before the seal, used after it.
 
     The row may also only lag behind a volume that was given up before the seal, so S3 is asked first.
     """
     surplus = [volume_file(backup_set.set_id, number).name for number in sorted(backup_set.surplus)]
-    stored = desk.buckets.heads(job.location.bucket, [job.location.key(name) for name in surplus])
+    stored = context.buckets.heads(job.location.bucket, [job.location.key(name) for name in surplus])
     late = [name for name in surplus if stored[job.location.key(name)] is not None]
     if not late:
         return
-    desk.discard(job, late)
-    desk.machines.put_notice(
+    context.discard(job, late)
+    context.machines.put_notice(
         Notice(
             LATE_UPLOAD,
             job.machine,
             job.name,
             f"{len(late)} file(s) were added to the finished set {backup_set.set_id} and hidden again. "
             "The set itself is whole. If you did not interrupt a backup, somebody may have this machine's token.",
-            desk.now,
+            context.now,
         )
     )
 
 
-def catalogue_strays(desk: CatalogueDesk, place: Place, changes: Sequence[KeyChange]) -> None:
+def catalogue_strays(context: CatalogueContext, place: KeyOwner, changes: Sequence[KeyChange]) -> None:
     """Changes of keys that belong to no set. Raises ``Contended``."""
     bucket = place.bucket
     for key in dict.fromkeys(change.key for change in changes):
@@ -219,41 +223,43 @@ def catalogue_strays(desk: CatalogueDesk, place: Place, changes: Sequence[KeyCha
             if change.key == key:
                 sequencer = newer_sequencer(change.sequencer, sequencer)
         for _ in range(MOST_TRIES):
-            known = desk.catalogue.stray(bucket, key)
+            known = context.catalogue.stray(bucket, key)
             if known is not None and not is_newer(sequencer, known.sequencer):
                 row = known
                 break
             known_rows = {key: known} if known else {}
-            row = _present_rows(desk, bucket, str, {key: sequencer}, known_rows)[0]
-            if desk.catalogue.put_stray(bucket, key, row, known):
+            row = _present_rows(context, bucket, str, {key: sequencer}, known_rows)[0]
+            if context.catalogue.put_stray(bucket, key, row, known):
                 break
         else:
             raise Contended(key)
-        _note_stray(desk, place, dataclasses.replace(row, name=key))
+        _note_stray(context, place, dataclasses.replace(row, name=key))
 
 
-def _note_stray(desk: CatalogueDesk, place: Place, row: ObjectRow) -> None:
-    found = judge_stray(place.bucket, row, place.job, is_own_bucket=place.bucket == desk.bucket)
+def _note_stray(context: CatalogueContext, place: KeyOwner, row: ObjectRow) -> None:
+    found = judge_stray(place.bucket, row, place.job, is_own_bucket=place.bucket == context.bucket)
     subjects = {row.name, f"{place.bucket}/{row.name}"}
-    desk.findings.replace(place.job, found, desk.now, codes=codes_about(Concern.OBJECTS), subjects=subjects)
+    context.findings.replace(
+        place.job, found, context.now, codes=codes_about(Concern.OBJECTS), subjects=subjects
+    )
 
 
 def _present_rows(
-    desk: CatalogueDesk,
+    context: CatalogueContext,
     bucket: str,
     key_of: Callable[[str], str],
     sequencers: Mapping[str, str],
     known: Mapping[str, ObjectRow],
 ) -> list[ObjectRow]:
     """What S3 says of the keys now, under the newest sequencer that is known of each."""
-    states = desk.buckets.states(bucket, [key_of(name) for name in sequencers])
+    states = context.buckets.states(bucket, [key_of(name) for name in sequencers])
     stored = [name for name in sequencers if states[key_of(name)].stored and parse_file_name(name)]
-    tags = desk.buckets.storage_tags(bucket, [key_of(name) for name in stored])
+    tags = context.buckets.storage_tags(bucket, [key_of(name) for name in stored])
     rows = []
     for name, sequencer in sequencers.items():
         state = states[key_of(name)]
         if is_manifest(name):
-            state = desk.buckets.with_promise(bucket, key_of(name), state)
+            state = context.buckets.with_promise(bucket, key_of(name), state)
         if state.stored is not None:
             tagged = dataclasses.replace(state.stored, storage_tag=tags.get(key_of(name)))
             state = dataclasses.replace(state, stored=tagged)

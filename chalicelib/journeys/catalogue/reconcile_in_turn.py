@@ -11,21 +11,21 @@ from collections.abc import Callable
 
 from chalicelib.domain.backups.comparisons import comparisons_due
 from chalicelib.domain.backups.machines import Comparison, Job
-from chalicelib.journeys.catalogue.catalogue_changes import CatalogueDesk
+from chalicelib.journeys.catalogue.catalogue_changes import CatalogueContext
 from chalicelib.journeys.catalogue.reconcile_job import reconcile_job
 
 
 def reconcile_in_turn(
-    desk: CatalogueDesk, has_time: Callable[[], bool]
+    context: CatalogueContext, has_time: Callable[[], bool]
 ) -> tuple[list[Job], list[tuple[Job, Exception]]]:
     """The jobs that were compared to their end, and those that could not be, each with the reason."""
     compared: list[Job] = []
     failed: list[tuple[Job, Exception]] = []
-    for job in comparisons_due(desk.machines.jobs(), desk.now):
+    for job in comparisons_due(context.machines.jobs(), context.now):
         if not has_time():
             break
         try:
-            if _go_on(desk, job, has_time):
+            if _go_on(context, job, has_time):
                 compared.append(job)
         except Exception as error:
             # One job's trouble must not keep the others from their turn; the next call tries it again.
@@ -33,13 +33,13 @@ def reconcile_in_turn(
     return compared, failed
 
 
-def _go_on(desk: CatalogueDesk, job: Job, has_time: Callable[[], bool]) -> bool:
+def _go_on(context: CatalogueContext, job: Job, has_time: Callable[[], bool]) -> bool:
     """Whether the comparison came to its end."""
-    known = job.comparison or Comparison(desk.now)
-    begun = dataclasses.replace(known, begun_at=desk.now)
-    desk.machines.note_comparison(job, begun)
-    done = reconcile_job(desk, job, known.after, has_time)
+    known = job.comparison or Comparison(context.now)
+    begun = dataclasses.replace(known, begun_at=context.now)
+    context.machines.note_comparison(job, begun)
+    done = reconcile_job(context, job, known.after, has_time)
     is_done = done.next is None
-    done_at = desk.now if is_done else known.done_at
-    desk.machines.note_comparison(job, dataclasses.replace(begun, after=done.next or "", done_at=done_at))
+    done_at = context.now if is_done else known.done_at
+    context.machines.note_comparison(job, dataclasses.replace(begun, after=done.next or "", done_at=done_at))
     return is_done

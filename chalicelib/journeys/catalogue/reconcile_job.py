@@ -24,7 +24,7 @@ from chalicelib.domain.backups.names import METADATA_PREFIX, SetId, is_manifest,
 from chalicelib.domain.backups.sets import BackupSet, ObjectRow, SetSum, apply_changes, format_ranges
 from chalicelib.journeys.catalogue.catalogue_changes import (
     MOST_OBJECTS_A_WRITE,
-    CatalogueDesk,
+    CatalogueContext,
     catalogue_set,
     refresh_findings,
 )
@@ -65,34 +65,36 @@ class Reconciled:
     next: str | None
 
 
-def reconcile_job(desk: CatalogueDesk, job: Job, after: str, has_time: Callable[[], bool]) -> Reconciled:
+def reconcile_job(
+    context: CatalogueContext, job: Job, after: str, has_time: Callable[[], bool]
+) -> Reconciled:
     """Goes on behind the key name ``after`` (empty: from the beginning) for as long as ``has_time()``."""
     examined, last = 0, after
     differences: list[Difference] = []
-    for block in _blocks(desk, job, after):
+    for block in _blocks(context, job, after):
         examined, last = examined + len(block.states), block.last
-        differences += _mend_block(desk, job, block)
+        differences += _mend_block(context, job, block)
         if not has_time():
             break
     if last == LAST_NAME:
-        differences += _mend_sets(desk, job)
-        refresh_findings(desk.catalogue, desk.findings, job, desk.now)
-    _tell(desk, job, differences)
+        differences += _mend_sets(context, job)
+        refresh_findings(context.catalogue, context.findings, job, context.now)
+    _tell(context, job, differences)
     return Reconciled(examined, tuple(differences[:MOST_DIFFERENCES]), None if last == LAST_NAME else last)
 
 
-def _tell(desk: CatalogueDesk, job: Job, differences: Iterable[Difference]) -> None:
+def _tell(context: CatalogueContext, job: Job, differences: Iterable[Difference]) -> None:
     """The owner hears once a day at most. That a job was added after its files is no news, in a bucket that was there
     before least of all."""
     lasting = [one for one in differences if not one.settling and one.what != "stray"]
     was_compared = job.comparison is not None and job.comparison.done_at is not None
-    if lasting and (was_compared or job.location.bucket == desk.bucket):
+    if lasting and (was_compared or job.location.bucket == context.bucket):
         message = (
             f"The catalogue of {job.machine}/{job.name} differed from the bucket in {len(lasting)} place(s) and "
             f"was mended; the first is {lasting[0].key} ({lasting[0].what}). Events were lost, or the bucket was "
             "changed by hand."
         )
-        desk.machines.put_notice(Notice(CATALOGUE_DIFFERED, job.machine, job.name, message, desk.now))
+        context.machines.put_notice(Notice(CATALOGUE_DIFFERED, job.machine, job.name, message, context.now))
 
 
 def find_drift(catalogue: CatalogueStore, buckets: Buckets, job: Job, now: datetime) -> list[str]:
@@ -124,32 +126,32 @@ class _Block:
     states: Mapping[str, KeyState]
 
 
-def _blocks(desk: CatalogueDesk, job: Job, after: str) -> Iterator[_Block]:
+def _blocks(context: CatalogueContext, job: Job, after: str) -> Iterator[_Block]:
     while True:
-        ahead = list(itertools.islice(_list_names(desk, job, after), KEYS_A_BLOCK))
+        ahead = list(itertools.islice(_list_names(context, job, after), KEYS_A_BLOCK))
         more = len(ahead) == KEYS_A_BLOCK
         last = ahead[-1][0] if more else LAST_NAME
-        known = {row.name: row for row in desk.catalogue.objects_between(job, after, last)}
-        strays = {row.name: row for row in desk.catalogue.strays_between(job.location, after, last)}
+        known = {row.name: row for row in context.catalogue.objects_between(job, after, last)}
+        strays = {row.name: row for row in context.catalogue.strays_between(job.location, after, last)}
         # The first look only found where the block ends; this one is newer than the rows.
-        yield _Block(last, known, strays, _states_until(desk, job, after, last))
+        yield _Block(last, known, strays, _states_until(context, job, after, last))
         if not more:
             return
         after = last
 
 
-def _states_until(desk: CatalogueDesk, job: Job, after: str, last: str) -> dict[str, KeyState]:
-    return dict(itertools.takewhile(lambda pair: pair[0] <= last, _list_names(desk, job, after)))
+def _states_until(context: CatalogueContext, job: Job, after: str, last: str) -> dict[str, KeyState]:
+    return dict(itertools.takewhile(lambda pair: pair[0] <= last, _list_names(context, job, after)))
 
 
-def _list_names(desk: CatalogueDesk, job: Job, after: str) -> Iterator[tuple[str, KeyState]]:
+def _list_names(context: CatalogueContext, job: Job, after: str) -> Iterator[tuple[str, KeyState]]:
     location = job.location
     marker = location.key(after) if after else ""
-    for key, state in desk.buckets.list_states(location.bucket, location.prefix, after=marker):
+    for key, state in context.buckets.list_states(location.bucket, location.prefix, after=marker):
         yield key.removeprefix(location.prefix), state
 
 
-def _mend_block(desk: CatalogueDesk, job: Job, block: _Block) -> list[Difference]:
+def _mend_block(context: CatalogueContext, job: Job, block: _Block) -> list[Difference]:
     differences: list[Difference] = []
     rows_of: dict[SetId, list[ObjectRow]] = defaultdict(list)
     strays: list[ObjectRow] = []
@@ -163,23 +165,25 @@ def _mend_block(desk: CatalogueDesk, job: Job, block: _Block) -> list[Difference
             strays.append(ObjectRow(name, None))
             differences.append(Difference(job.location.key(name), "stray", settling=False))
         elif what:
-            differences.append(Difference(job.location.key(name), what, _is_settling(state, desk.now)))
+            differences.append(Difference(job.location.key(name), what, _is_settling(state, context.now)))
         if what is None:
             continue
         file = parse_file_name(name)
         if is_manifest(name):
-            state = desk.buckets.with_promise(job.location.bucket, job.location.key(name), state)
+            state = context.buckets.with_promise(job.location.bucket, job.location.key(name), state)
         found = ObjectRow(name, state.stored, row.sequencer if row else "", state.noncurrent)
         (rows_of[file.set_id] if file else strays).append(found)
     for set_id, rows in rows_of.items():
         for start in range(0, len(rows), MOST_OBJECTS_A_WRITE):
-            _write_rows(desk, job, set_id, rows[start : start + MOST_OBJECTS_A_WRITE], block.known)
+            _write_rows(context, job, set_id, rows[start : start + MOST_OBJECTS_A_WRITE], block.known)
     location = job.location
     for row in strays:
-        desk.catalogue.put_stray(location.bucket, location.key(row.name), row, block.strays.get(row.name))
+        context.catalogue.put_stray(location.bucket, location.key(row.name), row, block.strays.get(row.name))
     if any(one.what == "stray" for one in differences):
         codes, folder = codes_about(Concern.OBJECTS), f"{location.bucket}/{location.prefix}"
-        desk.findings.replace(None, (), desk.now, codes=codes, subjects={folder})  # its job is known now
+        context.findings.replace(
+            None, (), context.now, codes=codes, subjects={folder}
+        )  # its job is known now
     return differences
 
 
@@ -208,38 +212,42 @@ def _is_settling(state: KeyState, now: datetime, settles_in: timedelta = SETTLES
 
 
 def _write_rows(
-    desk: CatalogueDesk, job: Job, set_id: SetId, rows: Sequence[ObjectRow], known: Mapping[str, ObjectRow]
+    context: CatalogueContext,
+    job: Job,
+    set_id: SetId,
+    rows: Sequence[ObjectRow],
+    known: Mapping[str, ObjectRow],
 ) -> None:
     """The rows and their set together, as an event would. Where somebody wrote one since it was read, the keys are
     looked at again."""
     for _ in range(TRIES):
-        page = desk.catalogue.read_page(job, set_id, [])
+        page = context.catalogue.read_page(job, set_id, [])
         page = dataclasses.replace(
             page, objects={row.name: known[row.name] for row in rows if row.name in known}
         )
         backup_set = apply_changes(page.backup_set, page.objects, rows)
-        if desk.catalogue.write_page(job, page, backup_set, rows):
+        if context.catalogue.write_page(job, page, backup_set, rows):
             return
     hints = [KeyChange(job.location.bucket, job.location.key(row.name), "") for row in rows]
-    catalogue_set(desk, job, set_id, hints)
+    catalogue_set(context, job, set_id, hints)
 
 
 # ---------------------------------------------------------------- sets
 
 
-def _mend_sets(desk: CatalogueDesk, job: Job) -> list[Difference]:
+def _mend_sets(context: CatalogueContext, job: Job) -> list[Difference]:
     """Adds every set up from its object rows, and writes those that do not add up."""
     differences: list[Difference] = []
     for _ in range(TRIES):
         # The rows' revisions come first: a set that an event writes meanwhile is left to the next try.
-        pages = desk.catalogue.set_pages(job)
+        pages = context.catalogue.set_pages(job)
         contended = False
-        for set_id, backup_set in _add_up(desk, job, pages).items():
+        for set_id, backup_set in _add_up(context, job, pages).items():
             known = pages[set_id].backup_set if set_id in pages else BackupSet(set_id)
             if _facts(backup_set) == _facts(known):
                 continue
-            if desk.catalogue.mend_set(job, backup_set, pages[set_id].revision if set_id in pages else 0):
-                differences.append(_sum_difference(job, known, backup_set, desk.now))
+            if context.catalogue.mend_set(job, backup_set, pages[set_id].revision if set_id in pages else 0):
+                differences.append(_sum_difference(job, known, backup_set, context.now))
             else:
                 contended = True
         if not contended:
@@ -247,9 +255,9 @@ def _mend_sets(desk: CatalogueDesk, job: Job) -> list[Difference]:
     return differences
 
 
-def _add_up(desk: CatalogueDesk, job: Job, set_ids: Iterable[SetId]) -> dict[SetId, BackupSet]:
+def _add_up(context: CatalogueContext, job: Job, set_ids: Iterable[SetId]) -> dict[SetId, BackupSet]:
     sums = {set_id: SetSum(BackupSet(set_id)) for set_id in set_ids}
-    for row in desk.catalogue.objects(job):
+    for row in context.catalogue.objects(job):
         file = parse_file_name(row.name)
         if file is not None:
             sums.setdefault(file.set_id, SetSum(BackupSet(file.set_id))).change(None, row)

@@ -12,7 +12,7 @@ from zoneinfo import available_timezones
 from chalicelib.domain.backups.names import is_identifier
 from ops.aws import Aws
 from ops.commands.stage.target import asked, stage_without_answers
-from ops.deploy.access import Caller
+from ops.deploy.access import AwsCaller
 from ops.errors import OpsError
 from ops.stages import Stage
 
@@ -32,7 +32,7 @@ class Answers:
 
 
 def stage_from_answers(
-    name: str, aws: Aws, who: Caller, before: Stage | None, given: Answers, ask: bool
+    name: str, aws: Aws, who: AwsCaller, before: Stage | None, given: Answers, ask: bool
 ) -> Stage:
     """The stage's settings: a flag first, then what was chosen before, then what the owner answers."""
     mail = _answer(

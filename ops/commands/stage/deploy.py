@@ -34,7 +34,7 @@ from ops.commands.stage.target import (
     stage_without_answers,
     target_aws,
 )
-from ops.deploy.access import Caller, caller
+from ops.deploy.access import AwsCaller, caller
 from ops.deploy.client_wheel import addresses_for_machines
 from ops.deploy.cost_preview import service_month, usd
 from ops.deploy.deployer_policy import deployer_policy
@@ -152,7 +152,7 @@ def deploy(
     _show_first_machine(stage, machine, first)
 
 
-def _show_plan(stage: Stage, who: Caller, changes: dict[str, list[str]]) -> None:
+def _show_plan(stage: Stage, who: AwsCaller, changes: dict[str, list[str]]) -> None:
     console.print(
         f"{stage.prefix} in account {stage.account}, {stage.region}, as {who.arn.rpartition('/')[2]}\n",
         markup=False,

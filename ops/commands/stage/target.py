@@ -14,7 +14,7 @@ from botocore.exceptions import UnknownRegionError
 
 from ops.aws import Aws
 from ops.commands.arguments.options import Read
-from ops.deploy.access import Caller, caller, missing_rights
+from ops.deploy.access import AwsCaller, caller, missing_rights
 from ops.errors import OpsError
 from ops.functions.chalice_config import configured_region
 from ops.functions.package import PROJECT
@@ -96,7 +96,7 @@ def deployed_stage(aws: Aws, stage_name: str) -> Stage:
     return stage
 
 
-def stage_without_answers(name: str, aws: Aws, who: Caller) -> Stage:
+def stage_without_answers(name: str, aws: Aws, who: AwsCaller) -> Stage:
     """As much of a stage as is known before anybody has been asked."""
     return Stage(
         name=name,
@@ -108,7 +108,7 @@ def stage_without_answers(name: str, aws: Aws, who: Caller) -> Stage:
     )
 
 
-def check_region(aws: Aws, stage_name: str, who: Caller) -> None:
+def check_region(aws: Aws, stage_name: str, who: AwsCaller) -> None:
     found = region_of_roles(aws, stage_without_answers(stage_name, aws, who))
     if found not in (None, aws.region):
         raise OpsError(
@@ -117,7 +117,7 @@ def check_region(aws: Aws, stage_name: str, who: Caller) -> None:
         )
 
 
-def check_rights(aws: Aws, stage: Stage, who: Caller) -> None:
+def check_rights(aws: Aws, stage: Stage, who: AwsCaller) -> None:
     refused = missing_rights(aws, stage, who)
     if refused:
         raise OpsError(

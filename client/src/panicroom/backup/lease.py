@@ -57,7 +57,7 @@ def check_clock(server_time: str) -> None:
         )
 
 
-class Lease:
+class HeldLease:
     """A run that has begun. ``lost`` tells the Problem that must end it, once there is one."""
 
     def __init__(self, api: Api, job: str, run: str, remembered: Path, heartbeat_seconds: float) -> None:
@@ -70,7 +70,7 @@ class Lease:
         self._heart.start()
 
     @staticmethod
-    def start(api: Api, job: str, folder: Path, request: RunStart) -> Lease:
+    def start(api: Api, job: str, folder: Path, request: RunStart) -> HeldLease:
         """Takes the lease, at once where the run before was ours and ended without saying so.
 
         The id of the run is on disk before it is asked for: if the answer is lost, however this process ends,
@@ -87,7 +87,7 @@ class Lease:
             started = _ask(api, job, path, request, _new_run(run.resumes))
         check_clock(started.server_time)
         _remember(path, RememberedRun(started.run))
-        return Lease(api, job, started.run, path, min(_HEARTBEAT_SECONDS, started.lease_seconds / 4))
+        return HeldLease(api, job, started.run, path, min(_HEARTBEAT_SECONDS, started.lease_seconds / 4))
 
     def lost(self) -> Problem | None:
         return self._lost

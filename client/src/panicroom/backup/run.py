@@ -15,7 +15,7 @@ from datetime import datetime, timedelta, timezone
 from panicroom import __version__
 from panicroom.api import Api, ApiError
 from panicroom.backup.compression import Choice, Sampler, choose, gpg_settings
-from panicroom.backup.lease import Lease, check_clock, job_lock
+from panicroom.backup.lease import HeldLease, check_clock, job_lock
 from panicroom.backup.policy import kind_by_policy
 from panicroom.backup.readiness import allow_open_files, check_space
 from panicroom.backup.resume import Decision, decide
@@ -30,7 +30,7 @@ from panicroom.exit_codes import EXPLANATIONS, ExitCode, Problem
 from panicroom.names import parse_name, sealed_sets, set_kind
 from panicroom.secrets import passphrase_of, token_of
 from panicroom.settings import JobSettings, Settings
-from panicroom.terminal.progress import Reporter, Summary
+from panicroom.terminal.progress import Reporter, RunTotals
 from panicroom.wire import MAX_FILES_PER_REQUEST, ErrorCode, RunStart, RunUpdate
 
 _STARTS = 4
@@ -171,7 +171,7 @@ class _Backup:
         self._sum_up(kind, resumed is not None, tally, time.monotonic() - began)
         return resumed
 
-    def _take_lease(self, wanted: str | None, newest_complete_at: str | None) -> Lease:
+    def _take_lease(self, wanted: str | None, newest_complete_at: str | None) -> HeldLease:
         finished = sealed_sets(self._local())
         unseen = newest_complete_at is not None and not finished
         request = RunStart(
@@ -181,9 +181,9 @@ class _Backup:
             source_files=self._survey.files,
             source_bytes=self._survey.bytes,
         )
-        return Lease.start(self._api, self._job.job, self._state, request)
+        return HeldLease.start(self._api, self._job.job, self._state, request)
 
-    def _run_duplicity(self, lease: Lease, wanted: str | None, tally: _Tally) -> tuple[str | None, str]:
+    def _run_duplicity(self, lease: HeldLease, wanted: str | None, tally: _Tally) -> tuple[str | None, str]:
         """Tidies up and runs duplicity, again if it finds that it has to; the set resumed and the kind."""
         again = ""
         for _start in range(_STARTS):
@@ -208,7 +208,7 @@ class _Backup:
     def _policy(self, finished_sets: Collection[str]) -> str:
         return kind_by_policy(finished_sets, self._job.full_every, datetime.now(timezone.utc))
 
-    def _duplicity(self, lease: Lease, kind: str, decision: Decision, tally: _Tally) -> Ended:
+    def _duplicity(self, lease: HeldLease, kind: str, decision: Decision, tally: _Tally) -> Ended:
         for name in ("tmp", "spool"):
             shutil.rmtree(self._cache / name, ignore_errors=True)
             (self._cache / name).mkdir(mode=0o700, parents=True)
@@ -255,7 +255,7 @@ class _Backup:
                 note=self._compression.reason,
             )
 
-    def _tidy(self, lease: Lease) -> tuple[Decision, set[str]]:
+    def _tidy(self, lease: HeldLease) -> tuple[Decision, set[str]]:
         """Makes bucket, journal and duplicity's folder agree; what to resume, and the sets that are sealed.
 
         A manifest on its way when the run before was killed keeps its set closed for a minute: wait.
@@ -278,7 +278,7 @@ class _Backup:
                 said = True
             time.sleep(3)
 
-    def _apply(self, decision: Decision, lease: Lease) -> bool:
+    def _apply(self, decision: Decision, lease: HeldLease) -> bool:
         """Carries the decision out, the bucket last; False if the set there is just being sealed.
 
         Each step alone leaves a state from which the next run decides the same or restarts the set.
@@ -348,7 +348,7 @@ class _Backup:
     def _sum_up(self, kind: str, resumed: bool, tally: _Tally, seconds: float) -> None:
         numbers = tally.statistics
         self._reporter.done(
-            Summary(
+            RunTotals(
                 job=self._job.job,
                 kind=kind,
                 resumed=resumed,

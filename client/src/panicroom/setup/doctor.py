@@ -35,7 +35,7 @@ _QUIET_MAIL = timedelta(days=8)
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """The result of one check: ``verdict`` is ok, warn or fail; ``text`` says what is, and what to do."""
 
     check: str
@@ -46,15 +46,15 @@ class Finding:
         return f"{self.verdict:<4}  {self.check}: {self.text}"
 
 
-def examine(settings: Settings, ask: Callable[[], MachineStatus], home: Path) -> Iterator[Finding]:
+def examine(settings: Settings, ask: Callable[[], MachineStatus], home: Path) -> Iterator[CheckResult]:
     """All findings, in the order in which a person would look. ``ask`` calls the service."""
-    checks: list[Callable[[], Iterable[Finding]]] = []
+    checks: list[Callable[[], Iterable[CheckResult]]] = []
     try:
         answer = ask()
     except Problem as problem:
-        yield Finding("service", FAIL, str(problem))
+        yield CheckResult("service", FAIL, str(problem))
     else:
-        yield Finding("service", OK, f"{settings.url} answers and knows {answer.machine}")
+        yield CheckResult("service", OK, f"{settings.url} answers and knows {answer.machine}")
         checks += [
             lambda: [clock(answer)],
             lambda: [versions(answer)],
@@ -77,24 +77,24 @@ def examine(settings: Settings, ask: Callable[[], MachineStatus], home: Path) ->
         try:
             yield from check()
         except Problem as problem:
-            yield Finding("doctor", FAIL, str(problem))
+            yield CheckResult("doctor", FAIL, str(problem))
         except (OSError, subprocess.SubprocessError) as error:
-            yield Finding("doctor", WARN, f"a check could not be made: {error}")
+            yield CheckResult("doctor", WARN, f"a check could not be made: {error}")
 
 
-def clock(status: MachineStatus) -> Finding:
+def clock(status: MachineStatus) -> CheckResult:
     """More than ten minutes off, and the service refuses every set."""
     try:
         check_clock(status.server_time)
     except Problem as problem:
-        return Finding("clock", FAIL, str(problem))
-    return Finding("clock", OK, "within ten minutes of the service's")
+        return CheckResult("clock", FAIL, str(problem))
+    return CheckResult("clock", OK, "within ten minutes of the service's")
 
 
-def versions(status: MachineStatus) -> Finding:
+def versions(status: MachineStatus) -> CheckResult:
     ours = _version(__version__)
     if ours < _version(status.oldest_client_version):
-        return Finding(
+        return CheckResult(
             "version",
             FAIL,
             f"{__version__} is too old, the service wants {status.oldest_client_version}: ask its owner for the"
@@ -106,50 +106,50 @@ def versions(status: MachineStatus) -> Finding:
             f"{__version__}; {status.newest_client_version} is out: ask the service's owner for the line that"
             " installs it"
         )
-        return Finding("version", WARN, text)
+        return CheckResult("version", WARN, text)
     if ours > newest:
         text = f"{__version__} is newer than the service knows; ask its owner to bring it up to date"
-        return Finding("version", WARN, text)
-    return Finding("version", OK, f"{__version__} is the newest")
+        return CheckResult("version", WARN, text)
+    return CheckResult("version", OK, f"{__version__} is the newest")
 
 
-def last_runs(settings: Settings, status: MachineStatus) -> Iterator[Finding]:
+def last_runs(settings: Settings, status: MachineStatus) -> Iterator[CheckResult]:
     """The service's judgement of each job that has settings here, and of none that has not."""
     known = {job.job: job for job in status.jobs}
     for mine in settings.jobs:
         job = known.get(mine.job)
         name = f"job {mine.job}"
         if job is None:
-            yield Finding(name, FAIL, "the service does not know it; ask the owner to add it")
+            yield CheckResult(name, FAIL, "the service does not know it; ask the owner to add it")
         elif job.state in ("overdue", "failing", "never"):
             ended = job.last_run.exit_code if job.last_run else None
             why = f", the last run ended with code {ended}" if ended else ""
-            yield Finding(name, WARN, f"{job.state}{why}; run: panicroom backup {job.job}")
+            yield CheckResult(name, WARN, f"{job.state}{why}; run: panicroom backup {job.job}")
         else:
-            yield Finding(name, OK, job.state)
+            yield CheckResult(name, OK, job.state)
     for missing in sorted(known.keys() - {job.job for job in settings.jobs}):
-        yield Finding(
+        yield CheckResult(
             f"job {missing}", WARN, f"it has no folder on this machine; add [jobs.{missing}] to the settings"
         )
 
 
-def weekly_mail(status: MachineStatus) -> Finding:
+def weekly_mail(status: MachineStatus) -> CheckResult:
     """The mail is what notices silence; a mail that stopped has to be noticed by somebody else."""
     if status.last_weekly_mail_at is None:
-        return Finding(
+        return CheckResult(
             "weekly mail", WARN, "none has gone out yet; if the service is over a week old, tell the owner"
         )
     age = _time(status.server_time) - _time(status.last_weekly_mail_at)
     ago = f"the last went out {duration_text(age.total_seconds())} ago"
     if age > _QUIET_MAIL:
-        return Finding("weekly mail", WARN, f"{ago}, and should every week; tell the owner")
-    return Finding("weekly mail", OK, ago)
+        return CheckResult("weekly mail", WARN, f"{ago}, and should every week; tell the owner")
+    return CheckResult("weekly mail", OK, ago)
 
 
-def gpg() -> Finding:
+def gpg() -> CheckResult:
     """Encrypts and decrypts a word, as a gpg that is there may still lack its agent or a usable home."""
     if shutil.which("gpg") is None:
-        return Finding("gpg", FAIL, "it is missing; install it: apt install gnupg, or brew install gnupg")
+        return CheckResult("gpg", FAIL, "it is missing; install it: apt install gnupg, or brew install gnupg")
     command = ["gpg", "--batch", "--quiet", "--pinentry-mode=loopback", "--passphrase=doctor"]
     try:
         encrypted = subprocess.run(
@@ -163,51 +163,51 @@ def gpg() -> Finding:
             [*command, "--decrypt"], input=encrypted.stdout, capture_output=True, timeout=30, check=False
         )
     except subprocess.TimeoutExpired:
-        return Finding("gpg", FAIL, "it does not answer; end its agent: gpgconf --kill gpg-agent")
+        return CheckResult("gpg", FAIL, "it does not answer; end its agent: gpgconf --kill gpg-agent")
     if decrypted.stdout != b"word":
         lines = (encrypted.stderr + decrypted.stderr).decode(errors="replace").split("\n")
-        return Finding("gpg", FAIL, f"it cannot encrypt: {lines[0]}")
-    return Finding("gpg", OK, "encrypts and decrypts")
+        return CheckResult("gpg", FAIL, f"it cannot encrypt: {lines[0]}")
+    return CheckResult("gpg", OK, "encrypts and decrypts")
 
 
-def passphrase(settings: Settings) -> Finding:
+def passphrase(settings: Settings) -> CheckResult:
     if settings.encrypt_key:
         return encryption_key(settings.encrypt_key, settings.sign_key)
     try:
         passphrase_of(settings)
     except Problem as problem:
-        return Finding("passphrase", FAIL, str(problem))
-    return Finding("passphrase", OK, "is here; is it on your recovery sheet too?")
+        return CheckResult("passphrase", FAIL, str(problem))
+    return CheckResult("passphrase", OK, "is here; is it on your recovery sheet too?")
 
 
-def encryption_key(encrypt_key: str, sign_key: str | None) -> Finding:
+def encryption_key(encrypt_key: str, sign_key: str | None) -> CheckResult:
     try:
         key_fingerprint(encrypt_key)
         if sign_key:
             key_fingerprint(sign_key, "S")
     except Problem as problem:
-        return Finding("encryption key", FAIL, str(problem))
+        return CheckResult("encryption key", FAIL, str(problem))
     if not has_secret_key(encrypt_key):
         text = f"the secret half of {encrypt_key} is not here: backups are made, restores and verify are not"
-        return Finding("encryption key", WARN, text)
-    return Finding("encryption key", OK, f"{encrypt_key}; is a copy of the secret key elsewhere too?")
+        return CheckResult("encryption key", WARN, text)
+    return CheckResult("encryption key", OK, f"{encrypt_key}; is a copy of the secret key elsewhere too?")
 
 
-def keyring(settings: Settings) -> Finding:
+def keyring(settings: Settings) -> CheckResult:
     if settings.secrets == "file":
         file = settings.places.config / "secrets.json"
         if file.exists() and file.stat().st_mode & 0o077:
-            return Finding("secrets", FAIL, f"others can read {file}; run: chmod 600 {file}")
-        return Finding("secrets", OK, f"in the private file {file}")
+            return CheckResult("secrets", FAIL, f"others can read {file}; run: chmod 600 {file}")
+        return CheckResult("secrets", OK, f"in the private file {file}")
     import keyring as keyrings
 
     backend = keyrings.get_keyring()
     if backend.priority < 1:
-        return Finding("secrets", FAIL, "the settings say keyring, but there is none in this session")
+        return CheckResult("secrets", FAIL, "the settings say keyring, but there is none in this session")
     caveat = _schedule_caveat(settings)
     if caveat is not None:
-        return Finding("secrets", WARN, caveat)
-    return Finding("secrets", OK, f"in the keyring ({backend.name})")
+        return CheckResult("secrets", WARN, caveat)
+    return CheckResult("secrets", OK, f"in the keyring ({backend.name})")
 
 
 def _schedule_caveat(settings: Settings) -> str | None:
@@ -218,47 +218,47 @@ def _schedule_caveat(settings: Settings) -> str | None:
     return session_caveat(chosen, settings.secrets) if chosen.show() else None
 
 
-def disk_space(settings: Settings) -> Finding:
+def disk_space(settings: Settings) -> CheckResult:
     try:
-        return Finding("disk", OK, check_space(settings))
+        return CheckResult("disk", OK, check_space(settings))
     except Problem as problem:
-        return Finding("disk", FAIL, str(problem))
+        return CheckResult("disk", FAIL, str(problem))
 
 
-def open_files() -> Finding:
+def open_files() -> CheckResult:
     try:
         allow_open_files()
     except Problem as problem:
-        return Finding("open files", FAIL, str(problem))
-    return Finding("open files", OK, "enough are allowed")
+        return CheckResult("open files", FAIL, str(problem))
+    return CheckResult("open files", OK, "enough are allowed")
 
 
-def sources(settings: Settings) -> Iterator[Finding]:
+def sources(settings: Settings) -> Iterator[CheckResult]:
     for job in settings.jobs:
         name = f"source of {job.job}"
         try:
             empty = next(os.scandir(job.source), None) is None
         except OSError as error:
-            yield Finding(name, FAIL, f"{job.source}: {error.strerror}; is its disk attached?")
+            yield CheckResult(name, FAIL, f"{job.source}: {error.strerror}; is its disk attached?")
             continue
         if empty:
-            yield Finding(name, FAIL, f"{job.source} is empty; is its disk attached?")
+            yield CheckResult(name, FAIL, f"{job.source} is empty; is its disk attached?")
         elif job.filelist is not None and not job.filelist.is_file():
-            yield Finding(name, FAIL, f"its file list {job.filelist} is not there")
+            yield CheckResult(name, FAIL, f"its file list {job.filelist} is not there")
         else:
-            yield Finding(name, OK, str(job.source))
+            yield CheckResult(name, OK, str(job.source))
 
 
-def schedule(places: Places) -> Finding:
+def schedule(places: Places) -> CheckResult:
     try:
         installed = scheduler(system=places.config == SYSTEM_PLACES.config).show()
     except Problem as problem:
-        return Finding("schedule", WARN, str(problem))
+        return CheckResult("schedule", WARN, str(problem))
     if not installed:
-        return Finding(
+        return CheckResult(
             "schedule", WARN, "none; backups are made by hand only. Run: panicroom schedule install"
         )
-    return Finding("schedule", OK, installed[0])
+    return CheckResult("schedule", OK, installed[0])
 
 
 _KEY_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
@@ -266,7 +266,7 @@ _KEY_SETTINGS = ("aws_access_key_id", "aws_secret_access_key", "access_key", "se
 _KEY_FILES = (".aws/credentials", ".aws/config", ".boto", ".s3cfg")
 
 
-def aws_credentials(environment: Mapping[str, str], home: Path) -> Iterator[Finding]:
+def aws_credentials(environment: Mapping[str, str], home: Path) -> Iterator[CheckResult]:
     """AWS keys that lie about: with those of the service's owner, whoever takes this machine can delete all
     backups. What the keys may do cannot be seen from here, so it is a warning."""
     found = [f"the variable {name}" for name in _KEY_VARIABLES if environment.get(name)]
@@ -275,9 +275,9 @@ def aws_credentials(environment: Mapping[str, str], home: Path) -> Iterator[Find
     places += [Path(environment[name]).expanduser() for name in named if environment.get(name)]
     found += [str(path) for path in places if _holds_keys(path)]
     if not found:
-        yield Finding("AWS credentials", OK, "none lie about")
+        yield CheckResult("AWS credentials", OK, "none lie about")
     for place in found:
-        yield Finding(
+        yield CheckResult(
             "AWS credentials",
             WARN,
             f"{place} holds keys; if they may deploy the service, a thief or malware here can delete every "
@@ -297,7 +297,7 @@ def _holds_keys(path: Path) -> bool:
     return any(table.get(name) for table in tables for name in _KEY_SETTINGS)
 
 
-def full_disk_access(home: Path) -> Finding:
+def full_disk_access(home: Path) -> CheckResult:
     """macOS hides folders from programs without it: they look empty or refuse. Not run on a Mac yet."""
     try:
         os.listdir(home / "Library" / "Mail")  # noqa: PTH208
@@ -305,10 +305,10 @@ def full_disk_access(home: Path) -> Finding:
         text = (
             "macOS hides folders from this program; System Settings > Privacy & Security > Full Disk Access"
         )
-        return Finding("Full Disk Access", FAIL, text)
+        return CheckResult("Full Disk Access", FAIL, text)
     except FileNotFoundError:
-        return Finding("Full Disk Access", WARN, "cannot be told, as there is no Library/Mail to look at")
-    return Finding("Full Disk Access", OK, "granted")
+        return CheckResult("Full Disk Access", WARN, "cannot be told, as there is no Library/Mail to look at")
+    return CheckResult("Full Disk Access", OK, "granted")
 
 
 def _time(text: str) -> datetime:

@@ -22,7 +22,7 @@ from panicroom.setup.gpg_keys import key_fingerprint
 
 
 @dataclass(frozen=True)
-class Finding:
+class ImportedLine:
     """One line of the two files: what it is called, whether it was taken, and where to or why not."""
 
     name: str
@@ -38,7 +38,7 @@ class Assignments:
     """``values`` by variable, and a line's number for each line that is no assignment, with the reason."""
 
     values: dict[str, str]
-    refused: tuple[Finding, ...]
+    refused: tuple[ImportedLine, ...]
 
 
 _SOURCE, _PASSPHRASE, _VOLUME, _FILELIST = "source", "passphrase", "volume size", "filelist"
@@ -97,24 +97,26 @@ _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 def read_assignments(text: str, home: Path) -> Assignments:
     """The variables that a shell would have after reading ``text``, as far as it need not be run for them."""
     values: dict[str, str] = {}
-    refused: list[Finding] = []
+    refused: list[ImportedLine] = []
     for number, line in enumerate(text.splitlines(), start=1):
         try:
             words = shlex.split(_QUOTED.sub(_put_aside, line), comments=True)
         except ValueError:
-            refused.append(Finding(f"line {number}", False, "a quotation mark is not closed on that line"))
+            refused.append(
+                ImportedLine(f"line {number}", False, "a quotation mark is not closed on that line")
+            )
             continue
         if words[:1] == ["export"]:
             words.pop(0)
         pairs = [_ASSIGNMENT.fullmatch(word) for word in words]
         for pair in pairs:
             if pair is None:
-                refused.append(Finding(f"line {number}", False, "a command; only assignments are read"))
+                refused.append(ImportedLine(f"line {number}", False, "a command; only assignments are read"))
                 break
             name, raw = pair.groups()
             value = _filled_in(raw, {"HOME": str(home), **values})
             if value is None:
-                refused.append(Finding(name, False, "its value would have to be worked out by a shell"))
+                refused.append(ImportedLine(name, False, "its value would have to be worked out by a shell"))
                 values.pop(name, None)
                 break  # what follows may be the rest of a command
             values[name] = value
@@ -147,7 +149,7 @@ class Filelist:
     """Lines for duplicity, and what was found in them."""
 
     lines: tuple[str, ...]
-    findings: tuple[Finding, ...]
+    findings: tuple[ImportedLine, ...]
 
 
 def read_filelist(text: str, source: Path) -> Filelist:
@@ -157,7 +159,7 @@ def read_filelist(text: str, source: Path) -> Filelist:
     last place, so the first is left out and the second gets the exclude that it was meant to have.
     """
     lines: list[str] = []
-    findings: list[Finding] = []
+    findings: list[ImportedLine] = []
     last_includes = False
     for number, raw in enumerate(text.splitlines(), start=1):
         line = raw.strip()
@@ -170,16 +172,16 @@ def read_filelist(text: str, source: Path) -> Filelist:
         pattern = _without_links(pattern, source)
         if not _can_match(pattern, source):
             why = f"it cannot match anything below {source}; begin it with ** or with that folder"
-            findings.append(Finding(f"exclude line {number}, {line}", False, why))
+            findings.append(ImportedLine(f"exclude line {number}, {line}", False, why))
             continue
         lines.append(f"{sign} {pattern}")
         findings.append(
-            Finding(f"exclude line {number}, {line}", True, "left out" if sign == "-" else "backed up")
+            ImportedLine(f"exclude line {number}, {line}", True, "left out" if sign == "-" else "backed up")
         )
         last_includes = sign == "+"
     if last_includes:
         lines.append("- **")
-        findings.append(Finding("- **", True, "added at the end: without it the + lines change nothing"))
+        findings.append(ImportedLine("- **", True, "added at the end: without it the + lines change nothing"))
     return Filelist(tuple(lines), tuple(findings))
 
 
@@ -223,7 +225,7 @@ class _Changes:
 
 def import_seed(
     settings: Settings, job: JobSettings, conf: Path, exclude: Path | None, home: Path
-) -> list[Finding]:
+) -> list[ImportedLine]:
     """Changes settings and secrets as the two files say; what it took and what not, line by line.
 
     Everything is read before anything is written. Raises ``Problem`` for a file that cannot be read.
@@ -235,16 +237,16 @@ def import_seed(
     for name, value in read.values.items():
         meaning, why = _meaning(name)
         if meaning is None:
-            finding = Finding(name, False, why)
+            finding = ImportedLine(name, False, why)
         elif meaning in known:
-            finding = Finding(name, False, f"another variable says already which {meaning} to use")
+            finding = ImportedLine(name, False, f"another variable says already which {meaning} to use")
         elif meaning == _FILELIST:
             named = exclude or conf.parent / Path(value).expanduser()
             if named.is_file():
                 exclude = named
-                finding = Finding(name, True, f"the lines are those of {named}")
+                finding = ImportedLine(name, True, f"the lines are those of {named}")
             else:
-                finding = Finding(name, False, "it names no file of + and - lines")
+                finding = ImportedLine(name, False, "it names no file of + and - lines")
         else:
             finding = _judged(name, meaning, value, settings, job, changes)
         if finding.taken and meaning is not None:
@@ -260,7 +262,9 @@ def import_seed(
     return findings
 
 
-def _keep_filelist(settings: Settings, job: JobSettings, filelist: Filelist, changes: _Changes) -> Finding:
+def _keep_filelist(
+    settings: Settings, job: JobSettings, filelist: Filelist, changes: _Changes
+) -> ImportedLine:
     """Writes the lines beside the settings; one that is there with other lines is kept under another name."""
     name = "exclude.txt" if len(settings.jobs) == 1 else f"exclude-{job.job}.txt"
     target = settings.places.config / name
@@ -271,7 +275,7 @@ def _keep_filelist(settings: Settings, job: JobSettings, filelist: Filelist, cha
         why += f"; those of before are in {name}.before"
     write_private(target, text)
     changes.settings.append((f"jobs.{job.job}", "filelist", name))
-    return Finding("filelist", True, why)
+    return ImportedLine("filelist", True, why)
 
 
 def _meaning(name: str) -> tuple[str | None, str]:
@@ -288,65 +292,65 @@ def _judged(
     settings: Settings,
     job: JobSettings,
     changes: _Changes,
-) -> Finding:
+) -> ImportedLine:
     """Whether a value fits; one that does and belongs into the settings is added to ``changes``."""
     if meaning == _PASSPHRASE:
         return _judged_passphrase(name, value, settings, changes)
     if meaning == _VOLUME:
         size = re.fullmatch(r"\s*(\d+)\s*(?:MB?)?\s*", value, re.IGNORECASE)
         if size is None or not 1 <= int(size[1]) <= 4096:
-            return Finding(name, False, "it is no number of megabytes between 1 and 4096")
+            return ImportedLine(name, False, "it is no number of megabytes between 1 and 4096")
         changes.settings.append(("upload", "volume_mb", int(size[1])))
-        return Finding(name, True, f"volume_mb = {int(size[1])}")
+        return ImportedLine(name, True, f"volume_mb = {int(size[1])}")
     if meaning == _FULL_EVERY:
         return _judged_period(name, value, job, changes)
     if meaning in (_ENCRYPT_KEY, _SIGN_KEY):
         return _judged_key(name, meaning, value, settings, changes)
     source = Path(value.removeprefix("file://")).expanduser()
     if not source.is_absolute() or not source.is_dir():
-        return Finding(name, False, "it names no folder of this machine")
+        return ImportedLine(name, False, "it names no folder of this machine")
     changes.settings.append((f"jobs.{job.job}", "source", str(source)))
-    return Finding(name, True, f"the source of the job {job.job} is {source}")
+    return ImportedLine(name, True, f"the source of the job {job.job} is {source}")
 
 
-def _judged_passphrase(name: str, value: str, settings: Settings, changes: _Changes) -> Finding:
+def _judged_passphrase(name: str, value: str, settings: Settings, changes: _Changes) -> ImportedLine:
     stored = SecretStore(settings.secrets, settings.places.config).get(f"{settings.machine}.passphrase")
     if not value:
-        return Finding(name, False, "it is empty")
+        return ImportedLine(name, False, "it is empty")
     if value == stored:
-        return Finding(name, True, "it is the passphrase of this machine already")
+        return ImportedLine(name, True, "it is the passphrase of this machine already")
     if any(settings.archive(job.job).exists() for job in settings.jobs):
-        return Finding(name, False, "this machine's backups are encrypted with another one already")
+        return ImportedLine(name, False, "this machine's backups are encrypted with another one already")
     changes.passphrase = value
     where = "the keyring" if settings.secrets == "keyring" else "a private file beside the settings"
-    return Finding(name, True, f"it is now in {where}")
+    return ImportedLine(name, True, f"it is now in {where}")
 
 
-def _judged_period(name: str, value: str, job: JobSettings, changes: _Changes) -> Finding:
+def _judged_period(name: str, value: str, job: JobSettings, changes: _Changes) -> ImportedLine:
     """duplicity's letters: M is a month, and minutes, hours and seconds make no sense here."""
     period = value.strip().lower()
     try:
         parse_period(period)
     except ValueError:
-        return Finding(name, False, "it is no period such as 90D, 12W, 3M or 1Y")
+        return ImportedLine(name, False, "it is no period such as 90D, 12W, 3M or 1Y")
     changes.settings.append((f"jobs.{job.job}", "full_every", period))
-    return Finding(name, True, f'full_every = "{period}"')
+    return ImportedLine(name, True, f'full_every = "{period}"')
 
 
-def _judged_key(name: str, meaning: str, value: str, settings: Settings, changes: _Changes) -> Finding:
+def _judged_key(name: str, meaning: str, value: str, settings: Settings, changes: _Changes) -> ImportedLine:
     setting, ability = ("encrypt_key", "E") if meaning == _ENCRYPT_KEY else ("sign_key", "S")
     if not value:
-        return Finding(name, False, "it is empty")
+        return ImportedLine(name, False, "it is empty")
     try:
         fingerprint = key_fingerprint(value, ability)
     except Problem as problem:
-        return Finding(name, False, str(problem))
+        return ImportedLine(name, False, str(problem))
     if fingerprint == getattr(settings, setting):
-        return Finding(name, True, f"it is the {setting} of this machine already")
+        return ImportedLine(name, True, f"it is the {setting} of this machine already")
     if any(settings.archive(each.job).exists() for each in settings.jobs):
-        return Finding(name, False, "this machine's backups are encrypted otherwise already")
+        return ImportedLine(name, False, "this machine's backups are encrypted otherwise already")
     changes.settings.append(("encryption", setting, fingerprint))
-    return Finding(name, True, f'{setting} = "{fingerprint}"')
+    return ImportedLine(name, True, f'{setting} = "{fingerprint}"')
 
 
 def _text(path: Path) -> str:

@@ -26,7 +26,7 @@ _RATE_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
-class Summary:
+class RunTotals:
     """How a set was made. ``skipped`` are files that could not be read, by full path; sockets hold nothing that
     could be stored."""
 
@@ -79,7 +79,7 @@ class Reporter(Protocol):
     def task(self, title: str, total_bytes: int) -> contextlib.AbstractContextManager[None]:
         """While it lasts, events belong to ``title``; ``total_bytes`` are to be read or received."""
 
-    def done(self, summary: Summary) -> None:
+    def done(self, summary: RunTotals) -> None:
         """A set was made."""
 
     def failed(self, job: str, problem: Problem) -> None:
@@ -148,7 +148,7 @@ class Flow:
         return max(total - self.bytes, 0) / self.rate if self.rate > 0 and total else None
 
 
-class Meter:
+class RateMeter:
     """How far one task is, from its events."""
 
     def __init__(self, total_bytes: int) -> None:
@@ -196,7 +196,7 @@ class PlainReporter:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._meter = Meter(0)
+        self._meter = RateMeter(0)
         self._said_at = 0.0
 
     def line(self, text: str) -> None:
@@ -219,11 +219,11 @@ class PlainReporter:
 
     @contextlib.contextmanager
     def task(self, title: str, total_bytes: int) -> Iterator[None]:
-        self._meter, self._said_at = Meter(total_bytes), time.monotonic()
+        self._meter, self._said_at = RateMeter(total_bytes), time.monotonic()
         self.line(_begun(title, total_bytes))
         yield
 
-    def done(self, summary: Summary) -> None:
+    def done(self, summary: RunTotals) -> None:
         for line in summary.lines():
             self.line(line)
 
@@ -236,7 +236,7 @@ class JsonReporter:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._meter = Meter(0)
+        self._meter = RateMeter(0)
         self._title = ""
         self._said_at = 0.0
 
@@ -252,12 +252,12 @@ class JsonReporter:
 
     @contextlib.contextmanager
     def task(self, title: str, total_bytes: int) -> Iterator[None]:
-        self._meter, self._title, self._said_at = Meter(total_bytes), title, time.monotonic()
+        self._meter, self._title, self._said_at = RateMeter(total_bytes), title, time.monotonic()
         self._say("begun", title=title, read_total_bytes=total_bytes)
         yield
         self._progress()
 
-    def done(self, summary: Summary) -> None:
+    def done(self, summary: RunTotals) -> None:
         self._say("done", **dataclasses.asdict(summary))
 
     def failed(self, job: str, problem: Problem) -> None:
@@ -293,7 +293,7 @@ class TerminalReporter:
         self._console = Console(file=stream, highlight=False)
         self._progress: Progress | None = None
         self._rows: dict[str, TaskID] = {}
-        self._meter = Meter(0)
+        self._meter = RateMeter(0)
 
     def line(self, text: str) -> None:
         self._console.print(text, markup=False, soft_wrap=True)
@@ -330,7 +330,7 @@ class TerminalReporter:
             column = Column(justify="right", no_wrap=True)
             return progress.TextColumn("{task.fields[" + field + "]}", table_column=column)
 
-        self._meter = Meter(total_bytes)
+        self._meter = RateMeter(total_bytes)
         self.line(_begun(title, total_bytes))
         with progress.Progress(
             progress.TextColumn("  {task.description}"),
@@ -346,7 +346,7 @@ class TerminalReporter:
             finally:
                 self._progress = None
 
-    def done(self, summary: Summary) -> None:
+    def done(self, summary: RunTotals) -> None:
         for line in summary.lines():
             self.line(line)
 

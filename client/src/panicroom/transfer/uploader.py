@@ -58,7 +58,7 @@ class _Asked:
     failure: ApiError | None = None
 
 
-class PermitDesk:
+class PermitBatcher:
     """Asks for upload permits; files that are ready at the same time share one request."""
 
     def __init__(self, api: Api, job: str, run: str) -> None:
@@ -129,7 +129,7 @@ class Uploader:
         on_stored: Callable[[StoredFile], None] = lambda _file: None,
     ) -> None:
         self._api, self._job, self._run = api, job, run
-        self._desk = PermitDesk(api, job, run)
+        self._batcher = PermitBatcher(api, job, run)
         self._single_put_bytes, self._part_bytes = single_put_bytes, part_bytes
         self._journal = journal
         self._spool = spool
@@ -159,9 +159,7 @@ class Uploader:
         """What it took, for the log."""
         with self._changed:
             volumes = len(self._sizes)
-        return (
-            f"{volumes} volumes by {self._growth.threads} threads, {self._desk.requests} requests for uploads"
-        )
+        return f"{volumes} volumes by {self._growth.threads} threads, {self._batcher.requests} requests for uploads"
 
     def hand_over(self, source: Path, name: str) -> None:
         """Takes a volume into the spool; returns before it is stored. ``source`` may be deleted then."""
@@ -286,7 +284,7 @@ class Uploader:
         """A permit with a URL, or with the ETag of these very bytes; waits while the set is being sealed."""
         give_up_at = time.monotonic() + _SEALING_PATIENCE_SECONDS
         while True:
-            permit = self._desk.ask(file)
+            permit = self._batcher.ask(file)
             if permit.error is None:
                 if permit.present and not permit.etag:
                     raise ApiError(ErrorCode.INTERNAL, f"the service has {file.name} but tells no ETag")

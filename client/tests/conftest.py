@@ -1,16 +1,38 @@
-"""Fixtures: a fake service, and a laptop with folders of its own."""
+"""Fixtures: a fake service, and a laptop with folders of its own, kept whole if its test fails."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from fake_service import FakeService
 from laptop import Laptop
+
+FAILED_STORIES = Path(__file__).parents[2] / "build" / "failed-stories"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keeps everything of the laptop of a failed test, and names the archive in the report."""
+    report = yield
+    laptop = getattr(item, "funcargs", {}).get("laptop")
+    if report.when == "call" and report.failed and isinstance(laptop, Laptop):
+        name = re.sub(r"\W+", "-", item.name)[:80]
+        archive = FAILED_STORIES / f"{name}-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.tar.gz"
+        try:
+            laptop.keep(archive)
+            report.sections.append(("everything of this laptop", str(archive)))
+        except OSError as error:
+            report.sections.append(("this laptop could not be kept", str(error)))
+    return report
 
 
 @pytest.fixture

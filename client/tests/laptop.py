@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,9 +65,30 @@ class Laptop:
         )
 
     def run(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        began_at = time.time()
         process = self.start(*arguments, **more)
         out, err = process.communicate(timeout=120)
+        self._record(arguments, began_at, process.returncode, out, err)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def _record(self, arguments: tuple[str, ...], began_at: float, code: int, out: str, err: str) -> None:
+        """Appends to ``story.log``, for whoever has to explain a failure."""
+        text = f"--- {began_at:.6f} to {time.time():.6f}: panicroom {arguments}: {code}\n{out}{err}\n"
+        with (self.home / "story.log").open("a", errors="surrogateescape") as file:
+            file.write(text)
+
+    def keep(self, archive: Path) -> None:
+        """Packs all that a failed story has left: bucket, cache, source, logs and gpg's keys."""
+        bucket = self.home / "bucket"
+        for key, stored in self.service.objects.items():
+            path = bucket / key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(stored.data)
+        (self.home / "runs.json").write_text(json.dumps(self.service.runs, indent=1))
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        with tarfile.open(archive, "w:gz") as packed:
+            packed.add(self.home, "laptop")
+            packed.add(self.gnupg, "gnupg")
 
     def succeed(self, *arguments: str, **more: str) -> str:
         ended = self.run(*arguments, **more)

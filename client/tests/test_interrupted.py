@@ -22,8 +22,8 @@ from pathlib import Path
 import pytest
 from faulty_proxy import FaultyProxy
 from laptop import Laptop
-from panicroom.duplicity_run.journal import Journal
 from panicroom.names import parse_name, set_time
+from panicroom.transfer.journal import Journal
 from trees import Tree, differences, make_tree, snapshot
 
 RANDOM_STORIES = 50

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from panicroom.backup.resume import Decision, decide
 from panicroom.duplicity_run.file_identity import changed_since, has_changed, identity_of
-from panicroom.duplicity_run.journal import Journal, JournalState, MadeVolume, StoredFile
+from panicroom.transfer.journal import Journal, JournalState, MadeVolume, StoredFile
 from panicroom.wire import ListedFile
 
 OPEN = "full.20261122T213347Z"

@@ -15,9 +15,9 @@ from fake_service import CODE, FakeService
 from panicroom import api as api_module
 from panicroom import wire
 from panicroom.api import Api, ApiError
-from panicroom.duplicity_run.journal import Journal
 from panicroom.transfer import uploader as uploader_module
 from panicroom.transfer.bandwidth import RateLimit
+from panicroom.transfer.journal import Journal
 from panicroom.transfer.uploader import Uploader
 
 SECRET_SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"

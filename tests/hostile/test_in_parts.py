@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from panicroom.duplicity_run.journal import Journal
+from panicroom.transfer.journal import Journal
 from panicroom.transfer.uploader import Uploader
 
 from chalicelib import wire

@@ -1,4 +1,4 @@
-"""The executable. Started by itself for duplicity (see duplicity_run/child.py), it is duplicity."""
+"""The executable. Started by itself for duplicity (see duplicity_run/child), it is duplicity."""
 
 # SPDX-License-Identifier: GPL-2.0-or-later
 
@@ -13,9 +13,9 @@ from typing import NoReturn
 
 def main() -> NoReturn:
     if "PANICROOM_CHILD" in os.environ:
-        from panicroom.duplicity_run import child as duplicity_child
+        from panicroom.duplicity_run.child.main import main as duplicity_main
 
-        duplicity_child.main()
+        duplicity_main()
     from panicroom.cli import run
 
     # The end of a session or a shutdown is to be as clean as Ctrl-C.

@@ -20,8 +20,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from panicroom.duplicity_run.journal import JournalState, MadeVolume
 from panicroom.names import FileName, parse_name, sealed_sets, set_time
+from panicroom.transfer.journal import JournalState, MadeVolume
 from panicroom.wire import ListedFile
 
 

@@ -22,15 +22,15 @@ from panicroom.backup.resume import Decision, decide
 from panicroom.backup.sources import Selection, SourceMemory, Survey, survey
 from panicroom.duplicity_run import process as duplicity_process
 from panicroom.duplicity_run.arguments import backup_arguments, own_folders
-from panicroom.duplicity_run.child import ChildPlan, ResumePoint
 from panicroom.duplicity_run.file_identity import has_changed
-from panicroom.duplicity_run.journal import Journal, MadeVolume
+from panicroom.duplicity_run.plan import ChildPlan, ResumePoint
 from panicroom.duplicity_run.process import Ended, Event
 from panicroom.exit_codes import EXPLANATIONS, ExitCode, Problem
 from panicroom.names import parse_name, sealed_sets, set_kind
 from panicroom.secrets import passphrase_of, token_of
 from panicroom.settings import JobSettings, Settings
 from panicroom.terminal.progress import Reporter, RunTotals
+from panicroom.transfer.journal import Journal, MadeVolume
 from panicroom.wire import MAX_FILES_PER_REQUEST, ErrorCode, RunStart, RunUpdate
 
 _STARTS = 4

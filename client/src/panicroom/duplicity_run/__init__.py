@@ -1,3 +1,6 @@
-"""duplicity as a process: its arguments, the child that it runs in, and what the child changes in it."""
+"""duplicity as a process: its arguments and plan, how it is run, and what it reports.
+
+``child/`` is the inside of that process, ``speed/`` the patches that make it faster.
+"""
 
 # SPDX-License-Identifier: GPL-2.0-or-later

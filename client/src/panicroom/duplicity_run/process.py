@@ -22,7 +22,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from panicroom.duplicity_run.child import PLAN_VARIABLE, TOKEN_VARIABLE, ChildPlan
+from panicroom.duplicity_run.plan import PLAN_VARIABLE, TOKEN_VARIABLE, ChildPlan
 from panicroom.exit_codes import ExitCode, Problem
 
 _LOG_BYTES = 5 * 2**20

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from panicroom.duplicity_run import process as duplicity_process
 from panicroom.duplicity_run.arguments import common_options, selection_options, target_url
-from panicroom.duplicity_run.child import ChildPlan
+from panicroom.duplicity_run.plan import ChildPlan
 from panicroom.duplicity_run.process import Ended, Event
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.names import parse_name

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from panicroom.duplicity_run import process as duplicity_process
 from panicroom.duplicity_run.arguments import restore_arguments
-from panicroom.duplicity_run.child import ChildPlan
+from panicroom.duplicity_run.plan import ChildPlan
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.names import parse_name
 from panicroom.secrets import passphrase_of, token_of

@@ -24,9 +24,9 @@ from pathlib import Path
 import httpx
 
 from panicroom.api import RUNNING_SECONDS, UNREACHABLE, Api, ApiError, reason, retry_after_seconds, waits
-from panicroom.duplicity_run.journal import Journal, StoredFile
 from panicroom.names import parse_name
 from panicroom.transfer.bandwidth import Growth, RateLimit
+from panicroom.transfer.journal import Journal, StoredFile
 from panicroom.wire import (
     MAX_FILES_PER_REQUEST,
     MAX_SINGLE_PUT_BYTES,

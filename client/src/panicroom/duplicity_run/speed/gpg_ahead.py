@@ -23,16 +23,18 @@ class _Spare:
     def __init__(self) -> None:
         self._file: Any = None
         self._profile: dict[str, Any] = {}
+        self.used = 0
 
-    def keep(self, file: Any, profile: Any) -> None:
+    def hold(self, file: Any, profile: Any) -> None:
         self._file, self._profile = file, dict(vars(profile))
 
     def take(self, name: bytes, profile: Any) -> Any:
-        """It, writing to ``name`` from now on; None if it is not at hand or not of use, and then it is ended."""
+        """Returns the prestarted gpg, redirected to ``name``; or None, and ends it, where it is of no use."""
         if self._file is not None and self._profile == vars(profile):
             with contextlib.suppress(OSError):
                 _path(self._file).replace(os.fsdecode(name))
                 file, self._file = self._file, None
+                self.used += 1
                 return file
         self.end()
         return None
@@ -49,8 +51,9 @@ class _Spare:
 
 
 def install() -> Callable[[], None]:
-    """Puts it into ``duplicity.gpg``; what it gives ends the gpg that nobody has asked for, at the end."""
-    from duplicity import gpg, path
+    """Puts it into ``duplicity.gpg``. Call what it returns at the end: it ends the last gpg, which nobody needs,
+    and logs how many files had theirs started early."""
+    from duplicity import gpg, log, path
 
     usual: Any = gpg.GPGFile
     spare = _Spare()
@@ -70,10 +73,14 @@ def install() -> Callable[[], None]:
                 os.set_inheritable(self.gpg_input.fileno(), False)
                 following = usual(True, path.Path(encrypt_path.name + b".next"), profile)
                 os.set_inheritable(following.gpg_input.fileno(), False)
-                spare.keep(following, profile)
+                spare.hold(following, profile)
+
+    def at_end() -> None:
+        spare.end()
+        log.Notice(f"gpg started early for {spare.used} files")
 
     gpg.GPGFile = FileAhead
-    return spare.end
+    return at_end
 
 
 def _path(file: Any) -> Path:

@@ -17,12 +17,14 @@ from typing import Any
 from duplicity import config, errors, log, tempdir
 from duplicity.backend import Backend
 
-from panicroom.api import UNREACHABLE, Api, ApiError
+from panicroom.api import RUNNING_SECONDS, UNREACHABLE, Api, ApiError
 from panicroom.duplicity_run.events import Events
-from panicroom.duplicity_run.journal import Journal
+from panicroom.duplicity_run.plan import ChildPlan
 from panicroom.exit_codes import ExitCode
 from panicroom.names import parse_name, sealed_sets
+from panicroom.transfer.bandwidth import RateLimit
 from panicroom.transfer.downloader import Downloader, NotReadable
+from panicroom.transfer.journal import Journal
 from panicroom.transfer.uploader import Uploader
 from panicroom.wire import MAX_FILES_PER_REQUEST, ErrorCode, SetMember
 
@@ -183,3 +185,41 @@ class ServiceBackend(Backend):  # type: ignore[misc]  # duplicity carries no typ
             raise self._events.stop(problem.exit_code, message) from None
         except OSError as error:
             raise self._events.stop(ExitCode.SPACE, f"the spool cannot be written: {error}") from None
+
+
+def make_backend(
+    parsed_url: Any,
+    *,
+    plan: ChildPlan,
+    token: str,
+    events: Events,
+    journal: Journal | None = None,
+    before_volume: Callable[[str, int], None] = lambda _name, _size: None,
+    at_end: Callable[[], None] = lambda: None,
+) -> ServiceBackend:
+    """The backend of a plan; it writes if the plan has a run."""
+    api = Api(plan.url, token, patience_seconds=RUNNING_SECONDS)
+    uploader = None
+    if plan.run is not None and plan.spool is not None and journal is not None:
+        uploader = Uploader(
+            api,
+            plan.job,
+            plan.run,
+            journal,
+            Path(plan.spool),
+            plan.upload_threads,
+            RateLimit(plan.max_upload_rate),
+            on_sent=lambda count: events.send("sent", bytes=count),
+            on_stored=lambda file: events.send("stored", name=file.name, size=file.size),
+        )
+    return ServiceBackend(
+        parsed_url,
+        api=api,
+        job=plan.job,
+        events=events,
+        run=plan.run,
+        uploader=uploader,
+        journal=journal,
+        before_volume=before_volume,
+        at_end=at_end,
+    )

@@ -1,0 +1,15 @@
+"""The process that is duplicity: the real thing, with a backend and patches put in.
+
+``main`` starts here; one module holds one group of patches:
+
+- ``skipped``: every file that duplicity leaves out is reported to the client.
+- ``progress``: how much of the source has been read.
+- ``resumed``: a resumed set holds no file that changed since the set began.
+- ``journalled``: the journal records how far signatures and manifest reach at the end of each volume.
+- ``backend``: ``panicroom://``, duplicity's files through the service.
+
+``diffdir.collate2iters``, the place that all files pass, is patched by several of them. Each wraps what the one
+before put in, so the order in ``main`` is the order in which a file passes them.
+"""
+
+# SPDX-License-Identifier: GPL-2.0-or-later

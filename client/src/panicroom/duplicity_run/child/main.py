@@ -1,0 +1,148 @@
+"""Starts duplicity in this process, with our backend and patches put in.
+
+The client starts its own executable with ``PANICROOM_CHILD`` naming a plan (``ChildPlan``) and with
+duplicity's arguments; so ``sys.argv`` is what duplicity expects, a restart of itself by ``execve`` included.
+"""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from panicroom.duplicity_run.child import journalled, progress, resumed, skipped
+from panicroom.duplicity_run.events import Events
+from panicroom.duplicity_run.plan import PLAN_VARIABLE, TOKEN_VARIABLE, ChildPlan
+from panicroom.duplicity_run.speed import gpg_ahead
+from panicroom.exit_codes import ExitCode
+from panicroom.transfer.journal import Journal
+
+
+def main() -> NoReturn:
+    """Runs duplicity on ``sys.argv``; never returns."""
+    began_at = time.time()  # before duplicity reads anything
+    plan = ChildPlan.from_text(os.environ[PLAN_VARIABLE])
+    token = os.environ.pop(TOKEN_VARIABLE)  # gpg has no use for it
+    for descriptor in (plan.events_descriptor, plan.lock_descriptor):
+        if descriptor is not None:
+            os.set_inheritable(descriptor, False)  # gpg, and the agent it leaves behind, must not hold them
+    events = Events(plan.events_descriptor)
+    _end_with_the_client()
+    if plan.run is not None:
+        _lower_priority()
+
+    from duplicity import __main__ as duplicity_main
+    from duplicity import backend, log
+
+    # Fifty unused backends take longer to import than a small increment to make.
+    backend.import_backends = lambda: None
+    backend.uses_netloc.append("panicroom")
+    backend.register_backend("panicroom", _patched_for(plan, token, events, began_at))
+    resumed.end_instead_of_starting_again(events)
+    # Without it a line with a name that is no text is lost from a listing.
+    logging.FileHandler = functools.partial(logging.FileHandler, errors="surrogateescape")  # type: ignore[misc,assignment]
+    log.setup()
+    _exit(duplicity_main.dup_run)
+
+
+def _patched_for(plan: ChildPlan, token: str, events: Events, began_at: float) -> Callable[[Any], Any]:
+    """Puts in the patches that the plan needs; what makes the backend."""
+    from panicroom.duplicity_run.child.backend import make_backend
+
+    if plan.run is None:
+        return functools.partial(make_backend, plan=plan, token=token, events=events)
+    assert plan.source is not None
+    assert plan.journal is not None
+    journal = Journal(Path(plan.journal))
+    resumed.install(plan.source, plan.resume, events)
+    skipped.install(plan.source, events)
+    watch = journalled.JournalWatch(
+        plan.source, journal, events, plan.resume.began_at if plan.resume else began_at
+    )
+    watch.install()
+    progress.start(events)
+    end_spare_gpg = gpg_ahead.install()
+
+    def at_end() -> None:
+        end_spare_gpg()
+        _send_statistics(events)
+
+    return functools.partial(
+        make_backend,
+        plan=plan,
+        token=token,
+        events=events,
+        journal=journal,
+        before_volume=watch.made,
+        at_end=at_end,
+    )
+
+
+def _send_statistics(events: Events) -> None:
+    from duplicity import diffdir
+
+    if diffdir.stats is not None:
+        numbers = {
+            name: value
+            for name in diffdir.stats.stat_attrs
+            if isinstance(value := diffdir.stats.get_stat(name), (int, float))
+        }
+        events.send("statistics", numbers=numbers)
+
+
+def _exit(run: Callable[[], None]) -> NoReturn:
+    """Runs duplicity and ends the process with its code, at once: after an error duplicity leaves a thread
+    waiting for a gpg that waits for input, and an orderly end would wait for that thread for ever."""
+    code: object = ExitCode.INTERNAL
+    try:
+        run()
+        code = ExitCode.DONE
+    except SystemExit as end:
+        code = end.code or ExitCode.DONE
+    except BaseException:
+        traceback.print_exc()
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else ExitCode.INTERNAL)
+
+
+def _lower_priority() -> None:
+    """A backup by hand is in nobody's way either; a timer's has the lowest priority of all already. gpg has ours."""
+    with contextlib.suppress(OSError):
+        os.nice(5)
+    if shutil.which("ionice"):
+        subprocess.run(
+            ["ionice", "-c", "best-effort", "-n", "7", "-p", str(os.getpid())],
+            capture_output=True,
+            check=False,
+        )
+
+
+def _end_with_the_client() -> None:
+    """The client holds the other end of our standard input: when that closes, it is gone, however it died.
+
+    A backup that goes on without its client would upload while the next run resumes the same set.
+    """
+
+    def watch() -> None:
+        while os.read(0, 1):
+            pass
+        if os.getpgrp() == os.getpid():
+            os.killpg(os.getpgrp(), signal.SIGKILL)
+        os._exit(ExitCode.INTERRUPTED)
+
+    threading.Thread(target=watch, name="client-watch", daemon=True).start()

@@ -1,0 +1,57 @@
+"""What the client hands to its duplicity process: a ``ChildPlan``, as JSON in an environment variable."""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+
+from panicroom.transfer.journal import MadeVolume
+
+PLAN_VARIABLE = "PANICROOM_CHILD"
+TOKEN_VARIABLE = "PANICROOM_TOKEN"  # noqa: S105
+
+
+@dataclass(frozen=True)
+class ResumePoint:
+    """Where a resumed set goes on: the last volume that is kept ends here."""
+
+    set: str
+    began_at: float
+    open_file: str | None
+    open_identity: tuple[int, ...] | None
+
+    @staticmethod
+    def after(volume: MadeVolume) -> ResumePoint:
+        return ResumePoint(volume.set, volume.began_at, volume.open_file, volume.open_identity)
+
+
+@dataclass(frozen=True)
+class ChildPlan:
+    """No secrets; those are in the environment. ``run`` is None for a command that only reads."""
+
+    url: str
+    job: str
+    source: str | None = None
+    run: str | None = None
+    journal: str | None = None
+    spool: str | None = None
+    upload_threads: int = 4
+    max_upload_rate: int | None = None
+    resume: ResumePoint | None = None
+    events_descriptor: int | None = None
+    lock_descriptor: int | None = None
+
+    def to_text(self) -> str:
+        return json.dumps(dataclasses.asdict(self))
+
+    @staticmethod
+    def from_text(text: str) -> ChildPlan:
+        data = json.loads(text)
+        if data["resume"] is not None:
+            identity = data["resume"]["open_identity"]
+            data["resume"]["open_identity"] = None if identity is None else tuple(identity)
+            data["resume"] = ResumePoint(**data["resume"])
+        return ChildPlan(**data)

@@ -2,8 +2,8 @@
 
 Actions and resources are named; ``*`` stands only where AWS knows no narrower resource. Two rules hold
 throughout, and tests keep them: no function may delete a version or change the bucket's settings, and
-``discard`` alone, which no client can call, may write a delete marker. A third test reads the code, and wants each
-policy to name exactly the rights that the function's calls ask for.
+``discard`` alone, which no client can call, may write a delete marker. A third test compares the
+policies with the operations and services that the code uses.
 """
 
 from __future__ import annotations

@@ -8,18 +8,20 @@ machine can; every other one is run by ``make docs-check``, after what ``<!-- be
 from __future__ import annotations
 
 import dataclasses
+import functools
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
 from ops.functions.package import PROJECT
 
 SHELL_LANGUAGES = ("", "sh")
-FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\S*)\s*$")
 COMMENT = re.compile(r"<!-- (?P<kind>before|tested by|not run here):? ?(?P<text>.*?)\s*-->", re.DOTALL)
-INLINE = re.compile(r"(?<!`)`(?!`)([^`\n]+)`(?!`)")
-LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
-HEADING = re.compile(r"^#{1,6} +(.+?) *#*$")
+PARSER = MarkdownIt("commonmark").enable("table")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,40 +46,39 @@ class Document:
     path: Path
     text: str
 
-    @property
-    def blocks(self) -> list[Block]:
-        return list(_blocks(self.text))
+    @functools.cached_property
+    def tokens(self) -> list[Token]:
+        """The document as markdown-it reads it. A token's ``map`` has its first line, from 0."""
+        return PARSER.parse(self.text)
 
     @property
-    def prose(self) -> list[tuple[int, str]]:
-        """The lines outside of fenced blocks, with their numbers."""
-        return list(_prose(self.text))
+    def blocks(self) -> list[Block]:
+        return list(_blocks(self.tokens))
 
     @property
     def inline_code(self) -> Iterator[tuple[int, str]]:
-        for number, line in self.prose:
-            for found in INLINE.finditer(line):
-                yield number, found[1]
+        """Line of the paragraph, and the code."""
+        for line, part in _inline_parts(self.tokens):
+            if part.type == "code_inline":
+                yield line, part.content
 
     @property
     def links(self) -> Iterator[tuple[int, str]]:
-        for number, line in self.prose:
-            for found in LINK.finditer(INLINE.sub("", line)):
-                yield number, found[1]
+        """Line of the paragraph, and where the link or image points to."""
+        for line, part in _inline_parts(self.tokens):
+            target = part.attrGet({"link_open": "href", "image": "src"}.get(part.type, ""))
+            if target:
+                yield line, str(target)
 
     @property
     def anchors(self) -> set[str]:
         """The names of its headings, as GitHub makes them."""
         names: set[str] = set()
-        for _, line in self.prose:
-            heading = HEADING.match(line)
-            if heading:
-                base = anchor_of(heading[1])
-                name, count = base, 0
-                while name in names:
-                    count += 1
-                    name = f"{base}-{count}"
-                names.add(name)
+        for heading, content in itertools.pairwise(self.tokens):
+            if heading.type == "heading_open":
+                base = anchor_of("".join(part.content for part in content.children or ()))
+                numbered = (base if count == 0 else f"{base}-{count}" for count in itertools.count())
+                names.add(next(name for name in numbered if name not in names))
         return names
 
 
@@ -90,8 +91,7 @@ def documents(project: Path = PROJECT) -> list[Document]:
 
 def anchor_of(heading: str) -> str:
     """GitHub's name of a heading: lower case, no punctuation, hyphens for spaces."""
-    plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)
-    return re.sub(r"[^\w\- ]", "", plain.lower()).replace(" ", "-")
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def broken_links(all_documents: list[Document], project: Path = PROJECT) -> list[str]:
@@ -111,28 +111,19 @@ def broken_links(all_documents: list[Document], project: Path = PROJECT) -> list
     return found
 
 
-def _prose(text: str) -> Iterator[tuple[int, str]]:
-    fenced = False
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.lstrip().startswith("```"):
-            fenced = not fenced
-        elif not fenced:
-            yield number, line
+def _inline_parts(tokens: list[Token]) -> Iterator[tuple[int, Token]]:
+    for token in tokens:
+        for part in token.children or ():
+            yield (token.map or [0])[0] + 1, part
 
 
-def _blocks(text: str) -> Iterator[Block]:
-    lines = text.splitlines()
-    since = number = 0
-    while number < len(lines):
-        fence = FENCE.match(lines[number])
-        if fence is None:
-            number += 1
-            continue
-        end = next(i for i in range(number + 1, len(lines)) if lines[i].strip() == "```")
-        if fence["language"] in SHELL_LANGUAGES:
-            said = {"before": "", "tested by": "", "not run here": ""}
-            for comment in COMMENT.finditer("\n".join(lines[since:number])):
-                said[comment["kind"]] = comment["text"].strip()
-            body = "\n".join(line.removeprefix(fence["indent"]) for line in lines[number + 1 : end])
-            yield Block(number + 1, body, said["before"], said["tested by"], said["not run here"])
-        since = number = end + 1
+def _blocks(tokens: list[Token]) -> Iterator[Block]:
+    comments: dict[str, str] = {}
+    for token in tokens:
+        if token.type == "html_block":
+            comments |= {found["kind"]: found["text"].strip() for found in COMMENT.finditer(token.content)}
+        if token.type == "fence":
+            if token.info.strip() in SHELL_LANGUAGES:
+                words = (comments.get(kind, "") for kind in ("before", "tested by", "not run here"))
+                yield Block((token.map or [0])[0] + 1, token.content.removesuffix("\n"), *words)
+            comments = {}

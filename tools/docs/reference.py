@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import ast
 import inspect
-import itertools
 import json
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import click
@@ -28,6 +27,7 @@ from ops.deploy.deployer_policy import deployer_policy
 from ops.functions.chalice_config import function_environment
 from ops.functions.package import PROJECT
 from ops.stages import LOCAL, Stage
+from tools.docs.error_meanings import MEANINGS
 from tools.docs.price_examples import price_blocks
 
 FOLDER = Path("docs/reference")
@@ -79,7 +79,7 @@ def generated_files(project: Path = PROJECT) -> dict[Path, str]:
         "settings.md": settings_page(),
         "findings.md": findings_page(),
         "deployer-policy.md": deployer_policy_page(),
-        "errors.md": errors_page(project),
+        "errors.md": errors_page(),
         "exit-codes.md": exit_codes_page(),
     }
     files = {FOLDER / name: text for name, text in pages.items()}
@@ -297,10 +297,12 @@ def _finding(kind: Code) -> str:
     return f"### {kind.code}\n\n{title} {kind.meaning}\n\n*What to do:* {kind.advice}\n"
 
 
-def errors_page(project: Path) -> str:
-    said = refusal_messages(project)
+def errors_page() -> str:
+    unexplained = [code.value for code in ErrorCode if code not in MEANINGS]
+    if unexplained:
+        raise LookupError(f"tools/docs/error_meanings.py does not explain {', '.join(unexplained)}")
     rows = [
-        (f"`{code.value}`", str(STATUS_OF[code]), "<br>".join(said[code.name]))
+        (f"`{code.value}`", str(STATUS_OF[code]), MEANINGS[code])
         for code in sorted(ErrorCode, key=lambda code: code.value)
     ]
     return "\n".join(
@@ -308,10 +310,10 @@ def errors_page(project: Path) -> str:
             f"# Errors of the API\n\n{MADE}",
             (
                 'Every refusal is `{"error": code, "message": what to do}`, with `retry_after_seconds` where waiting'
-                " helps. Where one file of a batch is refused, the others are answered all the same. `{…}` stands for"
-                " what belongs to the case.\n"
+                " helps. The message names the file, set or machine of the case. Where one file of a batch is refused,"
+                " the others are answered all the same.\n"
             ),
-            _table(("code", "HTTP", "what it says"), rows),
+            _table(("code", "HTTP", "means"), rows),
             (
                 "API Gateway answers some calls before the service sees them: 401 without a token, 403 with one that is"
                 " not accepted or for a route that is not there, 429 for too many calls at once. Those have a `message`"
@@ -319,51 +321,6 @@ def errors_page(project: Path) -> str:
             ),
         ]
     )
-
-
-def refusal_messages(project: Path) -> dict[str, list[str]]:
-    """What the service says with each code, by the code's name: read from where it says so."""
-    found: dict[str, list[str]] = {}
-    for path in sorted((project / "chalicelib").rglob("*.py")):
-        module = ast.parse(path.read_text(encoding="utf-8"))
-        for scope in (node for node in ast.walk(module) if isinstance(node, ast.Module | ast.FunctionDef)):
-            for code, message in _coded_texts(scope):
-                messages = found.setdefault(code, [])
-                if message not in messages:
-                    messages.append(message)
-    return found
-
-
-def _coded_texts(scope: ast.Module | ast.FunctionDef) -> Iterator[tuple[str, str]]:
-    """Each code with the text that follows it in a call; a text may have been given a name just before."""
-    statements = scope.body if isinstance(scope, ast.Module) else ast.walk(scope)
-    assigned = {
-        target.id: statement.value
-        for statement in statements
-        if isinstance(statement, ast.Assign)
-        for target in statement.targets
-        if isinstance(target, ast.Name)
-    }
-    for call in (node for node in ast.walk(scope) if isinstance(node, ast.Call)):
-        values = [*call.args, *(word.value for word in call.keywords)]
-        for code, text in itertools.pairwise(values):
-            message = _text_of(assigned.get(text.id, text) if isinstance(text, ast.Name) else text)
-            if isinstance(code, ast.Attribute) and _is_code(code) and message:
-                yield code.attr, message
-
-
-def _is_code(node: ast.Attribute) -> bool:
-    return isinstance(node.value, ast.Name) and node.value.id == "ErrorCode"
-
-
-def _text_of(node: ast.expr) -> str | None:
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return _cell(node.value)
-    if isinstance(node, ast.JoinedStr):
-        return _cell(
-            "".join(str(part.value) if isinstance(part, ast.Constant) else "{…}" for part in node.values)
-        )
-    return None
 
 
 def exit_codes_page() -> str:

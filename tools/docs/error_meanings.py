@@ -1,0 +1,36 @@
+"""What each error code of the API means, for the reference. The message of an answer adds the case and what to do."""
+
+from __future__ import annotations
+
+from chalicelib.wire import ErrorCode
+
+MEANINGS = {
+    ErrorCode.BAD_REQUEST: "A field is missing, or its value is not as the contract asks. The message names it.",
+    ErrorCode.BAD_JSON: "The body is not JSON.",
+    ErrorCode.BODY_TOO_LARGE: "The body is too large. Ask for fewer files at once.",
+    ErrorCode.TOO_MANY_FILES: "The request names too many files. Ask for fewer at once.",
+    ErrorCode.BAD_CODE: "The enrolment code is not valid, has expired or was replaced.",
+    ErrorCode.CODE_USED: "The enrolment code was used before.",
+    ErrorCode.NOT_AUTHORIZED: "The token is missing or not valid. Enrol the machine again.",
+    ErrorCode.MACHINE_REVOKED: "The owner revoked the machine's token.",
+    ErrorCode.UNKNOWN_JOB: "The machine has no job of this name.",
+    ErrorCode.UNKNOWN_RUN: "There is no such run, or it has ended. Start a new backup.",
+    ErrorCode.RUN_IN_PROGRESS: "Another run holds the job.",
+    ErrorCode.LEASE_LOST: "This run no longer holds the job: another run began, or this one was ended.",
+    ErrorCode.BAD_NAME: "Not a file name that duplicity writes, or not an encrypted file.",
+    ErrorCode.WRONG_PREFIX: "The file name lacks the prefix of its kind, `data_` or `meta_`.",
+    ErrorCode.CLOCK_WRONG: "The computer's clock is wrong.",
+    ErrorCode.NAME_IN_FUTURE: "The set is dated in the future. Set the computer's clock.",
+    ErrorCode.NAME_OUT_OF_ORDER: "The set does not follow the newest finished set of its chain.",
+    ErrorCode.BAD_DIGEST: "A SHA-256 is not 64 lower-case hex digits.",
+    ErrorCode.FILE_TOO_LARGE: "The file is larger than a file of its kind may be.",
+    ErrorCode.STORAGE_CAP: "The machine has stored as much as it may.",
+    ErrorCode.DOWNLOAD_CAP: "The machine has downloaded as much as it may in a day.",
+    ErrorCode.SET_SEALED: "The set is finished. It takes no files and gives none away.",
+    ErrorCode.SET_SEALING: "The set is being finished. Try again when that permit has expired.",
+    ErrorCode.SET_INCOMPLETE: "Files of the set are missing or differ. Upload them again, then the manifest.",
+    ErrorCode.SET_LIST_MISSING: "The manifest came without the list of its set's files, or with a list that has gaps.",
+    ErrorCode.NOT_FOUND: "There is no such file, set or machine.",
+    ErrorCode.TRY_AGAIN: "The service cannot answer now. Try again.",
+    ErrorCode.INTERNAL: "The service failed; its log has the reason. Try again.",
+}

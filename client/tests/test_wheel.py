@@ -39,7 +39,8 @@ def test_the_wheel_holds_the_client_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         metadata = archive.read(next(name for name in names if name.endswith("/METADATA"))).decode()
-    modules = {f"panicroom/{path.name}" for path in (CLIENT / "src" / "panicroom").glob("*.py")}
+    source = CLIENT / "src"
+    modules = {str(path.relative_to(source)) for path in (source / "panicroom").rglob("*.py")}
     inside = {name for name in names if ".dist-info/" not in name}
     assert inside == modules | {"panicroom/py.typed"}
     assert any(name.endswith("LICENSE") for name in names)

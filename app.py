@@ -26,6 +26,7 @@ from chalicelib.journeys.enrol_machine import enrol_machine
 from chalicelib.journeys.issue_download_urls import issue_download_urls
 from chalicelib.journeys.issue_upload_urls import issue_upload_urls
 from chalicelib.journeys.list_files import list_files
+from chalicelib.journeys.report_false_proofs import report_false_proofs
 from chalicelib.journeys.upload_in_parts import upload_in_parts
 
 app = Chalice(app_name="panicroom")
@@ -114,6 +115,9 @@ def run(job: str, run: str) -> Response:
     _, known_job, lease_state = authenticate_for_job(store, _authorization(), job, now)
     request = web.read_body(app.current_request, wire.RunUpdate)
     update_run(store, known_job, lease_state, run, request, now)
+    if request.false_proofs is not None:
+        stores = store, wiring.catalogue_store(), wiring.finding_store()
+        report_false_proofs(*stores, known_job, request.false_proofs, now)
     return web.answer({})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from chalicelib.adapters import rows
@@ -247,6 +247,28 @@ class MachineStore:
             rows.job_sort_key(job.machine, job.name),
             {"comparison": rows.comparison_map(comparison)},
         )
+        with contextlib.suppress(ConditionFailed):
+            self._table.update("JOBS", key, changes, condition="attribute_exists(pk)")
+
+    # ------------------------------------------------------------ proofs of origin
+
+    def set_proofs_since(self, job: Job, since: datetime) -> None:
+        """Moves the job's ``proofs_since`` back to ``since``, never forth; nothing for a job that was removed."""
+        text = rows.format_instant(since)
+        with contextlib.suppress(ConditionFailed):
+            self._table.update(
+                "JOBS",
+                rows.job_sort_key(job.machine, job.name),
+                {"proofs_since": text},
+                condition="attribute_exists(pk)"
+                " AND (attribute_not_exists(proofs_since) OR proofs_since > :since)",
+                values={":since": text},
+            )
+
+    def set_false_proofs(self, job: Job, set_names: Iterable[str]) -> None:
+        """Replaces what the job's client has found; nothing for a job that was removed."""
+        changes = {"false_proofs": sorted(set_names)}
+        key = rows.job_sort_key(job.machine, job.name)
         with contextlib.suppress(ConditionFailed):
             self._table.update("JOBS", key, changes, condition="attribute_exists(pk)")
 

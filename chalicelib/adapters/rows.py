@@ -146,6 +146,7 @@ def job_item(job: Job) -> Item:
         archive_class=job.storage.archive_class,
         archive_after_days=job.storage.archive_after_days,
         last_run=last_run_map(job.last_run) if job.last_run else None,
+        proofs_since=format_instant(job.proofs_since),
     )
 
 
@@ -160,6 +161,8 @@ def job_of(item: Item) -> Job:
         storage=StoragePolicy(item["archive_class"], int(item["archive_after_days"])),
         last_run=_last_run_of(item["last_run"]) if "last_run" in item else None,
         comparison=_comparison_of(item["comparison"]) if "comparison" in item else None,
+        proofs_since=parse_instant(item.get("proofs_since")),
+        false_proofs=frozenset(item.get("false_proofs", ())),
     )
 
 
@@ -322,6 +325,7 @@ def set_item(job: Job, backup_set: BackupSet, revision: int) -> Item:
         has_signatures=backup_set.has_signatures,
         has_jsonstat=backup_set.has_jsonstat,
         sealed_at=format_instant(backup_set.sealed_at),
+        has_proof=backup_set.has_proof or None,
         current=_tallies_text(backup_set.current),
         noncurrent=_tallies_text(backup_set.noncurrent),
         changed_at=format_instant(backup_set.changed_at),
@@ -337,6 +341,7 @@ def set_of(item: Item) -> BackupSet:
         has_signatures=item["has_signatures"],
         has_jsonstat=item["has_jsonstat"],
         sealed_at=parse_instant(item.get("sealed_at")),
+        has_proof=bool(item.get("has_proof")),
         current=_tallies_of(item.get("current")),
         noncurrent=_tallies_of(item.get("noncurrent")),
         changed_at=parse_instant(item.get("changed_at")),
@@ -360,6 +365,7 @@ def object_item(partition: str, row: ObjectRow) -> Item:
         version_id=stored.version_id,
         sha256=stored.sha256,
         volumes_promised=stored.volumes_promised,
+        proof=stored.proof,
         storage_tag=stored.storage_tag,
     )
 
@@ -376,6 +382,7 @@ def object_of(item: Item) -> ObjectRow:
         version_id=item.get("version_id"),
         sha256=item.get("sha256"),
         volumes_promised=_integer(item.get("volumes_promised")),
+        proof=item.get("proof"),
         storage_tag=item.get("storage_tag"),
     )
     return ObjectRow(item["sk"], stored, item["sequencer"], noncurrent, int(item["revision"]))

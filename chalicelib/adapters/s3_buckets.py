@@ -22,6 +22,9 @@ from chalicelib.wire import ErrorCode, ListedFile, MultipartRequest, UploadFile
 VOLUMES_METADATA = "volumes"
 """``x-amz-meta-volumes`` on a manifest: how many volumes its set has."""
 
+PROOF_METADATA = "proof"
+"""``x-amz-meta-proof`` on a manifest: the client's proof that it made the set."""
+
 PARALLEL_REQUESTS = 8
 
 _NOT_WHOLE = (
@@ -64,7 +67,8 @@ class Buckets:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] in (404, 405):
                 return None
             raise
-        promised = answer.get("Metadata", {}).get(VOLUMES_METADATA, "")
+        metadata = answer.get("Metadata", {})
+        promised = metadata.get(VOLUMES_METADATA, "")
         return StoredObject(
             size=answer["ContentLength"],
             etag=answer["ETag"].strip('"'),
@@ -73,6 +77,7 @@ class Buckets:
             version_id=answer.get("VersionId"),
             sha256=_hex_digest(answer.get("ChecksumSHA256")),
             volumes_promised=int(promised) if promised.isascii() and promised.isdigit() else None,
+            proof=metadata.get(PROOF_METADATA),
         )
 
     def heads(self, bucket: str, keys: Sequence[str]) -> dict[str, StoredObject | None]:
@@ -128,7 +133,7 @@ class Buckets:
             after = files[-1].name if files else ""
 
     def with_promise(self, bucket: str, key: str, state: KeyState) -> KeyState:
-        """A manifest's state with the number of volumes it promises, which only a HEAD tells."""
+        """A manifest's state with the number of volumes it promises and its proof, which only a HEAD tells."""
         found = self.head(bucket, key) if state.stored else None
         return dataclasses.replace(state, stored=found) if found else state
 
@@ -178,10 +183,10 @@ class Buckets:
         }
         if headers.tagging is not None:
             parameters["Tagging"] = sent["x-amz-tagging"] = headers.tagging
-        if headers.volumes_promised is not None:
-            promised = str(headers.volumes_promised)
-            parameters["Metadata"] = {VOLUMES_METADATA: promised}
-            sent[f"x-amz-meta-{VOLUMES_METADATA}"] = promised
+        metadata = _metadata_of(headers)
+        if metadata:
+            parameters["Metadata"] = metadata
+            sent |= {f"x-amz-meta-{name}": value for name, value in metadata.items()}
         url = self._client.generate_presigned_url(
             "put_object", Params=parameters, ExpiresIn=int(life.total_seconds())
         )
@@ -255,6 +260,16 @@ class Buckets:
     def mark_deleted(self, bucket: str, key: str) -> None:
         """Writes a delete marker: the version stays, as the bucket is versioned."""
         self._client.delete_object(Bucket=bucket, Key=key)
+
+
+def _metadata_of(headers: SignedHeaders) -> dict[str, str]:
+    """What a manifest carries with it; nothing for other files."""
+    metadata = {}
+    if headers.volumes_promised is not None:
+        metadata[VOLUMES_METADATA] = str(headers.volumes_promised)
+    if headers.proof is not None:
+        metadata[PROOF_METADATA] = headers.proof
+    return metadata
 
 
 def _hex_digest(checksum: str | None) -> str | None:

@@ -109,7 +109,9 @@ def update_run(
 def _details(request: RunUpdate) -> dict[str, Any]:
     """What the run's own row keeps of its end, within a row's size."""
     message = request.message[:MAX_MESSAGE_LENGTH] if request.message else None
-    told = to_json(dataclasses.replace(request, exit_code=None, statistics=None, message=message))
+    told = to_json(
+        dataclasses.replace(request, exit_code=None, statistics=None, false_proofs=None, message=message)
+    )
     statistics = {
         name: round(value)
         for name, value in (request.statistics or {}).items()

@@ -49,6 +49,7 @@ def describe_job(catalogue: CatalogueStore, machine: Machine, job: Job, now: dat
         last_run=_run_summary(job.last_run) if job.last_run else None,
         bucket=job.location.bucket,
         prefix=job.location.prefix,
+        proofs_since=format_wire_time(job.proofs_since) if job.proofs_since else None,
     )
 
 

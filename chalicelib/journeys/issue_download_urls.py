@@ -66,4 +66,11 @@ def _permit(
         machines.put_notice(Notice(DOWNLOAD_CAP_REACHED, machine.name, job.name, message, now))
         raise Refusal(ErrorCode.DOWNLOAD_CAP, message)
     url = buckets.presign_get(job.location, name, uploads.DOWNLOAD_URL_LIFE)
-    return DownloadPermit(name, url=url, size=stored.size)
+    return DownloadPermit(
+        name,
+        url=url,
+        size=stored.size,
+        sha256=stored.sha256,
+        volumes=stored.volumes_promised,
+        proof=stored.proof,
+    )

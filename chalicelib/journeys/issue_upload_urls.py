@@ -118,6 +118,7 @@ def _seal(context: UploadContext, upload: UploadFile, file: BackupFile) -> Uploa
     """
     if context.present(upload.name) is not None:
         raise Refusal(ErrorCode.SET_SEALED, "This set is finished already. Start a new backup.")
+    uploads.check_proof(upload, context.job.proofs_since)
     if upload.set is None:
         raise Refusal(ErrorCode.SET_LIST_MISSING, "A manifest must come with the list of its set's files.")
     check = uploads.check_seal(file.set_id, upload.set, _stored_of(context, file.set_id))
@@ -160,7 +161,9 @@ def _sign(
 ) -> UploadPermit:
     if not context.machines.count_upload(context.machine, upload.size):
         raise over_the_cap(context)
-    headers = uploads.headers_for(file, context.job.storage, volumes_promised)
+    headers = uploads.headers_for(
+        file, context.job.storage, volumes_promised=volumes_promised, proof=upload.proof
+    )
     life = uploads.SEAL_URL_LIFE if file.kind is FileKind.MANIFEST else uploads.UPLOAD_URL_LIFE
     url, sent = context.buckets.presign_put(context.job.location, upload, headers, life)
     return UploadPermit(upload.name, url=url, headers=sent)

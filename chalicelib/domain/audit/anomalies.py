@@ -96,10 +96,32 @@ def _of_sealed(job: Job, backup_set: BackupSet, sealed_ends: set[datetime]) -> l
     if set_id.start is not None and set_id.start not in sealed_ends:
         evidence = f"no set ends at {set_id.start:%Y-%m-%d %H:%M:%S}"
         note("base_missing", "continues a set that is not there", evidence, full)
+    if str(set_id) in job.false_proofs and backup_set.has_proof:
+        evidence = f"stored at {backup_set.sealed_at:%Y-%m-%d %H:%M:%S} UTC; its proof is false"
+        note("false_proof", "was not made by this machine", evidence, *_lock_out(job), quarantine)
+    if _lacks_proof(job, backup_set):
+        evidence = (
+            f"stored at {backup_set.sealed_at:%Y-%m-%d %H:%M:%S} UTC; "
+            f"sets are signed since {job.proofs_since:%Y-%m-%d %H:%M:%S} UTC"
+        )
+        note("unproved_set", "carries no proof of origin", evidence, quarantine)
     if _clock_was_off(backup_set):
         message = f"is dated {set_id.end:%Y-%m-%d}, but was stored on {backup_set.sealed_at:%Y-%m-%d}"
         note("clock_off", message, f"stored at {backup_set.sealed_at:%Y-%m-%d %H:%M:%S} UTC", quarantine)
     return found
+
+
+def _lock_out(job: Job) -> tuple[str, ...]:
+    words = ("python", "-m", "ops", "machine")
+    return command(*words, "revoke", job.machine), command(*words, "add", job.machine)
+
+
+def _lacks_proof(job: Job, backup_set: BackupSet) -> bool:
+    """Only after the job's first proof: what was stored before could have none."""
+    sealed_at = backup_set.sealed_at
+    if backup_set.has_proof or sealed_at is None or job.proofs_since is None:
+        return False
+    return sealed_at > job.proofs_since
 
 
 def _list_versions(job: Job, name: str) -> str:

@@ -88,6 +88,28 @@ CODES: Mapping[str, Code] = {
             is_safety=True,
         ),
         Code(
+            "false_proof",
+            Concern.SETS,
+            Severity.CRITICAL,
+            "a backup that the machine did not make",
+            "The machine checked a set's proof of origin, and it is false: whoever stored that set has the "
+            "machine's token, but neither its passphrase nor its proof key. The machine leaves the set out of "
+            "restores and of later backups.",
+            "Somebody else has this machine's token: revoke it and enrol the machine again. Then put the set "
+            "into quarantine, so that plain duplicity leaves it out too.",
+            is_safety=True,
+        ),
+        Code(
+            "unproved_set",
+            Concern.SETS,
+            Severity.WARNING,
+            "a backup without a proof of origin",
+            "The machine signs its sets, and this one, stored later than the first that was signed, carries no "
+            "proof. The service takes no such set, so that it was written with AWS keys.",
+            "If your own script or plain duplicity wrote it, all is well. If not, somebody has AWS keys of this "
+            "account: put the set into quarantine and change the keys.",
+        ),
+        Code(
             "stalled",
             Concern.SETS,
             Severity.WARNING,

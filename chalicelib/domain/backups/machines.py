@@ -94,6 +94,10 @@ class Job:
     storage: StoragePolicy = DEFAULT_STORAGE_POLICY
     last_run: LastRun | None = None
     comparison: Comparison | None = None
+    proofs_since: datetime | None = None
+    """When S3 stored the first of its manifests with a proof of origin; a manifest without one is refused since."""
+    false_proofs: frozenset[str] = frozenset()
+    """The sets whose proof its client has found to be false."""
 
 
 @dataclasses.dataclass(frozen=True)

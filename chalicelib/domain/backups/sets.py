@@ -53,7 +53,7 @@ def total_bytes(tallies: Tallies) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class StoredObject:
-    """The present state of a key as S3 tells it. ``sha256`` and ``volumes_promised`` only a HEAD can tell.
+    """The present state of a key as S3 tells it. ``sha256``, ``volumes_promised`` and ``proof`` only a HEAD can tell.
 
     ``sha256`` of an object that came in parts is the digest of their digests, followed by ``-`` and their number.
     ``storage_tag`` is the value of the tag that names the storage policy: empty if there is none, ``None`` if nobody
@@ -68,6 +68,8 @@ class StoredObject:
     sha256: str | None = None
     volumes_promised: int | None = None
     """N, from a manifest's ``x-amz-meta-volumes``."""
+    proof: str | None = None
+    """From a manifest's ``x-amz-meta-proof``: the client's proof that it made this set."""
     storage_tag: str | None = dataclasses.field(default=None, compare=False)
     """No listing tells it, so that a catalogue that was rebuilt may lack it and be right."""
 
@@ -116,6 +118,8 @@ class BackupSet:
     has_signatures: bool = False
     has_jsonstat: bool = False
     sealed_at: datetime | None = None
+    has_proof: bool = False
+    """Its manifest carries a proof of origin. Whether that proof is true only the client can check."""
     current: Tallies = dataclasses.field(default_factory=dict)
     noncurrent: Tallies = dataclasses.field(default_factory=dict)
     changed_at: datetime | None = None
@@ -190,6 +194,7 @@ class SetSum:
         elif file.kind is FileKind.MANIFEST:
             self._fields["sealed_at"] = stored.stored_at if stored else None
             self._fields["volumes_promised"] = stored.volumes_promised if stored else None
+            self._fields["has_proof"] = stored is not None and stored.proof is not None
         elif file.kind is FileKind.SIGNATURES:
             self._fields["has_signatures"] = stored is not None
         else:
@@ -214,6 +219,11 @@ def apply_changes(
     for row in after:
         total.change(before.get(row.name), row)
     return total.result()
+
+
+def first_proof(rows: Iterable[ObjectRow]) -> datetime | None:
+    """When S3 stored the first manifest among ``rows`` that carries a proof of origin; ``None`` if none does."""
+    return min((row.stored.stored_at for row in rows if row.stored and row.stored.proof), default=None)
 
 
 def newest_complete(sets: Iterable[BackupSet]) -> BackupSet | None:

@@ -71,7 +71,20 @@ def check_upload(upload: UploadFile, now: datetime) -> BackupFile:
         raise _bad_digest()
     if upload.size > MAX_SINGLE_PUT_BYTES:
         raise Refusal(ErrorCode.FILE_TOO_LARGE, "A file may have 5 GB at most, unless it goes up in parts.")
+    if upload.proof is not None and not is_sha256_hex(upload.proof):
+        raise Refusal(ErrorCode.BAD_PROOF, "proof must be 64 lower-case hex digits.")
     return _check_file(upload.name, upload.size, now)
+
+
+def check_proof(upload: UploadFile, proofs_since: datetime | None) -> None:
+    """Refuses a manifest without a proof of origin in a job that has had one: without this rule, whoever has the token
+    could leave the proof out. The service cannot check a proof, only ask for one."""
+    if upload.proof is None and proofs_since is not None:
+        raise Refusal(
+            ErrorCode.PROOF_MISSING,
+            f"Backups of this job carry a proof of origin since {proofs_since:%Y-%m-%d}, and this one has none. "
+            "Upgrade panicroom on this computer (pipx upgrade panicroom), then start the backup again.",
+        )
 
 
 def check_multipart(request: MultipartRequest, now: datetime) -> BackupFile:
@@ -137,14 +150,22 @@ class SignedHeaders:
     storage_class: str = STANDARD
     tagging: str | None = None
     volumes_promised: int | None = None
+    proof: str | None = None
 
 
 def headers_for(
-    file: BackupFile, policy: StoragePolicy, volumes_promised: int | None = None
+    file: BackupFile,
+    policy: StoragePolicy,
+    *,
+    volumes_promised: int | None = None,
+    proof: str | None = None,
 ) -> SignedHeaders:
-    """Volumes carry their policy's tag; a policy of zero days stores them in their class at once."""
+    """Volumes carry their policy's tag; a policy of zero days stores them in their class at once. A manifest carries
+    the number of its set's volumes and the set's proof of origin."""
+    if file.kind is FileKind.MANIFEST:
+        return SignedHeaders(volumes_promised=volumes_promised, proof=proof)
     if file.kind is not FileKind.VOLUME:
-        return SignedHeaders(volumes_promised=volumes_promised)
+        return SignedHeaders()
     at_once = policy.archive_after_days == 0
     return SignedHeaders(policy.archive_class if at_once else STANDARD, policy.tagging)
 

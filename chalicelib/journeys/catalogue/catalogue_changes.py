@@ -34,6 +34,7 @@ from chalicelib.domain.backups.sets import (
     BackupSet,
     ObjectRow,
     apply_changes,
+    first_proof,
     is_newer,
     newer_sequencer,
 )
@@ -141,16 +142,26 @@ def catalogue_set(context: CatalogueContext, job: Job, set_id: SetId, changes: S
             # The try that wrote the rows may have failed after that.
             _expel_late(context, job, page.backup_set)
             _note_placement(context, job, page.backup_set, list(page.objects.values()))
+            record_proofs(context.machines, job, page.objects.values())
             return
         rows = _present_rows(context, job.location.bucket, job.location.key, news, page.objects)
         backup_set = apply_changes(page.backup_set, page.objects, rows)
         if context.catalogue.write_page(job, page, backup_set, rows):
             _note_placement(context, job, backup_set, rows)
+            record_proofs(context.machines, job, rows)
             if backup_set.sealed or page.backup_set.sealed:
                 _expel_late(context, job, backup_set)
                 refresh_findings(context.catalogue, context.findings, job, context.now)
             return
     raise Contended(f"{job.machine}/{job.name} {set_id}")
+
+
+def record_proofs(machines: MachineStore, job: Job, rows: Iterable[ObjectRow]) -> None:
+    """Once S3 holds a manifest with a proof of origin, every later one of the job needs one. At most one write a job:
+    ``job`` was read with the events, and has ``proofs_since`` already from then on."""
+    since = first_proof(rows)
+    if since is not None and (job.proofs_since is None or since < job.proofs_since):
+        machines.set_proofs_since(job, since)
 
 
 def refresh_findings(

@@ -26,6 +26,7 @@ from chalicelib.journeys.catalogue.catalogue_changes import (
     MOST_OBJECTS_A_WRITE,
     CatalogueContext,
     catalogue_set,
+    record_proofs,
     refresh_findings,
 )
 
@@ -227,6 +228,7 @@ def _write_rows(
         )
         backup_set = apply_changes(page.backup_set, page.objects, rows)
         if context.catalogue.write_page(job, page, backup_set, rows):
+            record_proofs(context.machines, job, rows)
             return
     hints = [KeyChange(job.location.bucket, job.location.key(row.name), "") for row in rows]
     catalogue_set(context, job, set_id, hints)

@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import secrets as randomness
 from pathlib import Path
 
+from panicroom import origin
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.settings import Settings, load_settings, with_setting, write_private
 
@@ -111,7 +114,7 @@ def move_secrets(settings: Settings, kind: str) -> Settings:
     if kind == settings.secrets:
         return settings
     old, new = (SecretStore(each, settings.places.config) for each in (settings.secrets, kind))
-    names = [f"{settings.machine}.secret", f"{settings.machine}.passphrase"]
+    names = [f"{settings.machine}.{kind_of}" for kind_of in ("secret", "passphrase", "proof")]
     for name in names:
         value = old.get(name)
         if value is not None:
@@ -141,3 +144,50 @@ def passphrase_of(settings: Settings) -> str | None:
     if not passphrase and settings.encrypt_key is None:
         raise Problem("the passphrase is missing; give it in the variable PASSPHRASE", ExitCode.PASSPHRASE)
     return passphrase or None
+
+
+def make_proof_key(store: SecretStore, machine: str) -> None:
+    """Makes the key that signs the sets of a machine with a GnuPG key, unless it has one; the sheet prints it.
+
+    A passphrase gives that key itself (``origin.key_from_passphrase``); a GnuPG key cannot, as its public half, all
+    that a backup needs, is no secret. ``PROOF_KEY`` in the environment, from the sheet, wins and is stored.
+    """
+    given = _given_proof_key()
+    if given is not None or store.get(f"{machine}.proof") is None:
+        store.put(f"{machine}.proof", given or randomness.token_hex(origin.KEY_BYTES))
+
+
+def _given_proof_key() -> str | None:
+    given = os.environ.get("PROOF_KEY")
+    if given and re.fullmatch(rf"[0-9a-f]{{{2 * origin.KEY_BYTES}}}", given) is None:
+        raise Problem("PROOF_KEY must be the 64 digits of the recovery sheet", ExitCode.USAGE)
+    return given or None
+
+
+def stored_proof_key(settings: Settings) -> str | None:
+    """The key of ``make_proof_key`` in hex, from ``PROOF_KEY`` or as it is stored; None if there is none."""
+    store = SecretStore(settings.secrets, settings.places.config)
+    return _given_proof_key() or store.get(f"{settings.machine}.proof")
+
+
+def proof_key_of(settings: Settings, job: str) -> bytes | None:
+    """The key that signs the job's sets and checks them; None where this machine does not have it.
+
+    Takes a tenth of a second for a passphrase. Raises ``Problem``, as ``passphrase_of`` does.
+    """
+    if settings.encrypt_key is None:
+        passphrase = passphrase_of(settings)
+        assert passphrase is not None
+        return origin.key_from_passphrase(passphrase, settings.machine, job)
+    stored = stored_proof_key(settings)
+    return None if stored is None else bytes.fromhex(stored)
+
+
+def signing_key_of(settings: Settings, job: str) -> bytes:
+    """``proof_key_of`` for a backup: a machine that was enrolled before there were proofs gets its key now."""
+    key = proof_key_of(settings, job)
+    if key is None:
+        make_proof_key(SecretStore(settings.secrets, settings.places.config), settings.machine)
+        key = proof_key_of(settings, job)
+    assert key is not None
+    return key

@@ -70,6 +70,8 @@ class ErrorCode(str, Enum):
     SET_SEALING = "set_sealing"
     SET_INCOMPLETE = "set_incomplete"
     SET_LIST_MISSING = "set_list_missing"
+    PROOF_MISSING = "proof_missing"
+    BAD_PROOF = "bad_proof"
     NOT_FOUND = "not_found"
     TRY_AGAIN = "try_again"
     INTERNAL = "internal_error"
@@ -118,6 +120,7 @@ class JobStatus:
     """One job as the service judges it. ``state`` is one of paused, never, overdue, failing, due, fresh.
 
     ``bucket`` and ``prefix`` are where its files are, for the sheet that tells how to restore without the service.
+    ``proofs_since`` is when S3 stored the first manifest with a proof of origin; from then on each needs one.
     """
 
     job: str
@@ -132,6 +135,7 @@ class JobStatus:
     last_run: RunSummary | None = None
     bucket: str | None = None
     prefix: str | None = None
+    proofs_since: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,7 +193,8 @@ class RunUpdate:
     """``PATCH /jobs/{job}/runs/{run}``.
 
     Without ``exit_code`` it only keeps the lease; with it the run is over and the lease is given back.
-    ``statistics`` is duplicity's own summary (its names, numbers only).
+    ``statistics`` is duplicity's own summary (its names, numbers only). ``false_proofs`` names all the sets whose proof
+    of origin this client has found to be false; without it, it has not checked.
     """
 
     exit_code: int | None = None
@@ -198,6 +203,7 @@ class RunUpdate:
     files_skipped: int | None = None
     message: str | None = None
     statistics: dict[str, float] | None = None
+    false_proofs: tuple[str, ...] | None = None
 
 
 # ---------------------------------------------------------------- files
@@ -214,12 +220,14 @@ class SetMember:
 
 @dataclasses.dataclass(frozen=True)
 class UploadFile:
-    """A file to be stored; a manifest carries ``set``, the list of its volumes and signatures."""
+    """A file to be stored; a manifest carries ``set``, the list of its volumes and signatures, and ``proof``, the
+    set's proof of origin: 64 lower-case hex digits that only the client can compute or check."""
 
     name: str
     size: int
     sha256: str
     set: tuple[SetMember, ...] | None = None
+    proof: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -319,11 +327,19 @@ class DownloadRequest:
 
 @dataclasses.dataclass(frozen=True)
 class DownloadPermit:
-    """The answer for one name: ``url`` (GET within five minutes), or ``archived``, or an error."""
+    """The answer for one name: ``url`` (GET within five minutes), or ``archived``, or an error.
+
+    ``sha256`` is S3's checksum of the file, in hex; for a file in parts the digest of the parts' digests, ``-`` and
+    their number; missing where the file was stored without one. Of a manifest, ``volumes`` and ``proof`` are what its
+    PUT was signed with. They are headers of the GET too: ``x-amz-meta-volumes``, ``x-amz-meta-proof``.
+    """
 
     name: str
     url: str | None = None
     size: int | None = None
+    sha256: str | None = None
+    volumes: int | None = None
+    proof: str | None = None
     archived: bool | None = None
     thawing: bool | None = None
     error: str | None = None

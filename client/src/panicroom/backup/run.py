@@ -20,6 +20,7 @@ from panicroom.backup.policy import kind_by_policy
 from panicroom.backup.readiness import allow_open_files, check_space
 from panicroom.backup.resume import Decision, decide
 from panicroom.backup.sources import Selection, SourceMemory, Survey, survey
+from panicroom.backup.trusted_sets import TrustedSets
 from panicroom.duplicity_run import process as duplicity_process
 from panicroom.duplicity_run.arguments import backup_arguments, own_folders
 from panicroom.duplicity_run.file_identity import has_changed
@@ -27,11 +28,11 @@ from panicroom.duplicity_run.plan import ChildPlan, ResumePoint
 from panicroom.duplicity_run.process import Ended, Event
 from panicroom.exit_codes import EXPLANATIONS, ExitCode, Problem
 from panicroom.names import parse_name, sealed_sets, set_kind
-from panicroom.secrets import passphrase_of, token_of
+from panicroom.secrets import passphrase_of, signing_key_of, token_of
 from panicroom.settings import JobSettings, Settings
 from panicroom.terminal.progress import Reporter, RunTotals
 from panicroom.transfer.journal import Journal, MadeVolume
-from panicroom.wire import MAX_FILES_PER_REQUEST, ErrorCode, RunStart, RunUpdate
+from panicroom.wire import MAX_FILES_PER_REQUEST, ErrorCode, JobStatus, RunStart, RunUpdate
 
 _STARTS = 4
 _SEALING_PATIENCE_SECONDS = 900.0
@@ -77,9 +78,11 @@ def back_up(
     api = Api(settings.url, token_of(settings))
     try:
         with job_lock(settings.job_state(job.job)) as lock:
-            newest = greet(api, job.job, reporter)
+            status = greet(api, job.job, reporter)
+            newest = status.newest_complete_at
+            trust = TrustedSets(settings, api, status, signing_key_of(settings, job.job), reporter.line)
             compression = choose(settings.compress, sampler, gpg_settings())
-            one = _Backup(settings, job, api, passphrase, lock, found, compression, reporter)
+            one = _Backup(settings, job, api, passphrase, lock, found, compression, trust, reporter)
             resumed = one.make_set(wanted, newest)
             if resumed is not None:
                 reporter.line(f"{job.job}: an increment follows for what changed during the interruption")
@@ -103,8 +106,8 @@ def survey_job(
     return survey(job.source, on_file, selection)
 
 
-def greet(api: Api, job: str, reporter: Reporter) -> str | None:
-    """Checks clock and version with the service; when the newest complete set was made, if it knows one."""
+def greet(api: Api, job: str, reporter: Reporter) -> JobStatus:
+    """Checks clock and version with the service; what the service knows of the job."""
     status = api.machine()
     check_clock(status.server_time)
     mail = status.last_weekly_mail_at
@@ -122,7 +125,7 @@ def greet(api: Api, job: str, reporter: Reporter) -> str | None:
         reporter.line(f"panicroom {status.newest_client_version} is out; this is {__version__}")
     for known in status.jobs:
         if known.job == job:
-            return known.newest_complete_at
+            return known
     raise Problem(
         f"the service knows no job {job!r} of this machine; ask the owner to add it", ExitCode.SETTINGS
     )
@@ -144,11 +147,12 @@ class _Backup:
         lock: int,
         found: Survey,
         compression: Choice,
+        trust: TrustedSets,
         reporter: Reporter,
     ) -> None:
         self._settings, self._job, self._api = settings, job, api
         self._passphrase, self._lock, self._survey, self._reporter = passphrase, lock, found, reporter
-        self._compression = compression
+        self._compression, self._trust = compression, trust
         self._source = job.source.resolve()
         self._state = settings.job_state(job.job)
         self._archive = settings.archive(job.job)
@@ -167,6 +171,7 @@ class _Backup:
         except BaseException:
             lease.finish(self._update(tally, ExitCode.INTERRUPTED))
             raise
+        self._trust.sealed()
         lease.finish(self._update(tally, ExitCode.DONE))
         self._sum_up(kind, resumed is not None, tally, time.monotonic() - began)
         return resumed
@@ -187,13 +192,18 @@ class _Backup:
         """Tidies up and runs duplicity, again if it finds that it has to; the set resumed and the kind."""
         again = ""
         for _start in range(_STARTS):
-            decision, sealed = self._tidy(lease)
+            decision, sealed = self._tidy(lease, begins_anew=wanted == "full")
             if decision.resume is not None:
                 kind = set_kind(decision.resume.set)
                 reason = f"carrying on with the {kind} backup after volume {len(decision.resume.volumes) - 1}"
                 self._reporter.line(f"{self._job.job}: {reason}")
             else:
                 kind = wanted or self._policy(sealed)
+            if kind == "incremental" and self._trust.are_in_the_way(sealed):
+                kind = "full"
+                self._reporter.line(
+                    f"{self._job.job}: a full backup, as that set stands in an increment's way"
+                )
             check_buildable(kind, sealed)
             ended = self._duplicity(lease, kind, decision, tally)
             if ended.starts_again:
@@ -223,6 +233,7 @@ class _Backup:
             upload_threads=self._settings.upload_threads,
             max_upload_rate=self._settings.max_upload_rate,
             resume=None if resume is None else ResumePoint.after(resume.last_kept),
+            hidden_sets=tuple(sorted(self._trust.false_sets)),
         )
 
         def on_event(event: Event) -> None:
@@ -253,17 +264,21 @@ class _Backup:
                 lock_descriptor=self._lock,
                 lost=lease.lost,
                 note=self._compression.reason,
+                proof_key=self._trust.key,
             )
 
-    def _tidy(self, lease: HeldLease) -> tuple[Decision, set[str]]:
-        """Makes bucket, journal and duplicity's folder agree; what to resume, and the sets that are sealed.
+    def _tidy(self, lease: HeldLease, *, begins_anew: bool) -> tuple[Decision, set[str]]:
+        """Makes bucket, journal and duplicity's folder agree; what to resume, and the sealed sets that are trusted.
 
         A manifest on its way when the run before was killed keeps its set closed for a minute: wait.
         """
         give_up_at = time.monotonic() + _SEALING_PATIENCE_SECONDS
         said = False
         while True:
-            remote = self._api.files(self._job.job)
+            remote = self._trust.only_trusted(self._api.files(self._job.job), begins_anew=begins_anew)
+            if self._trust.false_sets:
+                update = RunUpdate(false_proofs=self._trust.report())
+                self._api.update_run(self._job.job, lease.run, update)
             sealed = sealed_sets(file.name for file in remote)
             self._reopen_signatures(sealed)
             decision = decide(
@@ -343,6 +358,7 @@ class _Backup:
             files_skipped=len(tally.skipped),
             message=None if exit_code == ExitCode.DONE else EXPLANATIONS[exit_code],
             statistics=tally.statistics or None,
+            false_proofs=self._trust.report(),
         )
 
     def _sum_up(self, kind: str, resumed: bool, tally: _Tally, seconds: float) -> None:

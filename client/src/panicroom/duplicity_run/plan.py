@@ -12,6 +12,8 @@ from panicroom.transfer.journal import MadeVolume
 
 PLAN_VARIABLE = "PANICROOM_CHILD"
 TOKEN_VARIABLE = "PANICROOM_TOKEN"  # noqa: S105
+PROOF_VARIABLE = "PANICROOM_PROOF_KEY"
+"""The key that signs the set, in hex."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,10 @@ class ResumePoint:
 
 @dataclass(frozen=True)
 class ChildPlan:
-    """No secrets; those are in the environment. ``run`` is None for a command that only reads."""
+    """No secrets; those are in the environment. ``run`` is None for a command that only reads.
+
+    ``hidden_sets`` are left out of what duplicity sees of the bucket: their proof of origin is false.
+    """
 
     url: str
     job: str
@@ -41,6 +46,7 @@ class ChildPlan:
     upload_threads: int = 4
     max_upload_rate: int | None = None
     resume: ResumePoint | None = None
+    hidden_sets: tuple[str, ...] = ()
     events_descriptor: int | None = None
     lock_descriptor: int | None = None
 
@@ -54,4 +60,5 @@ class ChildPlan:
             identity = data["resume"]["open_identity"]
             data["resume"]["open_identity"] = None if identity is None else tuple(identity)
             data["resume"] = ResumePoint(**data["resume"])
+        data["hidden_sets"] = tuple(data["hidden_sets"])
         return ChildPlan(**data)

@@ -22,7 +22,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from panicroom.duplicity_run.plan import PLAN_VARIABLE, TOKEN_VARIABLE, ChildPlan
+from panicroom.duplicity_run.plan import PLAN_VARIABLE, PROOF_VARIABLE, TOKEN_VARIABLE, ChildPlan
 from panicroom.exit_codes import ExitCode, Problem
 
 _LOG_BYTES = 5 * 2**20
@@ -67,9 +67,10 @@ def run(
     lost: Callable[[], Problem | None] = lambda: None,
     on_line: Callable[[str], None] | None = None,
     note: str = "",
+    proof_key: bytes | None = None,
 ) -> Ended:
     """Starts duplicity and waits for it. ``lost`` is asked twice a second whether it must end; ``note`` goes into
-    the log."""
+    the log; ``proof_key`` signs the set that a backup makes."""
     reading, writing = os.pipe()
     plan = replace(plan, events_descriptor=writing, lock_descriptor=lock_descriptor)
     environment = {
@@ -82,6 +83,8 @@ def run(
         arguments = [arguments[0], "--use-agent", *arguments[1:]]
     else:
         environment["PASSPHRASE"] = environment["SIGN_PASSPHRASE"] = passphrase
+    if proof_key is not None:
+        environment[PROOF_VARIABLE] = proof_key.hex()
     # Python's own variables could make duplicity refuse to start, or find other code than ours.
     for variable in ("PYTHONOPTIMIZE", "PYTHONPATH", "PYTHONHOME"):
         environment.pop(variable, None)

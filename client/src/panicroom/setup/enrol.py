@@ -12,7 +12,7 @@ from pathlib import Path
 
 from panicroom.api import Api, ApiError
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.secrets import SecretStore, usual_store
+from panicroom.secrets import SecretStore, make_proof_key, usual_store
 from panicroom.settings import (
     MACHINE_OR_JOB,
     Settings,
@@ -77,6 +77,8 @@ def keep_settings(
     where, store = places(), SecretStore(usual_store(), places().config)
     if passphrase is not None:
         store.put(f"{answer.machine}.passphrase", passphrase)
+    if encrypt_key is not None or (known is not None and known.encrypt_key is not None):
+        make_proof_key(store, answer.machine)
     if known is None:
         write_settings(where, check_url(url), answer.machine, store.kind, sources, encrypt_key)
     else:

@@ -46,7 +46,8 @@ class MadeVolume:
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file that S3 confirmed; ``etag`` without quotes."""
+    """A file that S3 confirmed; ``etag`` without quotes. ``sha256`` as S3 has it: of a file in parts,
+    ``origin.digest_of_parts``."""
 
     name: str
     set: str

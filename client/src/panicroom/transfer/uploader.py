@@ -25,6 +25,7 @@ import httpx
 
 from panicroom.api import RUNNING_SECONDS, UNREACHABLE, Api, ApiError, reason, retry_after_seconds, waits
 from panicroom.names import parse_name
+from panicroom.origin import digest_of_parts
 from panicroom.transfer.bandwidth import Growth, RateLimit
 from panicroom.transfer.journal import Journal, StoredFile
 from panicroom.wire import (
@@ -182,10 +183,17 @@ class Uploader:
             self._pending.add(name)
         self._queue.put((spooled, name))
 
-    def store(self, source: Path, name: str, members: tuple[SetMember, ...] | None = None) -> None:
-        """Stores a file now. A manifest comes with the ``members`` of its set, after ``wait``."""
+    def store(
+        self,
+        source: Path,
+        name: str,
+        members: tuple[SetMember, ...] | None = None,
+        proof: str | None = None,
+    ) -> None:
+        """Stores a file now. A manifest comes with the ``members`` of its set and its ``proof`` of origin, after
+        ``wait``."""
         self.raise_failure()
-        self._store(source, name, members)
+        self._store(source, name, members, proof)
 
     def wait(self) -> None:
         """Returns when S3 has confirmed everything handed over, or raises."""
@@ -209,7 +217,7 @@ class Uploader:
         while True:
             path, name = self._queue.get()
             try:
-                self._store(path, name, None)
+                self._store(path, name)
             except ApiError as failure:
                 self._fail(failure)
             except OSError as error:
@@ -225,14 +233,21 @@ class Uploader:
         with self._changed:
             self._failure = self._failure or failure
 
-    def _store(self, path: Path, name: str, members: tuple[SetMember, ...] | None) -> None:
+    def _store(
+        self,
+        path: Path,
+        name: str,
+        members: tuple[SetMember, ...] | None = None,
+        proof: str | None = None,
+    ) -> None:
         size = path.stat().st_size
         if size > self._single_put_bytes:
-            sha256, part_sha256 = measure(path, self._part_bytes)
+            _, part_sha256 = measure(path, self._part_bytes)
+            sha256 = digest_of_parts(part_sha256)
             etag = self._send_in_parts(path, name, size, part_sha256)
         else:
             sha256, _ = measure(path)
-            etag = self._send(path, UploadFile(name, size, sha256, members))
+            etag = self._send(path, UploadFile(name, size, sha256, members, proof))
         parsed = parse_name(name)
         stored = StoredFile(name, parsed.set if parsed else "", size, sha256, etag)
         self._journal.stored(stored)

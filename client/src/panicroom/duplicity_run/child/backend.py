@@ -22,17 +22,21 @@ from panicroom.duplicity_run.events import Events
 from panicroom.duplicity_run.plan import ChildPlan
 from panicroom.exit_codes import ExitCode
 from panicroom.names import parse_name, sealed_sets
+from panicroom.origin import SetEvidence, proof_of
 from panicroom.transfer.bandwidth import RateLimit
 from panicroom.transfer.downloader import Downloader, NotReadable
-from panicroom.transfer.journal import Journal
-from panicroom.transfer.uploader import Uploader
+from panicroom.transfer.journal import Journal, StoredFile
+from panicroom.transfer.uploader import Uploader, measure
 from panicroom.wire import MAX_FILES_PER_REQUEST, ErrorCode, SetMember
 
 SCHEME = "panicroom"
 
 
 class ServiceBackend(Backend):  # type: ignore[misc]  # duplicity carries no types
-    """duplicity's view of one job. ``uploader`` and ``run`` are None where nothing may be written."""
+    """duplicity's view of one job. ``uploader`` and ``run`` are None where nothing may be written.
+
+    ``prove`` gives the proof of origin of a set that is about to be sealed. Files of ``hidden_sets`` are not listed.
+    """
 
     def __init__(
         self,
@@ -46,11 +50,14 @@ class ServiceBackend(Backend):  # type: ignore[misc]  # duplicity carries no typ
         journal: Journal | None,
         before_volume: Callable[[str, int], None],
         at_end: Callable[[], None],
+        prove: Callable[[SetEvidence], str | None] = lambda _evidence: None,
+        hidden_sets: frozenset[str] = frozenset(),
     ) -> None:
         super().__init__(parsed_url)
         self._api, self._job, self._events = api, job, events
         self._run, self._uploader, self._journal = run, uploader, journal
         self._before_volume, self._at_end = before_volume, at_end
+        self._prove, self._hidden_sets = prove, hidden_sets
         self._downloader = Downloader(
             api,
             job,
@@ -69,7 +76,7 @@ class ServiceBackend(Backend):  # type: ignore[misc]  # duplicity carries no typ
                 uploader.hand_over(source, name)
             elif parsed is not None and parsed.kind == "manifest":
                 uploader.wait()
-                uploader.store(source, name, self._members(parsed.set))
+                self._seal(uploader, source, name, parsed.set)
             else:
                 uploader.store(source, name)
 
@@ -92,7 +99,7 @@ class ServiceBackend(Backend):  # type: ignore[misc]  # duplicity carries no typ
         with self._ends_on_failure():
             if self._uploader is not None:
                 self._uploader.wait()
-            names = [file.name for file in self._api.files(self._job)]
+            names = [file.name for file in self._api.files(self._job) if not self._is_hidden(file.name)]
         if self._uploader is not None:
             return names
         sealed = sealed_sets(names)
@@ -150,20 +157,28 @@ class ServiceBackend(Backend):  # type: ignore[misc]  # duplicity carries no typ
         self._downloader.close()
         self._api.close()
 
-    def _members(self, set_name: str) -> tuple[SetMember, ...]:
-        """Every volume and signature file of the set as S3 confirmed it, in this run or an earlier one."""
+    def _seal(self, uploader: Uploader, manifest: Path, name: str, set_name: str) -> None:
+        """Stores the manifest, with the list of its set's files and the proof that this machine made them."""
+        volumes, signatures = self._stored(set_name, "volume"), self._stored(set_name, "signatures")
+        evidence = SetEvidence(
+            set_name, len(volumes), measure(manifest)[0], tuple(file.sha256 for file in signatures)
+        )
+        members = tuple(SetMember(file.name, file.size, file.etag) for file in (*volumes, *signatures))
+        uploader.store(manifest, name, members, self._prove(evidence))
+
+    def _stored(self, set_name: str, kind: str) -> list[StoredFile]:
+        """The set's files of that kind as S3 confirmed them, in this run or an earlier one, by name."""
         assert self._journal is not None
-        stored = self._journal.read().stored.values()
         chosen = [
             file
-            for file in stored
-            if file.set == set_name
-            and (named := parse_name(file.name))
-            and named.kind in ("volume", "signatures")
+            for file in self._journal.read().stored.values()
+            if file.set == set_name and (named := parse_name(file.name)) and named.kind == kind
         ]
-        return tuple(
-            SetMember(file.name, file.size, file.etag) for file in sorted(chosen, key=lambda f: f.name)
-        )
+        return sorted(chosen, key=lambda file: file.name)
+
+    def _is_hidden(self, name: str) -> bool:
+        parsed = parse_name(name)
+        return parsed is not None and parsed.set in self._hidden_sets
 
     def _writing(self) -> Uploader:
         if self._uploader is None:
@@ -193,11 +208,12 @@ def make_backend(
     plan: ChildPlan,
     token: str,
     events: Events,
+    proof_key: str | None = None,
     journal: Journal | None = None,
     before_volume: Callable[[str, int], None] = lambda _name, _size: None,
     at_end: Callable[[], None] = lambda: None,
 ) -> ServiceBackend:
-    """The backend of a plan; it writes if the plan has a run."""
+    """The backend of a plan; it writes if the plan has a run, and signs the set if there is a key (in hex)."""
     api = Api(plan.url, token, patience_seconds=RUNNING_SECONDS)
     uploader = None
     if plan.run is not None and plan.spool is not None and journal is not None:
@@ -212,6 +228,11 @@ def make_backend(
             on_sent=lambda count: events.send("sent", bytes=count),
             on_stored=lambda file: events.send("stored", name=file.name, size=file.size),
         )
+
+    def prove(evidence: SetEvidence) -> str | None:
+        machine = token.partition(".")[0]
+        return proof_of(bytes.fromhex(proof_key), machine, plan.job, evidence) if proof_key else None
+
     return ServiceBackend(
         parsed_url,
         api=api,
@@ -222,4 +243,6 @@ def make_backend(
         journal=journal,
         before_volume=before_volume,
         at_end=at_end,
+        prove=prove,
+        hidden_sets=frozenset(plan.hidden_sets),
     )

@@ -25,7 +25,7 @@ from typing import Any, NoReturn
 
 from panicroom.duplicity_run.child import journalled, progress, resumed, skipped
 from panicroom.duplicity_run.events import Events
-from panicroom.duplicity_run.plan import PLAN_VARIABLE, TOKEN_VARIABLE, ChildPlan
+from panicroom.duplicity_run.plan import PLAN_VARIABLE, PROOF_VARIABLE, TOKEN_VARIABLE, ChildPlan
 from panicroom.duplicity_run.speed import gpg_ahead
 from panicroom.exit_codes import ExitCode
 from panicroom.transfer.journal import Journal
@@ -35,7 +35,8 @@ def main() -> NoReturn:
     """Runs duplicity on ``sys.argv``; never returns."""
     began_at = time.time()  # before duplicity reads anything
     plan = ChildPlan.from_text(os.environ[PLAN_VARIABLE])
-    token = os.environ.pop(TOKEN_VARIABLE)  # gpg has no use for it
+    # gpg has no use for these.
+    token, proof_key = os.environ.pop(TOKEN_VARIABLE), os.environ.pop(PROOF_VARIABLE, None)
     for descriptor in (plan.events_descriptor, plan.lock_descriptor):
         if descriptor is not None:
             os.set_inheritable(descriptor, False)  # gpg, and the agent it leaves behind, must not hold them
@@ -50,7 +51,7 @@ def main() -> NoReturn:
     # Fifty unused backends take longer to import than a small increment to make.
     backend.import_backends = lambda: None
     backend.uses_netloc.append("panicroom")
-    backend.register_backend("panicroom", _patched_for(plan, token, events, began_at))
+    backend.register_backend("panicroom", _patched_for(plan, token, proof_key, events, began_at))
     resumed.end_instead_of_starting_again(events)
     # Without it a line with a name that is no text is lost from a listing.
     logging.FileHandler = functools.partial(logging.FileHandler, errors="surrogateescape")  # type: ignore[misc,assignment]
@@ -58,7 +59,9 @@ def main() -> NoReturn:
     _exit(duplicity_main.dup_run)
 
 
-def _patched_for(plan: ChildPlan, token: str, events: Events, began_at: float) -> Callable[[Any], Any]:
+def _patched_for(
+    plan: ChildPlan, token: str, proof_key: str | None, events: Events, began_at: float
+) -> Callable[[Any], Any]:
     """Puts in the patches that the plan needs; what makes the backend."""
     from panicroom.duplicity_run.child.backend import make_backend
 
@@ -86,6 +89,7 @@ def _patched_for(plan: ChildPlan, token: str, events: Events, began_at: float) -
         token=token,
         events=events,
         journal=journal,
+        proof_key=proof_key,
         before_volume=watch.made,
         at_end=at_end,
     )

@@ -1,0 +1,238 @@
+"""Which of a job's sets this machine made: proofs of origin, from the service's answers about stored files.
+
+Nothing is downloaded: a permit for a file carries S3's digest of it, and that of a manifest the proof. What was found
+once is stored (``OriginMemory``), since a sealed set never changes: a backup asks about the newest set only.
+
+A restore calls ``OriginCheck.of(files, sets)`` with the sets that it wants to read, leaves out those that are
+``Origin.FALSE``, and chooses again. A backup calls ``OriginCheck.newest_chain(files)``.
+"""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from panicroom.api import Api, ApiError
+from panicroom.names import parse_name, sealed_sets, set_kind, set_time
+from panicroom.origin import Origin, SetEvidence, key_check, origin_of
+from panicroom.settings import write_private
+from panicroom.wire import MAX_FILES_PER_REQUEST, DownloadPermit, ErrorCode, ListedFile
+
+_METADATA = ("manifest", "signatures")
+
+
+def origins_of(
+    api: Api, machine: str, job: str, key: bytes, files: Sequence[ListedFile], sets: Collection[str]
+) -> dict[str, Origin]:
+    """The origin of each of ``sets``, sealed sets in the listing ``files``.
+
+    A set is left out of the answer where the service gives none just now: the day's downloads are used up, or the set
+    has been taken away. Raises ``ApiError``.
+    """
+    metadata = _metadata_names(files, sets)
+    names = [name for of_set in metadata.values() for name in of_set]
+    permits: dict[str, DownloadPermit] = {}
+    for start in range(0, len(names), MAX_FILES_PER_REQUEST):
+        batch = tuple(names[start : start + MAX_FILES_PER_REQUEST])
+        permits.update((permit.name, permit) for permit in api.downloads(job, batch).files)
+    origins = {}
+    for set_name, of_set in metadata.items():
+        answered = [permits[name] for name in of_set if name in permits]
+        if len(answered) == len(of_set) and not any(_is_no_answer(permit) for permit in answered):
+            evidence, proof = _evidence_of(set_name, answered)
+            origins[set_name] = origin_of(key, machine, job, evidence, proof)
+    return origins
+
+
+def _is_no_answer(permit: DownloadPermit) -> bool:
+    if permit.error is None:
+        return False
+    if permit.error in (ErrorCode.DOWNLOAD_CAP, ErrorCode.NOT_FOUND):
+        return True
+    raise ApiError(permit.error, permit.message or permit.error)
+
+
+def _evidence_of(set_name: str, permits: Iterable[DownloadPermit]) -> tuple[SetEvidence | None, str | None]:
+    """What a proof covers, or None where the set lacks some of it; and the proof that the manifest carries."""
+    by_kind: dict[str, list[DownloadPermit]] = defaultdict(list)
+    for permit in permits:
+        parsed = parse_name(permit.name)
+        assert parsed is not None
+        by_kind[parsed.kind].append(permit)
+    manifest = by_kind["manifest"][0]
+    signatures = tuple(permit.sha256 for permit in by_kind["signatures"] if permit.sha256 is not None)
+    complete = bool(signatures) and len(signatures) == len(by_kind["signatures"])
+    if manifest.sha256 is None or manifest.volumes is None or not complete:
+        return None, manifest.proof
+    return SetEvidence(set_name, manifest.volumes, manifest.sha256, signatures), manifest.proof
+
+
+def _metadata_names(files: Iterable[ListedFile], sets: Collection[str]) -> dict[str, list[str]]:
+    """The manifest and signature files of each set."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for file in files:
+        parsed = parse_name(file.name)
+        if parsed is not None and parsed.set in sets and parsed.kind in _METADATA:
+            names[parsed.set].append(file.name)
+    return names
+
+
+def newest_chain(sets: Collection[str]) -> tuple[str, ...]:
+    """The chain that duplicity would continue, that of the set with the newest end; oldest first.
+
+    Where two increments follow one set, both and what follows them belong to it: duplicity takes the one that ends
+    first, and then finds no place for the other.
+    """
+    by_end = {_times(name)[1]: name for name in sorted(sets)}  # "full" sorts first: an increment wins
+    for newest in sorted(sets, key=set_time, reverse=True):
+        full = _full_below(newest, by_end)
+        if full is not None:
+            return _tree(full, sets)
+    return ()
+
+
+def _full_below(name: str, by_end: Mapping[str, str]) -> str | None:
+    while set_kind(name) != "full":
+        start, end = _times(name)
+        base = by_end.get(start)
+        if base is None or start >= end:
+            return None
+        name = base
+    return name
+
+
+def _tree(full: str, sets: Iterable[str]) -> tuple[str, ...]:
+    chain, ends = [full], {_times(full)[1]}
+    for name in sorted((name for name in sets if set_kind(name) != "full"), key=set_time):
+        start, end = _times(name)
+        if start in ends and start < end:
+            chain.append(name)
+            ends.add(end)
+    return tuple(chain)
+
+
+def is_in_the_way(false_sets: Iterable[str], trusted_sets: Collection[str]) -> bool:
+    """Whether a false set already continues the newest trusted one: the service takes no second increment there."""
+    newest = max(trusted_sets, key=set_time, default=None)
+    if newest is None:
+        return False
+    return any(set_kind(name) != "full" and _times(name)[0] == _times(newest)[1] for name in false_sets)
+
+
+def _times(set_name: str) -> tuple[str, str]:
+    """Start and end as the name has them; a full set starts where it ends."""
+    times = set_name.partition(".")[2].split(".to.")
+    return times[0], times[-1]
+
+
+@dataclass
+class OriginMemory:
+    """``origins.json`` of a job: the origin of each set by the files that it was found with.
+
+    ``proofs_since`` is the earliest that the service has ever given: a service that lost its table must not make a set
+    without a proof look older than the first proof. ``key_check`` tells whether the key is the one of then.
+    """
+
+    path: Path
+    key_check: str | None = None
+    proofs_since: str | None = None
+    sets: dict[str, tuple[str, Origin]] = field(default_factory=dict)
+
+    @staticmethod
+    def read(path: Path) -> OriginMemory:
+        """What is stored; nothing where the file is missing or damaged: everything is then checked anew."""
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            sets = {name: (found[0], Origin(found[1])) for name, found in data["sets"].items()}
+            return OriginMemory(path, data["key_check"], data["proofs_since"], sets)
+        except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
+            return OriginMemory(path)
+
+    def write(self) -> None:
+        data = {"key_check": self.key_check, "proofs_since": self.proofs_since, "sets": self.sets}
+        write_private(self.path, json.dumps(data) + "\n")
+
+    def saw_proofs_since(self, time: str | None) -> None:
+        """``time`` is ISO 8601 in UTC, so that texts sort as times do."""
+        self.proofs_since = min(filter(None, (self.proofs_since, time)), default=None)
+
+
+class OriginCheck:
+    """Checks sets of one job with its key, and asks the service about those only that were never checked.
+
+    Results are stored once the key is known to be right: a set is proven by it, or no set has a proof yet. Until then
+    a false proof may as well mean a mistyped passphrase.
+    """
+
+    def __init__(self, api: Api, machine: str, job: str, key: bytes, memory: OriginMemory) -> None:
+        self._api, self._machine, self._job, self._key = api, machine, job, key
+        self.memory = memory
+
+    @property
+    def key_is_known(self) -> bool:
+        return self.memory.key_check == key_check(self._key)
+
+    def adopt_key(self) -> None:
+        """From now on this key counts; results of another are dropped."""
+        if not self.key_is_known:
+            self.memory.key_check = key_check(self._key)
+            self.memory.sets.clear()
+
+    def of(self, files: Sequence[ListedFile], sets: Collection[str]) -> dict[str, Origin]:
+        """As ``origins_of``, from memory where that is possible."""
+        prints = _fingerprints(files, sets)
+        known: dict[str, Origin] = {}
+        if self.key_is_known:
+            stored = self.memory.sets
+            known = {
+                name: stored[name][1] for name in prints if name in stored and stored[name][0] == prints[name]
+            }
+        unknown = prints.keys() - known.keys()
+        found = origins_of(self._api, self._machine, self._job, self._key, files, unknown) if unknown else {}
+        is_new = self.memory.key_check is None and bool(found)
+        if Origin.PROVEN in found.values() or (is_new and Origin.FALSE not in found.values()):
+            self.adopt_key()
+        if self.key_is_known:
+            self.memory.sets.update({name: (prints[name], origin) for name, origin in found.items()})
+        return known | found
+
+    def newest_chain(self, files: Sequence[ListedFile]) -> dict[str, Origin]:
+        """The origin of the sets of the newest chain without a false set, and of the false ones that lie above it.
+
+        Where ``key_is_known`` is False afterwards, no proof fits the key: a wrong one explains that better than a
+        thief does.
+        """
+        rest = sealed_sets(file.name for file in files)
+        origins: dict[str, Origin] = {}
+        if not rest and self.memory.key_check is None:
+            self.adopt_key()
+        while chain := newest_chain(rest):
+            origins |= self.of(files, chain)
+            false = {name for name in chain if origins.get(name) is Origin.FALSE}
+            if not false:
+                break
+            rest -= false
+        return origins
+
+    def forget_others(self, files: Iterable[ListedFile]) -> None:
+        """Drops results about sets that are not stored any more."""
+        there = sealed_sets(file.name for file in files)
+        self.memory.sets = {name: found for name, found in self.memory.sets.items() if name in there}
+
+
+def _fingerprints(files: Iterable[ListedFile], sets: Collection[str]) -> Mapping[str, str]:
+    """Tells for each sealed set whether its manifest or signatures are the files of before."""
+    facts: dict[str, list[str]] = {name: [] for name in sets}
+    for file in files:
+        parsed = parse_name(file.name)
+        if parsed is not None and parsed.set in facts and parsed.kind in _METADATA:
+            facts[parsed.set].append(f"{file.name} {file.size} {file.etag} {file.stored_at}")
+    return {
+        name: hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest() for name, lines in facts.items()
+    }

@@ -30,6 +30,8 @@ STATUS_OF = {
     ErrorCode.SET_SEALING: 409,
     ErrorCode.SET_INCOMPLETE: 409,
     ErrorCode.SET_LIST_MISSING: 400,
+    ErrorCode.PROOF_MISSING: 409,
+    ErrorCode.BAD_PROOF: 400,
     ErrorCode.NOT_FOUND: 404,
     ErrorCode.TRY_AGAIN: 503,
     ErrorCode.INTERNAL: 500,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -36,6 +37,16 @@ class Stored:
     etag: str
     stored_at: str
     parts: list[str] | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+    """``volumes`` and ``proof`` of a manifest."""
+
+    @property
+    def sha256(self) -> str:
+        """As S3 has it: of a file in parts the digest of the parts' digests."""
+        if self.parts is None:
+            return hashlib.sha256(self.data).hexdigest()
+        digests = b"".join(map(bytes.fromhex, self.parts))
+        return f"{hashlib.sha256(digests).hexdigest()}-{len(self.parts)}"
 
 
 @dataclass
@@ -65,6 +76,8 @@ class FakeService:
     archived: set[str] = field(default_factory=set)
     discarded: list[str] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
+    false_proofs: tuple[str, ...] = ()
+    """What the newest run that checked has reported."""
     on_put: Callable[[str, str], None] = lambda name, phase: None
     """Called with the name and ``begin`` (before the body is read), ``store`` and ``end`` (stored)."""
     on_get: Callable[[str], None] = lambda name: None
@@ -117,6 +130,8 @@ class FakeService:
                     return 409, {"error": "lease_lost", "message": "another run holds the job"}
                 record = next(item for item in self.runs if item["run"] == run)
                 record["beats"] = record.get("beats", 0) + 1
+                if "false_proofs" in body:
+                    self.false_proofs = tuple(body["false_proofs"])
                 if "exit_code" in body:
                     record.update(body)
                     del self.lease[job]
@@ -166,6 +181,7 @@ class FakeService:
                 "newest_complete_at": self._newest_complete_at(job),
                 "chain_length": len(self.sealed(job)),
                 "stored_bytes": sum(len(item.data) for item in self.objects.values()),
+                "proofs_since": self.proofs_since(job),
             }
             for job in self.jobs
         ]
@@ -177,11 +193,17 @@ class FakeService:
             "oldest_client_version": self.oldest_client_version,
         }
 
-    def _newest_complete_at(self, job: str) -> str | None:
-        manifests = [
+    def _manifests(self, job: str) -> list[Stored]:
+        return [
             stored for key, stored in self.objects.items() if key.startswith(f"{job}/") and ".manifest" in key
         ]
-        return max((stored.stored_at for stored in manifests), default=None)
+
+    def _newest_complete_at(self, job: str) -> str | None:
+        return max((stored.stored_at for stored in self._manifests(job)), default=None)
+
+    def proofs_since(self, job: str = "system") -> str | None:
+        with_proof = [stored.stored_at for stored in self._manifests(job) if "proof" in stored.metadata]
+        return min(with_proof, default=None)
 
     def _start_run(self, job: str, body: Any) -> tuple[int, Any]:
         holder, run = self.lease.get(job), body["run"]
@@ -215,6 +237,7 @@ class FakeService:
         parsed = parse_name(name)
         if parsed is None:
             return {"name": name, "error": "bad_name", "message": f"{name} is no duplicity file"}
+        metadata: dict[str, str] = {}
         lapses = self.sealing.get(f"{job}/{parsed.set}", 0)
         there = self.objects.get(key)
         if there and hashlib.sha256(there.data).hexdigest() == file["sha256"]:
@@ -230,9 +253,12 @@ class FakeService:
                 "retry_after_seconds": 1,
             }
         if parsed.kind == "manifest":
-            refusal = self._gate(job, parsed.set, file.get("set"))
+            refusal = self._proof_refusal(job, file.get("proof")) or self._gate(
+                job, parsed.set, file.get("set")
+            )
             if refusal:
                 return {"name": name, **refusal}
+            metadata = self._metadata_of(file)
             self.sealing[f"{job}/{parsed.set}"] = time.monotonic() + self.manifest_url_seconds
         if there:
             del self.objects[key]  # the delete marker that the service writes itself
@@ -242,13 +268,32 @@ class FakeService:
             "key": key,
             "size": file["size"],
             "sha256": file["sha256"],
+            "metadata": metadata,
             "lapses": time.monotonic() + (self.manifest_url_seconds if parsed.kind == "manifest" else 60),
         }
         return {
             "name": name,
             "url": f"{self.root}/s3/{key}?permit={permit}",
-            "headers": {"If-None-Match": "*", "Content-Length": str(file["size"]), "x-amz-tagging": "a=b"},
+            "headers": {
+                "If-None-Match": "*",
+                "Content-Length": str(file["size"]),
+                "x-amz-tagging": "a=b",
+                **{f"x-amz-meta-{item}": value for item, value in metadata.items()},
+            },
         }
+
+    def _metadata_of(self, manifest: Any) -> dict[str, str]:
+        parsed = [parse_name(member["name"]) for member in manifest["set"]]
+        volumes = sum(member is not None and member.kind == "volume" for member in parsed)
+        proof = manifest.get("proof")
+        return {"volumes": str(volumes), **({"proof": proof} if proof else {})}
+
+    def _proof_refusal(self, job: str, proof: str | None) -> Any:
+        if proof is None and self.proofs_since(job) is not None:
+            return {"error": "proof_missing", "message": "Upgrade panicroom on this computer"}
+        if proof is not None and re.fullmatch("[0-9a-f]{64}", proof) is None:
+            return {"error": "bad_proof", "message": "proof must be 64 lower-case hex digits"}
+        return None
 
     def _multipart(self, job: str, body: Any) -> tuple[int, Any]:
         """Parts are kept under keys of their own until they become a file; two URLs an answer."""
@@ -308,7 +353,15 @@ class FakeService:
             return {"name": name, "error": "not_found", "message": f"{name} is not stored"}
         if name in self.archived:
             return {"name": name, "size": len(there.data), "archived": True}
-        return {"name": name, "url": f"{self.root}/s3/{job}/{name}", "size": len(there.data)}
+        volumes = there.metadata.get("volumes")
+        return {
+            "name": name,
+            "url": f"{self.root}/s3/{job}/{name}",
+            "size": len(there.data),
+            "sha256": there.sha256,
+            "volumes": None if volumes is None else int(volumes),
+            "proof": there.metadata.get("proof"),
+        }
 
     def _discard(self, job: str, body: Any) -> tuple[int, Any]:
         if self.lease.get(job) != body["run"]:
@@ -344,10 +397,12 @@ class FakeService:
             etag = hashlib.md5(data).hexdigest()
             self.parts[permit["part"]] = Stored(data, etag, now_text())
             return 200, etag
+        if any(headers[f"x-amz-meta-{item}"] != value for item, value in permit["metadata"].items()):
+            return 403, "<Error><Code>SignatureDoesNotMatch</Code></Error>"
         if permit["key"] in self.objects:
             return 412, "<Error><Code>PreconditionFailed</Code></Error>"
         etag = hashlib.md5(data).hexdigest()
-        self.objects[permit["key"]] = Stored(data, etag, now_text())
+        self.objects[permit["key"]] = Stored(data, etag, now_text(), metadata=permit["metadata"])
         return 200, etag
 
 
@@ -406,7 +461,9 @@ class _Handler(BaseHTTPRequestHandler):
         if method == "GET":
             self.fake.on_get(key.rsplit("/", 1)[-1])
             stored = self.fake.objects.get(key)
-            self._answer(200 if stored else 404, stored.data if stored else b"", {})
+            metadata = stored.metadata if stored else {}
+            headers = {f"x-amz-meta-{item}": value for item, value in metadata.items()}
+            self._answer(200 if stored else 404, stored.data if stored else b"", headers)
             return
         name = key.rsplit("/", 1)[-1]
         self.fake.on_put(name, "store")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,6 +101,30 @@ def test_with_a_passphrase_of_its_own_and_a_signature(with_key: Laptop, keyring:
     (with_key.source / "d1" / "script").write_text("changed")
     with_key.succeed("backup")
     assert differences(snapshot(with_key.source), snapshot(with_key.restore())) == []
+
+
+def test_the_proof_key_is_made_at_enrolment_and_carried_to_a_new_computer_on_the_sheet(
+    with_key: Laptop, keyring: Keyring
+) -> None:
+    make_tree(with_key.source, files=3)
+    enrol(with_key, keyring.plain)
+    proof_key = json.loads((with_key.home / "config" / "secrets.json").read_text())["laptop.proof"]
+    sheet = with_key.succeed("recovery-sheet")
+    assert proof_key in sheet
+    assert "export PROOF_KEY=" in sheet
+    with_key.succeed("backup")
+    for folder in ("config", "state", "cache"):
+        shutil.rmtree(with_key.home / folder)
+
+    with_key.service.secret_sha256 = None  # the owner gave a new code
+    enrol(with_key, keyring.plain)
+    one_clear_line(with_key.run("backup"), ExitCode.PASSPHRASE, "PROOF_KEY", "recovery sheet")
+    assert with_key.service.false_proofs == (), "a lost key is no thief"
+    with_key.service.secret_sha256 = None
+    enrol(with_key, keyring.plain, PROOF_KEY=proof_key)
+    time.sleep(1.1)
+    with_key.succeed("backup")
+    assert [name.split(".")[0] for name in with_key.service.sealed()] == ["full", "inc"]
 
 
 def test_where_only_the_public_half_is_backups_are_made_and_a_restore_says_what_it_lacks(

@@ -65,7 +65,8 @@ def test_it_fits_a_page_with_as_many_jobs_as_one_likes() -> None:
 
 def test_it_fits_a_page_with_a_key_as_well() -> None:
     settings = dataclasses.replace(a_machine(2), encrypt_key="0123456789ABCDEF" * 2 + "01234567")
-    lines = recovery_sheet(settings, answer(settings), date(2026, 11, 22)).splitlines()
+    lines = recovery_sheet(settings, answer(settings), date(2026, 11, 22), "ab" * 32).splitlines()
+    assert any("ab" * 32 in line for line in lines)
     assert len(lines) <= LINES
     assert max(map(len, lines)) <= COLUMNS
     assert not any("assphrase above" in line for line in lines)

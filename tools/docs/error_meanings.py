@@ -30,6 +30,8 @@ MEANINGS = {
     ErrorCode.SET_SEALING: "The set is being finished. Try again when that permit has expired.",
     ErrorCode.SET_INCOMPLETE: "Files of the set are missing or differ. Upload them again, then the manifest.",
     ErrorCode.SET_LIST_MISSING: "The manifest came without the list of its set's files, or with a list that has gaps.",
+    ErrorCode.PROOF_MISSING: "The job has had a proof of origin, and this manifest has none. Upgrade panicroom there.",
+    ErrorCode.BAD_PROOF: "A proof is 64 lower-case hex digits.",
     ErrorCode.NOT_FOUND: "There is no such file, set or machine.",
     ErrorCode.TRY_AGAIN: "The service cannot answer now. Try again.",
     ErrorCode.INTERNAL: "The service failed; its log has the reason. Try again.",

@@ -15,6 +15,7 @@ from chalicelib.journeys.admin.request import (
     known_job,
     read_identifier,
 )
+from chalicelib.journeys.catalogue.catalogue_changes import refresh_findings
 from chalicelib.journeys.catalogue.reconcile_job import find_drift
 from chalicelib.wire import ErrorCode
 
@@ -33,6 +34,7 @@ def set_quarantine(context: AdminContext, request: Arguments) -> Answer:
         raise Refusal(ErrorCode.NOT_FOUND, f"{job.machine}/{job.name} has no set {set_id}.")
     hide = request.get("release") is not True
     context.catalogue.quarantine(job, set_id, hide=hide)
+    refresh_findings(context.catalogue, context.audit.findings, job, context.now)
     return {"machine": job.machine, "job": job.name, "set": str(set_id), "quarantined": hide}
 
 

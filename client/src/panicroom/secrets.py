@@ -12,6 +12,7 @@ import json
 import os
 import re
 import secrets as randomness
+from collections.abc import Callable
 from pathlib import Path
 
 from panicroom import origin
@@ -183,11 +184,12 @@ def proof_key_of(settings: Settings, job: str) -> bytes | None:
     return None if stored is None else bytes.fromhex(stored)
 
 
-def signing_key_of(settings: Settings, job: str) -> bytes:
+def signing_key_of(settings: Settings, job: str, on_line: Callable[[str], None]) -> bytes:
     """``proof_key_of`` for a backup: a machine that was enrolled before there were proofs gets its key now."""
     key = proof_key_of(settings, job)
     if key is None:
         make_proof_key(SecretStore(settings.secrets, settings.places.config), settings.machine)
         key = proof_key_of(settings, job)
+        on_line("this machine has a proof key now; print the recovery sheet again: panicroom recovery-sheet")
     assert key is not None
     return key

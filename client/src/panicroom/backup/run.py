@@ -80,7 +80,8 @@ def back_up(
         with job_lock(settings.job_state(job.job)) as lock:
             status = greet(api, job.job, reporter)
             newest = status.newest_complete_at
-            trust = TrustedSets(settings, api, status, signing_key_of(settings, job.job), reporter.line)
+            key = signing_key_of(settings, job.job, reporter.line)
+            trust = TrustedSets(settings, api, status, key, reporter.line)
             compression = choose(settings.compress, sampler, gpg_settings())
             one = _Backup(settings, job, api, passphrase, lock, found, compression, trust, reporter)
             resumed = one.make_set(wanted, newest)

@@ -139,6 +139,7 @@ def recovery_sheet(output: Path | None) -> None:
     """
     from datetime import datetime
 
+    from panicroom.secrets import stored_proof_key
     from panicroom.settings import load_settings
     from panicroom.setup.recovery_sheet import recovery_sheet as make_sheet
     from panicroom.terminal.status import fetch_status
@@ -149,7 +150,8 @@ def recovery_sheet(output: Path | None) -> None:
     except Problem as problem:
         click.echo(f"panicroom: {problem}; the place of the files is left blank", err=True)
         status = None
-    text = make_sheet(settings, status, datetime.now().astimezone().date())
+    proof_key = stored_proof_key(settings) if settings.encrypt_key else None
+    text = make_sheet(settings, status, datetime.now().astimezone().date(), proof_key)
     if output is None:
         click.echo(text, nl=False)
     else:

@@ -22,9 +22,11 @@ _BLANK = "_" * 60
 _SHOWN_JOBS = 4
 
 
-def recovery_sheet(settings: Settings, status: MachineStatus | None, today: date) -> str:
+def recovery_sheet(
+    settings: Settings, status: MachineStatus | None, today: date, proof_key: str | None = None
+) -> str:
     """The page. ``status`` is the service's answer, None where it could not be asked: the bucket's name is
-    then a blank to fill in."""
+    then a blank to fill in. ``proof_key`` is what signs the sets of a machine with a GnuPG key, in hex."""
     known = {job.job: job for job in status.jobs} if status else {}
     first = settings.jobs[0]
     several = len(settings.jobs) > 1
@@ -46,7 +48,7 @@ def recovery_sheet(settings: Settings, status: MachineStatus | None, today: date
     lines += [
         f"Region      {region}" if region != "REGION" else f"Region      {_BLANK[:40]}",
         "",
-        *_secret(settings.encrypt_key),
+        *_secret(settings.encrypt_key, proof_key),
         "",
         "A. WITH PANICROOM, ON A NEW COMPUTER",
         "   1. Install Python 3.10 or newer and gpg:",
@@ -55,6 +57,7 @@ def recovery_sheet(settings: Settings, status: MachineStatus | None, today: date
         "   2. Get the client from the owner of the service (the folder client/ of",
         "      panicroom, or its .whl file), then: pipx install ./client",
         f"   3. Ask the owner for a new code for {settings.machine}, then",
+        *(["      export PROOF_KEY=...   (the digits above)"] if proof_key else []),
         f"      panicroom enrol {'--gpg-key KEY ' if settings.encrypt_key else ''}\\",
         f"        {settings.url} CODE",
         f"      It asks for a folder (any will do) and the {_what(settings)} above.",
@@ -91,7 +94,7 @@ def _what(settings: Settings) -> str:
     return "secret key" if settings.encrypt_key else "passphrase"
 
 
-def _secret(encrypt_key: str | None) -> list[str]:
+def _secret(encrypt_key: str | None, proof_key: str | None) -> list[str]:
     """What opens the backups: a line for the passphrase, or where the secret key's copy lies."""
     if encrypt_key is None:
         return [
@@ -105,6 +108,11 @@ def _secret(encrypt_key: str | None) -> list[str]:
         "            gpg --export-secret-keys --armor KEY > secret-key-file",
         f"            It lies in {_BLANK[:45]}",
         f"            Passphrase {_BLANK[:45]}",
+        *(
+            ["Proof key   (proves which backups this machine made)", f"            {proof_key}"]
+            if proof_key
+            else []
+        ),
     ]
 
 

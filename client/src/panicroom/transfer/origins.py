@@ -89,29 +89,27 @@ def newest_chain(sets: Collection[str]) -> tuple[str, ...]:
     Where two increments follow one set, both and what follows them belong to it: duplicity takes the one that ends
     first, and then finds no place for the other.
     """
-    by_end = {_times(name)[1]: name for name in sorted(sets)}  # "full" sorts first: an increment wins
-    for newest in sorted(sets, key=set_time, reverse=True):
+    forward = [name for name in sets if set_kind(name) == "full" or _times(name)[0] < _times(name)[1]]
+    by_end = {_times(name)[1]: name for name in sorted(forward, reverse=True)}  # a full set wins
+    for newest in sorted(forward, key=set_time, reverse=True):
         full = _full_below(newest, by_end)
         if full is not None:
-            return _tree(full, sets)
+            return _tree(full, forward)
     return ()
 
 
 def _full_below(name: str, by_end: Mapping[str, str]) -> str | None:
-    while set_kind(name) != "full":
-        start, end = _times(name)
-        base = by_end.get(start)
-        if base is None or start >= end:
-            return None
-        name = base
-    return name
+    base: str | None = name
+    while base is not None and set_kind(base) != "full":
+        base = by_end.get(_times(base)[0])
+    return base
 
 
 def _tree(full: str, sets: Iterable[str]) -> tuple[str, ...]:
     chain, ends = [full], {_times(full)[1]}
     for name in sorted((name for name in sets if set_kind(name) != "full"), key=set_time):
         start, end = _times(name)
-        if start in ends and start < end:
+        if start in ends:
             chain.append(name)
             ends.add(end)
     return tuple(chain)
@@ -161,6 +159,11 @@ class OriginMemory:
     def saw_proofs_since(self, time: str | None) -> None:
         """``time`` is ISO 8601 in UTC, so that texts sort as times do."""
         self.proofs_since = min(filter(None, (self.proofs_since, time)), default=None)
+
+    def forget_others(self, files: Iterable[ListedFile]) -> None:
+        """Drops results about sets that are not stored any more."""
+        there = sealed_sets(file.name for file in files)
+        self.sets = {name: found for name, found in self.sets.items() if name in there}
 
 
 class OriginCheck:
@@ -219,11 +222,6 @@ class OriginCheck:
                 break
             rest -= false
         return origins
-
-    def forget_others(self, files: Iterable[ListedFile]) -> None:
-        """Drops results about sets that are not stored any more."""
-        there = sealed_sets(file.name for file in files)
-        self.memory.sets = {name: found for name, found in self.memory.sets.items() if name in there}
 
 
 def _fingerprints(files: Iterable[ListedFile], sets: Collection[str]) -> Mapping[str, str]:

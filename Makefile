@@ -5,7 +5,7 @@ RUN := .venv/bin/python
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help install owner demo test check format bench soak docs-check clean
+.PHONY: help install owner demo test unit test-service check format bench soak docs-check clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /	/' | expand -t 12
@@ -23,6 +23,14 @@ demo: ## the main job from end to end on the local stack; SOURCE=folder backs up
 test: ## every test, in its short form
 	@$(PYTHON) ops/environments.py --needs gpg
 	@$(RUN) -m pytest -m "not soak" -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+unit: ## the rules alone, in seconds
+	@$(PYTHON) ops/environments.py
+	@$(RUN) -m pytest tests/domain client/tests/test_origin.py -q $(ARGS)
+
+test-service: ## the service in-process: requests, events, schedules
+	@$(PYTHON) ops/environments.py
+	@$(RUN) -m pytest tests/service -n $(WORKERS) --dist loadfile -q $(ARGS)
 
 soak: ## the hour-long forms
 	@$(PYTHON) ops/environments.py --needs gpg

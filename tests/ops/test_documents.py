@@ -47,6 +47,16 @@ def test_every_document_is_found_from_the_first_one() -> None:
     assert [path for path in pages if path != index.path and (PROJECT / path).resolve() not in linked] == []
 
 
+def test_every_decision_has_a_date_and_a_status_and_is_listed() -> None:
+    folder = PROJECT / "docs" / "decisions"
+    listed = (folder / "README.md").read_text()
+    for path in sorted(folder.glob("0*.md")):
+        title, _, second = path.read_text().split("\n")[:3]
+        assert re.fullmatch(r"# \d{4} .+", title), path
+        assert re.fullmatch(r"20\d\d-\d\d-\d\d\. Status: (accepted|replaced by .+)", second), path
+        assert f"[{path.name[:4]}]({path.name})" in listed, path
+
+
 def test_no_link_between_the_documents_is_broken() -> None:
     assert broken_links(DOCUMENTS) == []
 

@@ -83,8 +83,8 @@ class Document:
 
 
 def documents(project: Path = PROJECT) -> list[Document]:
-    """README, the client's README, the changelog and all of ``docs``."""
-    paths = [project / "README.md", project / "client" / "README.md", project / "CHANGELOG.md"]
+    """README, the client's README, CONTRIBUTING, the changelog and all of ``docs``."""
+    paths = [project / name for name in ("README.md", "client/README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
     paths += sorted((project / "docs").rglob("*.md"))
     return [Document(path.relative_to(project), path.read_text(encoding="utf-8")) for path in paths]
 

@@ -83,7 +83,8 @@ def check_proof(upload: UploadFile, proofs_since: datetime | None) -> None:
         raise Refusal(
             ErrorCode.PROOF_MISSING,
             f"Backups of this job carry a proof of origin since {proofs_since:%Y-%m-%d}, and this one has none. "
-            "Upgrade panicroom on this computer (pipx upgrade panicroom), then start the backup again.",
+            "Upgrade panicroom on this computer (the service's owner has the line that does it), then start the "
+            "backup again.",
         )
 
 

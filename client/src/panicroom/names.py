@@ -66,6 +66,12 @@ def set_time(set_name: str) -> datetime:
     return datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
 
 
+def set_start(set_name: str) -> datetime:
+    """The time of the set that this one builds on; of a full set, its own."""
+    stamp = set_name.split(".")[1]
+    return datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
+
+
 def set_kind(set_name: str) -> str:
     """``full`` or ``incremental``."""
     return "full" if set_name.startswith("full.") else "incremental"

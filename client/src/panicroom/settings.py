@@ -338,9 +338,17 @@ def with_setting(text: str, table: str, key: str, value: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def private_folder(path: Path) -> Path:
+    """Makes the folder, and the folders above it that are missing, for its owner alone; ``path`` again."""
+    if not path.is_dir():
+        private_folder(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
+    return path
+
+
 def write_private(path: Path, text: str) -> None:
     """Replaces ``path`` in one step by a file that only its owner can read."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(path.parent)
     fresh = path.with_name(path.name + ".new")
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

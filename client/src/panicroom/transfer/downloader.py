@@ -10,10 +10,11 @@ waits; that is also the way out for whatever went wrong with one that was fetche
 from __future__ import annotations
 
 import contextlib
+import functools
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -98,6 +99,16 @@ class Downloader:
                 return
         self._download(name, target, lambda: self._permits([name])[name])
 
+    def prepare(self, names: Sequence[str]) -> Iterator[tuple[str, Callable[[Path], Mapping[str, str]]]]:
+        """Each of the names with the function that downloads it, to be called from any thread.
+
+        The function gives S3's headers and raises as ``fetch`` does. The permits of a batch are one request.
+        """
+        for start in range(0, len(names), MAX_FILES_PER_REQUEST):
+            permits = _Permits(self._permits, names[start : start + MAX_FILES_PER_REQUEST])
+            for name in names[start : start + MAX_FILES_PER_REQUEST]:
+                yield name, functools.partial(self._download_with, permits, name)
+
     def close(self) -> None:
         if self._workers is not None:
             self._workers.shutdown(wait=False, cancel_futures=True)
@@ -117,6 +128,11 @@ class Downloader:
 
     def _download_ahead(self, name: str, permits: _Permits) -> Path:
         path = self._new_path()
+        self._download_with(permits, name, path)
+        return path
+
+    def _download_with(self, permits: _Permits, name: str, target: Path) -> Mapping[str, str]:
+        """The first try is with the shared permit, any other with one of its own."""
         again = False
 
         def permit() -> DownloadPermit:
@@ -124,8 +140,7 @@ class Downloader:
             first, again = not again, True
             return permits.of(name) if first else self._permits([name])[name]
 
-        self._download(name, path, permit)
-        return path
+        return self._download(name, target, permit)
 
     def _permits(self, names: Sequence[str]) -> dict[str, DownloadPermit]:
         assert len(names) <= MAX_FILES_PER_REQUEST
@@ -135,21 +150,21 @@ class Downloader:
             raise ApiError(ErrorCode.INTERNAL, f"no answer for {missing[0]}")
         return permits
 
-    def _download(self, name: str, target: Path, permit: Callable[[], DownloadPermit]) -> None:
-        """Asks for a permit anew with each try: the URL may be too old by then."""
+    def _download(self, name: str, target: Path, permit: Callable[[], DownloadPermit]) -> Mapping[str, str]:
+        """Asks for a permit anew with each try: the URL may be too old by then. Gives S3's headers."""
         pauses = waits(RUNNING_SECONDS)
         while True:
-            trouble = self._get(_checked(permit()), target)
-            if trouble is None:
-                return
-            text, retry_after = trouble
+            outcome = self._get(_checked(permit()), target)
+            if isinstance(outcome, httpx.Headers):
+                return outcome
+            text, retry_after = outcome
             pause = next(pauses, None)
             if pause is None:
                 raise ApiError(UNREACHABLE, f"{name} cannot be downloaded: {text}")
             time.sleep(max(pause, retry_after))
 
-    def _get(self, permit: DownloadPermit, target: Path) -> tuple[str, int] | None:
-        """Downloads into ``target``; what went wrong, if anything did, and the seconds that S3 asks to wait."""
+    def _get(self, permit: DownloadPermit, target: Path) -> httpx.Headers | tuple[str, int]:
+        """Downloads into ``target``; S3's headers, or what went wrong and the seconds that S3 asks to wait."""
         assert permit.url is not None
         try:
             with self._http.stream("GET", permit.url) as response:
@@ -164,7 +179,7 @@ class Downloader:
             return reason(error), 0
         if permit.size is not None and size != permit.size:
             return f"{size} of {permit.size} bytes arrived", 0
-        return None
+        return response.headers
 
 
 def _checked(permit: DownloadPermit) -> DownloadPermit:

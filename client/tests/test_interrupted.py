@@ -215,6 +215,10 @@ def change_behind_its_back(source: Path, seed: int) -> None:
     with files[7].open("r+b") as file:  # the same size, and a time long past
         file.write(b"X" * 1000)
     os.utime(files[7], ns=(status.st_atime_ns, status.st_mtime_ns - 50_000_000_000))
+    for path in files[8:11]:  # the same size and time: only the change time shows it
+        status = path.stat()
+        path.write_bytes(chance.randbytes(status.st_size))
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     (source / "d0" / f"0-new-{seed}").write_bytes(chance.randbytes(50_000))
     (source / f"zz-new-{seed}").write_bytes(chance.randbytes(50_000))
     (source / "d1").chmod(0o711)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import os
@@ -36,6 +37,23 @@ def test_the_end_is_three_lines() -> None:
         "system: 13 volumes, 40.0 MB sent in 0:10 at 4.0 MB/s",
         "system: everything could be read",
     ]
+
+
+def test_what_was_read_again_has_a_line_of_its_own() -> None:
+    summary = dataclasses.replace(SUMMARY, read_again=3, read_again_changed=1)
+    assert summary.lines()[1] == "system: read again: 3, changed: 1"
+
+
+def test_a_line_a_minute_says_what_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, stream = [100.0], io.StringIO()
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    reporter = PlainReporter(stream)
+    with reporter.task("system incremental", 4 * 2**20):
+        clock[0] += 61
+        reporter.event({"event": "reading", "files": 2, "bytes": 3 * 2**19})
+    assert stream.getvalue().splitlines()[1] == (
+        "  0.0/4.0 MB read (1.5 MB again), 0 volumes stored, 0 bytes sent at 0 bytes/s"
+    )
 
 
 def test_what_was_skipped_is_named_though_a_terminal_could_not_take_the_names() -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from panicroom.backup.change_search import plan_search
 from panicroom.backup.resume import Decision, decide
 from panicroom.duplicity_run.file_identity import changed_since, has_changed, identity_of
+from panicroom.names import set_time
+from panicroom.transfer.checked_set import CheckedSet
 from panicroom.transfer.journal import Journal, JournalState, MadeVolume, StoredFile
 from panicroom.wire import ListedFile
 
@@ -204,3 +208,66 @@ def test_a_torn_line_costs_the_journal_only_that_line(tmp_path: Path) -> None:
     assert journal.read().stored == {volume(1): stored}
     journal.rewrite(journal.read())
     assert journal.read().stored == {volume(1): stored}
+
+
+CHECKED = CheckedSet(OPEN, "/home", True, ("61",))
+INCREMENT = "inc.20261122T213347Z.to.20261123T213347Z"
+
+
+def test_the_journal_knows_what_a_set_skipped_and_that_all_its_runs_searched(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.begun(CheckedSet("full.20200101T000000Z", "/home"))
+    journal.begun(CheckedSet(OPEN, "/home"))
+    journal.skipped("full.20200101T000000Z", b"of another set")
+    journal.skipped(OPEN, b"a")
+    journal.skipped(OPEN, b"a")
+    with journal.path.open("a") as file:
+        file.write('{"skipped": {"set": 1}}\n{"begun": 7}\n')
+        file.write(json.dumps({"skipped": {"set": OPEN, "path": "no hex"}}) + '\n{"sk')
+    assert journal.read().checked == CHECKED
+    journal.rewrite(journal.read())
+    assert journal.read().checked == CHECKED
+    journal.begun(CheckedSet(OPEN, "/home", change_time=False))  # resumed, with other settings
+    assert journal.read().checked == replace(CHECKED, change_time=False)
+
+
+def test_what_was_skipped_is_kept_with_the_set_that_goes_on_and_only_with_it() -> None:
+    bucket = [listed(volume(n)) for n in (1, 2, 3)]
+    journal = replace(journal_of(4, (1, 2, 3)), checked=CHECKED)
+    assert decided(bucket, journal).journal.checked == CHECKED
+    assert decided([], journal).journal.checked is None
+    other = replace(journal, checked=replace(CHECKED, set="full.20200101T000000Z"))
+    assert decided(bucket, other).journal.checked is None
+
+
+@pytest.mark.parametrize(
+    ("sealed", "known", "source", "change_time", "since"),
+    [
+        ([OPEN], CHECKED, "/home", True, None),
+        ([OPEN], replace(CHECKED, change_time=False), "/home", False, None),
+        ([OPEN], replace(CHECKED, change_time=False), "/home", True, "full"),
+        ([OPEN], None, "/home", True, "full"),
+        ([OPEN, INCREMENT], CHECKED, "/home", True, "full"),  # another computer, or an older client, made one
+        ([OPEN, INCREMENT], replace(CHECKED, set=INCREMENT), "/home", True, None),
+        ([OPEN], CHECKED, "/moved", True, 0.0),
+        ([], CHECKED, "/home", True, None),
+    ],
+)
+def test_the_search_goes_back_to_the_last_set_that_missed_nothing(
+    sealed: list[str], known: CheckedSet | None, source: str, change_time: bool, since: float | str | None
+) -> None:
+    if since == "full":
+        since = set_time(OPEN).timestamp() - 1200
+    search = plan_search(sealed, Path("changes.json"), known, source, change_time)
+    assert search.since == since
+    assert (search.unread_file is not None) == (since is None and bool(sealed))
+    assert search.change_time is change_time
+
+
+def test_a_memory_that_a_power_cut_emptied_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "changes.json"
+    CHECKED.store(path)
+    assert CheckedSet.load(path) == CHECKED
+    for text in ("", "null", "{}", '{"set": 1}', "[1"):
+        path.write_text(text)
+        assert CheckedSet.load(path) is None

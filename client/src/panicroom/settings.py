@@ -64,6 +64,9 @@ source = {source}
 # A new full backup when the newest is as old as this, such as "90d", "12w", "6m" or "1y". It uploads everything
 # again: right for what changes a lot, and not for photos.
 # full_every = "never"
+# Whether to read a file again if only its change time (ctime) says that it may have changed. Say false for folders
+# of hard-link snapshots, where each snapshot moves the change times of all files.
+# check_change_time = true
 """
 
 
@@ -114,12 +117,16 @@ def places() -> Places:
 @dataclass(frozen=True)
 class JobSettings:
     """One job: its source folder, the file of include and exclude lines if there is one, and how old a full
-    backup may get (None: as old as one likes)."""
+    backup may get (None: as old as one likes).
+
+    ``check_change_time``: whether files are read again whose change time alone says that they may have changed.
+    """
 
     job: str
     source: Path
     filelist: Path | None = None
     full_every: timedelta | None = None
+    check_change_time: bool = True
 
 
 @dataclass(frozen=True)
@@ -197,7 +204,7 @@ def _checked(data: dict[str, Any], where: Places) -> Settings:
     def setting(table: dict[str, Any], name: str, kind: type[Any], usual: Any = None) -> Any:
         value = table.get(name, usual)
         if type(value) is not kind or value == "":
-            word = {str: "a text", int: "a whole number", dict: "a table"}[kind]
+            word = {str: "a text", int: "a whole number", dict: "a table", bool: "true or false"}[kind]
             raise Problem(f"{path}: {name} must be {word}", ExitCode.SETTINGS)
         return value
 
@@ -215,6 +222,7 @@ def _checked(data: dict[str, Any], where: Places) -> Settings:
                 source=Path(setting(table, "source", str)).expanduser(),
                 filelist=where.config / Path(filelist).expanduser() if filelist else None,
                 full_every=_period(setting(table, "full_every", str, NEVER), path),
+                check_change_time=setting(table, "check_change_time", bool, True),
             )
         )
     if not jobs:

@@ -18,7 +18,7 @@ halves would not fit: the set is cut back to before it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from panicroom.names import FileName, parse_name, sealed_sets, set_time
 from panicroom.transfer.journal import JournalState, MadeVolume
@@ -66,8 +66,8 @@ def decide(
     sealed = sealed_sets(listed)
     ours = {name: parsed for name in listed if (parsed := parse_name(name)) and parsed.set not in sealed}
     local_names = {name: parsed for name in local if (parsed := parse_name(name))}
-    journal = JournalState(
-        {name: item for name, item in journal.volumes.items() if item.source == source}, journal.stored
+    journal = replace(
+        journal, volumes={name: item for name, item in journal.volumes.items() if item.source == source}
     )
 
     resume = _resumable(listed, sealed, local, local_names, journal, has_changed)
@@ -79,6 +79,9 @@ def decide(
         journal=JournalState(
             volumes={name: item for name, item in journal.volumes.items() if name in kept},
             stored={name: item for name, item in journal.stored.items() if name in kept},
+            checked=journal.checked
+            if resume and journal.checked and journal.checked.set == resume.set
+            else None,
         ),
     )
 

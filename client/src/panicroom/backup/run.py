@@ -9,11 +9,12 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 
 from panicroom import __version__
 from panicroom.api import Api, ApiError
+from panicroom.backup.change_search import plan_search
 from panicroom.backup.compression import Choice, Sampler, choose, gpg_settings
 from panicroom.backup.lease import HeldLease, check_clock, job_lock
 from panicroom.backup.policy import kind_by_policy
@@ -24,14 +25,15 @@ from panicroom.backup.trusted_sets import TrustedSets
 from panicroom.duplicity_run import process as duplicity_process
 from panicroom.duplicity_run.arguments import backup_arguments, own_folders
 from panicroom.duplicity_run.file_identity import has_changed
-from panicroom.duplicity_run.plan import ChildPlan, ResumePoint
+from panicroom.duplicity_run.plan import ChildPlan, ResumePoint, Search
 from panicroom.duplicity_run.process import Ended, Event
 from panicroom.exit_codes import EXPLANATIONS, ExitCode, Problem
 from panicroom.names import parse_name, sealed_sets, set_kind
 from panicroom.secrets import passphrase_of, signing_key_of, token_of
 from panicroom.settings import JobSettings, Settings
 from panicroom.terminal.progress import Reporter, RunTotals
-from panicroom.transfer.journal import Journal, MadeVolume
+from panicroom.transfer.checked_set import CheckedSet
+from panicroom.transfer.journal import Journal, JournalState, MadeVolume
 from panicroom.wire import MAX_FILES_PER_REQUEST, ErrorCode, JobStatus, RunStart, RunUpdate
 
 _STARTS = 4
@@ -44,6 +46,7 @@ class _Tally:
     """What one duplicity process reported."""
 
     volumes: int = 0
+    sealed: str = ""
     sent_bytes: int = 0
     left_out: int = 0
     statistics: dict[str, float] = field(default_factory=dict)
@@ -159,6 +162,8 @@ class _Backup:
         self._archive = settings.archive(job.job)
         self._cache = settings.job_cache(job.job)
         self._journal = Journal(self._state / "journal.jsonl")
+        self._checked_file = self._state / "changes.json"
+        self._broken_off: tuple[str, ...] = ()
 
     def make_set(self, wanted: str | None, newest_complete_at: str | None) -> str | None:
         """Makes one set; the name of the set if it was one that an earlier run had begun."""
@@ -206,20 +211,36 @@ class _Backup:
                     f"{self._job.job}: a full backup, as that set stands in an increment's way"
                 )
             check_buildable(kind, sealed)
-            ended = self._duplicity(lease, kind, decision, tally)
+            ended = self._duplicity(lease, kind, decision, self._search(sealed), tally)
             if ended.starts_again:
                 again = str(ended.stopped)
                 continue
             problem = ended.problem(self._settings.places.log_file)
             if problem is not None:
                 raise problem
+            self._remember(self._journal.read(), sealed={*sealed, tally.sealed})
             return (decision.resume.set if decision.resume else None), kind
         raise Problem(f"the set cannot be finished just now: {again}; try again later", ExitCode.TRY_LATER)
 
     def _policy(self, finished_sets: Collection[str]) -> str:
         return kind_by_policy(finished_sets, self._job.full_every, datetime.now(timezone.utc))
 
-    def _duplicity(self, lease: HeldLease, kind: str, decision: Decision, tally: _Tally) -> Ended:
+    def _search(self, sealed: Collection[str]) -> Search:
+        """Where to search for changes; without the files of which this run knows that they cannot be read."""
+        known = CheckedSet.load(self._checked_file)
+        search = plan_search(
+            sealed, self._checked_file, known, str(self._source), self._job.check_change_time
+        )
+        return replace(search, leave_out=self._broken_off, read_first=bool(self._broken_off))
+
+    def _remember(self, journal: JournalState, sealed: Collection[str]) -> None:
+        """Once the journal's set is sealed: what it skipped, for the increment that follows it."""
+        if journal.checked is not None and journal.checked.set in sealed:
+            journal.checked.store(self._checked_file)
+
+    def _duplicity(
+        self, lease: HeldLease, kind: str, decision: Decision, search: Search, tally: _Tally
+    ) -> Ended:
         for name in ("tmp", "spool"):
             shutil.rmtree(self._cache / name, ignore_errors=True)
             (self._cache / name).mkdir(mode=0o700, parents=True)
@@ -235,6 +256,7 @@ class _Backup:
             max_upload_rate=self._settings.max_upload_rate,
             resume=None if resume is None else ResumePoint.after(resume.last_kept),
             hidden_sets=tuple(sorted(self._trust.false_sets)),
+            search=search,
         )
 
         def on_event(event: Event) -> None:
@@ -245,6 +267,10 @@ class _Backup:
                 case "stored":
                     parsed = parse_name(event["name"])
                     tally.volumes += bool(parsed and parsed.kind == "volume")
+                    if parsed and parsed.kind == "manifest":
+                        tally.sealed = parsed.set
+                case "broken_off":
+                    self._broken_off += (event["path"],)
                 case "left_out":
                     tally.left_out = event["files"]
                 case "skipped":
@@ -282,9 +308,9 @@ class _Backup:
                 self._api.update_run(self._job.job, lease.run, update)
             sealed = sealed_sets(file.name for file in remote)
             self._reopen_signatures(sealed)
-            decision = decide(
-                remote, self._local(), self._journal.read(), str(self._source), self._open_file_changed
-            )
+            journal = self._journal.read()
+            self._remember(journal, sealed)
+            decision = decide(remote, self._local(), journal, str(self._source), self._open_file_changed)
             if self._apply(decision, lease):
                 return decision, sealed
             if time.monotonic() > give_up_at:
@@ -340,6 +366,8 @@ class _Backup:
 
     def _open_file_changed(self, volume: MadeVolume) -> bool:
         assert volume.open_file is not None
+        if volume.open_file in self._broken_off:
+            return True
         path = self._source / os.fsdecode(bytes.fromhex(volume.open_file))
         return has_changed(path, volume.began_at, volume.open_identity)
 
@@ -372,6 +400,8 @@ class _Backup:
                 new=int(numbers.get("NewFiles", 0)),
                 changed=int(numbers.get("ChangedFiles", 0)),
                 deleted=int(numbers.get("DeletedFiles", 0)),
+                read_again=int(numbers.get("ReadAgainFiles", 0)),
+                read_again_changed=int(numbers.get("ReadAgainChangedFiles", 0)),
                 volumes=tally.volumes,
                 sent_bytes=tally.sent_bytes,
                 seconds=seconds,

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from panicroom.transfer.journal import MadeVolume
 
@@ -31,6 +32,27 @@ class ResumePoint:
 
 
 @dataclass(frozen=True)
+class Search:
+    """Where an increment searches for changes that duplicity's comparison misses.
+
+    ``since``: seconds since 1970; None stands for the start of the set before, less the margin.
+    ``unread_file`` has the set before (a ``CheckedSet``) with the paths that it skipped; too many for a plan.
+    ``leave_out``: paths that this run has found unreadable, relative to the source, in hex. ``read_first``: read each
+    file to its end before anything of it is stored.
+    """
+
+    since: float | None = None
+    change_time: bool = True
+    unread_file: str | None = None
+    leave_out: tuple[str, ...] = ()
+    read_first: bool = False
+
+    @staticmethod
+    def from_fields(fields: dict[str, Any]) -> Search:
+        return Search(**{**fields, "leave_out": tuple(fields["leave_out"])})
+
+
+@dataclass(frozen=True)
 class ChildPlan:
     """No secrets; those are in the environment. ``run`` is None for a command that only reads.
 
@@ -47,6 +69,7 @@ class ChildPlan:
     max_upload_rate: int | None = None
     resume: ResumePoint | None = None
     hidden_sets: tuple[str, ...] = ()
+    search: Search = field(default_factory=Search)
     events_descriptor: int | None = None
     lock_descriptor: int | None = None
 
@@ -56,6 +79,7 @@ class ChildPlan:
     @staticmethod
     def from_text(text: str) -> ChildPlan:
         data = json.loads(text)
+        data["search"] = Search.from_fields(data["search"])
         if data["resume"] is not None:
             identity = data["resume"]["open_identity"]
             data["resume"]["open_identity"] = None if identity is None else tuple(identity)

@@ -27,8 +27,9 @@ _RATE_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class RunTotals:
-    """How a set was made. ``skipped`` are files that could not be read, by full path; sockets hold nothing that
-    could be stored."""
+    """How a set was made. ``read_again``: files that duplicity found unchanged and that were read all the same;
+    ``read_again_changed`` of them had changed. ``skipped`` are files that could not be read, by full path; sockets
+    hold nothing that could be stored."""
 
     job: str
     kind: str
@@ -42,9 +43,11 @@ class RunTotals:
     skipped: tuple[str, ...]
     sockets: int
     log_file: str
+    read_again: int = 0
+    read_again_changed: int = 0
 
     def lines(self) -> list[str]:
-        """Three sentences: what was found, what was sent, and what was left out."""
+        """Sentences: what was found, what was read again, what was sent, and what was left out."""
         done = "finished" if self.resumed else "done"
         rate = f" at {size_text(self.sent_bytes / self.seconds)}/s" if self.seconds >= 1 else ""
         changes = f"{self.new} new, {self.changed} changed, {self.deleted} deleted"
@@ -52,9 +55,15 @@ class RunTotals:
         sent = f"{size_text(self.sent_bytes)} sent in {clock_text(self.seconds)}{rate}"
         return [
             f"{self.job}: {self.kind} backup {done}: {changes}",
+            *self._read_again(),
             f"{self.job}: {volumes}, {sent}",
             f"{self.job}: {self._left_out()}",
         ]
+
+    def _read_again(self) -> list[str]:
+        if not self.read_again:
+            return []
+        return [f"{self.job}: read again: {self.read_again}, changed: {self.read_again_changed}"]
 
     def _left_out(self) -> str:
         said = []
@@ -154,13 +163,15 @@ class RateMeter:
     def __init__(self, total_bytes: int) -> None:
         self.read_total_bytes = total_bytes
         self.read, self.sent, self.received = Flow(), Flow(), Flow()
-        self.made_bytes = self.volumes = 0
+        self.made_bytes = self.volumes = self.read_again_bytes = 0
         self._began_at = time.monotonic()
 
     def take(self, event: dict[str, Any]) -> None:
         match event["event"]:
             case "read":
                 self.read.reach(min(event["bytes"], self.read_total_bytes))
+            case "reading":  # files that duplicity finds unchanged, to be sure
+                self.read_again_bytes = event["bytes"]
             case "statistics":  # duplicity has come to its end
                 self.read.reach(self.read_total_bytes)
             case "made":
@@ -212,8 +223,9 @@ class PlainReporter:
             self.line(f"  {size_text(meter.received.bytes)} received at {size_text(meter.received.rate)}/s")
         elif meter.read_total_bytes:
             left = f", {clock_text(meter.left_seconds)} left" if meter.left_seconds is not None else ""
+            again = f" ({size_text(meter.read_again_bytes)} again)" if meter.read_again_bytes else ""
             self.line(
-                f"  {part_text(meter.read.bytes, meter.read_total_bytes)} read, {meter.volumes} volumes "
+                f"  {part_text(meter.read.bytes, meter.read_total_bytes)} read{again}, {meter.volumes} volumes "
                 f"stored, {size_text(meter.sent.bytes)} sent at {size_text(meter.sent.rate)}/s{left}"
             )
 
@@ -273,6 +285,7 @@ class JsonReporter:
             seconds=round(meter.seconds, 1),
             read_bytes=meter.read.bytes,
             read_total_bytes=meter.read_total_bytes,
+            read_again_bytes=meter.read_again_bytes,
             sent_bytes=meter.sent.bytes,
             received_bytes=meter.received.bytes,
             volumes=meter.volumes,

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from panicroom.settings import write_private
+from panicroom.transfer.checked_set import CheckedSet
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,35 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class JournalState:
-    """The latest word of the journal on each name."""
+    """The latest word of the journal on each name. ``checked``: the set begun last, if all of it was checked."""
 
     volumes: dict[str, MadeVolume]
     stored: dict[str, StoredFile]
+    checked: CheckedSet | None = None
+
+
+class _CheckedLines:
+    """Takes in the lines ``begun`` and ``skipped``. Those of another set than the one begun last do not count."""
+
+    def __init__(self) -> None:
+        self._checked: CheckedSet | None = None
+        self._skipped: dict[str, None] = {}
+
+    def take(self, event: dict[str, Any]) -> None:
+        if "begun" in event:
+            self._begin(CheckedSet.from_fields(event["begun"]))
+        elif "skipped" in event and self._checked and self._checked.set == event["skipped"]["set"]:
+            self._skipped[bytes.fromhex(event["skipped"]["path"]).hex()] = None
+
+    def _begin(self, begun: CheckedSet) -> None:
+        if self._checked is None or self._checked.set != begun.set:
+            self._checked, self._skipped = begun, dict.fromkeys(begun.skipped)
+        else:  # a set that is resumed was checked by change time only if both runs did
+            both = self._checked.change_time and begun.change_time
+            self._checked = dataclasses.replace(self._checked, change_time=both)
+
+    def result(self) -> CheckedSet | None:
+        return self._checked and dataclasses.replace(self._checked, skipped=tuple(self._skipped))
 
 
 def _made(fields: dict[str, Any]) -> MadeVolume:
@@ -82,10 +108,19 @@ class Journal:
     def stored(self, file: StoredFile) -> None:
         self._append({"stored": dataclasses.asdict(file)})
 
+    def begun(self, checked: CheckedSet) -> None:
+        """A run of the set begins, and checks as ``checked`` says."""
+        self._append({"begun": dataclasses.asdict(checked)})
+
+    def skipped(self, set_name: str, path: bytes) -> None:
+        """A path, relative to the source, could not be read for the set."""
+        self._append({"skipped": {"set": set_name, "path": path.hex()}})
+
     def read(self) -> JournalState:
         """A volume made again is no longer stored until S3 has confirmed its new bytes."""
         volumes: dict[str, MadeVolume] = {}
         stored: dict[str, StoredFile] = {}
+        checked = _CheckedLines()
         try:
             lines = self.path.read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
@@ -100,14 +135,18 @@ class Journal:
                 elif "stored" in event:
                     file = StoredFile(**event["stored"])
                     stored[file.name] = file
-            except (ValueError, TypeError):
+                else:
+                    checked.take(event)
+            except (ValueError, TypeError, KeyError):
                 continue  # a line torn by a power cut; what it said is then simply not known
-        return JournalState(volumes, stored)
+        return JournalState(volumes, stored, checked.result())
 
     def rewrite(self, state: JournalState) -> None:
         """Replaces the journal in one step."""
         events: list[dict[str, Any]] = [{"made": dataclasses.asdict(item)} for item in state.volumes.values()]
         events += [{"stored": dataclasses.asdict(item)} for item in state.stored.values()]
+        if state.checked is not None:
+            events.append({"begun": dataclasses.asdict(state.checked)})
         write_private(self.path, "".join(json.dumps(event) + "\n" for event in events))
 
     def _append(self, event: dict[str, Any]) -> None:

@@ -16,14 +16,22 @@ from typing import Any
 from panicroom.duplicity_run.events import Events
 from panicroom.duplicity_run.file_identity import identity_of
 from panicroom.names import parse_name
+from panicroom.transfer.checked_set import CheckedSet
 from panicroom.transfer.journal import Journal, MadeVolume
 
 
 class JournalWatch:
-    """Watches what duplicity makes. ``began_at``: when the set began, before duplicity read anything."""
+    """Watches what duplicity makes. ``began_at``: when the set began, before duplicity read anything.
 
-    def __init__(self, source: str, journal: Journal, events: Events, began_at: float) -> None:
+    ``change_time``: whether this run finds changes by change time, which the journal has to say of the set.
+    """
+
+    def __init__(
+        self, source: str, journal: Journal, events: Events, began_at: float, change_time: bool
+    ) -> None:
         self._source, self._journal, self._events, self._began_at = source, journal, events, began_at
+        self._change_time = change_time
+        self._set: str | None = None
         self._blocks: Any = None
         self._signatures: Any = None
         self._signatures_before = 0
@@ -84,6 +92,20 @@ class JournalWatch:
         )
         self._events.send("made", name=name, bytes=size)
 
+    def skipped(self, path: bytes) -> None:
+        """``path``, relative to the source, could not be read: the next set has to try again."""
+        if self._set is not None:
+            self._journal.skipped(self._set, path)
+
+    def _begin(self, set_name: str) -> None:
+        """Records that the set is checked for all changes, unless an earlier client began it and did not."""
+        from duplicity import config
+
+        self._set = set_name
+        earlier = self._journal.read().checked
+        if not config.restart or (earlier is not None and earlier.set == set_name):
+            self._journal.begun(CheckedSet(set_name, self._source, self._change_time))
+
     def _open_local(self, open_local: Any, names: tuple[Any, ...], overwrite: bool) -> Any:
         """Opens one of duplicity's local files of the set; signatures go on where they were cut."""
         from duplicity import file_naming
@@ -91,6 +113,9 @@ class JournalWatch:
         _folder, partial_name, *_others = names
         parsed = file_naming.parse(partial_name)
         if parsed.type in ("full-sig", "new-sig"):
+            named = parse_name(os.fsdecode(partial_name))
+            assert named is not None
+            self._begin(named.set)
             self._signatures = open_local(*names, overwrite=False)
             return self._signatures
         file = open_local(*names, overwrite=overwrite)

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from panicroom.duplicity_run.child import journalled, progress, resumed, skipped
+from panicroom.duplicity_run.child import broken_off, every_change, journalled, progress, resumed, skipped
 from panicroom.duplicity_run.events import Events
 from panicroom.duplicity_run.plan import PLAN_VARIABLE, PROOF_VARIABLE, TOKEN_VARIABLE, ChildPlan
 from panicroom.duplicity_run.speed import gpg_ahead
@@ -70,18 +70,21 @@ def _patched_for(
     assert plan.source is not None
     assert plan.journal is not None
     journal = Journal(Path(plan.journal))
+    began_at = plan.resume.began_at if plan.resume else began_at
+    watch = journalled.JournalWatch(plan.source, journal, events, began_at, plan.search.change_time)
+    left_out = skipped.Skipped(plan.source, events, watch.skipped)
+    change = every_change.EveryChange.of(plan.search, left_out.report_error)
     resumed.install(plan.source, plan.resume, events)
-    skipped.install(plan.source, events)
-    watch = journalled.JournalWatch(
-        plan.source, journal, events, plan.resume.began_at if plan.resume else began_at
-    )
+    left_out.install()
+    change.install()
     watch.install()
-    progress.start(events)
+    broken_off.install(events, left_out.report_error)
+    progress.start(events, change.counts)
     end_spare_gpg = gpg_ahead.install()
 
     def at_end() -> None:
         end_spare_gpg()
-        _send_statistics(events)
+        _send_statistics(events, change.counts.statistics())
 
     return functools.partial(
         make_backend,
@@ -95,7 +98,7 @@ def _patched_for(
     )
 
 
-def _send_statistics(events: Events) -> None:
+def _send_statistics(events: Events, more: dict[str, int]) -> None:
     from duplicity import diffdir
 
     if diffdir.stats is not None:
@@ -104,7 +107,7 @@ def _send_statistics(events: Events) -> None:
             for name in diffdir.stats.stat_attrs
             if isinstance(value := diffdir.stats.get_stat(name), (int, float))
         }
-        events.send("statistics", numbers=numbers)
+        events.send("statistics", numbers={**numbers, **more})
 
 
 def _exit(run: Callable[[], None]) -> NoReturn:

@@ -244,7 +244,7 @@ def unnamed_differences(
         was, found = before.get(path), restored.get(path)
         if found == was or (path in touched and found in (None, earlier.get(path))):
             continue
-        if found == now.get(path) and found is not None and found[0] == "folder":
+        if found == now.get(path) and found is not None and found.kind == "folder":
             continue
         said.append(f"{path!r}: {found} instead of {was}")
     return said

@@ -1,14 +1,15 @@
-"""Trees to back up, what they look like, and how two of them differ."""
+"""Trees to back up; what they look like and how two of them differ is ``ops.demo.compare_trees``."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import random
-import stat
 from pathlib import Path
 
-Tree = dict[str, tuple[object, ...]]
+from ops.demo.compare_trees import Tree, differences
+from ops.demo.compare_trees import record_tree as snapshot
+
+__all__ = ["Tree", "differences", "make_tree", "snapshot"]
 
 
 def make_tree(
@@ -27,34 +28,3 @@ def make_tree(
     os.link(root / "d0" / "file-00", root / "d1" / "hard-link")
     (root / "d1" / "script").write_text("#!/bin/sh\n")
     (root / "d1" / "script").chmod(0o750)
-
-
-def snapshot(root: Path) -> Tree:
-    """What is under ``root``: by path its kind, mode and, for files, whole-second time and digest."""
-    found: Tree = {}
-    for folder, folders, names in os.walk(root):
-        for name in [*folders, *names]:
-            path = Path(folder) / name
-            status = path.lstat()
-            key = str(path.relative_to(root))
-            mode = stat.S_IMODE(status.st_mode)
-            if stat.S_ISLNK(status.st_mode):
-                found[key] = ("link", str(path.readlink()))
-            elif stat.S_ISDIR(status.st_mode):
-                found[key] = ("folder", mode)
-            else:
-                digest = hashlib.sha256(path.read_bytes()).hexdigest()
-                found[key] = ("file", mode, int(status.st_mtime), digest)
-    return found
-
-
-def differences(expected: Tree, actual: Tree) -> list[str]:
-    """Sentences, none for equal trees."""
-    said = [f"{path!r} is missing" for path in sorted(expected.keys() - actual.keys())]
-    said += [f"{path!r} should not be there" for path in sorted(actual.keys() - expected.keys())]
-    said += [
-        f"{path!r} differs"
-        for path in sorted(expected.keys() & actual.keys())
-        if expected[path] != actual[path]
-    ]
-    return said

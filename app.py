@@ -19,7 +19,7 @@ from chalicelib import metrics, queue_batches, web, wire, wiring
 from chalicelib.domain.backups.machines import Job, Machine
 from chalicelib.domain.refusals import Refusal
 from chalicelib.journeys.authenticate import authenticate, authenticate_for_job
-from chalicelib.journeys.conduct_run import hold_lease, start_run, update_run
+from chalicelib.journeys.conduct_run import require_lease, start_run, update_run
 from chalicelib.journeys.describe_machine import describe_machine
 from chalicelib.journeys.discard_files import ask_to_discard, discard_files
 from chalicelib.journeys.enrol_machine import enrol_machine
@@ -35,22 +35,22 @@ answering = web.answering(app)
 
 @app.middleware("all")
 def observing(event: Any, respond: Callable[[Any], Any]) -> Any:
-    """Each line of the log names its request; what fails outside a view is counted, and fails as before."""
+    """Each line of the log names its request; failures outside a view are counted and raised again."""
     context = getattr(event, "lambda_context", None) or getattr(event, "context", None)
     web.logger.append_keys(request=getattr(context, "aws_request_id", None))
     try:
         return respond(event)
     except Exception:
-        metrics.tell(wiring.settings().stage, Failures=1)
+        metrics.emit(wiring.settings().stage, Failures=1)
         raise
 
 
-# ---------------------------------------------------------------- who calls
+# ---------------------------------------------------------------- authentication
 
 
 @app.authorizer(ttl_seconds=300)
 def authorizer(request: AuthRequest) -> AuthResponse:
-    """Keeps strangers from the API. Handlers ask again: a remembered answer must not outlive a revocation."""
+    """Rejects unauthenticated calls. Handlers check again: the gateway caches this answer for minutes."""
     try:
         machine = authenticate(wiring.machine_store(), request.token)
     except Refusal:
@@ -76,7 +76,7 @@ def _in_run(job: str, shape: type[OfRun]) -> tuple[Machine, Job, OfRun]:
     store = wiring.machine_store()
     caller, known_job, lease_state = authenticate_for_job(store, _authorization(), job, now)
     request = web.read_body(app.current_request, shape)
-    hold_lease(store, known_job, lease_state, request.run, now)
+    require_lease(store, known_job, lease_state, request.run, now)
     return caller, known_job, request
 
 
@@ -173,27 +173,27 @@ def discards(job: str) -> Response:
     maximum_concurrency=2,
 )
 def catalogue(event: SQSEvent) -> dict[str, Any]:
-    """S3's events, by way of the queue. Answers with the messages to bring back."""
+    """S3's events from the queue; returns the messages to retry."""
     return queue_batches.handle(event.to_dict(), wiring.catalogue_context(web.now()))
 
 
 @app.schedule("cron(0 * * * ? *)")
 def weekly_report(_: CloudWatchEvent) -> None:
-    """Each hour, as EventBridge knows no time zones; the journey knows whether a mail is due."""
+    """Each hour, as EventBridge knows no time zones; the journey decides whether a mail is due."""
     from chalicelib.journeys.send_weekly_report import send_if_due, watch_budget
 
     context = wiring.report_context(web.now())
     message_id = send_if_due(context)
     over_budget = watch_budget(context)
     dead_letters = wiring.dead_letters().count()
-    if dead_letters or context.now.hour % metrics.WORD_HOURS == 0:
-        metrics.tell(context.stage, Failures=dead_letters)
+    if dead_letters or context.now.hour % metrics.HEARTBEAT_HOURS == 0:
+        metrics.emit(context.stage, Failures=dead_letters)
     web.logger.info("weekly report", sent=message_id is not None, over_budget=over_budget)
 
 
 @app.schedule("rate(1 minute)")
 def alerts(_: CloudWatchEvent) -> None:
-    """Each minute, as what is about safety cannot wait; the journey knows what is due."""
+    """Each minute, since safety findings cannot wait; the journey decides what is due."""
     from chalicelib.journeys.send_alerts import send_alerts
 
     message_id = send_alerts(wiring.alert_context(web.now()))
@@ -202,12 +202,12 @@ def alerts(_: CloudWatchEvent) -> None:
 
 @app.schedule("cron(15 4 * * ? *)")
 def daily_audit(_: CloudWatchEvent) -> None:
-    """Once a day for what no event tells: settings, rules, and the mere passing of time."""
+    """Once a day for what sends no event: settings, rules, and the passing of time."""
     from chalicelib.journeys.audit_buckets import audit_buckets
 
     context = wiring.audit_context(web.now())
     found = audit_buckets(context)
-    metrics.tell(wiring.settings().stage, Findings=len(context.findings.findings()))
+    metrics.emit(wiring.settings().stage, Findings=len(context.findings.findings()))
     web.logger.info("daily audit", findings=len(found))
 
 
@@ -238,8 +238,8 @@ def reconcile(event: dict[str, Any], _: object) -> dict[str, Any]:
 
 @app.schedule("cron(30 * * * ? *)")
 def weekly_reconcile(_: CloudWatchEvent) -> None:
-    """Each hour goes on with the week's comparisons, one job after the other: however many jobs there are, they take
-    one function's time, and no call of a function has to make the next one."""
+    """Each hour goes on with the week's reconciles, job after job: no call has to start the next one, which Lambda
+    ends as a loop."""
     from chalicelib.journeys.catalogue.reconcile_in_turn import reconcile_in_turn
 
     context, has_time = wiring.catalogue_context(web.now()), web.for_seconds(web.SCHEDULED_SECONDS)
@@ -247,13 +247,13 @@ def weekly_reconcile(_: CloudWatchEvent) -> None:
     for job, error in failed:
         web.logger.error("not compared", machine=job.machine, job=job.name, exc_info=error)
     if failed:
-        metrics.tell(wiring.settings().stage, Failures=len(failed))
+        metrics.emit(wiring.settings().stage, Failures=len(failed))
     web.logger.info("weekly reconcile", compared=len(compared))
 
 
 @app.lambda_function()
 def admin(event: dict[str, Any], _: object) -> dict[str, Any]:
-    """The owner's commands; IAM decides who may invoke it."""
+    """The owner's commands; IAM decides who may invoke this function."""
     from chalicelib.journeys.admin import administer as owner
 
     answer = owner.administer(wiring.admin_context(web.now()), event)

@@ -17,7 +17,7 @@ OLDEST_CLIENT_VERSION = "0.1.0"
 
 @dataclasses.dataclass(frozen=True)
 class ServiceConfig:
-    """Where the service keeps its things, and when and to whom it writes."""
+    """Where the service stores its data, and when and to whom it sends mail."""
 
     stage: str
     region: str
@@ -30,7 +30,7 @@ class ServiceConfig:
     weekly_time: WeeklyTime
     discard_function: str
     monthly_budget: Decimal | None = None
-    """USD a month; a forecast beyond it is told, and stops nothing."""
+    """USD a month; a forecast over it is reported, and stops nothing."""
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> ServiceConfig:

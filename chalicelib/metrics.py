@@ -1,8 +1,8 @@
-"""The two numbers that the service itself tells CloudWatch, as lines in its log (the embedded metric format).
+"""The two metrics of the service's own, as lines in its log (CloudWatch's embedded metric format).
 
-They are a stage's as a whole, never a machine's. What AWS counts for nothing is not told again: events and how long
-they wait by SQS, calls and failures of each function by Lambda. A number of one's own costs $0.30 a month, counted
-by the hours in which it is told, and so these are told seldom.
+One of each per stage, never per machine. What AWS counts for free is not counted again: SQS counts events and how
+long they wait, Lambda calls and errors. A custom metric costs $0.30 a month, by the hours in which it is sent, so
+these are sent seldom.
 """
 
 from __future__ import annotations
@@ -11,16 +11,15 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 NAMESPACE = "panicroom"
 
-WORD_HOURS = 12
-"""How far apart it is said that nothing failed. No word is an alarm: functions that cannot even be loaded tell
-nothing."""
+HEARTBEAT_HOURS = 12
+"""Hours between heartbeats (``Failures=0``). A missing one raises the alarm, since broken functions send none."""
 
 METRICS = {"Failures": MetricUnit.Count, "Findings": MetricUnit.Count}
-"""Failures that were not foreseen, a weekly mail that could not be sent among them, and events that could not be
-catalogued; what is wrong at the moment."""
+"""``Failures``: unexpected errors (an unsent weekly mail is one) and events that could not be catalogued.
+``Findings``: open findings."""
 
 
-def tell(stage: str, **values: float) -> None:
+def emit(stage: str, **values: float) -> None:
     """Writes one line with these metrics; the names are those of ``METRICS``."""
     line = EphemeralMetrics(namespace=NAMESPACE)
     line.add_dimension(name="stage", value=stage)

@@ -16,8 +16,8 @@ logger = Logger()
 def handle(event: dict[str, Any], context: CatalogueContext) -> dict[str, Any]:
     """The answer Lambda expects of a queue's function: the ids of the messages to bring back.
 
-    One bad message holds back none of its neighbours; after some tries it goes to the dead-letter queue. Why stands
-    in the log, a line a key.
+    One bad message holds back none of its neighbours; after some tries it goes to the dead-letter queue. The log has
+    the reason, a line a key.
     """
     changes: list[KeyChange] = []
     messages_of: dict[KeyChange, set[str]] = {}
@@ -27,14 +27,14 @@ def handle(event: dict[str, Any], context: CatalogueContext) -> dict[str, Any]:
     for record in event["Records"]:
         try:
             body = json.loads(record["body"])
-            told = key_changes(body)
+            changed = key_changes(body)
         except ValueError:
             logger.exception("not an event", message_id=record["messageId"])
             failed.add(record["messageId"])
             continue
-        for change in told:
+        for change in changed:
             messages_of.setdefault(change, set()).add(record["messageId"])
-        changes += told
+        changes += changed
         lag = max(lag, lag_seconds(body, context.now))
     for change, error in catalogue_changes(context, changes):
         # Of those that are too many at once some have to come again: nothing is wrong with that.
@@ -42,5 +42,5 @@ def handle(event: dict[str, Any], context: CatalogueContext) -> dict[str, Any]:
         log("not catalogued", bucket=change.bucket, key=change.key, exc_info=error)
         failed |= messages_of[change]
     logger.info("catalogued", changes=len(changes), lag_seconds=lag, failed=len(failed))
-    told_again = [record["messageId"] for record in event["Records"] if record["messageId"] in failed]
-    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in told_again]}
+    failed_messages = [record["messageId"] for record in event["Records"] if record["messageId"] in failed]
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed_messages]}

@@ -71,7 +71,7 @@ def render_alert(alert: Alert, *, stage: str, written_at: datetime) -> Mail:
         if items
     ]
     (audit,) = at_stage(["python -m ops audit"], stage)
-    words = {
+    values = {
         "alert": alert,
         "parts": shown,
         "audit": audit,
@@ -81,6 +81,6 @@ def render_alert(alert: Alert, *, stage: str, written_at: datetime) -> Mail:
     templates = _templates()
     return Mail(
         subject=alert.subject,
-        html=templates.get_template("alert.html").render(words),
-        text=templates.get_template("alert.txt").render(words),
+        html=templates.get_template("alert.html").render(values),
+        text=templates.get_template("alert.txt").render(values),
     )

@@ -92,9 +92,9 @@ def answering(app: Chalice) -> Callable[[View], View]:
             except Exception:
                 refused = ErrorCode.INTERNAL
                 logger.exception("request failed")
-                metrics.tell(os.environ.get("PANICROOM_STAGE", "unknown"), Failures=1)
+                metrics.emit(os.environ.get("PANICROOM_STAGE", "unknown"), Failures=1)
                 again = Refusal(
-                    ErrorCode.INTERNAL, "Something failed in the service; its log says what. Try again."
+                    ErrorCode.INTERNAL, "Something failed in the service; its log has the error. Try again."
                 )
                 response = _error(again)
             _log(app.current_request, response.status_code, refused, began)

@@ -106,7 +106,7 @@ class EnrolmentAnswer:
 
 @dataclasses.dataclass(frozen=True)
 class RunSummary:
-    """How a run ended, as the client told it; ``ended_at`` is missing while it runs."""
+    """How a run ended, as the client reported it; ``ended_at`` is missing while it runs."""
 
     run: str
     kind: str
@@ -117,9 +117,9 @@ class RunSummary:
 
 @dataclasses.dataclass(frozen=True)
 class JobStatus:
-    """One job as the service judges it. ``state`` is one of paused, never, overdue, failing, due, fresh.
+    """One job as the service evaluates it. ``state`` is one of paused, never, overdue, failing, due, fresh.
 
-    ``bucket`` and ``prefix`` are where its files are, for the sheet that tells how to restore without the service.
+    ``bucket`` and ``prefix`` are where its files are, for a restore without the service (the recovery sheet).
     ``proofs_since`` is when S3 stored the first manifest with a proof of origin; from then on each needs one.
     """
 
@@ -161,8 +161,8 @@ class RunStart:
     ``run`` is the id that the client made for it (``new_run_id``); asked again with the same one, because
     the answer was lost, the service gives the same lease. Without it the service makes one.
     ``kind`` is ``full`` or ``incremental``. ``resumes`` names the run of this same client that ended
-    without saying so (a kill, a power cut); whoever knows it may take its lease over at once.
-    ``clock`` is the client's own time, so that the service can tell a wrong clock.
+    without reporting it (a kill, a power cut); a client that knows its id may take its lease over at once.
+    ``clock`` is the client's own time, so that the service can refuse a wrong clock.
     """
 
     kind: str
@@ -192,7 +192,7 @@ class RunStarted:
 class RunUpdate:
     """``PATCH /jobs/{job}/runs/{run}``.
 
-    Without ``exit_code`` it only keeps the lease; with it the run is over and the lease is given back.
+    Without ``exit_code`` it only renews the lease; with it the run is over and the lease is released.
     ``statistics`` is duplicity's own summary (its names, numbers only). ``false_proofs`` names all the sets whose proof
     of origin this client has found to be false; without it, it has not checked.
     """
@@ -244,7 +244,7 @@ class UploadPermit:
 
     ``url`` and ``headers``: PUT the bytes there with exactly these headers. ``present``: those very
     bytes are stored already, with ``etag``. ``error`` and ``message``: refused; ``names`` lists the
-    files of a set that are missing or different, and ``retry_after_seconds`` says when to ask again.
+    files of a set that are missing or different, and ``retry_after_seconds`` is when to ask again.
     """
 
     name: str
@@ -430,8 +430,8 @@ def _scalar(kind: Any, data: object, where: str) -> object:
     if kind is float and type(data) is int and -MOST <= data <= MOST:
         return float(data)
     if type(data) is not kind:  # exactly: True is an int to isinstance
-        words = {str: "a text", int: "a whole number", bool: "true or false", float: "a number"}
-        raise WireError(f"{where} must be {words[kind]}")
+        names = {str: "a text", int: "a whole number", bool: "true or false", float: "a number"}
+        raise WireError(f"{where} must be {names[kind]}")
     if isinstance(data, str):
         _check_text(data, where)
     elif isinstance(data, (int, float)) and not -MOST <= data <= MOST:  # NaN is no number either

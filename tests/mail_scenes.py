@@ -77,10 +77,10 @@ class Scene:
     def notices_since(self, _: datetime) -> list[Notice]:
         return self.happened
 
-    def kept(self, _: int) -> list[Figures]:
+    def stored_figures(self, _: int) -> list[Figures]:
         return self.earlier
 
-    def kept_jobs(self) -> dict[str, JobFigures]:
+    def stored_job_figures(self) -> dict[str, JobFigures]:
         return self.earlier_jobs
 
     def context(self) -> ReportContext:

@@ -38,8 +38,8 @@ class AlertStore:
         if item is None:
             return KnownRecord(AlertRecord(), 0)
         packed = item.get("record")
-        told = rows.unpacked(packed) if packed else {}
-        return KnownRecord(_record_of(told), int(item["revision"]))
+        fields = rows.unpacked(packed) if packed else {}
+        return KnownRecord(_record_of(fields), int(item["revision"]))
 
     def claim(self, known: KnownRecord, now: datetime) -> bool:
         """False if another call sends just now, or has written since."""
@@ -67,7 +67,7 @@ class AlertStore:
         }
         return self._update(changes, _UNTOUCHED, {":known": known.revision})
 
-    def note(self, record: AlertRecord, known: KnownRecord, now: datetime) -> bool:
+    def replace(self, record: AlertRecord, known: KnownRecord, now: datetime) -> bool:
         """Replaces the record where no mail is due; false if another call is sending one or has written since."""
         if not self.claim(known, now):
             return False
@@ -91,41 +91,41 @@ def _as_json(record: AlertRecord) -> dict[str, Any]:
         "at_once": texts(record.at_once),
         "hourly_at": rows.format_instant(record.hourly_at),
         "daily_at": rows.format_instant(record.daily_at),
-        "judged_at": rows.format_instant(record.judged_at),
+        "evaluated_at": rows.format_instant(record.evaluated_at),
         "begun_at": rows.format_instant(record.begun_at),
         "troubles": {
             name: {
-                "state": one.state.value,
-                "since": rows.format_instant(one.since),
-                "mailed_at": rows.format_instant(one.mailed_at),
-                "mails": one.mails,
-                "is_over": one.is_over,
+                "state": trouble.state.value,
+                "since": rows.format_instant(trouble.since),
+                "mailed_at": rows.format_instant(trouble.mailed_at),
+                "mails": trouble.mails,
+                "is_over": trouble.is_over,
             }
-            for name, one in record.troubles.items()
+            for name, trouble in record.troubles.items()
         },
     }
 
 
-def _record_of(told: Mapping[str, Any]) -> AlertRecord:
+def _record_of(stored: Mapping[str, Any]) -> AlertRecord:
     def moments(name: str) -> dict[str, datetime]:
-        return {key: rows.instant_of(text) for key, text in told.get(name, {}).items()}
+        return {key: rows.instant_of(text) for key, text in stored.get(name, {}).items()}
 
     return AlertRecord(
         findings=moments("findings"),
         troubles={
             name: Trouble(
-                State(one["state"]),
-                rows.instant_of(one["since"]),
-                rows.parse_instant(one["mailed_at"]),
-                one["mails"],
-                one["is_over"],
+                State(fields["state"]),
+                rows.instant_of(fields["since"]),
+                rows.parse_instant(fields["mailed_at"]),
+                fields["mails"],
+                fields["is_over"],
             )
-            for name, one in told.get("troubles", {}).items()
+            for name, fields in stored.get("troubles", {}).items()
         },
         notices=moments("notices"),
         at_once=moments("at_once"),
         **{
-            name: rows.parse_instant(told.get(name))
-            for name in ("hourly_at", "daily_at", "judged_at", "begun_at")
+            name: rows.parse_instant(stored.get(name))
+            for name in ("hourly_at", "daily_at", "evaluated_at", "begun_at")
         },
     )

@@ -1,5 +1,4 @@
-"""A bucket's settings as S3 tells them. What may not be read is told as such: an audit that sees nothing
-must say so."""
+"""Reads a bucket's settings from S3. What may not be read is returned as such: the audit must report it."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ from chalicelib.domain.audit.bucket_settings import BucketSettings, UnfinishedUp
 MOST_UPLOADS = 1000
 """Unfinished uploads whose parts are counted; a request each."""
 
-STRANGERS = (
+EVERYBODY = (
     "http://acs.amazonaws.com/groups/global/AllUsers",
     "http://acs.amazonaws.com/groups/global/AuthenticatedUsers",
 )
@@ -25,7 +24,7 @@ class SettingsReader:
         self._client = client
 
     def read(self, bucket: str, *, uploads: bool = True) -> BucketSettings:
-        """One request a setting; each may fail by itself. ``uploads``: whether unfinished ones are looked at."""
+        """One request a setting; each may fail by itself. ``uploads``: whether unfinished ones are read."""
         unreadable: dict[str, str] = {}
 
         def ask(what: str, call: Callable[[], Any]) -> Any:
@@ -63,9 +62,9 @@ class SettingsReader:
         return {"Rules": []}
 
     def _region(self, bucket: str) -> str:
-        # us-east-1 is told as nothing, eu-west-1 sometimes by its old name.
-        told = self._client.get_bucket_location(Bucket=bucket).get("LocationConstraint")
-        return {None: "us-east-1", "": "us-east-1", "EU": "eu-west-1"}.get(told) or str(told)
+        # us-east-1 comes as nothing, eu-west-1 sometimes by its old name.
+        region = self._client.get_bucket_location(Bucket=bucket).get("LocationConstraint")
+        return {None: "us-east-1", "": "us-east-1", "EU": "eu-west-1"}.get(region) or str(region)
 
     def _keeps_versions(self, bucket: str) -> bool:
         return bool(self._client.get_bucket_versioning(Bucket=bucket).get("Status") == "Enabled")
@@ -79,7 +78,7 @@ class SettingsReader:
 
     def _is_public(self, bucket: str) -> bool:
         grants = self._client.get_bucket_acl(Bucket=bucket).get("Grants", [])
-        if any(grant.get("Grantee", {}).get("URI") in STRANGERS for grant in grants):
+        if any(grant.get("Grantee", {}).get("URI") in EVERYBODY for grant in grants):
             return True
         with _absent_if("NoSuchBucketPolicy"):
             return bool(self._client.get_bucket_policy_status(Bucket=bucket)["PolicyStatus"].get("IsPublic"))
@@ -103,7 +102,7 @@ class SettingsReader:
 
 @contextlib.contextmanager
 def _absent_if(*codes: str) -> Iterator[None]:
-    """What follows the block then tells what the lack of it means."""
+    """Suppresses these error codes; the code after the block returns what absence means."""
     try:
         yield
     except ClientError as error:

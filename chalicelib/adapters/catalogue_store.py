@@ -56,7 +56,7 @@ class CatalogueStore:
     def sets_of_each(self, jobs: Iterable[Job]) -> Iterator[JobSets]:
         """Job after job, so that nobody has to hold the sets of all; what is in quarantine is read once for all.
 
-        Not consistent: this is for judging them, again and again, and most of what the table costs.
+        Not consistent: this is for evaluating them, again and again, and most of what the table costs.
         """
         hidden = frozenset(map(rows.quarantined_set_of, self._table.query(rows.QUARANTINES)))
         for job in jobs:
@@ -64,7 +64,13 @@ class CatalogueStore:
             found = self._table.query(rows.job_partition(job), "SET#", consistent=False)
             every = list(map(rows.set_of, found))
             yield JobSets(
-                job, every, [one for one in every if one.current and (name, one.set_id) not in hidden]
+                job,
+                every,
+                [
+                    backup_set
+                    for backup_set in every
+                    if backup_set.current and (name, backup_set.set_id) not in hidden
+                ],
             )
 
     def visible_sets(self, job: Job) -> list[BackupSet]:
@@ -118,7 +124,7 @@ class CatalogueStore:
             pages[backup_set.set_id] = SetPage(backup_set, int(item["revision"]), {})
         return pages
 
-    def mend_set(self, job: Job, backup_set: BackupSet, revision: int) -> bool:
+    def repair_set(self, job: Job, backup_set: BackupSet, revision: int) -> bool:
         """Replaces a set's row unless it was written since that revision was read."""
         return self.write_page(job, SetPage(backup_set, revision, {}), backup_set, [])
 
@@ -128,7 +134,7 @@ class CatalogueStore:
         return (row for row in map(rows.object_of, found) if row.name > after)
 
     def strays_between(self, location: Location, after: str, last: str = LAST_NAME) -> Iterator[ObjectRow]:
-        """The strays below a job's location, by what their keys say behind its prefix."""
+        """The strays below a job's location, by what follows its prefix in their keys."""
         base = f"{location.bucket}/{location.prefix}"
         for row in map(rows.object_of, self._table.query_between(STRAYS, base + after, base + last)):
             name = row.name.removeprefix(base)
@@ -221,7 +227,7 @@ def _conditional_put(
 ) -> tuple[rows.Item, str, rows.Item]:
     """A put that succeeds only if the row is as it was read, or still not there.
 
-    The revision tells: restores and transitions change rows without a sequencer of their own.
+    By the revision, since restores and transitions change rows without a sequencer of their own.
     """
     item = {**rows.object_item(partition, row), "revision": (known.revision if known else 0) + 1}
     if known is None:

@@ -20,7 +20,7 @@ class FindingStore:
         self._table = table
 
     def findings(self, job: Job | None = None) -> list[Finding]:
-        return [one.finding for one in self.open_findings(job)]
+        return [entry.finding for entry in self.open_findings(job)]
 
     def open_findings(self, job: Job | None = None) -> list[OpenFinding]:
         """Those of a job, or all; each with when it was first seen."""
@@ -44,10 +44,10 @@ class FindingStore:
         Of findings that are much alike a hundred are kept. What is only good to know is not kept at all.
         """
         prefix = f"{rows.job_sort_key(job.machine, job.name)}#" if job else rows.OF_NO_JOB
-        there = [one.finding for one in self._below(prefix)]
-        wanted = {one.key: one for one in found if one.severity is not Severity.INFO}
-        known = {one.key: one for one in there if one.code in codes}
-        alike = Counter(one.code for one in there)
+        there = [entry.finding for entry in self._below(prefix)]
+        wanted = {finding.key: finding for finding in found if finding.severity is not Severity.INFO}
+        known = {finding.key: finding for finding in there if finding.code in codes}
+        alike = Counter(finding.code for finding in there)
         for key, finding in known.items():
             if key not in wanted and (subjects is None or finding.subject in subjects):
                 self._table.delete(FINDINGS, key)
@@ -58,7 +58,7 @@ class FindingStore:
                 if alike[finding.code] <= MOST_ALIKE:
                     self._table.put(rows.finding_item(finding, now))
             elif known[key] != finding:
-                self._table.update(FINDINGS, key, rows.finding_words(finding))
+                self._table.update(FINDINGS, key, rows.finding_details(finding))
 
     def forget_others(self, jobs: Collection[tuple[str, str]]) -> None:
         """Removes the findings of jobs that are not there any more; ``jobs`` are machines and names of those that

@@ -11,10 +11,10 @@ from chalicelib.adapters import rows
 from chalicelib.adapters.table import ConditionFailed, Table
 from chalicelib.domain.audit.notices import Notice
 from chalicelib.domain.backups.leases import LEASE_LIFE, Lease
-from chalicelib.domain.backups.machines import Comparison, EnrolmentCode, Job, LastRun, Machine
+from chalicelib.domain.backups.machines import EnrolmentCode, Job, LastRun, Machine, ReconcileProgress
 
 LAST_USE_GRAIN = timedelta(hours=1)
-"""A machine's last use is kept to the hour: one write an hour instead of one a request."""
+"""A machine's last use is stored to the hour: one write an hour instead of one a request."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,7 +147,7 @@ class MachineStore:
             self._table.delete("LEASES", rows.job_sort_key(name, job.name))
         self._table.delete("MACHINES", name)
 
-    def note_use(self, machine: Machine, now: datetime) -> None:
+    def record_use(self, machine: Machine, now: datetime) -> None:
         if machine.last_used_at is None or now - machine.last_used_at >= LAST_USE_GRAIN:
             changes = {"last_used_at": rows.format_instant(now)}
             self._table.update("MACHINES", machine.name, changes, condition="attribute_exists(pk)")
@@ -197,7 +197,7 @@ class MachineStore:
             return False
         return True
 
-    def keep_lease(self, job: Job, run: str, now: datetime) -> bool:
+    def renew_lease(self, job: Job, run: str, now: datetime) -> bool:
         """False if the run has no lease any more."""
         try:
             self._table.update(
@@ -211,7 +211,7 @@ class MachineStore:
             return False
         return True
 
-    def give_lease_back(self, job: Job, run: str) -> bool:
+    def release_lease(self, job: Job, run: str) -> bool:
         """False if it was not this run's any more."""
         try:
             key = rows.job_sort_key(job.machine, job.name)
@@ -220,7 +220,7 @@ class MachineStore:
             return False
         return True
 
-    def note_run(self, job: Job, last_run: LastRun, details: rows.Item) -> None:
+    def record_run(self, job: Job, last_run: LastRun, details: rows.Item) -> None:
         """Keeps the run's own row, and the summary in its job's row unless a newer run is there already."""
         summary = rows.last_run_map(last_run)
         self._table.put(
@@ -232,7 +232,7 @@ class MachineStore:
                 **details,
             }
         )
-        with contextlib.suppress(ConditionFailed):  # a run that was superseded tells its end late
+        with contextlib.suppress(ConditionFailed):  # a superseded run may report its end late
             self._table.update(
                 "JOBS",
                 rows.job_sort_key(job.machine, job.name),
@@ -241,11 +241,11 @@ class MachineStore:
                 values={":started_at": summary["started_at"]},
             )
 
-    def note_comparison(self, job: Job, comparison: Comparison) -> None:
-        """How far the job's comparison with its bucket has come; nothing for a job that was removed meanwhile."""
+    def record_reconcile(self, job: Job, comparison: ReconcileProgress) -> None:
+        """How far the job's reconcile has come; nothing for a job that was removed meanwhile."""
         key, changes = (
             rows.job_sort_key(job.machine, job.name),
-            {"comparison": rows.comparison_map(comparison)},
+            {"reconcile": rows.reconcile_map(comparison)},
         )
         with contextlib.suppress(ConditionFailed):
             self._table.update("JOBS", key, changes, condition="attribute_exists(pk)")
@@ -310,7 +310,7 @@ class MachineStore:
         return True
 
     def put_notice(self, notice: Notice) -> None:
-        """Once a day for each kind and job: whoever knocks by the hundred must not fill the owner's mail."""
+        """Once a day for each kind and job: a flood of requests must not fill the owner's mail."""
         key = f"{notice.at:%Y-%m-%d}#{notice.machine}/{notice.job}#{notice.code}"
         item = {
             "pk": "NOTICES",

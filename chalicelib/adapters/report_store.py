@@ -1,6 +1,6 @@
-"""Which weekly mails were sent, to whom, and what they said.
+"""Which weekly mails were sent, to whom, and with which figures.
 
-An issue is claimed before it is sent, each recipient is noted when SES has taken the mail for them, and the issue
+An issue is claimed before it is sent, each recipient is stored when SES has accepted their mail, and the issue
 is marked when all of them have it. The figures of each job stand in rows of their own: the client asks for the
 newest mail's time with each backup, and must not read those.
 """
@@ -82,8 +82,8 @@ class ReportStore:
 
     # ------------------------------------------------------------ figures
 
-    def keep(self, issue: datetime, figures: Figures, jobs: Mapping[str, JobFigures]) -> None:
-        """For the comparison in later reports."""
+    def store_figures(self, issue: datetime, figures: Figures, jobs: Mapping[str, JobFigures]) -> None:
+        """For the trend in later reports."""
         money = {name: getattr(figures, name) for name in _MONEY}
         self._table.update(
             "REPORTS",
@@ -99,7 +99,7 @@ class ReportStore:
         item = {"pk": "JOB_FIGURES", "sk": _key(issue), "schema": rows.SCHEMA_VERSION}
         self._table.put({**item, "jobs": _packed(jobs)})
 
-    def kept(self, issues: int) -> list[Figures]:
+    def stored_figures(self, issues: int) -> list[Figures]:
         """The figures of the newest issues, the oldest first."""
         found: list[Figures] = []
         for item in self._table.query("REPORTS", newest_first=True):
@@ -109,14 +109,14 @@ class ReportStore:
                 break
         return found[::-1]
 
-    def kept_jobs(self) -> dict[str, JobFigures]:
+    def stored_job_figures(self) -> dict[str, JobFigures]:
         """The newest issue's figures of each job, by ``machine/job``."""
         for item in self._table.query("JOB_FIGURES", newest_first=True):
             return _unpacked(item["jobs"])
         return {}
 
     def first_over_budget(self, month: datetime) -> bool:
-        """True once a month: the owner is told once."""
+        """True once a month: for one notice."""
         item = {"pk": "OVER_BUDGET", "sk": f"{month:%Y-%m}", "schema": rows.SCHEMA_VERSION}
         with contextlib.suppress(ConditionFailed):
             self._table.put(item, "attribute_not_exists(pk)")
@@ -150,7 +150,8 @@ def _figures(item: rows.Item) -> Figures:
 def _packed(jobs: Mapping[str, JobFigures]) -> bytes:
     """3,000 jobs take some 60 KB of the 400 KB that a row may have."""
     fields = {
-        name: [f"{one.monthly:.9f}", one.current_bytes, one.noncurrent_bytes] for name, one in jobs.items()
+        name: [f"{figures.monthly:.9f}", figures.current_bytes, figures.noncurrent_bytes]
+        for name, figures in jobs.items()
     }
     return rows.packed(fields)
 

@@ -2,12 +2,12 @@
 
 pk                     sk                 what
 MACHINES               <machine>          Machine
-JOBS                   <machine>/<job>    Job, with its last run and its weekly comparison with the bucket
+JOBS                   <machine>/<job>    Job, with its last run and its weekly reconcile
 LEASES                 <machine>/<job>    Lease
 CODES                  <hash>             EnrolmentCode
 JOB#<machine>/<job>    SET#<set>          BackupSet, with a revision
                        GATE#<set>         Gate
-                       RUN#<run>          a run as the client told it
+                       RUN#<run>          a run as the client reported it
 OBJECTS#<machine>/<job>  <file name>      ObjectRow
 QUARANTINES            <machine>/<job>#<set>  a set that the owner hides from the listing
 STRAYS                 <bucket>/<key>     ObjectRow of a key that is no file of a known job
@@ -15,12 +15,12 @@ STORED#<machine>       bytes              bytes permitted for upload, every vers
 DOWNLOADS#<machine>    <day>              bytes handed out for download
 LOCATIONS#<bucket>     <prefix>           the job that was adopted with a bucket of its own
 FINDINGS               <machine>/<job>#<code>#<subject>  what is wrong, while it is
-NOTICES                <day>#<machine>/<job>#<code>  something the owner is to be told
+NOTICES                <day>#<machine>/<job>#<code>  something that happened, for the owner
 ALERTS                 record             what was mailed in between the weekly mails
-REPORTS                <issue>            a weekly mail, being sent or sent, with what it said in all
+REPORTS                <issue>            a weekly mail, being sent or sent, with its totals
 DELIVERIES#<issue>     <address>          who has it
-JOB_FIGURES            <issue>            what it said of each job, packed
-OVER_BUDGET            <month>            the owner was told
+JOB_FIGURES            <issue>            its figures of each job, packed
+OVER_BUDGET            <month>            the notice was recorded
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from typing import Any
 from chalicelib.domain.audit.finding_codes import Severity
 from chalicelib.domain.audit.findings import Finding, OpenFinding
 from chalicelib.domain.backups.leases import Lease
-from chalicelib.domain.backups.machines import Comparison, EnrolmentCode, Job, LastRun, Machine
+from chalicelib.domain.backups.machines import EnrolmentCode, Job, LastRun, Machine, ReconcileProgress
 from chalicelib.domain.backups.names import Location, SetId
 from chalicelib.domain.backups.sets import (
     BackupSet,
@@ -160,7 +160,7 @@ def job_of(item: Item) -> Job:
         grace_seconds=int(item["grace_seconds"]),
         storage=StoragePolicy(item["archive_class"], int(item["archive_after_days"])),
         last_run=_last_run_of(item["last_run"]) if "last_run" in item else None,
-        comparison=_comparison_of(item["comparison"]) if "comparison" in item else None,
+        reconcile=_reconcile_of(item["reconcile"]) if "reconcile" in item else None,
         proofs_since=parse_instant(item.get("proofs_since")),
         false_proofs=frozenset(item.get("false_proofs", ())),
     )
@@ -197,7 +197,7 @@ def _last_run_of(fields: Item) -> LastRun:
     )
 
 
-def comparison_map(comparison: Comparison) -> Item:
+def reconcile_map(comparison: ReconcileProgress) -> Item:
     return {
         "begun_at": format_instant(comparison.begun_at),
         "after": comparison.after,
@@ -205,8 +205,10 @@ def comparison_map(comparison: Comparison) -> Item:
     }
 
 
-def _comparison_of(fields: Item) -> Comparison:
-    return Comparison(instant_of(fields["begun_at"]), fields["after"], parse_instant(fields["done_at"]))
+def _reconcile_of(fields: Item) -> ReconcileProgress:
+    return ReconcileProgress(
+        instant_of(fields["begun_at"]), fields["after"], parse_instant(fields["done_at"])
+    )
 
 
 def code_item(code: EnrolmentCode) -> Item:
@@ -249,7 +251,7 @@ def gate_sort_key(set_id: SetId) -> str:
 
 
 QUARANTINES = "QUARANTINES"
-"""All in one partition: there are few, and whoever looks at every job must not ask for each."""
+"""All in one partition: there are few, and a reader of all jobs must not query each."""
 
 
 def quarantine_sort_key(job: Job, set_id: SetId | None) -> str:
@@ -276,11 +278,11 @@ def finding_item(finding: Finding, opened_at: datetime) -> Item:
         job=finding.job,
         subject=finding.subject,
         opened_at=format_instant(opened_at),
-        **finding_words(finding),
+        **finding_details(finding),
     )
 
 
-def finding_words(finding: Finding) -> Item:
+def finding_details(finding: Finding) -> Item:
     """What may change while a finding lasts."""
     return {
         "severity": finding.severity.value,

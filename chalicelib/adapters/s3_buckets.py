@@ -133,12 +133,12 @@ class Buckets:
             after = files[-1].name if files else ""
 
     def with_promise(self, bucket: str, key: str, state: KeyState) -> KeyState:
-        """A manifest's state with the number of volumes it promises and its proof, which only a HEAD tells."""
+        """A manifest's state with the number of volumes it promises and its proof, which only a HEAD returns."""
         found = self.head(bucket, key) if state.stored else None
         return dataclasses.replace(state, stored=found) if found else state
 
     def storage_tags(self, bucket: str, keys: Sequence[str]) -> dict[str, str | None]:
-        """The tag that names the storage policy, side by side; empty without one, ``None`` if it cannot be told."""
+        """The tag that names the storage policy, side by side; empty without one, ``None`` if it cannot be read."""
         return dict(zip(keys, _side_by_side(lambda key: self._storage_tag(bucket, key), keys), strict=True))
 
     def _storage_tag(self, bucket: str, key: str) -> str | None:

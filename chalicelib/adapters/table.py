@@ -1,4 +1,7 @@
-"""The table, as few words as the stores need. Values are plain Python; boto3's resource client converts them."""
+"""The DynamoDB table, with the operations that the stores need.
+
+Values are plain Python; boto3's resource client converts them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the service says no: a code that programs read, and a sentence that tells people what to do."""
+"""How the service refuses: a code for programs, and a sentence for people on what to do."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ STATUS_OF = {
 
 
 class Refusal(Exception):
-    """An expected no. ``names`` are the files it is about, ``retry_after_seconds`` when to ask again."""
+    """An expected refusal. ``names`` are the files it is about, ``retry_after_seconds`` when to ask again."""
 
     def __init__(
         self,

@@ -17,14 +17,14 @@ from chalicelib.domain.audit.bucket_audit import NOTICES_COUNT_FOR, BucketAudit,
 from chalicelib.domain.audit.bucket_settings import Expected
 from chalicelib.domain.audit.finding_codes import Concern
 from chalicelib.domain.audit.findings import Finding, codes_about, worst_first
-from chalicelib.domain.audit.placement import WatchedJob, judge_object
+from chalicelib.domain.audit.placement import WatchedJob, check_object
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import parse_file_name, split_key
 from chalicelib.domain.backups.sets import BackupSet, ObjectRow
 from chalicelib.journeys.catalogue.catalogue_changes import owner_of, watched
 
 MOST_TAGS_READ = 500
-"""A tag that was mended tells nobody; wrong ones are asked for again, as long as they are few."""
+"""Changing a tag sends no event, so wrong tags are read again, up to this many."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,21 +49,23 @@ def audit_buckets(context: AuditContext) -> list[Finding]:
     sets_in: dict[str, dict[WatchedJob, list[BackupSet]]] = defaultdict(dict)
     sets_in[context.bucket] = {}
     of_sets: dict[Job, list[Finding]] = {}
-    for one in context.catalogue.sets_of_each(context.machines.jobs()):
-        job, machine = one.job, machines.get(one.job.machine)
-        silence = find_silence(machine, job, one.visible, context.now) if machine else []
-        of_sets[job] = [*find_anomalies(job, one.visible, context.now), *silence]
-        sets_in[job.location.bucket][watched(context.bucket, job)] = one.visible
+    for job_sets in context.catalogue.sets_of_each(context.machines.jobs()):
+        job, machine = job_sets.job, machines.get(job_sets.job.machine)
+        silence = find_silence(machine, job, job_sets.visible, context.now) if machine else []
+        of_sets[job] = [*find_anomalies(job, job_sets.visible, context.now), *silence]
+        sets_in[job.location.bucket][watched(context.bucket, job)] = job_sets.visible
     found = [finding for bucket, sets in sets_in.items() for finding in _audit_bucket(context, bucket, sets)]
     _keep(context, of_sets, found)
-    told = findings_of_notices(context.machines.notices_since(context.now - NOTICES_COUNT_FOR), context.now)
-    return worst_first([*found, *(one for anomalies in of_sets.values() for one in anomalies), *told])
+    recent = findings_of_notices(context.machines.notices_since(context.now - NOTICES_COUNT_FOR), context.now)
+    return worst_first(
+        [*found, *(finding for anomalies in of_sets.values() for finding in anomalies), *recent]
+    )
 
 
 def _keep(context: AuditContext, of_sets: dict[Job, list[Finding]], found: list[Finding]) -> None:
     by_job: dict[tuple[str, str], list[Finding]] = defaultdict(list)
-    for one in found:
-        by_job[one.machine, one.job].append(one)
+    for finding in found:
+        by_job[finding.machine, finding.job].append(finding)
     codes = codes_about(Concern.OBJECTS, Concern.BUCKET)
     context.findings.replace(None, by_job[("", "")], context.now, codes=codes)
     for job, anomalies in of_sets.items():
@@ -76,7 +78,7 @@ def _audit_bucket(
     context: AuditContext, bucket: str, sets: dict[WatchedJob, list[BackupSet]]
 ) -> list[Finding]:
     is_own = bucket == context.bucket
-    prefixes = ("",) if is_own else tuple(sorted(one.job.location.prefix for one in sets))
+    prefixes = ("",) if is_own else tuple(sorted(watched_job.job.location.prefix for watched_job in sets))
     audit = BucketAudit(
         context.settings.read(bucket),
         sets,
@@ -85,21 +87,21 @@ def _audit_bucket(
         is_own_bucket=is_own,
     )
     tags_left = MOST_TAGS_READ
-    for one in sets:
-        for row in context.catalogue.objects(one.job):
-            if tags_left and _has_wrong_tag(one, row):
+    for watched_job in sets:
+        for row in context.catalogue.objects(watched_job.job):
+            if tags_left and _has_wrong_tag(watched_job, row):
                 tags_left -= 1
-                row = _with_tag_of_today(context, one, row)
-            audit.see(one, row)
-    watched_of = {one.job: one for one in sets}
+                row = _with_tag_of_today(context, watched_job, row)
+            audit.add(watched_job, row)
+    watched_of = {watched_job.job: watched_job for watched_job in sets}
     for row in context.catalogue.strays(bucket):
         owner = owner_of_stray(row.name, watched_of, is_own_bucket=is_own)
-        audit.see_stray(row, watched_of[owner] if owner else None)
+        audit.add_stray(row, watched_of[owner] if owner else None)
     return audit.findings()
 
 
 def owner_of_stray(key: str, jobs: Iterable[Job], *, is_own_bucket: bool) -> Job | None:
-    """As events tell it: in the service's own bucket the key itself names machine and job."""
+    """The same owner as for events: in the service's own bucket the key itself names machine and job."""
     if not is_own_bucket:
         return owner_of(key, jobs)
     parts = split_key(key)
@@ -110,7 +112,7 @@ def _has_wrong_tag(one: WatchedJob, row: ObjectRow) -> bool:
     file = parse_file_name(row.name)
     if file is None:
         return False
-    return any(found.code == "wrong_tag" for found in judge_object(one, row, BackupSet(file.set_id)))
+    return any(found.code == "wrong_tag" for found in check_object(one, row, BackupSet(file.set_id)))
 
 
 def _with_tag_of_today(context: AuditContext, one: WatchedJob, row: ObjectRow) -> ObjectRow:

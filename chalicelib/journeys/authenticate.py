@@ -55,5 +55,5 @@ def authenticate_for_job(
             ErrorCode.UNKNOWN_JOB,
             f"This machine has no job called {job_name}. The owner adds one with 'ops machine add'.",
         )
-    machines.note_use(machine, now)
+    machines.record_use(machine, now)
     return machine, lease_state.job, lease_state

@@ -1,4 +1,4 @@
-"""A run takes its job's lease, keeps it while it works, and gives it back with how it ended."""
+"""A run takes its job's lease, renews it while it works, and releases it at its end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from chalicelib.wire import ErrorCode, RunStart, RunStarted, RunUpdate, new_run_
 MAX_MESSAGE_LENGTH = 1000
 MAX_STATISTICS = 50
 MAX_STATISTIC_NAME_LENGTH = 50
-"""duplicity tells some twenty numbers; what is beyond these limits is dropped."""
+"""duplicity reports some twenty numbers; what is beyond these limits is dropped."""
 
 KINDS = ("full", "incremental")
 
@@ -35,7 +35,7 @@ def start_run(
     if clock_is_wrong(_parse_clock(request.clock), now):
         raise Refusal(
             ErrorCode.CLOCK_WRONG,
-            f"This computer's clock says {request.clock}, but it is {format_wire_time(now)}. Set the clock first.",
+            f"This computer's clock shows {request.clock}, but it is {format_wire_time(now)}. Set the clock first.",
         )
     run = _checked_run(request.run, job.last_run) or new_run_id(now, secrets.token_bytes(8))
     free = may_take(lease_state.lease, run, request.resumes, now)
@@ -52,11 +52,11 @@ def start_run(
         )
         raise Refusal(
             ErrorCode.RUN_IN_PROGRESS,
-            "Another backup of this job is running, or stopped without saying so. Wait for it, or try again later.",
+            "Another backup of this job is running, or stopped without reporting it. Wait for it, or try again later.",
             retry_after_seconds=_seconds_left(lease_state.lease, now),
         )
     if job.last_run is None or job.last_run.run != run:
-        machines.note_run(job, _new_run(run, request, job.last_run, now), {})
+        machines.record_run(job, _new_run(run, request, job.last_run, now), {})
     return RunStarted(run, format_wire_time(now), int(LEASE_LIFE.total_seconds()))
 
 
@@ -73,7 +73,7 @@ def _checked_run(run: str | None, last_run: LastRun | None) -> str | None:
 def _new_run(run: str, request: RunStart, earlier: LastRun | None, now: datetime) -> LastRun:
     before_files = before_bytes = None
     if earlier is not None:
-        # A run that did not tell its source's size must not hide what the one before it told.
+        # A run that did not report its source's size must not hide what the run before it reported.
         before_files = earlier.source_files or earlier.earlier_source_files
         before_bytes = earlier.source_bytes or earlier.earlier_source_bytes
     return LastRun(
@@ -91,25 +91,25 @@ def _new_run(run: str, request: RunStart, earlier: LastRun | None, now: datetime
 def update_run(
     machines: MachineStore, job: Job, lease_state: LeaseState, run: str, request: RunUpdate, now: datetime
 ) -> None:
-    """Keeps the lease; with an exit code, ends the run and gives the lease back."""
+    """Renews the lease; with an exit code, ends the run and releases the lease."""
     if not is_run_id(run):
         raise Refusal(ErrorCode.UNKNOWN_RUN, "There is no such run.")
     if request.exit_code is None:
-        hold_lease(machines, job, lease_state, run, now)
+        require_lease(machines, job, lease_state, run, now)
         return
-    if not machines.give_lease_back(job, run):
+    if not machines.release_lease(job, run):
         raise lease_lost()
     last_run = job.last_run
     if last_run is None or last_run.run != run:
         raise Refusal(ErrorCode.UNKNOWN_RUN, "There is no such run.")
     ended = dataclasses.replace(last_run, ended_at=now, exit_code=request.exit_code)
-    machines.note_run(job, ended, _details(request))
+    machines.record_run(job, ended, _details(request))
 
 
 def _details(request: RunUpdate) -> dict[str, Any]:
-    """What the run's own row keeps of its end, within a row's size."""
+    """What the run's row stores of its end, within a row's size."""
     message = request.message[:MAX_MESSAGE_LENGTH] if request.message else None
-    told = to_json(
+    details = to_json(
         dataclasses.replace(request, exit_code=None, statistics=None, false_proofs=None, message=message)
     )
     statistics = {
@@ -117,11 +117,11 @@ def _details(request: RunUpdate) -> dict[str, Any]:
         for name, value in (request.statistics or {}).items()
         if 0 < len(name) <= MAX_STATISTIC_NAME_LENGTH
     }
-    told["statistics"] = dict(list(statistics.items())[:MAX_STATISTICS])
-    return told
+    details["statistics"] = dict(list(statistics.items())[:MAX_STATISTICS])
+    return details
 
 
-def hold_lease(machines: MachineStore, job: Job, lease_state: LeaseState, run: str, now: datetime) -> None:
+def require_lease(machines: MachineStore, job: Job, lease_state: LeaseState, run: str, now: datetime) -> None:
     """Renews the run's lease, at most once a minute; raises ``Refusal`` if it is another's.
 
     A lapsed lease that nobody took is still the run's: laptops sleep.
@@ -130,14 +130,14 @@ def hold_lease(machines: MachineStore, job: Job, lease_state: LeaseState, run: s
     if lease is None or lease.run != run:
         raise lease_lost()
     fresh_enough = (lease.expires_at - now) > LEASE_LIFE * 0.95
-    if not fresh_enough and not machines.keep_lease(job, run, now):
+    if not fresh_enough and not machines.renew_lease(job, run, now):
         raise lease_lost()
 
 
 def lease_lost() -> Refusal:
     return Refusal(
         ErrorCode.LEASE_LOST,
-        "This run no longer holds its job: another began or it was ended. Start a new backup.",
+        "This run no longer holds its job's lease: another began or it was ended. Start a new backup.",
     )
 
 

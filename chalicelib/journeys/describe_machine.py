@@ -8,7 +8,7 @@ from chalicelib.adapters.catalogue_store import CatalogueStore
 from chalicelib.adapters.machine_store import MachineStore
 from chalicelib.adapters.report_store import ReportStore
 from chalicelib.config import NEWEST_CLIENT_VERSION, OLDEST_CLIENT_VERSION
-from chalicelib.domain.backups.freshness import judge
+from chalicelib.domain.backups.freshness import evaluate_freshness
 from chalicelib.domain.backups.machines import Job, LastRun, Machine
 from chalicelib.wire import JobStatus, MachineStatus, RunSummary
 
@@ -34,7 +34,7 @@ def describe_machine(
 
 
 def describe_job(catalogue: CatalogueStore, machine: Machine, job: Job, now: datetime) -> JobStatus:
-    freshness = judge(machine, job, catalogue.visible_sets(job), now)
+    freshness = evaluate_freshness(machine, job, catalogue.visible_sets(job), now)
     newest = freshness.newest_complete_at
     return JobStatus(
         job=job.name,

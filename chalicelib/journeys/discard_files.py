@@ -103,7 +103,7 @@ def ask_to_discard(
     names: Sequence[str],
     now: datetime,
 ) -> DiscardAnswer:
-    """A laptop asks; the function that may does it. The owner is told of files that had to be protected."""
+    """Passes a laptop's request to the discard function; a refused file of a sealed set is a notice for the owner."""
     answer = ask(job, names)
     protected = [refused.name for refused in answer.refused if refused.error == ErrorCode.SET_SEALED.value]
     if protected:

@@ -15,7 +15,7 @@ def enrol_machine(machines: MachineStore, request: EnrolmentRequest, now: dateti
     """Registers the secret's hash under the code's machine, in place of any older token.
 
     The same code with the same hash may be sent again, since answers get lost. With another hash it is refused and
-    the owner is told: one of the two was not the owner's laptop.
+    a notice is recorded: one of the two was not the owner's laptop.
     """
     if not is_sha256_hex(request.secret_sha256):
         raise Refusal(ErrorCode.BAD_DIGEST, "secret_sha256 must be 64 lower-case hex digits.")
@@ -34,7 +34,8 @@ def enrol_machine(machines: MachineStore, request: EnrolmentRequest, now: dateti
             )
         )
         raise Refusal(
-            ErrorCode.CODE_USED, "This code was used already; the owner is told. Ask the owner for a new one."
+            ErrorCode.CODE_USED,
+            "This code was used already; the owner gets a mail. Ask the owner for a new one.",
         )
     if not machines.set_token(code, request.secret_sha256):
         raise _bad_code()

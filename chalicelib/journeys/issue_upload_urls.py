@@ -1,4 +1,4 @@
-"""Permits uploads: each file of a request is judged by itself, and answered with a URL, *present* or a refusal."""
+"""Permits uploads: each file of a request is evaluated by itself, and answered with a URL, *present* or a refusal."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from chalicelib.domain.refusals import Refusal
 from chalicelib.wire import ErrorCode, UploadAnswer, UploadFile, UploadPermit
 
 Discard = Callable[[Job, Sequence[str]], Sequence[str]]
-"""Has names of one open set marked deleted, and answers with those that were not. Another function does it: the
-one that signs uploads has no right to delete."""
+"""Writes delete markers for names of an open set; returns the names refused. A function of its own does it: the one
+that signs uploads has no right to delete."""
 
 
 @dataclasses.dataclass(frozen=True)
 class UploadContext:
-    """What permits are made from. ``stored`` is the bucket's own word on the keys that were looked at."""
+    """What permits are made from. ``stored`` is what the bucket holds under the keys of the request."""
 
     machines: MachineStore
     catalogue: CatalogueStore
@@ -44,7 +44,7 @@ class UploadContext:
     stored: Mapping[str, StoredObject | None] = dataclasses.field(default_factory=dict)
 
     def looking_at(self, names: Iterable[str]) -> UploadContext:
-        """With what the bucket says of these files now."""
+        """With what the bucket holds of these files now."""
         location = self.job.location
         stored = self.buckets.heads(location.bucket, [location.key(name) for name in names])
         return dataclasses.replace(self, stored=stored)
@@ -61,14 +61,14 @@ class UploadContext:
 
 def issue_upload_urls(context: UploadContext, files: Sequence[UploadFile]) -> UploadAnswer:
     """One answer for each file, in the order asked."""
-    judged = [_judge(upload, context.now) for upload in files]
+    evaluated = [_checked(upload, context.now) for upload in files]
     names: dict[str, None] = {}
-    for upload, file in zip(files, judged, strict=True):
+    for upload, file in zip(files, evaluated, strict=True):
         if isinstance(file, BackupFile):
             names[upload.name] = names[manifest_file(file.set_id).name] = None
     context = context.looking_at(names)
     answers = []
-    for upload, file in zip(files, judged, strict=True):
+    for upload, file in zip(files, evaluated, strict=True):
         try:
             answers.append(_permit(context, upload, file))
         except Refusal as refusal:
@@ -76,7 +76,7 @@ def issue_upload_urls(context: UploadContext, files: Sequence[UploadFile]) -> Up
     return UploadAnswer(tuple(answers))
 
 
-def _judge(upload: UploadFile, now: datetime) -> BackupFile | Refusal:
+def _checked(upload: UploadFile, now: datetime) -> BackupFile | Refusal:
     try:
         return uploads.check_upload(upload, now)
     except Refusal as refusal:
@@ -142,7 +142,7 @@ def _seal(context: UploadContext, upload: UploadFile, file: BackupFile) -> Uploa
 def _stored_of(context: UploadContext, set_id: SetId) -> dict[str, StoredObject]:
     """The set's files but for its manifest, as the bucket lists them now, whatever their suffix.
 
-    A jsonstat among them is a stranger's: duplicity writes its own after the manifest.
+    A jsonstat among them does not belong there: duplicity writes its own after the manifest.
     """
     location = context.job.location
     volumes_prefix = volume_file(set_id, 1).stem.removesuffix("1.difftar")

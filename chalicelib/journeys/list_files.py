@@ -1,4 +1,4 @@
-"""The listing that duplicity sees: the bucket's own word, less what is no part of a backup."""
+"""The listing that duplicity gets: what the bucket lists, without what is no part of a backup."""
 
 from __future__ import annotations
 
@@ -41,7 +41,11 @@ def _last_volumes(
     The catalogue lags behind a seal by seconds, and a volume that is added in them must not show: of sets that the
     catalogue holds for open, S3 is asked for the manifest.
     """
-    known = {one.set_id: one.volumes_promised for one in catalogue.sets(job) if one.sealed}
-    keys = {job.location.key(manifest_file(one).name): one for one in set_ids if one not in known}
+    known = {
+        backup_set.set_id: backup_set.volumes_promised
+        for backup_set in catalogue.sets(job)
+        if backup_set.sealed
+    }
+    keys = {job.location.key(manifest_file(set_id).name): set_id for set_id in set_ids if set_id not in known}
     manifests = buckets.heads(job.location.bucket, list(keys))
     return known | {keys[key]: found.volumes_promised for key, found in manifests.items() if found}

@@ -12,13 +12,13 @@ from chalicelib.adapters.catalogue_store import CatalogueStore, JobSets
 from chalicelib.adapters.finding_store import FindingStore
 from chalicelib.adapters.machine_store import MachineStore
 from chalicelib.adapters.ses_mailer import Mailer, MailRefused
-from chalicelib.domain.backups.freshness import Freshness, State, judge
+from chalicelib.domain.backups.freshness import Freshness, State, evaluate_freshness
 from chalicelib.domain.backups.machines import Job, Machine
-from chalicelib.domain.mail.alerts import NOTICES_KEPT, Alert, AlertRecord, JobNow, alerts_due
+from chalicelib.domain.mail.alerts import NOTICES_MAILED_WITHIN, Alert, AlertRecord, JobNow, alerts_due
 from chalicelib.domain.mail.phrases import format_age
 from chalicelib.rendering import Mail, render_alert
 
-JUDGED_EVERY = timedelta(minutes=30)
+EVALUATED_EVERY = timedelta(minutes=30)
 """States change by the hour: looking at every job each minute would be most of what this service costs."""
 
 
@@ -45,10 +45,10 @@ def send_alerts(context: AlertContext) -> str | None:
     mail.
     """
     known = context.alerts.read()
-    alert, record = _due(context, known.record, judge_jobs=_is_time_to_judge(known.record, context.now))
+    alert, record = _due(context, known.record, evaluate_jobs=_is_time_to_evaluate(known.record, context.now))
     if alert is None:
         if record != known.record:
-            context.alerts.note(record, known, context.now)
+            context.alerts.replace(record, known, context.now)
         return None
     if not context.alerts.claim(known, context.now):
         return None
@@ -62,7 +62,7 @@ def send_alerts(context: AlertContext) -> str | None:
 
 
 def _send(context: AlertContext, mail: Mail) -> str:
-    """To all at once; where SES refuses one address (it does not say which), to each alone, so that the others hear."""
+    """To all at once; where SES refuses one address (it does not name it), to each alone, so that the others get it."""
     try:
         return context.mailer.send(mail, context.recipients)
     except MailRefused:
@@ -77,7 +77,7 @@ def _send(context: AlertContext, mail: Mail) -> str:
 
 def preview_alerts(context: AlertContext) -> Mail | None:
     """The mail that would go out now; nothing is sent or recorded."""
-    alert, _ = _due(context, context.alerts.read().record, judge_jobs=True)
+    alert, _ = _due(context, context.alerts.read().record, evaluate_jobs=True)
     return _render(context, alert) if alert else None
 
 
@@ -85,35 +85,40 @@ def _render(context: AlertContext, alert: Alert) -> Mail:
     return render_alert(alert, stage=context.stage, written_at=context.now.astimezone(context.zone))
 
 
-def _is_time_to_judge(record: AlertRecord, now: datetime) -> bool:
-    return record.judged_at is None or abs(now - record.judged_at) >= JUDGED_EVERY
+def _is_time_to_evaluate(record: AlertRecord, now: datetime) -> bool:
+    return record.evaluated_at is None or abs(now - record.evaluated_at) >= EVALUATED_EVERY
 
 
-def _due(context: AlertContext, record: AlertRecord, *, judge_jobs: bool) -> tuple[Alert | None, AlertRecord]:
+def _due(
+    context: AlertContext, record: AlertRecord, *, evaluate_jobs: bool
+) -> tuple[Alert | None, AlertRecord]:
     findings = context.findings.open_findings()
     # All of them, of which there may be a thousand, are not read each minute for nothing.
-    is_over = record.findings.keys() - {one.finding.key for one in findings}
-    known = context.machines.machines() if judge_jobs or is_over else []
+    is_over = record.findings.keys() - {finding.finding.key for finding in findings}
+    known = context.machines.machines() if evaluate_jobs or is_over else []
     machines = {machine.name: machine for machine in known}
     return alerts_due(
         record,
         findings=findings,
-        notices=context.machines.notices_since(context.now - NOTICES_KEPT),
-        jobs=_judge_jobs(context, machines) if judge_jobs else None,
+        notices=context.machines.notices_since(context.now - NOTICES_MAILED_WITHIN),
+        jobs=_evaluate_jobs(context, machines) if evaluate_jobs else None,
         machines=machines,
         now=context.now,
         zone=context.zone,
     )
 
 
-def _judge_jobs(context: AlertContext, machines: dict[str, Machine]) -> list[JobNow]:
+def _evaluate_jobs(context: AlertContext, machines: dict[str, Machine]) -> list[JobNow]:
     jobs = [job for job in context.machines.jobs() if job.machine in machines]
-    return [_job_now(context, machines[one.job.machine], one) for one in context.catalogue.sets_of_each(jobs)]
+    return [
+        _job_now(context, machines[job_sets.job.machine], job_sets)
+        for job_sets in context.catalogue.sets_of_each(jobs)
+    ]
 
 
 def _job_now(context: AlertContext, machine: Machine, sets: JobSets) -> JobNow:
     job = sets.job
-    run, freshness = job.last_run, judge(machine, job, sets.visible, context.now)
+    run, freshness = job.last_run, evaluate_freshness(machine, job, sets.visible, context.now)
     return JobNow(
         job.machine,
         job.name,
@@ -130,14 +135,14 @@ def _detail(job: Job, freshness: Freshness, context: AlertContext) -> str:
     if newest is None:
         return f"{job.machine}/{job.name} has no complete backup."
     at = newest.astimezone(context.zone)
-    said = (
+    detail = (
         f"The newest complete backup of {job.machine}/{job.name} is {format_age(context.now - newest)} old "
         f"({at:%a %d %b %Y, %H:%M})."
     )
     run = job.last_run
     if freshness.state is State.OVERDUE:
         every, grace = (timedelta(seconds=seconds) for seconds in (job.period_seconds, job.grace_seconds))
-        said += f" It should make one every {format_age(every)}, and may be {format_age(grace)} late."
+        detail += f" It should make one every {format_age(every)}, and may be {format_age(grace)} late."
     if freshness.state is State.FAILING and run is not None and run.ended_at is not None:
-        said += f" The last run failed {format_age(context.now - run.ended_at)} ago (exit {run.exit_code})."
-    return said
+        detail += f" The last run failed {format_age(context.now - run.ended_at)} ago (exit {run.exit_code})."
+    return detail

@@ -1,4 +1,4 @@
-"""The weekly mail: judge every job, price what it stores, compose, send once to each who is to have it."""
+"""The weekly mail: evaluate every job, price what it stores, compose, send once to each who is to have it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chalicelib.adapters.report_store import ReportStore
 from chalicelib.adapters.ses_mailer import Mailer, MailRefused
 from chalicelib.domain.audit.findings import Finding, at_stage
 from chalicelib.domain.audit.notices import OVER_BUDGET, Notice
-from chalicelib.domain.backups.freshness import judge
+from chalicelib.domain.backups.freshness import evaluate_freshness
 from chalicelib.domain.backups.machines import Machine
 from chalicelib.domain.costs.price_table import PriceTable, PriceUnknown
 from chalicelib.domain.costs.statement import (
@@ -29,7 +29,7 @@ from chalicelib.domain.costs.usage import JobUsage, job_usage
 from chalicelib.domain.mail.cost_section import CostSection, describe_costs
 from chalicelib.domain.mail.phrases import format_money
 from chalicelib.domain.mail.report import (
-    JudgedJob,
+    EvaluatedJob,
     LastIssue,
     Report,
     broken_jobs,
@@ -73,7 +73,7 @@ class Gathered:
     """All that the mails of one issue are made from."""
 
     machines: Mapping[str, Machine]
-    judged: Sequence[JudgedJob]
+    evaluated: Sequence[EvaluatedJob]
     findings: Sequence[Finding]
     notices: Sequence[Notice]
     earlier: Sequence[Figures]
@@ -86,8 +86,8 @@ class Gathered:
         statement = self.statement
         return Figures(
             written_at=now,
-            backups=len(self.judged),
-            in_need=sum(needs_owner(one, broken) for one in self.judged),
+            backups=len(self.evaluated),
+            in_need=sum(needs_owner(evaluated_job, broken) for evaluated_job in self.evaluated),
             stored_bytes=self.stored_bytes,
             monthly=statement.monthly if statement else None,
             so_far=statement.so_far.total if statement else None,
@@ -96,18 +96,18 @@ class Gathered:
 
 
 def gather(context: ReportContext) -> Gathered:
-    """Reads everything once. A job's sets are let go when they are judged and counted."""
+    """Reads everything once. A job's sets are let go when they are evaluated and counted."""
     machines = {machine.name: machine for machine in context.machines.machines()}
-    earlier = context.reports.kept(WEEKS_OF_TREND - 1)
+    earlier = context.reports.stored_figures(WEEKS_OF_TREND - 1)
     since = earlier[-1].written_at if earlier else None
-    judged: list[JudgedJob] = []
+    evaluated: list[EvaluatedJob] = []
     usages: list[JobUsage] = []
     runs = Decimal(0)
     jobs = [job for job in context.machines.jobs() if job.machine in machines]
     for sets in context.catalogue.sets_of_each(jobs):
         job = sets.job
-        freshness = judge(machines[job.machine], job, sets.visible, context.now)
-        judged.append(JudgedJob(job, freshness))
+        freshness = evaluate_freshness(machines[job.machine], job, sets.visible, context.now)
+        evaluated.append(EvaluatedJob(job, freshness))
         usages.append(job_usage(job, sets.every, context.now, since=since, first_backup=freshness.progress))
         runs += Decimal(MONTH_SECONDS) / job.period_seconds
     statement = None
@@ -119,16 +119,16 @@ def gather(context: ReportContext) -> Gathered:
                 runs_a_month=int(runs),
                 mails_a_month=WEEKS_A_MONTH * len(context.recipients),
                 now=context.now,
-                before=(earlier[-1], context.reports.kept_jobs()) if earlier else None,
+                before=(earlier[-1], context.reports.stored_job_figures()) if earlier else None,
             )
         except PriceUnknown:
             statement = None  # a class that nobody here writes, in a bucket that was there before
     return Gathered(
         machines,
-        judged,
+        evaluated,
         [
-            dataclasses.replace(one, commands=at_stage(one.commands, context.stage))
-            for one in context.findings.findings()
+            dataclasses.replace(finding, commands=at_stage(finding.commands, context.stage))
+            for finding in context.findings.findings()
         ],
         context.machines.notices_since(context.now - NOTICES_SHOWN),
         earlier,
@@ -142,7 +142,7 @@ def compose(context: ReportContext, gathered: Gathered) -> Report:
     """The owner's report."""
     earlier = gathered.earlier
     return compose_report(
-        gathered.judged,
+        gathered.evaluated,
         gathered.findings,
         gathered.notices,
         now=context.now,
@@ -150,7 +150,7 @@ def compose(context: ReportContext, gathered: Gathered) -> Report:
         zone=context.weekly_time.zone,
         stored_bytes=gathered.stored_bytes,
         costs=_cost_section(context, gathered),
-        monthly={name: one.monthly for name, one in gathered.monthly.items()},
+        monthly={name: figures.monthly for name, figures in gathered.monthly.items()},
         last=LastIssue(earlier[-1].written_at, earlier[-1].stored_bytes) if earlier else None,
     )
 
@@ -158,9 +158,9 @@ def compose(context: ReportContext, gathered: Gathered) -> Report:
 def compose_for(context: ReportContext, gathered: Gathered, machines: frozenset[str]) -> Report:
     """A report about some machines only, for their own owner; what they cost is the other owner's affair."""
     return compose_report(
-        [one for one in gathered.judged if one.job.machine in machines],
-        [one for one in gathered.findings if one.machine in machines],
-        [one for one in gathered.notices if one.machine in machines],
+        [evaluated_job for evaluated_job in gathered.evaluated if evaluated_job.job.machine in machines],
+        [finding for finding in gathered.findings if finding.machine in machines],
+        [notice for notice in gathered.notices if notice.machine in machines],
         now=context.now,
         next_issue=context.weekly_time.next_issue(context.now),
         zone=context.weekly_time.zone,
@@ -208,7 +208,7 @@ def send_if_due(context: ReportContext) -> str | None:
         context.reports.release(issue, refused)
         reasons = "; ".join(f"{recipient}: {reason}" for recipient, reason in refused.items())
         raise RecipientsRefused(
-            f"The weekly mail was refused for {reasons}. `python -m ops doctor` says more."
+            f"The weekly mail was refused for {reasons}. `python -m ops doctor` shows more."
         )
     context.reports.mark_sent(issue, context.now)
     return message_id
@@ -218,7 +218,7 @@ def _deliver(context: ReportContext, issue: datetime) -> tuple[str | None, dict[
     """The newest message id, and who was refused with SES's reason."""
     gathered = gather(context)
     figures = gathered.figures(context.now)
-    tell_if_over_budget(context, gathered)
+    report_if_over_budget(context, gathered)
     done = context.reports.delivered(issue)
     refused: dict[str, str] = {}
     message_id: str | None = None
@@ -244,7 +244,7 @@ def _deliver(context: ReportContext, issue: datetime) -> tuple[str | None, dict[
         if address not in done and address not in context.recipients:
             deliver(render(compose_for(context, gathered, machines)), [address])
     if message_id is not None:
-        context.reports.keep(issue, figures, gathered.monthly)
+        context.reports.store_figures(issue, figures, gathered.monthly)
     return message_id, refused
 
 
@@ -258,17 +258,17 @@ def _owners(machines: Iterable[Machine]) -> dict[str, frozenset[str]]:
 
 
 def watch_budget(context: ReportContext) -> bool:
-    """Once a day, at the hour of the weekly mail: true if the owner had to be told."""
+    """Once a day, at the hour of the weekly mail: true if a notice was recorded."""
     if (
         context.budget is None
         or context.now.astimezone(context.weekly_time.zone).hour != context.weekly_time.hour
     ):
         return False
-    return tell_if_over_budget(context, gather(context))
+    return report_if_over_budget(context, gather(context))
 
 
-def tell_if_over_budget(context: ReportContext, gathered: Gathered) -> bool:
-    """Tells the owner, once a month, if the month is going to cost more than its budget."""
+def report_if_over_budget(context: ReportContext, gathered: Gathered) -> bool:
+    """Records a notice, once a month, if the month's forecast is over its budget."""
     if context.budget is None or gathered.statement is None:
         return False
     forecast = gathered.statement.forecast.total
@@ -276,7 +276,7 @@ def tell_if_over_budget(context: ReportContext, gathered: Gathered) -> bool:
         return False
     message = (
         f"This month will cost about {format_money(forecast)}, more than its budget of {format_money(context.budget)}. "
-        "No backup is stopped for that; `python -m ops report preview` says what costs it."
+        "No backup is stopped for that; `python -m ops report preview` shows what costs it."
     )
     context.machines.put_notice(Notice(OVER_BUDGET, "", "", message, context.now))
     return True

@@ -165,9 +165,9 @@ def judge_listing(
     for key, row in rows.items():
         folder, name = _split(key)
         if folder in jobs:
-            audit.see(jobs[folder], dataclasses.replace(row, name=name), tags.get(key))
+            audit.add(jobs[folder], dataclasses.replace(row, name=name), tags.get(key))
         else:
-            audit.see_elsewhere(row)
+            audit.add_unwatched(row)
     anomalies = [one for job, of_job in sets.items() for one in find_anomalies(job.job, of_job, now)]
     found = worst_first([*audit.findings(), *anomalies])
     return [

@@ -15,10 +15,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.adapters.bucket_settings import SettingsReader
 from chalicelib.adapters.price_files import price_table
-from chalicelib.domain.audit.bucket_settings import Expected, judge_settings
+from chalicelib.domain.audit.bucket_settings import Expected, check_settings
 from chalicelib.domain.audit.findings import at_stage
 from chalicelib.domain.costs.price_table import OLD_AFTER_DAYS
-from chalicelib.metrics import WORD_HOURS
+from chalicelib.metrics import HEARTBEAT_HOURS
 from ops.aws import Aws
 from ops.buckets.adopt import plans_for_adopted
 from ops.doctor.failures import failures
@@ -106,7 +106,7 @@ def _bucket(patient: Patient) -> list[str]:
     expected = Expected(stage.region, stage.arn("sqs", stage.queue), ("",))
     return [
         f"{one.message} {' or '.join(f'`{line}`' for line in at_stage(one.commands, stage.name))}".strip()
-        for one in judge_settings(settings, expected, patient.now)
+        for one in check_settings(settings, expected, patient.now)
     ]
 
 
@@ -174,10 +174,10 @@ def alarm_complaints(alarm: Mapping[str, Any], now: datetime) -> list[str]:
     name, since = alarm["AlarmName"], alarm["StateUpdatedTimestamp"]
     if alarm["StateValue"] == "ALARM":
         where = "what failed stands under Events, Failures or Mail here"
-        ends = f"the alarm ends by itself within {2 * WORD_HOURS} hours of the last failure"
+        ends = f"the alarm ends by itself within {2 * HEARTBEAT_HOURS} hours of the last failure"
         return [f"{name} is raised since {since:%Y-%m-%d %H:%M} UTC: {where}; {ends}"]
     # A new alarm has no data until the first word.
-    if alarm["StateValue"] == "INSUFFICIENT_DATA" and now - since > timedelta(hours=2 * WORD_HOURS):
+    if alarm["StateValue"] == "INSUFFICIENT_DATA" and now - since > timedelta(hours=2 * HEARTBEAT_HOURS):
         why = "has not run, or cannot be loaded: Functions, Failures or Schedules here say why"
         return [f"{name} has no data since {since:%Y-%m-%d %H:%M} UTC: the function that tells them {why}"]
     return []
@@ -267,7 +267,7 @@ def _drift(patient: Patient) -> list[str]:
     """
     client, wrong = admin(patient.aws, patient.stage), []
     for job in client.call("job_list")["jobs"]:
-        differing = client.call("catalogue_drift", name=job["machine"], job=job["job"])["keys"]
+        differing = client.call("catalogue_differences", name=job["machine"], job=job["job"])["keys"]
         if differing:
             wrong.append(
                 f"{len(differing)} of the manifests and signatures of {job['machine']}/{job['job']} are not"

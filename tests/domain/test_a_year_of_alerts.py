@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from chalicelib.domain.audit.findings import OpenFinding, finding
-from chalicelib.domain.backups.freshness import judge
+from chalicelib.domain.audit.findings import OpenFinding, new_finding
+from chalicelib.domain.backups.freshness import evaluate_freshness
 from chalicelib.domain.backups.machines import Job, LastRun, Machine
 from chalicelib.domain.backups.names import Location, SetId
 from chalicelib.domain.backups.sets import BackupSet
@@ -101,7 +101,7 @@ class Service:
         clock = now + self.clock_off
         findings = [
             OpenFinding(
-                finding(code, machine="m00", job="system", subject=name, message="It is so."), opened_at
+                new_finding(code, machine="m00", job="system", subject=name, message="It is so."), opened_at
             )
             for code, things in (("stray", self.strays), ("wrong_prefix", self.misplaced))
             for name, opened_at in things.items()
@@ -122,7 +122,7 @@ class Service:
 
 
 def judged(life: Life, clock: datetime) -> JobNow:
-    freshness = judge(life.machine(), life.job(), life.sets, clock)
+    freshness = evaluate_freshness(life.machine(), life.job(), life.sets, clock)
     newest = freshness.newest_complete_at
     return JobNow(life.name, "system", freshness.state, "", False, newest, life.paused_until)
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.domain.audit.finding_codes import CODES, Severity
-from chalicelib.domain.audit.findings import Finding, OpenFinding, finding
+from chalicelib.domain.audit.findings import Finding, OpenFinding, new_finding
 from chalicelib.domain.audit.notices import (
     CATALOGUE_DIFFERED,
     CODE_REUSED,
@@ -34,7 +34,7 @@ SAFETY, CRITICAL, WARNING = "gap", "wrong_prefix", "stray"
 
 
 def found(code: str, subject: str = "x", machine: str = "anna", age: timedelta = HOUR) -> OpenFinding:
-    one = finding(
+    one = new_finding(
         code, machine=machine, job="system" if machine else "", subject=subject, message="It is so."
     )
     return OpenFinding(one, NOW - age)
@@ -213,7 +213,7 @@ def test_what_comes_back_after_that_is_new(owner: Owner) -> None:
 
 
 def test_of_a_machine_that_was_removed_nobody_hears_and_of_a_bucket_one_does(owner: Owner) -> None:
-    bucket = finding("versioning_off", subject="annas-bucket", message="It keeps none.")
+    bucket = new_finding("versioning_off", subject="annas-bucket", message="It keeps none.")
     owner.findings = [found(CRITICAL), OpenFinding(bucket, NOW - DAY)]
     owner.mail()
     owner.findings, owner.machines = [], {"ben"}
@@ -417,10 +417,10 @@ def test_a_job_that_was_removed_is_forgotten(owner: Owner) -> None:
 def test_nobody_looked_at_the_jobs_just_now(owner: Owner) -> None:
     owner.jobs = [job(State.OVERDUE)]
     owner.mail()
-    judged_at = owner.record.judged_at
+    evaluated_at = owner.record.evaluated_at
     owner.jobs = None
     assert owner.mail(5 * DAY) is None
-    assert owner.record.judged_at == judged_at == NOW
+    assert owner.record.evaluated_at == evaluated_at == NOW
     assert owner.record.troubles.keys() == {"anna/system"}
 
 

@@ -19,13 +19,13 @@ from chalicelib.domain.audit.bucket_settings import (
     Expected,
     Receiver,
     UnfinishedUpload,
-    judge_settings,
+    check_settings,
     receivers_of,
 )
 from chalicelib.domain.audit.finding_codes import CODES, MOST_ALIKE, Concern, Severity
 from chalicelib.domain.audit.findings import Finding, at_stage, exit_code
 from chalicelib.domain.audit.notices import Notice
-from chalicelib.domain.audit.placement import Custody, WatchedJob, judge_object, judge_stray
+from chalicelib.domain.audit.placement import Custody, WatchedJob, check_object, check_stray
 from chalicelib.domain.backups.machines import Job, LastRun, Machine
 from chalicelib.domain.backups.names import (
     Location,
@@ -85,9 +85,9 @@ class Bucket:
         own = self.custody is Custody.OWN
         audit = BucketAudit(self.settings, {watched: sets}, self.expected, NOW, is_own_bucket=own)
         for row in self.rows.values():
-            audit.see(watched, row)
+            audit.add(watched, row)
         for row in self.elsewhere:
-            audit.see_stray(row, None)
+            audit.add_stray(row, None)
         return [
             *audit.findings(),
             *find_anomalies(self.job, sets, NOW),
@@ -450,7 +450,7 @@ def test_every_part_of_a_filter_counts(where: dict[str, Any], matches: bool) -> 
     watched = WatchedJob(PLAIN.job, Custody.FOREIGN)
     audit = BucketAudit(settings, {watched: sets_of(PLAIN.rows.values())}, None, NOW, is_own_bucket=False)
     for name, row in PLAIN.rows.items():
-        audit.see(watched, row, {STORAGE_TAG_KEY: TAG} if name.startswith("data_") else {})
+        audit.add(watched, row, {STORAGE_TAG_KEY: TAG} if name.startswith("data_") else {})
     found = [one for one in audit.findings() if one.code == "rule_matches_nothing"]
     assert (found == []) is matches
     if found and "And" in where.get("Filter", {}) and where["Filter"]["And"]["Prefix"] == "_data":
@@ -834,8 +834,8 @@ def test_what_is_gone_or_the_services_own_is_no_stray() -> None:
 def test_a_stray_below_a_job_is_that_jobs_and_a_late_file_of_it_is_none() -> None:
     watched = WatchedJob(JOB, Custody.OWN)
     audit = BucketAudit(HEALTHY.settings, {watched: []}, HEALTHY.expected, NOW, is_own_bucket=True)
-    audit.see(watched, ObjectRow("notes.txt", stored(1)))
-    audit.see_stray(ObjectRow(JOB.location.key(FULL_VOLUME), stored(1)), watched)
+    audit.add(watched, ObjectRow("notes.txt", stored(1)))
+    audit.add_stray(ObjectRow(JOB.location.key(FULL_VOLUME), stored(1)), watched)
     (found,) = audit.findings()
     assert (found.code, found.machine, found.job) == ("stray", "anna-laptop", "system")
     assert found.subject == "anna-laptop/system/notes.txt"
@@ -845,12 +845,12 @@ EMPTY = BackupSet(THIRD)
 
 
 def judged(name: str, custody: Custody = Custody.OWN, **fields: Any) -> list[Finding]:
-    return judge_object(WatchedJob(JOB, custody), ObjectRow(name, stored(1, **fields)), EMPTY)
+    return check_object(WatchedJob(JOB, custody), ObjectRow(name, stored(1, **fields)), EMPTY)
 
 
 def test_what_is_no_file_of_a_backup_or_gone_is_not_judged_as_one() -> None:
     assert judged("notes.txt", storage_class="GLACIER") == []
-    assert judge_object(WatchedJob(JOB, Custody.OWN), ObjectRow(MANIFEST, None), EMPTY) == []
+    assert check_object(WatchedJob(JOB, Custody.OWN), ObjectRow(MANIFEST, None), EMPTY) == []
 
 
 def test_in_a_strangers_bucket_a_wrong_prefix_is_one_and_class_and_tag_are_their_own_affair() -> None:
@@ -892,7 +892,7 @@ def test_a_volume_whose_tag_nobody_has_read_may_be_in_its_jobs_class_only() -> N
 
 def test_whose_a_stray_is() -> None:
     def told(key: str, job: Job | None, *, own: bool) -> list[tuple[str, str]]:
-        found = judge_stray(BUCKET, ObjectRow(key, stored(1)), job, is_own_bucket=own)
+        found = check_stray(BUCKET, ObjectRow(key, stored(1)), job, is_own_bucket=own)
         return [(one.code, one.whose) for one in found]
 
     old = f"old-laptop/system/{FULL_VOLUME}"
@@ -923,7 +923,7 @@ def test_a_hundred_thousand_strays_make_a_hundred_findings() -> None:
 def test_each_prefix_of_the_bucket_has_to_send_every_kind_of_event() -> None:
     def found(*receivers: Receiver, prefixes: tuple[str, ...] = ("a/", "b/")) -> list[tuple[str, str]]:
         settings = dataclasses.replace(HEALTHY.settings, receivers=receivers)
-        told = judge_settings(settings, Expected("eu-central-1", QUEUE, prefixes), NOW)
+        told = check_settings(settings, Expected("eu-central-1", QUEUE, prefixes), NOW)
         return [(one.code, one.subject) for one in told]
 
     both = [("notifications_missing", f"{BUCKET}/a/"), ("notifications_missing", f"{BUCKET}/b/")]
@@ -943,7 +943,7 @@ def test_each_prefix_of_the_bucket_has_to_send_every_kind_of_event() -> None:
 def test_another_receiver_is_in_the_way_only_of_the_same_keys_and_events() -> None:
     def codes(*receivers: Receiver) -> list[str]:
         settings = dataclasses.replace(HEALTHY.settings, receivers=receivers)
-        return [one.code for one in judge_settings(settings, Expected("eu-central-1", QUEUE, ("a/",)), NOW)]
+        return [one.code for one in check_settings(settings, Expected("eu-central-1", QUEUE, ("a/",)), NOW)]
 
     mine = "arn:aws:sns:x"
     for keys in ("", "a/", "a/b/"):
@@ -983,11 +983,11 @@ def test_receivers_are_read_from_s3s_own_form() -> None:
 
 def test_what_could_not_be_read_is_not_judged() -> None:
     blind = BucketSettings(BUCKET, unreadable={"everything": "AccessDenied"})
-    assert [one.code for one in judge_settings(blind, HEALTHY.expected, NOW)] == ["setting_unreadable"]
+    assert [one.code for one in check_settings(blind, HEALTHY.expected, NOW)] == ["setting_unreadable"]
 
 
 def test_a_stranger_is_not_asked_for_the_services_region_and_events() -> None:
-    assert judge_settings(dataclasses.replace(HEALTHY.settings, region="mars", receivers=()), None, NOW) == []
+    assert check_settings(dataclasses.replace(HEALTHY.settings, region="mars", receivers=()), None, NOW) == []
 
 
 @pytest.mark.parametrize(

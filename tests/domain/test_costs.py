@@ -20,9 +20,9 @@ from chalicelib.domain.backups.storage import DEEP_ARCHIVE, StoragePolicy
 from chalicelib.domain.costs.pricing import GB, ThawTier
 from chalicelib.domain.costs.service_costs import (
     ALARMS,
-    COMPARING_CALLS,
     MINUTE_CALLS,
     OTHER_SCHEDULED_CALLS,
+    RECONCILE_CALLS,
     Activity,
     service_cost,
 )
@@ -366,7 +366,7 @@ def test_the_schedules_counted_are_those_of_the_app() -> None:
 
     a_month = {
         "cron(0 * * * ? *)": 720,
-        "cron(30 * * * ? *)": COMPARING_CALLS,
+        "cron(30 * * * ? *)": RECONCILE_CALLS,
         "rate(1 minute)": MINUTE_CALLS,
         "cron(15 4 * * ? *)": 30,
     }
@@ -377,4 +377,4 @@ def test_the_schedules_counted_are_those_of_the_app() -> None:
     ]
     expressions = [getattr(one, "to_string", lambda one=one: one)() for one in schedules]
     assert sorted(expressions) == sorted(a_month)
-    assert sum(a_month.values()) == MINUTE_CALLS + OTHER_SCHEDULED_CALLS + COMPARING_CALLS
+    assert sum(a_month.values()) == MINUTE_CALLS + OTHER_SCHEDULED_CALLS + RECONCILE_CALLS

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.domain.backups.freshness import Progress, State, judge
+from chalicelib.domain.backups.freshness import Progress, State, evaluate_freshness
 from chalicelib.domain.backups.machines import Job, LastRun, Machine
 from chalicelib.domain.backups.names import Location, SetId
 from chalicelib.domain.backups.sets import BackupSet, Tally
@@ -28,7 +28,7 @@ def a_set(age: timedelta, *, volumes: frozenset[int] = frozenset({1, 2})) -> Bac
 
 
 def state(sets: list[BackupSet], job: Job = JOB, machine: Machine = MACHINE) -> State:
-    return judge(machine, job, sets, NOW).state
+    return evaluate_freshness(machine, job, sets, NOW).state
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def first_full(
 def progress(
     *sets: BackupSet, run: LastRun | None = FIRST_RUN, machine: Machine = MACHINE
 ) -> Progress | None:
-    return judge(machine, dataclasses.replace(JOB, last_run=run), sets, NOW).progress
+    return evaluate_freshness(machine, dataclasses.replace(JOB, last_run=run), sets, NOW).progress
 
 
 def test_a_first_full_backup_shows_how_far_it_is_and_how_long_it_will_take() -> None:

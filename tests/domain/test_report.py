@@ -28,21 +28,23 @@ from chalicelib.domain.mail.phrases import (
     format_money,
     format_time_left,
 )
-from chalicelib.domain.mail.report import AT_RISK, JudgedJob, LastIssue, Report, Tone, compose_report
+from chalicelib.domain.mail.report import AT_RISK, EvaluatedJob, LastIssue, Report, Tone, compose_report
 from chalicelib.rendering import render
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=timezone.utc)
 NEXT = NOW + timedelta(days=7)
 
 
-def judged(machine: str, state: State, age_days: float | None = 1.0, size: int = 2**30) -> JudgedJob:
+def judged(machine: str, state: State, age_days: float | None = 1.0, size: int = 2**30) -> EvaluatedJob:
     run = LastRun("r", "incremental", NOW - timedelta(hours=5), NOW - timedelta(hours=4), exit_code=0)
     newest = NOW - timedelta(days=age_days) if age_days is not None else None
     job = Job(machine, "system", Location("b", "p/"), last_run=run)
-    return JudgedJob(job, Freshness(state, newest, 3, size))
+    return EvaluatedJob(job, Freshness(state, newest, 3, size))
 
 
-def report(*jobs: JudgedJob, findings: tuple[Finding, ...] = (), notices: tuple[Notice, ...] = ()) -> Report:
+def report(
+    *jobs: EvaluatedJob, findings: tuple[Finding, ...] = (), notices: tuple[Notice, ...] = ()
+) -> Report:
     return compose_report(jobs, findings, notices, now=NOW, next_issue=NEXT, zone=ZoneInfo("Europe/Berlin"))
 
 

@@ -24,7 +24,7 @@ class Admin:
     def call(self, command: str, **job: str) -> Any:
         if command == "job_list":
             return {"jobs": JOBS}
-        assert command == "catalogue_drift"
+        assert command == "catalogue_differences"
         return {"keys": ["old/one", "old/two"] if job == {"name": "bert", "job": "photos"} else []}
 
 

@@ -76,7 +76,7 @@ def test_the_weekly_one_has_every_job_reconciled(owner: Owner, shelf: str) -> No
     forget(owner, f"{shelf}/system/{VOLUME}")
     job = {"pk": {"S": "JOBS"}, "sk": {"S": f"{shelf}/system"}}
     owner.client("dynamodb").update_item(  # its schedule may have called it before this test does
-        TableName=owner.stack.table, Key=job, UpdateExpression="REMOVE comparison"
+        TableName=owner.stack.table, Key=job, UpdateExpression="REMOVE reconcile"
     )
     texts = dict.fromkeys(["version", "account", "region", "detail-type", "source", "time", "id"], "")
     answer = owner.client("lambda").invoke(

@@ -217,7 +217,7 @@ def test_what_the_catalogue_knows_of_a_job_comes_page_by_page(
 def test_drift_is_metadata_whose_event_should_have_come_long_ago(machine: Service, which: str) -> None:
     def drift(**after: float) -> list[str]:
         machine.now = datetime.now(timezone.utc) + timedelta(**after)
-        keys: list[str] = machine.admin("catalogue_drift", name="anna-laptop", job="system")["keys"]
+        keys: list[str] = machine.admin("catalogue_differences", name="anna-laptop", job="system")["keys"]
         return keys
 
     store(machine, *KEYS)
@@ -234,4 +234,4 @@ def test_drift_is_looked_for_in_adopted_buckets_too(machine: Service) -> None:
     name = KEYS["manifest"].rpartition("/")[2]
     machine.s3.put_object(Bucket="attic", Key=f"old/{name}", Body=b"manifest")
     machine.now = datetime.now(timezone.utc) + timedelta(hours=1)
-    assert machine.admin("catalogue_drift", name="bert", job="photos")["keys"] == [f"old/{name}"]
+    assert machine.admin("catalogue_differences", name="bert", job="photos")["keys"] == [f"old/{name}"]

@@ -16,13 +16,13 @@ from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import Location, SetId
 from chalicelib.domain.backups.sets import BackupSet, Tally
 from chalicelib.domain.costs.service_costs import (
-    JUDGINGS,
+    EVALUATIONS,
     METRIC_HOURS_A_DAY,
     READS_A_SCHEDULED_CALL,
     SET_BYTES,
 )
-from chalicelib.journeys.send_alerts import JUDGED_EVERY
-from chalicelib.metrics import METRICS, NAMESPACE, WORD_HOURS
+from chalicelib.journeys.send_alerts import EVALUATED_EVERY
+from chalicelib.metrics import HEARTBEAT_HOURS, METRICS, NAMESPACE
 from tests.ops.test_resources import RESOURCES
 from tests.service.conftest import DEAD_LETTER_QUEUE, NOW, Service
 
@@ -144,7 +144,7 @@ def test_a_minute_without_anything_to_tell_costs_the_reads_that_its_price_is_wor
 def test_judging_the_jobs_reads_each_ones_sets_once_and_what_is_hidden_once_for_all(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert timedelta(days=30) / JUDGED_EVERY == JUDGINGS
+    assert timedelta(days=30) / EVALUATED_EVERY == EVALUATIONS
     for machine in ("anna-laptop", "bert", "carla"):
         service.admin("machine_add", name=machine)
     calls = calls_to_aws(monkeypatch)
@@ -170,7 +170,7 @@ def test_there_is_one_alarm_which_watches_a_metric_that_is_told() -> None:
     [alarm] = [one["Properties"] for one in RESOURCES.values() if one["Type"] == "AWS::CloudWatch::Alarm"]
     assert alarm["Namespace"] == NAMESPACE
     assert alarm["MetricName"] in METRICS
-    assert alarm["Period"] >= WORD_HOURS * 3600, "else there are no data between two words"
+    assert alarm["Period"] >= HEARTBEAT_HOURS * 3600, "else there are no data between two words"
 
 
 def test_the_alarm_reaches_the_owner_when_something_failed_and_when_there_is_no_word() -> None:

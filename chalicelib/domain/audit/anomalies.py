@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from chalicelib.domain.audit.findings import Finding, command, finding
+from chalicelib.domain.audit.findings import Finding, command, new_finding
 from chalicelib.domain.backups.freshness import STALLED_AFTER
 from chalicelib.domain.backups.machines import Job, Machine
 from chalicelib.domain.backups.names import volume_file
@@ -28,7 +28,7 @@ SHRUNK_TO = 0.5
 
 def find_anomalies(job: Job, sets: Sequence[BackupSet], now: datetime) -> list[Finding]:
     """All anomalies of a job's visible sets; ``sets`` in any order."""
-    ends = {one.set_id.end for one in sets if one.sealed}
+    ends = {backup_set.set_id.end for backup_set in sets if backup_set.sealed}
     usual = _usual_increment_bytes(sets)
     found: list[Finding] = []
     for backup_set in sets:
@@ -53,7 +53,7 @@ def find_silence(machine: Machine, job: Job, sets: Sequence[BackupSet], now: dat
         command("python", "-m", "ops", "machine", "add", job.machine),
     )
     return [
-        finding(
+        new_finding(
             "no_backup_yet",
             machine=job.machine,
             job=job.name,
@@ -76,7 +76,7 @@ def _of_open(job: Job, backup_set: BackupSet, now: datetime) -> list[Finding]:
 def _of_sealed(job: Job, backup_set: BackupSet, sealed_ends: set[datetime]) -> list[Finding]:
     found: list[Finding] = []
 
-    def note(code: str, message: str, evidence: str, *commands: str) -> None:
+    def add(code: str, message: str, evidence: str, *commands: str) -> None:
         found.append(_about(code, job, backup_set, message, evidence, *commands))
 
     set_id = backup_set.set_id
@@ -84,30 +84,30 @@ def _of_sealed(job: Job, backup_set: BackupSet, sealed_ends: set[datetime]) -> l
     full = f"panicroom backup full {job.name}"
     if not backup_set.volumes:
         evidence = f"{backup_set.volumes_promised or 'an unknown number of'} volumes promised, none stored"
-        note("no_volumes", "has a manifest and no volumes", evidence, quarantine, full)
+        add("no_volumes", "has a manifest and no volumes", evidence, quarantine, full)
     elif backup_set.gaps:
         gaps = format_ranges(backup_set.gaps)
         promised = backup_set.volumes_promised or "an unknown number"
         evidence = f"volumes stored: {format_ranges(backup_set.volumes)}; promised: {promised}"
         look = _list_versions(job, volume_file(set_id, backup_set.gaps[0]).name)
-        note("gap", f"is finished, but lacks volume {gaps}", evidence, look, full)
+        add("gap", f"is finished, but lacks volume {gaps}", evidence, look, full)
     if not backup_set.has_signatures:
-        note("signatures_missing", "has no signatures", "no sigtar file of that set", full)
+        add("signatures_missing", "has no signatures", "no sigtar file of that set", full)
     if set_id.start is not None and set_id.start not in sealed_ends:
         evidence = f"no set ends at {set_id.start:%Y-%m-%d %H:%M:%S}"
-        note("base_missing", "continues a set that is not there", evidence, full)
+        add("base_missing", "continues a set that is not there", evidence, full)
     if str(set_id) in job.false_proofs and backup_set.has_proof:
         evidence = f"stored at {backup_set.sealed_at:%Y-%m-%d %H:%M:%S} UTC; its proof is false"
-        note("false_proof", "was not made by this machine", evidence, *_lock_out(job), quarantine)
+        add("false_proof", "was not made by this machine", evidence, *_lock_out(job), quarantine)
     if _lacks_proof(job, backup_set):
         evidence = (
             f"stored at {backup_set.sealed_at:%Y-%m-%d %H:%M:%S} UTC; "
             f"sets are signed since {job.proofs_since:%Y-%m-%d %H:%M:%S} UTC"
         )
-        note("unproved_set", "carries no proof of origin", evidence, quarantine)
+        add("unproved_set", "carries no proof of origin", evidence, quarantine)
     if _clock_was_off(backup_set):
         message = f"is dated {set_id.end:%Y-%m-%d}, but was stored on {backup_set.sealed_at:%Y-%m-%d}"
-        note("clock_off", message, f"stored at {backup_set.sealed_at:%Y-%m-%d %H:%M:%S} UTC", quarantine)
+        add("clock_off", message, f"stored at {backup_set.sealed_at:%Y-%m-%d %H:%M:%S} UTC", quarantine)
     return found
 
 
@@ -138,8 +138,10 @@ def _clock_was_off(backup_set: BackupSet) -> bool:
 
 
 def _usual_increment_bytes(sets: Sequence[BackupSet]) -> float:
-    """The median size of the job's increments in bytes; 0 if there are too few to tell."""
-    sizes = [one.stored_bytes for one in sets if one.sealed and not one.set_id.is_full]
+    """The median size of the job's increments in bytes; 0 if there are too few."""
+    sizes = [
+        backup_set.stored_bytes for backup_set in sets if backup_set.sealed and not backup_set.set_id.is_full
+    ]
     return statistics.median(sizes) if len(sizes) >= OUTSIZED_MIN_SETS else 0
 
 
@@ -154,7 +156,7 @@ def _shrunken_source(job: Job) -> list[Finding]:
     for what, now, before in pairs:
         if now is not None and before and now < before * SHRUNK_TO:
             return [
-                finding(
+                new_finding(
                     "source_shrank",
                     machine=job.machine,
                     job=job.name,
@@ -173,7 +175,7 @@ def _about(
 ) -> Finding:
     set_name = str(backup_set.set_id)
     sentence = f"The set {set_name} of {job.machine}/{job.name} {message}."
-    return finding(
+    return new_finding(
         code,
         machine=job.machine,
         job=job.name,

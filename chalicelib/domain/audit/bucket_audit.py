@@ -1,7 +1,7 @@
-"""The audit of one bucket: its settings, its lifecycle rules and everything that is in it, against the owner's policy.
+"""The audit of one bucket: its settings, its lifecycle rules and all that is in it.
 
-Pure: whoever audits reads the settings and feeds every key; the same rules judge a bucket of the service's from its
-catalogue, and a stranger's from a listing.
+Pure: the caller reads the settings and adds every key; the same rules check a bucket of the service's from its
+catalogue, and any other from a listing.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from chalicelib.domain.audit.bucket_settings import BucketSettings, Expected, judge_noncurrent, judge_settings
+from chalicelib.domain.audit.bucket_settings import BucketSettings, Expected, check_noncurrent, check_settings
 from chalicelib.domain.audit.finding_codes import CODES, MOST_ALIKE
-from chalicelib.domain.audit.findings import Finding, finding, worst_first
+from chalicelib.domain.audit.findings import Finding, new_finding, worst_first
 from chalicelib.domain.audit.lifecycle import RuleBook, rule_of
 from chalicelib.domain.audit.notices import Notice
-from chalicelib.domain.audit.placement import WatchedJob, judge_object, judge_stray
+from chalicelib.domain.audit.placement import WatchedJob, check_object, check_stray
 from chalicelib.domain.backups.names import SetId, parse_file_name
 from chalicelib.domain.backups.sets import BackupSet, ObjectRow, Tally
 
 NOTICES_COUNT_FOR = timedelta(days=7)
-"""A refused deletion is over at once, but whoever asks for an audit a few days later has to hear of it."""
+"""A refused deletion is over at once, but an audit some days later must still report it."""
 
 
 class BucketAudit:
     """Feed it every key of a bucket once, whatever their order, then ask for ``findings``.
 
-    ``sets`` are those of each job by its label. ``expected`` is ``None`` for a bucket that is nothing to the service.
+    ``sets`` are those of each job by its label. ``expected`` is ``None`` for a bucket that the service does not watch.
     """
 
     def __init__(
@@ -39,49 +39,51 @@ class BucketAudit:
         is_own_bucket: bool,
     ) -> None:
         self._settings = settings
-        self._sets = {one.label: {known.set_id: known for known in of_job} for one, of_job in sets.items()}
+        self._sets = {
+            watched.label: {known.set_id: known for known in of_job} for watched, of_job in sets.items()
+        }
         self._jobs = list(sets)
         self._is_own_bucket = is_own_bucket
-        rules = [rule_of(one) for one in settings.lifecycle or ()]
+        rules = [rule_of(rule) for rule in settings.lifecycle or ()]
         self._book = RuleBook(settings.bucket, rules, settings.smallest_moved, now)
-        self._of_bucket = judge_settings(settings, expected, now)
+        self._of_bucket = check_settings(settings, expected, now)
         self._of_objects: dict[str, Finding] = {}
         self._alike: Counter[tuple[str, str, str]] = Counter()
         self._current = self._noncurrent = Tally()
 
-    def see(self, watched: WatchedJob, row: ObjectRow, all_tags: Mapping[str, str] | None = None) -> None:
+    def add(self, watched: WatchedJob, row: ObjectRow, all_tags: Mapping[str, str] | None = None) -> None:
         """A key below a job's prefix; ``row.name`` is what stands behind it."""
         file = parse_file_name(row.name)
         if file is None:
             key = watched.job.location.key(row.name)
-            self.see_stray(ObjectRow(key, row.stored, row.sequencer, row.noncurrent), watched)
+            self.add_stray(ObjectRow(key, row.stored, row.sequencer, row.noncurrent), watched)
             return
         self._count(row)
         if row.stored is not None:
-            self._book.see(watched, row.name, file, row.stored, all_tags)
-            self._keep(judge_object(watched, row, self._set_of(watched, file.set_id)))
+            self._book.add(watched, row.name, file, row.stored, all_tags)
+            self._keep(check_object(watched, row, self._set_of(watched, file.set_id)))
 
-    def see_stray(self, row: ObjectRow, watched: WatchedJob | None) -> None:
+    def add_stray(self, row: ObjectRow, watched: WatchedJob | None) -> None:
         """A key that belongs to no set; ``row.name`` is the whole of it, ``watched`` the job whose prefix it has."""
         self._count(row)
         if row.stored is not None:
-            self._book.see_other(row.name, row.stored)
+            self._book.add_other(row.name, row.stored)
         job = watched.job if watched else None
-        self._keep(judge_stray(self._settings.bucket, row, job, is_own_bucket=self._is_own_bucket))
+        self._keep(check_stray(self._settings.bucket, row, job, is_own_bucket=self._is_own_bucket))
 
-    def see_elsewhere(self, row: ObjectRow) -> None:
+    def add_unwatched(self, row: ObjectRow) -> None:
         """A key in a place that nobody watches: somebody may need it, and rules may take it."""
         self._count(row)
         if row.stored is not None:
-            self._book.see_other(row.name, row.stored)
+            self._book.add_other(row.name, row.stored)
 
     def findings(self) -> list[Finding]:
-        """What is wrong with the bucket and with what is in it; of the sets as such ``anomalies`` tells."""
+        """What is wrong with the bucket and with what is in it; ``anomalies`` checks the sets as such."""
         chains = {label: list(sets.values()) for label, sets in self._sets.items()}
         return worst_first(
             [
                 *self._of_bucket,
-                *judge_noncurrent(self._settings.bucket, self._current, self._noncurrent),
+                *check_noncurrent(self._settings.bucket, self._current, self._noncurrent),
                 *self._book.findings(chains, self._jobs),
                 *self._of_objects.values(),
             ]
@@ -97,15 +99,15 @@ class BucketAudit:
             self._noncurrent += tally
 
     def _keep(self, found: Iterable[Finding]) -> None:
-        for one in found:
-            kind = one.code, one.machine, one.job
-            if one.key not in self._of_objects and self._alike[kind] < MOST_ALIKE:
+        for finding in found:
+            kind = finding.code, finding.machine, finding.job
+            if finding.key not in self._of_objects and self._alike[kind] < MOST_ALIKE:
                 self._alike[kind] += 1
-                self._of_objects[one.key] = one
+                self._of_objects[finding.key] = finding
 
 
 def findings_of_notices(notices: Iterable[Notice], now: datetime) -> list[Finding]:
-    """What happened within the last days and is no state that could be looked at: each kind once a job, the newest."""
+    """What happened within the last days and is no state that could be checked: each kind once a job, the newest."""
     newest: dict[tuple[str, str, str], Notice] = {}
     for notice in notices:
         kind = notice.code, notice.machine, notice.job
@@ -113,7 +115,7 @@ def findings_of_notices(notices: Iterable[Notice], now: datetime) -> list[Findin
         if recent and (kind not in newest or newest[kind].at < notice.at):
             newest[kind] = notice
     return [
-        finding(
+        new_finding(
             notice.code,
             machine=notice.machine,
             job=notice.job,

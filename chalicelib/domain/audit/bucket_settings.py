@@ -1,5 +1,4 @@
-"""A bucket's settings, judged: versions, access, encryption, region, events, and what is billed without
-being seen."""
+"""Checks a bucket's settings: versions, access, encryption, region, events, and what is billed unseen."""
 
 from __future__ import annotations
 
@@ -10,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from chalicelib.domain.audit.finding_codes import Severity
-from chalicelib.domain.audit.findings import Finding, command, finding
+from chalicelib.domain.audit.findings import Finding, command, new_finding
 from chalicelib.domain.backups.sets import Tally
 
 UNFINISHED_AFTER = timedelta(days=7)
@@ -18,8 +17,7 @@ UNFINISHED_AFTER = timedelta(days=7)
 
 NONCURRENT_SHARE = 0.1
 NONCURRENT_WARNING_BYTES = 2**30
-"""Old versions are worth a word from a tenth of what is current, and a warning from a gigabyte (two cents
-a month) on."""
+"""Old versions are a finding from a tenth of what is current on, and a warning from a gigabyte (two cents a month)."""
 
 NEEDED_EVENTS = (
     "s3:ObjectCreated:*",
@@ -28,7 +26,7 @@ NEEDED_EVENTS = (
     "s3:LifecycleTransition",
     "s3:LifecycleExpiration:*",
 )
-"""What the catalogue has to hear of."""
+"""The events that the catalogue needs."""
 
 ALL_BLOCKED = "BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true"
 
@@ -55,8 +53,7 @@ class Receiver:
 
 @dataclasses.dataclass(frozen=True)
 class BucketSettings:
-    """What the bucket's own settings say. ``None`` where it could not be read: ``unreadable`` then tells why, by
-    name."""
+    """The bucket's own settings. ``None`` where one could not be read: ``unreadable`` then has the reason, by name."""
 
     bucket: str
     region: str | None = None
@@ -83,8 +80,8 @@ class Expected:
     prefixes: tuple[str, ...]
 
 
-def judge_settings(settings: BucketSettings, expected: Expected | None, now: datetime) -> list[Finding]:
-    """``expected`` is ``None`` for a bucket that is nothing to the service."""
+def check_settings(settings: BucketSettings, expected: Expected | None, now: datetime) -> list[Finding]:
+    """``expected`` is ``None`` for a bucket that the service does not watch."""
     found = [
         *_unreadable(settings),
         *_versions(settings),
@@ -98,12 +95,12 @@ def judge_settings(settings: BucketSettings, expected: Expected | None, now: dat
     return found
 
 
-def judge_noncurrent(bucket: str, current: Tally, noncurrent: Tally) -> list[Finding]:
+def check_noncurrent(bucket: str, current: Tally, noncurrent: Tally) -> list[Finding]:
     """``current`` and ``noncurrent``: all that the bucket holds, as far as anybody watches it."""
     if not noncurrent.size_bytes or noncurrent.size_bytes < current.size_bytes * NONCURRENT_SHARE:
         return []
     return [
-        finding(
+        new_finding(
             "noncurrent_piling_up",
             subject=bucket,
             message=f"{noncurrent.count} older versions in {bucket} take {noncurrent.size_bytes} bytes, beside "
@@ -117,10 +114,10 @@ def judge_noncurrent(bucket: str, current: Tally, noncurrent: Tally) -> list[Fin
 
 def _unreadable(settings: BucketSettings) -> list[Finding]:
     return [
-        finding(
+        new_finding(
             "setting_unreadable",
             subject=f"{settings.bucket}/{what}",
-            message=f"The {what} of {settings.bucket} could not be read, so that nobody knows whether it is right.",
+            message=f"The {what} of {settings.bucket} could not be read, so it is not known to be right.",
             evidence=why,
         )
         for what, why in settings.unreadable.items()
@@ -132,11 +129,11 @@ def _versions(settings: BucketSettings) -> list[Finding]:
         return []
     words = ("aws", "s3api", "put-bucket-versioning", "--bucket", settings.bucket)
     return [
-        finding(
+        new_finding(
             "versioning_off",
             subject=settings.bucket,
             message=f"{settings.bucket} keeps no versions: what is deleted or overwritten in it is gone for good.",
-            evidence="GetBucketVersioning does not say Enabled",
+            evidence="GetBucketVersioning does not return Enabled",
             commands=(command(*words, "--versioning-configuration", "Status=Enabled"),),
         )
     ]
@@ -147,10 +144,10 @@ def _access(settings: BucketSettings) -> list[Finding]:
     block = command(*words, "--public-access-block-configuration", ALL_BLOCKED)
     if settings.is_public:
         return [
-            finding(
+            new_finding(
                 "public",
                 subject=settings.bucket,
-                message=f"Strangers may reach into {settings.bucket}: its policy or its access list lets everybody in.",
+                message=f"Anybody can access {settings.bucket}: its policy or its access list allows it.",
                 evidence="the policy's status is public, or the list grants to AllUsers or AuthenticatedUsers",
                 commands=(block,),
             )
@@ -158,7 +155,7 @@ def _access(settings: BucketSettings) -> list[Finding]:
     if settings.blocks_public_access is not False:
         return []
     return [
-        finding(
+        new_finding(
             "public_access_not_blocked",
             subject=settings.bucket,
             message=f"{settings.bucket} does not block public access: one careless policy would open it.",
@@ -174,7 +171,7 @@ def _encryption(settings: BucketSettings) -> list[Finding]:
     words = ("aws", "s3api", "put-bucket-encryption", "--bucket", settings.bucket)
     rule = '{"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}'
     return [
-        finding(
+        new_finding(
             "encryption_off",
             subject=settings.bucket,
             message=f"{settings.bucket} has no default encryption.",
@@ -188,12 +185,12 @@ def _uploads(settings: BucketSettings, now: datetime) -> list[Finding]:
     stale = stale_uploads(settings, now)
     if not stale:
         return []
-    size = sum(one.size_bytes for one in stale)
-    oldest = min(one.begun_at for one in stale)
+    size = sum(upload.size_bytes for upload in stale)
+    oldest = min(upload.begun_at for upload in stale)
     words = ("aws", "s3api", "abort-multipart-upload", "--bucket", settings.bucket)
-    aborts = [command(*words, "--key", one.key, "--upload-id", one.id) for one in stale[:10]]
+    aborts = [command(*words, "--key", upload.key, "--upload-id", upload.id) for upload in stale[:10]]
     return [
-        finding(
+        new_finding(
             "uploads_piling_up",
             subject=settings.bucket,
             message=f"{len(stale)} uploads to {settings.bucket} were never finished; their parts take {size} bytes.",
@@ -204,7 +201,7 @@ def _uploads(settings: BucketSettings, now: datetime) -> list[Finding]:
 
 
 def stale_uploads(settings: BucketSettings, now: datetime) -> list[UnfinishedUpload]:
-    return [one for one in settings.uploads or () if now - one.begun_at > UNFINISHED_AFTER]
+    return [upload for upload in settings.uploads or () if now - upload.begun_at > UNFINISHED_AFTER]
 
 
 def _place(settings: BucketSettings, expected: Expected) -> list[Finding]:
@@ -212,12 +209,12 @@ def _place(settings: BucketSettings, expected: Expected) -> list[Finding]:
         return []
     target = f"a bucket in {expected.region}"
     return [
-        finding(
+        new_finding(
             "wrong_region",
             subject=settings.bucket,
             message=f"{settings.bucket} is in {settings.region} and the service in {expected.region}: none of its "
             "events arrive.",
-            evidence=f"GetBucketLocation says {settings.region}",
+            evidence=f"GetBucketLocation returns {settings.region}",
             commands=(
                 command("python", "-m", "ops", "deploy", "--region", settings.region),
                 f"aws s3 sync {command(f's3://{settings.bucket}')} s3://NEW-BUCKET   # the other way: {target}",
@@ -231,18 +228,24 @@ def _events(settings: BucketSettings, expected: Expected) -> list[Finding]:
         return []
     found = []
     for prefix in expected.prefixes:
-        ours = [one for one in settings.receivers if one.arn == expected.queue_arn]
-        missing = [event for event in NEEDED_EVENTS if not any(_sends(one, event, prefix) for one in ours)]
+        ours = [receiver for receiver in settings.receivers if receiver.arn == expected.queue_arn]
+        missing = [
+            event for event in NEEDED_EVENTS if not any(_sends(receiver, event, prefix) for receiver in ours)
+        ]
         if not missing:
             continue
         taken = sorted(
-            {one.arn for one in settings.receivers if one not in ours and _in_the_way(one, missing, prefix)}
+            {
+                receiver.arn
+                for receiver in settings.receivers
+                if receiver not in ours and _in_the_way(receiver, missing, prefix)
+            }
         )
         place = f"s3://{settings.bucket}/{prefix}"
         evidence = f"not sent: {', '.join(missing)}"
         if taken:
             found.append(
-                finding(
+                new_finding(
                     "notifications_elsewhere",
                     subject=f"{settings.bucket}/{prefix}",
                     message=f"Events of {place} go to {', '.join(taken)} and not to the service's queue.",
@@ -260,10 +263,10 @@ def _events(settings: BucketSettings, expected: Expected) -> list[Finding]:
             )
         else:
             found.append(
-                finding(
+                new_finding(
                     "notifications_missing",
                     subject=f"{settings.bucket}/{prefix}",
-                    message=f"The service is not told what happens in {place}.",
+                    message=f"The service gets no events of {place}.",
                     evidence=evidence,
                     commands=("python -m ops audit --fix",),
                 )
@@ -273,7 +276,7 @@ def _events(settings: BucketSettings, expected: Expected) -> list[Finding]:
 
 def _sends(receiver: Receiver, event: str, prefix: str) -> bool:
     """Whether that receiver gets all events of that kind for all keys below ``prefix``."""
-    covers = any(event == one or event.startswith(one.removesuffix("*")) for one in receiver.events)
+    covers = any(event == kind or event.startswith(kind.removesuffix("*")) for kind in receiver.events)
     return covers and prefix.startswith(receiver.prefix) and not receiver.suffix
 
 
@@ -281,9 +284,9 @@ def _in_the_way(receiver: Receiver, events: Sequence[str], prefix: str) -> bool:
     """Whether S3 would refuse the service's queue for that receiver's sake: it overlaps in keys and in events."""
     same_keys = receiver.prefix.startswith(prefix) or prefix.startswith(receiver.prefix)
     return same_keys and any(
-        one.startswith(event.rstrip("*")) or event.startswith(one.rstrip("*"))
+        kind.startswith(event.rstrip("*")) or event.startswith(kind.rstrip("*"))
         for event in events
-        for one in receiver.events
+        for kind in receiver.events
     )
 
 
@@ -296,14 +299,14 @@ RECEIVERS = {
 
 
 def receivers_of(configuration: Mapping[str, Any]) -> tuple[Receiver, ...]:
-    """The receivers that ``GetBucketNotificationConfiguration`` tells of; S3 keeps prefixes form-encoded."""
+    """The receivers in ``GetBucketNotificationConfiguration``; S3 stores prefixes form-encoded."""
     return tuple(_receivers(configuration))
 
 
 def _receivers(configuration: Mapping[str, Any]) -> Iterable[Receiver]:
     for kind, field in RECEIVERS.items():
-        for one in configuration.get(kind, []):
-            rules = one.get("Filter", {}).get("Key", {}).get("FilterRules", [])
+        for entry in configuration.get(kind, []):
+            rules = entry.get("Filter", {}).get("Key", {}).get("FilterRules", [])
             values = {rule["Name"].lower(): unquote_plus(rule["Value"]) for rule in rules}
-            events = tuple(one["Events"])
-            yield Receiver(one[field], events, values.get("prefix", ""), values.get("suffix", ""))
+            events = tuple(entry["Events"])
+            yield Receiver(entry[field], events, values.get("prefix", ""), values.get("suffix", ""))

@@ -1,4 +1,4 @@
-"""finding_codes"""
+"""The table of finding codes: severity, meaning, advice."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ class Severity(str, Enum):
 
 
 class Concern(str, Enum):
-    """What a rule looks at, and so who brings its findings up to date."""
+    """What a rule checks, and so who updates its findings."""
 
     SETS = "sets"
     OBJECTS = "objects"
     BUCKET = "bucket"
     MACHINE = "machine"
-    """Told by notices, not kept: ``chalicelib.domain.audit.notices``."""
+    """From notices, not stored: ``chalicelib.domain.audit.notices``."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Code:
-    """One kind of finding. ``title`` names it in the subject of a mail; ``mended_by_fix``: ``ops audit --fix`` can."""
+    """One kind of finding. ``title`` goes into a mail's subject; ``repaired_by_fix``: by ``ops audit --fix``."""
 
     code: str
     concern: Concern
@@ -37,11 +37,11 @@ class Code:
     meaning: str
     advice: str
     is_safety: bool = False
-    mended_by_fix: bool = False
+    repaired_by_fix: bool = False
 
 
 MOST_ALIKE = 100
-"""So many findings of one code and job tell enough; a folder of a hundred thousand strays must not fill the table."""
+"""The most findings of one code and job that are stored: a hundred thousand strays must not fill the table."""
 
 
 CODES: Mapping[str, Code] = {
@@ -133,7 +133,7 @@ CODES: Mapping[str, Code] = {
             "an increment is unusually large",
             "An increment is five times as large as this job's usually are. That is what encrypted files look "
             "like from outside.",
-            "If nothing explains it, look whether the machine's files are still readable: ransomware changes "
+            "If nothing explains it, check whether the machine's files are still readable: ransomware changes "
             "all of them. Earlier sets are untouched.",
         ),
         Code(
@@ -142,7 +142,7 @@ CODES: Mapping[str, Code] = {
             Severity.WARNING,
             "a source has shrunk by half",
             "A run found less than half of the files or bytes that the one before it found.",
-            "Look whether a disk is unplugged or a folder hidden. Earlier sets still hold everything.",
+            "Check whether a disk is unplugged or a folder hidden. Earlier sets still hold everything.",
         ),
         Code(
             "no_backup_yet",
@@ -224,8 +224,8 @@ CODES: Mapping[str, Code] = {
             Concern.BUCKET,
             Severity.CRITICAL,
             "a bucket is public",
-            "The bucket's policy or its access list lets strangers in.",
-            "Block public access now; then look what the policy is for.",
+            "The bucket's policy or its access list allows anybody in.",
+            "Block public access now; then check what the policy is for.",
             is_safety=True,
         ),
         Code(
@@ -241,7 +241,7 @@ CODES: Mapping[str, Code] = {
             Concern.BUCKET,
             Severity.WARNING,
             "a bucket has no default encryption",
-            "S3 is not told to encrypt what it stores. The backups are encrypted before they leave the "
+            "S3 does not encrypt what it stores by default. The backups are encrypted before they leave the "
             "machine; names and strays are not.",
             "Turn default encryption on; it costs nothing.",
         ),
@@ -259,11 +259,11 @@ CODES: Mapping[str, Code] = {
             "notifications_missing",
             Concern.BUCKET,
             Severity.CRITICAL,
-            "a bucket does not tell what happens in it",
+            "a bucket sends no events",
             "The service's queue gets no events of this place, or not all kinds: the catalogue is blind "
-            "there, and learns of changes only in the weekly comparison.",
-            "Have the bucket send its events to the service's queue.",
-            mended_by_fix=True,
+            "there, and learns of changes only in the weekly reconcile.",
+            "Configure the bucket to send its events to the service's queue.",
+            repaired_by_fix=True,
         ),
         Code(
             "notifications_elsewhere",
@@ -272,17 +272,15 @@ CODES: Mapping[str, Code] = {
             "a bucket's events go to somebody else",
             "Another receiver gets the events that the service needs, and S3 takes one for each kind of event "
             "and prefix.",
-            "Let EventBridge tell the other receiver, or remove that notification if nobody needs it.",
+            "Let EventBridge send events to the other receiver, or remove that notification if nobody needs it.",
         ),
         Code(
             "setting_unreadable",
             Concern.BUCKET,
             Severity.WARNING,
             "a bucket's setting could not be read",
-            "The audit may not look at one of the bucket's settings, so that it cannot say whether it is "
-            "right.",
-            "Give the right to look. For a bucket that was there before, adding the machine with it again "
-            "does.",
+            "The audit may not read one of the bucket's settings, so it cannot check it.",
+            "Allow the audit to read it. For an adopted bucket, adding the machine again does that.",
         ),
         Code(
             "rule_matches_nothing",
@@ -290,7 +288,7 @@ CODES: Mapping[str, Code] = {
             Severity.WARNING,
             "a lifecycle rule matches no object",
             "A lifecycle rule is on, and nothing in the bucket has the prefix, tag or size that it asks for: "
-            "what it was written for never happens, and S3 does not say so.",
+            "what it was written for never happens, and S3 does not report it.",
             "Correct the rule's filter, or remove the rule.",
         ),
         Code(
@@ -319,7 +317,7 @@ CODES: Mapping[str, Code] = {
             "The job's storage policy wants its volumes in a cheaper class, and no rule moves them there: "
             "they stay in Standard.",
             "Write the rule.",
-            mended_by_fix=True,
+            repaired_by_fix=True,
         ),
         Code(
             "transition_overdue",
@@ -327,7 +325,7 @@ CODES: Mapping[str, Code] = {
             Severity.WARNING,
             "volumes were not moved in time",
             "A rule should have moved these volumes days ago, and they are still in Standard.",
-            "S3 takes a day or two, and holds nothing under 128 KB for worth moving. If it lasts, look at the "
+            "S3 takes a day or two, and holds nothing under 128 KB for worth moving. If it lasts, check the "
             "rule in the console: it may be new, off, or meant for other keys.",
         ),
         Code(
@@ -336,7 +334,7 @@ CODES: Mapping[str, Code] = {
             Severity.WARNING,
             "old versions pile up",
             "Older versions are billed like any object, and no plain listing shows them.",
-            "Look what they are: a version under a delete marker may be the last copy of a file. Those that "
+            "Check what they are: a version under a delete marker may be the last copy of a file. Those that "
             "nobody needs can go by a rule that expires noncurrent versions.",
         ),
         Code(
@@ -346,9 +344,9 @@ CODES: Mapping[str, Code] = {
             "unfinished uploads pile up",
             "Parts of uploads that were never finished are billed, and no listing shows them.",
             "Abort them; nothing that can be read goes.",
-            mended_by_fix=True,
+            repaired_by_fix=True,
         ),
-        # ---------------------------------------------------------------- machines, as notices tell
+        # ---------------------------------------------------------------- machines, from notices
         Code(
             "discard_refused",
             Concern.MACHINE,
@@ -393,9 +391,8 @@ CODES: Mapping[str, Code] = {
             Concern.MACHINE,
             Severity.WARNING,
             "the catalogue differed from the bucket",
-            "The weekly comparison found what no event had told, and mended it.",
-            "Events were lost, or somebody changed the bucket by hand. If it comes again, look at the dead "
-            "letters.",
+            "The weekly reconcile found differences for which no event had come, and repaired the catalogue.",
+            "Events were lost, or somebody changed the bucket by hand. If it comes again, check the dead letters.",
         ),
         Code(
             "storage_cap_reached",
@@ -419,7 +416,7 @@ CODES: Mapping[str, Code] = {
             Severity.WARNING,
             "the month will cost more than its budget",
             "The month's forecast is over the budget. No backup is stopped for that.",
-            "Look in the weekly mail which job grew, and why.",
+            "The weekly mail shows which job grew, and why.",
         ),
     )
 }

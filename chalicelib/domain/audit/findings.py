@@ -20,7 +20,7 @@ EXIT_CODES = {Severity.CRITICAL: 2, Severity.WARNING: 1, Severity.INFO: 0}
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """``code`` is stable; ``subject`` tells findings of one code and job apart; ``advice`` says what to do.
+    """``code`` is stable; ``subject`` distinguishes findings of one code and job; ``advice`` is what to do.
 
     ``machine`` and ``job`` are empty where a whole bucket is meant. ``evidence`` is what was seen, ``commands`` what to
     type, in that order.
@@ -38,7 +38,7 @@ class Finding:
 
     @property
     def key(self) -> str:
-        """Tells it from every other finding, as long as it lasts."""
+        """Identifies the finding as long as it lasts."""
         return f"{self.machine}/{self.job}#{self.code}#{self.subject}"
 
     @property
@@ -47,7 +47,7 @@ class Finding:
 
     @property
     def is_safety(self) -> bool:
-        """Whether somebody should look at once: a backup that was whole is not any more, or was asked to go."""
+        """Whether it is urgent: a backup that was whole is not any more, or was asked to go."""
         return self.code in CODES and CODES[self.code].is_safety
 
     @property
@@ -64,7 +64,7 @@ class OpenFinding:
     opened_at: datetime
 
 
-def finding(
+def new_finding(
     code: str,
     *,
     subject: str,
@@ -95,21 +95,28 @@ def codes_about(*concerns: Concern) -> frozenset[str]:
 
 
 def exit_code(findings: Iterable[Finding]) -> int:
-    """2 if any is critical, 1 for warnings, 0 if there is nothing but what is good to know."""
-    return max((EXIT_CODES[one.severity] for one in findings), default=0)
+    """2 if any is critical, 1 for warnings, 0 if there is only information."""
+    return max((EXIT_CODES[finding.severity] for finding in findings), default=0)
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
     order = list(Severity)
     return sorted(
-        findings, key=lambda one: (order.index(one.severity), one.machine, one.job, one.code, one.subject)
+        findings,
+        key=lambda finding: (
+            order.index(finding.severity),
+            finding.machine,
+            finding.job,
+            finding.code,
+            finding.subject,
+        ),
     )
 
 
 def at_stage(commands: Iterable[str], stage: str) -> tuple[str, ...]:
     """The commands as they are typed for a stage; the local stack, which is the default, is not named."""
     suffix = "" if stage == "local" else f" --stage {stage}"
-    return tuple(f"{one}{suffix}" if one.startswith("python -m ops ") else one for one in commands)
+    return tuple(f"{line}{suffix}" if line.startswith("python -m ops ") else line for line in commands)
 
 
 def command(*words: str) -> str:

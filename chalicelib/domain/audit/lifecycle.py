@@ -1,6 +1,6 @@
-"""Lifecycle rules, judged against what is in the bucket: what each matches, and what it will do to a backup.
+"""Checks lifecycle rules against what is in the bucket: what each matches, and what it will do to a backup.
 
-S3 tells nobody that a rule matches nothing, that it moves a manifest out of reach, or that it deletes a full backup
+S3 does not report that a rule matches nothing, that it moves a manifest out of reach, or that it deletes a full backup
 while its increments live. ``RuleBook`` is fed every object once and then knows.
 
 The rules of S3 that stand here are those of the user guide, "Lifecycle configuration elements" and "Transitioning
@@ -18,14 +18,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, time, timedelta, timezone
 from typing import Any
 
-from chalicelib.domain.audit.findings import Finding, command, finding
+from chalicelib.domain.audit.findings import Finding, command, new_finding
 from chalicelib.domain.audit.placement import POLICY_OF_TAG, Custody, WatchedJob
 from chalicelib.domain.backups.names import METADATA_PREFIX, VOLUME_PREFIX, BackupFile, FileKind
 from chalicelib.domain.backups.sets import BackupSet, StoredObject, Tally
 from chalicelib.domain.backups.storage import STANDARD, STORAGE_TAG_KEY, needs_thaw
 
 SMALLEST_MOVED_BYTES = 128 * 1024
-"""Since September 2024 S3 leaves smaller objects where they are, whatever the class, unless told otherwise."""
+"""Since September 2024 S3 leaves smaller objects where they are, whatever the class, unless a rule names a size."""
 
 MOVES_SMALL_ONES = "varies_by_storage_class"
 """The bucket's older default, by which Glacier and Deep Archive take objects of any size."""
@@ -108,7 +108,7 @@ def _next_midnight(moment: datetime) -> datetime:
 
 
 def rule_of(document: Mapping[str, Any]) -> Rule:
-    """A rule as ``GetBucketLifecycleConfiguration`` tells it, in its older form (``Prefix``) or the present one."""
+    """A rule of ``GetBucketLifecycleConfiguration``, in its older form (``Prefix``) or the present one."""
     where = document.get("Filter") or {}
     narrowed = {**where, **where.get("And", {})}
     tags = [*narrowed.get("Tags", []), *([narrowed["Tag"]] if "Tag" in narrowed else [])]
@@ -121,8 +121,8 @@ def rule_of(document: Mapping[str, Any]) -> Rule:
         larger_than=narrowed.get("ObjectSizeGreaterThan"),
         smaller_than=narrowed.get("ObjectSizeLessThan"),
         transitions=tuple(
-            Transition(one["StorageClass"], one.get("Days"), one.get("Date"))
-            for one in document.get("Transitions", [])
+            Transition(transition["StorageClass"], transition.get("Days"), transition.get("Date"))
+            for transition in document.get("Transitions", [])
         ),
         expires_after_days=expiration.get("Days"),
         expires_on=expiration.get("Date"),
@@ -161,11 +161,11 @@ class RuleBook:
         """What the names begin with, folders included: those of volumes, and those of metadata."""
         self._jobs: dict[str, _OfJob] = {}
 
-    def see_other(self, key: str, stored: StoredObject) -> None:
+    def add_other(self, key: str, stored: StoredObject) -> None:
         """An object that belongs to no job."""
         self._match(key, stored, None)
 
-    def see(
+    def add(
         self,
         watched: WatchedJob,
         name: str,
@@ -187,11 +187,13 @@ class RuleBook:
         of_job = self._jobs.setdefault(watched.label, _OfJob(watched))
         if not is_volume:
             for index in matching:
-                archives = any(needs_thaw(one.storage_class) for one in self._active[index].transitions)
+                archives = any(
+                    needs_thaw(transition.storage_class) for transition in self._active[index].transitions
+                )
                 if archives:
                     self._metadata_matched[index] = self._metadata_matched[index] or (watched, key)
         else:
-            self._note_volume(of_job, matching, stored)
+            self._add_volume(of_job, matching, stored)
         if file.set_id.is_full and self._expires:
             of_job.files.setdefault(str(file.set_id), []).append((key, stored.stored_at, stored.size))
 
@@ -202,7 +204,7 @@ class RuleBook:
             self._matched[index] += 1
         return matching
 
-    def _note_volume(self, of_job: _OfJob, matching: Iterable[int], stored: StoredObject) -> None:
+    def _add_volume(self, of_job: _OfJob, matching: Iterable[int], stored: StoredObject) -> None:
         moving = [
             (rule, transition)
             for rule in (self._active[index] for index in matching)
@@ -244,8 +246,8 @@ class RuleBook:
                 as_meant = dataclasses.replace(rule, prefix=meant) if meant is not None else rule
             found += self._archives_metadata(rule, index, watched)
             found += self._expires_full(rule, as_meant, chains)
-        for one in watched:
-            found += self._of_job(one)
+        for job in watched:
+            found += self._of_job(job)
         return found
 
     def _of_job(self, watched: WatchedJob) -> list[Finding]:
@@ -275,7 +277,7 @@ class RuleBook:
         watched, storage = of_job.watched, of_job.watched.job.storage
         unmoved = of_job.unmoved
         wanted = f"{storage.archive_class} after {storage.archive_after_days} days"
-        return finding(
+        return new_finding(
             "no_archive_rule",
             machine=watched.job.machine,
             job=watched.job.name,
@@ -290,7 +292,7 @@ class RuleBook:
 
     def _late(self, of_job: _OfJob, oldest: datetime) -> Finding:
         watched, late = of_job.watched, of_job.late
-        return finding(
+        return new_finding(
             "transition_overdue",
             machine=watched.job.machine,
             job=watched.job.name,
@@ -309,7 +311,7 @@ class RuleBook:
             message += f" It probably means the prefix {meant}."
             commands = (self._rewrite(rule, _with_prefix(rule.document, meant)),)
         evidence = json.dumps(_plain(rule.document), ensure_ascii=False, sort_keys=True)
-        return finding(
+        return new_finding(
             "rule_matches_nothing",
             subject=f"{self._bucket}/{rule.id}",
             message=message,
@@ -321,38 +323,42 @@ class RuleBook:
         """The prefix that the rule was meant to have: ``_data`` is ``data_``, ``/laptop/data`` is ``laptop/data_``."""
         if not rule.prefix:
             return None
-        archives = any(needs_thaw(one.storage_class) for one in rule.transitions)
+        archives = any(needs_thaw(transition.storage_class) for transition in rule.transitions)
         of_volumes, of_metadata = self._prefixes[True], self._prefixes[False]
-        # What archives is never told to take the metadata.
+        # A rule that archives is never suggested for metadata.
         candidates = sorted((of_volumes - of_metadata if archives else of_volumes | of_metadata) - {""})
         asked = _letters(rule.prefix)
         for candidate in candidates:
             letters = _letters(candidate)
             if letters and (asked == letters or asked.endswith(letters)):
                 return candidate
-        last_parts = {_letters(one.rpartition("/")[2]): one for one in candidates}
+        last_parts = {_letters(candidate.rpartition("/")[2]): candidate for candidate in candidates}
         if asked in last_parts:
             return last_parts[asked]
-        by_letters = {_letters(one): one for one in candidates}
+        by_letters = {_letters(candidate): candidate for candidate in candidates}
         close = difflib.get_close_matches(asked, list(by_letters), 1, SIMILAR_ENOUGH)
         return by_letters[close[0]] if close else None
 
     def _archives_metadata(self, rule: Rule, index: int, jobs: Iterable[WatchedJob]) -> list[Finding]:
-        classes = [one.storage_class for one in rule.transitions if needs_thaw(one.storage_class)]
+        classes = [
+            transition.storage_class
+            for transition in rule.transitions
+            if needs_thaw(transition.storage_class)
+        ]
         if not classes:
             return []
         seen = self._metadata_matched[index]
         if seen is not None:
             watched, evidence = seen[0], f"it takes s3://{self._bucket}/{seen[1]}"
         else:
-            will = [one for one in jobs if _takes_metadata_of(rule, one)]
+            will = [job for job in jobs if _takes_metadata_of(rule, job)]
             if not will:
                 return []
             watched = will[0]
             evidence = f"it takes everything below {watched.job.location.key(METADATA_PREFIX)}"
         volumes = watched.job.location.key(VOLUME_PREFIX)
         return [
-            finding(
+            new_finding(
                 "rule_archives_metadata",
                 subject=f"{self._bucket}/{rule.id}",
                 message=f"The lifecycle rule {_called(rule)} of {self._bucket} moves manifests and signatures to "
@@ -367,7 +373,9 @@ class RuleBook:
     ) -> list[Finding]:
         first: tuple[datetime, str, BackupSet, int] | None = None
         for label, of_job in self._jobs.items():
-            for full, increments, is_newest in _chains([one for one in chains.get(label, ()) if one.sealed]):
+            for full, increments, is_newest in _chains(
+                [backup_set for backup_set in chains.get(label, ()) if backup_set.sealed]
+            ):
                 dates = [
                     date
                     for key, stored_at, size in of_job.files.get(str(full.set_id), ())
@@ -388,22 +396,22 @@ class RuleBook:
             else f"Once its prefix is set right to {as_meant.prefix}, {rule_name}"
         )
         document = json.dumps(_plain(rule.document), ensure_ascii=False, sort_keys=True)
-        mended = _without_expiry(_with_prefix(rule.document, as_meant.prefix))
+        repaired = _without_expiry(_with_prefix(rule.document, as_meant.prefix))
         return [
-            finding(
+            new_finding(
                 "rule_expires_full",
                 subject=f"{self._bucket}/{rule.id}",
                 message=f"{subject} deletes the full backup {full.set_id} of {label} {when}, {under}.",
                 evidence=f"first on {date:%Y-%m-%d}; {document}",
-                commands=(self._rewrite(rule, mended),),
+                commands=(self._rewrite(rule, repaired),),
             )
         ]
 
     def _rewrite(self, rule: Rule, document: Mapping[str, Any] | None) -> str:
         """The command that writes the bucket's rules with this one changed, or left out where it does nothing any
         more."""
-        others = [one.document if one is not rule else document for one in self._rules]
-        rules = [_plain(one) for one in others if one]
+        others = [other.document if other is not rule else document for other in self._rules]
+        rules = [_plain(rule_document) for rule_document in others if rule_document]
         words = ("aws", "s3api", "put-bucket-lifecycle-configuration", "--bucket", self._bucket)
         if not rules:
             return command("aws", "s3api", "delete-bucket-lifecycle", "--bucket", self._bucket)
@@ -434,10 +442,13 @@ def _takes_metadata_of(rule: Rule, watched: WatchedJob) -> bool:
 def _chains(sets: Sequence[BackupSet]) -> list[tuple[BackupSet, int, bool]]:
     """Each full set with the number of increments that need it, and whether it is the newest one."""
     following: dict[datetime, list[BackupSet]] = {}
-    for one in sets:
-        if one.set_id.start is not None:
-            following.setdefault(one.set_id.start, []).append(one)
-    fulls = sorted((one for one in sets if one.set_id.is_full), key=lambda one: one.set_id.end)
+    for backup_set in sets:
+        if backup_set.set_id.start is not None:
+            following.setdefault(backup_set.set_id.start, []).append(backup_set)
+    fulls = sorted(
+        (backup_set for backup_set in sets if backup_set.set_id.is_full),
+        key=lambda backup_set: backup_set.set_id.end,
+    )
     chains = []
     for full in fulls:
         seen: set[datetime] = set()
@@ -448,7 +459,7 @@ def _chains(sets: Sequence[BackupSet]) -> list[tuple[BackupSet, int, bool]]:
                 continue  # a name that goes back in time would make a ring
             seen.add(end)
             increments += len(following.get(end, ()))
-            ends += [one.set_id.end for one in following.get(end, ())]
+            ends += [backup_set.set_id.end for backup_set in following.get(end, ())]
         chains.append((full, increments, full is fulls[-1]))
     return chains
 
@@ -499,5 +510,5 @@ def _plain(document: Mapping[str, Any] | None) -> Any:
     if isinstance(document, Mapping):
         return {name: _plain(value) for name, value in document.items()}
     if isinstance(document, list | tuple):
-        return [_plain(one) for one in document]
+        return [_plain(value) for value in document]
     return document.isoformat() if isinstance(document, datetime) else document

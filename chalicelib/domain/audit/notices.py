@@ -1,4 +1,4 @@
-"""Things that happened and that the owner is to be told, whether or not anything came of them."""
+"""Notices: things that happened and that the owner is to know of, whether or not anything came of them."""
 
 from __future__ import annotations
 

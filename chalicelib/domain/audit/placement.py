@@ -1,7 +1,7 @@
 """Whether a stored object is where it belongs: under the right prefix, in the right class, with the right tag.
 
-Everything here can be told from one object, so that it is told at the event. ``Custody`` says how much may be expected:
-of a bucket that the service made all of it, of one that somebody set up by hand only what a restore needs.
+Everything here needs one object only, so it is found at its event. ``Custody`` is how much may be expected: of
+a bucket that the service made all of it, of an adopted one only what a restore needs.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import dataclasses
 from enum import Enum
 from urllib.parse import quote
 
-from chalicelib.domain.audit.findings import Finding, command, finding
+from chalicelib.domain.audit.findings import Finding, command, new_finding
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import (
     SERVICE_PREFIX,
@@ -29,7 +29,7 @@ POLICY_OF_TAG = {policy.tag_value: policy for policy in STORAGE_POLICIES}
 
 
 class Custody(str, Enum):
-    """Who made a job's bucket: the service, somebody else whose bucket the service watches, or a stranger to it."""
+    """Who made a job's bucket: the service, somebody whose bucket was adopted, or somebody else."""
 
     OWN = "own"
     ADOPTED = "adopted"
@@ -48,7 +48,7 @@ class WatchedJob:
         return f"{self.job.machine}/{self.job.name}"
 
 
-def judge_object(watched: WatchedJob, row: ObjectRow, backup_set: BackupSet) -> list[Finding]:
+def check_object(watched: WatchedJob, row: ObjectRow, backup_set: BackupSet) -> list[Finding]:
     """What is wrong with a file of ``backup_set``; nothing about a key that holds nothing any more."""
     file, stored = parse_file_name(row.name), row.stored
     if file is None or stored is None:
@@ -58,24 +58,24 @@ def judge_object(watched: WatchedJob, row: ObjectRow, backup_set: BackupSet) -> 
         named_otherwise = watched.custody is Custody.FOREIGN and not file.prefix
         return [] if named_otherwise else [_wrong_prefix(watched, row.name, file, stored, backup_set)]
     found = [_wrong_class(watched, row.name, file, stored), _wrong_tag(watched, row.name, file, stored)]
-    return [one for one in found if one is not None]
+    return [finding for finding in found if finding is not None]
 
 
-def judge_stray(bucket: str, row: ObjectRow, job: Job | None, *, is_own_bucket: bool) -> list[Finding]:
-    """What there is to say of a key that belongs to no set; ``row.name`` is the whole key, ``job`` whose prefix it
+def check_stray(bucket: str, row: ObjectRow, job: Job | None, *, is_own_bucket: bool) -> list[Finding]:
+    """Findings about a key that belongs to no set; ``row.name`` is the whole key, ``job`` whose prefix it
     has."""
     key, stored = row.name, row.stored
     if stored is None or (is_own_bucket and key.startswith(SERVICE_PREFIX)):
         return []
     if job is not None and parse_file_name(key.removeprefix(job.location.prefix)) is not None:
-        return []  # the job was added after the file: the weekly comparison brings it in
+        return []  # the job was added after the file: the weekly reconcile adds it
     seen = f"s3://{bucket}/{key}, {_described(stored)}"
     parts = split_key(key) if is_own_bucket and job is None else None
     if parts is not None and parse_file_name(parts[2]) is not None:
         return [_of_unknown_job(bucket, parts[0], parts[1], seen)]
     machine, name = (job.machine, job.name) if job else ("", "")
     return [
-        finding(
+        new_finding(
             "stray",
             machine=machine,
             job=name,
@@ -89,7 +89,7 @@ def judge_stray(bucket: str, row: ObjectRow, job: Job | None, *, is_own_bucket: 
 
 def _of_unknown_job(bucket: str, machine: str, job: str, seen: str) -> Finding:
     folder = f"{machine}/{job}/"
-    return finding(
+    return new_finding(
         "unknown_job",
         subject=f"{bucket}/{folder}",
         message=f"s3://{bucket}/{folder} holds backup files, and there is no job {machine}/{job}: nobody watches them.",
@@ -111,7 +111,7 @@ def _wrong_prefix(
     tagging = job.storage.tagging if file.kind is FileKind.VOLUME and watched.custody is Custody.OWN else None
     twice = _is_there(backup_set, file)
     move = (*_thaw(bucket, wrong_key, stored), _copy(bucket, wrong_key, right_key, stored, tagging))
-    return finding(
+    return new_finding(
         "wrong_prefix",
         machine=job.machine,
         job=job.name,
@@ -152,7 +152,7 @@ def _wrong_class(watched: WatchedJob, name: str, file: BackupFile, stored: Store
         should_be, tagging = STANDARD, None
     what = f"Volume {file.volume}" if file.volume else f"The {file.kind.value} file"
     therefore = ": it cannot be read before a thaw." if needs_thaw(stored.storage_class) else "."
-    return finding(
+    return new_finding(
         code,
         machine=job.machine,
         job=job.name,
@@ -165,7 +165,7 @@ def _wrong_class(watched: WatchedJob, name: str, file: BackupFile, stored: Store
 
 
 def _classes_for(job: Job, storage_tag: str | None) -> frozenset[str]:
-    """Where a volume may be: its tag tells the policy under which it was uploaded, which may have changed since."""
+    """Where a volume may be: its tag names the policy under which it was uploaded, which may have changed since."""
     tagged = POLICY_OF_TAG.get(storage_tag or "")
     return frozenset({STANDARD, job.storage.archive_class, *([tagged.archive_class] if tagged else [])})
 
@@ -179,7 +179,7 @@ def _wrong_tag(watched: WatchedJob, name: str, file: BackupFile, stored: StoredO
         return None
     bucket, key = job.location.bucket, job.location.key(name)
     words = ["--bucket", bucket, "--key", key]
-    mend = (
+    repair = (
         command("aws", "s3api", "put-object-tagging", *words, "--tagging", _tag_set(job))
         if is_volume
         else command("aws", "s3api", "delete-object-tagging", *words)
@@ -188,14 +188,14 @@ def _wrong_tag(watched: WatchedJob, name: str, file: BackupFile, stored: StoredO
     means = (
         "no rule will archive it" if is_volume else "it is metadata, and a rule for volumes will archive it"
     )
-    return finding(
+    return new_finding(
         "wrong_tag",
         machine=job.machine,
         job=job.name,
         subject=name,
         message=f"{name} of {watched.label} has {has}: {means}.",
         evidence=f"s3://{bucket}/{key}, {_described(stored)}",
-        commands=(mend,),
+        commands=(repair,),
     )
 
 

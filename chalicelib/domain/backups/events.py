@@ -1,4 +1,4 @@
-"""S3 events as the catalogue takes them: which key has changed, and how to order what is said of it."""
+"""S3 events as the catalogue takes them: which key has changed, and the order of its events."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class MalformedEvent(ValueError):
 
 
 def key_changes(body: object) -> list[KeyChange]:
-    """The changes that one message of the queue tells of; none for the test event S3 sends on set-up.
+    """The changes in one message of the queue; none for the test event that S3 sends on set-up.
 
     Raises ``MalformedEvent``. Event versions and names are not matched: whatever happened, S3 is asked what the
     key holds now.

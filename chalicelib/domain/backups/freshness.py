@@ -1,4 +1,4 @@
-"""A job's state, judged from the bucket's times and the owner's policy, never from the laptop's word alone."""
+"""A job's state, from S3's times and the owner's settings, never from what the laptop reports alone."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ class State(str, Enum):
 NEEDS_ATTENTION = frozenset({State.OVERDUE, State.FAILING})
 
 
-TELLING_PROGRESS_AFTER = timedelta(hours=1)
-"""Before that, and below one per cent, a rate says nothing about the days to come."""
+PROGRESS_SHOWN_AFTER = timedelta(hours=1)
+"""Before that, and below one per cent, a rate does not predict the days to come."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
     """How far a job's first full backup is.
 
-    ``percent`` is 0 to 99 of the source's size as the run told it, ``None`` where it told none. Encrypted volumes are
-    somewhat smaller or larger than what is in them, so that it never says 100. ``time_left`` is at the pace since the
-    backup began, the hours in which the machine slept included; ``None`` while it cannot be told, or nothing moves.
+    ``percent`` is 0 to 99 of the source's size as the run reported it, ``None`` where it reported none; never 100,
+    since encrypted volumes are somewhat smaller or larger than what is in them. ``time_left`` is at the pace since the
+    backup began, the hours in which the machine slept included; ``None`` while it is unknown, or nothing moves.
     """
 
     begun_at: datetime
@@ -58,7 +58,7 @@ class Freshness:
     progress: Progress | None = None
 
 
-def judge(machine: Machine, job: Job, sets: Sequence[BackupSet], now: datetime) -> Freshness:
+def evaluate_freshness(machine: Machine, job: Job, sets: Sequence[BackupSet], now: datetime) -> Freshness:
     newest = newest_complete(sets)
     stored_at = newest.sealed_at if newest else None
     return Freshness(
@@ -85,10 +85,14 @@ def _state(machine: Machine, job: Job, newest_complete_at: datetime | None, now:
 
 
 def _progress(machine: Machine, job: Job, sets: Sequence[BackupSet], now: datetime) -> Progress | None:
-    begun = [one for one in sets if one.set_id.is_full and not one.sealed and one.stored_bytes]
+    begun = [
+        backup_set
+        for backup_set in sets
+        if backup_set.set_id.is_full and not backup_set.sealed and backup_set.stored_bytes
+    ]
     if not begun:
         return None
-    first = max(begun, key=lambda one: one.set_id.end)
+    first = max(begun, key=lambda backup_set: backup_set.set_id.end)
     # The name has the laptop's time; it cannot have begun before there was a machine, nor after now.
     begun_at = min(max(first.set_id.end, machine.created_at), now)
     run = job.last_run
@@ -99,7 +103,7 @@ def _progress(machine: Machine, job: Job, sets: Sequence[BackupSet], now: dateti
     taken = now - begun_at
     stands_still = first.changed_at is not None and now - first.changed_at > STALLED_AFTER
     time_left = None
-    if percent and taken >= TELLING_PROGRESS_AFTER and not stands_still:
+    if percent and taken >= PROGRESS_SHOWN_AFTER and not stands_still:
         time_left = taken * (max(0, estimated - first.stored_bytes) / first.stored_bytes)
     return Progress(begun_at, first.stored_bytes, percent, time_left)
 

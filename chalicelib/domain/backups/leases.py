@@ -29,7 +29,7 @@ def is_run_id(text: str) -> bool:
 
 def may_take(lease: Lease | None, run: str, resumes: str | None, now: datetime) -> bool:
     """Whether ``run`` may begin: nobody runs, the last one's lease has lapsed or was one's own, or ``run`` has
-    the lease already and did not hear so."""
+    the lease already and asks again."""
     return lease is None or now >= lease.expires_at or lease.run in (run, resumes)
 
 

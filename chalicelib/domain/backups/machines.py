@@ -1,4 +1,4 @@
-"""Machines and jobs as the service keeps them, and the tokens and codes by which a laptop proves itself."""
+"""Machines, jobs, and the tokens and codes that authenticate a laptop."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class LastRun:
     source_files: int | None = None
     source_bytes: int | None = None
     earlier_source_files: int | None = None
-    """What the newest run before this one, that told it, found in the source."""
+    """What the newest earlier run that reported it found in the source."""
     earlier_source_bytes: int | None = None
 
 
@@ -55,7 +55,7 @@ class Machine:
     created_at: datetime
     token_sha256: str | None = None
     code_issued_at: datetime | None = None
-    """When the code that its token was enrolled with was made: older codes count no more."""
+    """When the code that its token was enrolled with was made: older codes are not valid any more."""
     revoked_at: datetime | None = None
     paused_at: datetime | None = None
     paused_until: datetime | None = None
@@ -66,13 +66,13 @@ class Machine:
     """Who gets a weekly mail about this machine alone."""
 
     def is_paused(self, now: datetime) -> bool:
-        """Paused machines are not judged overdue; they may back up all the same."""
+        """Paused machines are not evaluated overdue; they may back up all the same."""
         return self.paused_at is not None and (self.paused_until is None or now < self.paused_until)
 
 
 @dataclasses.dataclass(frozen=True)
-class Comparison:
-    """How far the weekly comparison of a job's rows with its bucket has come."""
+class ReconcileProgress:
+    """How far the weekly reconcile of a job has come."""
 
     begun_at: datetime
     """When a call last took it up."""
@@ -93,7 +93,7 @@ class Job:
     grace_seconds: int = DAY_SECONDS
     storage: StoragePolicy = DEFAULT_STORAGE_POLICY
     last_run: LastRun | None = None
-    comparison: Comparison | None = None
+    reconcile: ReconcileProgress | None = None
     proofs_since: datetime | None = None
     """When S3 stored the first of its manifests with a proof of origin; a manifest without one is refused since."""
     false_proofs: frozenset[str] = frozenset()
@@ -102,7 +102,7 @@ class Job:
 
 @dataclasses.dataclass(frozen=True)
 class EnrolmentCode:
-    """A one-time code, kept by its hash. ``secret_sha256`` is whose use it was, once it is used."""
+    """A one-time code, stored as its hash. ``secret_sha256`` is the secret it was used with, once it is used."""
 
     code_sha256: str
     machine: str

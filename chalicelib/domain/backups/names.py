@@ -61,8 +61,8 @@ class FileKind(str, Enum):
 class SetId:
     """Which set of a job: a full backup has no ``start``; an increment goes from ``start`` to ``end``.
 
-    The times are those of the names, told by the laptop's clock: they order the sets of a chain, and nothing
-    else. Age is judged by S3's time.
+    The times are those of the names, by the laptop's clock: they order the sets of a chain, and nothing else. Age goes
+    by S3's time.
     """
 
     start: datetime | None
@@ -95,7 +95,7 @@ class SetId:
 
 @dataclasses.dataclass(frozen=True)
 class BackupFile:
-    """A file that duplicity wrote, as its name tells. ``volume`` counts from 1, for volumes only."""
+    """A file that duplicity wrote, parsed from its name. ``volume`` counts from 1, for volumes only."""
 
     set_id: SetId
     kind: FileKind
@@ -117,7 +117,7 @@ class BackupFile:
 
     @property
     def stem(self) -> str:
-        """The name without the suffix that tells how the file is encrypted or compressed."""
+        """The name without the suffix of its encryption or compression."""
         if self.kind is FileKind.SIGNATURES:
             family = "full" if self.set_id.is_full else "new"
             times = str(self.set_id).removeprefix("full.").removeprefix("inc.")
@@ -141,7 +141,7 @@ def signatures_file(set_id: SetId) -> BackupFile:
 def parse_file_name(name: str) -> BackupFile | None:
     """What duplicity's file ``name`` is; ``None`` if duplicity, run as panicroom runs it, never wrote it.
 
-    The prefix is told, not judged: a volume under ``meta_`` is *misplaced*, not a stray.
+    The prefix is returned, not checked: a volume under ``meta_`` is *misplaced*, not a stray.
     """
     match = _FILE.fullmatch(name)
     if match is None:

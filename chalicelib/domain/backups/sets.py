@@ -1,8 +1,8 @@
 """What the catalogue knows of stored files: object rows, and the sets they add up to.
 
-An S3 event is only a hint that a key has changed. Whoever handles it asks S3 for the key's present state, and
-writes that state under the event's sequencer. The state is at least as new as the event, and a row is never
-written under an older sequencer; so whatever the order, however often an event comes, the last word is S3's.
+An S3 event is only a hint that a key has changed. Its handler asks S3 for the key's present state (a LIST of its
+versions), and writes that state under the event's sequencer. The state is at least as new as the event, and a row is
+never written under an older sequencer; so in whatever order and however often events come, the rows end as S3 is.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def total_bytes(tallies: Tallies) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class StoredObject:
-    """The present state of a key as S3 tells it. ``sha256``, ``volumes_promised`` and ``proof`` only a HEAD can tell.
+    """The present state of a key in S3. Only a HEAD returns ``sha256``, ``volumes_promised`` and ``proof``.
 
     ``sha256`` of an object that came in parts is the digest of their digests, followed by ``-`` and their number.
     ``storage_tag`` is the value of the tag that names the storage policy: empty if there is none, ``None`` if nobody
@@ -71,7 +71,7 @@ class StoredObject:
     proof: str | None = None
     """From a manifest's ``x-amz-meta-proof``: the client's proof that it made this set."""
     storage_tag: str | None = dataclasses.field(default=None, compare=False)
-    """No listing tells it, so that a catalogue that was rebuilt may lack it and be right."""
+    """No listing has it, so a catalogue that was rebuilt may lack it and be right."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +87,7 @@ class ObjectRow:
     sequencer: str = ""
     noncurrent: Tallies = dataclasses.field(default_factory=dict)
     revision: int = dataclasses.field(default=0, compare=False)
-    """Counts the writes of the row; it guards them, and says nothing of the object."""
+    """Counts the writes of the row; it guards them, and is no property of the object."""
 
     @property
     def current(self) -> Tallies:
@@ -96,7 +96,7 @@ class ObjectRow:
 
 
 def is_newer(sequencer: str, known: str) -> bool:
-    """Whether an event tells more than the row does; the same sequencer is the same event again.
+    """Whether an event is newer than the row; the same sequencer is the same event again.
 
     Events without a sequencer (restores, transitions) are never known already.
     """
@@ -132,7 +132,7 @@ class BackupSet:
 
     @property
     def unproven(self) -> bool:
-        """Sealed by somebody who did not say how many volumes there are."""
+        """Sealed without the number of volumes (adopted from elsewhere)."""
         return self.sealed and self.volumes_promised is None
 
     @property
@@ -185,10 +185,10 @@ class SetSum:
         if stored is not None:
             self._changed_at = max(self._changed_at or stored.stored_at, stored.stored_at)
         if file is not None and file.is_under_right_prefix:
-            self._note(file, stored)
+            self._apply(file, stored)
         # Misplaced files cost, but duplicity will not find them.
 
-    def _note(self, file: BackupFile, stored: StoredObject | None) -> None:
+    def _apply(self, file: BackupFile, stored: StoredObject | None) -> None:
         if file.volume is not None:
             (self._volumes.add if stored else self._volumes.discard)(file.volume)
         elif file.kind is FileKind.MANIFEST:
@@ -228,17 +228,27 @@ def first_proof(rows: Iterable[ObjectRow]) -> datetime | None:
 
 def newest_complete(sets: Iterable[BackupSet]) -> BackupSet | None:
     """The complete set that S3 stored last; the names' own times may lie."""
-    complete = [(one.sealed_at, one) for one in sets if one.complete and one.sealed_at is not None]
+    complete = [
+        (backup_set.sealed_at, backup_set)
+        for backup_set in sets
+        if backup_set.complete and backup_set.sealed_at is not None
+    ]
     return max(complete, key=lambda pair: pair[0])[1] if complete else None
 
 
 def newest_chain(sets: Iterable[BackupSet]) -> tuple[BackupSet, ...]:
     """The newest sealed full set and the sealed increments that continue it, each from the last one's end."""
     sealed = [backup_set for backup_set in sets if backup_set.sealed]
-    full = max((one for one in sealed if one.set_id.is_full), key=lambda one: one.set_id.end, default=None)
+    full = max(
+        (backup_set for backup_set in sealed if backup_set.set_id.is_full),
+        key=lambda backup_set: backup_set.set_id.end,
+        default=None,
+    )
     if full is None:
         return ()
-    following = {one.set_id.start: one for one in sealed if not one.set_id.is_full}
+    following = {
+        backup_set.set_id.start: backup_set for backup_set in sealed if not backup_set.set_id.is_full
+    }
     chain = [full]
     while (increment := following.get(chain[-1].set_id.end)) is not None:
         if increment.set_id.end <= chain[-1].set_id.end:

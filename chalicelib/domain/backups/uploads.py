@@ -30,7 +30,7 @@ that could not use it in time asks again. See docs/decisions/0003-short-lived-ma
 
 SEAL_MARGIN = timedelta(seconds=15)
 SLOWEST_UPLINK_BYTES_A_SECOND = 64 * 2**10
-"""S3 looks at a URL's age when a PUT begins. One that began in time may end later by as much as it takes to send."""
+"""S3 checks a URL's age when a PUT begins. One that began in time may end later by as long as it takes to send."""
 
 DOWNLOAD_URL_LIFE = timedelta(minutes=5)
 
@@ -66,7 +66,7 @@ def check_name(name: str) -> BackupFile:
 
 
 def check_upload(upload: UploadFile, now: datetime) -> BackupFile:
-    """What can be refused by the request alone, before anything is looked up."""
+    """Checks what the request alone shows, before anything is read."""
     if not is_sha256_hex(upload.sha256):
         raise _bad_digest()
     if upload.size > MAX_SINGLE_PUT_BYTES:

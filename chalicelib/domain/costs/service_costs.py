@@ -17,22 +17,22 @@ CALL_SECONDS = Decimal("0.3")
 
 MINUTE_CALLS = 43_200
 MINUTE_CALL_SECONDS = Decimal("0.1")
-"""Whether something is to be told at once: always warm, three reads, and 6 ms of CPU time, which take seven times as
+"""Whether an alert is due: always warm, three reads, and 6 ms of CPU time, which take seven times as
 long with the seventh of a core that 256 MB come with."""
 
 OTHER_SCHEDULED_CALLS = 720 + 30
 """A month of 30 days: each hour whether a mail is due, and the daily audit."""
 
-COMPARING_CALLS = 720
-COMPARING_GB = Decimal(1)
-COMPARISONS_A_MONTH = 5
+RECONCILE_CALLS = 720
+RECONCILE_GB = Decimal(1)
+RECONCILES_A_MONTH = 5
 """Each hour whether a job is still to be compared with its bucket this week, which takes ``CALL_SECONDS`` as well."""
 
 READS_A_SCHEDULED_CALL = 3
-JUDGINGS = 1_440
+EVALUATIONS = 1_440
 SET_BYTES = 280
 READ_UNIT_BYTES = 2 * 4_096
-"""Each job's state is judged every half hour from the rows of its sets: one query, not consistent, of which 8 KB
+"""Each job's state is evaluated every half hour from the rows of its sets: one query, not consistent, of which 8 KB
 are a read unit."""
 
 CALLS_A_RUN = 12
@@ -50,7 +50,7 @@ developer guide, "Using Lambda with Amazon SQS"."""
 
 ALARMS = 1
 METRIC_HOURS_A_DAY = 3
-"""CloudWatch counts the hours in which a metric is told: twice a day that nothing failed, once what is wrong."""
+"""CloudWatch bills the hours in which a metric is sent: two heartbeats a day, and the findings once."""
 
 LOG_KB_A_CALL = 1
 """A line or two of 150 to 350 bytes, and the three by Lambda itself."""
@@ -87,9 +87,9 @@ def service_cost(table: PriceTable, activity: Activity) -> tuple[ServicePart, ..
     """Raises ``PriceUnknown`` where the table lacks one of the prices."""
     api_calls = activity.runs * CALLS_A_RUN + activity.objects // FILES_A_CALL
     other_calls = OTHER_SCHEDULED_CALLS + api_calls + activity.objects // OBJECTS_A_BATCH
-    calls = MINUTE_CALLS + other_calls + COMPARING_CALLS
+    calls = MINUTE_CALLS + other_calls + RECONCILE_CALLS
     gb_seconds = (MINUTE_CALLS * MINUTE_CALL_SECONDS + other_calls * CALL_SECONDS) * FUNCTION_GB
-    gb_seconds += (COMPARING_CALLS + COMPARISONS_A_MONTH * activity.jobs) * CALL_SECONDS * COMPARING_GB
+    gb_seconds += (RECONCILE_CALLS + RECONCILES_A_MONTH * activity.jobs) * CALL_SECONDS * RECONCILE_GB
     queue_requests = POLLING_REQUESTS + 3 * activity.objects
     log_gb = Decimal(calls * LOG_KB_A_CALL) / 2**20
 
@@ -115,8 +115,8 @@ def service_cost(table: PriceTable, activity: Activity) -> tuple[ServicePart, ..
                 "dynamodb/read",
                 activity.objects * READS_AN_OBJECT
                 + 3 * api_calls
-                + JUDGINGS * (activity.jobs + activity.sets * SET_BYTES // READ_UNIT_BYTES)
-                + READS_A_SCHEDULED_CALL * (MINUTE_CALLS + OTHER_SCHEDULED_CALLS + COMPARING_CALLS),
+                + EVALUATIONS * (activity.jobs + activity.sets * SET_BYTES // READ_UNIT_BYTES)
+                + READS_A_SCHEDULED_CALL * (MINUTE_CALLS + OTHER_SCHEDULED_CALLS + RECONCILE_CALLS),
                 0,
             ),
         ),

@@ -30,8 +30,8 @@ from chalicelib.domain.costs.pricing import (
 from chalicelib.domain.costs.service_costs import Activity, ServicePart, service_cost
 from chalicelib.domain.costs.usage import JobUsage, Month, Span, month_of
 
-RISE_TOLD_FROM = Decimal("0.20")
-RISE_TOLD_USD = Decimal("0.01")
+RISE_REPORTED_FROM = Decimal("0.20")
+RISE_REPORTED_USD = Decimal("0.01")
 """A rise that cannot be seen in cents is none."""
 
 ADVICE_MONTHS = 12
@@ -42,7 +42,7 @@ THAWED_DAYS = 7
 """How long a thawed copy is kept while it is fetched."""
 
 LINE_BYTES_A_SECOND = 12_500_000
-"""100 Mbit/s, for how long fetching everything takes; the mail says so."""
+"""100 Mbit/s, for how long fetching everything takes; the mail names it."""
 
 WEEKS_OF_TREND = 12
 
@@ -275,7 +275,7 @@ def _class_lines(usages: Sequence[JobUsage], costs: Mapping[str, Decimal]) -> tu
     cents = shares_in_cents(total, costs)
     lines = []
     for name in sorted(billed, key=lambda name: (-costs[name], name)):
-        now, hidden = (one.get(name, Tally()).size_bytes for one in (current, noncurrent))
+        now, hidden = (tallies.get(name, Tally()).size_bytes for tallies in (current, noncurrent))
         lines.append(ClassLine(name, now, hidden, billed[name] - now - hidden, cents[name]))
     return tuple(lines)
 
@@ -318,7 +318,7 @@ def restore_everything(table: PriceTable, current: Tallies) -> tuple[RestoreCost
 
 def _restore(table: PriceTable, current: Tallies, archived: Tallies, tier: ThawTier | None) -> RestoreCost:
     used = {name: _tier_of(name, tier) for name in archived} if tier else {}
-    hours = max((THAW_HOURS[name][one][1] for name, one in used.items()), default=Decimal(0))
+    hours = max((THAW_HOURS[name][tier][1] for name, tier in used.items()), default=Decimal(0))
     size_bytes = total_bytes(current)
     transfer = transfer_out_cost(table, size_bytes)
     try:
@@ -329,9 +329,9 @@ def _restore(table: PriceTable, current: Tallies, archived: Tallies, tier: ThawT
             ),
             Decimal(0),
         )
-        for name, one in used.items():
+        for name, tier in used.items():
             assert cost is not None
-            cost += thaw_cost(table, name, one, archived[name], THAWED_DAYS)
+            cost += thaw_cost(table, name, tier, archived[name], THAWED_DAYS)
     except PriceUnknown:
         cost = None
     wait = timedelta(minutes=int(hours * 60))
@@ -358,7 +358,7 @@ def _rise(
     figures, jobs = before
     assert figures.monthly is not None
     risen = monthly - figures.monthly
-    if risen <= figures.monthly * RISE_TOLD_FROM or risen < RISE_TOLD_USD:
+    if risen <= figures.monthly * RISE_REPORTED_FROM or risen < RISE_REPORTED_USD:
         return None
 
     def grown(usage: JobUsage) -> Decimal:
@@ -400,7 +400,7 @@ def _advice(table: PriceTable, usages: Sequence[JobUsage]) -> tuple[Advice, ...]
                 Advice(
                     usage.machine,
                     usage.job,
-                    "Volumes that should have moved out of Standard are still there: look at the bucket's lifecycle"
+                    "Volumes that should have moved out of Standard are still there: check the bucket's lifecycle"
                     " rules (`python -m ops audit`).",
                     Decimal(usage.unmoved.size_bytes) / GB * cheaper,
                     transition_cost(table, usage.archive_class, usage.unmoved.count),
@@ -417,7 +417,10 @@ def _advice(table: PriceTable, usages: Sequence[JobUsage]) -> tuple[Advice, ...]
                     Decimal(0),
                 )
             )
-    worth = [one for one in found if one.monthly * ADVICE_MONTHS - one.once >= ADVICE_SAVES_USD]
+    worth = [advice for advice in found if advice.monthly * ADVICE_MONTHS - advice.once >= ADVICE_SAVES_USD]
     return tuple(
-        sorted(worth, key=lambda one: (one.once - one.monthly * ADVICE_MONTHS, one.machine, one.job))
+        sorted(
+            worth,
+            key=lambda advice: (advice.once - advice.monthly * ADVICE_MONTHS, advice.machine, advice.job),
+        )
     )

@@ -1,7 +1,7 @@
 """What a job's sets use of S3, in the month that is running and the one after: the amounts that are then priced.
 
 Nothing is measured day by day. A set's bytes arrived between its own time and S3's time of its newest file, were in
-Standard until the job's storage policy moved the volumes, and are where the catalogue says they are now; that gives
+Standard until the job's storage policy moved the volumes, and are now where the catalogue has them; that gives
 back the month so far from sets alone, so that reads grow with the sets and not with volumes or days. Bytes that
 were removed earlier in the month are no longer known; versions that were only hidden are, and count.
 """
@@ -29,7 +29,7 @@ METADATA_PERCENT = 2
 
 GROWTH_WINDOW = timedelta(days=28)
 GROWTH_WINDOW_AT_LEAST = timedelta(days=7)
-"""A job's pace is told by its last four weeks; that of a new one by what it has, but never by less than a week."""
+"""A job's pace is that of its last four weeks; that of a new one by what it has, but never by less than a week."""
 
 PARTS_TO_COME = 12
 USUAL_VOLUME_BYTES = 25 * 2**20
@@ -237,19 +237,25 @@ def _grow(
 ) -> None:
     """Adds to the times to come what will arrive at the pace of the last weeks; a job's first full is no pace."""
     first_full = min(
-        (one for one in sets if one.set_id.is_full), key=lambda one: one.set_id.end, default=None
+        (backup_set for backup_set in sets if backup_set.set_id.is_full),
+        key=lambda backup_set: backup_set.set_id.end,
+        default=None,
     )
     recent = [
-        one
-        for one in sets
-        if one is not first_full and one.sealed_at is not None and now - one.sealed_at < GROWTH_WINDOW
+        backup_set
+        for backup_set in sets
+        if backup_set is not first_full
+        and backup_set.sealed_at is not None
+        and now - backup_set.sealed_at < GROWTH_WINDOW
     ]
     if not recent:
         return
-    oldest = min((_arrival(one, now) for one in sets), default=now)
+    oldest = min((_arrival(backup_set, now) for backup_set in sets), default=now)
     window = min(GROWTH_WINDOW, max(GROWTH_WINDOW_AT_LEAST, now - oldest)).total_seconds()
-    size_a_second = sum(one.stored_bytes for one in recent) / window
-    objects_a_second = sum(tally.count for one in recent for tally in one.current.values()) / window
+    size_a_second = sum(backup_set.stored_bytes for backup_set in recent) / window
+    objects_a_second = (
+        sum(tally.count for backup_set in recent for tally in backup_set.current.values()) / window
+    )
     in_standard = job.storage.archive_after_days * 86_400
     for name, (total, start, end) in spans.items():
         if name == "so_far":
@@ -304,10 +310,14 @@ def _add(amounts: dict[str, int], name: str, amount: int) -> None:
 def _news(sets: Sequence[BackupSet], since: datetime | None) -> News:
     if since is None:
         return News()
-    new = [one for one in sets if one.changed_at is not None and one.changed_at > since]
-    increments = [one for one in new if not one.set_id.is_full]
+    new = [
+        backup_set
+        for backup_set in sets
+        if backup_set.changed_at is not None and backup_set.changed_at > since
+    ]
+    increments = [backup_set for backup_set in new if not backup_set.set_id.is_full]
     return News(
-        full_bytes=sum(one.stored_bytes for one in new if one.set_id.is_full),
-        increment_bytes=sum(one.stored_bytes for one in increments),
+        full_bytes=sum(backup_set.stored_bytes for backup_set in new if backup_set.set_id.is_full),
+        increment_bytes=sum(backup_set.stored_bytes for backup_set in increments),
         increments=len(increments),
     )

@@ -1,1 +1,1 @@
-"""What the mails say."""
+"""The content of the mails."""

@@ -2,7 +2,7 @@
 
 Three rates. What is about safety goes at once. Other critical findings, all-clears, and jobs that are overdue or
 failing share one mail an hour. Warnings share one a day. Whatever is due at one moment goes in one mail. The record
-tells what was mailed; it changes only when a mail went out, so that nothing is lost to a mail that did not.
+is what was mailed; it changes only when a mail went out, so that nothing is lost to a mail that did not.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from chalicelib.domain.audit.notices import Notice
 from chalicelib.domain.backups.freshness import State
 
 SETTLES_IN = timedelta(minutes=2)
-"""Events come in any order, sometimes a minute late: a manifest that is told before its volumes looks like a gap."""
+"""Events come in any order, sometimes a minute late: a manifest's event before its volumes' looks like a gap."""
 
 AN_HOUR = timedelta(hours=1)
 A_DAY = timedelta(days=1)
@@ -28,7 +28,7 @@ BACK_FROM_A_PAUSE = timedelta(hours=12)
 REPEATED_AFTER = tuple(timedelta(days=days) for days in (1, 2, 4, 8, 16, 30))
 """From one mail about a job that is overdue or failing to the next; the last one goes on for as long as it lasts."""
 
-NOTICES_KEPT = timedelta(days=30)
+NOTICES_MAILED_WITHIN = timedelta(days=30)
 """A notice is mailed even if no alert could be sent for so long."""
 
 FIRST_NOTICES = timedelta(days=1)
@@ -37,7 +37,7 @@ FIRST_NOTICES = timedelta(days=1)
 
 @dataclasses.dataclass(frozen=True)
 class JobNow:
-    """A job as it was just judged. ``detail`` is a sentence for the owner on how it stands."""
+    """A job as it was just evaluated. ``detail`` is a sentence for the owner on how it stands."""
 
     machine: str
     job: str
@@ -56,7 +56,7 @@ class JobNow:
 class Trouble:
     """A job that is overdue or failing, from ``since`` on; ``mails`` were sent about it, the last at ``mailed_at``.
 
-    ``is_over``: it has ended, and the mail that says so is still to come.
+    ``is_over``: it has ended, and the mail about that is still to come.
     """
 
     state: State
@@ -77,8 +77,8 @@ class AlertRecord:
     """The last mail at once, by whom and what it was about."""
     hourly_at: datetime | None = None
     daily_at: datetime | None = None
-    judged_at: datetime | None = None
-    """When the states of the jobs were looked at last."""
+    evaluated_at: datetime | None = None
+    """When the states of the jobs were evaluated last."""
     begun_at: datetime | None = None
 
     def not_after(self, now: datetime) -> AlertRecord:
@@ -92,8 +92,10 @@ class AlertRecord:
             return {key: min(moment, now) for key, moment in moments.items()}
 
         troubles = {
-            name: dataclasses.replace(one, since=min(one.since, now), mailed_at=past(one.mailed_at))
-            for name, one in self.troubles.items()
+            name: dataclasses.replace(
+                trouble, since=min(trouble.since, now), mailed_at=past(trouble.mailed_at)
+            )
+            for name, trouble in self.troubles.items()
         }
         return AlertRecord(
             all_past(self.findings),
@@ -102,7 +104,7 @@ class AlertRecord:
             all_past(self.at_once),
             past(self.hourly_at),
             past(self.daily_at),
-            past(self.judged_at),
+            past(self.evaluated_at),
             past(self.begun_at),
         )
 
@@ -121,7 +123,7 @@ class AlertItem:
 
 @dataclasses.dataclass(frozen=True)
 class Alert:
-    """A mail that is due: what it says, by how urgent it is."""
+    """A mail that is due: its items, by how urgent they are."""
 
     safety: tuple[AlertItem, ...] = ()
     critical: tuple[AlertItem, ...] = ()
@@ -155,8 +157,8 @@ def alerts_due(
     """The mail that is due, if any, and the record as it is to be once it went out.
 
     ``findings`` are all that are open, ``notices`` those of the last month, ``machines`` the names of those that there
-    are, which matter only once a finding is over. ``jobs`` are the states of all jobs, ``None`` if nobody has looked
-    at them just now. ``zone`` is the owner's: a day is theirs.
+    are, which matter only once a finding is over. ``jobs`` are the states of all jobs, ``None`` if they were not
+    evaluated just now. ``zone`` is the owner's: a day is theirs.
     """
     plan = _Plan(record.not_after(now), now, zone)
     plan.take_notices(notices)
@@ -171,12 +173,14 @@ class _Plan:
     def __init__(self, record: AlertRecord, now: datetime, zone: tzinfo) -> None:
         self._now = now
         self._begun_at = record.begun_at or now
-        self._judged_at = record.judged_at
+        self._evaluated_at = record.evaluated_at
         self._mailed = dict(record.findings)
         self._troubles = dict(record.troubles)
-        self._notices = {key: at for key, at in record.notices.items() if now - at <= NOTICES_KEPT + A_DAY}
+        self._notices = {
+            key: at for key, at in record.notices.items() if now - at <= NOTICES_MAILED_WITHIN + A_DAY
+        }
         self._at_once = {key: at for key, at in record.at_once.items() if now - at < AN_HOUR}
-        self._told: set[str] = set()
+        self._sent_now: set[str] = set()
         self._hourly_at, self._daily_at = record.hourly_at, record.daily_at
         self._hourly_is_due = record.hourly_at is None or now - record.hourly_at >= AN_HOUR
         # Both: a day of 25 hours, when the clocks go back, is one day.
@@ -209,14 +213,14 @@ class _Plan:
             self._at_once,
             self._now if hourly else self._hourly_at,
             self._now if self._warnings else self._daily_at,
-            self._judged_at,
+            self._evaluated_at,
             self._begun_at,
         )
 
     # ------------------------------------------------------------ notices and findings
 
     def take_notices(self, notices: Iterable[Notice]) -> None:
-        for notice in sorted(notices, key=lambda one: one.at):
+        for notice in sorted(notices, key=lambda notice: notice.at):
             key = notice_key(notice)
             if key in self._notices or notice.at < self._begun_at - FIRST_NOTICES:
                 continue
@@ -231,9 +235,9 @@ class _Plan:
                 self._notices[key] = notice.at
 
     def take_findings(self, findings: Sequence[OpenFinding], machines: Collection[str]) -> None:
-        self._take_gone({one.finding.key for one in findings}, machines)
-        since = {one.finding.key: one.opened_at for one in findings}
-        for finding in worst_first(one.finding for one in findings):
+        self._take_gone({finding.finding.key for finding in findings}, machines)
+        since = {finding.finding.key: finding.opened_at for finding in findings}
+        for finding in worst_first(finding.finding for finding in findings):
             settled = self._now - since[finding.key] >= SETTLES_IN
             if finding.key in self._mailed or not settled or finding.severity is Severity.INFO:
                 continue
@@ -253,15 +257,15 @@ class _Plan:
     def _send_at_once(self, item: AlertItem, code: str) -> bool:
         """At once, but the same of the same job not twice an hour: damage that spreads would be a mail a minute."""
         about = f"{item.whose}#{code}"
-        if about in self._at_once and about not in self._told:
+        if about in self._at_once and about not in self._sent_now:
             return False
-        self._told.add(about)
+        self._sent_now.add(about)
         self._at_once[about] = self._now
         self._safety.append(item)
         return True
 
     def _take_gone(self, open_keys: Collection[str], machines: Collection[str]) -> None:
-        """What was mailed and is over. Of a machine that was removed nobody wants to hear."""
+        """What was mailed and is over. Nothing is mailed of a machine that was removed."""
         for key in [key for key in self._mailed if key not in open_keys]:
             whose, code, subject = key.split("#", 2)
             machine = whose.partition("/")[0]
@@ -278,10 +282,10 @@ class _Plan:
     def take_jobs(self, jobs: Sequence[JobNow] | None) -> None:
         if jobs is None:
             return
-        self._judged_at = self._now
+        self._evaluated_at = self._now
         there = {job.name for job in jobs}
-        self._troubles = {name: one for name, one in self._troubles.items() if name in there}
-        for job in sorted(jobs, key=lambda one: (one.state is not State.OVERDUE, one.name)):
+        self._troubles = {name: trouble for name, trouble in self._troubles.items() if name in there}
+        for job in sorted(jobs, key=lambda job: (job.state is not State.OVERDUE, job.name)):
             trouble = self._follow(job, self._troubles.get(job.name))
             if trouble is not None and self._hourly_is_due:
                 trouble = self._mail_about(job, trouble)
@@ -350,7 +354,7 @@ def _item_of_job(job: JobNow, trouble: Trouble) -> AlertItem:
             job.name,
             f"backups {still}fail" if still else "the last backup failed",
             job.detail,
-            advice="Its log on the machine says why: start it by hand there and read.",
+            advice="The machine's log has the reason: start a backup by hand there and read what it prints.",
             commands=("panicroom doctor", f"panicroom backup {job.job}"),
         )
     back_by = f"{trouble.since + timedelta(days=14):%Y-%m-%d}"

@@ -36,7 +36,7 @@ MACHINES_SHOWN = 8
 A_FEW_MORE = 2
 """So many more are shown rather than summed up."""
 
-TOLD_FROM = Decimal("0.005")
+SHOWN_FROM = Decimal("0.005")
 """What rounds to no cent is not worth a line."""
 
 CLASS_NAMES = {
@@ -50,7 +50,7 @@ CLASS_NAMES = {
 
 @dataclasses.dataclass(frozen=True)
 class Bar:
-    """A line of a small chart: ``percent`` is its length, 0 to 100, and ``value`` says the same in numbers."""
+    """A line of a small chart: ``percent`` is its length, 0 to 100, and ``value`` is the same in numbers."""
 
     label: str
     value: str
@@ -123,8 +123,8 @@ def describe_costs(
         machines=_machines(statement),
         more_machines=_more_machines(statement),
         requests=_requests(statement),
-        restores=tuple(_restore(one) for one in statement.restores),
-        advice=tuple(_advice(one) for one in statement.advice),
+        restores=tuple(_restore(restore) for restore in statement.restores),
+        advice=tuple(_advice(advice) for advice in statement.advice),
         service=_service(statement),
         prices=_prices(statement.prices, now),
     )
@@ -138,7 +138,7 @@ def _parts(bill: Bill) -> str:
         "the service": bill.service,
     }
     return ", ".join(
-        f"{name} {format_money(amount)}" for name, amount in named.items() if amount >= TOLD_FROM
+        f"{name} {format_money(amount)}" for name, amount in named.items() if amount >= SHOWN_FROM
     )
 
 
@@ -173,9 +173,9 @@ def _rise(rise: Rise | None, zone: tzinfo) -> str:
 
 def _trend(statement: Statement, earlier: Sequence[Figures], now: datetime, zone: tzinfo) -> tuple[Bar, ...]:
     """What keeping things cost a month, week by week; one week alone is no trend."""
-    weeks = [(one.written_at, one.monthly, one.stored_bytes) for one in earlier if one.monthly is not None][
-        -(WEEKS_OF_TREND - 1) :
-    ]
+    weeks = [
+        (week.written_at, week.monthly, week.stored_bytes) for week in earlier if week.monthly is not None
+    ][-(WEEKS_OF_TREND - 1) :]
     if not weeks:
         return ()
     weeks.append((now, statement.monthly, statement.stored_bytes))
@@ -200,7 +200,7 @@ def _class_note(current_bytes: int, noncurrent_bytes: int, overhead_bytes: int) 
 
 
 def _tags(statement: Statement) -> tuple[Amount, ...]:
-    if statement.tags_monthly < TOLD_FROM:
+    if statement.tags_monthly < SHOWN_FROM:
         return ()
     return (Amount("Tags", format_money(statement.tags_monthly), count(statement.tags, "volume")),)
 
@@ -246,7 +246,7 @@ def _requests(statement: Statement) -> str:
 
 
 def _in_brackets(amount: Decimal) -> str:
-    return f" ({format_money(amount)})" if amount >= TOLD_FROM else ""
+    return f" ({format_money(amount)})" if amount >= SHOWN_FROM else ""
 
 
 _TIER_NAMES = {
@@ -262,7 +262,7 @@ def _restore(restore: RestoreCost) -> Amount:
     waiting = f"up to {format_estimate(restore.wait)} until it can be read, then " if restore.wait else ""
     cost = format_money(restore.cost) if restore.cost is not None else "price not known"
     transfer = ""
-    if restore.cost is not None and TOLD_FROM <= restore.transfer < restore.cost - TOLD_FROM:
+    if restore.cost is not None and SHOWN_FROM <= restore.transfer < restore.cost - SHOWN_FROM:
         transfer = f"; {format_money(restore.transfer)} of it for leaving AWS"
     return Amount(_TIER_NAMES[restore.tier], cost, f"{waiting}{fetching}{transfer}")
 
@@ -278,7 +278,7 @@ def _service(statement: Statement) -> str:
     reduced = sum((part.after_allowance for part in statement.service), Decimal(0))
     largest = sorted(statement.service, key=lambda part: -part.in_full)[:3]
     named = ", ".join(
-        f"{part.name} {format_money(part.in_full)}" for part in largest if part.in_full >= TOLD_FROM
+        f"{part.name} {format_money(part.in_full)}" for part in largest if part.in_full >= SHOWN_FROM
     )
     return (
         f"The service itself: {format_money(reduced)} a month with AWS's always-free allowances (counted above), "

@@ -1,4 +1,4 @@
-"""Numbers, sizes, ages and sums as people would say them; both forms of the mail use the same words."""
+"""Numbers, sizes, ages and sums as people write them, for both forms of the mail."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def format_age(age: timedelta) -> str:
     """In the unit that people would use: ``40 minutes``, ``5 hours``, ``9 days``."""
     minutes = max(0, int(age.total_seconds() // 60))
     for unit, size in (("day", 1440), ("hour", 60)):
-        # A unit is used from twice its size on: "36 hours" tells more than "1 day".
+        # A unit is used from twice its size on: "36 hours" is more exact than "1 day".
         if minutes >= 2 * size:
             return f"{minutes // size} {unit}s"
     return count(minutes, "minute")

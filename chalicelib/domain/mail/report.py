@@ -1,4 +1,4 @@
-"""What the weekly mail says, before anybody decides how it looks."""
+"""The content of the weekly mail; ``rendering`` gives it its form."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ NOTICES_SHOWN = 12
 _ORDER = [State.OVERDUE, State.FAILING, State.NEVER, State.DUE, State.PAUSED, State.FRESH]
 
 AT_RISK = "at risk"
-"""Shown instead of the state of a job that is in time, but of which a finding says that it cannot be relied upon."""
+"""Shown instead of the state of a job that is in time, but of which a critical finding is open."""
 
 _NOT_BEGUN = "No backup has begun. Enrol the machine, and start `panicroom backup` there."
 
 _MEANING = {
-    State.OVERDUE: "No complete backup within its period and grace. Start one, or look why none runs.",
-    State.FAILING: "The last run failed. Its log on the machine says why.",
+    State.OVERDUE: "No complete backup within its period and grace. Start one, or check why none runs.",
+    State.FAILING: "The last run failed. The machine's log has the reason.",
     State.NEVER: "The first backup is not finished, so nothing can be restored yet.",
     State.DUE: "A new backup is due.",
     State.PAUSED: "Paused by you.",
@@ -54,7 +54,7 @@ _MEANING = {
 class ReportLine:
     """One job; ``label`` is its state, or ``AT_RISK``; ``advice`` is empty where nothing needs to be done.
 
-    ``progress`` is there, and ``progress_percent`` where it can be told, while a first backup is on its way.
+    ``progress`` is there, and ``progress_percent`` where it is known, while a first backup is on its way.
     """
 
     machine: str
@@ -71,7 +71,7 @@ class ReportLine:
 
 
 class Tone(str, Enum):
-    """What the mail's first colour says."""
+    """The colour at the top of the mail."""
 
     WELL = "well"
     LOOK = "look"
@@ -106,7 +106,7 @@ class Attachment:
 class Report:
     """Texts ready to be shown, in the owner's time zone; problems come first.
 
-    The ``more_`` texts say what is left out here and stands in the attached tables; empty where nothing is.
+    The ``more_`` texts count what is left out here and is in the attached tables; empty where nothing is.
     """
 
     subject: str
@@ -130,21 +130,21 @@ class Report:
 
 
 @dataclasses.dataclass(frozen=True)
-class JudgedJob:
+class EvaluatedJob:
     job: Job
     freshness: Freshness
 
 
 @dataclasses.dataclass(frozen=True)
 class LastIssue:
-    """What the mail before this one said was stored."""
+    """What was stored at the last mail."""
 
     written_at: datetime
     stored_bytes: int
 
 
 def compose_report(
-    judged: Sequence[JudgedJob],
+    evaluated: Sequence[EvaluatedJob],
     findings: Sequence[Finding],
     notices: Sequence[Notice],
     *,
@@ -158,17 +158,26 @@ def compose_report(
 ) -> Report:
     """``stored_bytes`` counts older versions too; ``monthly`` is what each ``machine/job`` costs, for the table."""
     ordered = sorted(
-        judged, key=lambda one: (_ORDER.index(one.freshness.state), one.job.machine, one.job.name)
+        evaluated,
+        key=lambda evaluated_job: (
+            _ORDER.index(evaluated_job.freshness.state),
+            evaluated_job.job.machine,
+            evaluated_job.job.name,
+        ),
     )
     broken = broken_jobs(findings)
-    lines = [_line(one, broken, now, zone) for one in ordered]
+    lines = [_line(evaluated_job, broken, now, zone) for evaluated_job in ordered]
     problems = [line for line in lines if line.needs_attention]
     others = [line for line in lines if not line.needs_attention]
-    size = sum(one.freshness.stored_bytes for one in judged) if stored_bytes is None else stored_bytes
+    size = (
+        sum(evaluated_job.freshness.stored_bytes for evaluated_job in evaluated)
+        if stored_bytes is None
+        else stored_bytes
+    )
     stored = format_bytes(size)
     headline = _headline(ordered, len(problems))
     sorted_findings = worst_first(findings)
-    told = [_notice(notice, zone) for notice in notices]
+    shown_notices = [_notice(notice, zone) for notice in notices]
     report = Report(
         subject=f"{headline} - {stored}{f', {costs.this_month} this month' if costs else ''}",
         headline=headline,
@@ -180,8 +189,8 @@ def compose_report(
         more_others=_more_others(others),
         findings=tuple(sorted_findings[:FINDINGS_SHOWN]),
         more_findings=_more(sorted_findings, FINDINGS_SHOWN, "more findings"),
-        notices=tuple(told[:NOTICES_SHOWN]),
-        more_notices=_more(told, NOTICES_SHOWN, "more"),
+        notices=tuple(shown_notices[:NOTICES_SHOWN]),
+        more_notices=_more(shown_notices, NOTICES_SHOWN, "more"),
         stored=stored,
         since_last=_since_last(size, last, zone),
         costs=costs,
@@ -189,18 +198,20 @@ def compose_report(
         next_issue=format_moment(next_issue, zone),
         attachments=(),
     )
-    tables = _tables(report, ordered, lines, sorted_findings, told, monthly or {}, now, zone)
+    tables = _tables(report, ordered, lines, sorted_findings, shown_notices, monthly or {}, now, zone)
     return dataclasses.replace(report, attachments=tables)
 
 
 def broken_jobs(findings: Sequence[Finding]) -> frozenset[tuple[str, str]]:
     """The ``(machine, job)`` whose backups cannot be relied upon, whatever their age."""
-    return frozenset((one.machine, one.job) for one in findings if one.severity is Severity.CRITICAL)
+    return frozenset(
+        (finding.machine, finding.job) for finding in findings if finding.severity is Severity.CRITICAL
+    )
 
 
-def needs_owner(judged: JudgedJob, broken: frozenset[tuple[str, str]]) -> bool:
-    job = judged.job
-    return judged.freshness.state in NEEDS_ATTENTION or (job.machine, job.name) in broken
+def needs_owner(evaluated: EvaluatedJob, broken: frozenset[tuple[str, str]]) -> bool:
+    job = evaluated.job
+    return evaluated.freshness.state in NEEDS_ATTENTION or (job.machine, job.name) in broken
 
 
 def _tone(
@@ -210,26 +221,26 @@ def _tone(
     costs: CostSection | None,
 ) -> Tone:
     if any(line.needs_attention for line in lines) or any(
-        one.severity is Severity.CRITICAL for one in findings
+        finding.severity is Severity.CRITICAL for finding in findings
     ):
         return Tone.BAD
     waiting = not lines or any(line.label == State.NEVER.value for line in lines)
     return Tone.LOOK if waiting or findings or notices or (costs and costs.over_budget) else Tone.WELL
 
 
-def _headline(judged: Sequence[JudgedJob], in_need: int) -> str:
-    total = len(judged)
+def _headline(evaluated: Sequence[EvaluatedJob], in_need: int) -> str:
+    total = len(evaluated)
     if not total:
         return "No backups are set up yet"
     if in_need:
         if total == 1:
             return "Your backup needs you"
         return f"{in_need:,} of {total:,} backups {'needs' if in_need == 1 else 'need'} you"
-    waiting = sum(one.freshness.state is State.NEVER for one in judged)
+    waiting = sum(evaluated_job.freshness.state is State.NEVER for evaluated_job in evaluated)
     if waiting and total == 1:
-        progress = judged[0].freshness.progress
+        progress = evaluated[0].freshness.progress
         if progress is not None and progress.percent is not None:
-            return f"Your first backup is at {_progress(judged[0].freshness)}"
+            return f"Your first backup is at {_progress(evaluated[0].freshness)}"
         return "Your first backup is not complete yet"
     if waiting:
         return f"{waiting:,} of {total:,} backups {'is' if waiting == 1 else 'are'} not complete yet"
@@ -277,8 +288,10 @@ def _since_last(size: int, last: LastIssue | None, zone: tzinfo) -> str:
     return f"{format_change(size - last.stored_bytes)} since {format_day(last.written_at, zone)}"
 
 
-def _line(judged: JudgedJob, broken: frozenset[tuple[str, str]], now: datetime, zone: tzinfo) -> ReportLine:
-    freshness, job = judged.freshness, judged.job
+def _line(
+    evaluated: EvaluatedJob, broken: frozenset[tuple[str, str]], now: datetime, zone: tzinfo
+) -> ReportLine:
+    freshness, job = evaluated.freshness, evaluated.job
     newest = freshness.newest_complete_at
     progress = freshness.progress
     at_risk = (job.machine, job.name) in broken and freshness.state not in NEEDS_ATTENTION
@@ -291,17 +304,17 @@ def _line(judged: JudgedJob, broken: frozenset[tuple[str, str]], now: datetime, 
         newest=format_moment(newest, zone) if newest else "",
         stored=_stored(freshness),
         last_run=_last_run(job, now),
-        advice=_advice(judged, at_risk),
+        advice=_advice(evaluated, at_risk),
         progress=_progress(freshness),
         progress_percent=progress.percent if progress else None,
     )
 
 
-def _advice(judged: JudgedJob, at_risk: bool) -> str:
+def _advice(evaluated: EvaluatedJob, at_risk: bool) -> str:
     if at_risk:
         return "It may not come back whole: see “What is wrong”."
-    freshness = judged.freshness
-    if freshness.state is State.NEVER and judged.job.last_run is None and not freshness.stored_bytes:
+    freshness = evaluated.freshness
+    if freshness.state is State.NEVER and evaluated.job.last_run is None and not freshness.stored_bytes:
         return _NOT_BEGUN
     return _MEANING[freshness.state]
 
@@ -344,7 +357,7 @@ def _notice(notice: Notice, zone: tzinfo) -> ReportNotice:
 
 def _tables(
     report: Report,
-    judged: Sequence[JudgedJob],
+    evaluated: Sequence[EvaluatedJob],
     lines: Sequence[ReportLine],
     findings: Sequence[Finding],
     notices: Sequence[ReportNotice],
@@ -356,15 +369,20 @@ def _tables(
     day = f"{now.astimezone(zone):%Y-%m-%d}"
     tables = []
     if report.more_problems or report.more_others or (report.costs and report.costs.more_machines):
-        rows = [_row(one, line, monthly) for one, line in zip(judged, lines, strict=True)]
+        rows = [
+            _row(evaluated_job, line, monthly) for evaluated_job, line in zip(evaluated, lines, strict=True)
+        ]
         tables.append(Attachment(f"backups-{day}.csv", _csv(_BACKUP_COLUMNS, rows)))
     if report.more_findings:
-        wrong = [[one.severity.value, one.machine, one.job, one.message, one.advice] for one in findings]
+        wrong = [
+            [finding.severity.value, finding.machine, finding.job, finding.message, finding.advice]
+            for finding in findings
+        ]
         columns = ["severity", "machine", "job", "what is wrong", "what to do"]
         tables.append(Attachment(f"findings-{day}.csv", _csv(columns, wrong)))
     if report.more_notices:
-        told = [[one.at, one.about, one.message] for one in notices]
-        tables.append(Attachment(f"notices-{day}.csv", _csv(["when", "backup", "what happened"], told)))
+        rows = [[notice.at, notice.about, notice.message] for notice in notices]
+        tables.append(Attachment(f"notices-{day}.csv", _csv(["when", "backup", "what happened"], rows)))
     return tuple(tables)
 
 
@@ -382,7 +400,7 @@ _BACKUP_COLUMNS = [
 ]
 
 
-def _row(judged: JudgedJob, line: ReportLine, monthly: Mapping[str, Decimal]) -> list[str]:
+def _row(evaluated: EvaluatedJob, line: ReportLine, monthly: Mapping[str, Decimal]) -> list[str]:
     cost = monthly.get(f"{line.machine}/{line.job}")
     return [
         line.machine,
@@ -390,8 +408,8 @@ def _row(judged: JudgedJob, line: ReportLine, monthly: Mapping[str, Decimal]) ->
         line.label,
         line.newest,
         line.age,
-        str(judged.freshness.chain_length),
-        str(judged.freshness.stored_bytes),
+        str(evaluated.freshness.chain_length),
+        str(evaluated.freshness.stored_bytes),
         f"{cost:.4f}" if cost is not None else "",
         line.last_run,
         line.advice,

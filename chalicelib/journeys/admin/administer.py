@@ -8,7 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from chalicelib.domain.refusals import Refusal
-from chalicelib.journeys.admin.catalogue import catalogue_drift, catalogue_objects, job_list, set_quarantine
+from chalicelib.journeys.admin.catalogue import (
+    catalogue_differences,
+    catalogue_objects,
+    job_list,
+    set_quarantine,
+)
 from chalicelib.journeys.admin.machines import (
     machine_add,
     machine_list,
@@ -67,7 +72,7 @@ COMMANDS: Mapping[str, Callable[[AdminContext, Arguments], Answer]] = {
     "alerts_preview": alerts_preview,
     "alerts_send": alerts_send,
     "catalogue_objects": catalogue_objects,
-    "catalogue_drift": catalogue_drift,
+    "catalogue_differences": catalogue_differences,
     "report_preview": report_preview,
     "report_send": report_send,
     "report_status": report_status,

@@ -1,4 +1,4 @@
-"""The owner's commands about sets and what the catalogue says is stored."""
+"""The owner's commands about sets and what is stored by the catalogue."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chalicelib.journeys.admin.request import (
     read_identifier,
 )
 from chalicelib.journeys.catalogue.catalogue_changes import refresh_findings
-from chalicelib.journeys.catalogue.reconcile_job import find_drift
+from chalicelib.journeys.catalogue.reconcile_job import find_differences
 from chalicelib.wire import ErrorCode
 
 OBJECTS_A_PAGE = 5_000
@@ -57,7 +57,7 @@ def job_list(context: AdminContext, request: Arguments) -> Answer:
 
 
 def catalogue_objects(context: AdminContext, request: Arguments) -> Answer:
-    """A page of what the catalogue says is stored of a job; without one, of the strays in the service's own bucket."""
+    """A page of a job's objects, by the catalogue; without a job, of the strays in the service's own bucket."""
     job = known_job(context, request) if request.get("name") else None
     location = job.location if job else Location(context.bucket, "")
     after = str(request.get("after", "")).removeprefix(location.prefix)
@@ -73,9 +73,11 @@ def catalogue_objects(context: AdminContext, request: Arguments) -> Answer:
     return {"objects": page, "next": page[-1]["key"] if more else None}
 
 
-def catalogue_drift(context: AdminContext, request: Arguments) -> Answer:
+def catalogue_differences(context: AdminContext, request: Arguments) -> Answer:
     """Which of a job's manifests and signatures are not catalogued as they are stored."""
-    return {"keys": find_drift(context.catalogue, context.buckets, known_job(context, request), context.now)}
+    return {
+        "keys": find_differences(context.catalogue, context.buckets, known_job(context, request), context.now)
+    }
 
 
 def _describe_object(key: str, stored: StoredObject) -> Answer:

@@ -106,10 +106,15 @@ def machine_show(context: AdminContext, request: Arguments) -> Answer:
     machine = known_machine(context, request)
     jobs = []
     for job in context.machines.jobs(machine.name):
-        sets = sorted(context.catalogue.sets(job), key=lambda one: one.set_id.end)
+        sets = sorted(context.catalogue.sets(job), key=lambda backup_set: backup_set.set_id.end)
         hidden = context.catalogue.quarantined(job)
         status = to_json(describe_job(context.catalogue, machine, job, context.now))
-        jobs.append({**status, "sets": [_describe_set(one, one.set_id in hidden) for one in sets]})
+        jobs.append(
+            {
+                **status,
+                "sets": [_describe_set(backup_set, backup_set.set_id in hidden) for backup_set in sets],
+            }
+        )
     return {
         "machine": machine.name,
         "status": _status(machine, context.now),
@@ -211,7 +216,7 @@ def _status(machine: Machine, now: datetime) -> str:
         return State.PAUSED.value
     if machine.revoked_at is not None:
         return "revoked"
-    return "enrolled" if machine.token_sha256 else "waiting for its laptop"
+    return "enrolled" if machine.token_sha256 else "not enrolled yet"
 
 
 def _describe_set(backup_set: BackupSet, quarantined: bool) -> Answer:

@@ -63,6 +63,6 @@ def report_send(context: AdminContext, request: Arguments) -> Answer:
         mail, message_id = send_now(context.report, recipients)
     except MailRefused as refusal:
         raise bad_request(
-            f"SES refused the mail to {', '.join(recipients)}: {refusal} `python -m ops doctor` says more."
+            f"SES refused the mail to {', '.join(recipients)}: {refusal} `python -m ops doctor` shows more."
         ) from refusal
     return {"sent_to": recipients, "subject": mail.subject, "message_id": message_id}

@@ -1,7 +1,7 @@
 """Brings the catalogue up to date with keys that have changed: events in, rows out.
 
-Changes of one set are handled together: one consistent read, one HEAD a key, one transaction. A transaction that
-lost against another worker is done again from the read.
+Changes of one set are handled together: one consistent read, one LIST of versions a key (and a HEAD for a
+manifest, a GetObjectTagging for what is stored), one transaction. One that lost against another worker is done again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from chalicelib.domain.audit.anomalies import find_anomalies
 from chalicelib.domain.audit.finding_codes import Concern
 from chalicelib.domain.audit.findings import Finding, codes_about
 from chalicelib.domain.audit.notices import LATE_UPLOAD, Notice
-from chalicelib.domain.audit.placement import Custody, WatchedJob, judge_object, judge_stray
+from chalicelib.domain.audit.placement import Custody, WatchedJob, check_object, check_stray
 from chalicelib.domain.backups.events import KeyChange
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import (
@@ -91,7 +91,9 @@ def catalogue_changes(
 
 def _by_place(context: CatalogueContext, changes: Iterable[KeyChange]) -> Mapping[KeyOwner, list[KeyChange]]:
     changes = [
-        one for one in changes if not (one.bucket == context.bucket and one.key.startswith(SERVICE_PREFIX))
+        change
+        for change in changes
+        if not (change.bucket == context.bucket and change.key.startswith(SERVICE_PREFIX))
     ]
     shared = {change.key: split_key(change.key) for change in changes if change.bucket == context.bucket}
     jobs = context.machines.jobs_named([(parts[0], parts[1]) for parts in shared.values() if parts])
@@ -141,13 +143,13 @@ def catalogue_set(context: CatalogueContext, job: Job, set_id: SetId, changes: S
         if not news:
             # The try that wrote the rows may have failed after that.
             _expel_late(context, job, page.backup_set)
-            _note_placement(context, job, page.backup_set, list(page.objects.values()))
+            _record_placement(context, job, page.backup_set, list(page.objects.values()))
             record_proofs(context.machines, job, page.objects.values())
             return
         rows = _present_rows(context, job.location.bucket, job.location.key, news, page.objects)
         backup_set = apply_changes(page.backup_set, page.objects, rows)
         if context.catalogue.write_page(job, page, backup_set, rows):
-            _note_placement(context, job, backup_set, rows)
+            _record_placement(context, job, backup_set, rows)
             record_proofs(context.machines, job, rows)
             if backup_set.sealed or page.backup_set.sealed:
                 _expel_late(context, job, backup_set)
@@ -178,21 +180,21 @@ def watched(context_bucket: str, job: Job) -> WatchedJob:
     return WatchedJob(job, Custody.OWN if job.location.bucket == context_bucket else Custody.ADOPTED)
 
 
-def _note_placement(
+def _record_placement(
     context: CatalogueContext, job: Job, backup_set: BackupSet, rows: Sequence[ObjectRow]
 ) -> None:
     """What is misplaced is known as soon as its event is: nobody has to look for it.
 
-    What was misplaced before is judged again with the rest of its set: a duplicate that could be removed is the only
+    What was misplaced before is evaluated again with the rest of its set: a duplicate that could be removed is the only
     copy when the other one has gone.
     """
     codes, seen = codes_about(Concern.OBJECTS), {row.name: row for row in rows}
-    known = {one.subject for one in context.findings.findings(job) if one.code in codes}
+    known = {finding.subject for finding in context.findings.findings(job) if finding.code in codes}
     others = [name for name in known - seen.keys() if _set_of(name) == backup_set.set_id]
     if others:
         seen |= context.catalogue.read_page(job, backup_set.set_id, others).objects
     watch = watched(context.bucket, job)
-    found = [one for row in seen.values() for one in judge_object(watch, row, backup_set)]
+    found = [finding for row in seen.values() for finding in check_object(watch, row, backup_set)]
     if found or known:
         context.findings.replace(job, found, context.now, codes=codes, subjects=seen.keys())
 
@@ -244,11 +246,11 @@ def catalogue_strays(context: CatalogueContext, place: KeyOwner, changes: Sequen
                 break
         else:
             raise Contended(key)
-        _note_stray(context, place, dataclasses.replace(row, name=key))
+        _record_stray(context, place, dataclasses.replace(row, name=key))
 
 
-def _note_stray(context: CatalogueContext, place: KeyOwner, row: ObjectRow) -> None:
-    found = judge_stray(place.bucket, row, place.job, is_own_bucket=place.bucket == context.bucket)
+def _record_stray(context: CatalogueContext, place: KeyOwner, row: ObjectRow) -> None:
+    found = check_stray(place.bucket, row, place.job, is_own_bucket=place.bucket == context.bucket)
     subjects = {row.name, f"{place.bucket}/{row.name}"}
     context.findings.replace(
         place.job, found, context.now, codes=codes_about(Concern.OBJECTS), subjects=subjects
@@ -262,7 +264,7 @@ def _present_rows(
     sequencers: Mapping[str, str],
     known: Mapping[str, ObjectRow],
 ) -> list[ObjectRow]:
-    """What S3 says of the keys now, under the newest sequencer that is known of each."""
+    """The keys' present states in S3, under the newest sequencer known of each."""
     states = context.buckets.states(bucket, [key_of(name) for name in sequencers])
     stored = [name for name in sequencers if states[key_of(name)].stored and parse_file_name(name)]
     tags = context.buckets.storage_tags(bucket, [key_of(name) for name in stored])

@@ -1,4 +1,4 @@
-"""The weekly comparison of all jobs with their buckets, as much of it as one call has time for.
+"""The weekly reconcile of all jobs, as much of it as one call has time for.
 
 How far it has come stands in each job's row, and the next call goes on from there: no call makes another one, which
 Lambda takes for a loop and ends after sixteen.
@@ -9,8 +9,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from chalicelib.domain.backups.comparisons import comparisons_due
-from chalicelib.domain.backups.machines import Comparison, Job
+from chalicelib.domain.backups.machines import Job, ReconcileProgress
+from chalicelib.domain.backups.reconciles import reconciles_due
 from chalicelib.journeys.catalogue.catalogue_changes import CatalogueContext
 from chalicelib.journeys.catalogue.reconcile_job import reconcile_job
 
@@ -18,10 +18,10 @@ from chalicelib.journeys.catalogue.reconcile_job import reconcile_job
 def reconcile_in_turn(
     context: CatalogueContext, has_time: Callable[[], bool]
 ) -> tuple[list[Job], list[tuple[Job, Exception]]]:
-    """The jobs that were compared to their end, and those that could not be, each with the reason."""
+    """The jobs that were reconciled to their end, and those that failed, each with its error."""
     compared: list[Job] = []
     failed: list[tuple[Job, Exception]] = []
-    for job in comparisons_due(context.machines.jobs(), context.now):
+    for job in reconciles_due(context.machines.jobs(), context.now):
         if not has_time():
             break
         try:
@@ -34,12 +34,12 @@ def reconcile_in_turn(
 
 
 def _go_on(context: CatalogueContext, job: Job, has_time: Callable[[], bool]) -> bool:
-    """Whether the comparison came to its end."""
-    known = job.comparison or Comparison(context.now)
+    """Whether the reconcile came to its end."""
+    known = job.reconcile or ReconcileProgress(context.now)
     begun = dataclasses.replace(known, begun_at=context.now)
-    context.machines.note_comparison(job, begun)
+    context.machines.record_reconcile(job, begun)
     done = reconcile_job(context, job, known.after, has_time)
     is_done = done.next is None
     done_at = context.now if is_done else known.done_at
-    context.machines.note_comparison(job, dataclasses.replace(begun, after=done.next or "", done_at=done_at))
+    context.machines.record_reconcile(job, dataclasses.replace(begun, after=done.next or "", done_at=done_at))
     return is_done

@@ -1,7 +1,7 @@
-"""Compares a job's rows with its bucket, mends them, and says what differed: a difference is a finding.
+"""Reconciles a job's rows with its bucket: compares, repairs the rows, reports the differences.
 
 The bucket is read in blocks of a thousand keys, so memory does not grow with the job, and a call that runs out of time
-says where to go on. Rows of a block are read *before* the bucket's own word on it is taken for good, and written only
+returns where to go on. Rows of a block are read *before* the bucket is listed the second time, and written only
 if nobody wrote them since: an event handled meanwhile wins. Rows of sets are added up anew at the end.
 """
 
@@ -37,12 +37,12 @@ SETTLES_IN = timedelta(minutes=2)
 """Events take seconds, sometimes a minute: a younger difference may only be an event under way."""
 
 HAS_ARRIVED_AFTER = timedelta(minutes=15)
-"""Longer than an event is under way, tries included: what differs for longer was not told."""
+"""Longer than an event takes, retries included: for what differs longer no event came."""
 
 TRIES = 5
 
 MOST_DIFFERENCES = 1000
-"""An answer of a Lambda function has 6 MB at most; whatever was beyond it was mended all the same."""
+"""An answer of a Lambda function has 6 MB at most; whatever was beyond it was repaired all the same."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,33 +74,34 @@ def reconcile_job(
     differences: list[Difference] = []
     for block in _blocks(context, job, after):
         examined, last = examined + len(block.states), block.last
-        differences += _mend_block(context, job, block)
+        differences += _repair_block(context, job, block)
         if not has_time():
             break
     if last == LAST_NAME:
-        differences += _mend_sets(context, job)
+        differences += _repair_sets(context, job)
         refresh_findings(context.catalogue, context.findings, job, context.now)
-    _tell(context, job, differences)
+    _notify(context, job, differences)
     return Reconciled(examined, tuple(differences[:MOST_DIFFERENCES]), None if last == LAST_NAME else last)
 
 
-def _tell(context: CatalogueContext, job: Job, differences: Iterable[Difference]) -> None:
-    """The owner hears once a day at most. That a job was added after its files is no news, in a bucket that was there
-    before least of all."""
-    lasting = [one for one in differences if not one.settling and one.what != "stray"]
-    was_compared = job.comparison is not None and job.comparison.done_at is not None
+def _notify(context: CatalogueContext, job: Job, differences: Iterable[Difference]) -> None:
+    """Records a notice, at most once a day; not that a job was added after its files, as in adopted buckets."""
+    lasting = [
+        difference for difference in differences if not difference.settling and difference.what != "stray"
+    ]
+    was_compared = job.reconcile is not None and job.reconcile.done_at is not None
     if lasting and (was_compared or job.location.bucket == context.bucket):
         message = (
             f"The catalogue of {job.machine}/{job.name} differed from the bucket in {len(lasting)} place(s) and "
-            f"was mended; the first is {lasting[0].key} ({lasting[0].what}). Events were lost, or the bucket was "
+            f"was repaired; the first is {lasting[0].key} ({lasting[0].what}). Events were lost, or the bucket was "
             "changed by hand."
         )
         context.machines.put_notice(Notice(CATALOGUE_DIFFERED, job.machine, job.name, message, context.now))
 
 
-def find_drift(catalogue: CatalogueStore, buckets: Buckets, job: Job, now: datetime) -> list[str]:
+def find_differences(catalogue: CatalogueStore, buckets: Buckets, job: Job, now: datetime) -> list[str]:
     """Keys of the job's manifests and signatures that the catalogue does not have as the bucket does, though their
-    events must have come long ago. They are few beside the volumes, and each set has some; nothing is mended."""
+    events must have come long ago. They are few beside the volumes, and each set has some; nothing is repaired."""
     location = job.location
     listed = buckets.list_states(location.bucket, location.key(METADATA_PREFIX))
     states = {key.removeprefix(location.prefix): state for key, state in listed}
@@ -119,7 +120,7 @@ def find_drift(catalogue: CatalogueStore, buckets: Buckets, job: Job, now: datet
 
 @dataclasses.dataclass(frozen=True)
 class _Block:
-    """A range of file names with what the table and then the bucket said of it."""
+    """A range of file names with its rows, and what the bucket then listed."""
 
     last: str
     known: Mapping[str, ObjectRow]
@@ -152,7 +153,7 @@ def _list_names(context: CatalogueContext, job: Job, after: str) -> Iterator[tup
         yield key.removeprefix(location.prefix), state
 
 
-def _mend_block(context: CatalogueContext, job: Job, block: _Block) -> list[Difference]:
+def _repair_block(context: CatalogueContext, job: Job, block: _Block) -> list[Difference]:
     differences: list[Difference] = []
     rows_of: dict[SetId, list[ObjectRow]] = defaultdict(list)
     strays: list[ObjectRow] = []
@@ -180,7 +181,7 @@ def _mend_block(context: CatalogueContext, job: Job, block: _Block) -> list[Diff
     location = job.location
     for row in strays:
         context.catalogue.put_stray(location.bucket, location.key(row.name), row, block.strays.get(row.name))
-    if any(one.what == "stray" for one in differences):
+    if any(difference.what == "stray" for difference in differences):
         codes, folder = codes_about(Concern.OBJECTS), f"{location.bucket}/{location.prefix}"
         context.findings.replace(
             None, (), context.now, codes=codes, subjects={folder}
@@ -189,7 +190,7 @@ def _mend_block(context: CatalogueContext, job: Job, block: _Block) -> list[Diff
 
 
 def _belongs_to_the_job(stray: ObjectRow) -> bool:
-    """Whether it is a file of a set: its job was added later."""
+    """Whether it is a file of a set, stored before its job was added."""
     return bool(stray.stored or stray.noncurrent) and parse_file_name(stray.name) is not None
 
 
@@ -203,7 +204,8 @@ def _difference(row: ObjectRow | None, state: KeyState) -> str | None:
     if state.stored is None:
         return "gone"
     mine, theirs = (
-        (one.size, one.etag, one.storage_class, one.version_id) for one in (row.stored, state.stored)
+        (stored.size, stored.etag, stored.storage_class, stored.version_id)
+        for stored in (row.stored, state.stored)
     )
     return None if mine == theirs and row.noncurrent == state.noncurrent else "changed"
 
@@ -220,7 +222,7 @@ def _write_rows(
     known: Mapping[str, ObjectRow],
 ) -> None:
     """The rows and their set together, as an event would. Where somebody wrote one since it was read, the keys are
-    looked at again."""
+    read again."""
     for _ in range(TRIES):
         page = context.catalogue.read_page(job, set_id, [])
         page = dataclasses.replace(
@@ -237,7 +239,7 @@ def _write_rows(
 # ---------------------------------------------------------------- sets
 
 
-def _mend_sets(context: CatalogueContext, job: Job) -> list[Difference]:
+def _repair_sets(context: CatalogueContext, job: Job) -> list[Difference]:
     """Adds every set up from its object rows, and writes those that do not add up."""
     differences: list[Difference] = []
     for _ in range(TRIES):
@@ -248,7 +250,9 @@ def _mend_sets(context: CatalogueContext, job: Job) -> list[Difference]:
             known = pages[set_id].backup_set if set_id in pages else BackupSet(set_id)
             if _facts(backup_set) == _facts(known):
                 continue
-            if context.catalogue.mend_set(job, backup_set, pages[set_id].revision if set_id in pages else 0):
+            if context.catalogue.repair_set(
+                job, backup_set, pages[set_id].revision if set_id in pages else 0
+            ):
                 differences.append(_sum_difference(job, known, backup_set, context.now))
             else:
                 contended = True
@@ -276,5 +280,5 @@ def _sum_difference(job: Job, known: BackupSet, found: BackupSet, now: datetime)
 
 
 def _facts(backup_set: BackupSet) -> BackupSet:
-    """What the bucket tells of a set. When it last changed, the catalogue may know better."""
+    """What the bucket knows of a set. When it last changed, the catalogue may know better."""
     return dataclasses.replace(backup_set, changed_at=None)

@@ -6,20 +6,20 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from chalicelib.domain.backups.comparisons import comparisons_due
-from chalicelib.domain.backups.machines import Comparison, Job
+from chalicelib.domain.backups.machines import Job, ReconcileProgress
 from chalicelib.domain.backups.names import Location
+from chalicelib.domain.backups.reconciles import reconciles_due
 
 SUNDAY = datetime(2026, 11, 22, 3, 0, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)
 
 
-def job(name: str, comparison: Comparison | None = None) -> Job:
-    return Job("anna", name, Location("b", f"anna/{name}/"), comparison=comparison)
+def job(name: str, comparison: ReconcileProgress | None = None) -> Job:
+    return Job("anna", name, Location("b", f"anna/{name}/"), reconcile=comparison)
 
 
 def done(name: str, at: datetime) -> Job:
-    return job(name, Comparison(begun_at=at, done_at=at))
+    return job(name, ReconcileProgress(begun_at=at, done_at=at))
 
 
 @pytest.mark.parametrize(
@@ -35,21 +35,21 @@ def done(name: str, at: datetime) -> Job:
 def test_each_job_is_due_once_a_week_from_three_on_sunday_utc(
     last: datetime, now: datetime, is_due: bool
 ) -> None:
-    assert bool(comparisons_due([done("system", last)], now)) is is_due
+    assert bool(reconciles_due([done("system", last)], now)) is is_due
 
 
 def test_a_new_job_is_due_at_once() -> None:
-    [due] = comparisons_due([job("system")], SUNDAY - HOUR)
+    [due] = reconciles_due([job("system")], SUNDAY - HOUR)
     assert due.name == "system"
 
 
 def test_one_that_has_not_come_to_its_end_is_due_until_it_has() -> None:
-    half = job("system", Comparison(begun_at=SUNDAY + HOUR, after="data_x", done_at=SUNDAY - HOUR))
-    assert comparisons_due([half], SUNDAY + 2 * HOUR) == [half]
+    half = job("system", ReconcileProgress(begun_at=SUNDAY + HOUR, after="data_x", done_at=SUNDAY - HOUR))
+    assert reconciles_due([half], SUNDAY + 2 * HOUR) == [half]
 
 
 def test_whichever_was_taken_up_longest_ago_comes_first_so_that_none_holds_up_the_others() -> None:
-    deadly = job("a", Comparison(begun_at=SUNDAY + 2 * HOUR))
+    deadly = job("a", ReconcileProgress(begun_at=SUNDAY + 2 * HOUR))
     waiting = done("b", SUNDAY - 7 * 24 * HOUR)
     new = job("c")
-    assert comparisons_due([deadly, waiting, new], SUNDAY + 3 * HOUR) == [new, waiting, deadly]
+    assert reconciles_due([deadly, waiting, new], SUNDAY + 3 * HOUR) == [new, waiting, deadly]

@@ -9,40 +9,29 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable
+from datetime import datetime
 from typing import Any, TypeVar
 
 from chalice import Chalice
 from chalice.app import AuthRequest, AuthResponse, CloudWatchEvent, Response, SQSEvent
 
 from chalicelib import metrics, queue_batches, web, wire, wiring
-from chalicelib.domain.backups.machines import Job, Machine
+from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.refusals import Refusal
-from chalicelib.journeys.authenticate import authenticate, authenticate_for_job
+from chalicelib.journeys.authenticate import Caller, authenticate, authenticate_for_job
 from chalicelib.journeys.conduct_run import require_lease, start_run, update_run
 from chalicelib.journeys.describe_machine import describe_machine
 from chalicelib.journeys.discard_files import ask_to_discard, discard_files
 from chalicelib.journeys.enrol_machine import enrol_machine
 from chalicelib.journeys.issue_download_urls import issue_download_urls
-from chalicelib.journeys.issue_upload_urls import issue_upload_urls
+from chalicelib.journeys.issue_upload_urls import UploadContext, issue_upload_urls
 from chalicelib.journeys.list_files import list_files
 from chalicelib.journeys.report_false_proofs import report_false_proofs
 from chalicelib.journeys.upload_in_parts import upload_in_parts
 
 app = Chalice(app_name="panicroom")
-answering = web.answering(app)
-
-
-@app.middleware("all")
-def observing(event: Any, respond: Callable[[Any], Any]) -> Any:
-    """Each line of the log names its request; failures outside a view are counted and raised again."""
-    context = getattr(event, "lambda_context", None) or getattr(event, "context", None)
-    web.logger.append_keys(request=getattr(context, "aws_request_id", None))
-    try:
-        return respond(event)
-    except Exception:
-        metrics.emit(wiring.settings().stage, Failures=1)
-        raise
+app.register_middleware(web.observed, "all")
+OfRun = TypeVar("OfRun", wire.UploadRequest, wire.MultipartRequest, wire.DiscardRequest)
 
 
 # ---------------------------------------------------------------- authentication
@@ -59,108 +48,92 @@ def authorizer(request: AuthRequest) -> AuthResponse:
     return AuthResponse(routes=["*"], principal_id=machine.name)
 
 
+route = web.routes(app, authorizer)
+
+
 def _authorization() -> str:
     return str(app.current_request.headers.get("authorization", ""))
 
 
-def _machine() -> Machine:
-    return authenticate(wiring.machine_store(), _authorization())
-
-
-OfRun = TypeVar("OfRun", wire.UploadRequest, wire.MultipartRequest, wire.DiscardRequest)
-
-
-def _in_run(job: str, shape: type[OfRun]) -> tuple[Machine, Job, OfRun]:
-    """The caller, its job, and what it asks for in the run that holds the job's lease."""
+def _caller(job: str) -> tuple[Caller, datetime]:
+    """The calling machine with its job of that name and the job's lease, and the request's one time."""
     now = web.now()
-    store = wiring.machine_store()
-    caller, known_job, lease_state = authenticate_for_job(store, _authorization(), job, now)
+    return authenticate_for_job(wiring.machine_store(), wiring.run_store(), _authorization(), job, now), now
+
+
+def _in_run(job: str, shape: type[OfRun]) -> tuple[UploadContext, OfRun]:
+    """What a request needs that carries the run which holds the job's lease, and the request."""
+    caller, now = _caller(job)
     request = web.read_body(app.current_request, shape)
-    require_lease(store, known_job, lease_state, request.run, now)
-    return caller, known_job, request
+    require_lease(wiring.run_store(), caller, request.run, now)
+    return wiring.upload_context(caller, now), request
 
 
 # ---------------------------------------------------------------- the API
 
 
-@app.route("/enrolments", methods=["POST"])
-@answering
+@route("POST", "/enrolments", authenticated=False)
 def enrolments() -> Response:
     request = web.read_body(app.current_request, wire.EnrolmentRequest)
-    return web.answer(enrol_machine(wiring.machine_store(), request, web.now()), status=201)
+    stores = wiring.machine_store(), wiring.notice_store()
+    return web.answer(enrol_machine(*stores, request, web.now()), status=201)
 
 
-@app.route("/machine", methods=["GET"], authorizer=authorizer)
-@answering
+@route("GET", "/machine")
 def machine() -> Response:
+    caller = authenticate(wiring.machine_store(), _authorization())
     stores = wiring.machine_store(), wiring.catalogue_store(), wiring.report_store()
-    return web.answer(describe_machine(*stores, _machine(), wiring.settings().region, web.now()))
+    return web.answer(describe_machine(*stores, caller, wiring.settings().region, web.now()))
 
 
-@app.route("/jobs/{job}/runs", methods=["POST"], authorizer=authorizer)
-@answering
+@route("POST", "/jobs/{job}/runs")
 def runs(job: str) -> Response:
-    now = web.now()
-    store = wiring.machine_store()
-    _, known_job, lease_state = authenticate_for_job(store, _authorization(), job, now)
+    caller, now = _caller(job)
     request = web.read_body(app.current_request, wire.RunStart)
-    return web.answer(start_run(store, known_job, lease_state, request, now), status=201)
+    return web.answer(start_run(wiring.run_store(), wiring.notice_store(), caller, request, now), status=201)
 
 
-@app.route("/jobs/{job}/runs/{run}", methods=["PATCH"], authorizer=authorizer)
-@answering
+@route("PATCH", "/jobs/{job}/runs/{run}")
 def run(job: str, run: str) -> Response:
-    now = web.now()
-    store = wiring.machine_store()
-    _, known_job, lease_state = authenticate_for_job(store, _authorization(), job, now)
+    caller, now = _caller(job)
     request = web.read_body(app.current_request, wire.RunUpdate)
-    update_run(store, known_job, lease_state, run, request, now)
+    update_run(wiring.run_store(), caller, run, request, now)
     if request.false_proofs is not None:
-        stores = store, wiring.catalogue_store(), wiring.finding_store()
-        report_false_proofs(*stores, known_job, request.false_proofs, now)
+        stores = wiring.machine_store(), wiring.catalogue_store(), wiring.finding_store()
+        report_false_proofs(*stores, caller.job, request.false_proofs, now)
     return web.answer({})
 
 
-@app.route("/jobs/{job}/uploads", methods=["POST"], authorizer=authorizer)
-@answering
+@route("POST", "/jobs/{job}/uploads")
 def uploads(job: str) -> Response:
-    caller, known_job, request = _in_run(job, wire.UploadRequest)
-    answer = issue_upload_urls(wiring.upload_context(caller, known_job, web.now()), request.files)
-    web.logger.info("uploads", urls=sum(file.url is not None for file in answer.files))
-    return web.answer(answer)
+    context, request = _in_run(job, wire.UploadRequest)
+    return web.answer(issue_upload_urls(context, request.files))
 
 
-@app.route("/jobs/{job}/multiparts", methods=["POST"], authorizer=authorizer)
-@answering
+@route("POST", "/jobs/{job}/multiparts")
 def multiparts(job: str) -> Response:
-    caller, known_job, request = _in_run(job, wire.MultipartRequest)
-    return web.answer(upload_in_parts(wiring.upload_context(caller, known_job, web.now()), request))
+    return web.answer(upload_in_parts(*_in_run(job, wire.MultipartRequest)))
 
 
-@app.route("/jobs/{job}/files", methods=["GET"], authorizer=authorizer)
-@answering
+@route("GET", "/jobs/{job}/files")
 def files(job: str) -> Response:
-    _, known_job, _ = authenticate_for_job(wiring.machine_store(), _authorization(), job, web.now())
+    caller, _ = _caller(job)
     after = (app.current_request.query_params or {}).get("after", "")
-    return web.answer(list_files(wiring.catalogue_store(), wiring.buckets(), known_job, after))
+    return web.answer(list_files(wiring.catalogue_store(), wiring.buckets(), caller.job, after))
 
 
-@app.route("/jobs/{job}/downloads", methods=["POST"], authorizer=authorizer)
-@answering
+@route("POST", "/jobs/{job}/downloads")
 def downloads(job: str) -> Response:
-    now = web.now()
-    store = wiring.machine_store()
-    caller, known_job, _ = authenticate_for_job(store, _authorization(), job, now)
+    caller, now = _caller(job)
     request = web.read_body(app.current_request, wire.DownloadRequest)
-    return web.answer(issue_download_urls(store, wiring.buckets(), caller, known_job, request.names, now))
+    return web.answer(issue_download_urls(wiring.download_context(caller, now), request.names))
 
 
-@app.route("/jobs/{job}/discards", methods=["POST"], authorizer=authorizer)
-@answering
+@route("POST", "/jobs/{job}/discards")
 def discards(job: str) -> Response:
-    _, known_job, request = _in_run(job, wire.DiscardRequest)
+    context, request = _in_run(job, wire.DiscardRequest)
     ask = wiring.discard_function().ask
-    return web.answer(ask_to_discard(wiring.machine_store(), ask, known_job, request.names, web.now()))
+    return web.answer(ask_to_discard(context.notices, ask, context.job, request.names, context.now))
 
 
 # ---------------------------------------------------------------- events, schedules, and functions
@@ -211,12 +184,15 @@ def daily_audit(_: CloudWatchEvent) -> None:
     web.logger.info("daily audit", findings=len(found))
 
 
+def _job_of(event: dict[str, Any]) -> Job:
+    names = event["machine"], event["job"]
+    return wiring.machine_store().jobs_named([names])[names]
+
+
 @app.lambda_function()
 def discard(event: dict[str, Any], _: object) -> dict[str, Any]:
     """``{"machine", "job", "names"}`` -> ``DiscardAnswer``. The only function that may write delete markers."""
-    job: Job = wiring.machine_store().jobs_named([(event["machine"], event["job"])])[
-        event["machine"], event["job"]
-    ]
+    job = _job_of(event)
     answer = discard_files(wiring.catalogue_store(), wiring.buckets(), job, event["names"], web.now())
     web.logger.info("discard", machine=job.machine, job=job.name, discarded=len(answer.discarded))
     return wire.to_json(answer)
@@ -227,9 +203,7 @@ def reconcile(event: dict[str, Any], _: object) -> dict[str, Any]:
     """``{"machine", "job", "after"}`` -> what differed, and where to go on."""
     from chalicelib.journeys.catalogue.reconcile_job import reconcile_job
 
-    job = wiring.machine_store().jobs_named([(event["machine"], event["job"])])[
-        event["machine"], event["job"]
-    ]
+    job = _job_of(event)
     has_time = web.for_seconds(web.ASKED_SECONDS)
     done = reconcile_job(wiring.catalogue_context(web.now()), job, event.get("after") or "", has_time)
     web.logger.info("reconcile", machine=job.machine, job=job.name, differences=len(done.differences))
@@ -243,12 +217,9 @@ def weekly_reconcile(_: CloudWatchEvent) -> None:
     from chalicelib.journeys.catalogue.reconcile_in_turn import reconcile_in_turn
 
     context, has_time = wiring.catalogue_context(web.now()), web.for_seconds(web.SCHEDULED_SECONDS)
-    compared, failed = reconcile_in_turn(context, has_time)
-    for job, error in failed:
-        web.logger.error("not compared", machine=job.machine, job=job.name, exc_info=error)
-    if failed:
-        metrics.emit(wiring.settings().stage, Failures=len(failed))
-    web.logger.info("weekly reconcile", compared=len(compared))
+    reconciled, failed = reconcile_in_turn(context, has_time)
+    web.log_failed_jobs(failed)
+    web.logger.info("weekly reconcile", reconciled=len(reconciled))
 
 
 @app.lambda_function()

@@ -151,10 +151,12 @@ def handle(told: Iterable[Sequence[str]], after: Iterable[Sequence[str]] = ()) -
 
 def catalogue_context(meter: Meter) -> Any:
     """The catalogue with one job, its clients watched."""
-    from chalicelib.adapters.catalogue_store import CatalogueStore
-    from chalicelib.adapters.finding_store import FindingStore
-    from chalicelib.adapters.machine_store import MachineStore
     from chalicelib.adapters.s3_buckets import Buckets
+    from chalicelib.adapters.stores.catalogue_store import CatalogueStore
+    from chalicelib.adapters.stores.finding_store import FindingStore
+    from chalicelib.adapters.stores.machine_store import MachineStore
+    from chalicelib.adapters.stores.notice_store import NoticeStore
+    from chalicelib.adapters.stores.run_store import RunStore
     from chalicelib.adapters.table import Table as CatalogueTable
     from chalicelib.domain.backups.machines import Job, Machine
     from chalicelib.domain.backups.names import Location
@@ -167,9 +169,10 @@ def catalogue_context(meter: Meter) -> Any:
     machines.create_machine(Machine("anna", STORED_AT))
     machines.create_job(Job("anna", "system", Location(BUCKET, PREFIX)))
     buckets = Buckets(meter.watch(GeneratedBucket(NAMES), "s3", S3_OPERATIONS))
-    stores = machines, CatalogueStore(table), FindingStore(table)
+    stores = machines, RunStore(table), NoticeStore(table)
+    catalogue = CatalogueStore(table), FindingStore(table)
     now = STORED_AT + timedelta(hours=1)
-    return CatalogueContext(*stores, buckets, BUCKET, lambda job, names: (), now)
+    return CatalogueContext(*stores, *catalogue, buckets, BUCKET, lambda job, names: (), now)
 
 
 @contextmanager

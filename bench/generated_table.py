@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bench.generated_bucket import BUCKET, ETAG, PREFIX, SIZE_BYTES, STORED_AT, Names
-from chalicelib.adapters import rows
+from chalicelib.adapters.stores import rows
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import Location, SetId
 from chalicelib.domain.backups.sets import BackupSet, ObjectRow, StoredObject, Tally

@@ -79,10 +79,12 @@ def measure(objects: int, state: str) -> Grown:
     import app  # noqa: F401  what a worker has loaded counts towards its memory
     from bench.generated_bucket import BUCKET, STORED_AT, GeneratedBucket, Names
     from bench.generated_table import JOB, GeneratedTable
-    from chalicelib.adapters.catalogue_store import CatalogueStore
-    from chalicelib.adapters.finding_store import FindingStore
-    from chalicelib.adapters.machine_store import MachineStore
     from chalicelib.adapters.s3_buckets import Buckets
+    from chalicelib.adapters.stores.catalogue_store import CatalogueStore
+    from chalicelib.adapters.stores.finding_store import FindingStore
+    from chalicelib.adapters.stores.machine_store import MachineStore
+    from chalicelib.adapters.stores.notice_store import NoticeStore
+    from chalicelib.adapters.stores.run_store import RunStore
     from chalicelib.adapters.table import Table as CatalogueTable
     from chalicelib.journeys.catalogue.catalogue_changes import CatalogueContext
     from chalicelib.journeys.catalogue.reconcile_job import reconcile_job
@@ -90,9 +92,10 @@ def measure(objects: int, state: str) -> Grown:
     names = Names(objects // (VOLUMES_OF_A_SET + 2), VOLUMES_OF_A_SET)
     s3, dynamodb = GeneratedBucket(names), GeneratedTable(names, filled=state == "filled")
     table: Any = CatalogueTable(dynamodb, "panicroom-bench")
-    stores = MachineStore(table), CatalogueStore(table), FindingStore(table)
+    stores = MachineStore(table), RunStore(table), NoticeStore(table)
+    catalogue = CatalogueStore(table), FindingStore(table)
     now = STORED_AT + timedelta(days=1)
-    context = CatalogueContext(*stores, Buckets(s3), BUCKET, lambda job, names: (), now)
+    context = CatalogueContext(*stores, *catalogue, Buckets(s3), BUCKET, lambda job, names: (), now)
     began = time.process_time()
     after: str | None = ""
     examined = differences = 0

@@ -89,11 +89,12 @@ def measure(machines: int, volumes: int) -> Measured:
     from typing import Any
 
     from bench.generated_reports import GeneratedReports
-    from chalicelib.adapters.catalogue_store import CatalogueStore
-    from chalicelib.adapters.finding_store import FindingStore
-    from chalicelib.adapters.machine_store import MachineStore
     from chalicelib.adapters.price_files import price_table
-    from chalicelib.adapters.report_store import ReportStore
+    from chalicelib.adapters.stores.catalogue_store import CatalogueStore
+    from chalicelib.adapters.stores.finding_store import FindingStore
+    from chalicelib.adapters.stores.machine_store import MachineStore
+    from chalicelib.adapters.stores.notice_store import NoticeStore
+    from chalicelib.adapters.stores.report_store import ReportStore
     from chalicelib.adapters.table import Table as RowTable
     from chalicelib.domain.weekly import Weekday, WeeklyTime
     from chalicelib.journeys.send_weekly_report import ReportContext, preview
@@ -103,6 +104,7 @@ def measure(machines: int, volumes: int) -> Measured:
     no_mailer: Any = None
     context = ReportContext(
         MachineStore(table),
+        NoticeStore(table),
         CatalogueStore(table),
         FindingStore(table),
         ReportStore(table),

@@ -6,7 +6,7 @@ import functools
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ from chalice import Chalice
 from chalice.app import Request, Response
 
 from chalicelib import metrics, wire
+from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.refusals import Refusal
 from chalicelib.wire import ErrorCode
 
@@ -69,7 +70,45 @@ def answer(body: Any, status: int = 200) -> Response:
     return Response(body=json.dumps(wire.to_json(body)), status_code=status, headers=HEADERS)
 
 
+def observed(event: Any, respond: Callable[[Any], Any]) -> Any:
+    """Middleware: each line of the log names its request; failures outside a view are counted and raised again."""
+    context = getattr(event, "lambda_context", None) or getattr(event, "context", None)
+    logger.append_keys(request=getattr(context, "aws_request_id", None))
+    try:
+        return respond(event)
+    except Exception:
+        _count_failures(1)
+        raise
+
+
+def log_failed_jobs(failed: Sequence[tuple[Job, Exception]]) -> None:
+    """Logs and counts the jobs whose reconcile failed."""
+    for job, error in failed:
+        logger.error("not reconciled", machine=job.machine, job=job.name, exc_info=error)
+    if failed:
+        _count_failures(len(failed))
+
+
+def _count_failures(number: int) -> None:
+    metrics.emit(os.environ.get("PANICROOM_STAGE", "unknown"), Failures=number)
+
+
 HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+
+
+def routes(app: Chalice, authorizer: Any) -> Callable[..., Callable[[View], View]]:
+    """A decorator for the views of an API: ``@route("POST", "/jobs/{job}/runs")``."""
+
+    def route(method: str, path: str, *, authenticated: bool = True) -> Callable[[View], View]:
+        options = {"authorizer": authorizer} if authenticated else {}
+
+        def decorate(view: View) -> View:
+            decorated: View = app.route(path, methods=[method], **options)(answering(app)(view))
+            return decorated
+
+        return decorate
+
+    return route
 
 
 def answering(app: Chalice) -> Callable[[View], View]:
@@ -92,7 +131,7 @@ def answering(app: Chalice) -> Callable[[View], View]:
             except Exception:
                 refused = ErrorCode.INTERNAL
                 logger.exception("request failed")
-                metrics.emit(os.environ.get("PANICROOM_STAGE", "unknown"), Failures=1)
+                _count_failures(1)
                 again = Refusal(
                     ErrorCode.INTERNAL, "Something failed in the service; its log has the error. Try again."
                 )

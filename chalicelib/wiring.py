@@ -13,16 +13,20 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.config import Config
 
-from chalicelib.adapters.catalogue_store import CatalogueStore
 from chalicelib.adapters.discard_function import DiscardFunction
-from chalicelib.adapters.finding_store import FindingStore
-from chalicelib.adapters.machine_store import MachineStore
-from chalicelib.adapters.report_store import ReportStore
 from chalicelib.adapters.s3_buckets import PARALLEL_REQUESTS, Buckets
+from chalicelib.adapters.stores.cap_store import CapStore
+from chalicelib.adapters.stores.catalogue_store import CatalogueStore
+from chalicelib.adapters.stores.finding_store import FindingStore
+from chalicelib.adapters.stores.machine_store import MachineStore
+from chalicelib.adapters.stores.notice_store import NoticeStore
+from chalicelib.adapters.stores.report_store import ReportStore
+from chalicelib.adapters.stores.run_store import RunStore
 from chalicelib.adapters.table import Table
 from chalicelib.config import ServiceConfig, read_settings
-from chalicelib.domain.backups.machines import Job, Machine
+from chalicelib.journeys.authenticate import Caller
 from chalicelib.journeys.catalogue.catalogue_changes import CatalogueContext
+from chalicelib.journeys.issue_download_urls import DownloadContext
 from chalicelib.journeys.issue_upload_urls import UploadContext
 
 if TYPE_CHECKING:
@@ -73,6 +77,21 @@ def catalogue_store() -> CatalogueStore:
 
 
 @functools.cache
+def run_store() -> RunStore:
+    return RunStore(_table())
+
+
+@functools.cache
+def cap_store() -> CapStore:
+    return CapStore(_table())
+
+
+@functools.cache
+def notice_store() -> NoticeStore:
+    return NoticeStore(_table())
+
+
+@functools.cache
 def finding_store() -> FindingStore:
     return FindingStore(_table())
 
@@ -114,6 +133,7 @@ def report_context(now: datetime) -> ReportContext:
 
     return ReportContext(
         machines=machine_store(),
+        notice_store=notice_store(),
         catalogue=catalogue_store(),
         findings=finding_store(),
         reports=report_store(),
@@ -128,11 +148,12 @@ def report_context(now: datetime) -> ReportContext:
 
 
 def alert_context(now: datetime) -> AlertContext:
-    from chalicelib.adapters.alert_store import AlertStore
+    from chalicelib.adapters.stores.alert_store import AlertStore
     from chalicelib.journeys.send_alerts import AlertContext
 
     return AlertContext(
         machines=machine_store(),
+        notices=notice_store(),
         catalogue=catalogue_store(),
         findings=finding_store(),
         alerts=AlertStore(_table()),
@@ -149,6 +170,7 @@ def audit_context(now: datetime) -> AuditContext:
 
     return AuditContext(
         machines=machine_store(),
+        notices=notice_store(),
         catalogue=catalogue_store(),
         findings=finding_store(),
         buckets=buckets(),
@@ -172,6 +194,7 @@ def admin_context(now: datetime) -> AdminContext:
 
     return AdminContext(
         machine_store(),
+        cap_store(),
         catalogue_store(),
         buckets(),
         settings().bucket,
@@ -182,14 +205,20 @@ def admin_context(now: datetime) -> AdminContext:
     )
 
 
-def upload_context(machine: Machine, job: Job, now: datetime) -> UploadContext:
-    stores = machine_store(), catalogue_store()
-    return UploadContext(*stores, buckets(), discard_function(), machine, job, now)
+def upload_context(caller: Caller, now: datetime) -> UploadContext:
+    stores = cap_store(), notice_store(), catalogue_store()
+    return UploadContext(*stores, buckets(), discard_function(), caller.machine, caller.job, now)
+
+
+def download_context(caller: Caller, now: datetime) -> DownloadContext:
+    return DownloadContext(cap_store(), notice_store(), buckets(), caller.machine, caller.job, now)
 
 
 def catalogue_context(now: datetime) -> CatalogueContext:
     return CatalogueContext(
         machine_store(),
+        run_store(),
+        notice_store(),
         catalogue_store(),
         finding_store(),
         buckets(),

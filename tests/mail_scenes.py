@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from chalicelib.adapters.catalogue_store import JobSets
 from chalicelib.adapters.price_files import price_table
+from chalicelib.adapters.stores.catalogue_store import JobSets
 from chalicelib.domain.audit.finding_codes import Severity
 from chalicelib.domain.audit.findings import Finding
 from chalicelib.domain.audit.notices import SECOND_RUN, Notice
@@ -74,7 +74,7 @@ class Scene:
     def findings(self) -> list[Finding]:
         return self.wrong
 
-    def notices_since(self, _: datetime) -> list[Notice]:
+    def since(self, _: datetime) -> list[Notice]:
         return self.happened
 
     def stored_figures(self, _: int) -> list[Figures]:
@@ -87,6 +87,7 @@ class Scene:
         stores: Any = self
         return ReportContext(
             machines=stores,
+            notice_store=stores,
             catalogue=stores,
             findings=stores,
             reports=stores,

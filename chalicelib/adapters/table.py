@@ -5,16 +5,25 @@ Values are plain Python; boto3's resource client converts them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.adapters.rows import Item
+Item = dict[str, Any]
 
 
 class ConditionFailed(Exception):
     """Somebody else wrote first, or the row is not what the write was meant for."""
+
+
+def attempted(write: Callable[..., None], *arguments: Any, **options: Any) -> bool:
+    """Does a conditional write; false if its condition did not hold."""
+    try:
+        write(*arguments, **options)
+    except ConditionFailed:
+        return False
+    return True
 
 
 class Table:

@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from chalicelib.adapters.bucket_settings import SettingsReader
-from chalicelib.adapters.catalogue_store import CatalogueStore
-from chalicelib.adapters.finding_store import FindingStore
-from chalicelib.adapters.machine_store import MachineStore
 from chalicelib.adapters.s3_buckets import Buckets
+from chalicelib.adapters.stores.catalogue_store import CatalogueStore
+from chalicelib.adapters.stores.finding_store import FindingStore
+from chalicelib.adapters.stores.machine_store import MachineStore
+from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.domain.audit.anomalies import find_anomalies, find_silence
 from chalicelib.domain.audit.bucket_audit import NOTICES_COUNT_FOR, BucketAudit, findings_of_notices
 from chalicelib.domain.audit.bucket_settings import Expected
@@ -32,6 +33,7 @@ class AuditContext:
     """``bucket`` is the service's own, ``queue_arn`` that of its events."""
 
     machines: MachineStore
+    notices: NoticeStore
     catalogue: CatalogueStore
     findings: FindingStore
     buckets: Buckets
@@ -56,7 +58,7 @@ def audit_buckets(context: AuditContext) -> list[Finding]:
         sets_in[job.location.bucket][watched(context.bucket, job)] = job_sets.visible
     found = [finding for bucket, sets in sets_in.items() for finding in _audit_bucket(context, bucket, sets)]
     _keep(context, of_sets, found)
-    recent = findings_of_notices(context.machines.notices_since(context.now - NOTICES_COUNT_FOR), context.now)
+    recent = findings_of_notices(context.notices.since(context.now - NOTICES_COUNT_FOR), context.now)
     return worst_first(
         [*found, *(finding for anomalies in of_sets.values() for finding in anomalies), *recent]
     )

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import datetime
 
-from chalicelib.adapters.machine_store import LeaseState, MachineStore
+from chalicelib.adapters.stores.machine_store import MachineStore
+from chalicelib.adapters.stores.run_store import RunStore
+from chalicelib.domain.backups.leases import Lease
 from chalicelib.domain.backups.machines import Job, Machine, Token, parse_authorization, token_matches
 from chalicelib.domain.backups.names import is_identifier
 from chalicelib.domain.refusals import Refusal
 from chalicelib.wire import ErrorCode
+
+
+@dataclasses.dataclass(frozen=True)
+class Caller:
+    """An authenticated machine, the job that it calls about, and who holds that job's lease."""
+
+    machine: Machine
+    job: Job
+    lease: Lease | None
 
 
 def authenticate(machines: MachineStore, authorization: str) -> Machine:
@@ -42,13 +54,13 @@ def check_token(token: Token, machine: Machine | None) -> Machine:
 
 
 def authenticate_for_job(
-    machines: MachineStore, authorization: str, job_name: str, now: datetime
-) -> tuple[Machine, Job, LeaseState]:
-    """The calling machine, its job of that name, and the job's lease; raises ``Refusal``."""
+    machines: MachineStore, runs: RunStore, authorization: str, job_name: str, now: datetime
+) -> Caller:
+    """Raises ``Refusal``."""
     token = parse_token(authorization)
     if not is_identifier(job_name):
         raise Refusal(ErrorCode.UNKNOWN_JOB, "Names of jobs are lower-case letters, digits and hyphens.")
-    lease_state = machines.lease_state(token.machine, job_name)
+    lease_state = runs.lease_state(token.machine, job_name)
     machine = check_token(token, lease_state.machine)
     if lease_state.job is None:
         raise Refusal(
@@ -56,4 +68,4 @@ def authenticate_for_job(
             f"This machine has no job called {job_name}. The owner adds one with 'ops machine add'.",
         )
     machines.record_use(machine, now)
-    return machine, lease_state.job, lease_state
+    return Caller(machine, lease_state.job, lease_state.lease)

@@ -7,11 +7,13 @@ import secrets
 from datetime import datetime, timezone
 from typing import Any
 
-from chalicelib.adapters.machine_store import LeaseState, MachineStore
+from chalicelib.adapters.stores.notice_store import NoticeStore
+from chalicelib.adapters.stores.run_store import RunStore
 from chalicelib.domain.audit.notices import SECOND_RUN, Notice
 from chalicelib.domain.backups.leases import LEASE_LIFE, Lease, clock_is_wrong, is_run_id, may_take
-from chalicelib.domain.backups.machines import Job, LastRun
+from chalicelib.domain.backups.machines import LastRun
 from chalicelib.domain.refusals import Refusal
+from chalicelib.journeys.authenticate import Caller
 from chalicelib.journeys.describe_machine import format_wire_time
 from chalicelib.wire import ErrorCode, RunStart, RunStarted, RunUpdate, new_run_id, to_json
 
@@ -24,7 +26,7 @@ KINDS = ("full", "incremental")
 
 
 def start_run(
-    machines: MachineStore, job: Job, lease_state: LeaseState, request: RunStart, now: datetime
+    runs: RunStore, notices: NoticeStore, caller: Caller, request: RunStart, now: datetime
 ) -> RunStarted:
     """Takes the lease; raises ``Refusal`` if another run holds it, or if the laptop's clock is wrong.
 
@@ -37,10 +39,11 @@ def start_run(
             ErrorCode.CLOCK_WRONG,
             f"This computer's clock shows {request.clock}, but it is {format_wire_time(now)}. Set the clock first.",
         )
+    job = caller.job
     run = _checked_run(request.run, job.last_run) or new_run_id(now, secrets.token_bytes(8))
-    free = may_take(lease_state.lease, run, request.resumes, now)
-    if not free or not machines.take_lease(job, run, now, instead_of=request.resumes):
-        machines.put_notice(
+    free = may_take(caller.lease, run, request.resumes, now)
+    if not free or not runs.take_lease(job, run, now, instead_of=request.resumes):
+        notices.put(
             Notice(
                 SECOND_RUN,
                 job.machine,
@@ -53,10 +56,10 @@ def start_run(
         raise Refusal(
             ErrorCode.RUN_IN_PROGRESS,
             "Another backup of this job is running, or stopped without reporting it. Wait for it, or try again later.",
-            retry_after_seconds=_seconds_left(lease_state.lease, now),
+            retry_after_seconds=_seconds_left(caller.lease, now),
         )
     if job.last_run is None or job.last_run.run != run:
-        machines.record_run(job, _new_run(run, request, job.last_run, now), {})
+        runs.record_run(job, _new_run(run, request, job.last_run, now), {})
     return RunStarted(run, format_wire_time(now), int(LEASE_LIFE.total_seconds()))
 
 
@@ -88,22 +91,20 @@ def _new_run(run: str, request: RunStart, earlier: LastRun | None, now: datetime
     )
 
 
-def update_run(
-    machines: MachineStore, job: Job, lease_state: LeaseState, run: str, request: RunUpdate, now: datetime
-) -> None:
+def update_run(runs: RunStore, caller: Caller, run: str, request: RunUpdate, now: datetime) -> None:
     """Renews the lease; with an exit code, ends the run and releases the lease."""
     if not is_run_id(run):
         raise Refusal(ErrorCode.UNKNOWN_RUN, "There is no such run.")
     if request.exit_code is None:
-        require_lease(machines, job, lease_state, run, now)
+        require_lease(runs, caller, run, now)
         return
-    if not machines.release_lease(job, run):
+    if not runs.release_lease(caller.job, run):
         raise lease_lost()
-    last_run = job.last_run
+    last_run = caller.job.last_run
     if last_run is None or last_run.run != run:
         raise Refusal(ErrorCode.UNKNOWN_RUN, "There is no such run.")
     ended = dataclasses.replace(last_run, ended_at=now, exit_code=request.exit_code)
-    machines.record_run(job, ended, _details(request))
+    runs.record_run(caller.job, ended, _details(request))
 
 
 def _details(request: RunUpdate) -> dict[str, Any]:
@@ -121,16 +122,16 @@ def _details(request: RunUpdate) -> dict[str, Any]:
     return details
 
 
-def require_lease(machines: MachineStore, job: Job, lease_state: LeaseState, run: str, now: datetime) -> None:
+def require_lease(runs: RunStore, caller: Caller, run: str, now: datetime) -> None:
     """Renews the run's lease, at most once a minute; raises ``Refusal`` if it is another's.
 
     A lapsed lease that nobody took is still the run's: laptops sleep.
     """
-    lease = lease_state.lease
+    lease = caller.lease
     if lease is None or lease.run != run:
         raise lease_lost()
     fresh_enough = (lease.expires_at - now) > LEASE_LIFE * 0.95
-    if not fresh_enough and not machines.renew_lease(job, run, now):
+    if not fresh_enough and not runs.renew_lease(caller.job, run, now):
         raise lease_lost()
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from chalicelib.adapters.catalogue_store import CatalogueStore
-from chalicelib.adapters.machine_store import MachineStore
-from chalicelib.adapters.report_store import ReportStore
+from chalicelib.adapters.stores.catalogue_store import CatalogueStore
+from chalicelib.adapters.stores.machine_store import MachineStore
+from chalicelib.adapters.stores.report_store import ReportStore
 from chalicelib.config import NEWEST_CLIENT_VERSION, OLDEST_CLIENT_VERSION
 from chalicelib.domain.backups.freshness import evaluate_freshness
 from chalicelib.domain.backups.machines import Job, LastRun, Machine

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import groupby
 
-from chalicelib.adapters.catalogue_store import CatalogueStore
-from chalicelib.adapters.machine_store import MachineStore
 from chalicelib.adapters.s3_buckets import Buckets
+from chalicelib.adapters.stores.catalogue_store import CatalogueStore
+from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.domain.audit.notices import DISCARD_REFUSED, Notice
 from chalicelib.domain.backups import uploads
 from chalicelib.domain.backups.machines import Job
@@ -97,7 +97,7 @@ def _refused(name: str, refusal: Refusal) -> RefusedDiscard:
 
 
 def ask_to_discard(
-    machines: MachineStore,
+    notices: NoticeStore,
     ask: Callable[[Job, Sequence[str]], DiscardAnswer],
     job: Job,
     names: Sequence[str],
@@ -107,7 +107,7 @@ def ask_to_discard(
     answer = ask(job, names)
     protected = [refused.name for refused in answer.refused if refused.error == ErrorCode.SET_SEALED.value]
     if protected:
-        machines.put_notice(
+        notices.put(
             Notice(
                 DISCARD_REFUSED,
                 job.machine,

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from chalicelib.adapters.machine_store import MachineStore
+from chalicelib.adapters.stores.machine_store import MachineStore
+from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.domain.audit.notices import CODE_REUSED, Notice
 from chalicelib.domain.backups.machines import is_sha256_hex, normalized_code, sha256_hex
 from chalicelib.domain.refusals import Refusal
 from chalicelib.wire import EnrolledJob, EnrolmentAnswer, EnrolmentRequest, ErrorCode
 
 
-def enrol_machine(machines: MachineStore, request: EnrolmentRequest, now: datetime) -> EnrolmentAnswer:
+def enrol_machine(
+    machines: MachineStore, notices: NoticeStore, request: EnrolmentRequest, now: datetime
+) -> EnrolmentAnswer:
     """Registers the secret's hash under the code's machine, in place of any older token.
 
     The same code with the same hash may be sent again, since answers get lost. With another hash it is refused and
@@ -23,7 +26,7 @@ def enrol_machine(machines: MachineStore, request: EnrolmentRequest, now: dateti
     if code is None or code.has_expired(now):
         raise _bad_code()
     if not machines.use_code(code, request.secret_sha256):
-        machines.put_notice(
+        notices.put(
             Notice(
                 CODE_REUSED,
                 code.machine,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from datetime import datetime
 
-from chalicelib.adapters.machine_store import MachineStore
 from chalicelib.adapters.s3_buckets import Buckets
+from chalicelib.adapters.stores.cap_store import CapStore
+from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.domain.audit.notices import DOWNLOAD_CAP_REACHED, Notice
 from chalicelib.domain.backups import uploads
 from chalicelib.domain.backups.machines import Job, Machine
@@ -16,14 +18,17 @@ from chalicelib.domain.refusals import Refusal
 from chalicelib.wire import DownloadAnswer, DownloadPermit, ErrorCode
 
 
-def issue_download_urls(
-    machines: MachineStore,
-    buckets: Buckets,
-    machine: Machine,
-    job: Job,
-    names: Sequence[str],
-    now: datetime,
-) -> DownloadAnswer:
+@dataclasses.dataclass(frozen=True)
+class DownloadContext:
+    caps: CapStore
+    notices: NoticeStore
+    buckets: Buckets
+    machine: Machine
+    job: Job
+    now: datetime
+
+
+def issue_download_urls(context: DownloadContext, names: Sequence[str]) -> DownloadAnswer:
     """One answer for each name, in the order asked; URLs live five minutes."""
     refusals: dict[str, Refusal] = {}
     for name in names:
@@ -31,41 +36,37 @@ def issue_download_urls(
             uploads.check_name(name)
         except Refusal as refusal:
             refusals[name] = refusal
+    job = context.job
     keys = [job.location.key(name) for name in dict.fromkeys(names) if name not in refusals]
-    found = buckets.heads(job.location.bucket, keys)
+    found = context.buckets.heads(job.location.bucket, keys)
     answers = []
     for name in names:
         try:
             if name in refusals:
                 raise refusals[name]
             stored = found[job.location.key(name)]
-            answers.append(_permit(machines, buckets, machine, job, name, stored, now))
+            answers.append(_permit(context, name, stored))
         except Refusal as refusal:
             answers.append(DownloadPermit(name, error=refusal.code.value, message=refusal.message))
     return DownloadAnswer(tuple(answers))
 
 
-def _permit(
-    machines: MachineStore,
-    buckets: Buckets,
-    machine: Machine,
-    job: Job,
-    name: str,
-    stored: StoredObject | None,
-    now: datetime,
-) -> DownloadPermit:
+def _permit(context: DownloadContext, name: str, stored: StoredObject | None) -> DownloadPermit:
     if stored is None:
         raise Refusal(ErrorCode.NOT_FOUND, "There is no such file in this backup.")
     if needs_thaw(stored.storage_class):
         return DownloadPermit(name, size=stored.size, archived=True)
-    if not machines.count_download(machine, stored.size, now):
+    machine = context.machine
+    if not context.caps.count_download(machine, stored.size, context.now):
         message = (
             f"{machine.name} has fetched as much as it may in a day. "
             f"The owner can lift the limit: python -m ops machine set {machine.name} --download-cap 1000GB"
         )
-        machines.put_notice(Notice(DOWNLOAD_CAP_REACHED, machine.name, job.name, message, now))
+        context.notices.put(
+            Notice(DOWNLOAD_CAP_REACHED, machine.name, context.job.name, message, context.now)
+        )
         raise Refusal(ErrorCode.DOWNLOAD_CAP, message)
-    url = buckets.presign_get(job.location, name, uploads.DOWNLOAD_URL_LIFE)
+    url = context.buckets.presign_get(context.job.location, name, uploads.DOWNLOAD_URL_LIFE)
     return DownloadPermit(
         name,
         url=url,

@@ -6,9 +6,10 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from chalicelib.adapters.catalogue_store import CatalogueStore
-from chalicelib.adapters.machine_store import MachineStore
 from chalicelib.adapters.s3_buckets import Buckets
+from chalicelib.adapters.stores.cap_store import CapStore
+from chalicelib.adapters.stores.catalogue_store import CatalogueStore
+from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.domain.audit.notices import STORAGE_CAP_REACHED, Notice
 from chalicelib.domain.backups import uploads
 from chalicelib.domain.backups.machines import Job, Machine
@@ -34,7 +35,8 @@ that signs uploads has no right to delete."""
 class UploadContext:
     """What permits are made from. ``stored`` is what the bucket holds under the keys of the request."""
 
-    machines: MachineStore
+    caps: CapStore
+    notices: NoticeStore
     catalogue: CatalogueStore
     buckets: Buckets
     discard: Discard
@@ -159,7 +161,7 @@ def _stored_of(context: UploadContext, set_id: SetId) -> dict[str, StoredObject]
 def _sign(
     context: UploadContext, upload: UploadFile, file: BackupFile, volumes_promised: int | None = None
 ) -> UploadPermit:
-    if not context.machines.count_upload(context.machine, upload.size):
+    if not context.caps.count_upload(context.machine, upload.size):
         raise over_the_cap(context)
     headers = uploads.headers_for(
         file, context.job.storage, volumes_promised=volumes_promised, proof=upload.proof
@@ -175,7 +177,7 @@ def over_the_cap(context: UploadContext) -> Refusal:
         f"{name} has stored as much as it may, older versions included. The owner can count again "
         f"(python -m ops machine recount {name}) or raise the limit (machine set {name} --storage-cap 20TB)."
     )
-    context.machines.put_notice(Notice(STORAGE_CAP_REACHED, name, context.job.name, message, context.now))
+    context.notices.put(Notice(STORAGE_CAP_REACHED, name, context.job.name, message, context.now))
     return Refusal(ErrorCode.STORAGE_CAP, message)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from chalicelib.adapters.catalogue_store import CatalogueStore
 from chalicelib.adapters.s3_buckets import Buckets
+from chalicelib.adapters.stores.catalogue_store import CatalogueStore
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import SetId, manifest_file, parse_file_name
 from chalicelib.domain.refusals import Refusal

@@ -10,9 +10,9 @@ import dataclasses
 from collections.abc import Sequence
 from datetime import datetime
 
-from chalicelib.adapters.catalogue_store import CatalogueStore
-from chalicelib.adapters.finding_store import FindingStore
-from chalicelib.adapters.machine_store import MachineStore
+from chalicelib.adapters.stores.catalogue_store import CatalogueStore
+from chalicelib.adapters.stores.finding_store import FindingStore
+from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import SetId
 from chalicelib.domain.refusals import Refusal

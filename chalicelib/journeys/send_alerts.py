@@ -7,11 +7,12 @@ import dataclasses
 from collections.abc import Sequence
 from datetime import datetime, timedelta, tzinfo
 
-from chalicelib.adapters.alert_store import AlertStore
-from chalicelib.adapters.catalogue_store import CatalogueStore, JobSets
-from chalicelib.adapters.finding_store import FindingStore
-from chalicelib.adapters.machine_store import MachineStore
 from chalicelib.adapters.ses_mailer import Mailer, MailRefused
+from chalicelib.adapters.stores.alert_store import AlertStore
+from chalicelib.adapters.stores.catalogue_store import CatalogueStore, JobSets
+from chalicelib.adapters.stores.finding_store import FindingStore
+from chalicelib.adapters.stores.machine_store import MachineStore
+from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.domain.backups.freshness import Freshness, State, evaluate_freshness
 from chalicelib.domain.backups.machines import Job, Machine
 from chalicelib.domain.mail.alerts import NOTICES_MAILED_WITHIN, Alert, AlertRecord, JobNow, alerts_due
@@ -27,6 +28,7 @@ class AlertContext:
     """``stage`` is named in the commands that a mail advises; ``zone`` is the owner's."""
 
     machines: MachineStore
+    notices: NoticeStore
     catalogue: CatalogueStore
     findings: FindingStore
     alerts: AlertStore
@@ -100,7 +102,7 @@ def _due(
     return alerts_due(
         record,
         findings=findings,
-        notices=context.machines.notices_since(context.now - NOTICES_MAILED_WITHIN),
+        notices=context.notices.since(context.now - NOTICES_MAILED_WITHIN),
         jobs=_evaluate_jobs(context, machines) if evaluate_jobs else None,
         machines=machines,
         now=context.now,

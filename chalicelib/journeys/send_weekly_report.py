@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from chalicelib.adapters.catalogue_store import CatalogueStore
-from chalicelib.adapters.finding_store import FindingStore
-from chalicelib.adapters.machine_store import MachineStore
-from chalicelib.adapters.report_store import ReportStore
 from chalicelib.adapters.ses_mailer import Mailer, MailRefused
+from chalicelib.adapters.stores.catalogue_store import CatalogueStore
+from chalicelib.adapters.stores.finding_store import FindingStore
+from chalicelib.adapters.stores.machine_store import MachineStore
+from chalicelib.adapters.stores.notice_store import NoticeStore
+from chalicelib.adapters.stores.report_store import ReportStore
 from chalicelib.domain.audit.findings import Finding, at_stage
 from chalicelib.domain.audit.notices import OVER_BUDGET, Notice
 from chalicelib.domain.backups.freshness import evaluate_freshness
@@ -56,6 +57,7 @@ class ReportContext:
     ``stage`` is named in the commands that a mail advises."""
 
     machines: MachineStore
+    notice_store: NoticeStore
     catalogue: CatalogueStore
     findings: FindingStore
     reports: ReportStore
@@ -110,19 +112,7 @@ def gather(context: ReportContext) -> Gathered:
         evaluated.append(EvaluatedJob(job, freshness))
         usages.append(job_usage(job, sets.every, context.now, since=since, first_backup=freshness.progress))
         runs += Decimal(MONTH_SECONDS) / job.period_seconds
-    statement = None
-    if context.prices is not None:
-        try:
-            statement = state_costs(
-                context.prices,
-                usages,
-                runs_a_month=int(runs),
-                mails_a_month=WEEKS_A_MONTH * len(context.recipients),
-                now=context.now,
-                before=(earlier[-1], context.reports.stored_job_figures()) if earlier else None,
-            )
-        except PriceUnknown:
-            statement = None  # a class that nobody here writes, in a bucket that was there before
+    statement = _state_costs(context, usages, int(runs), earlier)
     return Gathered(
         machines,
         evaluated,
@@ -130,12 +120,30 @@ def gather(context: ReportContext) -> Gathered:
             dataclasses.replace(finding, commands=at_stage(finding.commands, context.stage))
             for finding in context.findings.findings()
         ],
-        context.machines.notices_since(context.now - NOTICES_SHOWN),
+        context.notice_store.since(context.now - NOTICES_SHOWN),
         earlier,
         sum(usage.stored_bytes for usage in usages),
         statement,
         job_figures(context.prices, usages) if context.prices is not None and statement else {},
     )
+
+
+def _state_costs(
+    context: ReportContext, usages: Sequence[JobUsage], runs_a_month: int, earlier: Sequence[Figures]
+) -> Statement | None:
+    if context.prices is None:
+        return None
+    try:
+        return state_costs(
+            context.prices,
+            usages,
+            runs_a_month=runs_a_month,
+            mails_a_month=WEEKS_A_MONTH * len(context.recipients),
+            now=context.now,
+            before=(earlier[-1], context.reports.stored_job_figures()) if earlier else None,
+        )
+    except PriceUnknown:
+        return None  # a class that nobody here writes, in an adopted bucket
 
 
 def compose(context: ReportContext, gathered: Gathered) -> Report:
@@ -278,5 +286,5 @@ def report_if_over_budget(context: ReportContext, gathered: Gathered) -> bool:
         f"This month will cost about {format_money(forecast)}, more than its budget of {format_money(context.budget)}. "
         "No backup is stopped for that; `python -m ops report preview` shows what costs it."
     )
-    context.machines.put_notice(Notice(OVER_BUDGET, "", "", message, context.now))
+    context.notice_store.put(Notice(OVER_BUDGET, "", "", message, context.now))
     return True

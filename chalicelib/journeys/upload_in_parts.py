@@ -30,7 +30,7 @@ def upload_in_parts(context: UploadContext, request: MultipartRequest) -> Multip
             make_room(context, request.name)
         return MultipartAnswer(etag=buckets.complete_multipart(job.location, request))
     if request.upload is None:
-        if not context.machines.count_upload(context.machine, request.size):
+        if not context.caps.count_upload(context.machine, request.size):
             raise over_the_cap(context)
         headers = uploads.headers_for(file, job.storage)
         request = dataclasses.replace(

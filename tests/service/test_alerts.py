@@ -11,8 +11,8 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.sesv2 import sesv2_backends
 
 from chalicelib import wiring
-from chalicelib.adapters.alert_store import CLAIM_LIFE
 from chalicelib.adapters.ses_mailer import Mailer, MailRefused
+from chalicelib.adapters.stores.alert_store import CLAIM_LIFE
 from chalicelib.journeys.send_alerts import send_alerts
 from chalicelib.rendering import Mail
 from tests.service.conftest import BUCKET, ENVIRONMENT, OWNER, Service, later

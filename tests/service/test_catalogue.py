@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.adapters import rows
-from chalicelib.journeys.admin import administer
+from chalicelib.adapters.stores import rows
+from chalicelib.journeys.admin import catalogue as admin_catalogue
 from chalicelib.journeys.catalogue import catalogue_changes
 from chalicelib.journeys.catalogue.catalogue_changes import Contended
 from tests.service.conftest import BUCKET, NOW, Service
@@ -200,7 +200,7 @@ def test_what_the_catalogue_knows_of_a_job_comes_page_by_page(
 ) -> None:
     store(machine, *KEYS)
     machine.catalogue(*KEYS.values())
-    monkeypatch.setattr(administer, "OBJECTS_A_PAGE", 3)
+    monkeypatch.setattr(admin_catalogue, "OBJECTS_A_PAGE", 3)
     read: list[str] = []
     really = rows.object_of
     monkeypatch.setattr(rows, "object_of", lambda item: read.append(item["sk"]) or really(item))

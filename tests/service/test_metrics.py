@@ -11,7 +11,7 @@ import pytest
 from botocore.client import BaseClient
 
 import app
-from chalicelib.adapters import rows
+from chalicelib.adapters.stores import rows
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import Location, SetId
 from chalicelib.domain.backups.sets import BackupSet, Tally

@@ -209,7 +209,7 @@ def test_over_budget_is_told_once_a_month_and_stops_nothing(
     assert "more than its budget" in mail.text
     from chalicelib import wiring
 
-    told = [one for one in wiring.machine_store().notices_since(MONDAY) if one.code == "over_budget"]
+    told = [one for one in wiring.notice_store().since(MONDAY) if one.code == "over_budget"]
     assert len(told) == 1
     assert "No backup is stopped" in told[0].message
 
@@ -225,7 +225,7 @@ def test_the_budget_is_watched_between_the_mails_too(
     fire()
     from chalicelib import wiring
 
-    assert [one.code for one in wiring.machine_store().notices_since(MONDAY)] == ["over_budget"]
+    assert [one.code for one in wiring.notice_store().since(MONDAY)] == ["over_budget"]
     assert len(post.sent) == 1
 
 

@@ -227,6 +227,7 @@ def _events(settings: BucketSettings, expected: Expected) -> list[Finding]:
     if settings.receivers is None:
         return []
     found = []
+    show = command("aws", "s3api", "get-bucket-notification-configuration", "--bucket", settings.bucket)
     for prefix in expected.prefixes:
         ours = [receiver for receiver in settings.receivers if receiver.arn == expected.queue_arn]
         missing = [
@@ -250,15 +251,7 @@ def _events(settings: BucketSettings, expected: Expected) -> list[Finding]:
                     subject=f"{settings.bucket}/{prefix}",
                     message=f"Events of {place} go to {', '.join(taken)} and not to the service's queue.",
                     evidence=evidence,
-                    commands=(
-                        command(
-                            "aws",
-                            "s3api",
-                            "get-bucket-notification-configuration",
-                            "--bucket",
-                            settings.bucket,
-                        ),
-                    ),
+                    commands=(show,),
                 )
             )
         else:

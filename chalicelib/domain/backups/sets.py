@@ -118,12 +118,12 @@ class BackupSet:
     has_signatures: bool = False
     has_jsonstat: bool = False
     sealed_at: datetime | None = None
-    has_proof: bool = False
-    """Its manifest carries a proof of origin. Whether that proof is true only the client can check."""
     current: Tallies = dataclasses.field(default_factory=dict)
     noncurrent: Tallies = dataclasses.field(default_factory=dict)
     changed_at: datetime | None = None
     """When S3 stored the newest of its files, whatever became of that file since."""
+    has_proof: bool = False
+    """Its manifest carries a proof of origin. Whether that proof is true only the client can check."""
 
     @property
     def sealed(self) -> bool:

@@ -8,6 +8,7 @@ first year are not, and somebody who runs more than this in one account has used
 from __future__ import annotations
 
 import dataclasses
+import functools
 from decimal import Decimal
 
 from chalicelib.domain.costs.price_table import PriceTable
@@ -92,15 +93,13 @@ def service_cost(table: PriceTable, activity: Activity) -> tuple[ServicePart, ..
     gb_seconds += (RECONCILE_CALLS + RECONCILES_A_MONTH * activity.jobs) * CALL_SECONDS * RECONCILE_GB
     queue_requests = POLLING_REQUESTS + 3 * activity.objects
     log_gb = Decimal(calls * LOG_KB_A_CALL) / 2**20
-
-    def part(name: str, *priced: tuple[str, Decimal | int, int]) -> ServicePart:
-        full = sum((table.first(price) * amount for price, amount, _ in priced), Decimal(0))
-        reduced = sum(
-            (table.first(price) * max(Decimal(0), Decimal(amount) - free) for price, amount, free in priced),
-            Decimal(0),
-        )
-        return ServicePart(name, full, reduced)
-
+    table_reads = (
+        activity.objects * READS_AN_OBJECT
+        + 3 * api_calls
+        + EVALUATIONS * (activity.jobs + activity.sets * SET_BYTES // READ_UNIT_BYTES)
+        + READS_A_SCHEDULED_CALL * (MINUTE_CALLS + OTHER_SCHEDULED_CALLS + RECONCILE_CALLS)
+    )
+    part = functools.partial(_part, table)
     return (
         part(
             "functions",
@@ -111,14 +110,7 @@ def service_cost(table: PriceTable, activity: Activity) -> tuple[ServicePart, ..
         part(
             "table",
             ("dynamodb/write", activity.objects * WRITES_AN_OBJECT + api_calls, 0),
-            (
-                "dynamodb/read",
-                activity.objects * READS_AN_OBJECT
-                + 3 * api_calls
-                + EVALUATIONS * (activity.jobs + activity.sets * SET_BYTES // READ_UNIT_BYTES)
-                + READS_A_SCHEDULED_CALL * (MINUTE_CALLS + OTHER_SCHEDULED_CALLS + RECONCILE_CALLS),
-                0,
-            ),
+            ("dynamodb/read", table_reads, 0),
         ),
         part("queue", ("sqs/request", queue_requests, FREE_QUEUE_REQUESTS)),
         # For each event the catalogue asks S3 what the key holds, a LIST, which costs as much as a PUT; and its tag.
@@ -131,3 +123,13 @@ def service_cost(table: PriceTable, activity: Activity) -> tuple[ServicePart, ..
         ),
         part("mail", ("ses/message", activity.mails, 0)),
     )
+
+
+def _part(table: PriceTable, name: str, *priced: tuple[str, Decimal | int, int]) -> ServicePart:
+    """``priced``: price, amount, and what of the amount is always free."""
+    full = sum((table.first(price) * amount for price, amount, _ in priced), Decimal(0))
+    reduced = sum(
+        (table.first(price) * max(Decimal(0), Decimal(amount) - free) for price, amount, free in priced),
+        Decimal(0),
+    )
+    return ServicePart(name, full, reduced)

@@ -179,35 +179,40 @@ def state_costs(
 ) -> Statement:
     """The whole statement; ``before`` is what the last report kept, by ``machine/job``. Raises ``PriceUnknown``."""
     month = month_of(now)
-    stored = _sum_of_tallies([usage.stored for usage in usages])
-    by_class_cost = month_of_storage(table, stored)
+    by_class_cost = month_of_storage(table, _sum_of_tallies([usage.stored for usage in usages]))
     tags = sum(usage.tags for usage in usages)
     tags_monthly = tags_cost(table, tags)
-    storage_monthly = sum(by_class_cost.values(), Decimal(0))
+    monthly = sum(by_class_cost.values(), tags_monthly)
     so_far = _merged([usage.so_far for usage in usages])
     rest = _merged([usage.rest for usage in usages])
-    coming = _merged([usage.next_month for usage in usages])
     this_whole = _merged([so_far, rest])
-    sets = sum(usage.sets for usage in usages)
-    activity = Activity(len(usages), sets, runs_a_month, this_whole.put_objects, mails_a_month)
+    activity = Activity(
+        len(usages), sum(usage.sets for usage in usages), runs_a_month, this_whole.put_objects, mails_a_month
+    )
     service = service_cost(table, activity)
     service_total = sum((part.after_allowance for part in service), Decimal(0))
     passed = Decimal((now - month.start).total_seconds()) / Decimal((month.end - month.start).total_seconds())
     rates = {f"{usage.machine}/{usage.job}": first_price_monthly(table, usage.stored) for usage in usages}
     return Statement(
         by_class=_class_lines(usages, by_class_cost),
-        by_machine=_machine_lines(usages, rates, storage_monthly + tags_monthly),
+        by_machine=_machine_lines(usages, rates, monthly),
         tags=tags,
         tags_monthly=tags_monthly,
-        monthly=storage_monthly + tags_monthly,
+        monthly=monthly,
         so_far=_bill(table, so_far, month, tags_monthly * passed, service_total * passed),
         forecast=_bill(table, this_whole, month, tags_monthly, service_total),
-        next_month=_bill(table, coming, month.following(), tags_monthly, service_total),
+        next_month=_bill(
+            table,
+            _merged([usage.next_month for usage in usages]),
+            month.following(),
+            tags_monthly,
+            service_total,
+        ),
         puts=so_far.put_objects,
         moves=sum(so_far.moved.values()),
         service=service,
         restores=restore_everything(table, _sum_of_tallies([usage.current for usage in usages])),
-        rise=_rise(table, usages, rates, storage_monthly + tags_monthly, before),
+        rise=_rise(table, usages, rates, monthly, before),
         advice=_advice(table, usages),
         prices=table,
     )
@@ -318,7 +323,7 @@ def restore_everything(table: PriceTable, current: Tallies) -> tuple[RestoreCost
 
 def _restore(table: PriceTable, current: Tallies, archived: Tallies, tier: ThawTier | None) -> RestoreCost:
     used = {name: _tier_of(name, tier) for name in archived} if tier else {}
-    hours = max((THAW_HOURS[name][tier][1] for name, tier in used.items()), default=Decimal(0))
+    hours = max((THAW_HOURS[name][used_tier][1] for name, used_tier in used.items()), default=Decimal(0))
     size_bytes = total_bytes(current)
     transfer = transfer_out_cost(table, size_bytes)
     try:
@@ -329,9 +334,9 @@ def _restore(table: PriceTable, current: Tallies, archived: Tallies, tier: ThawT
             ),
             Decimal(0),
         )
-        for name, tier in used.items():
+        for name, used_tier in used.items():
             assert cost is not None
-            cost += thaw_cost(table, name, tier, archived[name], THAWED_DAYS)
+            cost += thaw_cost(table, name, used_tier, archived[name], THAWED_DAYS)
     except PriceUnknown:
         cost = None
     wait = timedelta(minutes=int(hours * 60))

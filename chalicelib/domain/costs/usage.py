@@ -9,6 +9,7 @@ were removed earlier in the month are no longer known; versions that were only h
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 
@@ -139,14 +140,8 @@ def job_usage(
         "rest": (_Sum(), now, this_month.end),
         "next_month": (_Sum(), next_month.start, next_month.end),
     }
-    current: Tallies = {}
-    noncurrent: Tallies = {}
-    tags, unmoved = 0, Tally()
+    unmoved = Tally()
     for backup_set in sets:
-        current = add_tallies(current, backup_set.current)
-        noncurrent = add_tallies(noncurrent, backup_set.noncurrent)
-        versions = sum(tally.count for tally in backup_set.noncurrent.values())
-        tags += len(backup_set.volumes) + versions
         arrived = _arrival(backup_set, now)
         move_at = arrived + timedelta(days=job.storage.archive_after_days)
         moving = _still_to_move(job, backup_set)
@@ -155,7 +150,7 @@ def job_usage(
             moving = Tally()
         if arrived >= this_month.start:
             objects = sum(tally.count for tally in backup_set.current.values())
-            spans["so_far"][0].put_objects += objects + versions
+            spans["so_far"][0].put_objects += objects + _versions(backup_set)
         for total, start, end in spans.values():
             _hold_set(total, job, backup_set, moving, (arrived, max(move_at, arrived)), (start, end), now)
     _grow(job, sets, spans, now)
@@ -166,13 +161,17 @@ def job_usage(
         job.name,
         job.storage.archive_class,
         len(sets),
-        current,
-        noncurrent,
-        tags,
+        functools.reduce(add_tallies, (backup_set.current for backup_set in sets), {}),
+        functools.reduce(add_tallies, (backup_set.noncurrent for backup_set in sets), {}),
+        sum(len(backup_set.volumes) + _versions(backup_set) for backup_set in sets),
         unmoved,
         **{name: total.span() for name, (total, _, _) in spans.items()},
         news=_news(sets, since),
     )
+
+
+def _versions(backup_set: BackupSet) -> int:
+    return sum(tally.count for tally in backup_set.noncurrent.values())
 
 
 def _arrival(backup_set: BackupSet, now: datetime) -> datetime:

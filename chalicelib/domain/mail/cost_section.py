@@ -110,15 +110,7 @@ def describe_costs(
         budget_sentence=_budget_sentence(forecast, budget),
         rise=_rise(statement.rise, zone),
         trend=_trend(statement, earlier, now, zone),
-        classes=tuple(
-            Amount(
-                CLASS_NAMES.get(line.storage_class, line.storage_class),
-                format_money(line.monthly),
-                _class_note(line.current_bytes, line.noncurrent_bytes, line.overhead_bytes),
-            )
-            for line in statement.by_class
-        )
-        + _tags(statement),
+        classes=_classes(statement) + _tags(statement),
         keeping=f"Keeping what is stored now, where it is now, costs {format_money(statement.monthly)} a month.",
         machines=_machines(statement),
         more_machines=_more_machines(statement),
@@ -187,6 +179,17 @@ def _trend(statement: Statement, earlier: Sequence[Figures], now: datetime, zone
             int(monthly * 100 / most) if most else 0,
         )
         for at, monthly, stored in weeks
+    )
+
+
+def _classes(statement: Statement) -> tuple[Amount, ...]:
+    return tuple(
+        Amount(
+            CLASS_NAMES.get(line.storage_class, line.storage_class),
+            format_money(line.monthly),
+            _class_note(line.current_bytes, line.noncurrent_bytes, line.overhead_bytes),
+        )
+        for line in statement.by_class
     )
 
 

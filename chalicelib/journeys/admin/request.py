@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from chalicelib.adapters.catalogue_store import CatalogueStore
-from chalicelib.adapters.machine_store import MachineStore
 from chalicelib.adapters.s3_buckets import Buckets
+from chalicelib.adapters.stores.cap_store import CapStore
+from chalicelib.adapters.stores.catalogue_store import CatalogueStore
+from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.domain.backups.machines import (
     Job,
     Machine,
@@ -31,6 +32,7 @@ Arguments = Mapping[str, Any]
 @dataclasses.dataclass(frozen=True)
 class AdminContext:
     machines: MachineStore
+    caps: CapStore
     catalogue: CatalogueStore
     buckets: Buckets
     bucket: str

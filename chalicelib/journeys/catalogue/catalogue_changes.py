@@ -11,10 +11,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from chalicelib.adapters.catalogue_store import CatalogueStore
-from chalicelib.adapters.finding_store import FindingStore
-from chalicelib.adapters.machine_store import MachineStore
 from chalicelib.adapters.s3_buckets import Buckets
+from chalicelib.adapters.stores.catalogue_store import CatalogueStore
+from chalicelib.adapters.stores.finding_store import FindingStore
+from chalicelib.adapters.stores.machine_store import MachineStore
+from chalicelib.adapters.stores.notice_store import NoticeStore
+from chalicelib.adapters.stores.run_store import RunStore
 from chalicelib.domain.audit.anomalies import find_anomalies
 from chalicelib.domain.audit.finding_codes import Concern
 from chalicelib.domain.audit.findings import Finding, codes_about
@@ -54,6 +56,8 @@ class CatalogueContext:
     """``bucket`` is the service's own; keys of other buckets belong to the jobs that were adopted with them."""
 
     machines: MachineStore
+    runs: RunStore
+    notices: NoticeStore
     catalogue: CatalogueStore
     findings: FindingStore
     buckets: Buckets
@@ -215,7 +219,7 @@ def _expel_late(context: CatalogueContext, job: Job, backup_set: BackupSet) -> N
     if not late:
         return
     context.discard(job, late)
-    context.machines.put_notice(
+    context.notices.put(
         Notice(
             LATE_UPLOAD,
             job.machine,

@@ -37,9 +37,9 @@ def _go_on(context: CatalogueContext, job: Job, has_time: Callable[[], bool]) ->
     """Whether the reconcile came to its end."""
     known = job.reconcile or ReconcileProgress(context.now)
     begun = dataclasses.replace(known, begun_at=context.now)
-    context.machines.record_reconcile(job, begun)
+    context.runs.record_reconcile(job, begun)
     done = reconcile_job(context, job, known.after, has_time)
     is_done = done.next is None
     done_at = context.now if is_done else known.done_at
-    context.machines.record_reconcile(job, dataclasses.replace(begun, after=done.next or "", done_at=done_at))
+    context.runs.record_reconcile(job, dataclasses.replace(begun, after=done.next or "", done_at=done_at))
     return is_done

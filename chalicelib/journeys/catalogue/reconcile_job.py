@@ -13,8 +13,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from chalicelib.adapters.catalogue_store import LAST_NAME, CatalogueStore
 from chalicelib.adapters.s3_buckets import Buckets, KeyState
+from chalicelib.adapters.stores.catalogue_store import LAST_NAME, CatalogueStore
 from chalicelib.domain.audit.finding_codes import Concern
 from chalicelib.domain.audit.findings import codes_about
 from chalicelib.domain.audit.notices import CATALOGUE_DIFFERED, Notice
@@ -96,7 +96,7 @@ def _notify(context: CatalogueContext, job: Job, differences: Iterable[Differenc
             f"was repaired; the first is {lasting[0].key} ({lasting[0].what}). Events were lost, or the bucket was "
             "changed by hand."
         )
-        context.machines.put_notice(Notice(CATALOGUE_DIFFERED, job.machine, job.name, message, context.now))
+        context.notices.put(Notice(CATALOGUE_DIFFERED, job.machine, job.name, message, context.now))
 
 
 def find_differences(catalogue: CatalogueStore, buckets: Buckets, job: Job, now: datetime) -> list[str]:

@@ -31,6 +31,7 @@ from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
 
+from chalicelib.adapters.table import Item
 from chalicelib.domain.audit.finding_codes import Severity
 from chalicelib.domain.audit.findings import Finding, OpenFinding
 from chalicelib.domain.backups.leases import Lease
@@ -49,8 +50,6 @@ from chalicelib.domain.backups.storage import StoragePolicy
 from chalicelib.domain.backups.uploads import Gate
 
 SCHEMA_VERSION = 1
-
-Item = dict[str, Any]
 
 
 def format_instant(instant: datetime | None) -> str | None:
@@ -75,7 +74,7 @@ def packed(value: object) -> bytes:
 
 
 def unpacked(attribute: Any) -> Any:
-    """The reverse of ``packed``, of bytes or of what boto3 reads them as."""
+    """The reverse of ``packed``, of bytes or of what DynamoDB returns them as."""
     return json.loads(zlib.decompress(bytes(attribute)))
 
 

@@ -7,14 +7,13 @@ newest mail's time with each backup, and must not read those.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.adapters import rows
-from chalicelib.adapters.table import ConditionFailed, Table
+from chalicelib.adapters.stores import rows
+from chalicelib.adapters.table import Item, Table, attempted
 
 if TYPE_CHECKING:
     from chalicelib.domain.costs.statement import Figures, JobFigures
@@ -32,18 +31,15 @@ class ReportStore:
 
     def claim(self, issue: datetime, now: datetime) -> bool:
         """False if the issue was sent, or is being sent by another call."""
-        try:
-            self._table.update(
-                "REPORTS",
-                _key(issue),
-                {"claimed_until": rows.format_instant(now + CLAIM_LIFE)},
-                condition="attribute_not_exists(sent_at)"
-                " AND (attribute_not_exists(claimed_until) OR claimed_until <= :now)",
-                values={":now": rows.format_instant(now)},
-            )
-        except ConditionFailed:
-            return False
-        return True
+        return attempted(
+            self._table.update,
+            "REPORTS",
+            _key(issue),
+            {"claimed_until": rows.format_instant(now + CLAIM_LIFE)},
+            condition="attribute_not_exists(sent_at)"
+            " AND (attribute_not_exists(claimed_until) OR claimed_until <= :now)",
+            values={":now": rows.format_instant(now)},
+        )
 
     def release(self, issue: datetime, refused: Mapping[str, str] | None = None) -> None:
         """It could not be sent to everybody: the next hour may try again. ``refused`` are addresses with reasons."""
@@ -118,10 +114,7 @@ class ReportStore:
     def first_over_budget(self, month: datetime) -> bool:
         """True once a month: for one notice."""
         item = {"pk": "OVER_BUDGET", "sk": f"{month:%Y-%m}", "schema": rows.SCHEMA_VERSION}
-        with contextlib.suppress(ConditionFailed):
-            self._table.put(item, "attribute_not_exists(pk)")
-            return True
-        return False
+        return attempted(self._table.put, item, "attribute_not_exists(pk)")
 
 
 def _key(issue: datetime) -> str:
@@ -132,7 +125,7 @@ def _deliveries(issue: datetime) -> str:
     return f"DELIVERIES#{_key(issue)}"
 
 
-def _figures(item: rows.Item) -> Figures:
+def _figures(item: Item) -> Figures:
     from chalicelib.domain.costs.statement import (
         Figures,
     )  # the API asks for the newest mail's time alone, at each cold start

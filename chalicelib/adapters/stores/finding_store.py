@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from chalicelib.adapters import rows
+from chalicelib.adapters.stores import rows
 from chalicelib.adapters.table import Table
 from chalicelib.domain.audit.finding_codes import MOST_ALIKE, Severity
 from chalicelib.domain.audit.findings import Finding, OpenFinding

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from chalicelib.adapters import rows
-from chalicelib.adapters.table import ConditionFailed, Table
+from chalicelib.adapters.stores import rows
+from chalicelib.adapters.table import Item, Table, attempted
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import Location, SetId
 from chalicelib.domain.backups.sets import BackupSet, ObjectRow
@@ -110,11 +110,7 @@ class CatalogueStore:
         puts = [_conditional_put(partition, row, page.objects.get(row.name)) for row in objects]
         set_item = rows.set_item(job, backup_set, page.revision + 1)
         puts.append((set_item, _UNCHANGED_SET, {":known": page.revision}))
-        try:
-            self._table.put_all_or_none(puts)
-        except ConditionFailed:
-            return False
-        return True
+        return attempted(self._table.put_all_or_none, puts)
 
     def set_pages(self, job: Job) -> dict[SetId, SetPage]:
         """Every set row of the job with its revision, given-up sets included."""
@@ -154,11 +150,7 @@ class CatalogueStore:
     def put_stray(self, bucket: str, key: str, row: ObjectRow, known: ObjectRow | None) -> bool:
         """``row`` goes under its whole address; False if somebody wrote it since ``known`` was read."""
         put = _conditional_put(STRAYS, dataclasses.replace(row, name=f"{bucket}/{key}"), known)
-        try:
-            self._table.put(*put)
-        except ConditionFailed:
-            return False
-        return True
+        return attempted(self._table.put, *put)
 
     def strays(self, bucket: str, key_prefix: str = "") -> Iterator[ObjectRow]:
         """Stray rows by their keys, tombstones included."""
@@ -205,26 +197,21 @@ class CatalogueStore:
         self,
         job: Job,
         set_id: SetId,
-        changes: rows.Item,
+        changes: Item,
         condition: str | None,
-        values: rows.Item | None,
+        values: Item | None,
     ) -> bool:
-        try:
-            self._table.update(
-                rows.job_partition(job),
-                rows.gate_sort_key(set_id),
-                changes,
-                condition=condition,
-                values=values,
-            )
-        except ConditionFailed:
-            return False
-        return True
+        return attempted(
+            self._table.update,
+            rows.job_partition(job),
+            rows.gate_sort_key(set_id),
+            changes,
+            condition=condition,
+            values=values,
+        )
 
 
-def _conditional_put(
-    partition: str, row: ObjectRow, known: ObjectRow | None
-) -> tuple[rows.Item, str, rows.Item]:
+def _conditional_put(partition: str, row: ObjectRow, known: ObjectRow | None) -> tuple[Item, str, Item]:
     """A put that succeeds only if the row is as it was read, or still not there.
 
     By the revision, since restores and transitions change rows without a sequencer of their own.

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from chalicelib.adapters import rows
-from chalicelib.adapters.table import ConditionFailed, Table
+from chalicelib.adapters.stores import rows
+from chalicelib.adapters.table import Item, Table, attempted
 from chalicelib.domain.backups.freshness import State
 from chalicelib.domain.mail.alerts import AlertRecord, Trouble
 
@@ -73,12 +73,8 @@ class AlertStore:
             return False
         return self.write(record, known)
 
-    def _update(self, changes: rows.Item, condition: str, values: rows.Item) -> bool:
-        try:
-            self._table.update(*_KEY, changes, condition=condition, values=values)
-        except ConditionFailed:
-            return False
-        return True
+    def _update(self, changes: Item, condition: str, values: Item) -> bool:
+        return attempted(self._table.update, *_KEY, changes, condition=condition, values=values)
 
 
 def _as_json(record: AlertRecord) -> dict[str, Any]:

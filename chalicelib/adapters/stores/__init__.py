@@ -1,0 +1,1 @@
+"""What the table holds: a store for each kind of rows."""

@@ -1,0 +1,30 @@
+"""Counters for what a machine may store and download."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from chalicelib.adapters.table import Table, attempted
+from chalicelib.domain.backups.machines import Machine
+
+
+class CapStore:
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def count_upload(self, machine: Machine, size_bytes: int) -> bool:
+        """False if that would exceed what the machine may store.
+
+        Every permission counts, used or not, and nothing is ever taken off, so the count errs towards refusing;
+        ``set_stored_bytes`` corrects it from the bucket.
+        """
+        key = (f"STORED#{machine.name}", "bytes", "permitted_bytes")
+        return attempted(self._table.add, *key, size_bytes, at_most=machine.storage_cap_bytes)
+
+    def set_stored_bytes(self, machine: Machine, size_bytes: int) -> None:
+        self._table.update(f"STORED#{machine.name}", "bytes", {"permitted_bytes": size_bytes})
+
+    def count_download(self, machine: Machine, size_bytes: int, now: datetime) -> bool:
+        """False if that would exceed the machine's daily cap (UTC days)."""
+        key = (f"DOWNLOADS#{machine.name}", f"{now:%Y-%m-%d}", "handed_out_bytes")
+        return attempted(self._table.add, *key, size_bytes, at_most=machine.download_cap_bytes)

@@ -1,0 +1,159 @@
+"""Machines, jobs, codes, leases, runs and notices in the table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from chalicelib.adapters.stores import rows
+from chalicelib.adapters.table import Table, attempted
+from chalicelib.domain.backups.machines import EnrolmentCode, Job, Machine
+
+LAST_USE_GRAIN = timedelta(hours=1)
+"""A machine's last use is stored to the hour: one write an hour instead of one a request."""
+
+
+class MachineStore:
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    # ------------------------------------------------------------ machines and jobs
+
+    def machine(self, name: str) -> Machine | None:
+        item = self._table.get("MACHINES", name)
+        return rows.machine_of(item) if item else None
+
+    def machines(self) -> list[Machine]:
+        return [rows.machine_of(item) for item in self._table.query("MACHINES")]
+
+    def jobs(self, machine: str | None = None) -> list[Job]:
+        prefix = f"{machine}/" if machine else ""
+        return [rows.job_of(item) for item in self._table.query("JOBS", prefix)]
+
+    def jobs_named(self, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Job]:
+        """The jobs among these ``(machine, job)`` that exist."""
+        keys = [("JOBS", rows.job_sort_key(machine, job)) for machine, job in names]
+        found = map(rows.job_of, self._table.get_many(keys).values())
+        return {(job.machine, job.name): job for job in found}
+
+    def adopt_location(self, job: Job) -> None:
+        """Has keys of a bucket that is not the service's own belong to that job."""
+        self._table.put(
+            {
+                "pk": f"LOCATIONS#{job.location.bucket}",
+                "sk": f"{job.location.prefix}#",  # a sort key cannot be empty, a prefix can
+                "schema": rows.SCHEMA_VERSION,
+                "machine": job.machine,
+                "job": job.name,
+            }
+        )
+
+    def adopted_jobs(self, bucket: str) -> list[Job]:
+        """The jobs that were adopted with this bucket."""
+        found = list(self._table.query(f"LOCATIONS#{bucket}"))
+        return list(self.jobs_named([(item["machine"], item["job"]) for item in found]).values())
+
+    def create_machine(self, machine: Machine) -> bool:
+        """False if there is one of that name already."""
+        return attempted(self._table.put, rows.machine_item(machine), "attribute_not_exists(pk)")
+
+    def create_job(self, job: Job) -> bool:
+        """False if the machine has a job of that name already."""
+        return attempted(self._table.put, rows.job_item(job), "attribute_not_exists(pk)")
+
+    def set_token(self, code: EnrolmentCode, token_sha256: str) -> bool:
+        """From now on this token counts and no other; lifts a revocation.
+
+        False if the code is older than the machine, than its revocation, or than the code of its present token:
+        whoever kept an old code must not undo what the owner has done since.
+        """
+        issued_at = rows.format_instant(code.issued_at)
+        changes = {"token_sha256": token_sha256, "code_issued_at": issued_at, "revoked_at": None}
+        return attempted(
+            self._table.update,
+            "MACHINES",
+            code.machine,
+            changes,
+            condition="attribute_exists(pk) AND created_at <= :issued"
+            " AND (attribute_not_exists(revoked_at) OR revoked_at < :issued)"
+            " AND (attribute_not_exists(code_issued_at) OR code_issued_at <= :issued)",
+            values={":issued": issued_at},
+        )
+
+    def revoke(self, machine: str, now: datetime) -> None:
+        changes = {"token_sha256": None, "revoked_at": rows.format_instant(now)}
+        self._table.update("MACHINES", machine, changes, condition="attribute_exists(pk)")
+
+    def pause(self, machine: str, since: datetime | None, until: datetime | None) -> None:
+        changes = {"paused_at": rows.format_instant(since), "paused_until": rows.format_instant(until)}
+        self._table.update("MACHINES", machine, changes, condition="attribute_exists(pk)")
+
+    def set_caps(self, machine: Machine) -> None:
+        changes = {
+            "storage_cap_bytes": machine.storage_cap_bytes,
+            "download_cap_bytes": machine.download_cap_bytes,
+        }
+        self._table.update("MACHINES", machine.name, changes, condition="attribute_exists(pk)")
+
+    def set_owner_mail(self, machine: str, owner_mail: str | None) -> None:
+        changes = {"owner_mail": owner_mail}
+        self._table.update("MACHINES", machine, changes, condition="attribute_exists(pk)")
+
+    def set_period(self, job: Job) -> None:
+        changes = {"period_seconds": job.period_seconds, "grace_seconds": job.grace_seconds}
+        key = rows.job_sort_key(job.machine, job.name)
+        self._table.update("JOBS", key, changes, condition="attribute_exists(pk)")
+
+    def remove_machine(self, name: str) -> None:
+        """Forgets the machine and its jobs; what they stored stays in the bucket and in the catalogue."""
+        for job in self.jobs(name):
+            self._table.delete("JOBS", rows.job_sort_key(name, job.name))
+            self._table.delete(f"LOCATIONS#{job.location.bucket}", f"{job.location.prefix}#")
+            self._table.delete("LEASES", rows.job_sort_key(name, job.name))
+        self._table.delete("MACHINES", name)
+
+    def record_use(self, machine: Machine, now: datetime) -> None:
+        if machine.last_used_at is None or now - machine.last_used_at >= LAST_USE_GRAIN:
+            changes = {"last_used_at": rows.format_instant(now)}
+            self._table.update("MACHINES", machine.name, changes, condition="attribute_exists(pk)")
+
+    # ------------------------------------------------------------ enrolment codes
+
+    def put_code(self, code: EnrolmentCode) -> None:
+        self._table.put(rows.code_item(code))
+
+    def code(self, code_sha256: str) -> EnrolmentCode | None:
+        item = self._table.get("CODES", code_sha256)
+        return rows.code_of(item) if item else None
+
+    def use_code(self, code: EnrolmentCode, secret_sha256: str) -> bool:
+        """Marks the code as used for that secret; False if it was used for another one first."""
+        return attempted(
+            self._table.update,
+            "CODES",
+            code.code_sha256,
+            {"secret_sha256": secret_sha256},
+            condition="attribute_exists(pk) AND "
+            "(attribute_not_exists(secret_sha256) OR secret_sha256 = :mine)",
+            values={":mine": secret_sha256},
+        )
+
+    # ------------------------------------------------------------ proofs of origin
+
+    def set_proofs_since(self, job: Job, since: datetime) -> None:
+        """Moves the job's ``proofs_since`` back to ``since``, never forth; nothing for a job that was removed."""
+        text = rows.format_instant(since)
+        attempted(
+            self._table.update,
+            "JOBS",
+            rows.job_sort_key(job.machine, job.name),
+            {"proofs_since": text},
+            condition="attribute_exists(pk) AND (attribute_not_exists(proofs_since) OR proofs_since > :since)",
+            values={":since": text},
+        )
+
+    def set_false_proofs(self, job: Job, set_names: Iterable[str]) -> None:
+        """Replaces what the job's client has found; nothing for a job that was removed."""
+        changes = {"false_proofs": sorted(set_names)}
+        key = rows.job_sort_key(job.machine, job.name)
+        attempted(self._table.update, "JOBS", key, changes, condition="attribute_exists(pk)")

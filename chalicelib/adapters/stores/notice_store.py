@@ -1,0 +1,38 @@
+"""Notices in the table: one a day for each kind and job."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from chalicelib.adapters.stores import rows
+from chalicelib.adapters.table import Table, attempted
+from chalicelib.domain.audit.notices import Notice
+
+
+class NoticeStore:
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def put(self, notice: Notice) -> None:
+        """Once a day for each kind and job: a flood of requests must not fill the owner's mail."""
+        item = {
+            "pk": "NOTICES",
+            "sk": f"{notice.at:%Y-%m-%d}#{notice.machine}/{notice.job}#{notice.code}",
+            "schema": rows.SCHEMA_VERSION,
+            "code": notice.code,
+            "machine": notice.machine,
+            "job": notice.job,
+            "message": notice.message,
+            "noticed_at": rows.format_instant(notice.at),
+        }
+        attempted(self._table.put, item, "attribute_not_exists(pk)")
+
+    def since(self, since: datetime) -> list[Notice]:
+        """Newest first."""
+        notices: list[Notice] = []
+        for item in self._table.query("NOTICES", newest_first=True):
+            if item["sk"] < f"{since:%Y-%m-%d}":
+                break
+            at = rows.instant_of(item["noticed_at"])
+            notices.append(Notice(item["code"], item["machine"], item["job"], item["message"], at))
+        return [notice for notice in notices if notice.at >= since]

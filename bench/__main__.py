@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from rich.console import Console
 
-from bench import cold_start, events, growth, report, upload
+from bench import cold_start, events, growth, report, unchanged, upload
 
 
 def uploads(console: Console) -> list[str]:
@@ -18,6 +18,7 @@ MEASUREMENTS = {
     "events": events.run,
     "growth": growth.run,
     "report": report.run,
+    "unchanged": unchanged.run,
     "uploads": uploads,
 }
 

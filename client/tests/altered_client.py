@@ -1,4 +1,4 @@
-"""The real command with something around it altered: a disk that fails, or a client as it was before."""
+"""The real command with something around it altered: a failing disk, a wrong clock, or a client as it was before."""
 
 from __future__ import annotations
 
@@ -34,6 +34,14 @@ def without_margin() -> None:
     from panicroom.duplicity_run import file_identity
 
     file_identity.CHANGE_MARGIN_SECONDS = 0.0
+
+
+def clock_ahead(seconds: float) -> None:
+    """This machine's clock, as duplicity dates its sets by it. What the client compares with the service is right."""
+    import time
+
+    usual = time.time
+    time.time = lambda: usual() + seconds
 
 
 def without_search() -> None:

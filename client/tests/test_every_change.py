@@ -15,6 +15,7 @@ import pytest
 from altered_client import altered
 from laptop import Laptop
 from panicroom.duplicity_run.file_identity import ChangeRule, PathSet, fits_signature, signature_bytes
+from panicroom.exit_codes import ExitCode
 from trees import differences, snapshot
 
 PROGRAM = Path(__file__).with_name("duplicity_chain.py")
@@ -151,6 +152,27 @@ def test_a_job_can_leave_change_times_out(story: Laptop) -> None:
     assert "read again: 1, changed: 1" in client.succeed("backup")
     settings.write_text(settings.read_text().replace("check_change_time = false", "check_change_time = true"))
     assert "read again: 3, changed: 0" in client.succeed("backup")
+
+
+def test_a_clock_that_was_set_back_stops_a_backup_that_would_lose_the_one_before(story: Laptop) -> None:
+    """By less than what the service takes for wrong. The increment would end before the one that it builds on: neither
+    would be restored, and nobody would know."""
+    rewrite(story.source / "a", b"first edit")
+    with_client(story, "clock_ahead(300)").succeed("backup")
+    sets = story.service.sealed()
+    ended = story.run("backup")
+    assert ended.returncode == ExitCode.CLOCK
+    assert "the newest backup is dated 5 minutes ahead of this machine's clock" in ended.stderr
+    assert story.service.sealed() == sets
+
+
+def test_a_clock_that_was_set_back_by_a_moment_is_waited_for(story: Laptop) -> None:
+    rewrite(story.source / "a", b"first edit")
+    with_client(story, "clock_ahead(12)").succeed("backup")
+    rewrite(story.source / "a", b"second edit")
+    story.succeed("backup")
+    assert len(story.service.sealed()) == 3
+    restores_equal(story)
 
 
 def set_up_failure(laptop: Laptop, failures: dict[str, int]) -> Laptop:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from laptop import Laptop
-from panicroom.backup.policy import kind_by_policy
+from panicroom.backup.policy import kind_by_policy, seconds_behind
 from panicroom.backup.sources import Selection, SourceMemory, Survey, survey
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.settings import JobSettings, parse_period
@@ -21,6 +21,7 @@ from test_commands import one_clear_line
 NOW = datetime(2026, 11, 22, 20, 50, tzinfo=timezone.utc)
 FULL = "full.20260822T205000Z"  # 92 days before
 INCREMENT = "inc.20260822T205000Z.to.20261121T205000Z"
+AHEAD = "inc.20261121T205000Z.to.20261122T205130Z"
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,11 @@ def test_a_full_backup_is_due_when_there_is_none_or_when_the_newest_is_old(
     sets: list[str], days: int | None, kind: str
 ) -> None:
     assert kind_by_policy(sets, timedelta(days=days) if days else None, NOW) == kind
+
+
+@pytest.mark.parametrize(("sets", "seconds"), [([], 0), ([FULL], 0), ([FULL, INCREMENT], 0), ([AHEAD], 90)])
+def test_the_clock_must_be_past_the_newest_set(sets: list[str], seconds: int) -> None:
+    assert seconds_behind(sets, NOW) == seconds
 
 
 @given(st.integers(1, 99_999), st.sampled_from("dwmyDWMY"))

@@ -1,4 +1,4 @@
-"""Whether the next backup is a full one. Pure: what is in the bucket and the time are given."""
+"""Whether the next backup is a full one, and whether it may begin now. Pure: bucket and time are given."""
 
 # SPDX-License-Identifier: GPL-2.0-or-later
 
@@ -18,3 +18,13 @@ def kind_by_policy(finished_sets: Collection[str], full_every: timedelta | None,
         return "full"
     due = full_every is not None and now - max(fulls) >= full_every
     return "full" if due else "incremental"
+
+
+def seconds_behind(finished_sets: Collection[str], now: datetime) -> float:
+    """How far this clock is behind the newest set; 0 if it is not.
+
+    duplicity dates a set by this clock. Dated before the set that it builds on, it would be part of no chain, and a
+    restore would give neither of the two without a warning.
+    """
+    newest = max((set_time(name) for name in finished_sets), default=now)
+    return max((newest - now).total_seconds(), 0.0)

@@ -17,7 +17,7 @@ from panicroom.api import Api, ApiError
 from panicroom.backup.change_search import plan_search
 from panicroom.backup.compression import Choice, Sampler, choose, gpg_settings
 from panicroom.backup.lease import HeldLease, check_clock, job_lock
-from panicroom.backup.policy import kind_by_policy
+from panicroom.backup.policy import kind_by_policy, seconds_behind
 from panicroom.backup.readiness import allow_open_files, check_space
 from panicroom.backup.resume import Decision, decide
 from panicroom.backup.sources import Selection, SourceMemory, Survey, survey
@@ -38,6 +38,7 @@ from panicroom.wire import MAX_FILES_PER_REQUEST, ErrorCode, JobStatus, RunStart
 
 _STARTS = 4
 _SEALING_PATIENCE_SECONDS = 900.0
+_CLOCK_PATIENCE_SECONDS = 30.0
 _QUIET_MAIL = timedelta(days=8)
 
 
@@ -204,6 +205,7 @@ class _Backup:
                 reason = f"carrying on with the {kind} backup after volume {len(decision.resume.volumes) - 1}"
                 self._reporter.line(f"{self._job.job}: {reason}")
             else:
+                wait_for_clock(sealed)
                 kind = wanted or self._policy(sealed)
             if kind == "incremental" and self._trust.are_in_the_way(sealed):
                 kind = "full"
@@ -410,6 +412,19 @@ class _Backup:
                 log_file=str(self._settings.places.log_file),
             )
         )
+
+
+def wait_for_clock(finished_sets: Collection[str]) -> None:
+    """Returns once a set that begins now is younger than all others; a Problem if that takes more than a moment."""
+    seconds = seconds_behind(finished_sets, datetime.now(timezone.utc))
+    if seconds > _CLOCK_PATIENCE_SECONDS:
+        raise Problem(
+            f"the newest backup is dated {seconds / 60:.0f} minutes ahead of this machine's clock; set the clock right"
+            " if it is wrong, else try again later",
+            ExitCode.CLOCK,
+        )
+    if seconds:
+        time.sleep(seconds + 1)
 
 
 def check_buildable(kind: str, finished_sets: Collection[str]) -> None:

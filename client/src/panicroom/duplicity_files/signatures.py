@@ -50,6 +50,7 @@ class SignatureEntry:
     user: tuple[int, str] = (0, "")
     group: tuple[int, str] = (0, "")
     device: tuple[int, int] = (0, 0)
+    is_block_device: bool = False
     signature: bytes | None = None
 
 
@@ -113,6 +114,7 @@ def _entry(tar: tarfile.TarFile, item: tarfile.TarInfo, with_contents: bool) -> 
         user=(item.uid, item.uname),
         group=(item.gid, item.gname),
         device=(item.devmajor, item.devminor) if item.isdev() else (0, 0),
+        is_block_device=item.isblk(),
         signature=contents,
     )
 

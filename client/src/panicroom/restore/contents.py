@@ -1,0 +1,70 @@
+"""A set as a restore needs it: the ranges of its volumes, what is stored of them, and its entry of every path."""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from panicroom.duplicity_files.manifest import Manifest, PathIndex, VolumeRange
+from panicroom.duplicity_files.signatures import SignatureEntry, read_signatures
+from panicroom.wire import ListedFile
+
+_DIGEST_BYTES = 20
+
+
+@dataclass(frozen=True)
+class SetContents:
+    """A set of which manifest and signatures could be opened.
+
+    ``time`` is the one it stands for, in seconds since 1970. ``ranges`` are the volumes that its manifest lists,
+    ``stored`` those of them that the bucket has; both by number. ``digests`` are those of the files' signatures.
+    """
+
+    name: str
+    time: int
+    ranges: Mapping[int, VolumeRange]
+    stored: Mapping[int, ListedFile]
+    entries: Mapping[PathIndex, SignatureEntry]
+    digests: Mapping[PathIndex, bytes]
+
+    def covering(self, path: PathIndex) -> Iterator[int]:
+        """The volumes that hold the data of ``path``, a file that this set has stored."""
+        for number, volume in self.ranges.items():
+            if volume.may_hold(path):
+                yield number
+
+
+def read_contents(
+    name: str, time: int, manifest: Manifest, stored: Mapping[int, ListedFile], signatures: Path
+) -> SetContents:
+    """Reads the set's signatures. Raises ``SignaturesUnreadable``."""
+    import dataclasses
+
+    entries: dict[PathIndex, SignatureEntry] = {}
+    digests: dict[PathIndex, bytes] = {}
+    for entry in read_signatures(signatures, with_contents=True):
+        if entry.signature is not None:
+            digests[entry.path] = signature_digest(entry.signature)
+            entry = dataclasses.replace(entry, signature=None)
+        entries[entry.path] = entry
+    return SetContents(name, time, manifest.volumes, stored, entries, digests)
+
+
+def signature_digest(signature: bytes) -> bytes:
+    """What is remembered of a librsync signature: enough to compare, and of one size for every file."""
+    return hashlib.blake2b(signature, digest_size=_DIGEST_BYTES).digest()
+
+
+def index_of(path: str) -> PathIndex:
+    """The index of a path that is relative to the source."""
+    names = path.encode("utf-8", "surrogateescape").split(b"/")
+    return tuple(name for name in names if name not in (b"", b"."))
+
+
+def path_of(index: PathIndex) -> str:
+    """The path of an index, for people and JSON: bytes that are no text become lone surrogates."""
+    return b"/".join(index).decode("utf-8", "surrogateescape") or "."

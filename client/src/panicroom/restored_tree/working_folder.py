@@ -1,0 +1,142 @@
+"""The private folder of a restore that is not finished, and how it becomes the target.
+
+It lies beside the target, on the same file system, so that it gets the target's name in one step when everything in it
+is proved. Where that cannot be (the target is a mounted disk, or what is above it is not ours), it lies in the target.
+"""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from panicroom.exit_codes import ExitCode, Problem
+from panicroom.terminal.progress import shown_path
+
+_PREFIX = ".panicroom-restore-"
+
+
+@dataclass(frozen=True)
+class WorkingFolder:
+    """``target`` has its links resolved. Nothing is made before something is written into ``tree``."""
+
+    target: Path
+    folder: Path
+
+    @property
+    def tree(self) -> Path:
+        return self.folder / "tree"
+
+    @property
+    def journal(self) -> Path:
+        return self.folder / "proved"
+
+    @property
+    def is_within(self) -> bool:
+        """Whether it lies in the target."""
+        return self.folder.parent == self.target
+
+    @property
+    def existing(self) -> Path:
+        """The nearest folder that is there: where the space is that the restore will take."""
+        return next(path for path in (self.folder, *self.folder.parents) if path.is_dir())
+
+    def check_target(self) -> None:
+        """Raises ``Problem`` unless the target can become what is restored."""
+        _check_place(self.target)
+        if self._is_moving():
+            return
+        if self.target.is_dir() and set(self.target.iterdir()) - {self.folder}:
+            raise Problem(
+                f"{shown_path(str(self.target))} is not an empty folder; restore into a new one",
+                ExitCode.TARGET,
+            )
+
+    def finish(self) -> None:
+        """Gives the tree the target's name. Raises ``Problem`` if the target has changed meanwhile."""
+        os.sync()  # "done" is to be true after a power cut as well
+        try:
+            if self.is_within:
+                self._move_out()
+            else:
+                self.tree.rename(self.target)
+        except OSError as error:
+            raise Problem(
+                f"everything is restored and proved, in {shown_path(str(self.tree))}; it cannot be renamed to "
+                f"{shown_path(str(self.target))}: {error.strerror or error}",
+                ExitCode.TARGET,
+            ) from None
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def finish_moving(self) -> bool:
+        """Ends what a kill has interrupted in the last step; whether there was something to end."""
+        if not self._is_moving():
+            return False
+        self.finish()
+        return True
+
+    def _is_moving(self) -> bool:
+        return self.is_within and (self.folder / "moving").exists()
+
+    def _move_out(self) -> None:
+        """Moves what was restored up into the target, which gets the root's mode and time last."""
+        (self.folder / "moving").touch()
+        status = self.tree.stat()
+        self.tree.chmod(0o700)
+        for path in sorted(self.tree.iterdir()):
+            path.rename(self.target / path.name)
+        shutil.rmtree(self.folder)
+        self.target.chmod(status.st_mode & 0o7777)
+        os.utime(self.target, (status.st_mtime, status.st_mtime))
+
+
+def working_folder(to: Path) -> WorkingFolder:
+    """The working folder for the target ``to``; the same one each time."""
+    target = Path(os.path.realpath(to))
+    name = _PREFIX + hashlib.sha256(os.fsencode(target)).hexdigest()[:8]
+    beside = WorkingFolder(target, target.parent / name)
+    if target.is_dir() and (
+        not os.access(target.parent, os.W_OK | os.X_OK)
+        or target.stat().st_dev != target.parent.stat().st_dev
+        or os.path.ismount(target)
+    ):
+        return WorkingFolder(target, target / name)
+    return beside
+
+
+@contextmanager
+def locked(folder: WorkingFolder, state: Path) -> Iterator[None]:
+    """Holds the target against a second restore into it; a Problem if there is one. Ends with the process."""
+    locks = state / "restores"
+    locks.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = locks / f"{folder.folder.name.removeprefix(_PREFIX)}.lock"
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Problem(
+                f"another restore into {shown_path(str(folder.target))} is running", ExitCode.TRY_LATER
+            ) from None
+        yield
+
+
+def _check_place(target: Path) -> None:
+    """Whether the target can be made: found out before anything is downloaded."""
+    existing = next(path for path in (target, *target.parents) if os.path.lexists(path))
+    shown = shown_path(str(target))
+    if not existing.is_dir():
+        raise Problem(f"{shown_path(str(existing))} is no folder; restore into a new one", ExitCode.TARGET)
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise Problem(
+            f"{shown_path(str(existing))} cannot be written; restore into another folder", ExitCode.TARGET
+        )
+    longest = os.pathconf(existing, "PC_NAME_MAX")
+    if any(len(os.fsencode(name)) > longest for name in target.relative_to(existing).parts):
+        raise Problem(f"a name in {shown} is too long; restore into another folder", ExitCode.TARGET)

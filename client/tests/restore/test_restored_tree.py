@@ -1,0 +1,146 @@
+"""The folder that a restore writes: nothing leads out of it, and what is wrong with it is found."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from duplicity import diffdir, librsync
+from panicroom.duplicity_files.signatures import SignatureEntry
+from panicroom.restore.contents import signature_digest
+from panicroom.restored_tree.file_proof import WRONG_CONTENT, FileProver, ProofJournal
+from panicroom.restored_tree.finishing import finish_tree
+from panicroom.restored_tree.tree import Tree
+
+PATH = (b"folder", b"file")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "working" / "tree"
+
+
+def signature(content: bytes) -> bytes:
+    generator = librsync.SigGenerator(diffdir.get_block_size(len(content)))
+    generator.update(content)
+    return bytes(generator.getsig())
+
+
+def entry_of(content: bytes, mode: int = 0o640) -> tuple[SignatureEntry, bytes]:
+    """A file's entry and digest, as its set's signatures have them."""
+    block = diffdir.get_block_size(len(content))
+    blocks = -(-len(content) // block)
+    user, group = (os.getuid(), ""), (os.getgid(), "")
+    entry = SignatureEntry(PATH, "file", mode, 1_500_000_000, blocks * block, block, user=user, group=group)
+    return entry, signature_digest(signature(content))
+
+
+@pytest.mark.parametrize("size", [0, 1, 511, 512, 513, 65_536, 65_537, 1_000_001])
+def test_a_file_that_is_equal_is_proved_and_gets_its_attributes(root: Path, size: int) -> None:
+    content = os.urandom(size)
+    Tree(root).make_file(PATH, io.BytesIO(content))
+    entry, digest = entry_of(content)
+    journal = ProofJournal(root.parent / "proved")
+    assert FileProver(root, journal).prove(PATH, entry, digest) is None
+    status = (root / "folder" / "file").stat()
+    assert stat.S_IMODE(status.st_mode) == 0o640
+    assert status.st_mtime == 1_500_000_000
+    assert journal.read()[PATH].digest == digest
+
+
+@pytest.mark.parametrize("change", ["flipped", "cut", "longer", "one byte shorter"])
+def test_a_file_that_differs_in_one_byte_is_found(root: Path, change: str) -> None:
+    content = os.urandom(100_000)
+    changed = {
+        "flipped": content[:5000] + bytes([content[5000] ^ 1]) + content[5001:],
+        "cut": content[:50_000],
+        "longer": content + b"x",
+        "one byte shorter": content[:-1],
+    }[change]
+    Tree(root).make_file(PATH, io.BytesIO(changed))
+    journal = ProofJournal(root.parent / "proved")
+    assert FileProver(root, journal).prove(PATH, *entry_of(content)) == WRONG_CONTENT
+    assert journal.read() == {}
+
+
+def test_a_link_in_the_way_is_not_followed(root: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    tree = Tree(root)
+    tree.make_folder(())
+    (root / "folder").symlink_to(outside)
+    with pytest.raises(OSError, match="folder"):
+        tree.make_file(PATH, io.BytesIO(b"evil"))
+    with pytest.raises(OSError, match="folder"):
+        tree.make_folder((b"folder", b"sub"))
+    (root / "file").symlink_to(outside / "file")
+    with pytest.raises(FileExistsError):
+        tree.make_file((b"file",), io.BytesIO(b"evil"))
+    entry = SignatureEntry((b"file",), "file", 0o777)
+    with pytest.raises(OSError, match="link"):
+        tree.set_attributes((b"file",), entry, None)
+    tree.remove((b"folder",))
+    assert list(outside.iterdir()) == []
+
+
+def test_what_cannot_be_read_leaves_no_file(root: Path) -> None:
+    class Failing:
+        def read(self, _length: int) -> bytes:
+            raise ValueError("damaged")
+
+    tree = Tree(root)
+    with pytest.raises(ValueError, match="damaged"):
+        tree.make_file(PATH, Failing())
+    assert list((root / "folder").iterdir()) == []
+
+
+def test_paths_longer_than_the_kernel_takes_are_written_and_removed(root: Path) -> None:
+    deep = (b"d" * 200,) * 30
+    tree = Tree(root)
+    tree.make_file((*deep, b"file"), io.BytesIO(b"deep"))
+    assert tree.status((*deep, b"file")).st_size == 4
+    assert len(list(tree.walk())) == 31
+    tree.remove(deep[:1])
+    assert list(root.iterdir()) == []
+
+
+def test_two_names_that_the_file_system_takes_for_one_are_named(root: Path) -> None:
+    """A file system that folds case or composes letters differently gives one inode for both; so does a hard link."""
+    content = b"content"
+    entry, digest = entry_of(content)
+    Tree(root).make_file(PATH, io.BytesIO(content))
+    journal = ProofJournal(root.parent / "proved")
+    FileProver(root, journal).prove(PATH, entry, digest)
+    os.link(root / "folder" / "file", root / "folder" / "FILE")
+    other = (b"folder", b"FILE")
+    folder = SignatureEntry((b"folder",), "folder", 0o755, 5, user=entry.user, group=entry.group)
+    top = dataclasses.replace(folder, path=())
+    entries = {(): top, (b"folder",): folder, other: entry, PATH: entry}
+    tree = Tree(root)
+    proved = journal.read()
+    failed = finish_tree(tree, entries, {PATH: proved[PATH], other: proved[PATH]})
+    assert set(failed) <= {PATH, other}
+    assert any("for the same" in reason for reason in failed.values())
+
+
+def test_a_file_touched_after_its_proof_is_found(root: Path) -> None:
+    content = b"content"
+    entry, digest = entry_of(content)
+    Tree(root).make_file(PATH, io.BytesIO(content))
+    journal = ProofJournal(root.parent / "proved")
+    FileProver(root, journal).prove(PATH, entry, digest)
+    (root / "folder" / "file").write_bytes(b"CONTENT")
+    os.utime(root / "folder" / "file", (1_500_000_000, 1_500_000_000))
+    folder = SignatureEntry((b"folder",), "folder", 0o755, 5, user=entry.user, group=entry.group)
+    top = dataclasses.replace(folder, path=())
+    failed = finish_tree(Tree(root), {(): top, (b"folder",): folder, PATH: entry}, journal.read())
+    assert failed == {PATH: "it was changed meanwhile"}
+
+
+def test_a_torn_line_of_the_journal_counts_as_not_written(tmp_path: Path) -> None:
+    (tmp_path / "proved").write_text('["66", "00", 1, 2, 3, 4, 5]\n["6', encoding="ascii")
+    assert list(ProofJournal(tmp_path / "proved").read()) == [(b"f",)]

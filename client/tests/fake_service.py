@@ -73,7 +73,11 @@ class FakeService:
     download_requests: int = 0
     newest_client_version: str = __version__
     oldest_client_version: str = __version__
+    newest_known: str | None = None
+    """When the newest complete set was stored, where the service knows it better than the bucket."""
     archived: set[str] = field(default_factory=set)
+    sent_bytes: dict[str, int] = field(default_factory=dict)
+    """Bytes of each stored file that were sent, by its name."""
     discarded: list[str] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
     false_proofs: tuple[str, ...] = ()
@@ -199,7 +203,7 @@ class FakeService:
         ]
 
     def _newest_complete_at(self, job: str) -> str | None:
-        return max((stored.stored_at for stored in self._manifests(job)), default=None)
+        return self.newest_known or max((stored.stored_at for stored in self._manifests(job)), default=None)
 
     def proofs_since(self, job: str = "system") -> str | None:
         with_proof = [stored.stored_at for stored in self._manifests(job) if "proof" in stored.metadata]
@@ -460,10 +464,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve_s3(self, method: str, key: str, query: dict[str, list[str]], body: bytes) -> None:
         if method == "GET":
             self.fake.on_get(key.rsplit("/", 1)[-1])
-            stored = self.fake.objects.get(key)
-            metadata = stored.metadata if stored else {}
-            headers = {f"x-amz-meta-{item}": value for item, value in metadata.items()}
-            self._answer(200 if stored else 404, stored.data if stored else b"", headers)
+            self._send_stored(key)
             return
         name = key.rsplit("/", 1)[-1]
         self.fake.on_put(name, "store")
@@ -474,6 +475,18 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, b"", {"ETag": f'"{text}"'})
         else:
             self._answer(status, text.encode(), {})
+
+    def _send_stored(self, key: str) -> None:
+        stored = self.fake.objects.get(key)
+        if stored is None:
+            self._answer(404, b"", {})
+            return
+        first = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").removesuffix("-"))
+        data, name = stored.data[first:], key.rsplit("/", 1)[-1]
+        with self.fake.lock:
+            self.fake.sent_bytes[name] = self.fake.sent_bytes.get(name, 0) + len(data)
+        headers = {f"x-amz-meta-{item}": value for item, value in stored.metadata.items()}
+        self._answer(206 if first else 200, data, headers)
 
     def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         try:

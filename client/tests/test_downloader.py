@@ -32,7 +32,7 @@ class Restore:
         self.ahead.mkdir()
         numbers = itertools.count()
         api = Api(service.url, "laptop.test", patience_seconds=300)
-        self.downloader = Downloader(api, "system", lambda: self.ahead / str(next(numbers)))
+        self.downloader = Downloader(api, "system", lambda _name: self.ahead / str(next(numbers)))
 
     def store(self, *names: str) -> list[str]:
         for name in names:

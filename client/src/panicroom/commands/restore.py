@@ -12,6 +12,7 @@ import click
 from panicroom.exit_codes import ExitCode, Problem
 
 if TYPE_CHECKING:
+    from panicroom.restore.run import RestoreRequest
     from panicroom.settings import JobSettings, Settings
 
 
@@ -24,11 +25,31 @@ if TYPE_CHECKING:
     "--time", metavar="T", help="As it was then: 2026-11-22, 2026-11-22T20:50:00Z, 3D (three days ago)."
 )
 @click.option("--job", metavar="JOB", help="Which job; needed if this machine has several.")
-def restore(paths: tuple[str, ...], to: Path, time: str | None, job: str | None) -> None:
+@click.option("--dry-run", is_flag=True, help="Only show what would be fetched.")
+@click.option(
+    "--nearest", is_flag=True, help="Restore damaged files as of the newest time as of which each can be had."
+)
+@click.option(
+    "--plain", is_flag=True, help="By duplicity alone, without plan and proof: a way out if they fail."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line instead.")
+def restore(
+    paths: tuple[str, ...],
+    to: Path,
+    time: str | None,
+    job: str | None,
+    dry_run: bool,
+    nearest: bool,
+    plain: bool,
+    as_json: bool,
+) -> None:
     """Restore everything, or each PATH, into the folder DIR; never over existing files.
 
     A PATH is relative to the job's source folder, or a full path below it, and keeps its place below DIR. It
     may run while a backup does. Only root gives files back to their owners.
+
+    Every file is compared with its signature in the backup before DIR gets its name; exit code 0 means that all of
+    them are equal. Interrupted, the same command carries on.
 
     Examples:
 
@@ -36,16 +57,59 @@ def restore(paths: tuple[str, ...], to: Path, time: str | None, job: str | None)
     panicroom restore --to ~/restored
     panicroom restore letters/1998 --time 3D --to ~/restored
     """
-    from panicroom.restore.run import restore as restore_paths
+    from panicroom.restore.run import RestoreRequest
     from panicroom.settings import load_settings
-    from panicroom.terminal.progress import make_reporter
 
     settings = load_settings()
-    if job is None and len(settings.jobs) > 1:
-        names = ", ".join(one.job for one in settings.jobs)
-        raise Problem(f"this machine has several jobs ({names}); say which: --job JOB", ExitCode.USAGE)
-    chosen = settings.job_named(job) if job else settings.jobs[0]
-    restore_paths(settings, chosen, paths, time, to.absolute(), make_reporter())
+    chosen = _chosen_job(settings, job)
+    request = RestoreRequest(paths, time, to.absolute(), nearest)
+    if dry_run:
+        _show_plan(settings, chosen, request, as_json)
+    elif plain:
+        _restore_plain(settings, chosen, request, as_json)
+    else:
+        _restore(settings, chosen, request, as_json)
+
+
+def _restore(settings: Settings, job: JobSettings, request: RestoreRequest, as_json: bool) -> None:
+    import json
+
+    from panicroom.restore.log import append_lines
+    from panicroom.restore.run import restore as restore_paths
+    from panicroom.terminal.progress import make_reporter
+
+    reporter = make_reporter(as_json=as_json)
+    report = restore_paths(settings, job, request, reporter)
+    append_lines(settings.places.log_file, report.log_lines())
+    if as_json:
+        click.echo(json.dumps(report.as_json()))
+    else:
+        for line in report.lines():
+            reporter.line(line)
+    problem = report.problem(settings.places.log_file)
+    if problem is not None:
+        raise problem
+
+
+def _restore_plain(settings: Settings, job: JobSettings, request: RestoreRequest, as_json: bool) -> None:
+    from panicroom.restore.plain import restore_plainly
+    from panicroom.terminal.progress import make_reporter
+
+    restore_plainly(settings, job, request.paths, request.time, request.to, make_reporter(as_json=as_json))
+
+
+def _show_plan(settings: Settings, job: JobSettings, request: RestoreRequest, as_json: bool) -> None:
+    import json
+
+    from panicroom.restore.dry_run import plan_as_json, plan_lines
+    from panicroom.restore.run import plan_restore
+
+    backup, plan = plan_restore(settings, job, request)
+    if as_json:
+        click.echo(json.dumps(plan_as_json(backup, plan)))
+        return
+    for line in plan_lines(backup, plan):
+        click.echo(line)
 
 
 @click.command(short_help="List what is in the backup.")

@@ -57,6 +57,7 @@ class ChildPlan:
     """No secrets; those are in the environment. ``run`` is None for a command that only reads.
 
     ``hidden_sets`` are left out of what duplicity sees of the bucket: their proof of origin is false.
+    ``restore`` is the path of a ``ChildRestore``.
     """
 
     url: str
@@ -70,6 +71,7 @@ class ChildPlan:
     resume: ResumePoint | None = None
     hidden_sets: tuple[str, ...] = ()
     search: Search = field(default_factory=Search)
+    restore: str | None = None
     events_descriptor: int | None = None
     lock_descriptor: int | None = None
 

@@ -23,7 +23,7 @@ from panicroom.duplicity_run.plan import ChildPlan
 from panicroom.duplicity_run.process import Ended, Event
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.names import parse_name
-from panicroom.restore.run import duplicity_time, relative_path
+from panicroom.restore.plain import duplicity_time, relative_path
 from panicroom.secrets import passphrase_of, token_of
 from panicroom.settings import JobSettings, Settings
 

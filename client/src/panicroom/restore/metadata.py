@@ -159,7 +159,7 @@ class MetadataCache:
             with (
                 tempfile.TemporaryDirectory(prefix="metadata-", dir=self._work) as work,
                 closing(
-                    Downloader(self._api, self._job, lambda: Path(work, "ahead"), on_received)
+                    Downloader(self._api, self._job, lambda _name: Path(work, "ahead"), on_received)
                 ) as downloader,
                 ThreadPoolExecutor(_AT_ONCE) as pool,
             ):

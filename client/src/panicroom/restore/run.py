@@ -1,149 +1,272 @@
-"""``panicroom restore``: everything, or some paths, as of a time, into a new or empty folder."""
+"""``panicroom restore``: plan, fetch, write, prove, and only then give it the name that was asked for."""
 
 # SPDX-License-Identifier: GPL-2.0-or-later
 
 from __future__ import annotations
 
+import hashlib
 import os
-import re
-import tempfile
-from pathlib import Path, PurePosixPath
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
 
+from panicroom.api import Api
+from panicroom.duplicity_files.manifest import PathIndex
+from panicroom.duplicity_files.signatures import SignatureEntry
 from panicroom.duplicity_run import process as duplicity_process
-from panicroom.duplicity_run.arguments import restore_arguments
-from panicroom.duplicity_run.plan import ChildPlan
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.names import parse_name
-from panicroom.secrets import passphrase_of, token_of
+from panicroom.restore.contents import path_of
+from panicroom.restore.paths import Selection, select_paths
+from panicroom.restore.plan import Plan, VolumeKey, make_plan, newest_sets
+from panicroom.restore.report import DifferingPath, RestoreReport
+from panicroom.restore.rounds import Rounds, full_disk
+from panicroom.restore.selected_backup import SelectedBackup, select_backup
+from panicroom.restored_tree.file_proof import WRONG_CONTENT, ProofJournal
+from panicroom.restored_tree.finishing import finish_tree
+from panicroom.restored_tree.survey import survey
+from panicroom.restored_tree.tree import Tree
+from panicroom.restored_tree.working_folder import WorkingFolder, locked, working_folder
+from panicroom.secrets import token_of
 from panicroom.settings import JobSettings, Settings
 from panicroom.terminal.progress import Reporter, shown_path
 
-_SET_TIME = re.compile(r"(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})Z")
-_GIVEN_UP = re.compile(r"\bError '.*' processing (.*)$")
+TOO_LONG = "its path would be longer than this system takes"
+
+
+@dataclass(frozen=True)
+class RestoreRequest:
+    """What is wanted: ``paths`` as people name them (none: everything), as of ``time`` (None: the newest)."""
+
+    paths: tuple[str, ...]
+    time: str | None
+    to: Path
+    nearest: bool = False
 
 
 def restore(
-    settings: Settings,
-    job: JobSettings,
-    paths: tuple[str, ...],
-    time: str | None,
-    to: Path,
-    reporter: Reporter,
-) -> None:
-    """Restores into ``to``, which must be empty or not there; paths keep their place below it.
+    settings: Settings, job: JobSettings, request: RestoreRequest, reporter: Reporter
+) -> RestoreReport:
+    """Restores into ``request.to``, which must be empty or not there; paths keep their place below it.
 
-    A backup may run at the same time. Raises ``Problem``, also if single files could not be restored.
+    Killed anywhere, the same request carries on. Raises ``Problem`` if it could not be brought to its end; single
+    paths that are not as they were are in the report.
     """
     duplicity_process.require_gpg()
-    if to.exists() and (not to.is_dir() or any(to.iterdir())):
-        raise Problem(f"{to} is not an empty folder; restore into a new one", ExitCode.TARGET)
-    chosen: list[str | None] = [relative_path(path, job.source) for path in paths]
-    cache = settings.job_cache(job.job)
-    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-    failed: list[str] = []
-    with tempfile.TemporaryDirectory(prefix="restore-", dir=cache, ignore_cleanup_errors=True) as folder:
-        work = Path(folder)
-        (work / "tmp").mkdir()
-        _link_manifests(settings.archive(job.job), work / "archive" / settings.archive_name(job.job))
-        # One path at a time: duplicity then fetches only the volumes that hold it.
-        for path in chosen or [None]:
-            target = to if path is None else to / path
-            shown = shown_path(path) if path else "everything"
-            with reporter.task(f"{job.job} restore of {shown}", 0):
-                failed += _restore_one(settings, job, work, target, time, path, reporter)
-            reporter.line(f"{job.job}: restored {shown} to {shown_path(str(target))}")
-    if failed:
-        raise Problem(
-            f"{len(failed)} files could not be restored, the first is {failed[0]}; "
-            f"the reasons are in {settings.places.log_file}",
-            ExitCode.RESTORE_INCOMPLETE,
+    folder = working_folder(request.to)
+    with locked(folder, settings.places.state), _explained(folder):
+        folder.check_target()
+        api = Api(settings.url, token_of(settings))
+        backup = select_backup(
+            settings, job, request.time, api=api, now=datetime.now(timezone.utc), on_received=_nothing
+        )
+        selection = select_paths(request.paths, job.source, backup.contents)
+        return _Restore(settings, job, request, folder, backup, selection, reporter).run()
+
+
+def plan_restore(
+    settings: Settings, job: JobSettings, request: RestoreRequest
+) -> tuple[SelectedBackup, Plan]:
+    """What ``restore`` would fetch; nothing is written but the cache."""
+    duplicity_process.require_gpg()
+    api = Api(settings.url, token_of(settings))
+    backup = select_backup(
+        settings, job, request.time, api=api, now=datetime.now(timezone.utc), on_received=_nothing
+    )
+    selection = select_paths(request.paths, job.source, backup.contents)
+    return backup, make_plan(backup.contents, selection.indexes)
+
+
+def _nothing(_bytes: int) -> None:
+    pass
+
+
+@contextmanager
+def _explained(folder: WorkingFolder) -> Iterator[None]:
+    """A restore that ends early says what there is of it, and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Problem(f"interrupted; {_left(folder)}", ExitCode.INTERRUPTED) from None
+    except Problem as problem:
+        if folder.tree.exists() and str(folder.folder) not in str(problem):
+            raise Problem(f"{problem}; {_left(folder)}", problem.exit_code) from None
+        raise
+
+
+def _left(folder: WorkingFolder) -> str:
+    if not folder.tree.exists():
+        return "nothing is restored yet"
+    return f"what is restored so far is in {shown_path(str(folder.folder))}, and the same command carries on"
+
+
+@dataclass
+class _Restore:
+    """One restore, from the plan to the report."""
+
+    settings: Settings
+    job: JobSettings
+    request: RestoreRequest
+    folder: WorkingFolder
+    backup: SelectedBackup
+    selection: Selection
+    reporter: Reporter
+    damaged: set[VolumeKey] = field(default_factory=set)
+    done: set[PathIndex] = field(default_factory=set)
+    failed: dict[PathIndex, str] = field(default_factory=dict)
+    older: dict[PathIndex, int] = field(default_factory=dict)
+
+    def run(self) -> RestoreReport:
+        plan = self._plan()
+        if not plan.entries and not plan.lost:
+            raise self._nothing_found(plan)
+        cache = self._cache()
+        rounds = Rounds(self.settings, self.job.job, self.folder, cache, self.backup.metadata, self.reporter)
+        self._prepare(plan)
+        title = f"{self.job.job} restore of {self.selection.title}"
+        with self.reporter.task(title, 0):
+            plan = self._fetch(rounds, plan)
+            entries, digests = dict(plan.entries), dict(plan.digests)
+            if self.request.nearest:
+                self._fetch_older(rounds, plan, entries, digests)
+            report = self._finish(plan, entries)
+        shutil.rmtree(cache, ignore_errors=True)
+        return report
+
+    def _plan(self) -> Plan:
+        plan = make_plan(self.backup.contents, self.selection.indexes, self.damaged)
+        longest = os.pathconf(self.folder.existing, "PC_PATH_MAX")
+        room = longest - len(os.fsencode(self.folder.target)) - 2
+        for path in [path for path in plan.entries if sum(map(len, path)) + len(path) - 1 > room]:
+            del plan.entries[path]
+            plan.needs.pop(path, None)
+            plan.lost[path] = TOO_LONG
+        return plan
+
+    def _nothing_found(self, plan: Plan) -> Problem:
+        first = path_of(plan.missing[0]) if plan.missing else "the source"
+        more = f" (and {len(plan.missing) - 1} more)" if len(plan.missing) > 1 else ""
+        return Problem(
+            f"{shown_path(first)}{more}: no such path in the backup at that time", ExitCode.NOT_FOUND
         )
 
+    def _cache(self) -> Path:
+        name = f"restore-{hashlib.sha256(os.fsencode(self.folder.target)).hexdigest()[:8]}"
+        cache = self.settings.job_cache(self.job.job) / name
+        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return cache
 
-def _restore_one(
-    settings: Settings,
-    job: JobSettings,
-    work: Path,
-    target: Path,
-    time: str | None,
-    path: str | None,
-    reporter: Reporter,
-) -> list[str]:
-    """The files that could not be restored."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Problem(f"{target.parent} cannot be made: {error.strerror}", ExitCode.TARGET) from None
-    # duplicity cannot restore into a path that is no text; what it calls the one that it can is renamed.
-    given = target if _is_text(target) else target.with_name("being restored")
-    if not _is_text(given):
-        raise Problem(
-            f"{shown_path(str(given.parent))} is no text; restore into another folder", ExitCode.TARGET
+    def _prepare(self, plan: Plan) -> None:
+        """Takes over what an earlier try has restored, and checks that there is room for the rest."""
+        if self.folder.tree.exists():
+            self.done = survey(self.folder, plan.entries, plan.digests)
+        least = sum(
+            max(entry.size_bytes - entry.block_bytes, 0)
+            for path, entry in plan.entries.items()
+            if path not in self.done
         )
-    arguments = restore_arguments(
-        settings,
-        job.job,
-        work=work,
-        to=given,
-        time=time and duplicity_time(time),
-        path=path,
-        keep_owners=os.geteuid() == 0,
-    )
-    ended = duplicity_process.run(
-        ChildPlan(url=settings.url, job=job.job),
-        arguments,
-        token=token_of(settings),
-        passphrase=passphrase_of(settings),
-        log_file=settings.places.log_file,
-        on_event=reporter.event,
-    )
-    problem = ended.problem(settings.places.log_file)
-    if problem is not None:
-        raise problem
-    if given != target:
-        given.rename(target)
-    return failed_files(ended.errors)
+        if least > shutil.disk_usage(self.folder.existing).free:
+            raise full_disk(self.folder.existing, self.folder.target, least)
 
-
-def _is_text(path: Path) -> bool:
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def failed_files(errors: tuple[str, ...]) -> list[str]:
-    """The files that duplicity gave up on; it says so in a warning, goes on, and ends as if all was well."""
-    found = (_GIVEN_UP.search(line) for line in errors)
-    return [match.group(1) for match in found if match]
-
-
-def _link_manifests(archive: Path, fresh: Path) -> None:
-    """Gives a restore the manifests that are here already; what an unfinished backup left is not for it."""
-    fresh.mkdir(mode=0o700, parents=True)
-    for path in archive.iterdir() if archive.is_dir() else []:
-        parsed = parse_name(path.name)
-        if parsed and parsed.kind == "manifest" and path.name.endswith(".manifest"):
-            os.link(path, fresh / path.name)
-
-
-def relative_path(path: str, source: Path) -> str:
-    """``path`` as the backup knows it: relative to the source, which it may be given with."""
-    pure = PurePosixPath(path)
-    if pure.is_absolute():
-        for root in (source, source.resolve()):
-            if pure.is_relative_to(root):
-                pure = pure.relative_to(root)
+    def _fetch(self, rounds: Rounds, plan: Plan) -> Plan:
+        """Rounds until every file is there or known to be lost; the plan without the lost ones."""
+        again = True
+        while files := plan.needs.keys() - self.done - self.failed.keys():
+            result = rounds.run(plan, files)
+            self.done |= result.proved
+            self.failed.update(result.failed)
+            if result.damaged:
+                self._leave_out(plan, result.damaged)
+                plan = self._plan()
+                continue
+            wrong = [path for path, reason in self.failed.items() if reason == WRONG_CONTENT]
+            self._remove(wrong)
+            if not (again and wrong):
                 break
-        else:
-            raise Problem(f"{path} is not below the source {source}", ExitCode.USAGE)
-    if ".." in pure.parts or not pure.parts:
-        raise Problem(f"{path} names no file below the source {source}", ExitCode.USAGE)
-    return str(pure)
+            again = False
+            for path in wrong:
+                del self.failed[path]
+        for path in plan.needs.keys() - self.done - self.failed.keys():
+            self.failed[path] = "duplicity did not write it"
+        return plan
 
+    def _leave_out(self, plan: Plan, names: Iterable[str]) -> None:
+        wanted = set(names)
+        self.damaged |= {
+            (number, volume)
+            for number, contents in enumerate(plan.sets)
+            for volume, file in contents.stored.items()
+            if file.name in wanted
+        }
 
-def duplicity_time(time: str) -> str:
-    """duplicity's own forms of a time pass; ``20261122T205000Z``, as in the names of sets, is rewritten."""
-    match = _SET_TIME.fullmatch(time)
-    return "{}-{}-{}T{}:{}:{}Z".format(*match.groups()) if match else time
+    def _remove(self, paths: Iterable[PathIndex]) -> None:
+        """A file that is not right must not look as if it were."""
+        tree = Tree(self.folder.tree)
+        for path in paths:
+            tree.remove(path)
+        tree.close()
+
+    def _fetch_older(
+        self,
+        rounds: Rounds,
+        plan: Plan,
+        entries: dict[PathIndex, SignatureEntry],
+        digests: dict[PathIndex, bytes],
+    ) -> None:
+        """Brings the files that are lost as of the newest time as of which they can be had."""
+        by_set: dict[int, list[PathIndex]] = {}
+        for path, number in newest_sets([*plan.lost, *self.failed], plan.sets, self.damaged).items():
+            if number < len(plan.sets) - 1:
+                by_set.setdefault(number, []).append(path)
+        for number, paths in sorted(by_set.items(), reverse=True):
+            older = make_plan(plan.sets[: number + 1], paths, self.damaged)
+            files = older.needs.keys() & set(paths)
+            result = rounds.run(older, files)
+            for path in result.proved:
+                self.older[path] = number
+                entries[path], digests[path] = older.entries[path], older.digests[path]
+                for above in (path[:length] for length in range(len(path))):
+                    entries.setdefault(above, older.entries[above])
+            self.done |= result.proved
+
+    def _finish(self, plan: Plan, entries: dict[PathIndex, SignatureEntry]) -> RestoreReport:
+        restored = {
+            path: entry
+            for path, entry in sorted(entries.items())
+            if path not in self.failed or path in self.older
+        }
+        tree = Tree(self.folder.tree)
+        tree.make_folder(())
+        failed = finish_tree(tree, restored, ProofJournal(self.folder.journal).read())
+        tree.close()
+        differing = {**plan.lost, **self.failed, **failed}
+        newest = newest_sets(differing, plan.sets, self.damaged)
+        report = RestoreReport(
+            to=self.folder.target,
+            files=len(self.done - failed.keys()),
+            size_bytes=self._size(self.done - failed.keys()),
+            as_of=self.backup.as_of,
+            is_newest=self.backup.is_newest,
+            differing=tuple(self._differing(path, differing[path], newest) for path in sorted(differing)),
+            missing=self.selection.missing(plan),
+            unusable=self.backup.unusable,
+            notes=tuple(self.backup.origin.lines()),
+        )
+        self.folder.finish()
+        return report
+
+    def _differing(self, path: PathIndex, reason: str, newest: Mapping[PathIndex, int]) -> DifferingPath:
+        number = self.older.get(path, newest.get(path))
+        time = None
+        if number is not None and number < len(self.backup.contents) - 1:
+            time = datetime.fromtimestamp(self.backup.contents[number].time, timezone.utc)
+        return DifferingPath(path_of(path), reason, time, path in self.older)
+
+    def _size(self, paths: Iterable[PathIndex]) -> int:
+        tree = Tree(self.folder.tree)
+        try:
+            return sum(tree.status(path).st_size for path in paths)
+        finally:
+            tree.close()

@@ -58,14 +58,15 @@ class _Permits:
 class Downloader:
     """Fetches files of one job. ``fetch`` is called from duplicity's thread.
 
-    ``new_path`` gives a name for a file that is fetched ahead, in the folder where duplicity wants it later.
+    ``new_path`` gives a path for the file of that name, if it is fetched ahead. What is there already of it is not
+    fetched again.
     """
 
     def __init__(
         self,
         api: Api,
         job: str,
-        new_path: Callable[[], Path],
+        new_path: Callable[[str], Path],
         on_received: Callable[[int], None] = lambda _bytes: None,
     ) -> None:
         self._api, self._job = api, job
@@ -127,7 +128,7 @@ class Downloader:
             self._ahead[name] = self._workers.submit(self._download_ahead, name, permits)
 
     def _download_ahead(self, name: str, permits: _Permits) -> Path:
-        path = self._new_path()
+        path = self._new_path(name)
         self._download_with(permits, name, path)
         return path
 
@@ -166,12 +167,15 @@ class Downloader:
     def _get(self, permit: DownloadPermit, target: Path) -> httpx.Headers | tuple[str, int]:
         """Downloads into ``target``; S3's headers, or what went wrong and the seconds that S3 asks to wait."""
         assert permit.url is not None
+        size = _size_so_far(target, permit.size)
+        rest = {"Range": f"bytes={size}-"} if size else {}
         try:
-            with self._http.stream("GET", permit.url) as response:
-                if response.status_code != 200:
+            with self._http.stream("GET", permit.url, headers=rest) as response:
+                if response.status_code not in (200, 206):
                     return f"S3 answers HTTP {response.status_code}", retry_after_seconds(response)
-                size = 0
-                with target.open("wb") as file:
+                goes_on = response.status_code == 206
+                size = size if goes_on else 0
+                with target.open("ab" if goes_on else "wb") as file:
                     for chunk in response.iter_raw(_CHUNK_BYTES):
                         size += file.write(chunk)
                         self._on_received(len(chunk))
@@ -190,7 +194,18 @@ def _checked(permit: DownloadPermit) -> DownloadPermit:
     return permit
 
 
+def _size_so_far(target: Path, whole: int | None) -> int:
+    """The bytes that an earlier try has left of a file of ``whole`` bytes; 0 if they cannot be its beginning."""
+    try:
+        size = target.stat().st_size
+    except OSError:
+        return 0
+    return size if whole is not None and size < whole else 0
+
+
 def _move(source: Path, target: Path) -> None:
+    if source == target:
+        return
     try:
         source.replace(target)
     except OSError:

@@ -61,7 +61,7 @@ class ServiceBackend(Backend):  # type: ignore[misc]  # duplicity carries no typ
         self._downloader = Downloader(
             api,
             job,
-            lambda: Path(os.fsdecode(tempdir.default().mktemp())),  # duplicity clears it away
+            lambda _name: Path(os.fsdecode(tempdir.default().mktemp())),  # duplicity clears it away
             lambda count: events.send("received", bytes=count),
         )
 

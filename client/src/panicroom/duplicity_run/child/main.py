@@ -23,7 +23,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from panicroom.duplicity_run.child import broken_off, every_change, journalled, progress, resumed, skipped
+from panicroom.duplicity_run.child import (
+    broken_off,
+    every_change,
+    journalled,
+    progress,
+    restoring,
+    resumed,
+    skipped,
+)
 from panicroom.duplicity_run.events import Events
 from panicroom.duplicity_run.plan import PLAN_VARIABLE, PROOF_VARIABLE, TOKEN_VARIABLE, ChildPlan
 from panicroom.duplicity_run.speed import gpg_ahead
@@ -65,6 +73,8 @@ def _patched_for(
     """Puts in the patches that the plan needs; what makes the backend."""
     from panicroom.duplicity_run.child.backend import make_backend
 
+    if plan.restore is not None:
+        return restoring.install(plan, token, events)
     if plan.run is None:
         return functools.partial(make_backend, plan=plan, token=token, events=events)
     assert plan.source is not None

@@ -1,0 +1,254 @@
+"""Makes duplicity's restore write exactly the planned files, read only the volumes that they need, and name what fails.
+
+What is replaced in duplicity 3.2.1:
+
+- ``Manifest.get_containing_volumes`` gives the planned volumes of the set.
+- ``patchdir.difftar2path_iter`` drops all paths but the planned files: the client makes folders, links, pipes and
+  devices from the signatures.
+- ``patchdir.Write_ROPaths`` writes through ``restore.tree``, which follows no link, and reports each file.
+- ``dup_main.restore_get_enc_fileobj`` takes volumes from the spool, where an earlier try may have left them, and
+  ends the process at one that is damaged: the client then plans without it. duplicity's own ``--ignore-errors`` would
+  go on and write a wrong file.
+- ``log.Warn`` is watched for the code of files that could not be put together; its words may be in any language.
+"""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from panicroom.duplicity_run.child.skipped import unescaped
+from panicroom.duplicity_run.events import Events
+from panicroom.duplicity_run.plan import ChildPlan
+from panicroom.duplicity_run.restore_plan import ChildRestore, to_hex
+from panicroom.exit_codes import ExitCode
+from panicroom.names import parse_name
+from panicroom.restored_tree.tree import DataSource, Tree
+
+_CHUNK_BYTES = 2**20
+_FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+
+
+def install(child: ChildPlan, token: str, events: Events) -> Callable[[Any], Any]:
+    """Puts it all in; once, before duplicity runs. What makes the backend."""
+    assert child.restore is not None
+    plan = ChildRestore.read(Path(child.restore))
+    _take_over_downloads(plan)
+    _read_planned_volumes(plan, events)
+    _write_planned_files(plan, events)
+    _report_warnings(events)
+
+    def make_backend(parsed_url: Any) -> Any:
+        from panicroom.duplicity_run.child.planned_backend import PlannedBackend
+
+        return PlannedBackend(parsed_url, child=child, plan=plan, token=token, events=events)
+
+    return make_backend
+
+
+def _take_over_downloads(plan: ChildRestore) -> None:
+    """Downloads that an earlier try has finished and not used; their hashes are checked with all others."""
+    for name, size in plan.sizes.items():
+        partial = partial_path(plan.spool / name)
+        if partial.exists() and partial.stat().st_size == size:
+            partial.replace(plan.spool / name)
+
+
+def _read_planned_volumes(plan: ChildRestore, events: Events) -> None:
+    from duplicity import dup_collections, dup_main, manifest
+
+    get_manifest = dup_collections.BackupSet.get_manifest
+
+    def named_manifest(backup_set: Any) -> Any:
+        found = get_manifest(backup_set)
+        parsed = parse_name(os.fsdecode(backup_set.remote_manifest_name))
+        found.planned_volumes = plan.volumes.get(parsed.set, {}) if parsed else {}
+        return found
+
+    dup_collections.BackupSet.get_manifest = named_manifest
+    manifest.Manifest.get_containing_volumes = lambda self, _index: sorted(self.planned_volumes)
+
+    def open_volume(backend: Any, filename: bytes, volume_info: Any) -> _Volume:
+        name = os.fsdecode(filename)
+        _fetch(backend, filename, plan.spool / name, volume_info, events)
+        return _Volume(name, _opened(plan.spool / name, filename), events)
+
+    dup_main.restore_get_enc_fileobj = open_volume
+
+
+def _fetch(backend: Any, filename: bytes, path: Path, volume_info: Any, events: Events) -> None:
+    """Puts the volume into the spool, unless it is there; twice if its hash is wrong the first time."""
+    from duplicity import path as duplicity_path
+
+    for _attempt in range(2):
+        if not path.exists():
+            partial = partial_path(path)
+            backend.get(filename, duplicity_path.Path(os.fsencode(partial)))
+            partial.replace(path)
+        if _has_right_hash(path, volume_info):
+            return
+        path.unlink()
+    raise _damaged(events, os.fsdecode(filename), "its hash is not the one in the manifest")
+
+
+def partial_path(path: Path) -> Path:
+    """Where a volume is while it is downloaded."""
+    return path.with_name(f"{path.name}.part")
+
+
+def _has_right_hash(path: Path, volume_info: Any) -> bool:
+    known = volume_info.get_best_hash()
+    if not known:
+        return True
+    name, digest = known
+    found = hashlib.new(name, usedforsecurity=False)
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            found.update(chunk)
+    return found.hexdigest() == str(digest)
+
+
+def _opened(path: Path, filename: bytes) -> Any:
+    """The volume decrypted, as duplicity opens it; with its check of signatures if there is a key to sign with."""
+    from duplicity import config, dup_main, dup_temp, file_naming
+    from duplicity import path as duplicity_path
+
+    parsed = file_naming.parse(filename)
+    file = dup_temp.FileobjHooked(
+        duplicity_path.DupPath(os.fsencode(path), parseresults=parsed).filtered_open("rb")
+    )
+    if parsed.encrypted and config.gpg_profile.sign_key:
+        dup_main.restore_add_sig_check(file)
+    return file
+
+
+class _Volume:
+    """A volume's plaintext. Whatever goes wrong with it is reported with its name, and ends the process."""
+
+    def __init__(self, name: str, file: Any, events: Events) -> None:
+        self.name, self._file, self._events = name, file, events
+
+    def read(self, length: int = -1) -> Any:
+        return self._watched(self._file.read, length)
+
+    def seek(self, offset: int) -> Any:
+        return self._watched(self._file.seek, offset)
+
+    def close(self) -> Any:
+        return self._watched(self._file.close)
+
+    def tell(self) -> Any:
+        return self._file.tell()
+
+    def _watched(self, call: Any, *arguments: Any) -> Any:
+        try:
+            return call(*arguments)
+        except Exception as error:
+            text = str(error)
+            if "No space left" in text or getattr(error, "errno", None) in _FULL_DISK:
+                raise self._events.stop(ExitCode.SPACE, "cache") from None
+            raise _damaged(self._events, self.name, "gpg cannot decrypt it") from None
+
+
+def _damaged(events: Events, name: str, reason: str) -> SystemExit:
+    events.send("damaged", name=name, reason=reason)
+    return events.stop(ExitCode.START_AGAIN, f"{name} is damaged: {reason}")
+
+
+def _write_planned_files(plan: ChildRestore, events: Events) -> None:
+    from duplicity import patchdir
+
+    paths_of = patchdir.difftar2path_iter
+
+    def planned_only(tar: Any) -> Iterator[Any]:
+        try:
+            yield from (found for found in paths_of(tar) if found.index in plan.files)
+        except Exception as error:  # gpg has opened it, and it is no tar of duplicity's
+            raise _damaged(events, tar.current_fp.name, f"it is not readable: {error}") from None
+
+    def write(_base: Any, found_paths: Any) -> int:
+        tree = Tree(plan.tree)
+        for number, found in enumerate(found_paths):
+            if not number:  # a volume could be read
+                _make_root(tree, events)
+            if found.isreg():
+                _write(tree, found, events)
+        tree.close()
+        return 1  # duplicity takes 0 for "nothing found"; the client has its own account
+
+    patchdir.difftar2path_iter = planned_only
+    patchdir.Write_ROPaths = write
+
+
+def _make_root(tree: Tree, events: Events) -> None:
+    try:
+        tree.make_folder(())
+    except OSError as error:
+        raise events.stop(ExitCode.TARGET, f"{tree.root} cannot be made: {error.strerror}") from None
+
+
+def _write(tree: Tree, found: Any, events: Events) -> None:
+    path = to_hex(found.index)
+    try:
+        with _closing(found.open("rb")) as source:
+            tree.make_file(found.index, source)
+    except FileExistsError:
+        events.send("unwritten", path=path, reason="a file of that name is there")
+    except _UnreadableData as error:
+        events.send("unwritten", path=path, reason=str(error))
+    except OSError as error:
+        if error.errno in _FULL_DISK:
+            raise events.stop(ExitCode.SPACE, "target") from None
+        events.send("unwritten", path=path, reason=error.strerror or str(error))
+    else:
+        events.send("written", path=path)
+
+
+class _UnreadableData(Exception):
+    """The data of a file cannot be put together: no failure of the target."""
+
+
+class _closing:  # noqa: N801
+    """A file's data as duplicity gives it; whatever goes wrong with reading is ``_UnreadableData``."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def __enter__(self) -> DataSource:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        try:
+            self._file.close()
+        except Exception as error:
+            raise _UnreadableData(f"its data cannot be read: {error}") from None
+
+    def read(self, length: int) -> bytes:
+        try:
+            return bytes(self._file.read(length))
+        except Exception as error:
+            raise _UnreadableData(f"its data cannot be read: {error}") from None
+
+
+def _report_warnings(events: Events) -> None:
+    from duplicity import log
+
+    warn = log.Warn
+
+    def reporting_warn(text: str, code: int = log.WarningCode.generic, extra: str | None = None) -> None:
+        warn(text, code, extra)
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError) and error.errno in _FULL_DISK:
+            raise events.stop(ExitCode.SPACE, "cache")
+        if code == log.WarningCode.cannot_process and extra:
+            path = os.fsencode(unescaped(extra)).split(b"/")
+            events.send("unwritten", path=to_hex(tuple(path)), reason=str(error or text))
+
+    log.Warn = reporting_warn

@@ -1,0 +1,97 @@
+"""Who made the sets of a restore: those with a false proof of origin are left out, those without one are reported."""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from panicroom.api import Api, ApiError
+from panicroom.backup.trusted_sets import memory_path
+from panicroom.exit_codes import ExitCode, Problem
+from panicroom.names import sealed_sets
+from panicroom.origin import Origin
+from panicroom.restore.chain import Chain
+from panicroom.secrets import proof_key_of
+from panicroom.settings import Settings
+from panicroom.transfer.origins import OriginCheck, OriginMemory
+from panicroom.wire import ListedFile
+
+
+@dataclass
+class SetOrigins:
+    """Names of sets. ``false`` were made by somebody else; ``unproven`` carry no proof, or there is no key for it.
+
+    ``key_fits`` is False where the proof key here signed none of them.
+    """
+
+    machine: str
+    job: str
+    false: set[str] = field(default_factory=set)
+    unproven: set[str] = field(default_factory=set)
+    key_fits: bool = True
+
+    def lines(self) -> Iterator[str]:
+        for name in sorted(self.false):
+            yield (
+                f"The set {name} was not made by this computer and is left out; somebody has this machine's token: ask "
+                f"the owner to revoke it and to run: python -m ops set quarantine {self.machine} {self.job} {name}"
+            )
+        if not self.key_fits:
+            yield (
+                "The proof key here signed none of these sets, so nobody can know who made them; set PROOF_KEY to the "
+                "one on the recovery sheet"
+            )
+        elif self.unproven:
+            count = len(self.unproven)
+            yield (
+                f"{count} set{'s carry' if count != 1 else ' carries'} no proof of origin: made before there were "
+                "proofs, or written with AWS keys"
+            )
+
+
+class OriginReader:
+    """Checks the sets of chains as they are chosen, after their metadata could be opened."""
+
+    def __init__(self, settings: Settings, job: str, api: Api, listing: Sequence[ListedFile]) -> None:
+        self.origins = SetOrigins(settings.machine, job)
+        self._listing, self._has_gpg_key = listing, settings.encrypt_key is not None
+        key = proof_key_of(settings, job)
+        self._check = None
+        if key is not None:
+            memory = OriginMemory.read(memory_path(settings, job))
+            self._check = OriginCheck(api, settings.machine, job, key, memory)
+
+    def has_new_false(self, chain: Chain) -> bool:
+        """Whether a set of the chain is false; it is among ``origins`` then, to choose again without it.
+
+        Raises ``Problem`` where the passphrase cannot be that of these sets.
+        """
+        names = {item.name for item in chain.sets}
+        if self._check is None:
+            self.origins.unproven = names
+            return False
+        has_other_key = self._check.memory.key_check is not None and not self._check.key_is_known
+        try:
+            found = self._check.of(self._listing, names)
+            if self._has_gpg_key and not self._check.key_is_known:
+                # A new computer has a new proof key: it says nothing unless it fits one set at least.
+                self._check.of(self._listing, sealed_sets(file.name for file in self._listing))
+        except ApiError as failure:
+            raise failure.as_problem() from None
+        false = {name for name in names if found.get(name) is Origin.FALSE}
+        if false and not self._check.key_is_known:
+            if self._has_gpg_key:
+                self.origins.unproven, self.origins.key_fits = names, False
+                return False
+            if has_other_key:
+                raise Problem(
+                    "this passphrase is not the one of that backup; check the one in PASSPHRASE or in the keyring",
+                    ExitCode.PASSPHRASE,
+                )
+        self.origins.false |= false
+        self.origins.unproven = {
+            name for name in names if found.get(name, Origin.UNPROVEN) is Origin.UNPROVEN
+        }
+        return bool(false)

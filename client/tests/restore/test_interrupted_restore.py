@@ -1,0 +1,241 @@
+"""Restores that are killed, interrupted, begun twice, or whose target changes: the same command carries on."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fake_service import FakeService
+from laptop import Laptop
+from panicroom.exit_codes import ExitCode
+from restore.changing_trees import look
+
+SPARE_BYTES = 1.1
+"""At most so many times the bytes that are needed may be fetched."""
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory, gnupg: Path) -> Iterator[Laptop]:
+    """A full set of about ten volumes of 1 MB and an increment; restores change neither."""
+    laptop = Laptop(tmp_path_factory.mktemp("laptop"), gnupg, FakeService())
+    laptop.source.mkdir()
+    source = random.Random(7)
+    for number in range(20):
+        path = laptop.source / f"d{number % 3}" / f"file-{number:02}"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(source.randbytes(450_000))
+    (laptop.source / "d1").chmod(0o555)
+    (laptop.source / "link").symlink_to("/etc")
+    (laptop.source / "large").write_bytes(source.randbytes(2_500_000))
+    laptop.enrol()
+    laptop.succeed("backup")
+    (laptop.source / "d0" / "file-00").write_bytes(source.randbytes(450_000))
+    time.sleep(1.1)
+    laptop.succeed("backup")
+    yield laptop
+    laptop.service.close()
+
+
+@pytest.fixture
+def backed_up(stored: Laptop) -> Iterator[Laptop]:
+    yield stored
+    stored.service.on_get = lambda _name: None
+    stored.service.archived.clear()
+    for left in (*stored.home.glob("out*"), *stored.home.glob(".panicroom-restore-*"), stored.home / "new"):
+        if left.exists():
+            subprocess.run(["rm", "-rf", str(left)], check=True)
+
+
+class Killer:
+    """Kills a restore when so many volumes were asked for and some time has passed."""
+
+    def __init__(self, laptop: Laptop, after_volumes: int, pause_seconds: float, number: int) -> None:
+        self._laptop, self._pause, self._number = laptop, pause_seconds, number
+        self._left, self._reached = after_volumes, threading.Event()
+        laptop.service.on_get = self._on_get
+
+    def _on_get(self, name: str) -> None:
+        if ".vol" in name:
+            self._left -= 1
+            if self._left <= 0:
+                self._reached.set()
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        process = self._laptop.start(*arguments)
+        while not self._reached.wait(0.05) and process.poll() is None:
+            pass
+        time.sleep(self._pause)
+        if process.poll() is None:
+            os.kill(process.pid, self._number)
+        _out, err = process.communicate(timeout=120)
+        self._laptop.service.on_get = lambda _name: None
+        return process.returncode, err
+
+
+def fetched_too_much(laptop: Laptop) -> float:
+    """The volumes' bytes that were sent, by the bytes of those that were sent at least once."""
+    sent = {name: count for name, count in laptop.service.sent_bytes.items() if ".vol" in name}
+    return sum(sent.values()) / sum(len(laptop.service.objects[f"system/{name}"].data) for name in sent)
+
+
+def kill_and_carry_on(laptop: Laptop, seed: int, kills: int) -> None:
+    chance = random.Random(seed)
+    out = laptop.home / f"out-{seed}"
+    laptop.service.sent_bytes.clear()
+    for _ in range(kills):
+        killer = Killer(laptop, chance.randrange(1, 14), chance.uniform(0, 0.6), signal.SIGKILL)
+        code, err = killer.run("restore", "--to", str(out))
+        if code == 0:
+            break  # it was done before
+        assert code == -signal.SIGKILL, err
+        assert not out.exists()
+    if not out.exists():
+        laptop.succeed("restore", "--to", str(out))
+    assert look(out) == look(laptop.source)
+    assert fetched_too_much(laptop) <= SPARE_BYTES
+    assert [path.name for path in laptop.home.iterdir() if path.name.startswith(".panicroom")] == []
+
+
+def test_a_restore_killed_three_times_carries_on(backed_up: Laptop) -> None:
+    kill_and_carry_on(backed_up, seed=1, kills=3)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(2, 52))
+def test_fifty_restores_killed_at_random_points(backed_up: Laptop, seed: int) -> None:
+    kill_and_carry_on(backed_up, seed, kills=random.Random(seed).randrange(1, 4))
+
+
+def working_folder(laptop: Laptop) -> Path:
+    (folder,) = laptop.home.glob(".panicroom-restore-*")
+    return folder
+
+
+def test_ctrl_c_says_what_there_is_and_how_to_go_on_and_another_request_takes_it_over(
+    backed_up: Laptop,
+) -> None:
+    """What an interrupted restore has left is taken over by one of other paths or another time, where it is equal;
+    what somebody has changed in it meanwhile is put right."""
+    out = backed_up.home / "out"
+    code, err = Killer(backed_up, 6, 1.0, signal.SIGINT).run("restore", "--to", str(out))
+    assert code == ExitCode.INTERRUPTED
+    (line,) = err.strip().splitlines()
+    assert "the same command carries on" in line
+    assert str(working_folder(backed_up)) in line
+    assert not out.exists()
+
+    tree = working_folder(backed_up) / "tree"
+    files = sorted(path for path in tree.rglob("file-*") if path.is_file())
+    assert files
+    files[0].write_bytes(b"changed")
+    (tree / "d0" / "not of the backup").write_text("x")
+    (tree / "link").symlink_to(backed_up.source)
+    first = backed_up.service.sealed()[0].rsplit(".", 1)[-1]
+    backed_up.succeed("restore", "d0", "large", "--time", first, "--to", str(out))
+    assert {path.name for path in out.iterdir()} == {"d0", "large"}
+    expected, found = look(backed_up.source / "d0"), look(out / "d0")
+    assert {path for path in expected if found.get(path) != expected[path]} <= {".", "file-00"}
+    assert expected.keys() == found.keys()
+    assert found["file-00"] != expected["file-00"]
+
+
+def test_the_same_restore_twice_at_once(backed_up: Laptop) -> None:
+    out, gate, reached = backed_up.home / "out", threading.Event(), threading.Event()
+
+    def hold(name: str) -> None:
+        if ".vol2." in name:
+            reached.set()
+            gate.wait(60)
+
+    backed_up.service.on_get = hold
+    first = backed_up.start("restore", "--to", str(out))
+    assert reached.wait(60)
+    second = backed_up.run("restore", "--to", str(out))
+    assert second.returncode == ExitCode.TRY_LATER
+    assert "another restore into" in second.stderr
+    gate.set()
+    _out, err = first.communicate(timeout=120)
+    assert first.returncode == 0, err
+    assert look(out) == look(backed_up.source)
+
+
+def test_something_put_into_the_target_meanwhile_is_left_alone(backed_up: Laptop) -> None:
+    out = backed_up.home / "out"
+
+    def put(_name: str) -> None:
+        out.mkdir(exist_ok=True)
+        (out / "mine").write_text("x")
+
+    backed_up.service.on_get = put
+    ended = backed_up.run("restore", "--to", str(out))
+    assert ended.returncode == ExitCode.TARGET, ended.stderr
+    assert "restored and proved" in ended.stderr
+    assert (out / "mine").read_text() == "x"
+    assert look(working_folder(backed_up) / "tree") == look(backed_up.source)
+
+
+def test_nothing_is_made_before_the_first_volume_can_be_read(backed_up: Laptop) -> None:
+    out = backed_up.home / "new" / "out"
+    backed_up.service.archived |= {name for name in backed_up.service.names() if ".vol" in name}
+    ended = backed_up.run("restore", "--to", str(out))
+    assert ended.returncode == ExitCode.TRY_LATER, ended.stderr
+    assert not out.parent.exists()
+    backed_up.service.archived.clear()
+    backed_up.succeed("restore", "--to", str(out))
+    assert look(out) == look(backed_up.source)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 6 MB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounting = ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(disk)]
+    if subprocess.run(mounting, capture_output=True, check=False).returncode != 0:
+        pytest.skip("a disk of one's own takes the rights of root, and Linux")
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], capture_output=True, check=False)
+
+
+def test_a_target_disk_that_is_too_small_is_named_with_the_bytes(backed_up: Laptop, small_disk: Path) -> None:
+    """Before anything is fetched where that can be known; else when it is full, and the restore carries on then."""
+    ended = backed_up.run("restore", "--to", str(small_disk))
+    assert ended.returncode == ExitCode.SPACE
+    assert f"the disk of {small_disk} is full" in ended.stderr
+    assert "MB are free" in ended.stderr
+    assert list(small_disk.iterdir()) == []
+
+    # Enough at first; somebody else takes it while it is restored.
+    filler = small_disk / "filler"
+    backed_up.service.on_get = lambda name: filler.write_bytes(bytes(4 * 2**20)) and None
+    to = small_disk / "d0"
+    ended = backed_up.run("restore", "d0", "--to", str(to))
+    assert ended.returncode == ExitCode.SPACE, ended.stderr
+    assert f"the disk of {to} is full" in ended.stderr
+    assert "carries on" in ended.stderr
+    backed_up.service.on_get = lambda _name: None
+    filler.unlink()
+    backed_up.succeed("restore", "d0", "--to", str(to))
+    assert look(to / "d0") == look(backed_up.source / "d0")
+
+
+def test_a_mounted_disk_as_target_is_filled_in_place(backed_up: Laptop, small_disk: Path) -> None:
+    backed_up.succeed("restore", "d0", "--to", str(small_disk))
+    assert [path.name for path in small_disk.iterdir()] == ["d0"]
+    assert look(small_disk / "d0") == look(backed_up.source / "d0")
+
+
+def test_an_existing_empty_folder_and_a_link_to_one(backed_up: Laptop, tmp_path: Path) -> None:
+    real, link = tmp_path / "real", tmp_path / "to-real"
+    real.mkdir()
+    link.symlink_to(real)
+    backed_up.succeed("restore", "--to", str(link))
+    assert link.is_symlink()
+    assert look(real) == look(backed_up.source)

@@ -57,6 +57,20 @@ def test_every_decision_has_a_date_and_a_status_and_is_listed() -> None:
         assert f"[{path.name[:4]}]({path.name})" in listed, path
 
 
+@pytest.mark.parametrize("page", ["docs/architecture.md", "docs/glossary.md", "CONTRIBUTING.md"])
+def test_the_files_and_functions_that_a_document_names_exist(page: str) -> None:
+    """``path/to/file.py`` (``function``, ``Class``), over a line's end too."""
+    text = " ".join((PROJECT / page).read_text().split())
+    named = re.findall(r"`((?:[\w.-]+/)*[\w-]+\.(?:py|yaml|html|txt))`(?: \(((?:`\w+`(?:, )?)+)\))?", text)
+    assert len(named) > (0 if page == "docs/glossary.md" else 5)
+    for path, names in named:
+        if "/" not in path and path != "app.py":
+            continue  # a file of the paragraph's own room
+        code = (PROJECT / path).read_text()
+        for name in re.findall(r"\w+", names):
+            assert re.search(rf"(?m)^\s*(?:def|class) {name}\b|^{name}\b.* =", code), f"{path}: {name}"
+
+
 def test_no_link_between_the_documents_is_broken() -> None:
     assert broken_links(DOCUMENTS) == []
 

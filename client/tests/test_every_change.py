@@ -88,6 +88,7 @@ def test_changes_that_keep_the_time_are_stored_counted_and_reported(story: Lapto
     was = (story.source / "c").stat()
     os.utime(other, ns=(was.st_atime_ns, was.st_mtime_ns))
     other.rename(story.source / "c")
+    assert ", 3 changed, 0 deleted; nothing was stored" in story.succeed("backup", "--dry-run")
     out = story.succeed("backup")
     assert ", 3 changed, 0 deleted" in out
     assert "system: read again: 3, changed: 3" in out

@@ -224,6 +224,8 @@ def test_the_journal_knows_what_a_set_skipped_and_that_all_its_runs_searched(tmp
     with journal.path.open("a") as file:
         file.write('{"skipped": {"set": 1}}\n{"begun": 7}\n')
         file.write(json.dumps({"skipped": {"set": OPEN, "path": "no hex"}}) + '\n{"sk')
+    with journal.path.open("ab") as binary:
+        binary.write(b"\xff\xfe\0\n")  # what a power cut may leave
     assert journal.read().checked == CHECKED
     journal.rewrite(journal.read())
     assert journal.read().checked == CHECKED

@@ -7,6 +7,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 from panicroom.api import Api, ApiError
+from panicroom.backup.change_search import plan_search
 from panicroom.backup.policy import kind_by_policy
 from panicroom.backup.readiness import allow_open_files, check_space
 from panicroom.backup.run import changes_text, check_buildable, greet, survey_job
@@ -17,6 +18,7 @@ from panicroom.restore.files import rehearse_set
 from panicroom.secrets import token_of
 from panicroom.settings import JobSettings, Settings
 from panicroom.terminal.progress import Reporter, size_text
+from panicroom.transfer.checked_set import CheckedSet, checked_set_file
 
 
 def rehearse(settings: Settings, job: JobSettings, wanted: str | None, reporter: Reporter) -> None:
@@ -42,5 +44,8 @@ def rehearse(settings: Settings, job: JobSettings, wanted: str | None, reporter:
     if unfinished:
         began = set_time(max(unfinished, key=set_time)).astimezone()
         reporter.line(f"{job.job}: a backup would first see to the unfinished one of {began:%Y-%m-%d %H:%M}")
-    numbers = rehearse_set(settings, job, kind)
+    checked_file = checked_set_file(settings.job_state(job.job))
+    known, source = CheckedSet.load(checked_file), str(job.source.resolve())
+    search = plan_search(sealed, checked_file, known, source, job.check_change_time)
+    numbers = rehearse_set(settings, job, kind, search)
     reporter.line(f"{job.job}: {kind} backup: {changes_text(numbers)}; nothing was stored")

@@ -32,7 +32,7 @@ from panicroom.names import parse_name, sealed_sets, set_kind
 from panicroom.secrets import passphrase_of, signing_key_of, token_of
 from panicroom.settings import JobSettings, Settings
 from panicroom.terminal.progress import Reporter, RunTotals
-from panicroom.transfer.checked_set import CheckedSet
+from panicroom.transfer.checked_set import CheckedSet, checked_set_file
 from panicroom.transfer.journal import Journal, JournalState, MadeVolume
 from panicroom.wire import MAX_FILES_PER_REQUEST, ErrorCode, JobStatus, RunStart, RunUpdate
 
@@ -163,7 +163,7 @@ class _Backup:
         self._archive = settings.archive(job.job)
         self._cache = settings.job_cache(job.job)
         self._journal = Journal(self._state / "journal.jsonl")
-        self._checked_file = self._state / "changes.json"
+        self._checked_file = checked_set_file(self._state)
         self._broken_off: tuple[str, ...] = ()
 
     def make_set(self, wanted: str | None, newest_complete_at: str | None) -> str | None:

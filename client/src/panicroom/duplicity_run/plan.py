@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from panicroom.transfer.journal import MadeVolume
@@ -70,7 +70,7 @@ class ChildPlan:
     max_upload_rate: int | None = None
     resume: ResumePoint | None = None
     hidden_sets: tuple[str, ...] = ()
-    search: Search = field(default_factory=Search)
+    search: Search | None = None
     restore: str | None = None
     events_descriptor: int | None = None
     lock_descriptor: int | None = None
@@ -81,7 +81,8 @@ class ChildPlan:
     @staticmethod
     def from_text(text: str) -> ChildPlan:
         data = json.loads(text)
-        data["search"] = Search.from_fields(data["search"])
+        if data["search"] is not None:
+            data["search"] = Search.from_fields(data["search"])
         if data["resume"] is not None:
             identity = data["resume"]["open_identity"]
             data["resume"]["open_identity"] = None if identity is None else tuple(identity)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from panicroom.duplicity_run import process as duplicity_process
 from panicroom.duplicity_run.arguments import common_options, selection_options, target_url
-from panicroom.duplicity_run.plan import ChildPlan
+from panicroom.duplicity_run.plan import ChildPlan, Search
 from panicroom.duplicity_run.process import Ended, Event
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.names import parse_name
@@ -112,7 +112,7 @@ def verify(
     return differences
 
 
-def rehearse_set(settings: Settings, job: JobSettings, kind: str) -> dict[str, float]:
+def rehearse_set(settings: Settings, job: JobSettings, kind: str, search: Search) -> dict[str, float]:
     """Has duplicity go through the source as for a backup of ``kind``; its statistics. Nothing is stored."""
     numbers: dict[str, float] = {}
 
@@ -130,7 +130,8 @@ def rehearse_set(settings: Settings, job: JobSettings, kind: str) -> dict[str, f
             str(job.source.resolve()),
             target_url(settings, job.job),
         ]
-        _succeed(settings, _run(settings, job, arguments, work / "output", on_event=on_event))
+        ended = _run(settings, job, arguments, work / "output", on_event=on_event, search=search)
+        _succeed(settings, ended)
     return numbers
 
 
@@ -188,9 +189,10 @@ def _run(
     output: Path,
     on_line: Callable[[str], None] | None = None,
     on_event: Callable[[Event], None] = lambda _event: None,
+    search: Search | None = None,
 ) -> Ended:
     return duplicity_process.run(
-        ChildPlan(url=settings.url, job=job.job),
+        ChildPlan(url=settings.url, job=job.job, search=search),
         arguments,
         token=token_of(settings),
         passphrase=passphrase_of(settings),

@@ -41,3 +41,8 @@ class CheckedSet:
 
     def store(self, path: Path) -> None:
         write_private(path, json.dumps(dataclasses.asdict(self)) + "\n")
+
+
+def checked_set_file(state: Path) -> Path:
+    """Where a job's state folder has the newest set that was checked."""
+    return state / "changes.json"

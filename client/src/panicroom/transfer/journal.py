@@ -122,7 +122,7 @@ class Journal:
         stored: dict[str, StoredFile] = {}
         checked = _CheckedLines()
         try:
-            lines = self.path.read_text(encoding="utf-8").splitlines()
+            lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines()
         except FileNotFoundError:
             lines = []
         for line in lines:

@@ -76,9 +76,12 @@ def _patched_for(
     if plan.restore is not None:
         return restoring.install(plan, token, events)
     if plan.run is None:
-        return functools.partial(make_backend, plan=plan, token=token, events=events)
+        return functools.partial(
+            make_backend, plan=plan, token=token, events=events, at_end=_rehearsed(plan, events)
+        )
     assert plan.source is not None
     assert plan.journal is not None
+    assert plan.search is not None
     journal = Journal(Path(plan.journal))
     began_at = plan.resume.began_at if plan.resume else began_at
     watch = journalled.JournalWatch(plan.source, journal, events, began_at, plan.search.change_time)
@@ -106,6 +109,15 @@ def _patched_for(
         before_volume=watch.made,
         at_end=at_end,
     )
+
+
+def _rehearsed(plan: ChildPlan, events: Events) -> Callable[[], None]:
+    """What a command that stores nothing does at its end. A dry run of a backup has a search."""
+    if plan.search is None:
+        return lambda: None
+    change = every_change.EveryChange.of(plan.search, lambda _path, _error: None)
+    change.install()
+    return lambda: _send_statistics(events, change.counts.statistics())
 
 
 def _send_statistics(events: Events, more: dict[str, int]) -> None:

@@ -86,3 +86,30 @@ def failing_disk(failures: dict[str, int]) -> None:
         return Failing(file, failures[name]) if name in failures and mode == "rb" else file
 
     DuplicityPath.open = failing_open
+
+
+def upload_fails_unexpectedly(part: str) -> None:
+    """In a way that nobody thought of, in the thread that sends the file with this part in its name."""
+    from panicroom.transfer.uploader import Uploader
+
+    usual = Uploader._store
+
+    def failing_store(uploader: Uploader, path: Path, name: str, *more: object) -> None:
+        if part in name:
+            raise RuntimeError("a defect")
+        usual(uploader, path, name, *more)  # type: ignore[arg-type]
+
+    Uploader._store = failing_store  # type: ignore[method-assign]
+
+
+def journal_forgets(part: str) -> None:
+    """That S3 has confirmed the file with this part in its name: the line was torn."""
+    from panicroom.transfer.journal import Journal, StoredFile
+
+    usual = Journal.stored
+
+    def forgetful(journal: Journal, file: StoredFile) -> None:
+        if part not in file.name:
+            usual(journal, file)
+
+    Journal.stored = forgetful  # type: ignore[method-assign]

@@ -222,6 +222,8 @@ class Uploader:
                 self._fail(failure)
             except OSError as error:
                 self._fail(ApiError(ErrorCode.INTERNAL, f"{path} cannot be read: {error}"))
+            except Exception as error:  # whatever it is, the volume is not stored, and nobody else would know
+                self._fail(ApiError(ErrorCode.INTERNAL, f"{name} could not be sent: {error!r}"))
             finally:
                 path.unlink(missing_ok=True)
                 with self._changed:

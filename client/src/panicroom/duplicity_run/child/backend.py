@@ -58,6 +58,7 @@ class ServiceBackend(Backend):  # type: ignore[misc]  # duplicity carries no typ
         self._run, self._uploader, self._journal = run, uploader, journal
         self._before_volume, self._at_end = before_volume, at_end
         self._prove, self._hidden_sets = prove, hidden_sets
+        self._last_volume = 0
         self._downloader = Downloader(
             api,
             job,
@@ -71,7 +72,8 @@ class ServiceBackend(Backend):  # type: ignore[misc]  # duplicity carries no typ
         with self._ends_on_failure():
             uploader = self._writing()
             parsed = parse_name(name)
-            if parsed is not None and parsed.kind == "volume":
+            if parsed is not None and parsed.volume is not None:
+                self._last_volume = parsed.volume
                 self._before_volume(name, source.stat().st_size)
                 uploader.hand_over(source, name)
             elif parsed is not None and parsed.kind == "manifest":
@@ -160,6 +162,10 @@ class ServiceBackend(Backend):  # type: ignore[misc]  # duplicity carries no typ
     def _seal(self, uploader: Uploader, manifest: Path, name: str, set_name: str) -> None:
         """Stores the manifest, with the list of its set's files and the proof that this machine made them."""
         volumes, signatures = self._stored(set_name, "volume"), self._stored(set_name, "signatures")
+        # The service knows what is stored, and cannot know what should be: a last volume leaves no gap.
+        numbers = {parsed.volume for file in volumes if (parsed := parse_name(file.name))}
+        if numbers != set(range(1, self._last_volume + 1)) or not signatures:
+            raise ApiError(ErrorCode.SET_INCOMPLETE, "the journal lacks a file that the set consists of")
         evidence = SetEvidence(
             set_name, len(volumes), measure(manifest)[0], tuple(file.sha256 for file in signatures)
         )

@@ -189,12 +189,14 @@ def no_collection() -> Iterator[None]:
 @contextmanager
 def empty_table() -> Iterator[None]:
     dynamodb = boto3.client("dynamodb")
-    names = {"pk": "HASH", "sk": "RANGE"}
     dynamodb.create_table(
         TableName=TABLE,
         BillingMode="PAY_PER_REQUEST",
-        KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in names.items()],
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
+        KeySchema=[
+            {"AttributeName": "pk", "KeyType": "HASH"},
+            {"AttributeName": "sk", "KeyType": "RANGE"},
+        ],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
     )
     yield
     dynamodb.delete_table(TableName=TABLE)

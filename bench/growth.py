@@ -14,6 +14,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,12 @@ class Grown:
     @property
     def cpu_us_a_key(self) -> float:
         return self.cpu_seconds * 1e6 / self.objects
+
+
+def _time_for(blocks: int) -> Callable[[], bool]:
+    """What a call asks after each block of keys: whether there is time for the next one."""
+    left = iter(range(blocks))
+    return lambda: next(left, None) is not None
 
 
 def run(console: Console) -> list[str]:
@@ -100,8 +107,7 @@ def measure(objects: int, state: str) -> Grown:
     after: str | None = ""
     examined = differences = 0
     while after is not None:
-        blocks = iter(range(KEYS_A_CALL // 1000 - 1))
-        done = reconcile_job(context, JOB, after, lambda blocks=blocks: next(blocks, None) is not None)
+        done = reconcile_job(context, JOB, after, _time_for(KEYS_A_CALL // 1000 - 1))
         after = done.next
         examined += done.examined
         differences += len(done.differences)

@@ -220,7 +220,7 @@ def places(folder: Path) -> Iterator[dict[str, UploadTarget]]:
             aws_secret_access_key="test",
         )
         s3.create_bucket(Bucket="measured")
-        found = {}
+        found: dict[str, UploadTarget] = {}
         for name, endpoint in (("near", server), ("far", far)):
             description = stack.enter_context(
                 local_stack(folder / name, environment={"AWS_ENDPOINT_URL_S3": endpoint})

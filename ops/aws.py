@@ -5,11 +5,27 @@ from __future__ import annotations
 import functools
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import boto3
 import botocore.session
 from botocore.config import Config
+
+if TYPE_CHECKING:  # only the checks install these stubs
+    from mypy_boto3_apigateway.client import APIGatewayClient
+    from mypy_boto3_cloudformation.client import CloudFormationClient
+    from mypy_boto3_cloudwatch.client import CloudWatchClient
+    from mypy_boto3_dynamodb.client import DynamoDBClient
+    from mypy_boto3_events.client import EventBridgeClient
+    from mypy_boto3_iam.client import IAMClient
+    from mypy_boto3_lambda.client import LambdaClient
+    from mypy_boto3_logs.client import CloudWatchLogsClient
+    from mypy_boto3_pricing.client import PricingClient
+    from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_sesv2.client import SESV2Client
+    from mypy_boto3_sns.client import SNSClient
+    from mypy_boto3_sqs.client import SQSClient
+    from mypy_boto3_sts.client import STSClient
 
 # The stand-in's root keys: they are no secret and work nowhere else.
 STAND_IN_KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
@@ -33,6 +49,38 @@ class Aws:
     endpoint: str | None = None
     own_keys: bool = False
     """With the person's own credentials at the endpoint too, where they otherwise are the stand-in's root keys."""
+
+    @overload
+    def client(self, service: Literal["apigateway"], **settings: Any) -> APIGatewayClient: ...
+    @overload
+    def client(self, service: Literal["cloudformation"], **settings: Any) -> CloudFormationClient: ...
+    @overload
+    def client(self, service: Literal["cloudwatch"], **settings: Any) -> CloudWatchClient: ...
+    @overload
+    def client(self, service: Literal["dynamodb"], **settings: Any) -> DynamoDBClient: ...
+    @overload
+    def client(self, service: Literal["events"], **settings: Any) -> EventBridgeClient: ...
+    @overload
+    def client(self, service: Literal["iam"], **settings: Any) -> IAMClient: ...
+    @overload
+    def client(self, service: Literal["lambda"], **settings: Any) -> LambdaClient: ...
+    @overload
+    def client(self, service: Literal["logs"], **settings: Any) -> CloudWatchLogsClient: ...
+    @overload
+    def client(self, service: Literal["pricing"], **settings: Any) -> PricingClient: ...
+    @overload
+    def client(self, service: Literal["s3"], **settings: Any) -> S3Client: ...
+    @overload
+    def client(self, service: Literal["sesv2"], **settings: Any) -> SESV2Client: ...
+    @overload
+    def client(self, service: Literal["sns"], **settings: Any) -> SNSClient: ...
+    @overload
+    def client(self, service: Literal["sqs"], **settings: Any) -> SQSClient: ...
+    @overload
+    def client(self, service: Literal["sts"], **settings: Any) -> STSClient: ...
+
+    @overload
+    def client(self, service: str, **settings: Any) -> Any: ...
 
     def client(self, service: str, **settings: Any) -> Any:
         """A boto3 client of the service; ``settings`` go into its ``Config``."""

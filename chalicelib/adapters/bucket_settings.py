@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -56,7 +55,7 @@ class SettingsReader:
         )
 
     def _lifecycle(self, bucket: str) -> dict[str, Any]:
-        with _absent_if("NoSuchLifecycleConfiguration"):
+        with _AbsentIf("NoSuchLifecycleConfiguration"):
             answer: dict[str, Any] = self._client.get_bucket_lifecycle_configuration(Bucket=bucket)
             return answer
         return {"Rules": []}
@@ -70,7 +69,7 @@ class SettingsReader:
         return bool(self._client.get_bucket_versioning(Bucket=bucket).get("Status") == "Enabled")
 
     def _blocks_public_access(self, bucket: str) -> bool:
-        with _absent_if("NoSuchPublicAccessBlockConfiguration"):
+        with _AbsentIf("NoSuchPublicAccessBlockConfiguration"):
             blocks = self._client.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
             names = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
             return all(blocks.get(name) for name in names)
@@ -80,12 +79,12 @@ class SettingsReader:
         grants = self._client.get_bucket_acl(Bucket=bucket).get("Grants", [])
         if any(grant.get("Grantee", {}).get("URI") in EVERYBODY for grant in grants):
             return True
-        with _absent_if("NoSuchBucketPolicy"):
+        with _AbsentIf("NoSuchBucketPolicy"):
             return bool(self._client.get_bucket_policy_status(Bucket=bucket)["PolicyStatus"].get("IsPublic"))
         return False
 
     def _encrypts(self, bucket: str) -> bool:
-        with _absent_if("ServerSideEncryptionConfigurationNotFoundError"):
+        with _AbsentIf("ServerSideEncryptionConfigurationNotFoundError"):
             answer = self._client.get_bucket_encryption(Bucket=bucket)
             return bool(answer["ServerSideEncryptionConfiguration"]["Rules"])
         return False
@@ -100,11 +99,17 @@ class SettingsReader:
             yield UnfinishedUpload(key, id_, upload["Initiated"], size)
 
 
-@contextlib.contextmanager
-def _absent_if(*codes: str) -> Iterator[None]:
-    """Suppresses these error codes; the code after the block returns what absence means."""
-    try:
-        yield
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in codes:
-            raise
+class _AbsentIf:
+    """Ends the block at an error with this code; what follows the block says what the absence means.
+
+    A class, because a type checker believes of a generator that it passes every error on.
+    """
+
+    def __init__(self, code: str) -> None:
+        self._code = code
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, *_: object) -> bool:
+        return isinstance(error, ClientError) and error.response["Error"]["Code"] == self._code

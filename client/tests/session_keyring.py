@@ -11,7 +11,7 @@ from keyring.errors import KeyringLocked
 
 
 class SessionKeyring(KeyringBackend):
-    priority = 5.0  # type: ignore[assignment]
+    priority = 5.0
 
     def _file(self) -> Path:
         if "KEYRING_LOCKED" in os.environ:

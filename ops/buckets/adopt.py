@@ -41,10 +41,11 @@ class Adoption:
     def carry_out(self) -> None:
         """Gives the functions their rights and has the events come. May be repeated. Raises ``OpsError``."""
         s3 = self.deployed.aws.client("s3")
+        notifications: Any = self.notifications
         with _told(f"The bucket {self.bucket} could not be changed"):
             s3.put_bucket_policy(Bucket=self.bucket, Policy=json.dumps(self.bucket_policy))
             s3.put_bucket_notification_configuration(
-                Bucket=self.bucket, NotificationConfiguration=self.notifications
+                Bucket=self.bucket, NotificationConfiguration=notifications
             )
 
 

@@ -108,7 +108,7 @@ def _fixes_of(deployed: DeployedStage, bucket: str, jobs: Sequence[Job], codes: 
 
 def _send_events(deployed: DeployedStage, bucket: str, prefixes: Sequence[str]) -> None:
     stage, s3 = deployed.stage, deployed.aws.client("s3")
-    configuration = s3.get_bucket_notification_configuration(Bucket=bucket)
+    configuration: Any = s3.get_bucket_notification_configuration(Bucket=bucket)
     for prefix in prefixes:
         configuration = with_receiver(configuration, stage, stage.arn("sqs", stage.queue), prefix)
     s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=configuration)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
@@ -12,6 +12,9 @@ from ops.aws import Aws
 from ops.deploy.deployer_policy import deployer_policy
 from ops.errors import OpsError
 from ops.stages import Stage
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam.type_defs import ContextEntryTypeDef
 
 ACTIONS_A_QUESTION = 50
 """IAM's simulator takes more; its answer grows with them."""
@@ -58,14 +61,14 @@ def missing_rights(aws: Aws, stage: Stage, who: AwsCaller) -> list[str]:
     for statement in deployer_policy(stage)["Statement"]:
         if statement["Sid"] == "SeeOwnRights" or not statement["Resource"]:
             continue
-        arguments = {"ResourceArns": [arn for arn in _listed(statement["Resource"]) if arn != "*"]}
+        arns = [arn for arn in _listed(statement["Resource"]) if arn != "*"]
         for actions in _in_parts(statement["Action"]):
             try:
                 answer = iam.simulate_principal_policy(
                     PolicySourceArn=source,
                     ActionNames=actions,
                     ContextEntries=_context(statement),
-                    **{name: value for name, value in arguments.items() if value},
+                    ResourceArns=arns or ["*"],
                 )
             except ClientError as error:
                 if error.response["Error"]["Code"].startswith("AccessDenied"):
@@ -92,7 +95,7 @@ def policy_source(iam: Any, arn: str) -> str:
         return f"arn:aws:iam::{parts[4]}:role/{role}"
 
 
-def _context(statement: dict[str, Any]) -> list[dict[str, Any]]:
+def _context(statement: dict[str, Any]) -> list[ContextEntryTypeDef]:
     """The values that the statement's own condition asks for: what is simulated is the call as it will be made."""
     return [
         {

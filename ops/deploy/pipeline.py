@@ -183,6 +183,8 @@ def chalice(aws: Aws, stage: Stage, project: Path, command: str) -> str:
 
 def _throttle(aws: Aws, stage: Stage) -> None:
     api = find_rest_api(aws, stage)
+    if api is None:
+        raise OpsError("The API that Chalice made is not found: deploy again.")
     limits: dict[str, Any] = {"rateLimit": REQUESTS_PER_SECOND, "burstLimit": REQUEST_BURST}
     aws.client("apigateway").update_stage(
         restApiId=api,

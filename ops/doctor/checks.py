@@ -142,9 +142,8 @@ def _queues(patient: Patient) -> list[str]:
 def _depth(patient: Patient, queue: str) -> int:
     sqs = patient.aws.client("sqs")
     url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
-    attribute = "ApproximateNumberOfMessages"
-    answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[attribute])
-    return int(answer["Attributes"][attribute])
+    answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+    return int(answer["Attributes"]["ApproximateNumberOfMessages"])
 
 
 def _alarms(patient: Patient) -> list[str]:

@@ -87,7 +87,7 @@ def function_differences(aws: Aws, stage: Stage, wanted: Wanted) -> list[str]:
         except functions.exceptions.ResourceNotFoundException:
             found.append(f"{name} is not there")
             continue
-        found += _configuration_differences(name, deployed, wanted.functions[short_name])
+        found += _configuration_differences(name, dict(deployed), wanted.functions[short_name])
         limit = deployed.get("Concurrency", {}).get("ReservedConcurrentExecutions")
         if limit is not None:
             found.append(f"{name}: may run only {limit} times at once")

@@ -88,4 +88,4 @@ def _with_deleted(aws: Aws, stage: Stage, short_name: str) -> list[dict[str, Any
         pages = list(paginator.paginate(FunctionName=stage.function(short_name)))
     except functions.exceptions.ResourceNotFoundException:
         return []
-    return [mapping for page in pages for mapping in page["EventSourceMappings"]]
+    return [dict(mapping) for page in pages for mapping in page["EventSourceMappings"]]

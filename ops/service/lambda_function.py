@@ -26,12 +26,12 @@ class LambdaFunction:
         """What the function answers. Raises ``OpsError`` where it cannot be called, and where it fails."""
         try:
             answer = self._client.invoke(FunctionName=self.name, Payload=json.dumps(payload).encode())
-            body = json.loads(answer["Payload"].read())
+            body: Any = json.loads(answer["Payload"].read())
         except NoCredentialsError:
             raise  # said better for all commands alike
         except (ClientError, BotoCoreError) as error:
             raise OpsError(f"{self.name} could not be called: {error}") from error
-        if "FunctionError" in answer:
+        if answer.get("FunctionError"):
             reason = body.get("errorMessage", "no reason given") if isinstance(body, dict) else body
             raise OpsError(f"{self.name} failed: {reason}")
         return body

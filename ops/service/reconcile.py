@@ -35,7 +35,8 @@ def reconcile(function: LambdaFunction, jobs: list[tuple[str, str]], steps: Step
     differences: list[dict[str, Any]] = []
     for machine, job in jobs:
         with steps.step(f"{machine}/{job}") as say:
-            after, of_job = "", 0
+            after: str | None = ""
+            of_job = 0
             while after is not None:
                 answer = function.call({"machine": machine, "job": job, "after": after})
                 differences += [{"machine": machine, "job": job, **one} for one in answer["differences"]]

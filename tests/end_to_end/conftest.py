@@ -174,10 +174,11 @@ class Service:
 
     def wait_for_sets(self, machine: str, count: int) -> list[dict[str, Any]]:
         """Waits until the catalogue says that so many sets are complete."""
-        return self.wait(
+        found: list[dict[str, Any]] = self.wait(
             lambda: [one for one in self.sets(machine) if one["complete"]],
             lambda complete: len(complete) >= count,
         )
+        return found
 
     def wait(self, look: Callable[[], Any], enough: Callable[[Any], bool], seconds: float = 60) -> Any:
         give_up_at = time.monotonic() + seconds

@@ -13,6 +13,7 @@ from typing import Any
 
 from tests.hostile import behind_gateway
 from tests.hostile.presigned_s3 import OK, PresignedS3, Upload, digest_of
+from tests.service.conftest import Answer
 
 
 def name_of(set_id: str, part: int | str) -> str:
@@ -175,7 +176,7 @@ class HonestLaptop:
     def _give_up(self) -> None:
         self.run = self.unfinished = self.upload = None
 
-    def _call(self, method: str, path: str, body: object = None) -> behind_gateway.Answer:
+    def _call(self, method: str, path: str, body: object = None) -> Answer:
         answer = behind_gateway.call(method, path, body, self.token)
         if answer.status >= 400:
             self.refusals.append(str(answer.error))

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import boto3
 import pytest
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.config import Config
@@ -38,7 +39,7 @@ def service_in_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     with running_service(monkeypatch) as service:
         from chalicelib import wiring
 
-        real = wiring.boto3.client("s3", config=Config(signature_version="s3v4"))
+        real = boto3.client("s3", config=Config(signature_version="s3v4"))
         s3, dynamo = MemoryS3(real.generate_presigned_url, lambda: service.now), MemoryDynamo()
         monkeypatch.setattr(s3_buckets, "_side_by_side", lambda work, keys: [work(key) for key in keys])
         monkeypatch.setattr(wiring, "_table", lambda: Table(dynamo, TABLE))
@@ -48,9 +49,8 @@ def service_in_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
 
 
 def error(code: str, status: int, operation: str) -> ClientError:
-    return ClientError(
-        {"Error": {"Code": code, "Message": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, operation
-    )
+    response: Any = {"Error": {"Code": code, "Message": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(response, operation)
 
 
 # ---------------------------------------------------------------- S3
@@ -156,7 +156,8 @@ class MemoryS3:
         return version
 
     def _newest(self, key: str) -> Version | None:
-        return (self._versions.get(key) or [None])[-1]
+        versions = self._versions.get(key)
+        return versions[-1] if versions else None
 
     def _newest_by_key(self, prefix: str) -> Iterator[tuple[str, Version]]:
         for key in sorted((key for key in self._versions if key.startswith(prefix)), key=str.encode):
@@ -299,17 +300,18 @@ class _Condition:
         if operator == "BETWEEN":
             self._expect("AND")
             last = self._value(self._tokens.pop(0))
-            return left is not None and right <= left <= last
+            return bool(left is not None and right <= left <= last)
         if left is None or right is None or type(left) is not type(right):
-            return operator == "<>"
-        return {
+            return bool(operator == "<>")
+        results: dict[str, bool] = {
             "=": left == right,
             "<>": left != right,
             "<": left < right,
             "<=": left <= right,
             ">": left > right,
             ">=": left >= right,
-        }[operator]
+        }
+        return results[operator]
 
     def _function(self, name: str) -> bool:
         self._expect("(")

@@ -91,9 +91,15 @@ SERVERS = {"ministack": ministack, "seaweedfs": seaweedfs}
 def _wait_until_it_stores(process: subprocess.Popen[bytes], endpoint: str, log: Path) -> None:
     """It listens some time before its parts know of each other."""
     deadline = time.monotonic() + START_SECONDS
-    keys = {"aws_access_key_id": ACCESS_KEY, "aws_secret_access_key": SECRET_KEY}
     once = Config(retries={"total_max_attempts": 1}, read_timeout=START_SECONDS)
-    s3 = boto3.client("s3", region_name="us-east-1", endpoint_url=endpoint, config=once, **keys)
+    s3 = boto3.client(
+        "s3",
+        region_name="us-east-1",
+        endpoint_url=endpoint,
+        config=once,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+    )
     trouble: Exception | None = None
     while time.monotonic() < deadline and process.poll() is None:
         try:

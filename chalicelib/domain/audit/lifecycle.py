@@ -505,7 +505,7 @@ def _look(bucket: str) -> str:
     return command("aws", "s3api", "get-bucket-lifecycle-configuration", "--bucket", bucket)
 
 
-def _plain(document: Mapping[str, Any] | None) -> Any:
+def _plain(document: object) -> Any:
     """As JSON takes it: dates as texts."""
     if isinstance(document, Mapping):
         return {name: _plain(value) for name, value in document.items()}

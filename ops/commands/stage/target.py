@@ -72,10 +72,14 @@ project_option = click.option(
 )
 
 
+def _region_of_credentials() -> str | None:
+    return boto3.Session().region_name  # None without a setting, whatever its stubs say
+
+
 def target_aws(stage_name: str, region: str | None, endpoint: str | None, project: Path, ask: bool) -> Aws:
     """Where to: by the flag, else where this clone has deployed it, else as boto3 finds it or the owner says."""
     configured = configured_region(stage_name, project / ".chalice")
-    found = region or configured or boto3.Session().region_name
+    found = region or configured or _region_of_credentials()
     if found is None and ask:
         found = asked("AWS region (eu-central-1 is Frankfurt, us-east-1 Virginia)", read_region)
     elif found is None and endpoint:

@@ -36,10 +36,12 @@ soak: ## the hour-long forms
 	@$(PYTHON) ops/environments.py --needs gpg
 	@$(RUN) -m pytest -m soak $(ARGS)
 
-check: install ## format, lint, types
+check: install ## format, lint, types, unused code
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m ruff check .
 	@$(RUN) -m mypy
+	@$(RUN) -m mypy client/tests/conftest.py
+	@$(RUN) -m vulture
 
 format: install ## puts the format right, and what lint can
 	@$(RUN) -m ruff format .

@@ -28,7 +28,7 @@ class Concern(str, Enum):
 
 @dataclasses.dataclass(frozen=True)
 class Code:
-    """One kind of finding. ``title`` goes into a mail's subject; ``repaired_by_fix``: by ``ops audit --fix``."""
+    """One kind of finding. ``title`` goes into a mail's subject."""
 
     code: str
     concern: Concern
@@ -37,7 +37,6 @@ class Code:
     meaning: str
     advice: str
     is_safety: bool = False
-    repaired_by_fix: bool = False
 
 
 MOST_ALIKE = 100
@@ -263,7 +262,6 @@ CODES: Mapping[str, Code] = {
             "The service's queue gets no events of this place, or not all kinds: the catalogue is blind "
             "there, and learns of changes only in the weekly reconcile.",
             "Configure the bucket to send its events to the service's queue.",
-            repaired_by_fix=True,
         ),
         Code(
             "notifications_elsewhere",
@@ -317,7 +315,6 @@ CODES: Mapping[str, Code] = {
             "The job's storage policy wants its volumes in a cheaper class, and no rule moves them there: "
             "they stay in Standard.",
             "Write the rule.",
-            repaired_by_fix=True,
         ),
         Code(
             "transition_overdue",
@@ -344,7 +341,6 @@ CODES: Mapping[str, Code] = {
             "unfinished uploads pile up",
             "Parts of uploads that were never finished are billed, and no listing shows them.",
             "Abort them; nothing that can be read goes.",
-            repaired_by_fix=True,
         ),
         # ---------------------------------------------------------------- machines, from notices
         Code(

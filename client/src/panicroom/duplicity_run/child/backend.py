@@ -29,8 +29,6 @@ from panicroom.transfer.journal import Journal, StoredFile
 from panicroom.transfer.uploader import Uploader, measure
 from panicroom.wire import MAX_FILES_PER_REQUEST, ErrorCode, SetMember
 
-SCHEME = "panicroom"
-
 
 class ServiceBackend(Backend):  # type: ignore[misc]  # duplicity carries no types
     """duplicity's view of one job. ``uploader`` and ``run`` are None where nothing may be written.

@@ -40,6 +40,7 @@ CLIENT_VARIABLES = {
     "PANICROOM_CONFIG_DIR": "another folder for the settings",
     "PANICROOM_STATE_DIR": "another folder for the log and what must survive",
     "PANICROOM_CACHE_DIR": "another folder for what can be made again",
+    "PANICROOM_WITHOUT": "names of speed patches to leave out, with commas between: for measuring what each saves",
 }
 
 SERVICE_VARIABLES = {

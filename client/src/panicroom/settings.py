@@ -53,6 +53,8 @@ upload_threads = 12
 # max_upload_rate = "2MB"
 # Whether gpg compresses: "always", "never", or "auto" to try a sample of the source (photos do not get smaller).
 compress = "auto"
+# Make duplicity faster by patches that change nothing of what it writes; false runs it as it is.
+speed_up = true
 """
 
 _JOB_TEMPLATE = """
@@ -144,6 +146,7 @@ class Settings:
     sign_key: str | None = None
     max_upload_rate: int | None = None  # bytes a second
     compress: Compress = "auto"
+    speed_up: bool = True
 
     def job_named(self, name: str) -> JobSettings:
         """The job, or a Problem that lists those there are."""
@@ -254,6 +257,7 @@ def _checked(data: dict[str, Any], where: Places) -> Settings:
         upload_threads=upload_threads,
         max_upload_rate=_rate(rate, path),
         compress=compress,
+        speed_up=setting(upload, "speed_up", bool, True),
         jobs=tuple(jobs),
         places=where,
         encrypt_key=encrypt_key,

@@ -256,6 +256,7 @@ class _Backup:
             spool=str(self._cache / "spool"),
             upload_threads=self._settings.upload_threads,
             max_upload_rate=self._settings.max_upload_rate,
+            speed_up=self._settings.speed_up,
             resume=None if resume is None else ResumePoint.after(resume.last_kept),
             hidden_sets=tuple(sorted(self._trust.false_sets)),
             search=search,

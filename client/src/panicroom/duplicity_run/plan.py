@@ -68,6 +68,7 @@ class ChildPlan:
     spool: str | None = None
     upload_threads: int = 4
     max_upload_rate: int | None = None
+    speed_up: bool = True
     resume: ResumePoint | None = None
     hidden_sets: tuple[str, ...] = ()
     search: Search | None = None

@@ -16,6 +16,7 @@ from boto3.dynamodb.types import TypeSerializer
 from botocore.awsrequest import AWSRequest, AWSResponse
 
 from chalicelib.adapters.stores import rows
+from chalicelib.adapters.table import Item
 from chalicelib.domain.backups.machines import Job, LastRun, Machine
 from chalicelib.domain.backups.names import Location, SetId
 from chalicelib.domain.backups.sets import BackupSet, Tally
@@ -73,7 +74,7 @@ class GeneratedReports:
         self.generating_seconds += time.process_time() - began
         return response
 
-    def _rows(self, partition: str, prefix: str) -> list[rows.Item]:
+    def _rows(self, partition: str, prefix: str) -> list[Item]:
         if partition == "MACHINES":
             long_ago = self._now - timedelta(days=200)
             return [rows.machine_item(Machine(name, long_ago)) for name in self._machines]

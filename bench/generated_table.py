@@ -13,6 +13,7 @@ from typing import Any
 
 from bench.generated_bucket import BUCKET, ETAG, PREFIX, SIZE_BYTES, STORED_AT, Names
 from chalicelib.adapters.stores import rows
+from chalicelib.adapters.table import Item
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import Location, SetId
 from chalicelib.domain.backups.sets import BackupSet, ObjectRow, StoredObject, Tally
@@ -31,7 +32,7 @@ class GeneratedTable:
     def __init__(self, names: Names, *, filled: bool) -> None:
         self._names = names
         self._filled = filled
-        self._sets: dict[str, rows.Item] = {}
+        self._sets: dict[str, Item] = {}
         self.objects_written = 0
         self.calls: Counter[str] = Counter()
         if filled:
@@ -100,7 +101,7 @@ class GeneratedTable:
         return (self._names[index] for index in range(start, len(self._names)))
 
 
-def _object_item(name: str, names: Names) -> rows.Item:
+def _object_item(name: str, names: Names) -> Item:
     promised = names.volumes_of_a_set if "manifest" in name else None
     stored = StoredObject(SIZE_BYTES, ETAG, "STANDARD", STORED_AT, "v1", volumes_promised=promised)
     return {**rows.object_item(rows.objects_partition(JOB), ObjectRow(name, stored)), "revision": 1}

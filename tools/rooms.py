@@ -17,6 +17,7 @@ from pathlib import Path
 ROOMS = (
     # The client.
     "panicroom",  # settings, secrets, names, the API's caller, exit codes, the contract
+    "panicroom.duplicity_files",
     "panicroom.transfer",
     "panicroom.terminal",
     "panicroom.duplicity_run",
@@ -37,6 +38,7 @@ ROOMS = (
     "chalicelib.domain.mail",
     "chalicelib",  # configuration, metrics, templates
     "chalicelib.adapters",
+    "chalicelib.adapters.stores",
     "chalicelib.journeys.catalogue",
     "chalicelib.journeys",
     "chalicelib.journeys.admin",

@@ -28,7 +28,7 @@ def install() -> None:
         def uc_name(self) -> str:
             return os.fsdecode(self.name)
 
-        def __ne__(self, other: object) -> bool:
+        def __eq__(self, other: object) -> bool:
             """The common case of ``ROPath.__eq__`` first: the same type, permissions, owner and whole seconds."""
             status, before = self.stat, getattr(other, "stat", None)
             if (
@@ -38,10 +38,8 @@ def install() -> None:
                 and int(status.st_mtime) == int(before.st_mtime)
                 and (status.st_uid, status.st_gid) == (before.st_uid, before.st_gid)
             ):
-                return False
-            return not usual.__eq__(self, other)
-
-        __eq__, __hash__ = usual.__eq__, usual.__hash__
+                return True
+            return bool(usual.__eq__(self, other))
 
     make = ScannedPath.__new__
 

@@ -1,0 +1,210 @@
+"""With the speed patches duplicity writes what it writes without them, and one setting turns them off."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from laptop import PASSPHRASE, Laptop
+from odd_files import change_odd_files, change_odd_files_again, make_odd_files
+from panicroom.duplicity_run.speed import patches
+from panicroom.duplicity_run.speed.earlier_signatures import _newest_of_each
+
+BEGAN_AT = 1_800_000_000
+
+PROGRAM = """
+import os, sys
+from duplicity import backend, util
+from duplicity import __main__ as duplicity_main
+def only_local():
+    from duplicity.backends import localbackend
+backend.import_backends = only_local
+end = lambda: None
+if os.environ["PATCHED"] == "yes":
+    from panicroom.duplicity_run.speed import patches
+    end = patches.install()
+sys.argv[0] = "duplicity"
+code = 0
+try:
+    duplicity_main.dup_run()
+except SystemExit as ended:
+    code = ended.code
+end()
+util.release_lockfile()
+sys.stdout.flush()
+os._exit(code or 0)
+"""
+
+
+class Target:
+    """duplicity with or without the patches, its target, and what it wrote there, decrypted."""
+
+    def __init__(self, folder: Path, gnupg: Path, patched: bool) -> None:
+        self._folder, self._patched = folder, patched
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "GNUPGHOME": str(gnupg),
+            "LANG": "C.UTF-8",
+            "TZ": "UTC",
+            "PASSPHRASE": PASSPHRASE,
+            "PATCHED": "yes" if patched else "no",
+        }
+        folder.mkdir()
+
+    def back_up(self, kind: str, source: Path, number: int) -> str:
+        """Returns duplicity's statistics, without times and sizes of what gpg wrote."""
+        command = [sys.executable, "-c", PROGRAM, kind, "--volsize", "1", "--name", "odd"]
+        command += [
+            "--current-time",
+            str(BEGAN_AT + number * 1000),
+            "--archive-dir",
+            str(self._folder / "cache"),
+        ]
+        command += [str(source), f"file://{self._folder}/target"]
+        ended = subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, ended.stderr
+        assert ("gpg started early" in ended.stdout) == self._patched
+        passing = ("Time", "gpg started", "TotalDestinationSizeChange", "DEBUG", "Last full")
+        return "\n".join(
+            line for line in ended.stdout.splitlines() if not any(word in line for word in passing)
+        )
+
+    def written(self) -> dict[str, bytes]:
+        """Files by name; the volumes of a set as one, since gpg's pace decides where duplicity ends each of them."""
+        found: dict[str, bytes] = {}
+        for path in sorted((self._folder / "target").iterdir(), key=_in_order):
+            name, content = path.name, self._decrypted(path)
+            if ".vol" in name:
+                name, content = name.split(".vol")[0], _entries_only(content)
+            elif name.endswith("manifest.gpg"):
+                content = content[content.index(b"Filelist") :].split(b"Volume ")[0]
+            found[name] = found.get(name, b"") + content
+        return found
+
+    def _decrypted(self, path: Path) -> bytes:
+        command = ["gpg", "--batch", "--pinentry-mode=loopback", "--passphrase", PASSPHRASE, "-d", str(path)]
+        return subprocess.run(command, env=self._environment, capture_output=True, check=True).stdout
+
+
+def _in_order(path: Path) -> tuple[str, int]:
+    name, _, volume = path.name.partition(".vol")
+    return name, int(volume.split(".")[0]) if volume else 0
+
+
+def _entries_only(volume: bytes) -> bytes:
+    """A tar file without the empty blocks at its end."""
+    at = 0
+    while at < len(volume) and volume[at]:
+        size = int(volume[at + 124 : at + 135], 8)
+        at += 512 + size + -size % 512
+    return volume[:at]
+
+
+STEPS: tuple[tuple[str, Callable[[Path], None]], ...] = (
+    ("full", make_odd_files),
+    ("incremental", change_odd_files),
+    ("incremental", change_odd_files_again),
+    ("incremental", lambda _root: None),
+)
+
+
+def test_an_odd_tree_and_its_changes_are_written_alike(tmp_path: Path, gnupg: Path) -> None:
+    """Volumes, signatures and lists of files, through a full backup and three increments."""
+    stock, patched = (Target(tmp_path / name, gnupg, name == "patched") for name in ("stock", "patched"))
+    source = tmp_path / "source"
+    source.mkdir()
+    for number, (kind, change) in enumerate(STEPS):
+        change(source)
+        assert stock.back_up(kind, source, number) == patched.back_up(kind, source, number)
+    assert stock.written() == patched.written()
+    assert len(stock.written()) == 3 * len(STEPS)
+
+
+def test_one_setting_turns_them_all_off(laptop: Laptop) -> None:
+    (laptop.source / "file").write_bytes(b"content")
+    laptop.enrol()
+    settings = laptop.home / "config" / "panicroom.toml"
+    settings.write_text(settings.read_text().replace("speed_up = true", "speed_up = false"))
+    laptop.succeed("backup")
+    assert "gpg started early" not in (laptop.home / "state" / "panicroom.log").read_text()
+
+
+def test_another_version_of_duplicity_runs_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    import duplicity
+
+    def fail() -> None:
+        raise AssertionError("put in")
+
+    monkeypatch.setattr(duplicity, "__version__", "3.2.2")
+    monkeypatch.setattr(patches, "PATCHES", {"any": fail})
+    patches.install()()
+
+
+class Entry:
+    def __init__(self, index: tuple[bytes, ...], file: int) -> None:
+        self.index, self.file = index, file
+
+
+INDEXES = st.lists(st.lists(st.sampled_from([b"a", b"b", b"a-"]), max_size=3).map(tuple), unique=True).map(
+    sorted
+)
+
+
+@settings(deadline=None)  # the first one imports duplicity
+@given(st.lists(INDEXES, min_size=1, max_size=6))
+def test_of_each_path_the_newest_entry_counts(files: list[list[tuple[bytes, ...]]]) -> None:
+    """As duplicity's own merging has it, in its order."""
+    from duplicity import diffdir
+
+    def readers() -> list[Iterator[Any]]:
+        return [iter([Entry(index, number) for index in file]) for number, file in enumerate(files)]
+
+    ours = [(entry.index, entry.file) for entry in _newest_of_each(readers())]
+    assert ours == [(entry.index, entry.file) for entry in diffdir.combine_path_iters(readers())]
+
+
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
+    "cut short": lambda packed: packed[:1500],
+    "a changed header": lambda packed: b"x" + packed[1:],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damaged_signatures_are_an_error_and_no_shorter_list(damage: str) -> None:
+    """A path that is missing from the signatures would pass for a new file."""
+    program = """
+import io, sys, tarfile
+from panicroom.duplicity_run.speed import earlier_signatures
+from duplicity import diffdir
+earlier_signatures.install()
+try:
+    for path in diffdir.sigtar2path_iter(io.BytesIO(bytes.fromhex(sys.stdin.read()))):
+        print(path.index, path.difftype, path.stat.st_size)
+except tarfile.ReadError as error:
+    sys.exit(str(error))
+"""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for name in ("signature/a", "signature/b"):
+            entry = tarfile.TarInfo(name)
+            entry.size = 600
+            archive.addfile(entry, io.BytesIO(bytes(600)))
+    for content, code in ((packed.getvalue(), 0), (DAMAGE[damage](packed.getvalue()), 1)):
+        ended = subprocess.run(
+            [sys.executable, "-c", program], input=content.hex(), capture_output=True, text=True, check=False
+        )
+        assert ended.returncode == code, ended.stderr
+        assert code or ended.stdout.splitlines() == [
+            "(b'a',) signature 600",
+            "(b'b',) signature 600",
+        ]

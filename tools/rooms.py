@@ -21,6 +21,7 @@ ROOMS = (
     "panicroom.transfer",
     "panicroom.terminal",
     "panicroom.duplicity_run",
+    "panicroom.restored_tree",
     "panicroom.duplicity_run.speed",
     "panicroom.duplicity_run.child",
     "panicroom.restore",
@@ -73,7 +74,7 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "app": ("chalicelib",),
     "ops": ("chalicelib",),
     "tools": ("panicroom", "chalicelib", "ops"),
-    "bench": ("app", "chalicelib", "ops"),
+    "bench": ("panicroom", "app", "chalicelib", "ops"),
 }
 """Which other packages a package may import: the client and the service are packed and shipped alone."""
 

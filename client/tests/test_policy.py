@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from laptop import Laptop
 from panicroom.backup.policy import kind_by_policy, seconds_behind
-from panicroom.backup.sources import Selection, SourceMemory, Survey, survey
+from panicroom.backup.sources import SourceMemory, SourceSelection, Survey, survey
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.settings import JobSettings, parse_period
 from test_commands import one_clear_line
@@ -177,7 +177,7 @@ def test_the_count_agrees_with_duplicitys_own_walk(tmp_path: Path, text: str) ->
     expected = sorted(path.uc_name for path in walk.set_iter() if not path.isdir())
 
     counted: list[str] = []
-    survey(root, lambda path, _status: counted.append(path), Selection(root, filelist))
+    survey(root, lambda path, _status: counted.append(path), SourceSelection(root, filelist))
     assert sorted(counted) == expected
 
 

@@ -14,7 +14,7 @@ from laptop import Laptop
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.settings import SYSTEM_PLACES, JobSettings, Places
 from panicroom.setup.schedule import (
-    Plan,
+    ScheduledBackup,
     Systemd,
     check_places,
     cron_line,
@@ -34,9 +34,9 @@ ODD = Path('/opt/my "apps"/100% $HOME/panicroom')
 
 def a_plan(
     command: Path = Path("/usr/bin/panicroom"), period_seconds: int = 86400, system: bool = False
-) -> Plan:
+) -> ScheduledBackup:
     places = Places(Path("/c o"), Path("/s"), Path("/ca"))
-    return Plan(command, period_seconds, environment_of(places, "/opt/homebrew/bin/gpg"), system)
+    return ScheduledBackup(command, period_seconds, environment_of(places, "/opt/homebrew/bin/gpg"), system)
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from hypothesis import given
 from hypothesis import strategies as st
+from panicroom.duplicity_files.contents import SetContents
 from panicroom.duplicity_files.manifest import PathIndex, VolumeRange
 from panicroom.duplicity_files.signatures import SignatureEntry
 from panicroom.restore import plan as planning
-from panicroom.restore.contents import SetContents
 from panicroom.restore.plan import make_plan, newest_sets
 from panicroom.wire import ListedFile
 

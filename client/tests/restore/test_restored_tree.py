@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from duplicity import diffdir, librsync
+from panicroom.duplicity_files.contents import signature_digest
 from panicroom.duplicity_files.signatures import SignatureEntry
-from panicroom.restore.contents import signature_digest
 from panicroom.restored_tree.file_proof import WRONG_CONTENT, FileProver, ProofJournal
 from panicroom.restored_tree.finishing import finish_tree
 from panicroom.restored_tree.tree import Tree

@@ -20,7 +20,7 @@ from panicroom.backup.lease import HeldLease, check_clock, job_lock
 from panicroom.backup.policy import kind_by_policy, seconds_behind
 from panicroom.backup.readiness import allow_open_files, check_space
 from panicroom.backup.resume import Decision, decide
-from panicroom.backup.sources import Selection, SourceMemory, Survey, survey
+from panicroom.backup.sources import SourceMemory, SourceSelection, Survey, survey
 from panicroom.backup.trusted_sets import TrustedSets
 from panicroom.duplicity_run import process as duplicity_process
 from panicroom.duplicity_run.arguments import backup_arguments, own_folders
@@ -107,7 +107,7 @@ def survey_job(
 ) -> Survey:
     """Counts what a backup of the job would hold."""
     source = job.source.resolve()
-    selection = Selection(source, job.filelist, own_folders(settings, source))
+    selection = SourceSelection(source, job.filelist, own_folders(settings, source))
     return survey(job.source, on_file, selection)
 
 

@@ -44,7 +44,7 @@ class _Entry:
         return self._folder
 
 
-class Selection:
+class SourceSelection:
     """duplicity's own rules, asked without duplicity's walk: a list may exclude most of a large disk."""
 
     def __init__(self, source: Path, filelist: Path | None, own_folders: tuple[Path, ...] = ()) -> None:

@@ -10,17 +10,14 @@ and where it continues the newest trusted set already, the backup is a full one.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from pathlib import Path
 
 from panicroom.api import Api
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.names import parse_name, sealed_sets
 from panicroom.origin import Origin
 from panicroom.settings import Settings
-from panicroom.transfer.origins import OriginCheck, OriginMemory, is_in_the_way
+from panicroom.transfer.origins import OriginCheck, OriginMemory, is_in_the_way, memory_path
 from panicroom.wire import JobStatus, ListedFile
-
-MEMORY_FILE = "origins.json"
 
 
 class TrustedSets:
@@ -103,10 +100,6 @@ class TrustedSets:
             "panicroom backup full",
             ExitCode.PASSPHRASE,
         )
-
-
-def memory_path(settings: Settings, job: str) -> Path:
-    return settings.job_state(job) / MEMORY_FILE
 
 
 def _late(

@@ -221,7 +221,7 @@ def schedule_install(system: bool) -> None:
     chosen = schedules.scheduler(system)
     schedules.check_places(settings.places, system)
     status = fetch_status(settings)
-    plan = schedules.Plan(
+    plan = schedules.ScheduledBackup(
         command=executable(),
         period_seconds=min((job.period_seconds for job in status.jobs), default=86400),
         environment=schedules.environment_of(settings.places, shutil.which("gpg")),

@@ -64,3 +64,8 @@ def to_hex(path: PathIndex) -> str:
 
 def from_hex(text: str) -> PathIndex:
     return tuple(bytes.fromhex(name) for name in text.split("/")) if text else ()
+
+
+def partial_path(path: Path) -> Path:
+    """Where a volume is while it is downloaded."""
+    return path.with_name(f"{path.name}.part")

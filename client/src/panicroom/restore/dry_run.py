@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from panicroom.restore.contents import path_of
+from panicroom.duplicity_files.contents import path_of
 from panicroom.restore.plan import Plan
 from panicroom.restore.selected_backup import SelectedBackup
 from panicroom.restore.times import exact_time_text, time_text

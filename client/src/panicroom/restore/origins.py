@@ -8,14 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from panicroom.api import Api, ApiError
-from panicroom.backup.trusted_sets import memory_path
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.names import sealed_sets
 from panicroom.origin import Origin
 from panicroom.restore.chain import Chain
 from panicroom.secrets import proof_key_of
 from panicroom.settings import Settings
-from panicroom.transfer.origins import OriginCheck, OriginMemory
+from panicroom.transfer.origins import OriginCheck, OriginMemory, memory_path
 from panicroom.wire import ListedFile
 
 

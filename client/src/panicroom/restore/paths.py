@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from panicroom.duplicity_files.contents import SetContents, path_of
 from panicroom.duplicity_files.manifest import PathIndex
 from panicroom.duplicity_files.signatures import SignatureEntry
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.restore.contents import SetContents, path_of
 from panicroom.restore.plan import Plan
 from panicroom.terminal.progress import shown_path
 

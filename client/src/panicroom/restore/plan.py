@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from panicroom.duplicity_files.contents import SetContents
 from panicroom.duplicity_files.manifest import PathIndex
 from panicroom.duplicity_files.signatures import SignatureEntry
-from panicroom.restore.contents import SetContents
 
 VolumeKey = tuple[int, int]
 """Number of the set in the chain (0 is the full one), number of the volume in the set."""

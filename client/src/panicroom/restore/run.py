@@ -14,11 +14,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from panicroom.api import Api
+from panicroom.duplicity_files.contents import path_of
 from panicroom.duplicity_files.manifest import PathIndex
 from panicroom.duplicity_files.signatures import SignatureEntry
 from panicroom.duplicity_run import process as duplicity_process
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.restore.contents import path_of
 from panicroom.restore.paths import Selection, select_paths
 from panicroom.restore.plan import Plan, VolumeKey, make_plan, newest_sets
 from panicroom.restore.report import DifferingPath, RestoreReport

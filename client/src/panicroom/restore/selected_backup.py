@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from panicroom.api import Api, ApiError
+from panicroom.duplicity_files.contents import SetContents, read_contents
 from panicroom.duplicity_files.signatures import SignaturesUnreadable
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.restore.chain import Chain, StoredChains, StoredSet, chain_at, chains
-from panicroom.restore.contents import SetContents, read_contents
 from panicroom.restore.metadata import MetadataCache, SetMetadata
 from panicroom.restore.origins import OriginReader, SetOrigins
 from panicroom.restore.times import exact_time_text, parse_time, time_text

@@ -18,10 +18,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from panicroom.duplicity_files.contents import signature_digest
 from panicroom.duplicity_files.manifest import PathIndex
 from panicroom.duplicity_files.signatures import SignatureEntry
 from panicroom.duplicity_run.restore_plan import from_hex, to_hex
-from panicroom.restore.contents import signature_digest
 from panicroom.restored_tree.attributes import attributes_differ, owner_of
 from panicroom.restored_tree.tree import Tree
 

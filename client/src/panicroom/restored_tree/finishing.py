@@ -9,9 +9,9 @@ import os
 import stat
 from collections.abc import Mapping
 
+from panicroom.duplicity_files.contents import path_of
 from panicroom.duplicity_files.manifest import PathIndex
 from panicroom.duplicity_files.signatures import SignatureEntry
-from panicroom.restore.contents import path_of
 from panicroom.restored_tree.attributes import attributes_differ, owner_of
 from panicroom.restored_tree.file_proof import ProvedFile
 from panicroom.restored_tree.tree import Tree

@@ -37,7 +37,7 @@ _LOOK_SECONDS = 3600
 
 
 @dataclass(frozen=True)
-class Plan:
+class ScheduledBackup:
     """What is to be run, and how often. ``environment`` is what must be told because it is not usual."""
 
     command: Path
@@ -96,7 +96,7 @@ def check_places(places: Places, system: bool) -> None:
 # ---------------------------------------------------------------- systemd
 
 
-def systemd_service(plan: Plan) -> str:
+def systemd_service(plan: ScheduledBackup) -> str:
     """The unit that makes one backup.
 
     It tries again after a failure that time heals (code 75), and never in parallel: systemd starts no unit
@@ -127,7 +127,7 @@ RestartSec={_RETRY_SECONDS}
 """
 
 
-def systemd_timer(plan: Plan) -> str:
+def systemd_timer(plan: ScheduledBackup) -> str:
     """The timer: ``OnCalendar`` and not a span since the last run, as only that is made up for after sleep."""
     return f"""\
 [Unit]
@@ -166,7 +166,7 @@ def _systemd_quoted(text: str) -> str:
 # ---------------------------------------------------------------- launchd and cron
 
 
-def launchd_agent(plan: Plan) -> str:
+def launchd_agent(plan: ScheduledBackup) -> str:
     """The property list. ``StartInterval`` runs once after a sleep that took several of them; it knows no
     random delay, but counts from the moment of loading, which differs in a fleet of laptops."""
     return plistlib.dumps(
@@ -185,7 +185,7 @@ def launchd_agent(plan: Plan) -> str:
     ).decode()
 
 
-def cron_line(plan: Plan, minute: int) -> str:
+def cron_line(plan: ScheduledBackup, minute: int) -> str:
     """One line of a crontab: every hour, as cron makes up for nothing. ``minute`` (0 to 59) should differ
     from machine to machine."""
     words = [f"{name}={value}" for name, value in plan.environment.items()]
@@ -205,7 +205,7 @@ def crontab_with(crontab: str, line: str | None) -> str:
 class Scheduler(Protocol):
     """One way of this system to run something again and again. Methods return sentences for a person."""
 
-    def install(self, plan: Plan) -> list[str]: ...
+    def install(self, plan: ScheduledBackup) -> list[str]: ...
 
     def show(self) -> list[str]:
         """What is installed; empty if nothing is."""
@@ -241,7 +241,7 @@ class Systemd:
             self._folder = Path(home) / "systemd" / "user"
         self._control = ["systemctl", *([] if system else ["--user"])]
 
-    def install(self, plan: Plan) -> list[str]:
+    def install(self, plan: ScheduledBackup) -> list[str]:
         self._folder.mkdir(parents=True, exist_ok=True)
         (self._folder / f"{NAME}.service").write_text(systemd_service(plan), encoding="utf-8")
         (self._folder / f"{NAME}.timer").write_text(systemd_timer(plan), encoding="utf-8")
@@ -279,7 +279,7 @@ class Launchd:
         self._file = root / f"{LABEL}.plist"
         self._domain = "system" if system else f"gui/{os.getuid()}"
 
-    def install(self, plan: Plan) -> list[str]:
+    def install(self, plan: ScheduledBackup) -> list[str]:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         self._file.write_text(launchd_agent(plan), encoding="utf-8")
         _run(["launchctl", "bootout", f"{self._domain}/{LABEL}"])  # an older one, if there is one
@@ -298,7 +298,7 @@ class Launchd:
 class Cron:
     """A line in the crontab of whoever runs this."""
 
-    def install(self, plan: Plan) -> list[str]:
+    def install(self, plan: ScheduledBackup) -> list[str]:
         line = cron_line(plan, random.randrange(60))  # noqa: S311
         self._write(crontab_with(self._read(), line))
         return [f"crontab: {line.strip()}", "it looks every hour whether a backup is due"]

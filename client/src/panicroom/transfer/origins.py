@@ -21,7 +21,7 @@ from pathlib import Path
 from panicroom.api import Api, ApiError
 from panicroom.names import parse_name, sealed_sets, set_kind, set_time
 from panicroom.origin import Origin, SetEvidence, key_check, origin_of
-from panicroom.settings import write_private
+from panicroom.settings import Settings, write_private
 from panicroom.wire import MAX_FILES_PER_REQUEST, DownloadPermit, ErrorCode, ListedFile
 
 _METADATA = ("manifest", "signatures")
@@ -234,3 +234,8 @@ def _fingerprints(files: Iterable[ListedFile], sets: Collection[str]) -> Mapping
     return {
         name: hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest() for name, lines in facts.items()
     }
+
+
+def memory_path(settings: Settings, job: str) -> Path:
+    """Where the origins of a job's sets are remembered."""
+    return settings.job_state(job) / "origins.json"

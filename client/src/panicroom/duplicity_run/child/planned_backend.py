@@ -9,10 +9,9 @@ from typing import Any
 
 from panicroom.api import RUNNING_SECONDS, Api
 from panicroom.duplicity_run.child.backend import ServiceBackend
-from panicroom.duplicity_run.child.restoring import partial_path
 from panicroom.duplicity_run.events import Events
 from panicroom.duplicity_run.plan import ChildPlan
-from panicroom.duplicity_run.restore_plan import ChildRestore
+from panicroom.duplicity_run.restore_plan import ChildRestore, partial_path
 from panicroom.transfer.downloader import Downloader
 
 

@@ -27,7 +27,7 @@ from typing import Any
 from panicroom.duplicity_run.child.skipped import unescaped
 from panicroom.duplicity_run.events import Events
 from panicroom.duplicity_run.plan import ChildPlan
-from panicroom.duplicity_run.restore_plan import ChildRestore, to_hex
+from panicroom.duplicity_run.restore_plan import ChildRestore, partial_path, to_hex
 from panicroom.exit_codes import ExitCode
 from panicroom.names import parse_name
 from panicroom.restored_tree.tree import DataSource, Tree
@@ -96,11 +96,6 @@ def _fetch(backend: Any, filename: bytes, path: Path, volume_info: Any, events: 
             return
         path.unlink()
     raise _damaged(events, os.fsdecode(filename), "its hash is not the one in the manifest")
-
-
-def partial_path(path: Path) -> Path:
-    """Where a volume is while it is downloaded."""
-    return path.with_name(f"{path.name}.part")
 
 
 def _has_right_hash(path: Path, volume_info: Any) -> bool:

@@ -49,8 +49,8 @@ def without_search() -> None:
     from panicroom.duplicity_run.child.every_change import EveryChange
     from panicroom.transfer.journal import Journal
 
-    EveryChange.install = lambda self: None  # type: ignore[method-assign]
-    Journal.begun = lambda self, checked: None  # type: ignore[method-assign]
+    EveryChange.install = lambda self: None  # type: ignore[method-assign,assignment]
+    Journal.begun = lambda self, checked: None  # type: ignore[method-assign,assignment]
 
 
 def failing_disk(failures: dict[str, int]) -> None:
@@ -99,7 +99,7 @@ def upload_fails_unexpectedly(part: str) -> None:
             raise RuntimeError("a defect")
         usual(uploader, path, name, *more)  # type: ignore[arg-type]
 
-    Uploader._store = failing_store  # type: ignore[method-assign]
+    Uploader._store = failing_store  # type: ignore[method-assign,assignment]
 
 
 def journal_forgets(part: str) -> None:
@@ -112,4 +112,4 @@ def journal_forgets(part: str) -> None:
         if part not in file.name:
             usual(journal, file)
 
-    Journal.stored = forgetful  # type: ignore[method-assign]
+    Journal.stored = forgetful  # type: ignore[method-assign,assignment]

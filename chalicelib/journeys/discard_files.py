@@ -14,7 +14,7 @@ from chalicelib.adapters.s3_buckets import Buckets
 from chalicelib.adapters.stores.catalogue_store import CatalogueStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.domain.audit.notices import DISCARD_REFUSED, Notice
-from chalicelib.domain.backups import uploads
+from chalicelib.domain.backups import order, uploads
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import BackupFile, FileKind, SetId
 from chalicelib.domain.backups.sets import StoredObject
@@ -64,6 +64,8 @@ def _discard_of_set(
     now: datetime,
 ) -> frozenset[str]:
     """Names of ``files`` that must be kept; the others carry delete markers now."""
+    if set_id in catalogue.quarantined(job):
+        raise order.quarantined()
     manifest = _manifest_of(buckets, job, set_id)
     if manifest is not None:
         kept = frozenset(name for name, file in files if uploads.belongs_to_sealed(file, manifest))

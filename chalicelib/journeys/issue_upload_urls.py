@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -11,9 +12,10 @@ from chalicelib.adapters.stores.cap_store import CapStore
 from chalicelib.adapters.stores.catalogue_store import CatalogueStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.domain.audit.notices import STORAGE_CAP_REACHED, Notice
-from chalicelib.domain.backups import uploads
+from chalicelib.domain.backups import order, uploads
 from chalicelib.domain.backups.machines import Job, Machine
 from chalicelib.domain.backups.names import (
+    METADATA_PREFIX,
     BackupFile,
     FileKind,
     SetId,
@@ -44,6 +46,33 @@ class UploadContext:
     job: Job
     now: datetime
     stored: Mapping[str, StoredObject | None] = dataclasses.field(default_factory=dict)
+    begun: set[SetId] = dataclasses.field(default_factory=set)
+    """Sets that were found to be in order in this request or an earlier one."""
+
+    @functools.cached_property
+    def quarantined(self) -> frozenset[SetId]:
+        return self.catalogue.quarantined(self.job)
+
+    def sealed_sets(self) -> frozenset[SetId]:
+        """The sets with a manifest in the bucket now; the catalogue may lag behind."""
+        found = set()
+        for prefix in MANIFEST_PREFIXES:
+            for listed in self.buckets.list_files(self.job.location, prefix):
+                file = parse_file_name(listed.name)
+                if file is not None and file.kind is FileKind.MANIFEST:
+                    found.add(file.set_id)
+        return frozenset(found)
+
+    def begin(self, set_id: SetId) -> None:
+        """Checks once for each set that it follows the others, before its first file is permitted."""
+        if set_id in self.begun or self.sealed(set_id):
+            return
+        if self.gate(set_id).begun_at is None:
+            order.check_follows(set_id, self.sealed_sets() - self.quarantined)
+            if not self.caps.count_set(self.machine, self.now):
+                raise too_many_today(self, "begun as many sets")
+            self.catalogue.begin_set(self.job, set_id, self.now)
+        self.begun.add(set_id)
 
     def looking_at(self, names: Iterable[str]) -> UploadContext:
         """With what the bucket holds of these files now."""
@@ -61,9 +90,20 @@ class UploadContext:
         return self.stored[self.job.location.key(name)]
 
 
+MANIFEST_PREFIXES = tuple(f"{METADATA_PREFIX}duplicity-{kind}." for kind in ("full", "inc"))
+"""What the names of manifests begin with, and few others: two LISTs find them all."""
+
+
 def issue_upload_urls(context: UploadContext, files: Sequence[UploadFile]) -> UploadAnswer:
     """One answer for each file, in the order asked."""
     evaluated = [_checked(upload, context.now) for upload in files]
+    manifests = [
+        file for file in evaluated if isinstance(file, BackupFile) and file.kind is FileKind.MANIFEST
+    ]
+    if len(manifests) > 1:
+        raise Refusal(ErrorCode.BAD_REQUEST, "A request takes one manifest. Ask for each by itself.")
+    if not context.caps.count_permits(context.machine, len(files), context.now):
+        raise too_many_today(context, "asked for as many files")
     names: dict[str, None] = {}
     for upload, file in zip(files, evaluated, strict=True):
         if isinstance(file, BackupFile):
@@ -88,6 +128,8 @@ def _checked(upload: UploadFile, now: datetime) -> BackupFile | Refusal:
 def _permit(context: UploadContext, upload: UploadFile, file: BackupFile | Refusal) -> UploadPermit:
     if isinstance(file, Refusal):
         raise file
+    if file.set_id in context.quarantined:
+        raise order.quarantined()
     known = context.present(upload.name)
     if known is not None and uploads.is_same_content(upload, known):
         return UploadPermit(upload.name, present=True, etag=known.etag)
@@ -96,6 +138,7 @@ def _permit(context: UploadContext, upload: UploadFile, file: BackupFile | Refus
     uploads.check_set_takes(
         file, sealed=context.sealed(file.set_id), gate=context.gate(file.set_id), now=context.now
     )
+    context.begin(file.set_id)
     if known is not None:
         make_room(context, upload.name)
     return _sign(context, upload, file)
@@ -113,17 +156,21 @@ def make_room(context: UploadContext, name: str) -> None:
 def _seal(context: UploadContext, upload: UploadFile, file: BackupFile) -> UploadPermit:
     """The seal gate: a manifest is permitted only for exactly the set that the bucket holds.
 
-    The gate moves to *sealing* before the comparison that counts, so that nothing is discarded between that
-    comparison and the manifest. What is stored beyond the list (left over by a killed run) is marked deleted first.
-    Once it has moved it opens again by time alone: another request may have got a URL meanwhile, whatever becomes
-    of this one.
+    The set must follow the job's sealed sets, and one set of a job is sealed at a time: two that are sealed at once
+    could continue the same base. The gate moves to *sealing* before the comparison that counts, so that nothing is
+    discarded between that comparison and the manifest. What is stored beyond the list (left over by a killed run) is
+    marked deleted first. Once the gate has moved it opens again by time alone: another request may have got a URL
+    meanwhile, whatever becomes of this one.
     """
     if context.present(upload.name) is not None:
         raise Refusal(ErrorCode.SET_SEALED, "This set is finished already. Start a new backup.")
     uploads.check_proof(upload, context.job.proofs_since)
     if upload.set is None:
         raise Refusal(ErrorCode.SET_LIST_MISSING, "A manifest must come with the list of its set's files.")
-    check = uploads.check_seal(file.set_id, upload.set, _stored_of(context, file.set_id))
+    uploads.check_set_list(file.set_id, upload.set)
+    sealed = context.sealed_sets()
+    order.check_follows(file.set_id, sealed - context.quarantined)
+    check = uploads.check_seal(upload.set, _stored_of(context, file.set_id))
     if check.missing_or_different:
         raise Refusal(
             ErrorCode.SET_INCOMPLETE,
@@ -133,9 +180,16 @@ def _seal(context: UploadContext, upload: UploadFile, file: BackupFile) -> Uploa
     if check.extra and context.discard(context.job, check.extra):
         raise uploads.being_sealed(context.gate(file.set_id), context.now)
     until = context.now + uploads.sealing_life(upload.size)
+    if not context.catalogue.claim_seal(context.job, file.set_id, sealed, until, context.now):
+        raise Refusal(
+            ErrorCode.SET_SEALING,
+            "Another set of this job is being finished. Ask again.",
+            retry_after_seconds=30,
+        )
+    order.check_follows(file.set_id, context.sealed_sets() - context.quarantined)
     if not context.catalogue.begin_sealing(context.job, file.set_id, upload.sha256, until, context.now):
         raise uploads.being_sealed(context.gate(file.set_id), context.now)
-    check = uploads.check_seal(file.set_id, upload.set, _stored_of(context, file.set_id))
+    check = uploads.check_seal(upload.set, _stored_of(context, file.set_id))
     if check.missing_or_different or check.extra:
         raise uploads.being_sealed(context.gate(file.set_id), context.now)
     return _sign(context, upload, file, volumes_promised=check.volumes)
@@ -169,6 +223,13 @@ def _sign(
     life = uploads.SEAL_URL_LIFE if file.kind is FileKind.MANIFEST else uploads.UPLOAD_URL_LIFE
     url, sent = context.buckets.presign_put(context.job.location, upload, headers, life)
     return UploadPermit(upload.name, url=url, headers=sent)
+
+
+def too_many_today(context: UploadContext, what: str) -> Refusal:
+    name = context.machine.name
+    message = f"{name} has {what} as it may in a day. The next day begins at midnight UTC."
+    context.notices.put(Notice(STORAGE_CAP_REACHED, name, context.job.name, message, context.now))
+    return Refusal(ErrorCode.STORAGE_CAP, message)
 
 
 def over_the_cap(context: UploadContext) -> Refusal:

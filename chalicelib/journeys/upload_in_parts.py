@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from chalicelib.domain.backups import uploads
+from chalicelib.domain.backups import order, uploads
 from chalicelib.domain.backups.names import manifest_file
 from chalicelib.journeys.issue_upload_urls import UploadContext, make_room, over_the_cap
 from chalicelib.wire import PARTS_PER_ANSWER, MultipartAnswer, MultipartRequest, PartPermit
@@ -19,12 +19,15 @@ def upload_in_parts(context: UploadContext, request: MultipartRequest) -> Multip
     file = uploads.check_multipart(request, context.now)
     context = context.looking_at([request.name, manifest_file(file.set_id).name])
     job, buckets = context.job, context.buckets
+    if file.set_id in context.quarantined:
+        raise order.quarantined()
     known = context.present(request.name)
     if known is not None and uploads.is_same_in_parts(request, known):
         return MultipartAnswer(etag=known.etag)
     uploads.check_set_takes(
         file, sealed=context.sealed(file.set_id), gate=context.gate(file.set_id), now=context.now
     )
+    context.begin(file.set_id)
     if request.etags is not None:
         if known is not None:
             make_room(context, request.name)

@@ -18,15 +18,38 @@ def backup_set() -> None:
 @backup_set.command()
 @click.argument("machine")
 @click.argument("job")
-@click.argument("set_name", metavar="SET")
+@click.argument("set_name", metavar="[SET]", required=False)
+@click.option("--stored-since", metavar="TIME", help="All sets stored at that time or later, by S3's clock.")
 @click.option("--release", is_flag=True, help="Show a set again that was in quarantine.")
 @stage_options
 def quarantine(
-    machine: str, job: str, set_name: str, release: bool, stage: str, state_folder: Path, as_json: bool
+    machine: str,
+    job: str,
+    set_name: str | None,
+    stored_since: str | None,
+    release: bool,
+    stage: str,
+    state_folder: Path,
+    as_json: bool,
 ) -> None:
-    """Hide a garbage set from the machine, so that increments go on without it; nothing is deleted."""
-    arguments = {"name": machine, "job": job, "set": set_name, "release": release}
+    """Hide a garbage set from the machine, so that increments go on without it; nothing is deleted.
+
+    With --stored-since all sets that were stored then or later, as after a theft.
+    """
+    if (set_name is None) == (stored_since is None) or (release and stored_since):
+        raise click.UsageError("Name a SET, or a time with --stored-since.")
+    arguments = {
+        "name": machine,
+        "job": job,
+        "set": set_name,
+        "release": release,
+        "stored_since": stored_since,
+    }
     answer = admin_client(stage, state_folder).call("set_quarantine", **arguments)
+    if stored_since is not None:
+        hidden = ", ".join(answer["sets"]) or "none"
+        confirm(answer, as_json, f"Hidden from {machine}/{job}, and stored still: {hidden}.")
+        return
     sentence = (
         f"{machine}/{job} sees {set_name} again."
         if release

@@ -14,6 +14,7 @@ from chalicelib.domain.backups.sets import (
     ObjectRow,
     StoredObject,
     apply_changes,
+    format_gaps,
     format_ranges,
     is_newer,
     newest_chain,
@@ -90,7 +91,15 @@ def test_gaps_are_counted_to_the_promised_number(
     volumes: set[int], promised: int | None, gaps: tuple[int, ...], complete: bool, surplus: set[int]
 ) -> None:
     backup_set = BackupSet(SET, frozenset(volumes), promised, sealed_at=T0)
-    assert (backup_set.gaps, backup_set.complete, backup_set.surplus) == (gaps, complete, surplus)
+    missing = tuple(number for gap in backup_set.gaps for number in gap)
+    assert (missing, backup_set.complete, backup_set.surplus) == (gaps, complete, surplus)
+
+
+@pytest.mark.parametrize(("volume", "promised"), [(99_999_999, None), (1, 10**15), (99_999_999, 10**15)])
+def test_gaps_take_no_more_memory_the_larger_a_number_is(volume: int, promised: int | None) -> None:
+    backup_set = BackupSet(SET, frozenset({volume}), promised, sealed_at=T0)
+    assert len(backup_set.gaps) <= 2
+    assert len(format_gaps(backup_set.gaps)) < 50
 
 
 @pytest.mark.parametrize(

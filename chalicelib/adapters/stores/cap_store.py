@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from chalicelib.adapters.table import Table, attempted
-from chalicelib.domain.backups.machines import Machine
+from chalicelib.domain.backups.machines import MAX_PERMITS_A_DAY, MAX_SETS_A_DAY, Machine
 
 
 class CapStore:
@@ -23,6 +23,18 @@ class CapStore:
 
     def set_stored_bytes(self, machine: Machine, size_bytes: int) -> None:
         self._table.update(f"STORED#{machine.name}", "bytes", {"permitted_bytes": size_bytes})
+
+    def count_permits(self, machine: Machine, number: int, now: datetime) -> bool:
+        """False beyond ``MAX_PERMITS_A_DAY`` (UTC days)."""
+        return self._count_today(machine, "permits", number, MAX_PERMITS_A_DAY, now)
+
+    def count_set(self, machine: Machine, now: datetime) -> bool:
+        """Counts a set that begins; false beyond ``MAX_SETS_A_DAY``."""
+        return self._count_today(machine, "sets", 1, MAX_SETS_A_DAY, now)
+
+    def _count_today(self, machine: Machine, field: str, number: int, at_most: int, now: datetime) -> bool:
+        key = (f"UPLOADS#{machine.name}", f"{now:%Y-%m-%d}", field)
+        return attempted(self._table.add, *key, number, at_most=at_most)
 
     def count_download(self, machine: Machine, size_bytes: int, now: datetime) -> bool:
         """False if that would exceed the machine's daily cap (UTC days)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 
 from chalicelib.adapters.stores import rows
@@ -162,6 +162,29 @@ class CatalogueStore:
 
     def gate(self, job: Job, set_id: SetId) -> Gate:
         return rows.gate_of(self._table.get(rows.job_partition(job), rows.gate_sort_key(set_id)))
+
+    def begin_set(self, job: Job, set_id: SetId, now: datetime) -> None:
+        self._move_gate(job, set_id, {"begun_at": rows.format_instant(now)}, None, None)
+
+    def claim_seal(
+        self, job: Job, set_id: SetId, sealed: Collection[SetId], until: datetime, now: datetime
+    ) -> bool:
+        """Makes this the one set of the job that is being sealed; false while another one is.
+
+        Another's claim ends with its life, or when that set is among the ``sealed``.
+        """
+        key = (rows.job_partition(job), "SEALING")
+        known = self._table.get(*key) or {}
+        other = known.get("set", "")
+        if other not in ("", str(set_id), *map(str, sealed)) and rows.instant_of(known["until"]) > now:
+            return False
+        return attempted(
+            self._table.update,
+            *key,
+            {"set": str(set_id), "until": rows.format_instant(until)},
+            condition="attribute_not_exists(pk) OR (#set = :other AND #until = :known)",
+            values={":other": other, ":known": known.get("until", "")},
+        )
 
     def begin_sealing(self, job: Job, set_id: SetId, sha256: str, until: datetime, now: datetime) -> bool:
         """From open to sealing; the same manifest may ask again, and prolong it. False while others seal or discard."""

@@ -7,12 +7,14 @@ LEASES                 <machine>/<job>    Lease
 CODES                  <hash>             EnrolmentCode
 JOB#<machine>/<job>    SET#<set>          BackupSet, with a revision
                        GATE#<set>         Gate
+                       SEALING            the set of the job that is being sealed, and until when
                        RUN#<run>          a run as the client reported it
 OBJECTS#<machine>/<job>  <file name>      ObjectRow
 QUARANTINES            <machine>/<job>#<set>  a set that the owner hides from the listing
 STRAYS                 <bucket>/<key>     ObjectRow of a key that is no file of a known job
 STORED#<machine>       bytes              bytes permitted for upload, every version counted
 DOWNLOADS#<machine>    <day>              bytes handed out for download
+UPLOADS#<machine>      <day>              permits asked for and sets begun
 LOCATIONS#<bucket>     <prefix>           the job that was adopted with a bucket of its own
 FINDINGS               <machine>/<job>#<code>#<subject>  what is wrong, while it is
 NOTICES                <day>#<machine>/<job>#<code>  something that happened, for the owner
@@ -311,6 +313,7 @@ def gate_of(item: Item | None) -> Gate:
     if item is None:
         return Gate()
     return Gate(
+        begun_at=parse_instant(item.get("begun_at")),
         sealing_until=parse_instant(item.get("sealing_until")),
         sealing_sha256=item.get("sealing_sha256"),
         discarding_until=parse_instant(item.get("discarding_until")),

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from chalicelib.domain.audit.findings import Finding, command, new_finding
 from chalicelib.domain.backups.freshness import STALLED_AFTER
 from chalicelib.domain.backups.machines import Job, Machine
-from chalicelib.domain.backups.names import volume_file
-from chalicelib.domain.backups.sets import BackupSet, format_ranges
+from chalicelib.domain.backups.names import SetId, volume_file
+from chalicelib.domain.backups.sets import BackupSet, format_gaps, format_ranges
 
 CLOCK_OFF_BY = timedelta(days=2)
 """Between a set's name (the laptop's clock when it began) and S3's time of its manifest. A full backup over a slow line
@@ -28,11 +28,17 @@ SHRUNK_TO = 0.5
 
 def find_anomalies(job: Job, sets: Sequence[BackupSet], now: datetime) -> list[Finding]:
     """All anomalies of a job's visible sets; ``sets`` in any order."""
+    late = _out_of_order(sets)
     ends = {backup_set.set_id.end for backup_set in sets if backup_set.sealed}
     usual = _usual_increment_bytes(sets)
     found: list[Finding] = []
     for backup_set in sets:
         found += _of_sealed(job, backup_set, ends) if backup_set.sealed else _of_open(job, backup_set, now)
+        found += (
+            [_out_of_order_finding(job, backup_set, late[backup_set.set_id])]
+            if backup_set.set_id in late
+            else []
+        )
         size = backup_set.stored_bytes
         if usual and not backup_set.set_id.is_full and size > max(OUTSIZED_TIMES * usual, OUTSIZED_MIN_BYTES):
             message = f"is {size / usual:.0f} times as large as this job's increments usually are"
@@ -86,10 +92,10 @@ def _of_sealed(job: Job, backup_set: BackupSet, sealed_ends: set[datetime]) -> l
         evidence = f"{backup_set.volumes_promised or 'an unknown number of'} volumes promised, none stored"
         add("no_volumes", "has a manifest and no volumes", evidence, quarantine, full)
     elif backup_set.gaps:
-        gaps = format_ranges(backup_set.gaps)
+        gaps = format_gaps(backup_set.gaps)
         promised = backup_set.volumes_promised or "an unknown number"
         evidence = f"volumes stored: {format_ranges(backup_set.volumes)}; promised: {promised}"
-        look = _list_versions(job, volume_file(set_id, backup_set.gaps[0]).name)
+        look = _list_versions(job, volume_file(set_id, backup_set.gaps[0][0]).name)
         add("gap", f"is finished, but lacks volume {gaps}", evidence, look, full)
     if not backup_set.has_signatures:
         add("signatures_missing", "has no signatures", "no sigtar file of that set", full)
@@ -122,6 +128,43 @@ def _lacks_proof(job: Job, backup_set: BackupSet) -> bool:
     if backup_set.has_proof or sealed_at is None or job.proofs_since is None:
         return False
     return sealed_at > job.proofs_since
+
+
+def _out_of_order(sets: Sequence[BackupSet]) -> dict[SetId, BackupSet]:
+    """The sets that the seal gate would refuse today, each with the set that was sealed before it.
+
+    Only sets that were sealed with their number of volumes: S3's times of an adopted backup are those of its copy.
+    """
+    late: dict[SetId, BackupSet] = {}
+    proven = [backup_set for backup_set in sets if backup_set.sealed_at and not backup_set.unproven]
+    first_from: dict[datetime, BackupSet] = {}
+    newest: BackupSet | None = None
+    for backup_set in sorted(proven, key=_sealed_order):
+        set_id = backup_set.set_id
+        earlier = first_from.setdefault(set_id.start, backup_set) if set_id.start is not None else newest
+        if set_id.start is not None:
+            is_late = earlier is not backup_set
+        else:
+            is_late = newest is not None and set_id.end <= newest.set_id.end
+        if is_late and earlier is not None:
+            late[set_id] = earlier
+        elif newest is None or set_id.end > newest.set_id.end:
+            newest = backup_set
+    return late
+
+
+def _sealed_order(backup_set: BackupSet) -> tuple[datetime, datetime]:
+    return backup_set.sealed_at or backup_set.set_id.end, backup_set.set_id.end
+
+
+def _out_of_order_finding(job: Job, backup_set: BackupSet, earlier: BackupSet) -> Finding:
+    set_id = backup_set.set_id
+    hide = command("python", "-m", "ops", "set", "quarantine", job.machine, job.name, str(set_id))
+    evidence = f"stored at {backup_set.sealed_at:%Y-%m-%d %H:%M:%S} UTC, after {earlier.set_id}"
+    if set_id.is_full:
+        message = f"is dated before {earlier.set_id}, which was stored earlier"
+        return _about("full_backdated", job, backup_set, message, evidence, hide)
+    return _about("fork", job, backup_set, f"continues the same set as {earlier.set_id}", evidence, hide)
 
 
 def _list_versions(job: Job, name: str) -> str:

@@ -109,6 +109,28 @@ CODES: Mapping[str, Code] = {
             "account: put the set into quarantine and change the keys.",
         ),
         Code(
+            "fork",
+            Concern.SETS,
+            Severity.CRITICAL,
+            "two increments continue one backup",
+            "Two finished increments start from the same set. duplicity cannot know which to continue: later "
+            "backups of the job fail, or restore less than they should.",
+            "If nobody restored the machine from a copy, somebody may have its token: revoke it. Put the "
+            "increment that came later into quarantine, then start a backup.",
+            is_safety=True,
+        ),
+        Code(
+            "full_backdated",
+            Concern.SETS,
+            Severity.CRITICAL,
+            "a full backup is dated before one that was there",
+            "A full backup was stored after others, and its name dates it before them. duplicity orders sets by their "
+            "names, so it may continue the wrong chain.",
+            "If the machine's clock was right, somebody may have its token: revoke it. Put this set into "
+            "quarantine, then start a backup.",
+            is_safety=True,
+        ),
+        Code(
             "stalled",
             Concern.SETS,
             Severity.WARNING,

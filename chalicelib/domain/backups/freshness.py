@@ -29,6 +29,10 @@ PROGRESS_SHOWN_AFTER = timedelta(hours=1)
 """Before that, and below one per cent, a rate does not predict the days to come."""
 
 
+LONGEST_FORECAST = timedelta(days=3660)
+"""What would take longer is no forecast."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Progress:
     """How far a job's first full backup is.
@@ -97,14 +101,15 @@ def _progress(machine: Machine, job: Job, sets: Sequence[BackupSet], now: dateti
     begun_at = min(max(first.set_id.end, machine.created_at), now)
     run = job.last_run
     estimated = run.estimated_bytes if run is not None and run.kind == "full" else None
-    if not estimated:
+    if estimated is None or estimated <= 0:
         return Progress(begun_at, first.stored_bytes, None, None)
-    percent = min(99, first.stored_bytes * 100 // estimated)
+    percent = max(0, min(99, first.stored_bytes * 100 // estimated))
     taken = now - begun_at
     stands_still = first.changed_at is not None and now - first.changed_at > STALLED_AFTER
     time_left = None
     if percent and taken >= PROGRESS_SHOWN_AFTER and not stands_still:
-        time_left = taken * (max(0, estimated - first.stored_bytes) / first.stored_bytes)
+        seconds = taken.total_seconds() * max(0, estimated - first.stored_bytes) / first.stored_bytes
+        time_left = timedelta(seconds=seconds) if seconds < LONGEST_FORECAST.total_seconds() else None
     return Progress(begun_at, first.stored_bytes, percent, time_left)
 
 

@@ -26,6 +26,12 @@ DEFAULT_DOWNLOAD_CAP_BYTES_A_DAY = 100 * 2**30
 DEFAULT_STORAGE_CAP_BYTES = 10 * 2**40
 """What a machine may store, older versions included."""
 
+MAX_PERMITS_A_DAY = 100_000
+"""Files that a machine may ask to upload in a day: 2.4 TB in volumes of 25 MB."""
+
+MAX_SETS_A_DAY = 100
+"""Sets that a machine may begin in a day, all jobs together: one every quarter of an hour."""
+
 _SECRET_HASH = re.compile(r"[0-9a-f]{64}")
 _TOKEN = re.compile(r"Bearer (?P<machine>[a-z0-9][a-z0-9-]{0,40})\.(?P<secret>[0-9a-f]{64})")
 

@@ -8,6 +8,7 @@ never written under an older sequencer; so in whatever order and however often e
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
@@ -141,11 +142,16 @@ class BackupSet:
         return self.sealed and self.volumes_promised is not None and not self.gaps
 
     @property
-    def gaps(self) -> tuple[int, ...]:
-        """The volumes that are missing; of an open or unproven set, those below the highest one present."""
-        highest = max(self.volumes, default=0)
-        expected = highest if self.volumes_promised is None else self.volumes_promised
-        return tuple(number for number in range(1, expected + 1) if number not in self.volumes)
+    def gaps(self) -> tuple[range, ...]:
+        """The volumes that are missing; of an open or unproven set, those below the highest one present.
+
+        Ranges, since a name or a promise may have any number.
+        """
+        last = max(self.volumes, default=0) if self.volumes_promised is None else self.volumes_promised
+        present = [0, *sorted(number for number in self.volumes if number <= last), last + 1]
+        return tuple(
+            range(before + 1, after) for before, after in itertools.pairwise(present) if after > before + 1
+        )
 
     @property
     def surplus(self) -> frozenset[int]:
@@ -266,6 +272,11 @@ def format_ranges(numbers: Iterable[int]) -> str:
         else:
             ranges.append([number, number])
     return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)
+
+
+def format_gaps(gaps: Iterable[range]) -> str:
+    """As ``format_ranges`` does, without counting through them."""
+    return ",".join(f"{gap[0]}-{gap[-1]}" if len(gap) > 1 else str(gap[0]) for gap in gaps)
 
 
 def parse_ranges(text: str) -> frozenset[int]:

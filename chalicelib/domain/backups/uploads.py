@@ -40,6 +40,12 @@ DISCARD_LOCK_LIFE = timedelta(seconds=90)
 MAX_VOLUME_BYTES = 2**30
 """Volumes have 25 MB by default and 200 MB for photos; signatures may be larger."""
 
+MAX_VOLUMES = 40_000
+"""What the list of a seal has room for (``wire.MAX_BODY_BYTES``): a set of 1 TB in volumes of 25 MB."""
+
+MAX_METADATA_BYTES = {FileKind.MANIFEST: 64 * 2**20, FileKind.JSONSTAT: 16 * 2**20}
+"""A manifest has some 200 bytes a volume, and while its URL lives its set stands still; a jsonstat has a few KB."""
+
 _IDENTIFIER = re.compile(r"[!-~]{1,1024}")
 """What S3 gives as the id of an upload or as an ETag; AWS documents no more of their form."""
 
@@ -141,6 +147,14 @@ def _check_file(name: str, size: int, now: datetime) -> BackupFile:
         raise Refusal(ErrorCode.BAD_REQUEST, "size must be the file's length in bytes, at least 1.")
     if file.kind is FileKind.VOLUME and size > MAX_VOLUME_BYTES:
         raise Refusal(ErrorCode.FILE_TOO_LARGE, "A volume may have 1 GB at most. Set a smaller volume_mb.")
+    if file.volume is not None and file.volume > MAX_VOLUMES:
+        raise Refusal(
+            ErrorCode.BAD_NAME, f"A set may have {MAX_VOLUMES:,} volumes at most. Set a larger volume_mb."
+        )
+    if size > MAX_METADATA_BYTES.get(file.kind, size):
+        raise Refusal(
+            ErrorCode.FILE_TOO_LARGE, f"A {file.kind.value} of {size} bytes is too large to be one."
+        )
     return file
 
 
@@ -173,8 +187,12 @@ def headers_for(
 
 @dataclasses.dataclass(frozen=True)
 class Gate:
-    """What serialises the sealing of a set: until when its manifest's URL lives, and whether discards go on."""
+    """What serialises the sealing of a set: until when its manifest's URL lives, and whether discards go on.
 
+    ``begun_at`` is when its first file was permitted: it was found then to follow the job's other sets.
+    """
+
+    begun_at: datetime | None = None
     sealing_until: datetime | None = None
     sealing_sha256: str | None = None
     discarding_until: datetime | None = None
@@ -218,12 +236,8 @@ class SealCheck:
     extra: tuple[str, ...]
 
 
-def check_seal(set_id: SetId, listed: Sequence[SetMember], stored: Mapping[str, StoredObject]) -> SealCheck:
-    """Compares by name, size and ETag; each PUT has proved its SHA-256 already.
-
-    ``stored`` holds the volumes and signatures of this set that the bucket lists. Raises ``Refusal`` if the list
-    itself is none that duplicity could mean: other sets' files, no signatures, volumes not 1..N.
-    """
+def check_set_list(set_id: SetId, listed: Sequence[SetMember]) -> None:
+    """Refuses a list that duplicity could not mean: other sets' files, no signatures, volumes not 1..N."""
     numbers: list[int] = []
     signatures = 0
     for member in listed:
@@ -241,10 +255,17 @@ def check_seal(set_id: SetId, listed: Sequence[SetMember], stored: Mapping[str, 
             ErrorCode.SET_LIST_MISSING,
             "A manifest must come with its whole set: volumes from 1 without a gap, and one signature file.",
         )
+
+
+def check_seal(listed: Sequence[SetMember], stored: Mapping[str, StoredObject]) -> SealCheck:
+    """Compares by name, size and ETag; each PUT has proved its SHA-256 already.
+
+    ``listed`` has passed ``check_set_list``; ``stored`` holds the set's files that the bucket lists, but its manifest.
+    """
     by_name = {member.name: member for member in listed}
     wrong = tuple(name for name, member in by_name.items() if not _is_stored(member, stored.get(name)))
     extra = tuple(name for name in stored if name not in by_name)
-    return SealCheck(len(numbers), wrong, extra)
+    return SealCheck(len(by_name) - 1, wrong, extra)
 
 
 def _is_stored(member: SetMember, stored: StoredObject | None) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from datetime import datetime
 
+from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import Location, SetId
 from chalicelib.domain.backups.sets import StoredObject
 from chalicelib.domain.refusals import Refusal
@@ -14,6 +16,7 @@ from chalicelib.journeys.admin.request import (
     bad_request,
     known_job,
     read_identifier,
+    read_time,
 )
 from chalicelib.journeys.catalogue.catalogue_changes import refresh_findings
 from chalicelib.journeys.catalogue.reconcile_job import find_differences
@@ -26,6 +29,8 @@ OBJECTS_A_PAGE = 5_000
 def set_quarantine(context: AdminContext, request: Arguments) -> Answer:
     """Hides a set from the listing (or shows it again), so that increments go on without it; deletes nothing."""
     job = known_job(context, request)
+    if request.get("stored_since"):
+        return _quarantine_since(context, job, read_time(request.get("stored_since"), "stored_since"))
     try:
         set_id = SetId.parse(str(request.get("set")))
     except ValueError:
@@ -36,6 +41,18 @@ def set_quarantine(context: AdminContext, request: Arguments) -> Answer:
     context.catalogue.quarantine(job, set_id, hide=hide)
     refresh_findings(context.catalogue, context.audit.findings, job, context.now)
     return {"machine": job.machine, "job": job.name, "set": str(set_id), "quarantined": hide}
+
+
+def _quarantine_since(context: AdminContext, job: Job, since: datetime) -> Answer:
+    """Hides every set of which S3 stored a file at ``since`` or later, whatever its name is dated."""
+    found = [
+        backup_set.set_id
+        for backup_set in context.catalogue.visible_sets(job)
+        if backup_set.changed_at is not None and backup_set.changed_at >= since
+    ]
+    for set_id in found:
+        context.catalogue.quarantine(job, set_id, hide=True)
+    return {"machine": job.machine, "job": job.name, "sets": list(map(str, found)), "quarantined": True}
 
 
 def job_list(context: AdminContext, request: Arguments) -> Answer:

@@ -20,7 +20,7 @@ from chalicelib.domain.backups.machines import (
     sha256_hex,
 )
 from chalicelib.domain.backups.names import Location, is_identifier
-from chalicelib.domain.backups.sets import BackupSet, format_ranges
+from chalicelib.domain.backups.sets import BackupSet, format_gaps
 from chalicelib.domain.refusals import Refusal
 from chalicelib.journeys.admin.request import (
     NAME_FORM,
@@ -228,6 +228,6 @@ def _describe_set(backup_set: BackupSet, quarantined: bool) -> Answer:
         "bytes": backup_set.stored_bytes,
         "sealed": backup_set.sealed,
         "complete": backup_set.complete,
-        "gaps": format_ranges(backup_set.gaps),
+        "gaps": format_gaps(backup_set.gaps),
         "quarantined": quarantined,
     }

@@ -45,6 +45,10 @@ class AdminContext:
 NAME_FORM = "1 to 41 lower-case letters, digits and hyphens, not beginning with a hyphen"
 
 
+LARGEST = {"seconds": 10 * 366 * 86_400, "bytes": 2**60}
+"""Ten years, and an exabyte: what is larger would overflow sums of times, and is a slip of the keyboard."""
+
+
 def bad_request(message: str) -> Refusal:
     return Refusal(ErrorCode.BAD_REQUEST, message)
 
@@ -76,8 +80,9 @@ def read_positive(request: Arguments, field: str, default: int) -> int:
     value = request.get(field)
     if value is None:
         return default
-    if type(value) is not int or value <= 0:
-        raise bad_request(f"{field} must be a whole number above zero.")
+    most = LARGEST[field.rpartition("_")[2]]
+    if type(value) is not int or not 0 < value <= most:
+        raise bad_request(f"{field} must be a whole number from 1 to {most}.")
     return value
 
 

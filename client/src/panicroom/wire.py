@@ -18,7 +18,7 @@ import types
 import typing
 from datetime import datetime
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 MAX_FILES_PER_REQUEST = 100
 """Files in one upload, download or discard request."""
@@ -38,8 +38,25 @@ MAX_PARTS = 10_000
 
 PARTS_PER_ANSWER = 100
 
+
+@dataclasses.dataclass(frozen=True)
+class Range:
+    """The whole numbers that a field may have, both ends included."""
+
+    least: int
+    most: int
+
+
 MOST = 10**18
-"""No number that travels is larger: an exabyte in bytes, or thirty thousand million years in seconds."""
+"""No number that travels is larger: an exabyte in bytes."""
+
+Bytes = Annotated[int, Range(0, 2**50)]
+"""Up to a petabyte: no laptop has more, and sums of these stay exact."""
+
+Count = Annotated[int, Range(0, 10**10)]
+Seconds = Annotated[int, Range(0, 10 * 366 * 86_400)]
+ExitStatus = Annotated[int, Range(-255, 255)]
+"""Below zero: ended by that signal."""
 
 
 class ErrorCode(str, Enum):
@@ -95,7 +112,7 @@ class EnrolmentRequest:
 @dataclasses.dataclass(frozen=True)
 class EnrolledJob:
     job: str
-    period_seconds: int
+    period_seconds: Seconds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,7 +129,7 @@ class RunSummary:
     kind: str
     started_at: str
     ended_at: str | None = None
-    exit_code: int | None = None
+    exit_code: ExitStatus | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,13 +142,13 @@ class JobStatus:
 
     job: str
     state: str
-    period_seconds: int
-    grace_seconds: int
+    period_seconds: Seconds
+    grace_seconds: Seconds
     archive_class: str
-    archive_after_days: int
+    archive_after_days: Count
     newest_complete_at: str | None = None
-    chain_length: int = 0
-    stored_bytes: int = 0
+    chain_length: Count = 0
+    stored_bytes: Annotated[int, Range(0, MOST)] = 0
     last_run: RunSummary | None = None
     bucket: str | None = None
     prefix: str | None = None
@@ -167,10 +184,10 @@ class RunStart:
 
     kind: str
     clock: str
-    estimated_bytes: int | None = None
+    estimated_bytes: Bytes | None = None
     resumes: str | None = None
-    source_files: int | None = None
-    source_bytes: int | None = None
+    source_files: Count | None = None
+    source_bytes: Bytes | None = None
     run: str | None = None
 
 
@@ -185,7 +202,7 @@ class RunStarted:
 
     run: str
     server_time: str
-    lease_seconds: int
+    lease_seconds: Seconds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,10 +214,10 @@ class RunUpdate:
     of origin this client has found to be false; without it, it has not checked.
     """
 
-    exit_code: int | None = None
-    volumes: int | None = None
-    uploaded_bytes: int | None = None
-    files_skipped: int | None = None
+    exit_code: ExitStatus | None = None
+    volumes: Count | None = None
+    uploaded_bytes: Bytes | None = None
+    files_skipped: Count | None = None
     message: str | None = None
     statistics: dict[str, float] | None = None
     false_proofs: tuple[str, ...] | None = None
@@ -214,7 +231,7 @@ class SetMember:
     """A stored file as the client knows it: the ETag is what S3 answered to its PUT, without quotes."""
 
     name: str
-    size: int
+    size: Bytes
     etag: str
 
 
@@ -224,7 +241,7 @@ class UploadFile:
     set's proof of origin: 64 lower-case hex digits that only the client can compute or check."""
 
     name: str
-    size: int
+    size: Bytes
     sha256: str
     set: tuple[SetMember, ...] | None = None
     proof: str | None = None
@@ -255,7 +272,7 @@ class UploadPermit:
     error: str | None = None
     message: str | None = None
     names: tuple[str, ...] | None = None
-    retry_after_seconds: int | None = None
+    retry_after_seconds: Seconds | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -273,11 +290,11 @@ class MultipartRequest:
 
     run: str
     name: str
-    size: int
-    part_bytes: int
+    size: Bytes
+    part_bytes: Bytes
     part_sha256: tuple[str, ...]
     upload: str | None = None
-    first_part: int = 1
+    first_part: Annotated[int, Range(1, MAX_PARTS)] = 1
     etags: tuple[str, ...] | None = None
 
 
@@ -285,7 +302,7 @@ class MultipartRequest:
 class PartPermit:
     """PUT the part's bytes there with exactly these headers."""
 
-    number: int
+    number: Annotated[int, Range(1, MAX_PARTS)]
     url: str
     headers: dict[str, str]
 
@@ -304,7 +321,7 @@ class ListedFile:
     """A stored file. ``etag`` is without quotes; ``stored_at`` is S3's time."""
 
     name: str
-    size: int
+    size: Bytes
     etag: str
     stored_at: str
     storage_class: str
@@ -336,9 +353,9 @@ class DownloadPermit:
 
     name: str
     url: str | None = None
-    size: int | None = None
+    size: Bytes | None = None
     sha256: str | None = None
-    volumes: int | None = None
+    volumes: Count | None = None
     proof: str | None = None
     archived: bool | None = None
     thawing: bool | None = None
@@ -378,7 +395,7 @@ class ErrorAnswer:
 
     error: str
     message: str
-    retry_after_seconds: int | None = None
+    retry_after_seconds: Seconds | None = None
 
 
 # ---------------------------------------------------------------- to and from JSON
@@ -410,6 +427,9 @@ def _plain(value: Any) -> Any:
 
 def _build(kind: Any, data: object, where: str) -> object:
     origin = typing.get_origin(kind)
+    if origin is Annotated:
+        whole, allowed = typing.get_args(kind)
+        return _in_range(_build(whole, data, where), allowed, where)
     if origin in (types.UnionType, typing.Union):
         if data is None:
             return None
@@ -424,6 +444,12 @@ def _build(kind: Any, data: object, where: str) -> object:
     if dataclasses.is_dataclass(kind):
         return _record(typing.cast("type[Any]", kind), data, where)
     return _scalar(kind, data, where)
+
+
+def _in_range(number: Any, allowed: Range, where: str) -> object:
+    if not allowed.least <= number <= allowed.most:
+        raise WireError(f"{where} must be from {allowed.least} to {allowed.most}")
+    return number
 
 
 def _scalar(kind: Any, data: object, where: str) -> object:
@@ -474,5 +500,5 @@ _hints_of: dict[type[Any], dict[str, Any]] = {}
 def _hints(kind: type[Any]) -> dict[str, Any]:
     # Resolving annotations costs more than the rest of from_json; a listing has a thousand records.
     if kind not in _hints_of:
-        _hints_of[kind] = typing.get_type_hints(kind)
+        _hints_of[kind] = typing.get_type_hints(kind, include_extras=True)
     return _hints_of[kind]

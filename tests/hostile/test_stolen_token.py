@@ -1,0 +1,281 @@
+"""What a stolen token can still do: each way that was tried, with its neighbours, and what stops it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from chalicelib.domain.audit.anomalies import find_anomalies
+from chalicelib.domain.backups.machines import MAX_SETS_A_DAY, Job
+from chalicelib.domain.backups.names import Location, SetId
+from chalicelib.domain.backups.order import check_follows
+from chalicelib.domain.backups.sets import BackupSet
+from chalicelib.domain.refusals import Refusal
+from chalicelib.wire import ErrorCode
+from tests.hostile.honest_laptop import name_of
+from tests.hostile.memory_aws import service_in_memory
+from tests.service.conftest import NOW, Service, later
+from tests.service.test_uploads import a_file
+
+FULL = "full.20261122T190000Z"
+INCREMENT = "inc.20261122T190000Z.to.20261122T193000Z"
+NEXT = "inc.20261122T193000Z.to.20261122T194500Z"
+
+OUT_OF_ORDER = {
+    "a fork of a set that is continued": "inc.20261122T190000Z.to.20261122T195000Z",
+    "a full set dated before the newest": "full.20261122T192959Z",
+    "a full set dated as the newest is": "full.20261122T193000Z",
+    "a full set of years ago": "full.20161122T193000Z",
+    "an increment that ends before the newest": "inc.20261122T190000Z.to.20261122T192000Z",
+    "an increment to a set that is not there": "inc.20261122T190001Z.to.20261122T195000Z",
+    "an increment to what an increment started from": "inc.20261121T190000Z.to.20261122T195000Z",
+}
+
+
+class Thief:
+    """Has the token of a machine with a full backup and an increment, and a run of his own."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.token = service.enrolled("anna-laptop")
+        self.run = service.run(self.token).body["run"]
+        self.make(FULL)
+        self.make(INCREMENT)
+
+    def ask(self, set_id: str, part: int | str, content: bytes = b"x", **fields: object) -> dict[str, Any]:
+        file = a_file(name_of(set_id, part), content, **fields)
+        return self.service.permit(self.token, self.run, file)[0]
+
+    def put(self, set_id: str, part: int | str) -> dict[str, Any]:
+        permit = self.ask(set_id, part)
+        assert "url" in permit, permit
+        etag = self.service.put(f"anna-laptop/system/{name_of(set_id, part)}", b"x")
+        return {"name": name_of(set_id, part), "size": 1, "etag": etag}
+
+    def seal(self, set_id: str, members: list[dict[str, Any]]) -> dict[str, Any]:
+        return self.ask(set_id, "manifest", b"manifest", set=members)
+
+    def make(self, set_id: str) -> None:
+        permit = self.seal(set_id, [self.put(set_id, part) for part in (1, "signatures")])
+        assert "url" in permit, permit
+        self.store_manifest(set_id)
+        keys = [f"anna-laptop/system/{name_of(set_id, part)}" for part in (1, "signatures", "manifest")]
+        self.service.catalogue(*keys, sequencer=f"{len(set_id):016x}")
+
+    def store_manifest(self, set_id: str) -> None:
+        key = f"anna-laptop/system/{name_of(set_id, 'manifest')}"
+        self.service.put(key, b"manifest", Metadata={"volumes": "1"})
+
+    def listed_sets(self) -> set[str]:
+        files = self.service.call("GET", "/jobs/system/files", token=self.token).body["files"]
+        manifests = [file["name"] for file in files if ".manifest." in file["name"]]
+        return {name.removeprefix("meta_duplicity-").removesuffix(".manifest.gpg") for name in manifests}
+
+
+@pytest.fixture(scope="module")
+def memory() -> Iterator[Service]:
+    with pytest.MonkeyPatch.context() as patch, service_in_memory(patch) as service:
+        yield service
+
+
+@pytest.fixture
+def service(memory: Service) -> Service:
+    memory.now = NOW
+    memory.s3.clear()
+    memory.table.clear()
+    memory.discards.clear()
+    return memory
+
+
+@pytest.fixture
+def thief(service: Service) -> Thief:
+    return Thief(service)
+
+
+class TestASetThatDoesNotFollow:
+    @pytest.mark.parametrize("set_id", OUT_OF_ORDER.values(), ids=OUT_OF_ORDER)
+    def test_is_refused_before_its_first_file_whatever_file_that_is(self, thief: Thief, set_id: str) -> None:
+        for part in (1, "signatures", "jsonstat"):
+            assert thief.ask(set_id, part)["error"] == "name_out_of_order"
+
+    def test_is_refused_at_its_seal_if_another_was_sealed_meanwhile(self, thief: Thief) -> None:
+        forks = ["inc.20261122T193000Z.to.20261122T194500Z", "inc.20261122T193000Z.to.20261122T194600Z"]
+        members = {set_id: [thief.put(set_id, part) for part in (1, "signatures")] for set_id in forks}
+        assert "url" in thief.seal(forks[0], members[forks[0]])
+        assert thief.seal(forks[1], members[forks[1]])["error"] == "set_sealing", "one at a time"
+        thief.store_manifest(forks[0])
+        assert thief.seal(forks[1], members[forks[1]])["error"] == "name_out_of_order", (
+            "before the event came"
+        )
+        later(thief.service, minutes=2)
+        assert thief.seal(forks[1], members[forks[1]])["error"] == "name_out_of_order"
+
+    def test_the_next_increment_and_the_next_full_backup_are_taken(self, thief: Thief) -> None:
+        thief.make(NEXT)
+        thief.make("full.20261122T195000Z")
+        assert thief.listed_sets() == {FULL, INCREMENT, NEXT, "full.20261122T195000Z"}
+
+    def test_a_set_in_quarantine_is_no_set_to_follow(self, thief: Thief) -> None:
+        thief.make("full.20261122T200500Z")
+        assert thief.ask(NEXT, 1)["error"] == "name_out_of_order"
+        thief.service.admin("set_quarantine", name="anna-laptop", job="system", set="full.20261122T200500Z")
+        thief.make(NEXT)
+        assert thief.ask("inc.20261122T200500Z.to.20261122T200600Z", 1)["error"] == "name_out_of_order"
+
+
+class TestAQuarantinedSet:
+    def test_takes_no_uploads_and_no_discards(self, thief: Thief) -> None:
+        members = [thief.put(NEXT, part) for part in (1, "signatures")]
+        thief.service.catalogue(*(f"anna-laptop/system/{member['name']}" for member in members))
+        for set_id in (NEXT, INCREMENT):
+            thief.service.admin("set_quarantine", name="anna-laptop", job="system", set=set_id)
+        for set_id, part in ((NEXT, 2), (NEXT, "jsonstat"), (INCREMENT, "jsonstat")):
+            assert thief.ask(set_id, part)["error"] == "set_sealed"
+        assert thief.seal(NEXT, members)["error"] == "set_sealed"
+        body = {"run": thief.run, "names": [name_of(NEXT, 1), name_of(INCREMENT, 1)]}
+        answer = thief.service.call("POST", "/jobs/system/discards", body, thief.token).body
+        assert answer["discarded"] == []
+
+    def test_everything_since_a_time_is_hidden_at_once_by_the_time_of_s3(self, thief: Thief) -> None:
+        later(thief.service, hours=3)
+        theft = thief.service.now
+        dated_before = "full.20261122T195000Z"
+        for set_id in (NEXT, dated_before):
+            thief.make(set_id)
+        at = {"name": "anna-laptop", "job": "system", "stored_since": theft.isoformat()}
+        assert set(thief.service.admin("set_quarantine", **at)["sets"]) == {NEXT, dated_before}
+        assert thief.listed_sets() == {FULL, INCREMENT}
+        assert thief.service.admin("set_quarantine", **at)["sets"] == []
+
+
+class TestNumbers:
+    @pytest.mark.parametrize("number", [-1, -(10**18), 2**50 + 1, 10**30, 1.5, True, "1"])
+    @pytest.mark.parametrize("field", ["estimated_bytes", "source_files", "source_bytes"])
+    def test_a_run_begins_with_none_that_is_absurd(
+        self, service: Service, field: str, number: object
+    ) -> None:
+        token = service.enrolled("anna-laptop")
+        answer = service.run(token, **{field: number})
+        assert (answer.status, answer.error) == (400, "bad_request")
+
+    @pytest.mark.parametrize("number", [-1, 10**18, 10**400])
+    @pytest.mark.parametrize("field", ["volumes", "uploaded_bytes", "files_skipped"])
+    def test_a_run_ends_with_none_that_is_absurd(self, thief: Thief, field: str, number: int) -> None:
+        body = {"exit_code": 0, field: number}
+        answer = thief.service.call("PATCH", f"/jobs/system/runs/{thief.run}", body, thief.token)
+        assert (answer.status, answer.error) == (400, "bad_request")
+
+    @pytest.mark.parametrize("estimated", [1, 2**50])
+    def test_a_report_can_be_made_whatever_a_first_backup_estimates(
+        self, service: Service, estimated: int
+    ) -> None:
+        token = service.enrolled("anna-laptop")
+        run = service.run(token, estimated_bytes=estimated).body["run"]
+        file = a_file(name_of(FULL, 1), b"x" * 100)
+        assert "url" in service.permit(token, run, file)[0]
+        key = f"anna-laptop/system/{name_of(FULL, 1)}"
+        service.put(key, b"x" * 100)
+        service.catalogue(key)
+        later(service, days=1)
+        assert len(service.admin("report_preview")["text"]) < 10_000
+        assert service.call("GET", "/machine", token=token).status == 200
+
+    @pytest.mark.parametrize("number", [40_001, 99_999_999])
+    def test_no_volume_has_a_number_that_a_seal_cannot_list(self, thief: Thief, number: int) -> None:
+        assert thief.ask(NEXT, number)["error"] == "bad_name"
+
+    def test_a_volume_of_any_number_that_is_stored_all_the_same_is_described_in_a_few_letters(
+        self, thief: Thief
+    ) -> None:
+        key = f"anna-laptop/system/{name_of(NEXT, 99_999_999)}"
+        thief.service.put(key, b"x")
+        thief.service.catalogue(key)
+        [job] = thief.service.admin("machine_show", name="anna-laptop")["jobs"]
+        assert "1-99999998" in [backup_set["gaps"] for backup_set in job["sets"]]
+
+    @pytest.mark.parametrize("field", ["period_seconds", "grace_seconds", "storage_cap_bytes"])
+    def test_the_owners_slips_are_refused_too(self, thief: Thief, field: str) -> None:
+        answer = thief.service.admin("machine_set", name="anna-laptop", **{field: 10**30})
+        assert answer["error"] == "bad_request"
+
+
+class TestSizesAndCounts:
+    @pytest.mark.parametrize(("part", "most"), [("manifest", 64 * 2**20), ("jsonstat", 16 * 2**20)])
+    def test_metadata_that_is_too_large_to_be_any_is_refused(
+        self, thief: Thief, part: str, most: int
+    ) -> None:
+        members = [thief.put(NEXT, one) for one in (1, "signatures")]
+        for size, refused in ((most + 1, True), (5 * 2**30, True), (most, False)):
+            file = {**a_file(name_of(NEXT, part), set=members), "size": size}
+            [permit] = thief.service.permit(thief.token, thief.run, file)
+            assert permit.get("error") == ("file_too_large" if refused else None)
+
+    def test_a_request_takes_one_manifest(self, thief: Thief) -> None:
+        files = [a_file(name_of(set_id, "manifest"), set=[]) for set_id in (NEXT, "full.20261122T195000Z")]
+        body = {"run": thief.run, "files": files}
+        assert thief.service.call("POST", "/jobs/system/uploads", body, thief.token).error == "bad_request"
+
+    def test_a_lying_list_is_refused_before_the_bucket_is_listed(
+        self, thief: Thief, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def never(*_: object) -> None:
+            raise AssertionError("listed")
+
+        monkeypatch.setattr("chalicelib.adapters.s3_buckets.Buckets.list_files", never)
+        members = [{"name": name_of(NEXT, 2), "size": 1, "etag": "0"}]
+        assert thief.seal(NEXT, members)["error"] == "set_list_missing"
+
+    def test_no_more_sets_begin_in_a_day_than_anybody_needs(self, thief: Thief) -> None:
+        later(thief.service, minutes=1)
+        errors = []
+        for number in range(MAX_SETS_A_DAY):
+            moment = datetime(2026, 11, 22, 19, 40, number % 60, tzinfo=timezone.utc)
+            moment += timedelta(minutes=number // 60)
+            errors.append(thief.ask(f"full.{moment:%Y%m%dT%H%M%SZ}", 1).get("error"))
+        assert errors.count(None) == MAX_SETS_A_DAY - 2, "two were begun before"
+        assert set(errors[-2:]) == {"storage_cap"}
+        later(thief.service, days=1)
+        assert "url" in thief.ask("full.20261123T195900Z", 1)
+
+
+# ---------------------------------------------------------------- the rule, and what is there already
+
+JOB = Job("anna-laptop", "system", Location("bucket", "anna-laptop/system/"))
+
+
+@pytest.mark.parametrize("set_id", [*OUT_OF_ORDER.values()], ids=OUT_OF_ORDER)
+def test_the_rule_refuses_what_does_not_follow(set_id: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        check_follows(SetId.parse(set_id), {SetId.parse(FULL), SetId.parse(INCREMENT)})
+    assert refused.value.code is ErrorCode.NAME_OUT_OF_ORDER
+
+
+def sealed(name: str, minutes: float, promised: int | None = 1) -> BackupSet:
+    return BackupSet(
+        SetId.parse(name), frozenset({1}), promised, True, sealed_at=NOW + timedelta(minutes=minutes)
+    )
+
+
+@pytest.mark.parametrize(
+    ("late", "code"),
+    [
+        (sealed("inc.20261122T190000Z.to.20261122T195000Z", 3), "fork"),
+        (sealed("inc.20261122T190000Z.to.20261122T191000Z", 3), "fork"),
+        (sealed("full.20261122T191000Z", 3), "full_backdated"),
+        (sealed("full.20261122T195000Z", 3), None),
+        (sealed(NEXT, 3), None),
+        (sealed("inc.20261122T190000Z.to.20261122T195000Z", 3, promised=None), None),
+    ],
+)
+def test_what_was_sealed_out_of_order_is_a_finding_with_the_command_that_repairs_it(
+    late: BackupSet, code: str | None
+) -> None:
+    sets = [late, sealed(INCREMENT, 2), sealed(FULL, 1)]
+    found = [one for one in find_anomalies(JOB, sets, NOW) if one.code in ("fork", "full_backdated")]
+    assert [one.code for one in found] == [code] * (code is not None)
+    for one in found:
+        assert one.is_safety
+        assert one.commands == (f"python -m ops set quarantine anna-laptop system {late.set_id}",)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from chalicelib.domain.audit.findings import at_stage
 from chalicelib.domain.mail.alerts import Alert
 from chalicelib.domain.mail.report import Attachment, Report
+from chalicelib.domain.shown import all_shown
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -42,22 +43,25 @@ def _templates() -> Environment:
 
 
 def render(report: Report) -> Mail:
+    attachments = report.attachments
+    report = all_shown(dataclasses.replace(report, attachments=()))
     templates = _templates()
     html = templates.get_template("weekly.html").render(report=report).strip()
     return Mail(
         subject=report.subject,
         html=_BETWEEN_TAGS.sub(">\n<", html),
         text=templates.get_template("weekly.txt").render(report=report).strip() + "\n",
-        attachments=report.attachments,
+        attachments=attachments,
     )
 
 
 MOST_SHOWN = 20
-"""Of each part of an alert; `ops audit` shows the rest."""
+"""Of each part of an alert but the one about safety; `ops audit` shows the rest."""
 
 
 def render_alert(alert: Alert, *, stage: str, written_at: datetime) -> Mail:
     """``written_at`` in the owner's time zone; ``stage`` is named in the commands."""
+    alert = all_shown(alert)
     parts = (
         ("Look now", "wrong", alert.safety),
         ("What is wrong", "wrong", alert.critical),
@@ -66,9 +70,9 @@ def render_alert(alert: Alert, *, stage: str, written_at: datetime) -> Mail:
         ("Worth a look", "look", alert.warnings),
     )
     shown = [
-        {"title": title, "tone": tone, "items": items[:MOST_SHOWN], "more": len(items) - MOST_SHOWN}
+        {"title": title, "tone": tone, "items": items[:most], "more": len(items) - most}
         for title, tone, items in parts
-        if items
+        if items and (most := len(items) if items is alert.safety else MOST_SHOWN)
     ]
     (audit,) = at_stage(["python -m ops audit"], stage)
     values = {

@@ -10,8 +10,9 @@ import dataclasses
 
 from chalicelib.domain.backups import order, uploads
 from chalicelib.domain.backups.names import manifest_file
-from chalicelib.journeys.issue_upload_urls import UploadContext, make_room, over_the_cap
-from chalicelib.wire import PARTS_PER_ANSWER, MultipartAnswer, MultipartRequest, PartPermit
+from chalicelib.domain.refusals import Refusal
+from chalicelib.journeys.issue_upload_urls import UploadContext, make_room, over_the_cap, too_many_today
+from chalicelib.wire import PARTS_PER_ANSWER, ErrorCode, MultipartAnswer, MultipartRequest, PartPermit
 
 
 def upload_in_parts(context: UploadContext, request: MultipartRequest) -> MultipartAnswer:
@@ -28,17 +29,22 @@ def upload_in_parts(context: UploadContext, request: MultipartRequest) -> Multip
         file, sealed=context.sealed(file.set_id), gate=context.gate(file.set_id), now=context.now
     )
     context.begin(file.set_id)
+    digest = uploads.multipart_digest(request)
+    if request.upload is not None and context.catalogue.multipart_digest(job, request.upload) != digest:
+        raise Refusal(ErrorCode.NOT_FOUND, "This upload was not begun for these bytes. Begin a new one.")
     if request.etags is not None:
         if known is not None:
             make_room(context, request.name)
         return MultipartAnswer(etag=buckets.complete_multipart(job.location, request))
     if request.upload is None:
+        if not context.caps.count_permits(context.machine, len(request.part_sha256), context.now):
+            raise too_many_today(context, "asked for as many files")
         if not context.caps.count_upload(context.machine, request.size):
             raise over_the_cap(context)
         headers = uploads.headers_for(file, job.storage)
-        request = dataclasses.replace(
-            request, upload=buckets.begin_multipart(job.location, request.name, headers)
-        )
+        upload = buckets.begin_multipart(job.location, request.name, headers)
+        context.catalogue.record_multipart(job, upload, digest, context.now)
+        request = dataclasses.replace(request, upload=upload)
     last = min(len(request.part_sha256), request.first_part + PARTS_PER_ANSWER - 1)
     return MultipartAnswer(
         request.upload,

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from chalicelib.domain.audit.finding_codes import Severity
 from chalicelib.domain.audit.findings import Finding, exit_code
+from chalicelib.domain.shown import all_shown, shown
 from ops.aws import Aws
 from ops.buckets.audit import Fix, audit_bucket, audit_stage, fixes_for_stage, fixes_of_uploads
 from ops.commands.arguments.options import console, print_json, stage_options
@@ -112,9 +113,10 @@ def _show(found: Sequence[Finding]) -> None:
     table = Table("severity", "where", "code", "what")
     for one in found:
         severity = Text(one.severity.value, style=COLOURS[one.severity])
-        table.add_row(severity, Text(one.whose), Text(one.code), Text(one.title))
+        table.add_row(severity, Text(shown(one.whose)), Text(one.code), Text(one.title))
     console.print(table)
     for one in found:
+        one = all_shown(one)
         console.print(f"\n{one.whose}: {one.message}", markup=False, style="bold")
         if one.evidence:
             console.print(f"  seen: {one.evidence}", markup=False)

@@ -196,6 +196,8 @@ class MemoryDynamo:
         return {"Items": found[: rest.get("Limit", len(found))]}
 
     def put_item(self, *, Item: Row, **rest: Any) -> Row:
+        if len(Item["sk"].encode()) > 1024:
+            raise error("ValidationException", 400, "PutItem")
         self._check({"pk": Item["pk"], "sk": Item["sk"]}, rest, "PutItem")
         self._partitions[Item["pk"]][Item["sk"]] = _stored(Item)
         return {}

@@ -241,6 +241,47 @@ class TestSizesAndCounts:
         assert "url" in thief.ask("full.20261123T195900Z", 1)
 
 
+class TestAnUploadInParts:
+    """Of 5 MB and a byte; what it was begun for is stored with its id."""
+
+    @pytest.fixture
+    def begun(self, thief: Thief, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+        buckets = "chalicelib.adapters.s3_buckets.Buckets"
+        monkeypatch.setattr(f"{buckets}.begin_multipart", lambda *_: "an-upload")
+        monkeypatch.setattr(f"{buckets}.presign_part", lambda *_: ("https://s3/part", {}))
+        monkeypatch.setattr(f"{buckets}.complete_multipart", lambda *_: "an-etag")
+        part = 5 * 2**20
+        name, digests = name_of(NEXT, "signatures"), ["0" * 64, "1" * 64]
+        body = {"run": thief.run, "name": name, "size": part + 1, "part_bytes": part, "part_sha256": digests}
+        answer = thief.service.call("POST", "/jobs/system/multiparts", body, thief.token)
+        assert answer.body["upload"] == "an-upload"
+        return {**body, "upload": "an-upload"}
+
+    def test_goes_on_as_it_was_begun(self, thief: Thief, begun: dict[str, Any]) -> None:
+        for more in ({}, {"first_part": 2}, {"etags": ["a", "b"]}):
+            answer = thief.service.call("POST", "/jobs/system/multiparts", {**begun, **more}, thief.token)
+            assert answer.status == 200, answer
+
+    @pytest.mark.parametrize("etags", [None, ["a", "b"]])
+    @pytest.mark.parametrize(
+        "other",
+        [
+            {"size": 10 * 2**20},
+            {"size": 10 * 2**30, "part_bytes": 5 * 2**30},
+            {"part_sha256": ["2" * 64, "1" * 64]},
+            {"name": name_of("full.20261122T195000Z", "signatures")},
+            {"upload": "another-upload"},
+        ],
+        ids=str,
+    )
+    def test_takes_no_other_bytes_than_it_was_begun_for(
+        self, thief: Thief, begun: dict[str, Any], other: dict[str, Any], etags: list[str] | None
+    ) -> None:
+        body = {**begun, **other, "etags": etags}
+        answer = thief.service.call("POST", "/jobs/system/multiparts", body, thief.token)
+        assert (answer.status, answer.error) == (404, "not_found")
+
+
 # ---------------------------------------------------------------- the rule, and what is there already
 
 JOB = Job("anna-laptop", "system", Location("bucket", "anna-laptop/system/"))

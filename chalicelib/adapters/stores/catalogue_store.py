@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from chalicelib.adapters.stores import rows
 from chalicelib.adapters.table import Item, Table, attempted
@@ -20,6 +21,9 @@ FIRST_NAME = " "
 
 LAST_NAME = "\U0010ffff"
 """Sorts behind every name that S3 takes."""
+
+MULTIPART_LIFE = timedelta(days=8)
+"""A day more than the bucket's rule leaves an upload that nobody completes."""
 
 _UNCHANGED_SET = "attribute_not_exists(pk) OR revision = :known"
 
@@ -132,7 +136,10 @@ class CatalogueStore:
     def strays_between(self, location: Location, after: str, last: str = LAST_NAME) -> Iterator[ObjectRow]:
         """The strays below a job's location, by what follows its prefix in their keys."""
         base = f"{location.bucket}/{location.prefix}"
-        for row in map(rows.object_of, self._table.query_between(STRAYS, base + after, base + last)):
+        for row in map(
+            rows.object_of,
+            self._table.query_between(STRAYS, *map(rows.sort_key, (base + after, base + last))),
+        ):
             name = row.name.removeprefix(base)
             if name > after:
                 yield dataclasses.replace(row, name=name)
@@ -144,7 +151,7 @@ class CatalogueStore:
     # ------------------------------------------------------------ strays
 
     def stray(self, bucket: str, key: str) -> ObjectRow | None:
-        item = self._table.get(STRAYS, f"{bucket}/{key}")
+        item = self._table.get(STRAYS, rows.sort_key(f"{bucket}/{key}"))
         return rows.object_of(item) if item else None
 
     def put_stray(self, bucket: str, key: str, row: ObjectRow, known: ObjectRow | None) -> bool:
@@ -157,6 +164,18 @@ class CatalogueStore:
         for item in self._table.query(STRAYS, f"{bucket}/{key_prefix}"):
             row = rows.object_of(item)
             yield dataclasses.replace(row, name=row.name.removeprefix(f"{bucket}/"))
+
+    # ------------------------------------------------------------ uploads in parts
+
+    def record_multipart(self, job: Job, upload: str, digest: str, now: datetime) -> None:
+        """What the upload was begun for; the row goes when the bucket's rule has aborted the upload."""
+        key = {"pk": rows.job_partition(job), "sk": _multipart_key(upload), "schema": rows.SCHEMA_VERSION}
+        expires_at = int((now + MULTIPART_LIFE).timestamp())
+        self._table.put({**key, "digest": digest, "expires_at_epoch": expires_at})
+
+    def multipart_digest(self, job: Job, upload: str) -> str | None:
+        item = self._table.get(rows.job_partition(job), _multipart_key(upload))
+        return item["digest"] if item else None
 
     # ------------------------------------------------------------ gates
 
@@ -232,6 +251,10 @@ class CatalogueStore:
             condition=condition,
             values=values,
         )
+
+
+def _multipart_key(upload: str) -> str:
+    return f"MULTIPART#{hashlib.sha256(upload.encode()).hexdigest()}"
 
 
 def _conditional_put(partition: str, row: ObjectRow, known: ObjectRow | None) -> tuple[Item, str, Item]:

@@ -41,7 +41,8 @@ class FindingStore:
         """Makes these the findings of that job (``None``: of no job) that have those ``codes``, and, where they are
         named, those ``subjects``: new ones are added, what is gone is removed, the rest left as it is.
 
-        Of findings that are much alike a hundred are kept. What is only good to know is not kept at all.
+        Of findings of one code a hundred are stored, and one that counts the rest; those about safety all.
+        Information is not stored.
         """
         prefix = f"{rows.job_sort_key(job.machine, job.name)}#" if job else rows.OF_NO_JOB
         there = [entry.finding for entry in self._below(prefix)]
@@ -50,19 +51,19 @@ class FindingStore:
         alike = Counter(finding.code for finding in there)
         for key, finding in known.items():
             if key not in wanted and (subjects is None or finding.subject in subjects):
-                self._table.delete(FINDINGS, key)
+                self._table.delete(FINDINGS, rows.sort_key(key))
                 alike[finding.code] -= 1
         for key, finding in wanted.items():
             if key not in known:
                 alike[finding.code] += 1
-                if alike[finding.code] <= MOST_ALIKE:
+                if alike[finding.code] <= MOST_ALIKE + 1 or finding.is_safety:
                     self._table.put(rows.finding_item(finding, now))
             elif known[key] != finding:
-                self._table.update(FINDINGS, key, rows.finding_details(finding))
+                self._table.update(FINDINGS, rows.sort_key(key), rows.finding_details(finding))
 
     def forget_others(self, jobs: Collection[tuple[str, str]]) -> None:
         """Removes the findings of jobs that are not there any more; ``jobs`` are machines and names of those that
         are."""
         for finding in self.findings():
             if finding.machine and (finding.machine, finding.job) not in jobs:
-                self._table.delete(FINDINGS, finding.key)
+                self._table.delete(FINDINGS, rows.sort_key(finding.key))

@@ -7,6 +7,7 @@ LEASES                 <machine>/<job>    Lease
 CODES                  <hash>             EnrolmentCode
 JOB#<machine>/<job>    SET#<set>          BackupSet, with a revision
                        GATE#<set>         Gate
+                       MULTIPART#<digest> what an upload in parts was begun for
                        SEALING            the set of the job that is being sealed, and until when
                        RUN#<run>          a run as the client reported it
 OBJECTS#<machine>/<job>  <file name>      ObjectRow
@@ -27,6 +28,7 @@ OVER_BUDGET            <month>            the notice was recorded
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zlib
 from datetime import datetime, timezone
@@ -93,7 +95,25 @@ def _integer(value: Decimal | None) -> int | None:
 
 def _row(pk: str, sk: str, **fields: object) -> Item:
     kept = {name: value for name, value in fields.items() if value is not None}
-    return {"pk": pk, "sk": sk, "schema": SCHEMA_VERSION, **kept}
+    return {"pk": pk, "sk": sort_key(sk), "schema": SCHEMA_VERSION, **kept}
+
+
+MAX_SORT_KEY_BYTES = 1024
+"""DynamoDB's limit. A key in S3 may be as long itself, and more stands before it."""
+
+
+def sort_key(text: str) -> str:
+    """``text``, or what it begins with and its digest where DynamoDB would not take it."""
+    encoded = text.encode()
+    if len(encoded) <= MAX_SORT_KEY_BYTES:
+        return text
+    digest = hashlib.sha256(encoded).hexdigest()
+    return f"{encoded[: MAX_SORT_KEY_BYTES - 65].decode(errors='ignore')}#{digest}"
+
+
+def _long_name(text: str) -> str | None:
+    """What a row with a shortened sort key is called."""
+    return None if sort_key(text) == text else text
 
 
 # ---------------------------------------------------------------- machines and jobs
@@ -356,10 +376,12 @@ def object_item(partition: str, row: ObjectRow) -> Item:
     stored = row.stored
     noncurrent = _tallies_text(row.noncurrent)
     if stored is None:
-        return _row(partition, row.name, sequencer=row.sequencer, noncurrent=noncurrent)
+        name = _long_name(row.name)
+        return _row(partition, row.name, name=name, sequencer=row.sequencer, noncurrent=noncurrent)
     return _row(
         partition,
         row.name,
+        name=_long_name(row.name),
         sequencer=row.sequencer,
         noncurrent=noncurrent,
         size=stored.size,
@@ -376,8 +398,9 @@ def object_item(partition: str, row: ObjectRow) -> Item:
 
 def object_of(item: Item) -> ObjectRow:
     noncurrent = _tallies_of(item.get("noncurrent"))
+    name: str = item.get("name") or item["sk"]
     if "size" not in item:
-        return ObjectRow(item["sk"], None, item["sequencer"], noncurrent, int(item["revision"]))
+        return ObjectRow(name, None, item["sequencer"], noncurrent, int(item["revision"]))
     stored = StoredObject(
         size=int(item["size"]),
         etag=item["etag"],
@@ -389,7 +412,7 @@ def object_of(item: Item) -> ObjectRow:
         proof=item.get("proof"),
         storage_tag=item.get("storage_tag"),
     )
-    return ObjectRow(item["sk"], stored, item["sequencer"], noncurrent, int(item["revision"]))
+    return ObjectRow(name, stored, item["sequencer"], noncurrent, int(item["revision"]))
 
 
 def _tallies_text(tallies: Tallies) -> str | None:

@@ -86,8 +86,27 @@ class BucketAudit:
                 *check_noncurrent(self._settings.bucket, self._current, self._noncurrent),
                 *self._book.findings(chains, self._jobs),
                 *self._of_objects.values(),
+                *self._left_off(),
             ]
         )
+
+    def _left_off(self) -> list[Finding]:
+        """One finding for all beyond ``MOST_ALIKE`` of a code and job, with their number."""
+        found = []
+        for (code, machine, job), number in self._alike.items():
+            if number > MOST_ALIKE and not CODES[code].is_safety:
+                more, whose = number - MOST_ALIKE, f"{machine}/{job}" if machine else self._settings.bucket
+                found.append(
+                    new_finding(
+                        code,
+                        machine=machine,
+                        job=job,
+                        subject=f"{self._settings.bucket}/ more than {MOST_ALIKE}",
+                        message=f"{more} more findings of {whose} are like these: {CODES[code].title}.",
+                        evidence=f"{number} in all, {MOST_ALIKE} listed",
+                    )
+                )
+        return found
 
     def _set_of(self, watched: WatchedJob, set_id: SetId) -> BackupSet:
         return self._sets.get(watched.label, {}).get(set_id, BackupSet(set_id))
@@ -101,8 +120,10 @@ class BucketAudit:
     def _keep(self, found: Iterable[Finding]) -> None:
         for finding in found:
             kind = finding.code, finding.machine, finding.job
-            if finding.key not in self._of_objects and self._alike[kind] < MOST_ALIKE:
-                self._alike[kind] += 1
+            if finding.key in self._of_objects:
+                continue
+            self._alike[kind] += 1
+            if self._alike[kind] <= MOST_ALIKE or finding.is_safety:
                 self._of_objects[finding.key] = finding
 
 

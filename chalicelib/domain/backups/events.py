@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import unquote_plus
+
+_SEQUENCER = re.compile(r"[0-9A-Fa-f]{0,64}")
+"""S3 documents a hexadecimal number, and sends 16 to 18 digits; empty for events that it does not order."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +62,8 @@ def _key_change(record: Any) -> KeyChange:
         sequencer = described.get("sequencer", "")
     except (KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
         raise MalformedEvent(f"a record is not an S3 event: {type(error).__name__} {error}") from error
-    if not (isinstance(bucket, str) and bucket and key and isinstance(sequencer, str)):
+    if not (isinstance(bucket, str) and bucket and key):
         raise MalformedEvent("a record names no bucket or key")
+    if not (isinstance(sequencer, str) and _SEQUENCER.fullmatch(sequencer)):
+        raise MalformedEvent("a record's sequencer is no short hexadecimal number")
     return KeyChange(bucket, key, sequencer)

@@ -118,6 +118,12 @@ def check_multipart(request: MultipartRequest, now: datetime) -> BackupFile:
     return file
 
 
+def multipart_digest(request: MultipartRequest) -> str:
+    """Of all that an upload in parts is permitted for; each later call about it must carry the same."""
+    facts = (request.name, str(request.size), str(request.part_bytes), *request.part_sha256)
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()
+
+
 def size_of_part(request: MultipartRequest, number: int) -> int:
     return min(request.part_bytes, request.size - (number - 1) * request.part_bytes)
 

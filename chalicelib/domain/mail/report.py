@@ -26,6 +26,7 @@ from chalicelib.domain.mail.phrases import (
     format_moment,
     format_time_left,
 )
+from chalicelib.domain.shown import shown_cell
 
 PROBLEMS_SHOWN = 20
 OTHERS_SHOWN = 30
@@ -187,8 +188,8 @@ def compose_report(
         more_problems=_more(problems, len(_some_of_each(problems)), "more that need you"),
         others=tuple(others[:OTHERS_SHOWN]) if len(others) <= OTHERS_SHOWN else (),
         more_others=_more_others(others),
-        findings=tuple(sorted_findings[:FINDINGS_SHOWN]),
-        more_findings=_more(sorted_findings, FINDINGS_SHOWN, "more findings"),
+        findings=(chosen := _chosen(sorted_findings)),
+        more_findings=_more_findings(sorted_findings, chosen),
         notices=tuple(shown_notices[:NOTICES_SHOWN]),
         more_notices=_more(shown_notices, NOTICES_SHOWN, "more"),
         stored=stored,
@@ -269,6 +270,26 @@ def _some_of_each(problems: Sequence[ReportLine]) -> tuple[ReportLine, ...]:
             places[line.label] -= 1
             shown.append(line)
     return tuple(shown)
+
+
+def _chosen(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Every safety finding, then one of each code, then others, worst first: a hundred of one code hide no other."""
+    by_code = Counter[str]()
+    ranks = []
+    for finding in findings:
+        by_code[finding.code] += 1
+        ranks.append((not finding.is_safety, by_code[finding.code] > 1))
+    order = sorted(range(len(findings)), key=lambda index: (ranks[index], index))
+    number = max(FINDINGS_SHOWN, sum(finding.is_safety for finding in findings))
+    return tuple(findings[index] for index in sorted(order[:number]))
+
+
+def _more_findings(findings: Sequence[Finding], chosen: Sequence[Finding]) -> str:
+    left_off = Counter(finding.code for finding in findings) - Counter(finding.code for finding in chosen)
+    if not left_off:
+        return ""
+    named = ", ".join(f"{code} {number:,}" for code, number in left_off.most_common())
+    return f"{left_off.total():,} more findings ({named}): see the attached table."
 
 
 def _more(items: Sequence[object], shown: int, what: str) -> str:
@@ -420,5 +441,5 @@ def _csv(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(columns)
-    writer.writerows(rows)
+    writer.writerows([shown_cell(cell) for cell in row] for row in rows)
     return text.getvalue()

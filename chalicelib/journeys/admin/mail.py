@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 
 from chalicelib.adapters.ses_mailer import MailRefused
+from chalicelib.domain.audit.findings import worst_first
 from chalicelib.journeys.admin.request import (
     AdminContext,
     Answer,
@@ -27,8 +29,14 @@ def findings(context: AdminContext, _: Arguments) -> Answer:
 
 def audit(context: AdminContext, _: Arguments) -> Answer:
     """Audits every bucket now; what is wrong, worst first."""
-    found = [dataclasses.asdict(finding) for finding in audit_buckets(context.audit)]
-    return {"findings": found[:MOST_FINDINGS], "left_off": max(0, len(found) - MOST_FINDINGS)}
+    found = audit_buckets(context.audit)
+    found.sort(key=lambda finding: not finding.is_safety)  # stable: worst first within each
+    left_off = found[MOST_FINDINGS:]
+    return {
+        "findings": [dataclasses.asdict(finding) for finding in worst_first(found[:MOST_FINDINGS])],
+        "left_off": len(left_off),
+        "left_off_by_code": Counter(finding.code for finding in left_off),
+    }
 
 
 def alerts_preview(context: AdminContext, request: Arguments) -> Answer:

@@ -81,7 +81,8 @@ def catalogue_changes(
     """Catalogues every change it can, and answers with those it could not, each with the reason."""
     failed: list[tuple[KeyChange, Exception]] = []
     for place, group in _by_place(context, changes).items():
-        for chunk in _chunks(group, MOST_OBJECTS_A_WRITE):
+        is_stray = place.job is None or place.set_id is None
+        for chunk in _by_key(group) if is_stray else _chunks(group, MOST_OBJECTS_A_WRITE):
             try:
                 if place.job is None or place.set_id is None:
                     catalogue_strays(context, place, chunk)
@@ -284,6 +285,14 @@ def _present_rows(
             sequencer = newer_sequencer(sequencer, known[name].sequencer)
         rows.append(ObjectRow(name, state.stored, sequencer, state.noncurrent))
     return rows
+
+
+def _by_key(changes: Iterable[KeyChange]) -> Iterable[Sequence[KeyChange]]:
+    """Strays share no row, so that one key that fails takes no other with it."""
+    by_key: dict[str, list[KeyChange]] = defaultdict(list)
+    for change in changes:
+        by_key[change.key].append(change)
+    return by_key.values()
 
 
 def _chunks(items: Sequence[KeyChange], size: int) -> Iterable[Sequence[KeyChange]]:

@@ -173,7 +173,8 @@ def _repair_block(context: CatalogueContext, job: Job, block: _Block) -> list[Di
         file = parse_file_name(name)
         if is_manifest(name):
             state = context.buckets.with_promise(job.location.bucket, job.location.key(name), state)
-        found = ObjectRow(name, state.stored, row.sequencer if row else "", state.noncurrent)
+        # Without a sequencer: one that was forged must not keep later events from the row.
+        found = ObjectRow(name, state.stored, "", state.noncurrent)
         (rows_of[file.set_id] if file else strays).append(found)
     for set_id, rows in rows_of.items():
         for start in range(0, len(rows), MOST_OBJECTS_A_WRITE):

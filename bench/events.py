@@ -152,6 +152,7 @@ def handle(told: Iterable[Sequence[str]], after: Iterable[Sequence[str]] = ()) -
 def catalogue_context(meter: Meter) -> Any:
     """The catalogue with one job, its clients watched."""
     from chalicelib.adapters.s3_buckets import Buckets
+    from chalicelib.adapters.stores.cap_store import CapStore
     from chalicelib.adapters.stores.catalogue_store import CatalogueStore
     from chalicelib.adapters.stores.finding_store import FindingStore
     from chalicelib.adapters.stores.machine_store import MachineStore
@@ -169,7 +170,7 @@ def catalogue_context(meter: Meter) -> Any:
     machines.create_machine(Machine("anna", STORED_AT))
     machines.create_job(Job("anna", "system", Location(BUCKET, PREFIX)))
     buckets = Buckets(meter.watch(GeneratedBucket(NAMES), "s3", S3_OPERATIONS))
-    stores = machines, RunStore(table), NoticeStore(table)
+    stores = machines, RunStore(table), NoticeStore(table), CapStore(table)
     catalogue = CatalogueStore(table), FindingStore(table)
     now = STORED_AT + timedelta(hours=1)
     return CatalogueContext(*stores, *catalogue, buckets, BUCKET, lambda job, names: (), now)

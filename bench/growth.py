@@ -87,6 +87,7 @@ def measure(objects: int, state: str) -> Grown:
     from bench.generated_bucket import BUCKET, STORED_AT, GeneratedBucket, Names
     from bench.generated_table import JOB, GeneratedTable
     from chalicelib.adapters.s3_buckets import Buckets
+    from chalicelib.adapters.stores.cap_store import CapStore
     from chalicelib.adapters.stores.catalogue_store import CatalogueStore
     from chalicelib.adapters.stores.finding_store import FindingStore
     from chalicelib.adapters.stores.machine_store import MachineStore
@@ -99,7 +100,7 @@ def measure(objects: int, state: str) -> Grown:
     names = Names(objects // (VOLUMES_OF_A_SET + 2), VOLUMES_OF_A_SET)
     s3, dynamodb = GeneratedBucket(names), GeneratedTable(names, filled=state == "filled")
     table: Any = CatalogueTable(dynamodb, "panicroom-bench")
-    stores = MachineStore(table), RunStore(table), NoticeStore(table)
+    stores = MachineStore(table), RunStore(table), NoticeStore(table), CapStore(table)
     catalogue = CatalogueStore(table), FindingStore(table)
     now = STORED_AT + timedelta(days=1)
     context = CatalogueContext(*stores, *catalogue, Buckets(s3), BUCKET, lambda job, names: (), now)

@@ -206,7 +206,7 @@ def admin_context(now: datetime) -> AdminContext:
 
 
 def upload_context(caller: Caller, now: datetime) -> UploadContext:
-    stores = cap_store(), notice_store(), catalogue_store()
+    stores = machine_store(), cap_store(), notice_store(), catalogue_store()
     return UploadContext(*stores, buckets(), discard_function(), caller.machine, caller.job, now)
 
 
@@ -219,6 +219,7 @@ def catalogue_context(now: datetime) -> CatalogueContext:
         machine_store(),
         run_store(),
         notice_store(),
+        cap_store(),
         catalogue_store(),
         finding_store(),
         buckets(),

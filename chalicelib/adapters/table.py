@@ -113,13 +113,19 @@ class Table:
         _add_condition(arguments, condition, {**{f":new_{n}": v for n, v in kept.items()}, **(values or {})})
         self._call(self._client.update_item, arguments)
 
-    def add(self, pk: str, sk: str, field: str, amount: int, *, at_most: int) -> None:
-        """Adds to a counter, from zero if there is none; raises ``ConditionFailed`` beyond ``at_most``."""
+    def add(
+        self, pk: str, sk: str, field: str, amount: int, *, at_most: int, also: Sequence[str] = ()
+    ) -> None:
+        """Adds to a counter, from zero if there is none; raises ``ConditionFailed`` beyond ``at_most``.
+
+        ``also`` are fields of the row that get the same amount.
+        """
+        names = {"#field": field, **{f"#also{index}": name for index, name in enumerate(also)}}
         arguments: dict[str, Any] = {
             "TableName": self._name,
             "Key": {"pk": pk, "sk": sk},
-            "UpdateExpression": "ADD #field :amount",
-            "ExpressionAttributeNames": {"#field": field},
+            "UpdateExpression": "ADD " + ", ".join(f"{name} :amount" for name in names),
+            "ExpressionAttributeNames": names,
         }
         condition = "attribute_not_exists(#field) OR #field <= :limit"
         _add_condition(arguments, condition, {":amount": amount, ":limit": at_most - amount})

@@ -10,6 +10,7 @@ from datetime import datetime
 from chalicelib.adapters.s3_buckets import Buckets
 from chalicelib.adapters.stores.cap_store import CapStore
 from chalicelib.adapters.stores.catalogue_store import CatalogueStore
+from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.domain.audit.notices import STORAGE_CAP_REACHED, Notice
 from chalicelib.domain.backups import order, uploads
@@ -37,6 +38,7 @@ that signs uploads has no right to delete."""
 class UploadContext:
     """What permits are made from. ``stored`` is what the bucket holds under the keys of the request."""
 
+    machines: MachineStore
     caps: CapStore
     notices: NoticeStore
     catalogue: CatalogueStore
@@ -73,6 +75,17 @@ class UploadContext:
                 raise too_many_today(self, "begun as many sets")
             self.catalogue.begin_set(self.job, set_id, self.now)
         self.begun.add(set_id)
+
+    def reserve(self, size_bytes: int) -> None:
+        """Counts a permit towards the machine's storage cap; raises ``Refusal`` beyond it."""
+        if self.caps.count_upload(self.machine, size_bytes, self.now):
+            return
+        if self.caps.may_recount(self.machine, self.now):
+            stored = self.catalogue.stored_bytes(self.machines.jobs(self.machine.name))
+            self.caps.recount(self.machine, stored, self.now)
+            if self.caps.count_upload(self.machine, size_bytes, self.now):
+                return
+        raise over_the_cap(self)
 
     def looking_at(self, names: Iterable[str]) -> UploadContext:
         """With what the bucket holds of these files now."""
@@ -215,8 +228,7 @@ def _stored_of(context: UploadContext, set_id: SetId) -> dict[str, StoredObject]
 def _sign(
     context: UploadContext, upload: UploadFile, file: BackupFile, volumes_promised: int | None = None
 ) -> UploadPermit:
-    if not context.caps.count_upload(context.machine, upload.size):
-        raise over_the_cap(context)
+    context.reserve(upload.size)
     headers = uploads.headers_for(
         file, context.job.storage, volumes_promised=volumes_promised, proof=upload.proof
     )

@@ -120,7 +120,12 @@ def _evaluate_jobs(context: AlertContext, machines: dict[str, Machine]) -> list[
 
 def _job_now(context: AlertContext, machine: Machine, sets: JobSets) -> JobNow:
     job = sets.job
-    run, freshness = job.last_run, evaluate_freshness(machine, job, sets.visible, context.now)
+    try:
+        run, freshness = job.last_run, evaluate_freshness(machine, job, sets.visible, context.now)
+    except Exception as error:
+        # One job's trouble must not silence the alerts about all others.
+        detail = f"The state of {job.machine}/{job.name} could not be worked out ({type(error).__name__})."
+        return JobNow(job.machine, job.name, State.FAILING, detail)
     return JobNow(
         job.machine,
         job.name,

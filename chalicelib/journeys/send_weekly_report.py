@@ -14,7 +14,7 @@ from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.adapters.stores.report_store import ReportStore
 from chalicelib.domain.audit.findings import Finding, at_stage
-from chalicelib.domain.audit.notices import OVER_BUDGET, Notice
+from chalicelib.domain.audit.notices import OVER_BUDGET, REPORT_INCOMPLETE, Notice
 from chalicelib.domain.backups.freshness import evaluate_freshness
 from chalicelib.domain.backups.machines import Machine
 from chalicelib.domain.costs.price_table import PriceTable, PriceUnknown
@@ -35,6 +35,7 @@ from chalicelib.domain.mail.report import (
     Report,
     broken_jobs,
     compose_report,
+    failed_job,
     needs_owner,
 )
 from chalicelib.domain.weekly import WeeklyTime
@@ -108,11 +109,20 @@ def gather(context: ReportContext) -> Gathered:
     jobs = [job for job in context.machines.jobs() if job.machine in machines]
     for sets in context.catalogue.sets_of_each(jobs):
         job = sets.job
-        freshness = evaluate_freshness(machines[job.machine], job, sets.visible, context.now)
+        try:
+            freshness = evaluate_freshness(machines[job.machine], job, sets.visible, context.now)
+            usage = job_usage(job, sets.every, context.now, since=since, first_backup=freshness.progress)
+        except Exception as error:
+            evaluated.append(failed_job(job, error))
+            continue
         evaluated.append(EvaluatedJob(job, freshness))
-        usages.append(job_usage(job, sets.every, context.now, since=since, first_backup=freshness.progress))
+        usages.append(usage)
         runs += Decimal(MONTH_SECONDS) / job.period_seconds
     statement = _state_costs(context, usages, int(runs), earlier)
+    notices = context.notice_store.since(context.now - NOTICES_SHOWN)
+    if isinstance(statement, Exception):
+        notices = [_costs_failed(statement, context.now), *notices]
+        statement = None
     return Gathered(
         machines,
         evaluated,
@@ -120,7 +130,7 @@ def gather(context: ReportContext) -> Gathered:
             dataclasses.replace(finding, commands=at_stage(finding.commands, context.stage))
             for finding in context.findings.findings()
         ],
-        context.notice_store.since(context.now - NOTICES_SHOWN),
+        notices,
         earlier,
         sum(usage.stored_bytes for usage in usages),
         statement,
@@ -128,9 +138,14 @@ def gather(context: ReportContext) -> Gathered:
     )
 
 
+def _costs_failed(error: Exception, now: datetime) -> Notice:
+    message = f"The costs could not be worked out ({type(error).__name__}): see the service's log."
+    return Notice(REPORT_INCOMPLETE, "", "", message, now)
+
+
 def _state_costs(
     context: ReportContext, usages: Sequence[JobUsage], runs_a_month: int, earlier: Sequence[Figures]
-) -> Statement | None:
+) -> Statement | Exception | None:
     if context.prices is None:
         return None
     try:
@@ -144,6 +159,8 @@ def _state_costs(
         )
     except PriceUnknown:
         return None  # a class that nobody here writes, in an adopted bucket
+    except Exception as error:
+        return error  # a line of the mail says so
 
 
 def compose(context: ReportContext, gathered: Gathered) -> Report:

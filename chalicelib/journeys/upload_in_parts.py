@@ -11,7 +11,7 @@ import dataclasses
 from chalicelib.domain.backups import order, uploads
 from chalicelib.domain.backups.names import manifest_file
 from chalicelib.domain.refusals import Refusal
-from chalicelib.journeys.issue_upload_urls import UploadContext, make_room, over_the_cap, too_many_today
+from chalicelib.journeys.issue_upload_urls import UploadContext, make_room, too_many_today
 from chalicelib.wire import PARTS_PER_ANSWER, ErrorCode, MultipartAnswer, MultipartRequest, PartPermit
 
 
@@ -39,8 +39,7 @@ def upload_in_parts(context: UploadContext, request: MultipartRequest) -> Multip
     if request.upload is None:
         if not context.caps.count_permits(context.machine, len(request.part_sha256), context.now):
             raise too_many_today(context, "asked for as many files")
-        if not context.caps.count_upload(context.machine, request.size):
-            raise over_the_cap(context)
+        context.reserve(request.size)
         headers = uploads.headers_for(file, job.storage)
         upload = buckets.begin_multipart(job.location, request.name, headers)
         context.catalogue.record_multipart(job, upload, digest, context.now)

@@ -38,9 +38,9 @@ OUT_OF_ORDER = {
 class Thief:
     """Has the token of a machine with a full backup and an increment, and a run of his own."""
 
-    def __init__(self, service: Service) -> None:
-        self.service = service
-        self.token = service.enrolled("anna-laptop")
+    def __init__(self, service: Service, machine: str = "anna-laptop") -> None:
+        self.service, self.machine = service, machine
+        self.token = service.enrolled(machine)
         self.run = service.run(self.token).body["run"]
         self.make(FULL)
         self.make(INCREMENT)
@@ -52,7 +52,7 @@ class Thief:
     def put(self, set_id: str, part: int | str) -> dict[str, Any]:
         permit = self.ask(set_id, part)
         assert "url" in permit, permit
-        etag = self.service.put(f"anna-laptop/system/{name_of(set_id, part)}", b"x")
+        etag = self.service.put(f"{self.machine}/system/{name_of(set_id, part)}", b"x")
         return {"name": name_of(set_id, part), "size": 1, "etag": etag}
 
     def seal(self, set_id: str, members: list[dict[str, Any]]) -> dict[str, Any]:
@@ -62,11 +62,11 @@ class Thief:
         permit = self.seal(set_id, [self.put(set_id, part) for part in (1, "signatures")])
         assert "url" in permit, permit
         self.store_manifest(set_id)
-        keys = [f"anna-laptop/system/{name_of(set_id, part)}" for part in (1, "signatures", "manifest")]
+        keys = [f"{self.machine}/system/{name_of(set_id, part)}" for part in (1, "signatures", "manifest")]
         self.service.catalogue(*keys, sequencer=f"{len(set_id):016x}")
 
     def store_manifest(self, set_id: str) -> None:
-        key = f"anna-laptop/system/{name_of(set_id, 'manifest')}"
+        key = f"{self.machine}/system/{name_of(set_id, 'manifest')}"
         self.service.put(key, b"manifest", Metadata={"volumes": "1"})
 
     def listed_sets(self) -> set[str]:
@@ -183,6 +183,27 @@ class TestNumbers:
         assert len(service.admin("report_preview")["text"]) < 10_000
         assert service.call("GET", "/machine", token=token).status == 200
 
+    @pytest.mark.parametrize("fails", ["evaluate_freshness", "job_usage", "state_costs"])
+    def test_a_report_goes_out_even_if_one_job_or_its_costs_cannot_be_worked_out(
+        self, thief: Thief, fails: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from chalicelib.journeys import send_weekly_report
+
+        ben = Thief(thief.service, "bens-laptop")
+        really = getattr(send_weekly_report, fails)
+
+        def failing(*arguments: Any, **options: Any) -> Any:
+            if fails == "state_costs" or any(
+                getattr(one, "machine", "") == "anna-laptop" for one in arguments
+            ):
+                raise OverflowError("too large")
+            return really(*arguments, **options)
+
+        monkeypatch.setattr(send_weekly_report, fails, failing)
+        text = thief.service.admin("report_preview")["text"]
+        assert "could not be worked out (OverflowError)" in text
+        assert f"{ben.machine} / system" in text
+
     @pytest.mark.parametrize("number", [40_001, 99_999_999])
     def test_no_volume_has_a_number_that_a_seal_cannot_list(self, thief: Thief, number: int) -> None:
         assert thief.ask(NEXT, number)["error"] == "bad_name"
@@ -239,6 +260,47 @@ class TestSizesAndCounts:
         assert set(errors[-2:]) == {"storage_cap"}
         later(thief.service, days=1)
         assert "url" in thief.ask("full.20261123T195900Z", 1)
+
+
+class TestTheStorageCap:
+    @pytest.fixture
+    def capped(self, thief: Thief) -> Thief:
+        """Four files of a byte and two manifests of eight are stored."""
+        thief.service.admin("machine_set", name="anna-laptop", storage_cap_bytes=100)
+        return thief
+
+    def asked(self, thief: Thief, volume: int, size: int) -> str | None:
+        error: str | None = thief.ask(NEXT, volume, b"x" * size).get("error")
+        return error
+
+    def test_gives_back_what_was_permitted_and_never_used(self, capped: Thief) -> None:
+        assert [self.asked(capped, volume, 10) for volume in range(1, 10)] == [None] * 8 + ["storage_cap"]
+        later(capped.service, minutes=30)
+        assert self.asked(capped, 10, 10) == "storage_cap", "those URLs may still be used"
+        later(capped.service, hours=2)
+        assert self.asked(capped, 11, 70) is None
+
+    def test_keeps_counting_what_is_stored_older_versions_too(self, capped: Thief) -> None:
+        key = f"anna-laptop/system/{name_of(NEXT, 1)}"
+        for content in (b"a" * 30, b"b" * 30):
+            capped.service.put(key, content)
+        capped.service.catalogue(key)
+        assert self.asked(capped, 2, 70) is None, "nobody counted yet"
+        later(capped.service, hours=3)
+        assert self.asked(capped, 3, 30) == "storage_cap"
+        assert self.asked(capped, 4, 20) is None
+
+    def test_is_counted_anew_once_in_ten_minutes_at_most(
+        self, capped: Thief, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from chalicelib.adapters.stores.catalogue_store import CatalogueStore
+
+        counts: list[object] = []
+        monkeypatch.setattr(CatalogueStore, "stored_bytes", lambda *jobs: counts.append(jobs) or 0)
+        for volume in range(1, 20):
+            self.asked(capped, volume, 99)
+            later(capped.service, minutes=1)
+        assert len(counts) == 2
 
 
 class TestAnUploadInParts:

@@ -11,7 +11,7 @@ from chalicelib.adapters.stores import rows
 from chalicelib.adapters.table import Item, Table, attempted
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import Location, SetId
-from chalicelib.domain.backups.sets import BackupSet, ObjectRow
+from chalicelib.domain.backups.sets import BackupSet, ObjectRow, total_bytes
 from chalicelib.domain.backups.uploads import DISCARD_LOCK_LIFE, Gate
 
 STRAYS = "STRAYS"
@@ -76,6 +76,14 @@ class CatalogueStore:
                     if backup_set.current and (name, backup_set.set_id) not in hidden
                 ],
             )
+
+    def stored_bytes(self, jobs: Iterable[Job]) -> int:
+        """What is billed of these jobs' sets, older versions included."""
+        return sum(
+            total_bytes(backup_set.current) + total_bytes(backup_set.noncurrent)
+            for job in jobs
+            for backup_set in map(rows.set_of, self._table.query(rows.job_partition(job), "SET#"))
+        )
 
     def visible_sets(self, job: Job) -> list[BackupSet]:
         """The sets that count: without those that the owner has put into quarantine."""

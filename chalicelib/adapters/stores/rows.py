@@ -13,7 +13,7 @@ JOB#<machine>/<job>    SET#<set>          BackupSet, with a revision
 OBJECTS#<machine>/<job>  <file name>      ObjectRow
 QUARANTINES            <machine>/<job>#<set>  a set that the owner hides from the listing
 STRAYS                 <bucket>/<key>     ObjectRow of a key that is no file of a known job
-STORED#<machine>       bytes              bytes permitted for upload, every version counted
+STORED#<machine>       bytes              bytes stored or permitted, every version counted
 DOWNLOADS#<machine>    <day>              bytes handed out for download
 UPLOADS#<machine>      <day>              permits asked for and sets begun
 LOCATIONS#<bucket>     <prefix>           the job that was adopted with a bucket of its own

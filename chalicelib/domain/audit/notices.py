@@ -13,6 +13,8 @@ LATE_UPLOAD = "late_upload"
 STORAGE_CAP_REACHED = "storage_cap_reached"
 DOWNLOAD_CAP_REACHED = "download_cap_reached"
 OVER_BUDGET = "over_budget"
+REPORT_INCOMPLETE = "report_incomplete"
+"""In the mail itself only, never stored."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -132,8 +132,16 @@ class Report:
 
 @dataclasses.dataclass(frozen=True)
 class EvaluatedJob:
+    """``error`` is why the job could not be evaluated."""
+
     job: Job
     freshness: Freshness
+    error: Exception | None = None
+
+
+def failed_job(job: Job, error: Exception) -> EvaluatedJob:
+    """A job that cannot be evaluated is one line that says so, not the end of everybody's mail."""
+    return EvaluatedJob(job, Freshness(State.FAILING, None, 0, 0), error)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,7 +175,7 @@ def compose_report(
         ),
     )
     broken = broken_jobs(findings)
-    lines = [_line(evaluated_job, broken, now, zone) for evaluated_job in ordered]
+    lines = [_line_or_failure(evaluated_job, broken, now, zone) for evaluated_job in ordered]
     problems = [line for line in lines if line.needs_attention]
     others = [line for line in lines if not line.needs_attention]
     size = (
@@ -307,6 +315,20 @@ def _since_last(size: int, last: LastIssue | None, zone: tzinfo) -> str:
     if last is None:
         return ""
     return f"{format_change(size - last.stored_bytes)} since {format_day(last.written_at, zone)}"
+
+
+def _line_or_failure(
+    evaluated: EvaluatedJob, broken: frozenset[tuple[str, str]], now: datetime, zone: tzinfo
+) -> ReportLine:
+    error = evaluated.error
+    if error is None:
+        try:
+            return _line(evaluated, broken, now, zone)
+        except Exception as caught:
+            error = caught
+    job, reason = evaluated.job, type(error).__name__
+    advice = f"Its state could not be worked out ({reason}): see the service's log, `python -m ops doctor`."
+    return ReportLine(job.machine, job.name, AT_RISK, True, "unknown", "", "unknown", "unknown", advice)
 
 
 def _line(

@@ -204,7 +204,7 @@ def machine_recount(context: AdminContext, request: Arguments) -> Answer:
         job.location for job in context.machines.jobs(machine.name) if job.location.bucket != context.bucket
     }
     stored = sum(context.buckets.bytes_of_all_versions(place.bucket, place.prefix) for place in places)
-    context.caps.set_stored_bytes(machine, stored)
+    context.caps.set_stored_bytes(machine, stored, context.now)
     return {"machine": machine.name, "stored_bytes": stored, "storage_cap_bytes": machine.storage_cap_bytes}
 
 

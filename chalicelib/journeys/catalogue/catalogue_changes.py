@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from chalicelib.adapters.s3_buckets import Buckets
+from chalicelib.adapters.stores.cap_store import CapStore
 from chalicelib.adapters.stores.catalogue_store import CatalogueStore
 from chalicelib.adapters.stores.finding_store import FindingStore
 from chalicelib.adapters.stores.machine_store import MachineStore
@@ -58,6 +59,7 @@ class CatalogueContext:
     machines: MachineStore
     runs: RunStore
     notices: NoticeStore
+    caps: CapStore
     catalogue: CatalogueStore
     findings: FindingStore
     buckets: Buckets

@@ -42,4 +42,8 @@ def _go_on(context: CatalogueContext, job: Job, has_time: Callable[[], bool]) ->
     is_done = done.next is None
     done_at = context.now if is_done else known.done_at
     context.runs.record_reconcile(job, dataclasses.replace(begun, after=done.next or "", done_at=done_at))
+    machine = context.machines.machine(job.machine)
+    if is_done and machine is not None:
+        stored = context.catalogue.stored_bytes(context.machines.jobs(job.machine))
+        context.caps.recount(machine, stored, context.now)
     return is_done

@@ -1,8 +1,10 @@
 """An attacker with a valid token, in between the steps of an honest laptop, in every order that Hypothesis thinks of.
 
-He uploads, discards, seals, replays URLs that he was given or has found, starts runs and ends them, and time passes;
+He uploads, discards, seals, replays URLs that he was given or has found, starts runs and ends them, forks the laptop's
+chain and dates sets in the past, and time passes;
 the honest laptop crashes and resumes. After every step each sealed set is there, bit for bit, nothing more and nothing
-less. In the end, once he has been quiet for as long as a lease lasts, the laptop can back up.
+less, and follows those before it. In the end, once he has been quiet for as long as a lease lasts, the laptop can back
+up.
 """
 
 from __future__ import annotations
@@ -65,6 +67,11 @@ class Attack(RuleBasedStateMachine):
         self.told = True
         self.laptop.begin("full", 1)
         self.laptop_goes_on(10)
+        base, now = self.laptop.newest, self.service.now
+        self.own_sets += [
+            *(f"inc.{base}.to.{time_of(now + timedelta(seconds=after))}" for after in (2, 3)),
+            f"full.{time_of(now - timedelta(days=1))}",
+        ]
 
     # ------------------------------------------------------------ the honest laptop
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from chalicelib.domain.backups.names import SetId
+from chalicelib.domain.backups.order import check_follows
 from tests.hostile import behind_gateway
 from tests.hostile.honest_laptop import name_of
 from tests.hostile.presigned_s3 import OK, PresignedS3, Stored, Upload
@@ -78,6 +80,7 @@ class Vault(PresignedS3):
     def _note_seal(self, name: str, volumes: int) -> None:
         set_id = _set_of_manifest(name)
         assert set_id not in self.sealed, "a set is sealed once"
+        check_follows(SetId.parse(set_id), {SetId.parse(other) for other in self.sealed})
         here = self.names()
         files = [
             *(name_of(set_id, number) for number in range(1, volumes + 1)),

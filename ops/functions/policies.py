@@ -36,6 +36,13 @@ def _api_handler(stage: Stage) -> list[Statement]:
             ["s3:GetObject", "s3:PutObject", "s3:PutObjectTagging"],
             _objects(stage),
         ),
+        # The client's wheel is there, which every laptop installs: only a deploy writes it.
+        {
+            "Sid": "WriteNothingOfTheService",
+            "Effect": "Deny",
+            "Action": ["s3:PutObject", "s3:PutObjectTagging"],
+            "Resource": f"arn:aws:s3:::{stage.bucket}/_service/*",
+        },
         _list_bucket(stage),
         _table(stage, [GET_MANY, GET, QUERY, PUT, UPDATE]),
         _give_leases_back(stage),
@@ -68,7 +75,7 @@ def _reconcile(stage: Stage) -> list[Statement]:
         _allow("LookAtObjects", ["s3:GetObject", "s3:GetObjectTagging"], _objects(stage)),
         _list_bucket(stage),
         _list_versions(stage),
-        _table(stage, [GET_MANY, QUERY, PUT, UPDATE]),
+        _table(stage, [GET_MANY, GET, QUERY, PUT, UPDATE]),
         _close_findings(stage),
         _ask_for_discards(stage),
     ]
@@ -119,7 +126,7 @@ def _discard(stage: Stage) -> list[Statement]:
         _allow("WriteDeleteMarkers", ["s3:DeleteObject"], _objects(stage)),
         _allow("LookAtObjects", ["s3:GetObject"], _objects(stage)),
         _list_bucket(stage),
-        _table(stage, [GET_MANY, GET, UPDATE]),
+        _table(stage, [GET_MANY, GET, QUERY, UPDATE]),
     ]
 
 

@@ -216,6 +216,12 @@ FOR_NONE: dict[str, Call] = {
 }
 """What no function may do, whoever has taken it over."""
 
+
+def write_the_wheel(role: Role, target: Target) -> Any:
+    key = "_service/client/panicroom-9.9.9-py3-none-any.whl"
+    return role.client("s3").put_object(Bucket=target.bucket, Key=key, Body=b"x", IfNoneMatch="*")
+
+
 MARK_DELETED, STORE, READ, LIST = (
     on_object("delete_object"),
     on_object("put_object", Body=b"x", IfNoneMatch="*"),
@@ -235,6 +241,7 @@ TAKE_EVENTS = on_queue("receive_message")
 
 FORBIDDEN: dict[str, dict[str, Call]] = {
     "api_handler": {
+        "write the wheel that laptops install": write_the_wheel,
         "mark deleted": MARK_DELETED,
         "forget a machine": FORGET_A_MACHINE,
         "take events": TAKE_EVENTS,

@@ -122,6 +122,9 @@ def test_a_set_of_the_thiefs_own_making_is_left_out_too(
         thief.seal(false, [b"rubbish"], b"rubbish", b"rubbish", FALSE)
     service.wait_for_sets(machine.name, len(before) + 1)
     time.sleep(1.1)
+    restored = tmp_path / "restored"
+    assert false in machine.do("restore", "--to", str(restored)).said, "the set that is left out is named"
+    assert (restored / "file").read_text() == "version 2"
 
     (machine.source / "file").write_text("version 3")
     machine.do("backup")
@@ -143,7 +146,7 @@ def seal_own_set(thief: Thief, service: Service, folder: Path) -> str:
         [
             str(PROGRAMS / "duplicity"),
             *("full", "--archive-dir", str(folder / "cache"), "--encrypt-key", ADDRESS),
-            *("--gpg-options", "--always-trust", "--file-prefix-archive=data_"),
+            *("--gpg-options=--always-trust", "--file-prefix-archive=data_"),
             *("--file-prefix-manifest=meta_", "--file-prefix-signature=meta_"),
             *(str(evil), f"file://{target}"),
         ],

@@ -14,6 +14,9 @@ NEWEST_CLIENT_VERSION = "0.2.0"
 OLDEST_CLIENT_VERSION = "0.1.0"
 """The release before: one version apart they work together (tests/upgrades), and an older client backs up no more."""
 
+OLDEST_CLIENT_THAT_SIGNS = "0.2.0"
+"""Where a job has had a proof of origin, an older client would upload a whole set and then be refused its manifest."""
+
 
 @dataclasses.dataclass(frozen=True)
 class ServiceConfig:

@@ -7,7 +7,7 @@ from datetime import datetime
 from chalicelib.adapters.stores.catalogue_store import CatalogueStore
 from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.report_store import ReportStore
-from chalicelib.config import NEWEST_CLIENT_VERSION, OLDEST_CLIENT_VERSION
+from chalicelib.config import NEWEST_CLIENT_VERSION, OLDEST_CLIENT_THAT_SIGNS, OLDEST_CLIENT_VERSION
 from chalicelib.domain.backups.freshness import evaluate_freshness
 from chalicelib.domain.backups.machines import Job, LastRun, Machine
 from chalicelib.wire import JobStatus, MachineStatus, RunSummary
@@ -21,13 +21,14 @@ def describe_machine(
     region: str,
     now: datetime,
 ) -> MachineStatus:
-    sent_at = reports.last_sent_at()
+    sent_at, jobs = reports.last_sent_at(), machines.jobs(machine.name)
+    sets_are_signed = any(job.proofs_since for job in jobs)
     return MachineStatus(
         machine=machine.name,
         server_time=format_wire_time(now),
-        jobs=tuple(describe_job(catalogue, machine, job, now) for job in machines.jobs(machine.name)),
+        jobs=tuple(describe_job(catalogue, machine, job, now) for job in jobs),
         newest_client_version=NEWEST_CLIENT_VERSION,
-        oldest_client_version=OLDEST_CLIENT_VERSION,
+        oldest_client_version=OLDEST_CLIENT_THAT_SIGNS if sets_are_signed else OLDEST_CLIENT_VERSION,
         last_weekly_mail_at=format_wire_time(sent_at) if sent_at else None,
         region=region,
     )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import tempfile
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -13,6 +11,8 @@ from pathlib import Path
 import pytest
 from fake_service import FakeService
 from laptop import Laptop
+
+from ops.demo.laptop import gpg_folder
 
 FAILED_STORIES = Path(__file__).parents[2] / "build" / "failed-stories"
 
@@ -46,12 +46,9 @@ def service() -> Iterator[FakeService]:
 def gnupg() -> Iterator[Path]:
     """A home for gpg with a short name, as its agent's socket wants; gpg spends a quarter of a second a
     file on stretching the passphrase, but not here."""
-    with tempfile.TemporaryDirectory(prefix="gpg-") as folder:
-        (Path(folder) / "gpg.conf").write_text("s2k-count 65536\n")
-        yield Path(folder)
-        # The agent stays for two hours otherwise.
-        environment = {"PATH": os.environ["PATH"], "GNUPGHOME": folder}
-        subprocess.run(["gpgconf", "--kill", "all"], env=environment, capture_output=True, check=False)
+    with gpg_folder() as folder:
+        (folder / "gpg.conf").write_text("s2k-count 65536\n")
+        yield folder
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from fake_service import CODE, FakeService
 
+from ops.demo.laptop import laptop_environment
+
 PASSPHRASE = "correct horse battery staple"
 COMMAND = Path(sys.executable).with_name("panicroom")
 
@@ -41,12 +43,7 @@ class Laptop:
         usual = {key: os.environ[key] for key in ("PATH", "LANG", "LC_ALL") if key in os.environ}
         return {
             **usual,
-            "HOME": str(self.home),
-            "GNUPGHOME": str(self.gnupg),
-            "PANICROOM_CONFIG_DIR": str(self.home / "config"),
-            "PANICROOM_STATE_DIR": str(self.home / "state"),
-            "PANICROOM_CACHE_DIR": str(self.home / "cache"),
-            "PANICROOM_KEYRING": "file",
+            **laptop_environment(self.home, self.gnupg),
             "TZ": "UTC",
             **more,
         }

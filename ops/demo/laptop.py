@@ -27,14 +27,9 @@ class Laptop:
         self.folder = folder
         self.source = folder / "source"
         self._environment = {
+            **laptop_environment(folder, gpg_folder),
             "PATH": f"{PROGRAMS}:{os.environ['PATH']}",
-            "HOME": str(folder),
-            "GNUPGHOME": str(gpg_folder),
             "LANG": os.environ.get("LANG", "C.UTF-8"),
-            "PANICROOM_CONFIG_DIR": str(folder / "config"),
-            "PANICROOM_STATE_DIR": str(folder / "state"),
-            "PANICROOM_CACHE_DIR": str(folder / "cache"),
-            "PANICROOM_KEYRING": "file",
         }
 
     @property
@@ -65,6 +60,18 @@ class Laptop:
                 f"`panicroom {arguments[0]}` on {self.name} ended with {process.returncode}: {last_line}"
                 f" (its log: {self.log_path})"
             )
+
+
+def laptop_environment(folder: Path, gpg_folder: Path) -> dict[str, str]:
+    """Keeps all that a client stores below ``folder``; what else the environment holds is for the caller to say."""
+    return {
+        "HOME": str(folder),
+        "GNUPGHOME": str(gpg_folder),
+        "PANICROOM_CONFIG_DIR": str(folder / "config"),
+        "PANICROOM_STATE_DIR": str(folder / "state"),
+        "PANICROOM_CACHE_DIR": str(folder / "cache"),
+        "PANICROOM_KEYRING": "file",
+    }
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import pytest
 
 from ops.aws import Aws
 from ops.demo.compare_trees import Tree, record_tree
-from ops.demo.laptop import gpg_folder
+from ops.demo.laptop import gpg_folder, laptop_environment
 from ops.environments import LAPTOP, ROOT
 from ops.local.stack import LocalStack
 from ops.local.stack_file import StackDescription
@@ -62,14 +62,9 @@ class Machine:
 
     def environment(self) -> dict[str, str]:
         return {
+            **laptop_environment(self.folder, self.gpg),
             "PATH": f"{self.programs}:{os.environ['PATH']}",
-            "HOME": str(self.folder),
-            "GNUPGHOME": str(self.gpg),
             "LANG": "C.UTF-8",
-            "PANICROOM_CONFIG_DIR": str(self.folder / "config"),
-            "PANICROOM_STATE_DIR": str(self.folder / "state"),
-            "PANICROOM_CACHE_DIR": str(self.folder / "cache"),
-            "PANICROOM_KEYRING": "file",
             "PASSPHRASE": self.passphrase,
         }
 

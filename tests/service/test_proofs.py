@@ -92,6 +92,18 @@ def test_the_first_proof_is_remembered_with_s3s_time(laptop: Laptop) -> None:
     assert proofs_since(laptop) == stored_at["LastModified"].strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def test_a_client_that_cannot_sign_is_told_before_it_uploads_anything(laptop: Laptop) -> None:
+    def oldest() -> str:
+        version: str = laptop.service.call("GET", "/machine", token=laptop.token).body[
+            "oldest_client_version"
+        ]
+        return version
+
+    assert oldest() == "0.1.0"
+    seal(laptop, PROOF)
+    assert oldest() == "0.2.0"
+
+
 def test_a_job_that_never_had_one_takes_sets_without(laptop: Laptop) -> None:
     seal(laptop, None)
     assert proofs_since(laptop) is None

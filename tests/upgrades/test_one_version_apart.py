@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from panicroom.api import Api
 
 from chalicelib.config import NEWEST_CLIENT_VERSION, OLDEST_CLIENT_VERSION
 from ops.aws import Aws
@@ -35,9 +36,10 @@ BEFORE = OLDEST_CLIENT_VERSION
 CLIENT_BEFORE = FOLDER / f"panicroom-{BEFORE}-py3-none-any.whl"
 SERVICE_BEFORE = FOLDER / f"service-{BEFORE}.zip"
 
+# Modules of the release before, by their names then.
 DEPLOY = """\
 import pathlib, sys
-from ops.local.stack import LocalStack
+from ops.local_stack import LocalStack
 LocalStack(pathlib.Path(sys.argv[1])).up(enforce_iam=True)
 """
 
@@ -198,3 +200,25 @@ def test_todays_service_reads_what_the_one_before_wrote_down(
     assert anna.name in mail
     assert ben.name in mail
     assert [one for one in types(upgraded, "audit")["findings"] if one["severity"] != "info"] == []
+
+
+def test_from_the_first_proof_of_origin_on_the_older_client_is_asked_to_upgrade(
+    upgraded: Service, anna: Machine, older_programs: Path
+) -> None:
+    """Until then it goes on, as the tests above show: a job that never had a proof needs none."""
+    secret = json.loads((anna.folder / "config" / "secrets.json").read_text())[f"{anna.name}.secret"]
+    api = Api(upgraded.stack.api_url, f"{anna.name}.{secret}")
+    (job,) = api.machine().jobs
+    api.close()
+    assert job.proofs_since is not None
+    before = {one["set"] for one in upgraded.sets(anna.name) if one["complete"]}
+    anna.programs = older_programs
+    change(anna.source, "fourth")
+    ended = anna.run("backup", "incremental")
+    anna.programs = PROGRAMS
+    assert ended.code == 13, ended.said
+    assert (
+        f"too old for the service; ask its owner for the line that installs {NEWEST_CLIENT_VERSION}"
+        in ended.said
+    )
+    assert {one["set"] for one in upgraded.sets(anna.name) if one["complete"]} == before

@@ -126,7 +126,8 @@ def files(job: str) -> Response:
 def downloads(job: str) -> Response:
     caller, now = _caller(job)
     request = web.read_body(app.current_request, wire.DownloadRequest)
-    return web.answer(issue_download_urls(wiring.download_context(caller, now), request.names))
+    context = wiring.download_context(caller, now)
+    return web.answer(issue_download_urls(context, request.names, facts_only=request.facts_only))
 
 
 @route("POST", "/jobs/{job}/discards")

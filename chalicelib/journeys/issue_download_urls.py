@@ -28,8 +28,10 @@ class DownloadContext:
     now: datetime
 
 
-def issue_download_urls(context: DownloadContext, names: Sequence[str]) -> DownloadAnswer:
-    """One answer for each name, in the order asked; URLs live five minutes."""
+def issue_download_urls(
+    context: DownloadContext, names: Sequence[str], *, facts_only: bool = False
+) -> DownloadAnswer:
+    """One answer for each name, in the order asked; URLs live five minutes. ``facts_only``: without URLs, and free."""
     refusals: dict[str, Refusal] = {}
     for name in names:
         try:
@@ -45,19 +47,32 @@ def issue_download_urls(context: DownloadContext, names: Sequence[str]) -> Downl
             if name in refusals:
                 raise refusals[name]
             stored = found[job.location.key(name)]
-            answers.append(_permit(context, name, stored))
+            permit = _facts(name, stored)
+            answers.append(permit if facts_only else _permit(context, permit))
         except Refusal as refusal:
             answers.append(DownloadPermit(name, error=refusal.code.value, message=refusal.message))
     return DownloadAnswer(tuple(answers))
 
 
-def _permit(context: DownloadContext, name: str, stored: StoredObject | None) -> DownloadPermit:
+def _facts(name: str, stored: StoredObject | None) -> DownloadPermit:
+    """What S3 knows of the file, without the permission to fetch it."""
     if stored is None:
         raise Refusal(ErrorCode.NOT_FOUND, "There is no such file in this backup.")
-    if needs_thaw(stored.storage_class):
-        return DownloadPermit(name, size=stored.size, archived=True)
+    return DownloadPermit(
+        name,
+        size=stored.size,
+        archived=True if needs_thaw(stored.storage_class) else None,
+        sha256=stored.sha256,
+        volumes=stored.volumes_promised,
+        proof=stored.proof,
+    )
+
+
+def _permit(context: DownloadContext, facts: DownloadPermit) -> DownloadPermit:
+    if facts.archived:
+        return facts
     machine = context.machine
-    if not context.caps.count_download(machine, stored.size, context.now):
+    if not context.caps.count_download(machine, facts.size or 0, context.now):
         message = (
             f"{machine.name} has fetched as much as it may in a day. "
             f"The owner can lift the limit: python -m ops machine set {machine.name} --download-cap 1000GB"
@@ -66,12 +81,5 @@ def _permit(context: DownloadContext, name: str, stored: StoredObject | None) ->
             Notice(DOWNLOAD_CAP_REACHED, machine.name, context.job.name, message, context.now)
         )
         raise Refusal(ErrorCode.DOWNLOAD_CAP, message)
-    url = context.buckets.presign_get(context.job.location, name, uploads.DOWNLOAD_URL_LIFE)
-    return DownloadPermit(
-        name,
-        url=url,
-        size=stored.size,
-        sha256=stored.sha256,
-        volumes=stored.volumes_promised,
-        proof=stored.proof,
-    )
+    url = context.buckets.presign_get(context.job.location, facts.name, uploads.DOWNLOAD_URL_LIFE)
+    return dataclasses.replace(facts, url=url)

@@ -153,7 +153,8 @@ class FakeService:
                 return 200, {"files": [self._permit(job, file) for file in body["files"]]}
             case "POST", ["jobs", job, "downloads"]:
                 self.download_requests += 1
-                return 200, {"files": [self._download(job, name) for name in body["names"]]}
+                facts_only = bool(body.get("facts_only"))
+                return 200, {"files": [self._download(job, name, facts_only) for name in body["names"]]}
             case "POST", ["jobs", job, "discards"]:
                 return self._discard(job, body)
         return 403, {"message": "Missing Authentication Token"}
@@ -351,16 +352,16 @@ class FakeService:
             self.discarded.append(name)
         return None
 
-    def _download(self, job: str, name: str) -> Any:
+    def _download(self, job: str, name: str, facts_only: bool) -> Any:
         there = self.objects.get(f"{job}/{name}")
         if there is None:
             return {"name": name, "error": "not_found", "message": f"{name} is not stored"}
-        if name in self.archived:
-            return {"name": name, "size": len(there.data), "archived": True}
         volumes = there.metadata.get("volumes")
+        archived = name in self.archived
         return {
             "name": name,
-            "url": f"{self.root}/s3/{job}/{name}",
+            "url": None if archived or facts_only else f"{self.root}/s3/{job}/{name}",
+            "archived": archived or None,
             "size": len(there.data),
             "sha256": there.sha256,
             "volumes": None if volumes is None else int(volumes),

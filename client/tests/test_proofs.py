@@ -135,9 +135,9 @@ def test_a_set_whose_proof_was_taken_away_is_built_on_and_named(backed_up: Lapto
         if ".manifest." in key and "inc." in key:
             del stored.metadata["proof"]
     said = backed_up.succeed("backup")
-    assert "1 sets carry no proof of origin" in said
+    assert "1 set carries no proof of origin" in said
     assert sorted(origins(backed_up).values()) == ["proven", "unproven"]
-    assert "carry no proof" not in backed_up.succeed("backup")
+    assert "no proof of origin" not in backed_up.succeed("backup")
 
 
 def test_a_wrong_passphrase_is_said_before_anything_is_stored(backed_up: Laptop) -> None:

@@ -320,6 +320,14 @@ def test_a_proof_comes_back_with_its_manifest(client: Client) -> None:
     assert answer.headers["x-amz-meta-volumes"] == "1"
 
 
+def test_the_facts_alone_come_without_a_url(client: Client) -> None:
+    client.store_set()
+    client.seal()
+    (permit,) = client.api.downloads(JOB, (name_of("manifest", client.full),), facts_only=True).files
+    assert (permit.url, permit.proof, permit.volumes, permit.size) == (None, PROOF, 1, len(b"manifest"))
+    assert permit.sha256 == hashlib.sha256(b"manifest").hexdigest()
+
+
 def test_a_manifest_is_not_stored_without_its_proof(client: Client) -> None:
     client.store_set()
     permit = client.ask_to_seal()

@@ -83,6 +83,20 @@ def test_a_download_permit_gives_what_a_proof_is_checked_with(laptop: Laptop) ->
     assert "proof" not in signatures
 
 
+def test_a_check_is_possible_when_the_days_downloads_are_used_up(laptop: Laptop) -> None:
+    """Else a thief could use them up, and so have his set built on."""
+    seal(laptop, PROOF)
+    laptop.service.admin("machine_set", name="anna-laptop", download_cap_bytes=1)
+    body = {"names": [MANIFEST, SIGNATURES]}
+    answer = laptop.service.call("POST", "/jobs/system/downloads", body, laptop.token)
+    assert [file["error"] for file in answer.body["files"]] == ["download_cap", "download_cap"]
+    answer = laptop.service.call("POST", "/jobs/system/downloads", {**body, "facts_only": True}, laptop.token)
+    manifest, signatures = answer.body["files"]
+    assert (manifest["proof"], manifest["volumes"]) == (PROOF, 1)
+    assert "sha256" in signatures
+    assert "url" not in manifest
+
+
 def test_the_first_proof_is_remembered_with_s3s_time(laptop: Laptop) -> None:
     assert proofs_since(laptop) is None
     seal(laptop, PROOF)

@@ -130,8 +130,9 @@ class Api:
     def multiparts(self, job: str, request: wire.MultipartRequest) -> wire.MultipartAnswer:
         return self._call("POST", f"/jobs/{job}/multiparts", wire.MultipartAnswer, request)
 
-    def downloads(self, job: str, names: tuple[str, ...]) -> wire.DownloadAnswer:
-        return self._call("POST", f"/jobs/{job}/downloads", wire.DownloadAnswer, wire.DownloadRequest(names))
+    def downloads(self, job: str, names: tuple[str, ...], *, facts_only: bool = False) -> wire.DownloadAnswer:
+        request = wire.DownloadRequest(names, facts_only)
+        return self._call("POST", f"/jobs/{job}/downloads", wire.DownloadAnswer, request)
 
     def discards(self, job: str, run: str, names: tuple[str, ...]) -> wire.DiscardAnswer:
         return self._call(

@@ -337,9 +337,11 @@ class FileListing:
 
 @dataclasses.dataclass(frozen=True)
 class DownloadRequest:
-    """``POST /jobs/{job}/downloads``."""
+    """``POST /jobs/{job}/downloads``. With ``facts_only`` the answers have no ``url``, and nothing counts towards the
+    day's quota: what S3 knows of a file is enough to check a proof of origin."""
 
     names: tuple[str, ...]
+    facts_only: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

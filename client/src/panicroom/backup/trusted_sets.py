@@ -83,9 +83,10 @@ class TrustedSets:
                 "machine's token: ask the owner to revoke it"
             )
         if late:
+            sets = "1 set carries" if len(late) == 1 else f"{len(late)} sets carry"
             self._on_line(
-                f"{self._job}: {len(late)} sets carry no proof of origin, the first is {min(late)}; ask the owner "
-                "whether they were written with AWS keys"
+                f"{self._job}: {sets} no proof of origin, though stored after the first proof (the first is "
+                f"{min(late)}); ask the owner whether it was written with AWS keys"
             )
 
     def _other_key(self) -> Problem:

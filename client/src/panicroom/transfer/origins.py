@@ -1,6 +1,7 @@
 """Which of a job's sets this machine made: proofs of origin, from the service's answers about stored files.
 
-Nothing is downloaded: a permit for a file carries S3's digest of it, and that of a manifest the proof. What was found
+Nothing is downloaded, and no quota counts: the service answers with S3's digest of a file, and of a manifest with the
+proof. What was found
 once is stored (``OriginMemory``), since a sealed set never changes: a backup asks about the newest set only.
 
 A restore calls ``OriginCheck.of(files, sets)`` with the sets that it wants to read, leaves out those that are
@@ -32,29 +33,27 @@ def origins_of(
 ) -> dict[str, Origin]:
     """The origin of each of ``sets``, sealed sets in the listing ``files``.
 
-    A set is left out of the answer where the service gives none just now: the day's downloads are used up, or the set
-    has been taken away. Raises ``ApiError``.
+    A set that has been taken away since is left out of the answer. Raises ``ApiError``: where a set cannot be checked,
+    nothing may be built on it.
     """
     metadata = _metadata_names(files, sets)
     names = [name for of_set in metadata.values() for name in of_set]
     permits: dict[str, DownloadPermit] = {}
     for start in range(0, len(names), MAX_FILES_PER_REQUEST):
         batch = tuple(names[start : start + MAX_FILES_PER_REQUEST])
-        permits.update((permit.name, permit) for permit in api.downloads(job, batch).files)
+        permits.update((permit.name, permit) for permit in api.downloads(job, batch, facts_only=True).files)
     origins = {}
     for set_name, of_set in metadata.items():
         answered = [permits[name] for name in of_set if name in permits]
-        if len(answered) == len(of_set) and not any(_is_no_answer(permit) for permit in answered):
+        if len(answered) == len(of_set) and not any(_is_gone(permit) for permit in answered):
             evidence, proof = _evidence_of(set_name, answered)
             origins[set_name] = origin_of(key, machine, job, evidence, proof)
     return origins
 
 
-def _is_no_answer(permit: DownloadPermit) -> bool:
-    if permit.error is None:
-        return False
-    if permit.error in (ErrorCode.DOWNLOAD_CAP, ErrorCode.NOT_FOUND):
-        return True
+def _is_gone(permit: DownloadPermit) -> bool:
+    if permit.error is None or permit.error == ErrorCode.NOT_FOUND:
+        return permit.error is not None
     raise ApiError(permit.error, permit.message or permit.error)
 
 

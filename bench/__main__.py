@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from rich.console import Console
 
-from bench import cold_start, events, growth, report, unchanged, upload
+from bench import cold_start, events, growth, report, restores, unchanged, upload
 
 
 def uploads(console: Console) -> list[str]:
@@ -13,11 +13,17 @@ def uploads(console: Console) -> list[str]:
     return upload.main(say=lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True))
 
 
+def whole_restores(console: Console) -> list[str]:
+    """A file of a long chain, a backup without its cache, and a restore against duplicity's own backend."""
+    return restores.main(say=lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True))
+
+
 MEASUREMENTS = {
     "cold-start": cold_start.run,
     "events": events.run,
     "growth": growth.run,
     "report": report.run,
+    "restores": whole_restores,
     "unchanged": unchanged.run,
     "uploads": uploads,
 }

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import subprocess
 import threading
 import time
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+import pytest
 from laptop import Laptop
-from panicroom.restore.files import parse_listing
 
 ODD = "odd 'name'\nnext ünï"
 
@@ -30,23 +33,168 @@ def back_up_twice(laptop: Laptop) -> Path:
 
 def test_files_lists_what_is_in_the_backup_now_and_then(laptop: Laptop) -> None:
     folder = back_up_twice(laptop)
-    lines = laptop.succeed("files").splitlines()
-    assert [line.split("  ", 1)[1] for line in lines] == [
+    listed = laptop.run("files", TZ="Asia/Kolkata")
+    lines = listed.stdout.splitlines()
+    assert [line[30:] for line in lines] == [
         "letters/",
         "letters/first",
         "letters/second",
         "odd 'name'?next ünï",
     ]
+    changed_at = datetime.fromtimestamp((folder / "second").stat().st_mtime, timezone(timedelta(hours=5.5)))
+    assert lines[2].startswith(f"{changed_at:%Y-%m-%d %H:%M}   512 bytes  ")
+    assert re.fullmatch(r"3 files, 1\.5 KB, as of .* \(the newest backup\)", listed.stderr.strip())
     found = json.loads(laptop.succeed("files", "--json"))
     assert [item["path"] for item in found] == ["letters", "letters/first", "letters/second", ODD]
     assert [item["kind"] for item in found] == ["folder", "file", "file", "file"]
+    assert [item["size_bytes"] for item in found] == [None, 512, 512, 512]
 
     then = laptop.service.sealed()[0].rsplit(".", 1)[-1]
     said = laptop.succeed("files", "--time", then, str(folder))
-    assert [line.split("  ", 1)[1] for line in said.splitlines()] == ["letters/", "letters/first"]
-    missing = laptop.run("files", "nothing")
-    assert missing.returncode == 25
-    assert len(missing.stderr.splitlines()) == 1
+    assert [line[30:] for line in said.splitlines()] == ["letters/", "letters/first"]
+
+
+def test_a_path_that_is_not_there_is_met_with_those_that_may_be_meant(laptop: Laptop) -> None:
+    back_up_twice(laptop)
+    for command, wanted, meant in (
+        ("files", "Letters/First", "letters/first"),
+        ("files", "letters/fist", "letters/first"),
+        ("versions", "second", "letters/second"),
+    ):
+        missing = laptop.run(command, wanted)
+        assert missing.returncode == 25
+        assert missing.stderr.endswith(f"has no {wanted}; did you mean {meant}?\n")
+        assert len(missing.stderr.splitlines()) == 1
+    assert "did you mean" not in laptop.run("files", "completely-different").stderr
+
+
+def test_names_are_found_by_a_word_or_a_pattern_in_any_capitals(laptop: Laptop) -> None:
+    back_up_twice(laptop)
+
+    def found(*arguments: str) -> list[str]:
+        return [item["path"] for item in json.loads(laptop.succeed("files", "--json", *arguments))]
+
+    assert found("--find", "FIRST") == ["letters/first"]
+    assert found("--find", "S*") == ["letters/second"]
+    assert found("letters", "--find", "ec") == ["letters/second"]
+    nothing = laptop.run("files", "--find", "xyz")
+    assert (nothing.returncode, len(nothing.stderr.splitlines())) == (25, 1)
+
+
+def test_a_time_before_the_first_backup_is_refused_by_every_command(laptop: Laptop) -> None:
+    back_up_twice(laptop)
+    for command in ("files", "verify", "verify --quick"):
+        refused = laptop.run(*command.split(), "--time", "2001-01-01")
+        assert refused.returncode == 25, refused.stdout
+        assert "the oldest is of" in refused.stderr
+        nonsense = laptop.run(*command.split(), "--time", "2020-02-30")
+        assert nonsense.returncode == 2
+
+
+def test_versions_are_the_backups_in_which_a_path_changed(laptop: Laptop) -> None:
+    folder = back_up_twice(laptop)
+    time.sleep(1.1)
+    (folder / "second").write_bytes(bytes(2000))
+    laptop.succeed("backup")
+    time.sleep(1.1)
+    (folder / "second").unlink()
+    laptop.succeed("backup")
+    full, *increments = laptop.service.sealed()
+
+    def versions(*arguments: str) -> list[tuple[str, int, int, int, int]]:
+        keys = ("set", "new", "changed", "deleted", "size_bytes")
+        return [
+            tuple(item[key] for key in keys)
+            for item in json.loads(laptop.succeed("versions", "--json", *arguments))
+        ]
+
+    assert versions("letters/second") == [
+        (increments[0], 1, 0, 0, 512),
+        (increments[1], 0, 1, 0, 2048),
+        (increments[2], 0, 0, 1, 0),
+    ]
+    assert [item[0] for item in versions()] == [full, *increments]
+    assert versions("letters/first") == [(full, 1, 0, 0, 512)]
+    lines = laptop.succeed("versions", "letters/second").splitlines()
+    assert lines[1].endswith("1 file, 2.0 KB; 0 new, 1 changed, 0 deleted")
+    stamp = lines[1].split("  ")[1]
+    assert "letters/second" in laptop.succeed("files", "--time", stamp)
+
+
+def test_a_full_backup_is_compared_with_what_was_before_it(laptop: Laptop) -> None:
+    back_up_twice(laptop)
+    time.sleep(1.1)
+    laptop.succeed("backup", "full")
+    assert len(laptop.succeed("versions").splitlines()) == 2
+    (laptop.source / "letters" / "first").unlink()
+    time.sleep(1.1)
+    laptop.succeed("backup", "full")
+    (newest,) = laptop.succeed("versions", "letters").splitlines()[2:]
+    assert "0 new, 0 changed, 1 deleted" in newest
+
+
+def test_reading_works_on_a_disk_without_hard_links(laptop: Laptop, without_links: dict[str, str]) -> None:
+    back_up_twice(laptop)
+    for command in ("files", "verify", "versions"):
+        laptop.succeed(command, **without_links)
+
+
+@pytest.fixture
+def without_links(tmp_path: Path) -> dict[str, str]:
+    """Variables with which a hard link is refused, as exFAT does."""
+    code = "#include <errno.h>\nint link(void){errno=EPERM;return -1;}\nint linkat(void){errno=EPERM;return -1;}\n"
+    (tmp_path / "refuse.c").write_text(code)
+    subprocess.run(
+        ["cc", "-shared", "-fPIC", "-o", tmp_path / "refuse.so", tmp_path / "refuse.c"],
+        check=True,
+        capture_output=True,
+    )
+    return {"LD_PRELOAD": str(tmp_path / "refuse.so")}
+
+
+def test_a_quick_verify_finds_each_kind_of_difference_and_downloads_no_volume(laptop: Laptop) -> None:
+    folder = back_up_twice(laptop)
+    for name in ("content", "mode", "gone", "kind"):
+        (folder / name).write_text(name)
+    (folder / "link").symlink_to("first")
+    (folder / "empty").touch()
+    laptop.succeed("backup")
+    fetched: list[str] = []
+    laptop.service.on_get = fetched.append
+    assert "are equal" in laptop.succeed("verify", "--quick")
+    assert not [name for name in fetched if ".vol" in name]
+
+    before = (folder / "content").stat()
+    (folder / "content").write_text("CONTENT")
+    os.utime(folder / "content", ns=(before.st_atime_ns, before.st_mtime_ns))
+    (folder / "mode").chmod(0o600)
+    (folder / "gone").unlink()
+    (folder / "kind").unlink()
+    (folder / "kind").mkdir()
+    (folder / "link").unlink()
+    (folder / "link").symlink_to("second")
+    (folder / "new").write_text("new")
+    differs = laptop.run("verify", "--quick")
+    assert differs.returncode == 15
+    found = dict(line.removeprefix("letters/").split(": ", 1) for line in differs.stdout.splitlines())
+    assert found == {
+        "content": "its content is another",
+        "mode": "its mode is another",
+        "gone": "it is not in the source",
+        "kind": "it is a file in the backup",
+        "link": "the link leads elsewhere",
+        "new": "it is not in the backup",
+    }
+
+
+def test_offline_every_command_gives_up_with_one_line(laptop: Laptop) -> None:
+    back_up_twice(laptop)
+    laptop.service.close()
+    for command in ("files", "versions", "verify"):
+        began = time.monotonic()
+        offline = laptop.run(command)
+        assert time.monotonic() - began < 30
+        assert (offline.returncode, len(offline.stderr.splitlines())) == (75, 1)
 
 
 def test_verify_finds_what_differs(laptop: Laptop) -> None:
@@ -86,13 +234,3 @@ def test_what_duplicity_says_comes_while_it_works(laptop: Laptop) -> None:
     gate.set()
     verify.communicate(timeout=60)
     assert verify.returncode == 15
-
-
-def test_a_listing_keeps_names_whole() -> None:
-    text = (
-        "INFO 10 20261122T205000Z '.' dir\n. Sun Nov 22 20:50:00 2026 .\n\n"
-        "INFO 10 20261122T205001Z 'a\\nb\\x27c \\xfc' reg\n. Sun a\n. b\n\n"
-    )
-    (item,) = parse_listing(text)
-    assert item.path == "a\nb'c ü"
-    assert item.changed_at == "2026-11-22T20:50:01Z"

@@ -200,3 +200,67 @@ def test_a_narrow_terminal_gets_three_lines_a_job_and_no_table() -> None:
     assert narrow[1] == "photos-2018: overdue"
     assert narrow[3] == "  chain of 12, 5.0 GB stored, every 1 day"
     assert max(map(len, narrow)) <= 60
+
+
+def test_a_restore_has_a_total_a_share_a_rate_and_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = _Clock(monkeypatch)
+    stream = io.StringIO()
+    reporter = PlainReporter(stream)
+    with reporter.task("system restore of everything", 0):
+        reporter.event({"event": "expected", "bytes": 400 * 2**20})
+        for _second in range(100):
+            clock.now += 1
+            reporter.event({"event": "received", "bytes": 2**20})
+    assert stream.getvalue().splitlines()[-1] == ("  60.0/400.0 MB received (15 %) at 1.0 MB/s, 5:40 left")
+
+
+def test_a_lost_network_is_reported_with_its_duration_and_until_it_is_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = _Clock(monkeypatch)
+    stream = io.StringIO()
+    reporter = PlainReporter(stream)
+    with reporter.task("system restore of everything", 0):
+        for waited in (0, 1, 70, 100):
+            clock.now += 1 if waited < 70 else 70 if waited == 70 else 30
+            reporter.event({"event": "waiting", "seconds": waited})
+        clock.now += 60
+        reporter.event({"event": "received", "bytes": 5 * 2**20})
+    shown = stream.getvalue().splitlines()[1:]
+    assert shown[0] == "  waiting for the network for 1:10"
+    assert "received" in shown[-1]
+    meter = RateMeter(0)
+    meter.take({"event": "waiting", "seconds": 1})
+    assert meter.waiting_text == ""
+
+
+class _Clock:
+    """The time that the meters see."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        monkeypatch.setattr(progress.time, "monotonic", lambda: self.now)
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_the_bar_of_a_restore_fits_every_terminal_and_is_not_red(columns: int) -> None:
+    from rich.console import Console
+
+    stream = io.StringIO()
+    reporter = progress.TerminalReporter(stream)
+    console = Console(
+        file=stream, force_terminal=True, width=columns, color_system="standard", highlight=False
+    )
+    reporter._console = console
+    with reporter.task("system restore of everything", 0):
+        reporter.event({"event": "expected", "bytes": 1500 * 2**20})
+        reporter.event({"event": "received", "bytes": 375 * 2**20})
+        reporter.event({"event": "waiting", "seconds": 42})
+        assert reporter._progress is not None
+        reporter._progress.refresh()
+    shown = stream.getvalue()
+    assert "25 %" in shown
+    assert "waiting for the network for 0:42" in shown
+    assert not re.search(r"\x1b\[(?:\d+;)*(?:31|91)m", shown)
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
+    assert all(len(line) <= columns for line in re.split(r"[\r\n]", plain))

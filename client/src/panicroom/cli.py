@@ -10,7 +10,7 @@ import click
 
 from panicroom import __version__
 from panicroom.commands.backup import backup, status
-from panicroom.commands.restore import duplicity, files, restore, verify
+from panicroom.commands.restore import duplicity, files, restore, verify, versions
 from panicroom.commands.setup import doctor, enrol, import_conf, recovery_sheet, schedule, secrets
 from panicroom.exit_codes import EXPLANATIONS, ExitCode, Problem
 
@@ -39,6 +39,7 @@ for command in (
     import_conf,
     schedule,
     files,
+    versions,
     verify,
     duplicity,
     secrets,

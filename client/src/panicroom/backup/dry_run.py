@@ -14,7 +14,7 @@ from panicroom.backup.run import changes_text, check_buildable, greet, survey_jo
 from panicroom.backup.sources import SourceMemory
 from panicroom.duplicity_run.process import require_gpg
 from panicroom.names import parse_name, sealed_sets, set_time
-from panicroom.restore.files import rehearse_set
+from panicroom.reading.duplicity_commands import rehearse_set
 from panicroom.secrets import token_of
 from panicroom.settings import JobSettings, Settings
 from panicroom.terminal.progress import Reporter, size_text

@@ -17,6 +17,7 @@ from panicroom.api import Api, ApiError
 from panicroom.backup.change_search import plan_search
 from panicroom.backup.compression import Choice, Sampler, choose, gpg_settings
 from panicroom.backup.lease import HeldLease, check_clock, job_lock
+from panicroom.backup.local_metadata import LocalMetadata, StoredMetadata, stored_metadata
 from panicroom.backup.policy import kind_by_policy, seconds_behind
 from panicroom.backup.readiness import allow_open_files, check_space
 from panicroom.backup.resume import Decision, decide
@@ -51,8 +52,27 @@ class _Tally:
     sent_bytes: int = 0
     left_out: int = 0
     statistics: dict[str, float] = field(default_factory=dict)
+    metadata: list[StoredMetadata] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     """Paths that could not be read, and why; in the order in which duplicity came by."""
+
+    def take(self, event: Event) -> None:
+        match event["event"]:
+            case "sent":
+                self.sent_bytes += event["bytes"]
+            case "stored":
+                parsed = parse_name(event["name"])
+                self.volumes += bool(parsed and parsed.kind == "volume")
+                if stored := stored_metadata(event):
+                    self.metadata.append(stored)
+                if parsed and parsed.kind == "manifest":
+                    self.sealed = parsed.set
+            case "left_out":
+                self.left_out = event["files"]
+            case "skipped":
+                self.skipped[event["path"]] = event["reason"]
+            case "statistics":
+                self.statistics = event["numbers"]
 
 
 def back_up(
@@ -158,6 +178,7 @@ class _Backup:
         self._settings, self._job, self._api = settings, job, api
         self._passphrase, self._lock, self._survey, self._reporter = passphrase, lock, found, reporter
         self._compression, self._trust = compression, trust
+        self._metadata = LocalMetadata(settings, job.job, api, reporter.line)
         self._source = job.source.resolve()
         self._state = settings.job_state(job.job)
         self._archive = settings.archive(job.job)
@@ -179,6 +200,7 @@ class _Backup:
             lease.finish(self._update(tally, ExitCode.INTERRUPTED))
             raise
         self._trust.sealed()
+        self._metadata.record(tally.metadata)
         lease.finish(self._update(tally, ExitCode.DONE))
         self._sum_up(kind, resumed is not None, tally, time.monotonic() - began)
         return resumed
@@ -207,7 +229,8 @@ class _Backup:
             else:
                 wait_for_clock(sealed)
                 kind = wanted or self._policy(sealed)
-            if kind == "incremental" and self._trust.are_in_the_way(sealed):
+            blocked = self._trust.are_in_the_way(sealed) or self._metadata.blocks_increments
+            if kind == "incremental" and blocked:
                 kind = "full"
                 self._reporter.line(
                     f"{self._job.job}: a full backup, as that set stands in an increment's way"
@@ -258,28 +281,15 @@ class _Backup:
             max_upload_rate=self._settings.max_upload_rate,
             speed_up=self._settings.speed_up,
             resume=None if resume is None else ResumePoint.after(resume.last_kept),
-            hidden_sets=tuple(sorted(self._trust.false_sets)),
+            hidden_sets=tuple(sorted(self._trust.false_sets | self._metadata.unopened)),
             search=search,
         )
 
         def on_event(event: Event) -> None:
             self._reporter.event(event)
-            match event["event"]:
-                case "sent":
-                    tally.sent_bytes += event["bytes"]
-                case "stored":
-                    parsed = parse_name(event["name"])
-                    tally.volumes += bool(parsed and parsed.kind == "volume")
-                    if parsed and parsed.kind == "manifest":
-                        tally.sealed = parsed.set
-                case "broken_off":
-                    self._broken_off += (event["path"],)
-                case "left_out":
-                    tally.left_out = event["files"]
-                case "skipped":
-                    tally.skipped[event["path"]] = event["reason"]
-                case "statistics":
-                    tally.statistics = event["numbers"]
+            tally.take(event)
+            if event["event"] == "broken_off":
+                self._broken_off += (event["path"],)
 
         with self._reporter.task(f"{self._job.job} {kind}", self._survey.bytes):
             return duplicity_process.run(
@@ -315,7 +325,8 @@ class _Backup:
             self._remember(journal, sealed)
             decision = decide(remote, self._local(), journal, str(self._source), self._open_file_changed)
             if self._apply(decision, lease):
-                return decision, sealed
+                self._metadata.make_ready(remote)
+                return decision, sealed - self._metadata.unopened
             if time.monotonic() > give_up_at:
                 raise Problem("the last set is still being sealed; try again later", ExitCode.TRY_LATER)
             if not said:

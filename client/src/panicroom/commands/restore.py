@@ -4,6 +4,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +16,12 @@ import click
 from panicroom.exit_codes import ExitCode, Problem
 
 if TYPE_CHECKING:
+    from panicroom.reading.stored_backups import StoredBackups
     from panicroom.restore.run import RestoreRequest
     from panicroom.settings import JobSettings, Settings
+
+_LARGE_METADATA_BYTES = 10 * 2**20
+"""From here on a fetch of metadata is reported to logs and files too."""
 
 
 @click.command(short_help="Restore everything, or some paths.")
@@ -114,53 +122,134 @@ def _show_plan(settings: Settings, job: JobSettings, request: RestoreRequest, as
 
 @click.command(short_help="List what is in the backup.")
 @click.argument("path", required=False)
+@click.option("--find", "word", metavar="WORD", help="Only names with WORD in them, or that fit it: '*.jpg'.")
 @click.option(
     "--time", metavar="T", help="As it was then: 2026-11-22, 2026-11-22T20:50:00Z, 3D (three days ago)."
 )
 @click.option("--job", metavar="JOB", help="Which job; needed if this machine has several.")
-@click.option("--json", "as_json", is_flag=True, help="Print a list of {path, kind, changed_at} instead.")
-def files(path: str | None, time: str | None, job: str | None, as_json: bool) -> None:
-    """List what is in the backup, or what is below PATH: when it was changed (UTC), and its path.
+@click.option("--json", "as_json", is_flag=True, help="Print a list of {path, kind, changed_at, size_bytes}.")
+def files(path: str | None, word: str | None, time: str | None, job: str | None, as_json: bool) -> None:
+    """List what is in the backup, or what is below PATH: when it was changed (local time), its size, its path.
 
-    A PATH is relative to the job's source folder, or a full path below it. Folders end with a slash. Control
-    characters in names are shown as ?; --json has the very names. Example: panicroom files --time 3D | less
+    A PATH is relative to the job's source folder, or a full path below it. Folders end with a slash. Sizes are rounded
+    up to half a KB, for large files to their block, as no more is known without a download. Control characters in
+    names are shown as ?; --json has the very names, and UTC. Example: panicroom files --time 3D | less
     """
     import dataclasses
     import json
 
-    from panicroom.restore.files import list_files
-    from panicroom.settings import load_settings
-    from panicroom.terminal.progress import shown_path
-
-    settings = load_settings()
-    found = list_files(settings, _chosen_job(settings, job), time, path)
-    if as_json:
-        click.echo(json.dumps([dataclasses.asdict(item) for item in found], indent=1))
-        return
-    for item in found:
-        click.echo(f"{item.changed_at}  {shown_path(item.path)}{'/' if item.kind == 'folder' else ''}")
-
-
-@click.command(short_help="Compare the backup with the source, byte by byte.")
-@click.option("--time", metavar="T", help="Compare the backup of that time instead of the newest.")
-@click.option("--job", metavar="JOB", help="Which job; needed if this machine has several.")
-def verify(time: str | None, job: str | None) -> None:
-    """Download the backup and compare every byte with the source folder; nothing is changed.
-
-    It takes as long as a whole restore, and counts as downloads. What changed since the backup is
-    listed too: that is no fault of the backup. Exit code 15 if anything differs.
-    """
-    from panicroom.restore.files import verify as find_differences
+    from panicroom.reading.files import list_files, listing_lines
+    from panicroom.restore.paths import relative_index
     from panicroom.settings import load_settings
 
     settings = load_settings()
     chosen = _chosen_job(settings, job)
-    differences = find_differences(settings, chosen, time, click.echo)
+    below = () if path is None else relative_index(path, chosen.source)
+    with _reading(settings, chosen) as backups:
+        listing = list_files(backups, below, time, word)
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(item) for item in listing.paths], indent=1))
+        return
+    for line in listing_lines(listing):
+        click.echo(line)
+    click.echo(listing.summary(), err=True)
+
+
+@click.command(short_help="List the backups in which a path changed.")
+@click.argument("path", required=False)
+@click.option("--job", metavar="JOB", help="Which job; needed if this machine has several.")
+@click.option("--json", "as_json", is_flag=True, help="Print a list of objects; times are UTC.")
+def versions(path: str | None, job: str | None, as_json: bool) -> None:
+    """List the backups in which anything changed, or PATH, or what is below it: when, and how large it was then.
+
+    The first column is local time, the second is what --time takes. Example: panicroom versions letters/1998
+    """
+    import json
+
+    from panicroom.reading.versions import list_versions, version_lines, versions_as_json
+    from panicroom.restore.paths import relative_index
+    from panicroom.settings import load_settings
+
+    settings = load_settings()
+    chosen = _chosen_job(settings, job)
+    below = () if path is None else relative_index(path, chosen.source)
+    with _reading(settings, chosen) as backups:
+        found = list_versions(backups, below)
+        unopened = [item.set.name for item in backups.unopened]
+    if as_json:
+        click.echo(json.dumps(versions_as_json(found), indent=1))
+    else:
+        for line in version_lines(found, of_path=bool(below)):
+            click.echo(line)
+    if unopened:
+        raise Problem(
+            f"{len(unopened)} sets cannot be opened and are left out, the first is {unopened[0]}",
+            ExitCode.RESTORE_INCOMPLETE,
+        )
+
+
+@click.command(short_help="Compare the backup with the source.")
+@click.option(
+    "--quick", is_flag=True, help="Compare the source with the backup's signatures; download no volume."
+)
+@click.option("--time", metavar="T", help="Compare the backup of that time instead of the newest.")
+@click.option("--job", metavar="JOB", help="Which job; needed if this machine has several.")
+def verify(quick: bool, time: str | None, job: str | None) -> None:
+    """Download the backup and compare every byte with the source folder; nothing is changed.
+
+    It takes as long as a whole restore, and counts as downloads. What changed since the backup is
+    listed too: that is no fault of the backup. Exit code 15 if anything differs. --quick reads the source only, and
+    cannot find out whether the stored volumes are whole.
+    """
+    from panicroom.settings import load_settings
+
+    settings = load_settings()
+    chosen = _chosen_job(settings, job)
+    differences = _compare_quickly(settings, chosen, time) if quick else _compare(settings, chosen, time)
     if differences:
         raise Problem(
             f"{chosen.job}: {differences} differences between backup and source", ExitCode.DIFFERENT
         )
-    click.echo(f"{chosen.job}: the backup and {chosen.source} are equal")
+    compared = "the backup's signatures" if quick else "the backup"
+    click.echo(f"{chosen.job}: {compared} and {chosen.source} are equal")
+
+
+def _compare(settings: Settings, job: JobSettings, time: str | None) -> int:
+    from panicroom.reading.verify import verify as find_differences
+    from panicroom.terminal.progress import make_reporter
+
+    reporter = make_reporter(sys.stderr)
+    with _reading(settings, job) as backups:
+        return find_differences(settings, job, backups, time, reporter, click.echo)
+
+
+def _compare_quickly(settings: Settings, job: JobSettings, time: str | None) -> int:
+    from panicroom.reading.quick_verify import compare_quickly
+    from panicroom.terminal.progress import make_reporter
+
+    with _reading(settings, job) as backups:
+        return compare_quickly(settings, job, backups, time, make_reporter(sys.stderr), click.echo)
+
+
+@contextmanager
+def _reading(settings: Settings, job: JobSettings) -> Iterator[StoredBackups]:
+    """The job's backups; how far the reading is goes to standard error."""
+    from panicroom.reading.stored_backups import open_backups
+    from panicroom.terminal.progress import make_reporter
+
+    reporter = make_reporter(sys.stderr)
+    with contextlib.ExitStack() as stack:
+
+        def expect(count: int) -> None:
+            if sys.stderr.isatty() or count > _LARGE_METADATA_BYTES:
+                stack.enter_context(reporter.task(f"{job.job}: fetching what the backups hold", 0))
+                reporter.event({"event": "expected", "bytes": count})
+
+        def receive(count: int) -> None:
+            reporter.event({"event": "received", "bytes": count})
+
+        with open_backups(settings, job, receive, expect) as backups:
+            yield backups
 
 
 @click.command(
@@ -175,7 +264,7 @@ def duplicity(arguments: tuple[str, ...], job: str | None) -> None:
     TARGET stands among ARGS, else at the end (panicroom duplicity -- verify TARGET /home/anna). It can look,
     and cannot change anything in the backup. The exit code is duplicity's.
     """
-    from panicroom.restore.files import pass_through
+    from panicroom.reading.duplicity_commands import pass_through
     from panicroom.settings import load_settings
 
     settings = load_settings()

@@ -9,6 +9,7 @@ The entries of a full set are all that there was.
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import struct
 import tarfile
@@ -52,6 +53,9 @@ class SignatureEntry:
     device: tuple[int, int] = (0, 0)
     is_block_device: bool = False
     signature: bytes | None = None
+
+    def without_signature(self) -> SignatureEntry:
+        return dataclasses.replace(self, signature=None) if self.signature is not None else self
 
 
 def read_signatures(path: Path, *, with_contents: bool = False) -> Iterator[SignatureEntry]:

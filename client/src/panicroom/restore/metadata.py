@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import gzip
 import shutil
-import tempfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -24,7 +23,9 @@ from panicroom.duplicity_files.copies import CopyRecords, LocalCopy, local_name,
 from panicroom.duplicity_files.decryption import Decryption, NotOpened
 from panicroom.duplicity_files.manifest import Manifest, ManifestUnreadable, parse_manifest
 from panicroom.duplicity_files.signatures import SignaturesUnreadable, check_head
+from panicroom.duplicity_files.work_folder import work_folder
 from panicroom.exit_codes import ExitCode, Problem
+from panicroom.names import parse_name, sealed_sets
 from panicroom.restore.chain import StoredSet
 from panicroom.secrets import passphrase_of
 from panicroom.settings import Settings, private_folder
@@ -89,8 +90,11 @@ class MetadataCache:
         sets: Iterable[StoredSet],
         parts: Collection[Part] = ("manifest", "signatures"),
         on_received: Callable[[int], None] = lambda _bytes: None,
+        on_expected: Callable[[int], None] = lambda _bytes: None,
     ) -> dict[str, SetMetadata]:
         """The metadata of ``sets`` by their names, fetched where no whole copy is here.
+
+        ``on_expected`` gets the bytes that have to be fetched, before the first is; ``on_received`` those that come.
 
         Raises ``Problem`` if the service cannot be reached, the disk is full, or the passphrase opens nothing.
         """
@@ -102,6 +106,8 @@ class MetadataCache:
                 zip(wanted, pool.map(lambda file: self._whole(file, known), wanted.values()), strict=True)
             )
         missing = [wanted[name] for name, copy in whole.items() if copy is None]
+        if missing:
+            on_expected(sum(file.size for file in missing))
         fetched = self._fetch(missing, on_received)
         copies = {name: copy for name, copy in whole.items() if copy is not None}
         new = {name: item for name, item in fetched.items() if isinstance(item, LocalCopy)}
@@ -114,6 +120,32 @@ class MetadataCache:
             )
         copies.update(new)
         return {item.name: self._of_set(item, parts, copies, unopened) for item in chosen}
+
+    def here(self, sets: Iterable[StoredSet]) -> dict[str, SetMetadata]:
+        """The whole copies that are here already, by the names of their sets."""
+        known = self._records.read()
+        found = {}
+        for item in sets:
+            files: dict[Part, ListedFile | None] = {"manifest": item.manifest, "signatures": item.signatures}
+            copies = {
+                part: copy
+                for part, file in files.items()
+                if file is not None and (copy := self._whole(file, known)) is not None
+            }
+            found[item.name] = SetMetadata(item, self.folder, copies)
+        return found
+
+    def remove_unproved(self, files: Sequence[ListedFile]) -> None:
+        """Removes copies of finished sets that are not whole, or not of what ``files`` lists."""
+        known = self._records.read()
+        proved = {copy.local_name for file in files if (copy := self._whole(file, known)) is not None}
+        sealed = sealed_sets(file.name for file in files)
+        for path in self.folder.iterdir() if self.folder.is_dir() else ():
+            parsed = parse_name(path.name)
+            if parsed is None or parsed.partial or parsed.kind not in ("manifest", "signatures"):
+                continue
+            if parsed.set in sealed and path.name not in proved:
+                path.unlink(missing_ok=True)
 
     def record_made(self, copies: Collection[LocalCopy], listed: Collection[str]) -> None:
         """Records what this computer made and stored; forgets what is not among the names ``listed`` any more."""
@@ -155,16 +187,15 @@ class MetadataCache:
         by_name = {file.name: file for file in files}
         try:
             private_folder(self.folder)
-            private_folder(self._work)
             with (
-                tempfile.TemporaryDirectory(prefix="metadata-", dir=self._work) as work,
+                work_folder(self._work, "metadata") as work,
                 closing(
-                    Downloader(self._api, self._job, lambda _name: Path(work, "ahead"), on_received)
+                    Downloader(self._api, self._job, lambda _name: work / "ahead", on_received)
                 ) as downloader,
                 ThreadPoolExecutor(_AT_ONCE) as pool,
             ):
                 begun = {
-                    name: pool.submit(self._fetch_file, by_name[name], download, Path(work))
+                    name: pool.submit(self._fetch_file, by_name[name], download, work)
                     for name, download in downloader.prepare(list(by_name))
                 }
                 try:

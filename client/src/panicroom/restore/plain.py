@@ -6,19 +6,25 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
+from collections.abc import Mapping
+from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 
+from panicroom.api import Api, ApiError
+from panicroom.duplicity_files.work_folder import work_folder
 from panicroom.duplicity_run import process as duplicity_process
 from panicroom.duplicity_run.arguments import restore_arguments
 from panicroom.duplicity_run.plan import ChildPlan
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.names import parse_name
+from panicroom.restore.chain import Chain, chain_at, chains
+from panicroom.restore.metadata import MetadataCache, Part, SetMetadata
+from panicroom.restore.rounds import place
+from panicroom.restore.times import exact_time_text, parse_time
 from panicroom.secrets import passphrase_of, token_of
 from panicroom.settings import JobSettings, Settings
 from panicroom.terminal.progress import Reporter, shown_path
 
-_SET_TIME = re.compile(r"(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})Z")
+_MANIFESTS: tuple[Part, ...] = ("manifest",)
 _GIVEN_UP = re.compile(r"\bError '.*' processing (.*)$")
 
 
@@ -38,19 +44,17 @@ def restore_plainly(
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise Problem(f"{to} is not an empty folder; restore into a new one", ExitCode.TARGET)
     chosen: list[str | None] = [relative_path(path, job.source) for path in paths]
-    cache = settings.job_cache(job.job)
-    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    chain, metadata = _chain_of(settings, job, time)
     failed: list[str] = []
-    with tempfile.TemporaryDirectory(prefix="restore-", dir=cache, ignore_cleanup_errors=True) as folder:
-        work = Path(folder)
+    with work_folder(settings.job_cache(job.job), "restore") as work:
         (work / "tmp").mkdir()
-        _link_manifests(settings.archive(job.job), work / "archive" / settings.archive_name(job.job))
+        _place_manifests(metadata, work / "archive" / settings.archive_name(job.job))
         # One path at a time: duplicity then fetches only the volumes that hold it.
         for path in chosen or [None]:
             target = to if path is None else to / path
             shown = shown_path(path) if path else "everything"
             with reporter.task(f"{job.job} restore of {shown}", 0):
-                failed += _restore_one(settings, job, work, target, time, path, reporter)
+                failed += _restore_one(settings, job, work, target, chain.end, path, reporter)
             reporter.line(f"{job.job}: restored {shown} to {shown_path(str(target))}")
     if failed:
         raise Problem(
@@ -65,7 +69,7 @@ def _restore_one(
     job: JobSettings,
     work: Path,
     target: Path,
-    time: str | None,
+    time: datetime,
     path: str | None,
     reporter: Reporter,
 ) -> list[str]:
@@ -85,7 +89,7 @@ def _restore_one(
         job.job,
         work=work,
         to=given,
-        time=time and duplicity_time(time),
+        time=exact_time_text(time),
         path=path,
         keep_owners=os.geteuid() == 0,
     )
@@ -119,13 +123,27 @@ def failed_files(errors: tuple[str, ...]) -> list[str]:
     return [match.group(1) for match in found if match]
 
 
-def _link_manifests(archive: Path, fresh: Path) -> None:
-    """Gives a restore the manifests that are here already; what an unfinished backup left is not for it."""
-    fresh.mkdir(mode=0o700, parents=True)
-    for path in archive.iterdir() if archive.is_dir() else []:
-        parsed = parse_name(path.name)
-        if parsed and parsed.kind == "manifest" and path.name.endswith(".manifest"):
-            os.link(path, fresh / path.name)
+def _chain_of(
+    settings: Settings, job: JobSettings, time: str | None
+) -> tuple[Chain, Mapping[str, SetMetadata]]:
+    """The chain up to ``time``, else the newest, and its manifests."""
+    moment = None if time is None else parse_time(time, datetime.now(timezone.utc))
+    api = Api(settings.url, token_of(settings))
+    try:
+        chain = chain_at(chains(api.files(job.job)), moment)
+        return chain, MetadataCache(settings, job.job, api).at_hand(chain.sets, _MANIFESTS)
+    except ApiError as failure:
+        raise failure.as_problem() from None
+    finally:
+        api.close()
+
+
+def _place_manifests(metadata: Mapping[str, SetMetadata], archive: Path) -> None:
+    """Gives duplicity the manifests that could be opened; it fetches any other itself."""
+    archive.mkdir(mode=0o700, parents=True)
+    for item in metadata.values():
+        for copy in item.copies.values():
+            place(item.folder / copy.local_name, archive / copy.local_name)
 
 
 def relative_path(path: str, source: Path) -> str:
@@ -141,9 +159,3 @@ def relative_path(path: str, source: Path) -> str:
     if ".." in pure.parts or not pure.parts:
         raise Problem(f"{path} names no file below the source {source}", ExitCode.USAGE)
     return str(pure)
-
-
-def duplicity_time(time: str) -> str:
-    """duplicity's own forms of a time pass; ``20261122T205000Z``, as in the names of sets, is rewritten."""
-    match = _SET_TIME.fullmatch(time)
-    return "{}-{}-{}T{}:{}:{}Z".format(*match.groups()) if match else time

@@ -17,12 +17,15 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 from panicroom.exit_codes import Problem
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.progress import Progress, TaskID
 
 _PLAIN_SECONDS = 60.0
 _JSON_SECONDS = 1.0
 _NAMED_FILES = 3
 _RATE_SECONDS = 20.0
+_SHORT_WAIT_SECONDS = 3.0
+"""A shorter interruption is not worth a message."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,11 @@ def part_text(done_bytes: int, total_bytes: int) -> str:
     return f"{done_bytes / scale:.{0 if unit == 'bytes' else 1}f}/{number} {unit}"
 
 
+def share_text(done_bytes: int, total_bytes: int) -> str:
+    """``45 %``; 100 only when all is done."""
+    return f"{min(100 * done_bytes // total_bytes, 100)} %" if total_bytes else ""
+
+
 def clock_text(seconds: float) -> str:
     """``0:07``, ``12:34`` or ``5:12:34``."""
     minutes, rest = divmod(round(seconds), 60)
@@ -164,6 +172,8 @@ class RateMeter:
         self.read_total_bytes = total_bytes
         self.read, self.sent, self.received = Flow(), Flow(), Flow()
         self.made_bytes = self.volumes = self.read_again_bytes = 0
+        self.receive_total_bytes = 0
+        self._waiting_since: float | None = None
         self._began_at = time.monotonic()
 
     def take(self, event: dict[str, Any]) -> None:
@@ -178,14 +188,37 @@ class RateMeter:
                 self.made_bytes += event["bytes"]
             case "sent":
                 self.sent.reach(self.sent.bytes + event["bytes"])
+            case "expected":
+                self.receive_total_bytes += event["bytes"]
             case "received":
+                self._waiting_since = None
                 self.received.reach(self.received.bytes + event["bytes"])
+            case "waiting":
+                self._waiting_since = time.monotonic() - event["seconds"]
             case "stored":
                 self.volumes += ".vol" in event["name"]
 
     @property
     def seconds(self) -> float:
         return time.monotonic() - self._began_at
+
+    @property
+    def waiting_text(self) -> str:
+        """That nothing comes from the network, and for how long; empty while all is well."""
+        if self._waiting_since is None:
+            return ""
+        seconds = time.monotonic() - self._waiting_since
+        return f"waiting for the network for {clock_text(seconds)}" if seconds >= _SHORT_WAIT_SECONDS else ""
+
+    @property
+    def received_text(self) -> str:
+        """``120.0 MB of 1.2 GB received at 4.0 MB/s (9 %), 4:30 left``, as far as that is known."""
+        total = self.receive_total_bytes
+        amount = part_text(self.received.bytes, total) if total else size_text(self.received.bytes)
+        share = f" ({share_text(self.received.bytes, total)})" if total else ""
+        left = self.received.left_seconds(total)
+        rest = f", {clock_text(left)} left" if left is not None else ""
+        return f"{amount} received{share} at {size_text(self.received.rate)}/s{rest}"
 
     @property
     def send_total_bytes(self) -> int:
@@ -196,7 +229,9 @@ class RateMeter:
 
     @property
     def left_seconds(self) -> float | None:
-        """Until the last volume is sent; None if nobody can tell yet."""
+        """Until the last volume is sent, or received; None if nobody can tell yet."""
+        if self.receive_total_bytes and not self.read_total_bytes:
+            return self.received.left_seconds(self.receive_total_bytes)
         reading = self.read.left_seconds(self.read_total_bytes)
         sending = self.sent.left_seconds(self.send_total_bytes)
         return None if reading is None or sending is None else max(reading, sending)
@@ -219,8 +254,10 @@ class PlainReporter:
         if now - self._said_at < _PLAIN_SECONDS:
             return
         self._said_at = now
-        if meter.received.bytes:
-            self.line(f"  {size_text(meter.received.bytes)} received at {size_text(meter.received.rate)}/s")
+        if meter.waiting_text:
+            self.line(f"  {meter.waiting_text}")
+        elif meter.received.bytes:
+            self.line(f"  {meter.received_text}")
         elif meter.read_total_bytes:
             left = f", {clock_text(meter.left_seconds)} left" if meter.left_seconds is not None else ""
             again = f" ({size_text(meter.read_again_bytes)} again)" if meter.read_again_bytes else ""
@@ -288,6 +325,8 @@ class JsonReporter:
             read_again_bytes=meter.read_again_bytes,
             sent_bytes=meter.sent.bytes,
             received_bytes=meter.received.bytes,
+            received_total_bytes=meter.receive_total_bytes or None,
+            waiting=meter.waiting_text or None,
             volumes=meter.volumes,
             left_seconds=None if left is None else round(left),
         )
@@ -316,8 +355,11 @@ class TerminalReporter:
         meter.take(event)
         if self._progress is None:
             return
-        if event["event"] == "received":
-            self._row("received", meter.received, 0)
+        if event["event"] == "waiting":
+            for row in self._rows.values():
+                self._progress.update(row, rate="", left="")
+        elif event["event"] in ("expected", "received"):
+            self._row("received", meter.received, meter.receive_total_bytes)
         elif event["event"] in ("read", "statistics", "made", "sent"):
             self._row("read", meter.read, meter.read_total_bytes)
             self._row("sent", meter.sent, meter.send_total_bytes)
@@ -326,6 +368,7 @@ class TerminalReporter:
         assert self._progress is not None
         left = flow.left_seconds(total)
         fields: dict[str, Any] = {
+            "share": share_text(flow.bytes, total),
             "moved": part_text(flow.bytes, total) if total else size_text(flow.bytes),
             "rate": f"{size_text(flow.rate)}/s" if flow.rate else "",
             "left": "" if left is None else f"{clock_text(left)} left",
@@ -338,17 +381,31 @@ class TerminalReporter:
     def task(self, title: str, total_bytes: int) -> Iterator[None]:
         from rich import progress
         from rich.table import Column
+        from rich.text import Text
 
         def text(field: str) -> progress.TextColumn:
             column = Column(justify="right", no_wrap=True)
             return progress.TextColumn("{task.fields[" + field + "]}", table_column=column)
 
+        reporter = self
+
+        class Bars(progress.Progress):
+            """The bars, and a line below them while the network is gone."""
+
+            def get_renderables(self) -> Iterator[RenderableType]:
+                yield from super().get_renderables()
+                if reporter._meter.waiting_text:
+                    yield Text(f"  {reporter._meter.waiting_text}", style="yellow")
+
         self._meter = RateMeter(total_bytes)
         self.line(_begun(title, total_bytes))
-        with progress.Progress(
+        with Bars(
             progress.TextColumn("  {task.description}"),
-            progress.BarColumn(bar_width=None),
-            *(text(field) for field in ("moved", "rate", "left")),
+            # rich's own colour for a bar that is not full is red, as if something was wrong.
+            progress.BarColumn(
+                bar_width=None, complete_style="green", finished_style="green", pulse_style="green"
+            ),
+            *(text(field) for field in ("share", "moved", "rate", "left")),
             console=self._console,
             transient=True,
             expand=True,

@@ -68,10 +68,12 @@ class Downloader:
         job: str,
         new_path: Callable[[str], Path],
         on_received: Callable[[int], None] = lambda _bytes: None,
+        on_waiting: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
         self._api, self._job = api, job
+        self._on_waiting = on_waiting
         self._new_path, self._on_received = new_path, on_received
-        self._http = httpx.Client(timeout=httpx.Timeout(60.0, connect=15.0))
+        self._http = httpx.Client(timeout=httpx.Timeout(30.0, connect=15.0))
         self._workers: ThreadPoolExecutor | None = None
         self._following: dict[str, list[str]] = {}
         self._ahead: dict[str, Future[Path]] = {}
@@ -154,6 +156,7 @@ class Downloader:
     def _download(self, name: str, target: Path, permit: Callable[[], DownloadPermit]) -> Mapping[str, str]:
         """Asks for a permit anew with each try: the URL may be too old by then. Gives S3's headers."""
         pauses = waits(RUNNING_SECONDS)
+        failed_at: float | None = None
         while True:
             outcome = self._get(_checked(permit()), target)
             if isinstance(outcome, httpx.Headers):
@@ -162,6 +165,8 @@ class Downloader:
             pause = next(pauses, None)
             if pause is None:
                 raise ApiError(UNREACHABLE, f"{name} cannot be downloaded: {text}")
+            failed_at = time.monotonic() if failed_at is None else failed_at
+            self._on_waiting(time.monotonic() - failed_at)
             time.sleep(max(pause, retry_after))
 
     def _get(self, permit: DownloadPermit, target: Path) -> httpx.Headers | tuple[str, int]:

@@ -57,11 +57,13 @@ class ServiceBackend(Backend):  # type: ignore[misc]  # duplicity carries no typ
         self._before_volume, self._at_end = before_volume, at_end
         self._prove, self._hidden_sets = prove, hidden_sets
         self._last_volume = 0
+        self._sizes: dict[str, int] = {}
         self._downloader = Downloader(
             api,
             job,
             lambda _name: Path(os.fsdecode(tempdir.default().mktemp())),  # duplicity clears it away
             lambda count: events.send("received", bytes=count),
+            lambda seconds: events.send("waiting", seconds=seconds),
         )
 
     def _put(self, source_path: Any, remote_filename: bytes) -> None:
@@ -99,7 +101,8 @@ class ServiceBackend(Backend):  # type: ignore[misc]  # duplicity carries no typ
         with self._ends_on_failure():
             if self._uploader is not None:
                 self._uploader.wait()
-            names = [file.name for file in self._api.files(self._job) if not self._is_hidden(file.name)]
+            self._sizes = {file.name: file.size for file in self._api.files(self._job)}
+        names = [name for name in self._sizes if not self._is_hidden(name)]
         if self._uploader is not None:
             return names
         sealed = sealed_sets(names)
@@ -132,8 +135,10 @@ class ServiceBackend(Backend):  # type: ignore[misc]  # duplicity carries no typ
         self._delete_list([filename])
 
     def pre_process_download_batch(self, remote_filenames: list[bytes]) -> None:
+        names = [os.fsdecode(name) for name in remote_filenames]
+        self._events.send("expected", bytes=sum(self._sizes.get(name, 0) for name in names))
         with self._ends_on_failure():
-            self._downloader.announce([os.fsdecode(name) for name in remote_filenames])
+            self._downloader.announce(names)
 
     def _get(self, remote_filename: bytes, local_path: Any) -> None:
         name = os.fsdecode(remote_filename)
@@ -230,7 +235,9 @@ def make_backend(
             plan.upload_threads,
             RateLimit(plan.max_upload_rate),
             on_sent=lambda count: events.send("sent", bytes=count),
-            on_stored=lambda file: events.send("stored", name=file.name, size=file.size),
+            on_stored=lambda file: events.send(
+                "stored", name=file.name, size=file.size, sha256=file.sha256, etag=file.etag
+            ),
         )
 
     def prove(evidence: SetEvidence) -> str | None:

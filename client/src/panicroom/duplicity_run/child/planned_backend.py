@@ -33,13 +33,14 @@ class PlannedBackend(ServiceBackend):
             before_volume=lambda _name, _size: None,
             at_end=lambda: None,
         )
-        self._plan = plan
+        self._plan, self._sizes = plan, dict(plan.sizes)
         self._downloader.close()
         self._downloader = Downloader(
             api,
             child.job,
             lambda name: partial_path(plan.spool / name),
             lambda count: events.send("received", bytes=count),
+            lambda seconds: events.send("waiting", seconds=seconds),
         )
 
     def _list(self) -> list[str]:

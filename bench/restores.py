@@ -1,0 +1,124 @@
+"""How fast backups come back: a file of a long chain, a backup without its cache, and a whole restore.
+
+The server and the lines are those of ``uploads``. A whole restore is compared with duplicity's stock S3 backend. The
+chain has 365 increments; gpg's stretching of the passphrase is short there, as it would hide everything else on two
+processors (with gpg's usual settings add 0.1 seconds of processor time for each of 731 files).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import boto3
+
+from bench.generated_chain import generate_chain
+from bench.processes import Cost
+from bench.upload import PASSPHRASE, PROGRAMS, Client, Stock, UploadTarget, make_source, places
+
+INCREMENTS = 365
+ONE_FILE = "file-007"
+"""Changed four times in a year, the last of them weeks before the newest set."""
+
+MOST_VOLUMES = 4
+MOST_FILE_SECONDS = 6.0
+MOST_BACKUP_SECONDS = 25.0
+MOST_OF_STOCK = {"near": 0.75, "far": 0.45}
+
+
+class RestoreBench:
+    """Measures, prints what it finds, and holds the budgets that were missed."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self.missed: list[str] = []
+
+    def budget(self, what: str, value: float, most: float, unit: str = "") -> None:
+        kept = value <= most
+        if not kept:
+            self.missed.append(what)
+        self._say(f"  {what}: {value:.2f}{unit} (at most {most:g}{unit}) {'ok' if kept else 'MISSED'}")
+
+    def whole_restore(self, line: str, place: UploadTarget, source: Path) -> None:
+        """Everything, proved, by the client and by the stock backend, in turns."""
+        stock, client = Stock(place, source), Client(place, source)
+        stock.back_up()
+        client.back_up()
+        theirs, ours = [], []
+        for _round in range(2 if line == "near" else 1):
+            for program, costs in ((stock, theirs), (client, ours)):
+                shutil.rmtree(program.home / "restored", ignore_errors=True)
+                costs.append(program.restore())
+        for program in (stock, client):
+            shutil.rmtree(program.home)
+        self._say(f"{line}: stock {_times(theirs)}, client {_times(ours)}")
+        ratio = min(cost.seconds for cost in ours) / min(cost.seconds for cost in theirs)
+        self.budget(f"{line}: restore by the client to stock backend", ratio, MOST_OF_STOCK[line])
+
+    def long_chain(self, place: UploadTarget, folder: Path) -> None:
+        """A file, with and without the cache, and a backup without it."""
+        source = folder / "chain"
+        source.mkdir()
+        client = Client(place, source)
+        _store_chain(place, client, source)
+        wanted = (source / ONE_FILE).read_bytes()
+        self._say(f"near, a chain of {INCREMENTS} increments:")
+        for state in ("empty cache", "cache at hand"):
+            to = client.home / state.replace(" ", "-")
+            cost = client.panicroom("restore", ONE_FILE, "--to", str(to))
+            if (to / ONE_FILE).read_bytes() != wanted:
+                raise RuntimeError(f"{ONE_FILE} came back wrong")
+            self.budget(f"one file, {state}", cost.seconds, MOST_FILE_SECONDS, " s")
+        self.budget("volumes for one file", _planned_volumes(client), MOST_VOLUMES)
+        for path in (client.home / "cache", client.home / "state"):
+            shutil.rmtree(path, ignore_errors=True)
+        (source / ONE_FILE).write_bytes(b"changed")
+        cost = client.panicroom("backup", "incremental")
+        self.budget("a backup whose cache was lost", cost.seconds, MOST_BACKUP_SECONDS, " s")
+
+
+def _store_chain(place: UploadTarget, client: Client, source: Path) -> None:
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=place.endpoint,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    environment = place.environment(client.home)
+    newest = (datetime.now(timezone.utc) - timedelta(hours=1)).replace(microsecond=0)
+    for file in generate_chain(source, INCREMENTS, newest, environment, PASSPHRASE):
+        s3.put_object(Bucket=place.stack.bucket, Key=f"{client.name}/system/{file.name}", Body=file.data)
+
+
+def _planned_volumes(client: Client) -> int:
+    """The volumes that the client would fetch for the file."""
+    shown = subprocess.run(
+        [PROGRAMS / "panicroom", "restore", ONE_FILE, "--dry-run", "--json", "--to", client.home / "nowhere"],
+        env=client.place.environment(client.home),
+        capture_output=True,
+        check=True,
+    )
+    return sum(len(item["numbers"]) for item in json.loads(shown.stdout)["volumes"])
+
+
+def _times(costs: list[Cost]) -> str:
+    return ", ".join(str(cost) for cost in costs)
+
+
+def main(size_mb: int = 300, say: Callable[[str], None] = print) -> list[str]:
+    """Prints seconds and ratios; the budgets that were missed."""
+    bench = RestoreBench(say)
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        folder = Path(name)
+        source = make_source(folder, "incompressible", size_mb)
+        with places(folder) as found:
+            bench.long_chain(found["near"], folder)
+            for line in ("near", "far"):
+                bench.whole_restore(line, found[line], source)
+    return bench.missed

@@ -1,0 +1,109 @@
+"""``panicroom files``: the paths in a backup, with times and sizes, read from its signatures alone."""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+import fnmatch
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from panicroom.duplicity_files.manifest import PathIndex
+from panicroom.duplicity_files.signatures import SignatureEntry
+from panicroom.exit_codes import ExitCode, Problem
+from panicroom.reading.history import tree_at
+from panicroom.reading.similar_paths import similar_paths
+from panicroom.reading.stored_backups import StoredBackups, unopened_problem
+from panicroom.restore.times import time_text
+from panicroom.terminal.progress import shown_path, size_text
+
+
+@dataclass(frozen=True)
+class StoredPath:
+    """A path as of the time asked for, relative to the source; ``changed_at`` is ISO 8601 in UTC.
+
+    ``size_bytes`` of a file is rounded up to a block (512 bytes for files below 256 KB); None for anything else.
+    """
+
+    path: str
+    kind: str
+    changed_at: str
+    size_bytes: int | None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """``as_of`` is the time of the backup that was read."""
+
+    as_of: datetime
+    is_newest: bool
+    paths: tuple[StoredPath, ...]
+
+    def summary(self) -> str:
+        """``28 files, 1.4 GB, as of 29 Nov 2026 16:25 (the newest backup)``."""
+        sizes = [item.size_bytes for item in self.paths if item.size_bytes is not None]
+        files = "1 file" if len(sizes) == 1 else f"{len(sizes)} files"
+        newest = " (the newest backup)" if self.is_newest else ""
+        return f"{files}, {size_text(sum(sizes))}, as of {time_text(self.as_of)}{newest}"
+
+
+def list_files(backups: StoredBackups, below: PathIndex, time: str | None, word: str | None) -> Listing:
+    """What is in the backup of ``time``, else the newest: at and below the path, with ``word`` in its name.
+
+    Raises ``Problem`` (NOT_FOUND) if there is nothing, with the paths that may have been meant.
+    """
+    chain = backups.chain(time)
+    tree = tree_at(backups.entries(chain.sets))
+    if backups.unopened:
+        raise unopened_problem(backups.unopened[0])
+    tree.pop((), None)
+    found = [path for path in tree if path[: len(below)] == below]
+    if not found:
+        raise missing_path(below, tree.keys())
+    if word is not None:
+        found = [path for path in found if _has_word(path[-1], word)]
+        if not found:
+            raise Problem(f"no name in that backup has {word!r} in it", ExitCode.NOT_FOUND)
+    return Listing(
+        chain.end,
+        chain.end == backups.stored.times[-1],
+        tuple(_stored_path(path, tree[path]) for path in sorted(found)),
+    )
+
+
+def missing_path(wanted: PathIndex, known: Iterable[PathIndex]) -> Problem:
+    """That there is no such path, and which may have been meant."""
+    meant = similar_paths(path_text(wanted), (path_text(path) for path in known))
+    names = " or ".join(shown_path(path) for path in meant)
+    hint = f"; did you mean {names}?" if meant else ""
+    return Problem(
+        f"the backup of that time has no {shown_path(path_text(wanted))}{hint}", ExitCode.NOT_FOUND
+    )
+
+
+def path_text(path: PathIndex) -> str:
+    """The path for people and JSON: bytes that are no text become lone surrogates."""
+    return b"/".join(path).decode("utf-8", "surrogateescape")
+
+
+def listing_lines(listing: Listing) -> Iterable[str]:
+    """A line a path: local time, size, path; a folder ends with a slash."""
+    for item in listing.paths:
+        moment = datetime.fromisoformat(item.changed_at.replace("Z", "+00:00")).astimezone()
+        size = "" if item.size_bytes is None else size_text(item.size_bytes)
+        slash = "/" if item.kind == "folder" else ""
+        yield f"{moment:%Y-%m-%d %H:%M}  {size:>10}  {shown_path(item.path)}{slash}"
+
+
+def _stored_path(path: PathIndex, entry: SignatureEntry) -> StoredPath:
+    moment = datetime.fromtimestamp(entry.modified_at, timezone.utc)
+    size = entry.size_bytes if entry.kind == "file" else None
+    return StoredPath(path_text(path), entry.kind, f"{moment:%Y-%m-%dT%H:%M:%SZ}", size)
+
+
+def _has_word(name: bytes, word: str) -> bool:
+    """In any capitals; with ``*``, ``?`` or ``[`` the whole name has to fit the pattern."""
+    plain, wanted = (unicodedata.normalize("NFC", text).casefold() for text in (path_text((name,)), word))
+    return fnmatch.fnmatchcase(plain, wanted) if any(sign in word for sign in "*?[") else wanted in plain

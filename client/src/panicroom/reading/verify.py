@@ -1,0 +1,68 @@
+"""``panicroom verify``: every byte of a backup compared with the source."""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from panicroom.duplicity_run.arguments import common_options, selection_options, target_url
+from panicroom.reading.stored_backups import StoredBackups
+from panicroom.reading.working_copy import raise_problem, run_reading, working_copy
+from panicroom.restore.times import exact_time_text
+from panicroom.settings import JobSettings, Settings
+from panicroom.terminal.progress import Reporter
+
+_DIFFERENCES = 1
+"""duplicity's exit code of a verify that found some."""
+
+
+def verify(
+    settings: Settings,
+    job: JobSettings,
+    backups: StoredBackups,
+    time: str | None,
+    reporter: Reporter,
+    on_difference: Callable[[str], None],
+) -> int:
+    """Downloads the newest backup (or that at ``time``) and compares every byte of it with the source.
+
+    ``on_difference`` gets each as it is found, a sentence; gives their number. Raises ``Problem`` if it could
+    not be compared.
+    """
+    chain = backups.chain(time)
+    copies = backups.at_hand(chain, ("manifest",))
+    differences = 0
+
+    def check(line: str) -> None:
+        nonlocal differences
+        if "Difference found" in line:
+            differences += 1
+            on_difference(re.sub(r"^.*Difference found: ", "", line))
+
+    with (
+        working_copy(settings, job, copies) as work,
+        reporter.task(
+            f"{job.job} verify", sum(file.size for item in chain.sets for file in item.volumes.values())
+        ),
+    ):
+        arguments = [
+            "verify",
+            *common_options(settings, job.job, work / "archive", work / "tmp"),
+            "--compare-data",
+            "--volsize",
+            str(settings.volume_mb),
+            "--time",
+            exact_time_text(chain.end),
+            *selection_options(settings, job, job.source.resolve()),
+            target_url(settings, job.job),
+            str(job.source.resolve()),
+        ]
+        ended = run_reading(
+            settings, job, arguments, work / "output", backups=backups, on_line=check, on_event=reporter.event
+        )
+        # The same exit code means other trouble as well.
+        if ended.stopped is not None or ended.exit_code != _DIFFERENCES or not differences:
+            raise_problem(settings, ended)
+    return differences

@@ -49,7 +49,8 @@ class RestoreBench:
         stock, client = Stock(place, source), Client(place, source)
         stock.back_up()
         client.back_up()
-        theirs, ours = [], []
+        theirs: list[Cost] = []
+        ours: list[Cost] = []
         for _round in range(2 if line == "near" else 1):
             for program, costs in ((stock, theirs), (client, ours)):
                 shutil.rmtree(program.home / "restored", ignore_errors=True)

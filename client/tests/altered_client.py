@@ -49,8 +49,8 @@ def without_search() -> None:
     from panicroom.duplicity_run.child.every_change import EveryChange
     from panicroom.transfer.journal import Journal
 
-    EveryChange.install = lambda self: None  # type: ignore[method-assign,assignment]
-    Journal.begun = lambda self, checked: None  # type: ignore[method-assign,assignment]
+    EveryChange.install = lambda self: None  # type: ignore[method-assign]
+    Journal.begun = lambda self, checked: None  # type: ignore[method-assign]
 
 
 def failing_disk(failures: dict[str, int]) -> None:

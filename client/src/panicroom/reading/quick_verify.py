@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from panicroom.backup.sources import Selection, survey
+from panicroom.backup.sources import SourceSelection, survey
 from panicroom.duplicity_files.manifest import PathIndex
 from panicroom.duplicity_files.signatures import SignatureEntry
 from panicroom.duplicity_run.arguments import own_folders
@@ -59,7 +59,7 @@ def compare_quickly(
     found = survey(
         job.source,
         lambda path, _status: selected.append(path),
-        Selection(source, job.filelist, own_folders(settings, source)),
+        SourceSelection(source, job.filelist, own_folders(settings, source)),
     )
     differences = read = 0
     with reporter.task(f"{job.job} quick verify", found.bytes):

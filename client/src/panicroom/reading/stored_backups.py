@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from panicroom.api import Api, ApiError
-from panicroom.backup.trusted_sets import memory_path
 from panicroom.duplicity_files.signatures import read_signatures
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.origin import Origin
@@ -20,7 +19,7 @@ from panicroom.restore.metadata import MetadataCache, Part, SetMetadata
 from panicroom.restore.times import parse_time
 from panicroom.secrets import proof_key_of, token_of
 from panicroom.settings import JobSettings, Settings
-from panicroom.transfer.origins import OriginCheck, OriginMemory
+from panicroom.transfer.origins import OriginCheck, OriginMemory, memory_path
 from panicroom.wire import ListedFile
 
 _SIGNATURES: tuple[Part, ...] = ("signatures",)

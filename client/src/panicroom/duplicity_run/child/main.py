@@ -25,6 +25,7 @@ from typing import Any, NoReturn
 
 from panicroom.duplicity_run.child import (
     broken_off,
+    differences,
     every_change,
     journalled,
     progress,
@@ -79,6 +80,7 @@ def _patched_for(
     if plan.restore is not None:
         return restoring.install(plan, token, events)
     if plan.run is None:
+        differences.install(events)
         return functools.partial(
             make_backend, plan=plan, token=token, events=events, at_end=_rehearsed(plan, events)
         )

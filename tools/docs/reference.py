@@ -27,6 +27,7 @@ from ops.deploy.deployer_policy import deployer_policy
 from ops.functions.chalice_config import function_environment
 from ops.functions.package import PROJECT
 from ops.stages import LOCAL, Stage
+from tools.docs import openapi
 from tools.docs.error_meanings import MEANINGS
 from tools.docs.price_examples import price_blocks
 
@@ -82,6 +83,7 @@ def generated_files(project: Path = PROJECT) -> dict[Path, str]:
         "deployer-policy.md": deployer_policy_page(),
         "errors.md": errors_page(),
         "exit-codes.md": exit_codes_page(),
+        "openapi.json": json.dumps(openapi.description(), indent=1) + "\n",
     }
     files = {FOLDER / name: text for name, text in pages.items()}
     return files | {PRICES: with_blocks((project / PRICES).read_text(encoding="utf-8"), price_blocks())}

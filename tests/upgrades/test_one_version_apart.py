@@ -218,7 +218,6 @@ def test_from_the_first_proof_of_origin_on_the_older_client_is_asked_to_upgrade(
     anna.programs = PROGRAMS
     assert ended.code == 13, ended.said
     assert (
-        f"too old for the service; ask its owner for the line that installs {NEWEST_CLIENT_VERSION}"
-        in ended.said
+        f"panicroom {BEFORE} is too old for the service; upgrade it to {NEWEST_CLIENT_VERSION}" in ended.said
     )
     assert {one["set"] for one in upgraded.sets(anna.name) if one["complete"]} == before

@@ -7,12 +7,8 @@ service runs in MiniStack and signs URLs that point to that server, so its API c
 
 from __future__ import annotations
 
-import os
-import random
-import re
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -20,18 +16,14 @@ from pathlib import Path
 
 import boto3
 
-from bench.processes import Cost, run
+from bench import speed_ups
+from bench.processes import Cost
+from bench.programs import MB, Client, Program, Restic, Stock, UploadTarget, make_source
 from bench.slow_line import slow_line
 from ops.demo.laptop import gpg_folder
-from ops.environments import LAPTOP, ROOT
 from ops.local.stack import local_stack
-from ops.local.stack_file import StackDescription
-from ops.service.admin_client import local_admin_client
 from tests.hostile.s3_servers import seaweedfs
 
-PROGRAMS = Path(ROOT) / LAPTOP / "bin"
-MB = 2**20
-PASSPHRASE = "a passphrase for measuring"
 SIGNER = "000000000000"
 """The access key that MiniStack gives its Lambda functions."""
 
@@ -58,6 +50,11 @@ CASES = (
 SLOWER_THAN_RESTIC = 1.0
 """On the far line the client must not take longer than restic."""
 
+SMALL_FILES_FULL, SMALL_FILES_UNCHANGED = 2.0, 0.7
+"""The client's time as a part of restic's, near."""
+
+NOTHING_TO_DO_SECONDS = 2.0
+
 MOST_MEMORY_MB = 150
 """Beyond duplicity's own."""
 
@@ -66,143 +63,6 @@ MOST_COMMAND_SECONDS = 0.5
 
 USUAL_THREADS = 12
 """``upload_threads``, if nobody has set it."""
-
-
-@dataclass(frozen=True)
-class UploadTarget:
-    """Where the measured programs write to, and what they share."""
-
-    endpoint: str
-    stack: StackDescription
-    folder: Path
-    gpg: Path
-
-    def environment(self, home: Path) -> dict[str, str]:
-        return {
-            "PATH": f"{PROGRAMS}:{os.environ['PATH']}",
-            "HOME": str(home),
-            "GNUPGHOME": str(self.gpg),
-            "LANG": "C.UTF-8",
-            "PASSPHRASE": PASSPHRASE,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "RESTIC_PASSWORD": PASSPHRASE,
-            "PANICROOM_KEYRING": "file",
-            "PANICROOM_CONFIG_DIR": str(home / "config"),
-            "PANICROOM_STATE_DIR": str(home / "state"),
-            "PANICROOM_CACHE_DIR": str(home / "cache"),
-        }
-
-
-def make_source(folder: Path, kind: str, size_mb: int) -> Path:
-    """Files of 10 MB: random bytes, or text as gpg compresses well."""
-    chance = random.Random(1)
-    words = [chance.randbytes(4).hex().encode() for _ in range(2000)]
-    source = folder / kind
-    source.mkdir()
-    for number in range(size_mb // 10):
-        content = (
-            chance.randbytes(10 * MB)
-            if kind == "incompressible"
-            else b" ".join(chance.choices(words, k=10 * MB // 9))
-        )
-        (source / f"file-{number:03}").write_bytes(content)
-    return source
-
-
-class Program:
-    """Something that backs a source up and restores it, in a home of its own."""
-
-    def __init__(self, place: UploadTarget, source: Path) -> None:
-        self.place, self.source = place, source
-        self.home = place.folder / f"{type(self).__name__.lower()}-{time.time_ns()}"
-        self.home.mkdir()
-        self.set_up()
-
-    def set_up(self) -> None:
-        """What is not measured."""
-
-    def back_up(self) -> Cost:
-        raise NotImplementedError
-
-    def restore(self) -> Cost:
-        raise NotImplementedError
-
-    def run(self, *command: str) -> Cost:
-        return run([str(part) for part in command], self.place.environment(self.home))
-
-
-class Client(Program):
-    most_spooled = 0
-    """Volumes on the disk at the same time, those being made and sent."""
-
-    @property
-    def name(self) -> str:
-        return self.home.name
-
-    def set_up(self) -> None:
-        code = local_admin_client(self.place.stack).call("machine_add", name=self.name)["code"]
-        self.panicroom("enrol", self.place.stack.api_url, code, "--source", str(self.source), "--yes")
-
-    def panicroom(self, *arguments: str) -> Cost:
-        return self.run(str(PROGRAMS / "panicroom"), *arguments)
-
-    def back_up(self) -> Cost:
-        return run(
-            [str(PROGRAMS / "panicroom"), "backup", "full"],
-            self.place.environment(self.home),
-            watch=self._count_spooled,
-        )
-
-    def restore(self) -> Cost:
-        return self.panicroom("restore", "--to", str(self.home / "restored"))
-
-    def _count_spooled(self) -> None:
-        work = self.home / "cache" / "work" / f"{self.name}.system"
-        volumes = set()
-        for path in (*work.glob("spool/*"), *work.glob("tmp/*/*")):
-            try:
-                status = path.stat()
-            except OSError:
-                continue
-            if status.st_size > MB // 4:  # a spare gpg has an empty one
-                volumes.add(status.st_ino)
-        self.most_spooled = max(self.most_spooled, len(volumes))
-
-    def requests(self) -> tuple[int, int]:
-        """Volumes sent, and how many requests for uploads it took; the three files of metadata count."""
-        log = (self.home / "state" / "panicroom.log").read_text(errors="replace")
-        told = re.findall(r"(\d+) volumes by \d+ threads, (\d+) requests", log)
-        return int(told[-1][0]), int(told[-1][1])
-
-
-class Stock(Program):
-    def set_up(self) -> None:
-        self.options = [
-            "--archive-dir", str(self.home / "cache"),
-            "--file-prefix-archive=data_", "--file-prefix-manifest=meta_", "--file-prefix-signature=meta_",
-            "--s3-endpoint-url", self.place.endpoint, "--s3-region-name", "us-east-1",
-        ]  # fmt: skip
-        self.url = f"boto3+s3://measured/{self.home.name}"
-
-    def back_up(self) -> Cost:
-        return self.run(
-            str(PROGRAMS / "duplicity"), "full", "--volsize", "25", *self.options, str(self.source), self.url
-        )
-
-    def restore(self) -> Cost:
-        to = str(self.home / "restored")
-        return self.run(str(PROGRAMS / "duplicity"), "restore", *self.options, self.url, to)
-
-
-class Restic(Program):
-    def set_up(self) -> None:
-        repository = f"s3:{self.place.endpoint}/measured/{self.home.name}"
-        self.options = ["-r", repository, "--cache-dir", str(self.home / "cache")]
-        self.run("restic", *self.options, "init")
-
-    def back_up(self) -> Cost:
-        return self.run("restic", *self.options, "backup", str(self.source))
 
 
 @contextmanager
@@ -289,6 +149,31 @@ class Bench:
             f"  restore: stock {theirs}, client {ours}: {ours.seconds / theirs.seconds:.2f} of its time"
         )
 
+    def small_files(self, place: UploadTarget, source: Path) -> None:
+        """A full backup, and one where nothing has changed: where restic is at its best."""
+        self._say(f"near, {sum(1 for _ in source.rglob('file-*'))} small files:")
+        if not shutil.which("restic"):
+            self._say("  not measured, as restic is not installed: apt install restic")
+            return
+        client, restic = Client(place, source), Restic(place, source)
+        for what, most in (("full", SMALL_FILES_FULL), ("nothing changed", SMALL_FILES_UNCHANGED)):
+            ours, theirs = client.back_up(), restic.back_up()
+            self._say(f"  {what}: client {ours}, restic {theirs}")
+            self.budget(f"small files, {what}: client to restic", ours.seconds / theirs.seconds, most)
+            client.kind = "incremental"
+
+    def nothing_to_do(self, place: UploadTarget, source: Path) -> None:
+        client = Client(place, source)
+        client.back_up()
+        client.kind = "incremental"
+        seconds = min(client.back_up().seconds for _ in range(3))
+        self.budget("backup of 10,000 files with nothing to do", seconds, NOTHING_TO_DO_SECONDS, " s")
+
+    def speed_up(self, speed_up: speed_ups.SpeedUp, place: UploadTarget, source: Path) -> None:
+        """With and without it, in turns."""
+        ratio = speed_up.measure(place, source)
+        self.budget(f"{speed_up.name}: {speed_up.unit} with it to those without", ratio, speed_up.budget)
+
     def commands(self, place: UploadTarget, source: Path) -> None:
         client = Client(place, source)
         for arguments in (["--help"], ["status"]):
@@ -306,4 +191,10 @@ def main(size_mb: int = 300, say: Callable[[str], None] = print) -> list[str]:
             bench.commands(found["near"], sources["text"])
             for case in CASES:
                 bench.case(case, found[case.line], sources[case.kind])
+            sources["small files"] = make_source(folder, "small files", size_mb // 10)
+            bench.nothing_to_do(found["near"], sources["small files"])
+            (folder / "many").mkdir()
+            bench.small_files(found["near"], make_source(folder / "many", "small files", size_mb))
+            for speed_up in speed_ups.SPEED_UPS:
+                bench.speed_up(speed_up, found[speed_up.line], sources[speed_up.kind])
     return bench.missed

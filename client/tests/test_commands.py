@@ -94,9 +94,38 @@ def test_enrolling_again_keeps_what_somebody_wrote_into_the_settings(enrolled: L
     enrolled.succeed("status")
 
 
-def test_another_passphrase_for_the_same_machine_is_refused(enrolled: Laptop) -> None:
+def test_a_passphrase_that_does_not_open_what_is_stored_is_refused(enrolled: Laptop) -> None:
+    enrolled.succeed("backup")
+    enrolled.service.secret_sha256 = None  # the owner gave a new code
     ended = enrolled.run("enrol", enrolled.service.url, CODE, "--yes", PASSPHRASE="another")
-    one_clear_line(ended, ExitCode.PASSPHRASE, "another passphrase")
+    one_clear_line(ended, ExitCode.PASSPHRASE, "does not open the stored backups of system")
+    enrolled.succeed("enrol", enrolled.service.url, CODE, "--yes")
+    enrolled.succeed("backup")
+
+
+def test_an_adopted_job_is_enrolled_with_its_old_passphrase_and_no_other(enrolled: Laptop) -> None:
+    """The machine was set up anew: nothing is here, and the bucket has its backups."""
+    enrolled.succeed("backup")
+    for folder in ("config", "state", "cache"):
+        shutil.rmtree(enrolled.home / folder)
+    enrolled.service.secret_sha256 = None
+    arguments = ["enrol", enrolled.service.url, CODE, "--source", str(enrolled.source), "--yes"]
+    one_clear_line(
+        enrolled.run(*arguments, PASSPHRASE="wrong"), ExitCode.PASSPHRASE, "does not open", "again"
+    )
+    enrolled.succeed(*arguments, PASSPHRASE=PASSPHRASE)
+    enrolled.succeed("backup")
+
+
+@pytest.mark.parametrize(
+    "passphrase", ["first line\nsecond line", "\nnobody guesses this", "carriage\rreturn"]
+)
+def test_a_passphrase_that_gpg_would_cut_is_refused(enrolled: Laptop, passphrase: str) -> None:
+    """gpg reads one line: less than was given would open the backup."""
+    arguments = ["enrol", enrolled.service.url, CODE, "--source", str(enrolled.source), "--yes"]
+    for command in (arguments, ["backup"]):
+        one_clear_line(enrolled.run(*command, PASSPHRASE=passphrase), ExitCode.PASSPHRASE, "line break")
+    assert enrolled.service.names() == []
 
 
 def test_a_wrong_code(laptop: Laptop) -> None:

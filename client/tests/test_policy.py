@@ -12,16 +12,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from laptop import Laptop
-from panicroom.backup.policy import kind_by_policy, seconds_behind
+from panicroom.backup.policy import NewestChain, kind_by_policy, newest_chain, seconds_behind
 from panicroom.backup.sources import SourceMemory, SourceSelection, Survey, survey
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.settings import JobSettings, parse_period
+from panicroom.settings import JobSettings, parse_multiple, parse_period
 from test_commands import one_clear_line
 
 NOW = datetime(2026, 11, 22, 20, 50, tzinfo=timezone.utc)
 FULL = "full.20260822T205000Z"  # 92 days before
 INCREMENT = "inc.20260822T205000Z.to.20261121T205000Z"
 AHEAD = "inc.20261121T205000Z.to.20261122T205130Z"
+
+
+def chain_of(*sets: str, volume_bytes: int = 0) -> NewestChain | None:
+    return newest_chain(sets, {f"data_duplicity-{name}.vol1.difftar.gpg": volume_bytes for name in sets})
 
 
 @pytest.mark.parametrize(
@@ -39,7 +43,51 @@ AHEAD = "inc.20261121T205000Z.to.20261122T205130Z"
 def test_a_full_backup_is_due_when_there_is_none_or_when_the_newest_is_old(
     sets: list[str], days: int | None, kind: str
 ) -> None:
-    assert kind_by_policy(sets, timedelta(days=days) if days else None, NOW) == kind
+    job = JobSettings("system", Path("/home"), full_every=timedelta(days=days) if days else None)
+    assert kind_by_policy(chain_of(*sets), job, 10**6, NOW) == kind
+
+
+MB = 10**6
+
+
+@pytest.mark.parametrize(
+    ("source_bytes", "volume_bytes", "full_when", "kind"),
+    [
+        (10 * MB, 9 * MB, 2.0, "incremental"),
+        (10 * MB, 10 * MB, 2.0, "full"),
+        (10 * MB, 10 * MB, 2.5, "incremental"),
+        (10 * MB, 100 * MB, None, "incremental"),
+        (MB, 10 * MB, 2.0, "full"),  # the full set counts where it is larger than the source is now
+        (MB, 10 * MB, 2.1, "incremental"),
+        (70, 1000, 2.0, "incremental"),  # what surrounds a few small files is larger than they are
+    ],
+)
+def test_a_full_backup_is_due_when_the_chain_has_outgrown_the_source(
+    source_bytes: int, volume_bytes: int, full_when: float | None, kind: str
+) -> None:
+    job = JobSettings("system", Path("/home"), full_when=full_when)
+    chain = chain_of(FULL, INCREMENT, volume_bytes=volume_bytes)
+    assert kind_by_policy(chain, job, source_bytes, NOW) == kind
+
+
+def test_a_chain_ends_after_two_years_or_250_sets_but_not_that_of_photos() -> None:
+    files, photos = (JobSettings("system", Path("/home"), full_when=when) for when in (2.0, None))
+    full = NOW - timedelta(days=100)
+    increments = [
+        f"inc.{full:%Y%m%dT%H%M%SZ}.to.{full + timedelta(hours=hour):%Y%m%dT%H%M%SZ}"
+        for hour in range(1, 250)
+    ]
+    long = newest_chain([f"full.{full:%Y%m%dT%H%M%SZ}", *increments], {})
+    old = newest_chain([f"full.{NOW - timedelta(days=730):%Y%m%dT%H%M%SZ}"], {})
+    for chain in (long, old):
+        assert kind_by_policy(chain, files, MB, NOW) == "full"
+        assert kind_by_policy(chain, photos, MB, NOW) == "incremental"
+
+
+@pytest.mark.parametrize("text", ["2", "x", "1x", "0.5x", "-2x", "2 x", "Never", "1.05x", "inf"])
+def test_what_is_no_multiple_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(text)):
+        parse_multiple(text)
 
 
 @pytest.mark.parametrize(("sets", "seconds"), [([], 0), ([FULL], 0), ([FULL, INCREMENT], 0), ([AHEAD], 90)])
@@ -88,7 +136,10 @@ def age(laptop: Laptop, days: int) -> None:
 
     objects = laptop.service.objects
     laptop.service.objects = {stamp.sub(older, key): stored for key, stored in objects.items()}
-    shutil.rmtree(laptop.home / "cache")
+    for stored in laptop.service.objects.values():
+        stored.metadata.pop("proof", None)  # that is of the name
+    for folder in ("cache", "state"):
+        shutil.rmtree(laptop.home / folder)
 
 
 def test_full_every_has_its_effect_on_the_backup(enrolled: Laptop) -> None:

@@ -35,7 +35,7 @@ def test_the_end_is_three_lines() -> None:
     assert SUMMARY.lines() == [
         "system: full backup done: 3 new, 1 changed, 0 deleted",
         "system: 13 volumes, 40.0 MB sent in 0:10 at 4.0 MB/s",
-        "system: everything could be read",
+        "system: no files were skipped",
     ]
 
 
@@ -118,8 +118,8 @@ def test_without_a_terminal_a_line_a_minute_tells_how_far_it_is(monkeypatch: pyt
     run(PlainReporter(stream), clock, 150)
     assert stream.getvalue().splitlines() == [
         "system full: 146.5 KB in the source",
-        "  58.6/146.5 KB read, 0 volumes stored, 57.6 KB sent at 952 bytes/s, 1:33 left",
-        "  117.2/146.5 KB read, 0 volumes stored, 116.2 KB sent at 952 bytes/s, 0:31 left",
+        "  58.6/146.5 KB read, 0 volumes stored, 57.6 KB sent at 909 bytes/s, 1:37 left",
+        "  117.2/146.5 KB read, 0 volumes stored, 116.2 KB sent at 909 bytes/s, 0:33 left",
     ]
 
 

@@ -26,7 +26,7 @@ from panicroom.setup.schedule import (
     systemd_service,
     systemd_timer,
 )
-from panicroom.terminal.desktop_notification import notice_command, tell_failure
+from panicroom.terminal.desktop_notification import notice_command, notify_failure
 from panicroom.wire import JobStatus, MachineStatus
 
 ODD = Path('/opt/my "apps"/100% $HOME/panicroom')
@@ -186,9 +186,9 @@ def test_a_failed_run_shows_on_the_desktop_but_being_offline_does_not(
 ) -> None:
     stand_in(tmp_path, "notify-send", "")
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    tell_failure("system", Problem("no network", ExitCode.TRY_LATER))
+    notify_failure("system", Problem("no network", ExitCode.TRY_LATER))
     assert not (tmp_path / "calls").exists()
-    tell_failure("system", Problem("the source /x is not there", ExitCode.SOURCE))
+    notify_failure("system", Problem("the source /x is not there", ExitCode.SOURCE))
     assert "the source /x is not there" in (tmp_path / "calls").read_text()
 
 
@@ -201,4 +201,4 @@ def test_a_machine_without_a_notice_program_is_no_failure(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    tell_failure("system", Problem("failed", ExitCode.SOURCE))
+    notify_failure("system", Problem("failed", ExitCode.SOURCE))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from laptop import PASSPHRASE, Laptop
-from panicroom.settings import with_setting
+from panicroom.settings_file import with_settings
 from panicroom.setup.import_conf import read_assignments, read_filelist
 
 HOME = Path("/home/anna")
@@ -124,13 +124,23 @@ def test_no_aws_key_is_kept_and_no_secret_is_shown(laptop: Laptop, seed: Path) -
     assert "$5" not in said
 
 
-def test_the_passphrase_of_backups_that_exist_is_not_replaced(laptop: Laptop, seed: Path) -> None:
+def test_a_passphrase_that_does_not_open_the_stored_backups_is_not_taken(laptop: Laptop, seed: Path) -> None:
     laptop.enrol()
-    laptop.archive.mkdir(parents=True)
+    laptop.succeed("backup")
     said = laptop.succeed("import-conf", str(seed))
-    assert "not taken  PASSPHRASE: this machine's backups are encrypted with another one" in said
+    assert "not taken  PASSPHRASE: it does not open the stored backups of system" in said
+    assert f"Do not delete {seed} yet: not taken were STAMP, line 16, PASSPHRASE" in said
     secrets = json.loads((laptop.home / "config" / "secrets.json").read_text())
     assert secrets["laptop.passphrase"] == PASSPHRASE
+
+
+def test_a_script_whose_lines_were_all_taken_or_are_not_needed_can_go(laptop: Laptop, tmp_path: Path) -> None:
+    laptop.enrol()
+    conf = tmp_path / "small.conf"
+    conf.write_text("AWS_SECRET_ACCESS_KEY=x\nPASSPHRASE='another one'\n")
+    assert f"After the first backup, delete {conf}" in laptop.succeed("import-conf", str(conf))
+    conf.write_text("PASSPHRASE='$(pass show backup'\nPASSPHRASE2=$(pass show backup)\n")
+    assert f"Do not delete {conf} yet: not taken were PASSPHRASE2" in laptop.succeed("import-conf", str(conf))
 
 
 def test_running_it_twice_changes_nothing_more(laptop: Laptop, seed: Path) -> None:
@@ -194,6 +204,6 @@ def test_patterns_follow_a_source_that_is_a_link(tmp_path: Path) -> None:
 
 def test_a_setting_takes_the_place_of_its_comment_and_leaves_the_rest_alone() -> None:
     text = '[a]\n# key = "old"\nother = 1 # mine\n\n[b]\nkey = 2\n'
-    assert with_setting(text, "a", "key", "3") == "[a]\nkey = 3\nother = 1 # mine\n\n[b]\nkey = 2\n"
-    assert with_setting(text, "b", "key", "3") == '[a]\n# key = "old"\nother = 1 # mine\n\n[b]\nkey = 3\n'
-    assert with_setting("[a]\n", "a", "key", "3") == "[a]\nkey = 3\n"
+    assert with_settings(text, {"a": {"key": 3}}) == "[a]\nkey = 3\nother = 1 # mine\n\n[b]\nkey = 2\n"
+    assert with_settings(text, {"b": {"key": 3}}) == '[a]\n# key = "old"\nother = 1 # mine\n\n[b]\nkey = 3\n'
+    assert with_settings("[a]\n", {"a": {"key": 3}}) == "[a]\nkey = 3\n"

@@ -41,7 +41,14 @@ def test_the_wheel_holds_the_client_and_nothing_else(wheel: Path) -> None:
         metadata = archive.read(next(name for name in names if name.endswith("/METADATA"))).decode()
     source = CLIENT / "src"
     modules = {str(path.relative_to(source)) for path in (source / "panicroom").rglob("*.py")}
-    inside = {name for name in names if ".dist-info/" not in name}
+    shared = {name.partition("/data/")[2] for name in names if ".data/data/" in name}
+    assert shared == {
+        "share/man/man1/panicroom.1",
+        "share/bash-completion/completions/panicroom",
+        "share/zsh/site-functions/_panicroom",
+        "share/fish/vendor_completions.d/panicroom.fish",
+    }
+    inside = {name for name in names if ".dist-info/" not in name and ".data/data/" not in name}
     assert inside == modules | {"panicroom/py.typed"}
     assert any(name.endswith("LICENSE") for name in names)
     assert "Requires-Python: >=3.10" in metadata

@@ -5,7 +5,6 @@ A test compares what is committed with what this makes, so that neither can go s
 
 from __future__ import annotations
 
-import ast
 import inspect
 import json
 import re
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import click
 from panicroom import settings as client_settings
+from panicroom import settings_file as client_settings_file
 from panicroom.cli import cli as panicroom
 from panicroom.exit_codes import EXPLANATIONS, ExitCode
 
@@ -29,6 +29,7 @@ from ops.functions.package import PROJECT
 from ops.stages import LOCAL, Stage
 from tools.docs import openapi
 from tools.docs.error_meanings import MEANINGS
+from tools.docs.man_page import share_files
 from tools.docs.price_examples import price_blocks
 
 FOLDER = Path("docs/reference")
@@ -37,6 +38,7 @@ MADE = "<!-- Made by `python -m tools.docs.reference`; do not edit. -->\n"
 
 CLIENT_VARIABLES = {
     "PASSPHRASE": "wins over the stored passphrase",
+    "NEW_PASSPHRASE": "at `passphrase change --yes`: the new passphrase",
     "PANICROOM_KEYRING": "`file`: at `enrol`, keep secrets in a private file though there is a keyring",
     "PANICROOM_CONFIG_DIR": "another folder for the settings",
     "PANICROOM_STATE_DIR": "another folder for the log and what must survive",
@@ -85,7 +87,7 @@ def generated_files(project: Path = PROJECT) -> dict[Path, str]:
         "exit-codes.md": exit_codes_page(),
         "openapi.json": json.dumps(openapi.description(), indent=1) + "\n",
     }
-    files = {FOLDER / name: text for name, text in pages.items()}
+    files = {FOLDER / name: text for name, text in pages.items()} | share_files()
     return files | {PRICES: with_blocks((project / PRICES).read_text(encoding="utf-8"), price_blocks())}
 
 
@@ -237,22 +239,13 @@ def _settings_file() -> str:
         place = client_settings.Places(Path(folder), Path(folder), Path(folder))
         url = "https://abc123.execute-api.eu-central-1.amazonaws.com/api"
         sources = {"system": Path("/home/anna")}
-        client_settings.write_settings(place, url, "anna-laptop", "keyring", sources)
+        client_settings_file.write_settings(place, url, "anna-laptop", "keyring", sources)
         return place.settings_file.read_text(encoding="utf-8")
 
 
 def client_setting_names() -> list[str]:
     """The names that the client reads from its file, as its code has them."""
-    tree = ast.parse(Path(client_settings.__file__).read_text())
-    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
-    names = [
-        node.args[1].value
-        for node in calls
-        if isinstance(node.func, ast.Name)
-        and node.func.id == "setting"
-        and isinstance(node.args[1], ast.Constant)
-    ]
-    return sorted({str(name) for name in names} - {"service", "encryption", "upload", "jobs"})
+    return sorted({name for names in client_settings.SETTING_NAMES.values() for name in names})
 
 
 def _names_in(source: str, variable: str) -> set[str]:
@@ -263,7 +256,9 @@ def _client_variables() -> set[str]:
     sources = [path.read_text() for path in Path(client_settings.__file__).parent.rglob("*.py")]
     asked = {name for source in sources for name in _names_in(source, "os.environ")}
     asked |= {name for source in sources for name in re.findall(r'\bplace\("([A-Z_]+)"', source)}
-    ours = {name for name in asked if name == "PASSPHRASE" or name.startswith("PANICROOM_")}
+    ours = {
+        name for name in asked if name in ("PASSPHRASE", "NEW_PASSPHRASE") or name.startswith("PANICROOM_")
+    }
     return ours - {"PANICROOM_CHILD"}
 
 

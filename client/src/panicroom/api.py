@@ -1,22 +1,34 @@
-"""Calls of the service's API: retries, and every refusal as an ``ApiError`` with the service's own words."""
+"""Calls of the service's API: retries, and every refusal as an ``ApiError`` with the service's own message.
+
+This is the border to the service, which may be broken or in somebody else's hands: answers have a largest size,
+waits a longest time, texts no control characters, and URLs lead to S3 (network.py).
+"""
 
 # SPDX-License-Identifier: GPL-2.0-or-later
 
 from __future__ import annotations
 
+import json
 import random
 import time
-from collections.abc import Callable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, TypeVar
 
 import httpx
 
 from panicroom import __version__, wire
 from panicroom.exit_codes import ExitCode, Problem
+from panicroom.network import TooLarge, http_client, link_fault, read_capped
+from panicroom.settings import MACHINE_OR_JOB
+from panicroom.shown import cleaned, shown
 from panicroom.wire import ErrorCode
 
 UNREACHABLE = "unreachable"
 """``ApiError.code`` where no answer came at all; every other code is the service's (``wire.ErrorCode``)."""
+
+BAD_LINK = "bad_link"
+"""``ApiError.code`` where the service gave a URL or a header that is none of S3's."""
 
 ASKING_SECONDS = 8.0
 """How long a command that somebody waits for keeps trying."""
@@ -24,7 +36,14 @@ ASKING_SECONDS = 8.0
 RUNNING_SECONDS = 900.0
 """How long a run outlives a lost network: less than the lease, so that it is still ours then."""
 
-_LONGEST_RETRY_AFTER = 300
+LONGEST_RETRY_AFTER_SECONDS = 300
+"""Whatever the service asks for: so that nobody can stop a backup for good."""
+
+ANSWER_BYTES = 16 * 2**20
+"""The largest answer. A page of 1,000 names has 200 KB, a hundred permits 300 KB."""
+
+LISTED_FILES = 2_000_000
+"""The most files of one job: fifty terabytes in volumes of 25 MB."""
 
 Shape = TypeVar("Shape")
 
@@ -95,16 +114,23 @@ class Api:
         self._patience_seconds = patience_seconds
         self._sleep = sleep
         # Reading may take as long as API Gateway lets a function run.
-        self._http = httpx.Client(headers=headers, timeout=httpx.Timeout(35.0, connect=10.0))
+        headers["Accept-Encoding"] = "identity"
+        self._http = http_client(httpx.Timeout(35.0, connect=10.0), headers=headers)
 
     def close(self) -> None:
         self._http.close()
 
     def enrol(self, request: wire.EnrolmentRequest) -> wire.EnrolmentAnswer:
-        return self._call("POST", "/enrolments", wire.EnrolmentAnswer, request)
+        answer = self._call("POST", "/enrolments", wire.EnrolmentAnswer, request)
+        self._check_names([answer.machine, *(job.job for job in answer.jobs)])
+        return answer
 
     def machine(self) -> wire.MachineStatus:
-        return self._call("GET", "/machine", wire.MachineStatus)
+        status = self._call("GET", "/machine", wire.MachineStatus)
+        self._check_names([status.machine, *(job.job for job in status.jobs)])
+        times = [status.server_time, status.last_weekly_mail_at]
+        self._check_times([*times, *(job.newest_complete_at for job in status.jobs)])
+        return status
 
     def start_run(self, job: str, request: wire.RunStart) -> wire.RunStarted:
         return self._call("POST", f"/jobs/{job}/runs", wire.RunStarted, request)
@@ -122,17 +148,28 @@ class Api:
             found.extend(page.files)
             if page.next is None:
                 return found
+            if len(found) > LISTED_FILES or (after is not None and page.next <= after):
+                raise self._odd("a listing without an end")
             after = page.next
 
     def uploads(self, job: str, request: wire.UploadRequest) -> wire.UploadAnswer:
-        return self._call("POST", f"/jobs/{job}/uploads", wire.UploadAnswer, request)
+        answer = self._call("POST", f"/jobs/{job}/uploads", wire.UploadAnswer, request)
+        for permit in answer.files:
+            self._check_link(permit.url, permit.headers or {})
+        return answer
 
     def multiparts(self, job: str, request: wire.MultipartRequest) -> wire.MultipartAnswer:
-        return self._call("POST", f"/jobs/{job}/multiparts", wire.MultipartAnswer, request)
+        answer = self._call("POST", f"/jobs/{job}/multiparts", wire.MultipartAnswer, request)
+        for part in answer.parts:
+            self._check_link(part.url, part.headers)
+        return answer
 
     def downloads(self, job: str, names: tuple[str, ...], *, facts_only: bool = False) -> wire.DownloadAnswer:
         request = wire.DownloadRequest(names, facts_only)
-        return self._call("POST", f"/jobs/{job}/downloads", wire.DownloadAnswer, request)
+        answer = self._call("POST", f"/jobs/{job}/downloads", wire.DownloadAnswer, request)
+        for permit in answer.files:
+            self._check_link(permit.url, {})
+        return answer
 
     def discards(self, job: str, run: str, names: tuple[str, ...]) -> wire.DiscardAnswer:
         return self._call(
@@ -149,12 +186,32 @@ class Api:
     ) -> Shape:
         response = self._answer(method, path, body, parameters)
         try:
-            return wire.from_json(shape, response.json())
-        except ValueError as error:  # WireError is one
+            return wire.from_json(shape, cleaned(json.loads(response.content)))
+        except (ValueError, RecursionError) as error:  # WireError is a ValueError
+            raise self._odd(shown(str(error), 200)) from None
+
+    def _odd(self, what: str) -> ApiError:
+        message = f"{self._url} gave an answer this client does not understand ({what}); is the URL right?"
+        return ApiError(ErrorCode.INTERNAL, message)
+
+    def _check_link(self, url: str | None, headers: Mapping[str, str]) -> None:
+        """Raises an ``ApiError`` for a link that does not lead to S3, or asks for more than S3 needs."""
+        fault = link_fault(url, headers, self._url) if url is not None else None
+        if fault is not None:
             raise ApiError(
-                ErrorCode.INTERNAL,
-                f"{self._url} gave an answer this client does not understand ({error}); is the URL right?",
-            ) from None
+                BAD_LINK, f"the service gave a link that is not followed: {fault}; report it to the owner"
+            )
+
+    def _check_names(self, names: list[str]) -> None:
+        """Names of machines and jobs become names of folders here."""
+        for name in names:
+            if not MACHINE_OR_JOB.fullmatch(name):
+                raise self._odd(f"{shown(name, 60)!r} is no name")
+
+    def _check_times(self, times: list[str | None]) -> None:
+        for text in times:
+            if text is not None and not _is_time(text):
+                raise self._odd(f"{shown(text, 40)!r} is no time")
 
     def _answer(
         self, method: str, path: str, body: object = None, parameters: dict[str, str] | None = None
@@ -163,18 +220,38 @@ class Api:
         pauses = waits(self._patience_seconds)
         while True:
             try:
-                response = self._http.request(method, self._url + path, json=content, params=parameters)
+                response = self._send(method, path, content, parameters)
                 failure = None if response.is_success else _refusal(response)
             except httpx.TransportError as error:
                 failure = ApiError(
                     UNREACHABLE, f"the service at {self._url} cannot be reached: {reason(error)}"
                 )
+            except TooLarge as error:
+                raise self._odd(str(error)) from None
             if failure is None:
                 return response
             pause = next(pauses, None)
             if pause is None or not _worth_another_try(failure):
                 raise failure
             self._sleep(max(pause, failure.retry_after_seconds or 0))
+
+    def _send(
+        self, method: str, path: str, content: Any, parameters: dict[str, str] | None
+    ) -> httpx.Response:
+        """One call; the answer with its body, of at most ``ANSWER_BYTES``."""
+        with self._http.stream(method, self._url + path, json=content, params=parameters) as response:
+            body = read_capped(response, ANSWER_BYTES)
+            return httpx.Response(
+                response.status_code, headers=response.headers, content=body, request=response.request
+            )
+
+
+def _is_time(text: str) -> bool:
+    """Whether it is a time with its zone, as all of the service's are."""
+    try:
+        return datetime.fromisoformat(text.replace("Z", "+00:00")).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def _worth_another_try(failure: ApiError) -> bool:
@@ -184,17 +261,16 @@ def _worth_another_try(failure: ApiError) -> bool:
 def _refusal(response: httpx.Response) -> ApiError:
     """The ``ApiError`` of an answer that is not 2xx, be it the service's or API Gateway's own."""
     try:
-        data = response.json()
-    except ValueError:
+        data = cleaned(json.loads(response.content))
+    except (ValueError, RecursionError):
         data = None
     status = response.status_code
     retry_after = retry_after_seconds(response)
     if isinstance(data, dict) and isinstance(data.get("error"), str):
         after = data.get("retry_after_seconds")
-        code = ErrorCode.TRY_AGAIN.value if status == 429 else data["error"]
-        return ApiError(
-            code, str(data.get("message") or code), after if isinstance(after, int) else retry_after
-        )
+        code = ErrorCode.TRY_AGAIN.value if status == 429 else shown(data["error"], 60)
+        message = shown(str(data.get("message") or code))
+        return ApiError(code, message, capped_wait(after) if isinstance(after, int) else retry_after)
     if status in (401, 403):
         message = "the service does not accept this machine's token; ask the owner for a code and enrol again"
         return ApiError(ErrorCode.NOT_AUTHORIZED, message)
@@ -205,11 +281,31 @@ def _refusal(response: httpx.Response) -> ApiError:
 
 
 def retry_after_seconds(response: httpx.Response) -> int:
-    """``Retry-After``, where it is a number of seconds; at most five minutes, so that nobody can stop us for good."""
-    value = response.headers.get("Retry-After", "")
-    return min(int(value), _LONGEST_RETRY_AFTER) if value.isascii() and value.isdecimal() else 0
+    """``Retry-After``, where it is a number of seconds; at most five minutes."""
+    value = response.headers.get("Retry-After", "")[:20]
+    return capped_wait(int(value)) if value.isascii() and value.isdecimal() else 0
+
+
+def capped_wait(seconds: int) -> int:
+    return max(0, min(seconds, LONGEST_RETRY_AFTER_SECONDS))
+
+
+def download_small(url: str, most_bytes: int) -> bytes:
+    """The bytes behind a presigned URL that ``Api.downloads`` gave. Raises ``ApiError``."""
+    try:
+        with (
+            http_client(httpx.Timeout(30.0, connect=10.0)) as client,
+            client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as response,
+        ):
+            if response.status_code != 200:
+                raise ApiError(ErrorCode.NOT_FOUND, f"S3 answers HTTP {response.status_code}")
+            return read_capped(response, most_bytes)
+    except httpx.HTTPError as error:
+        raise ApiError(UNREACHABLE, f"S3 cannot be reached: {reason(error)}") from None
+    except TooLarge as error:
+        raise ApiError(ErrorCode.INTERNAL, f"S3 gave an odd answer: {error}") from None
 
 
 def reason(error: Exception) -> str:
     """The shortest true account of a network error."""
-    return str(error) or type(error).__name__
+    return shown(str(error) or type(error).__name__, 200)

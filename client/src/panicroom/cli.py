@@ -4,23 +4,47 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 import click
 
 from panicroom import __version__
-from panicroom.commands.backup import backup, status
+from panicroom.commands.backup import backup
+from panicroom.commands.doctor import doctor, recovery_sheet
+from panicroom.commands.enrol import enrol, import_conf
 from panicroom.commands.restore import duplicity, files, restore, verify, versions
-from panicroom.commands.setup import doctor, enrol, import_conf, recovery_sheet, schedule, secrets
+from panicroom.commands.schedule import schedule
+from panicroom.commands.secrets import passphrase, secrets
+from panicroom.commands.status import status
 from panicroom.exit_codes import EXPLANATIONS, ExitCode, Problem
+from panicroom.shown import shown
 
-# click leaves lines after a backspace as they are.
-_EPILOG = "\b\nExit codes:\n" + "\n".join(
+EXIT_CODES = "Exit codes:\n" + "\n".join(
     f"  {int(code):<4} {text}" for code, text in EXPLANATIONS.items() if code != ExitCode.START_AGAIN
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EPILOG)
+class _Commands(click.Group):
+    """The commands, with ``--help exit-codes`` (and ``help exit-codes``) beside the usual help."""
+
+    def main(self, args: Sequence[str] | None = None, *more: Any, **options: Any) -> Any:
+        words = list(sys.argv[1:] if args is None else args)
+        if words[-1:] == ["exit-codes"] and words[:-1] in (["--help"], ["-h"], ["help"]):
+            click.echo(EXIT_CODES)
+            return ExitCode.DONE
+        if words == ["help"]:
+            words = ["--help"]
+        return super().main(words, *more, **options)
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: panicroom --help exit-codes",
+)
 @click.version_option(__version__, prog_name="panicroom")
 def cli() -> None:
     """Encrypted backups of this machine to the panicroom service.
@@ -43,6 +67,7 @@ for command in (
     verify,
     duplicity,
     secrets,
+    passphrase,
     doctor,
 ):
     cli.add_command(command)
@@ -54,7 +79,7 @@ def run(arguments: list[str] | None = None) -> int:
         # click gives back the code of an Exit, or what the command returned, which is nothing.
         return ExitCode(cli.main(arguments, prog_name="panicroom", standalone_mode=False) or ExitCode.DONE)
     except Problem as problem:
-        click.echo(f"panicroom: {problem}", err=True)
+        click.echo(f"panicroom: {shown(str(problem), 2000)}", err=True)
         return problem.exit_code
     except click.exceptions.Abort as abort:
         if isinstance(abort.__cause__, EOFError):  # click takes any for the end of the input
@@ -64,6 +89,9 @@ def run(arguments: list[str] | None = None) -> int:
     except click.ClickException as error:
         error.show(sys.stderr)
         return error.exit_code
+    except BrokenPipeError:  # whoever read our output has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return ExitCode.INTERRUPTED
     except OSError as error:
         click.echo(f"panicroom: {error.filename or 'a file'}: {error.strerror or error}", err=True)
         return ExitCode.INTERNAL

@@ -28,9 +28,11 @@ class ExitCode(IntEnum):
     SPACE = 26
     RESTORE_INCOMPLETE = 27
     SMALLER = 28
+    HOOK = 29
     DUPLICITY = 30
     DISCARD_REFUSED = 31
     LEASE_LOST = 32
+    MANIFEST_GONE = 33
     START_AGAIN = 40
     TRY_LATER = 75
     INTERRUPTED = 130
@@ -55,9 +57,11 @@ EXPLANATIONS: dict[ExitCode, str] = {
     ExitCode.SPACE: "the disk is full",
     ExitCode.RESTORE_INCOMPLETE: "some paths are not restored as backed up; each is named, the others are right",
     ExitCode.SMALLER: "the source has lost half of its files, or more, since the last backup; nothing was stored",
+    ExitCode.HOOK: "the command before the backup ([hooks] before) failed; nothing was stored",
     ExitCode.DUPLICITY: "duplicity failed; the last lines of its log are shown",
-    ExitCode.DISCARD_REFUSED: "the service refused to discard files; the owner was told",
+    ExitCode.DISCARD_REFUSED: "the service refused to discard files; the owner gets a report",
     ExitCode.LEASE_LOST: "another run has taken over this job",
+    ExitCode.MANIFEST_GONE: "a finished backup has lost its manifest in the bucket; nothing was changed",
     ExitCode.START_AGAIN: "internal: duplicity has to be started afresh; never seen by people",
     ExitCode.TRY_LATER: "try again later: offline, the job is busy, or files are being thawed",
     ExitCode.INTERRUPTED: "interrupted; the next run carries on from there",

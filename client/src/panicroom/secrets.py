@@ -17,13 +17,30 @@ from pathlib import Path
 
 from panicroom import origin
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.settings import Settings, load_settings, with_setting, write_private
+from panicroom.private_files import write_private
+from panicroom.settings import Settings
+from panicroom.settings_file import change_settings
 
 _KEYRING_SERVICE = "panicroom"
 
+SECRET_KINDS = ("secret", "passphrase", "proof", "passphrases-before")
+"""What is stored of a machine, as ``<machine>.<kind>``. The last is a JSON list, newest first: backups made before
+a change of the passphrase open with the one of their time."""
+
+
+def store_kind(settings: Settings | None) -> str:
+    """Where secrets are written: ``keyring`` or ``file``. The one place that decides it.
+
+    A machine that has settings goes on with what they say, unless they say keyring and there is none now, or
+    ``PANICROOM_KEYRING=file`` asks for the file: whoever writes there has to write that into the settings too.
+    """
+    if settings is not None and settings.secrets == "file":
+        return "file"
+    return usual_store()
+
 
 def usual_store() -> str:
-    """``keyring`` if this machine has one that keeps secrets, else ``file``."""
+    """``keyring`` if this machine has one that stores secrets, else ``file``."""
     if os.environ.get("PANICROOM_KEYRING") == "file":
         return "file"
     import keyring  # slow to import, and most commands do not need it
@@ -53,7 +70,7 @@ class SecretStore:
             return keyring.get_password(_KEYRING_SERVICE, name)
         except KeyringError as error:
             raise Problem(
-                f"the keyring cannot be read ({error}); unlock it, or keep secrets in a private file: "
+                f"the keyring cannot be read ({error}); unlock it, or move the secrets to a private file: "
                 "panicroom secrets file",
                 ExitCode.SETTINGS,
             ) from None
@@ -74,7 +91,7 @@ class SecretStore:
             ) from None
 
     def remove(self, name: str) -> None:
-        """Forgets ``name``; no error if it is not there."""
+        """Removes ``name``; no error if it is not there."""
         if self.get(name) is None:
             return
         if self.kind == "file":
@@ -97,7 +114,7 @@ class SecretStore:
         return {str(name): str(text) for name, text in data.items()}
 
 
-def where_kept(settings: Settings) -> str:
+def where_stored(settings: Settings) -> str:
     if settings.secrets == "file":
         return (
             f"the token and the passphrase are in the private file {settings.places.config / 'secrets.json'}"
@@ -106,25 +123,24 @@ def where_kept(settings: Settings) -> str:
 
 
 def move_secrets(settings: Settings, kind: str) -> Settings:
-    """Keeps token and passphrase in ``kind`` (``keyring`` or ``file``) from now on; the settings then.
+    """Moves token and passphrase to ``kind`` (``keyring`` or ``file``); the settings then.
 
-    They are in the new place before the settings say so, and leave the old one last.
+    They are in the new place before the settings name it, and leave the old one last.
     """
     if kind == "keyring" and usual_store() != "keyring":
         raise Problem("there is no keyring in this session; the secrets stay in the file", ExitCode.SETTINGS)
     if kind == settings.secrets:
         return settings
     old, new = (SecretStore(each, settings.places.config) for each in (settings.secrets, kind))
-    names = [f"{settings.machine}.{kind_of}" for kind_of in ("secret", "passphrase", "proof")]
+    names = [f"{settings.machine}.{kind_of}" for kind_of in SECRET_KINDS]
     for name in names:
         value = old.get(name)
         if value is not None:
             new.put(name, value)
-    text = settings.places.settings_file.read_text(encoding="utf-8")
-    write_private(settings.places.settings_file, with_setting(text, "service", "secrets", json.dumps(kind)))
+    moved = change_settings(settings.places, {"service": {"secrets": kind}})
     for name in names:
         old.remove(name)
-    return load_settings()
+    return moved
 
 
 def token_of(settings: Settings) -> str:
@@ -140,8 +156,8 @@ def token_of(settings: Settings) -> str:
 def passphrase_of(settings: Settings) -> str | None:
     """The passphrase of this machine's backups, or that of its GnuPG key; None if that key has none that is
     known here: gpg's agent then answers for it."""
-    stored = SecretStore(settings.secrets, settings.places.config).get(f"{settings.machine}.passphrase")
-    passphrase = os.environ.get("PASSPHRASE") or stored
+    given = passphrase_variable()
+    passphrase = given or stored_passphrase(settings)
     if not passphrase and settings.encrypt_key is None:
         raise Problem("the passphrase is missing; give it in the variable PASSPHRASE", ExitCode.PASSPHRASE)
     return passphrase or None
@@ -193,3 +209,39 @@ def signing_key_of(settings: Settings, job: str, on_line: Callable[[str], None])
         on_line("this machine has a proof key now; print the recovery sheet again: panicroom recovery-sheet")
     assert key is not None
     return key
+
+
+def replace_passphrase(settings: Settings, new: str) -> None:
+    """Stores the new passphrase; the old one stays in the store, as the older backups need it."""
+    store = SecretStore(settings.secrets, settings.places.config)
+    old, history = stored_passphrase(settings), passphrases_before(settings)
+    if old is not None and old not in history:
+        store.put(f"{settings.machine}.passphrases-before", json.dumps([old, *history]))
+    store.put(f"{settings.machine}.passphrase", checked_passphrase(new))
+
+
+def passphrases_before(settings: Settings) -> list[str]:
+    """Passphrases that this machine had before its present one, newest first."""
+    store = SecretStore(settings.secrets, settings.places.config)
+    return list(json.loads(store.get(f"{settings.machine}.passphrases-before") or "[]"))
+
+
+def stored_passphrase(settings: Settings) -> str | None:
+    return SecretStore(settings.secrets, settings.places.config).get(f"{settings.machine}.passphrase")
+
+
+def passphrase_variable() -> str | None:
+    """The variable ``PASSPHRASE``, None where it is not set or empty; a Problem for one that gpg would cut."""
+    given = os.environ.get("PASSPHRASE") or None
+    return None if given is None else checked_passphrase(given, "the variable PASSPHRASE")
+
+
+def checked_passphrase(text: str, where: str = "the passphrase") -> str:
+    """``text``, unless gpg would use less of it than was given: it reads one line."""
+    if not text:
+        raise Problem(f"{where} is empty", ExitCode.PASSPHRASE)
+    if any(character in text for character in "\n\r\0"):
+        raise Problem(
+            f"{where} has a line break, and gpg reads one line only; give it without", ExitCode.PASSPHRASE
+        )
+    return text

@@ -1,21 +1,22 @@
-"""The settings file, and where everything of the client lives on this machine.
+"""The settings file, checked, and the folders of the client on this machine.
 
 ``PANICROOM_CONFIG_DIR``, ``PANICROOM_STATE_DIR`` and ``PANICROOM_CACHE_DIR`` override the platform's
-places: for tests, for servers, and for several machines on one host.
+folders: for tests, for servers, and for several machines on one host. settings_file.py writes the file.
 """
 
 # SPDX-License-Identifier: GPL-2.0-or-later
 
 from __future__ import annotations
 
-import json
+import difflib
 import os
 import re
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 from urllib.parse import urlsplit
 
 import platformdirs
@@ -29,47 +30,31 @@ else:
 
 MACHINE_OR_JOB = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
 
-_TEMPLATE = """\
-# Settings of panicroom on this machine. Period, storage and retention live in the service.
+SETTING_NAMES: dict[str, tuple[str, ...]] = {
+    "service": ("url", "machine", "secrets"),
+    "encryption": ("encrypt_key", "sign_key"),
+    "upload": ("volume_mb", "upload_threads", "max_upload_rate", "compress", "speed_up"),
+    "hooks": ("before", "after", "failed", "ping_url"),
+    "schedule": ("on_battery", "on_metered"),
+    "jobs.NAME": (
+        "source",
+        "filelist",
+        "full_every",
+        "full_when",
+        "other_filesystems",
+        "device_files",
+        "check_change_time",
+    ),
+}
+"""Every table of panicroom.toml and the settings in it; a name that is not here is refused."""
 
-[service]
-url = {url}
-machine = {machine}
-# Where the token and the passphrase are kept: "keyring", or "file" (a private file beside this one).
-secrets = {secrets}
+Compress = Literal["auto", "always", "never"]
+"""The setting ``compress``."""
 
-[encryption]
-# A GnuPG key in the stead of a passphrase, and one to sign with, by their fingerprints. Backups are made with the
-# public half; to restore, gpg needs the secret one. A key is for all backups of a machine: do not change it later.
-{encrypt_key}
-# sign_key = "fingerprint"
+NEVER = "never"
+"""For ``full_every`` and ``full_when``."""
 
-[upload]
-# Size of one volume in MB (2^20 bytes). 25 suits a home folder, 200 suits photos.
-volume_mb = 25
-# At most so many volumes on their way at the same time; more than four only while more carry more.
-upload_threads = 12
-# No more than so much a second, such as "500KB" or "2MB".
-# max_upload_rate = "2MB"
-# Whether gpg compresses: "always", "never", or "auto" to try a sample of the source (photos do not get smaller).
-compress = "auto"
-# Make duplicity faster by patches that change nothing of what it writes; false runs it as it is.
-speed_up = true
-"""
-
-_JOB_TEMPLATE = """
-[jobs.{job}]
-source = {source}
-# What to leave out, in duplicity's own syntax: a file of "- pattern" and "+ pattern" lines, relative to
-# this folder.
-# filelist = "exclude.txt"
-# A new full backup when the newest is as old as this, such as "90d", "12w", "6m" or "1y". It uploads everything
-# again: right for what changes a lot, and not for photos.
-# full_every = "never"
-# Whether to read a file again if only its change time (ctime) says that it may have changed. Say false for folders
-# of hard-link snapshots, where each snapshot moves the change times of all files.
-# check_change_time = true
-"""
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True)
@@ -90,13 +75,13 @@ class Places:
 
 
 SYSTEM_PLACES = Places(Path("/etc/panicroom"), Path("/var/lib/panicroom"), Path("/var/cache/panicroom"))
-"""Where a server's own backups have their folders: for root, and for ``schedule install --system``."""
+"""The folders of a server's own backups: for root, and for ``schedule install --system``."""
 
 
 def places() -> Places:
     """The folders, from the environment or the platform's custom; nothing is created.
 
-    For root those are the system's own, once somebody has made /etc/panicroom.
+    For root those are the system's own, once /etc/panicroom exists.
     """
     usual = Places(
         config=Path(platformdirs.user_config_dir("panicroom")),
@@ -107,7 +92,7 @@ def places() -> Places:
         usual = SYSTEM_PLACES
 
     def place(variable: str, otherwise: Path) -> Path:
-        return Path(os.environ.get(variable) or otherwise).absolute()
+        return Path(os.path.abspath(os.environ.get(variable) or otherwise))  # noqa: PTH100
 
     return Places(
         config=place("PANICROOM_CONFIG_DIR", usual.config),
@@ -118,22 +103,34 @@ def places() -> Places:
 
 @dataclass(frozen=True)
 class JobSettings:
-    """One job: its source folder, the file of include and exclude lines if there is one, and how old a full
-    backup may get (None: as old as one likes).
-
-    ``check_change_time``: whether files are read again whose change time alone says that they may have changed.
-    """
+    """One job. ``filelist``: the file of include and exclude lines. ``full_every``: the greatest age of a full
+    backup (None: no limit). ``full_when``: a new full backup when the chain's stored bytes reach this many times
+    the source's (None: never for that reason). ``check_change_time``: whether files are read again whose change time
+    alone says that they may have changed."""
 
     job: str
     source: Path
     filelist: Path | None = None
     full_every: timedelta | None = None
+    full_when: float | None = None
+    other_filesystems: bool = True
+    device_files: bool = True
     check_change_time: bool = True
 
 
 @dataclass(frozen=True)
+class Hooks:
+    """Commands of the user's around a backup, and a monitor's URL that is called at start and end."""
+
+    before: str | None = None
+    after: str | None = None
+    failed: str | None = None
+    ping_url: str | None = None
+
+
+@dataclass(frozen=True)
 class Settings:
-    """All of panicroom.toml, checked."""
+    """All of panicroom.toml, checked. ``max_upload_rate`` is in bytes a second."""
 
     url: str
     machine: str
@@ -144,9 +141,12 @@ class Settings:
     places: Places
     encrypt_key: str | None = None
     sign_key: str | None = None
-    max_upload_rate: int | None = None  # bytes a second
+    max_upload_rate: int | None = None
     compress: Compress = "auto"
     speed_up: bool = True
+    hooks: Hooks = field(default_factory=Hooks)
+    on_battery: bool = False
+    on_metered: bool = False
 
     def job_named(self, name: str) -> JobSettings:
         """The job, or a Problem that lists those there are."""
@@ -162,7 +162,7 @@ class Settings:
         return self.places.cache / "archive"
 
     def archive(self, job: str) -> Path:
-        """Where duplicity keeps this job's signatures and manifests."""
+        """duplicity's folder of this job's signatures and manifests."""
         return self.archives / self.archive_name(job)
 
     def archive_name(self, job: str) -> str:
@@ -179,10 +179,15 @@ class Settings:
 
 def check_url(url: str) -> str:
     """``url`` without a trailing slash; a Problem unless it is https, or http on this very machine."""
-    parts = urlsplit(url)
-    loopback = parts.hostname in ("localhost", "127.0.0.1", "::1")
-    if not parts.hostname or (parts.scheme != "https" and not (parts.scheme == "http" and loopback)):
+    try:
+        parts = urlsplit(url)
+        host, secret = parts.hostname, parts.username or parts.password
+    except ValueError:
+        host = secret = None
+    if not host or not (parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK)):
         raise Problem(f"{url!r} is no service URL: it must begin with https://", ExitCode.USAGE)
+    if secret or parts.query or parts.fragment or not url.isprintable() or " " in url:
+        raise Problem(f"{url!r} is no service URL: give only https://, the host and the path", ExitCode.USAGE)
     return url.rstrip("/")
 
 
@@ -191,208 +196,227 @@ def load_settings() -> Settings:
     where = places()
     path = where.settings_file
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise Problem(
             "this machine is not enrolled; run: panicroom enrol URL CODE", ExitCode.SETTINGS
         ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise Problem(f"{path} cannot be read: {error}", ExitCode.SETTINGS) from None
-    return _checked(data, where)
+    return _settings(data, where)
 
 
-def _checked(data: dict[str, Any], where: Places) -> Settings:
+def _settings(data: dict[str, Any], where: Places) -> Settings:
     path = where.settings_file
-
-    def setting(table: dict[str, Any], name: str, kind: type[Any], usual: Any = None) -> Any:
-        value = table.get(name, usual)
-        if type(value) is not kind or value == "":
-            word = {str: "a text", int: "a whole number", dict: "a table", bool: "true or false"}[kind]
-            raise Problem(f"{path}: {name} must be {word}", ExitCode.SETTINGS)
-        return value
-
-    service = setting(data, "service", dict)
-    upload = setting(data, "upload", dict, {})
-    tables = setting(data, "jobs", dict, {})
-    jobs = []
-    for name, table in tables.items():
-        if not MACHINE_OR_JOB.fullmatch(name) or not isinstance(table, dict):
-            raise Problem(f"{path}: [jobs.{name}] is no job", ExitCode.SETTINGS)
-        filelist = setting(table, "filelist", str, None) if "filelist" in table else None
-        jobs.append(
-            JobSettings(
-                job=name,
-                source=Path(setting(table, "source", str)).expanduser(),
-                filelist=where.config / Path(filelist).expanduser() if filelist else None,
-                full_every=_period(setting(table, "full_every", str, NEVER), path),
-                check_change_time=setting(table, "check_change_time", bool, True),
-            )
-        )
-    if not jobs:
-        raise Problem(f"{path}: there is no job; add a table [jobs.system]", ExitCode.SETTINGS)
-    volume_mb = setting(upload, "volume_mb", int, 25)
-    upload_threads = setting(upload, "upload_threads", int, 12)
-    if not 1 <= volume_mb <= 4096 or not 1 <= upload_threads <= 32:
-        raise Problem(
-            f"{path}: volume_mb must be between 1 and 4096, upload_threads between 1 and 32",
-            ExitCode.SETTINGS,
-        )
-    rate = setting(upload, "max_upload_rate", str, "") if "max_upload_rate" in upload else None
-    compress = setting(upload, "compress", str, "auto")
-    if compress not in get_args(Compress):
-        raise Problem(f'{path}: compress must be "auto", "always" or "never"', ExitCode.SETTINGS)
-    encryption = setting(data, "encryption", dict, {})
-    encrypt_key, sign_key = _key(encryption, "encrypt_key", path), _key(encryption, "sign_key", path)
-    machine = setting(service, "machine", str)
-    if not MACHINE_OR_JOB.fullmatch(machine):
-        raise Problem(f"{path}: {machine!r} is no name of a machine", ExitCode.SETTINGS)
-    store = setting(service, "secrets", str, "file")
-    if store not in ("keyring", "file"):
-        raise Problem(f'{path}: secrets must be "keyring" or "file"', ExitCode.SETTINGS)
+    _check_names("", data, {name.split(".")[0] for name in SETTING_NAMES}, path)
+    service, upload = _Table(data, "service", path), _Table(data, "upload", path)
+    encryption, schedule = _Table(data, "encryption", path), _Table(data, "schedule", path)
     return Settings(
-        url=check_url(setting(service, "url", str)),
-        machine=machine,
-        secrets=store,
-        volume_mb=volume_mb,
-        upload_threads=upload_threads,
-        max_upload_rate=_rate(rate, path),
-        compress=compress,
-        speed_up=setting(upload, "speed_up", bool, True),
-        jobs=tuple(jobs),
+        url=_service_url(service),
+        machine=_machine(service),
+        secrets=service.choice("secrets", ("keyring", "file"), "file"),
+        volume_mb=upload.number("volume_mb", 25, 4096),
+        upload_threads=upload.number("upload_threads", 12, 32),
+        max_upload_rate=upload.parsed("max_upload_rate", parse_rate),
+        compress=upload.choice("compress", get_args(Compress), "auto"),
+        speed_up=upload.flag("speed_up", True),
+        jobs=_jobs(data, where),
         places=where,
-        encrypt_key=encrypt_key,
-        sign_key=sign_key,
+        encrypt_key=encryption.parsed("encrypt_key", _fingerprint),
+        sign_key=encryption.parsed("sign_key", _fingerprint),
+        hooks=_hooks(_Table(data, "hooks", path)),
+        on_battery=schedule.flag("on_battery", False),
+        on_metered=schedule.flag("on_metered", False),
     )
 
 
-def _key(table: dict[str, Any], name: str, path: Path) -> str | None:
+def _jobs(data: dict[str, Any], where: Places) -> tuple[JobSettings, ...]:
+    path = where.settings_file
+    tables = data.get("jobs", {})
+    if not isinstance(tables, dict) or not tables:
+        raise Problem(f"{path}: there is no job; add a table [jobs.system]", ExitCode.SETTINGS)
+    for name in tables:
+        if not MACHINE_OR_JOB.fullmatch(name):
+            raise Problem(f"{path}: {name!r} is no name of a job", ExitCode.SETTINGS)
+    return tuple(
+        _job(name, _Table(tables, name, path, f"jobs.{name}", SETTING_NAMES["jobs.NAME"]), where.config)
+        for name in tables
+    )
+
+
+def _job(name: str, table: _Table, config: Path) -> JobSettings:
+    filelist = table.text("filelist")
+    source = table.text("source")
+    if source is None:
+        raise table.problem("source", "is missing: the folder to back up")
+    folder = Path(source).expanduser()
+    if not folder.is_absolute():
+        raise table.problem("source", 'must be a full path, such as "/home/anna"')
+    return JobSettings(
+        job=name,
+        source=folder,
+        filelist=config / Path(filelist).expanduser() if filelist else None,
+        full_every=table.parsed("full_every", parse_period),
+        full_when=table.parsed("full_when", parse_multiple, parse_multiple(usual_full_when(name))),
+        other_filesystems=table.flag("other_filesystems", True),
+        device_files=table.flag("device_files", True),
+        check_change_time=table.flag("check_change_time", True),
+    )
+
+
+def _hooks(table: _Table) -> Hooks:
+    return Hooks(
+        before=table.text("before"),
+        after=table.text("after"),
+        failed=table.text("failed"),
+        ping_url=table.parsed("ping_url", _ping_url),
+    )
+
+
+def _machine(service: _Table) -> str:
+    machine = service.text("machine") or ""
+    if not MACHINE_OR_JOB.fullmatch(machine):
+        raise service.problem("machine", f"{machine!r} is no name of a machine")
+    return machine
+
+
+def _service_url(service: _Table) -> str:
+    url = service.text("url")
+    if url is None:
+        raise service.problem("url", "is missing: the service's address")
+    try:
+        return check_url(url)
+    except Problem as problem:
+        raise service.problem("url", str(problem)) from None
+
+
+Parsed = TypeVar("Parsed")
+
+
+class _Table:
+    """One table of the file. Each method returns a setting's value or raises a Problem that names it."""
+
+    def __init__(
+        self,
+        data: dict[str, Any],
+        name: str,
+        path: Path,
+        heading: str | None = None,
+        known: Collection[str] | None = None,
+    ) -> None:
+        self._heading, self._path = heading or name, path
+        values = data.get(name, {})
+        if not isinstance(values, dict):
+            raise Problem(f"{path}: [{self._heading}] must be a table", ExitCode.SETTINGS)
+        self._values = values
+        _check_names(self._heading, values, SETTING_NAMES[name] if known is None else known, path)
+
+    def problem(self, name: str, text: str) -> Problem:
+        return Problem(f"{self._path}: [{self._heading}] {name} {text}", ExitCode.SETTINGS)
+
+    def text(self, name: str) -> str | None:
+        value = self._values.get(name)
+        if value is not None and (not isinstance(value, str) or not value or "\0" in value):
+            raise self.problem(name, "must be a text in quotation marks")
+        return value
+
+    def number(self, name: str, usual: int, largest: int) -> int:
+        value = self._values.get(name, usual)
+        if type(value) is not int or not 1 <= value <= largest:
+            raise self.problem(name, f"must be a whole number between 1 and {largest}")
+        return int(value)
+
+    def flag(self, name: str, usual: bool) -> bool:
+        value = self._values.get(name, usual)
+        if not isinstance(value, bool):
+            raise self.problem(name, "must be true or false")
+        return value
+
+    def choice(self, name: str, choices: Collection[str], usual: str) -> Any:
+        value = self.text(name) or usual
+        if value not in choices:
+            quoted = [f'"{choice}"' for choice in choices]
+            raise self.problem(name, f"must be {', '.join(quoted[:-1])} or {quoted[-1]}")
+        return value
+
+    def parsed(
+        self, name: str, parse: Callable[[str], Parsed | None], usual: Parsed | None = None
+    ) -> Parsed | None:
+        value = self.text(name)
+        if value is None:
+            return usual
+        try:
+            return parse(value)
+        except ValueError as error:
+            raise self.problem(name, str(error)) from None
+
+
+def _check_names(heading: str, values: dict[str, Any], known: Collection[str], path: Path) -> None:
+    """A Problem at the first name that is not known, with the nearest one: a misspelt setting has no effect."""
+    for name in values:
+        if name in known:
+            continue
+        table = f"[{heading}] " if heading else ""
+        near = difflib.get_close_matches(name, known, n=1)
+        advice = f"is it {near[0]}?" if near else f"known are: {', '.join(sorted(known))}"
+        raise Problem(f"{path}: {table}{name!r} is no setting; {advice}", ExitCode.SETTINGS)
+
+
+def _fingerprint(text: str) -> str:
     """A fingerprint, however it is spaced; a short id could name somebody else's key as well."""
-    key = table.get(name)
-    if key is None:
-        return None
-    bare = re.sub(r"\s", "", key) if isinstance(key, str) else ""
+    bare = re.sub(r"\s", "", text)
     if not re.fullmatch(r"(?:0x)?[0-9A-Fa-f]{40}", bare):
-        raise Problem(
-            f"{path}: {name} must be a fingerprint of 40 digits; see: gpg --list-keys --fingerprint",
-            ExitCode.SETTINGS,
-        )
+        raise ValueError("must be a fingerprint of 40 digits; see: gpg --list-keys --fingerprint")
     return bare.upper().removeprefix("0X")
 
 
-def _period(text: str, path: Path) -> timedelta | None:
+def _ping_url(text: str) -> str:
     try:
-        return parse_period(text)
-    except ValueError:
-        raise Problem(
-            f'{path}: full_every must be "never", or a period such as "90d", "12w", "6m" or "1y"',
-            ExitCode.SETTINGS,
-        ) from None
-
-
-def _rate(text: str | None, path: Path) -> int | None:
-    try:
-        return parse_rate(text) if text is not None else None
-    except ValueError as error:
-        raise Problem(f"{path}: max_upload_rate {error}", ExitCode.SETTINGS) from None
-
-
-def write_settings(
-    where: Places,
-    url: str,
-    machine: str,
-    secrets: str,
-    sources: dict[str, Path],
-    encrypt_key: str | None = None,
-) -> None:
-    """Writes panicroom.toml whole (private, atomically); ``sources`` maps jobs to folders."""
-    # A TOML basic string and a JSON string agree on everything that a path or a URL can hold.
-    text = _TEMPLATE.format(
-        url=json.dumps(url, ensure_ascii=False),
-        machine=json.dumps(machine),
-        secrets=json.dumps(secrets),
-        encrypt_key=f'encrypt_key = "{encrypt_key}"' if encrypt_key else '# encrypt_key = "fingerprint"',
-    )
-    for job, source in sources.items():
-        text += _JOB_TEMPLATE.format(job=job, source=json.dumps(str(source), ensure_ascii=False))
-    write_private(where.settings_file, text)
-
-
-def add_jobs(settings: Settings, url: str, sources: dict[str, Path]) -> None:
-    """Brings the file up to date with a new enrolment, and leaves all else in it as somebody wrote it."""
-    path = settings.places.settings_file
-    text = path.read_text(encoding="utf-8")
-    if url != settings.url:
-        line = f"url = {json.dumps(url, ensure_ascii=False)}"
-        text = re.sub(r"(?m)^\s*url\s*=.*$", lambda _match: line, text, count=1)
-    for job, source in sources.items():
-        text += _JOB_TEMPLATE.format(job=job, source=json.dumps(str(source), ensure_ascii=False))
-    write_private(path, text)
-
-
-def with_setting(text: str, table: str, key: str, value: str) -> str:
-    """TOML ``text`` with ``key = value`` in ``[table]``: in the place of the line that sets it, or of the
-    comment that shows it, else first; all else stays as somebody wrote it. A Problem without the table."""
-    lines = text.splitlines()
-    heading = re.compile(rf"\s*\[\s*{re.escape(table)}\s*\]\s*(#.*)?")
-    start = next((index for index, line in enumerate(lines) if heading.fullmatch(line)), None)
-    if start is None and table == "encryption":  # settings older than it
-        return f"{text.rstrip()}\n\n[{table}]\n{key} = {value}\n"
-    if start is None:
-        raise Problem(f"the settings file has no line [{table}]; add it and run again", ExitCode.SETTINGS)
-    rest = range(start + 1, len(lines))
-    end = next((index for index in rest if lines[index].lstrip().startswith("[")), len(lines))
-    for pattern in (rf"\s*{key}\s*=", rf"\s*#\s*{key}\s*="):
-        for index in range(start + 1, end):
-            if re.match(pattern, lines[index]):
-                lines[index] = f"{key} = {value}"
-                return "\n".join(lines) + "\n"
-    lines.insert(start + 1, f"{key} = {value}")
-    return "\n".join(lines) + "\n"
-
-
-def private_folder(path: Path) -> Path:
-    """Makes the folder, and the folders above it that are missing, for its owner alone; ``path`` again."""
-    if not path.is_dir():
-        private_folder(path.parent)
-        path.mkdir(mode=0o700, exist_ok=True)
-    return path
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replaces ``path`` in one step by a file that only its owner can read."""
-    private_folder(path.parent)
-    fresh = path.with_name(path.name + ".new")
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+        return check_url(text)
+    except Problem:
+        raise ValueError("must be a URL that begins with https://") from None
 
 
 _DAYS = {"d": 1, "w": 7, "m": 30, "y": 365}
-
-
 _PERIOD = re.compile(r"([1-9]\d{0,4})([dwmy])", re.IGNORECASE)
 
 
-NEVER = "never"
-
-
 def parse_period(text: str) -> timedelta | None:
-    """``90d``, ``12w``, ``3m`` (of 30 days) or ``1y`` (of 365); None for ``never``. Else a ``ValueError``."""
+    """``90d``, ``12w``, ``3m`` (months of 30 days) or ``1y`` (of 365 days); None for ``never``."""
     if text == NEVER:
         return None
     match = _PERIOD.fullmatch(text)
     if match is None:
-        raise ValueError(text)
+        raise ValueError(
+            f'must be "never", or a period such as "90d", "12w", "6m" (months) or "1y", not {text!r}'
+        )
     return timedelta(days=int(match[1]) * _DAYS[match[2].lower()])
+
+
+FULL_WHEN_USUAL = "2x"
+"""A new full backup when the chain is this many times the source: within 10 % of the cheapest calendar at any
+rate of change (docs/decisions/0100)."""
+
+
+def usual_full_when(job: str) -> str:
+    """The setting where it is not given. Photos are added and rarely changed: uploading them again gains nothing."""
+    return NEVER if job == "photos" or job.startswith("photos-") else FULL_WHEN_USUAL
+
+
+def parse_multiple(text: str) -> float | None:
+    """``2x`` or ``1.5x`` (at least 1.1); None for ``never``."""
+    if text == NEVER:
+        return None
+    match = re.fullmatch(r"(\d{1,3}(?:\.\d{1,2})?)x", text, re.ASCII)
+    if match is None or float(match[1]) < 1.1:
+        raise ValueError(
+            f'must be "never", or how many times the source the chain may grow to, such as "2x", not {text!r}'
+        )
+    return float(match[1])
 
 
 SLOWEST_RATE = 16 * 1024
 """Bytes a second. A volume of 25 MB takes half an hour then, and the lease is kept alive all the while."""
-
 
 _UNITS = {"KB": 2**10, "MB": 2**20, "GB": 2**30}
 
@@ -406,7 +430,3 @@ def parse_rate(text: str) -> int:
     if rate < SLOWEST_RATE:
         raise ValueError("must be at least 16KB")
     return rate
-
-
-Compress = Literal["auto", "always", "never"]
-"""The setting ``compress``."""

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 
 from panicroom.api import Api, ApiError
 from panicroom.backup.change_search import plan_search
-from panicroom.backup.policy import kind_by_policy
+from panicroom.backup.policy import kind_by_policy, newest_chain
 from panicroom.backup.readiness import allow_open_files, check_space
 from panicroom.backup.run import changes_text, check_buildable, greet, survey_job
 from panicroom.backup.sources import SourceMemory
@@ -22,7 +22,7 @@ from panicroom.transfer.checked_set import CheckedSet, checked_set_file
 
 
 def rehearse(settings: Settings, job: JobSettings, wanted: str | None, reporter: Reporter) -> None:
-    """Makes every check of a backup and says what would follow. Raises ``Problem`` where a backup would."""
+    """Makes every check of a backup and reports what would follow. Raises ``Problem`` where a backup would."""
     require_gpg()
     check_space(settings)
     allow_open_files()
@@ -31,19 +31,20 @@ def rehearse(settings: Settings, job: JobSettings, wanted: str | None, reporter:
     api = Api(settings.url, token_of(settings))
     try:
         greet(api, job.job, reporter)
-        names = [file.name for file in api.files(job.job)]
+        sizes = {file.name: file.size for file in api.files(job.job)}
     except ApiError as failure:
         raise failure.as_problem() from None
     finally:
         api.close()
-    sealed = sealed_sets(names)
-    kind = wanted or kind_by_policy(sealed, job.full_every, datetime.now(timezone.utc))
+    sealed = sealed_sets(sizes)
+    chain = newest_chain(sealed, sizes)
+    kind = wanted or kind_by_policy(chain, job, found.bytes, datetime.now(timezone.utc))
     check_buildable(kind, sealed)
     reporter.line(f"{job.job}: {found.files} files, {size_text(found.bytes)}, are to be backed up")
-    unfinished = {file.set for file in map(parse_name, names) if file and file.set not in sealed}
+    unfinished = {file.set for file in map(parse_name, sizes) if file and file.set not in sealed}
     if unfinished:
         began = set_time(max(unfinished, key=set_time)).astimezone()
-        reporter.line(f"{job.job}: a backup would first see to the unfinished one of {began:%Y-%m-%d %H:%M}")
+        reporter.line(f"{job.job}: a backup would first finish the one begun on {began:%Y-%m-%d %H:%M}")
     checked_file = checked_set_file(settings.job_state(job.job))
     known, source = CheckedSet.load(checked_file), str(job.source.resolve())
     search = plan_search(sealed, checked_file, known, source, job.check_change_time)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from panicroom.api import Api, ApiError
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.settings import write_private
+from panicroom.private_files import write_private
 from panicroom.wire import ErrorCode, RunStart, RunStarted, RunUpdate, new_run_id
 
 CLOCK_TOLERANCE_SECONDS = 600

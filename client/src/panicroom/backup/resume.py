@@ -41,12 +41,17 @@ class Resume:
 
 @dataclass(frozen=True)
 class Decision:
-    """``discard``: names in the bucket to give up. ``remove``: local files of duplicity to delete."""
+    """``discard``: names in the bucket to give up. ``remove``: local files of duplicity to delete.
+
+    ``lost``: sets that were sealed and whose manifest is gone from the bucket, while other files of theirs are
+    there. Nothing may be discarded then: somebody deleted a manifest, and its version may still be there.
+    """
 
     resume: Resume | None
     discard: tuple[str, ...]
     remove: tuple[str, ...]
     journal: JournalState
+    lost: tuple[str, ...] = ()
 
 
 def decide(
@@ -56,7 +61,7 @@ def decide(
     source: str,
     has_changed: Callable[[MadeVolume], bool],
 ) -> Decision:
-    """Looks at the bucket, at duplicity's local files (name to size in bytes) and at the journal.
+    """Compares the bucket, duplicity's local files (name to size in bytes) and the journal.
 
     ``source`` is the folder to be backed up now: a set begun on another is not gone on with.
 
@@ -72,18 +77,40 @@ def decide(
 
     resume = _resumable(listed, sealed, local, local_names, journal, has_changed)
     kept = resume.volumes if resume else ()
+    stored_manifests = {name for name in journal.stored if _is_manifest(parse_name(name))}
     return Decision(
         resume=resume,
         discard=tuple(sorted(name for name in ours if name not in kept)),
         remove=tuple(sorted(_stale(local_names, sealed, resume))),
         journal=JournalState(
             volumes={name: item for name, item in journal.volumes.items() if name in kept},
-            stored={name: item for name, item in journal.stored.items() if name in kept},
+            stored={
+                name: item
+                for name, item in journal.stored.items()
+                if name in kept or (name in stored_manifests and item.set in sealed)
+            },
             checked=journal.checked
             if resume and journal.checked and journal.checked.set == resume.set
             else None,
         ),
+        lost=tuple(sorted(_lost(ours, local_names, {journal.stored[name].set for name in stored_manifests}))),
     )
+
+
+def _is_manifest(name: FileName | None) -> bool:
+    return name is not None and name.kind == "manifest" and not name.partial
+
+
+def _lost(
+    unsealed: Mapping[str, FileName], local_names: Mapping[str, FileName], confirmed: set[str]
+) -> set[str]:
+    """Sets that the journal, or duplicity's own finished manifest here, says were sealed."""
+    finished_here = {
+        parsed.set
+        for name, parsed in local_names.items()
+        if _is_manifest(parsed) and name.endswith(".manifest")
+    }
+    return {parsed.set for parsed in unsealed.values()} & (confirmed | finished_here)
 
 
 def _stale(local_names: Mapping[str, FileName], sealed: set[str], resume: Resume | None) -> Iterable[str]:

@@ -18,20 +18,25 @@ from panicroom.backup.change_search import plan_search
 from panicroom.backup.compression import Choice, Sampler, choose, gpg_settings
 from panicroom.backup.lease import HeldLease, check_clock, job_lock
 from panicroom.backup.local_metadata import LocalMetadata, StoredMetadata, stored_metadata
-from panicroom.backup.policy import kind_by_policy, seconds_behind
+from panicroom.backup.new_chain import has_begun, is_asked_for, outgrown_sets
+from panicroom.backup.policy import kind_by_policy, newest_chain, seconds_behind
 from panicroom.backup.readiness import allow_open_files, check_space
 from panicroom.backup.resume import Decision, decide
 from panicroom.backup.sources import SourceMemory, SourceSelection, Survey, survey
 from panicroom.backup.trusted_sets import TrustedSets
+from panicroom.duplicity_run.source_watch import mark_source
 from panicroom.duplicity_run import process as duplicity_process
-from panicroom.duplicity_run.arguments import backup_arguments, own_folders
+from panicroom.duplicity_run.arguments import backup_arguments
 from panicroom.duplicity_run.file_identity import has_changed
+from panicroom.duplicity_run.left_out import left_out_folders
 from panicroom.duplicity_run.plan import ChildPlan, ResumePoint, Search
 from panicroom.duplicity_run.process import Ended, Event
 from panicroom.exit_codes import EXPLANATIONS, ExitCode, Problem
 from panicroom.names import parse_name, sealed_sets, set_kind
+from panicroom.private_files import close_to_others, private_folder
 from panicroom.secrets import passphrase_of, signing_key_of, token_of
 from panicroom.settings import JobSettings, Settings
+from panicroom.duplicity_run.gpg_keys import check_keys
 from panicroom.terminal.progress import Reporter, RunTotals
 from panicroom.transfer.checked_set import CheckedSet, checked_set_file
 from panicroom.transfer.journal import Journal, JournalState, MadeVolume
@@ -91,10 +96,18 @@ def back_up(
     it takes in everything that changed in between. Raises ``Problem``.
     """
     duplicity_process.require_gpg()
+    check_keys(settings.encrypt_key, settings.sign_key)
     check_space(settings)
     allow_open_files()
+    for folder in (
+        settings.archives,
+        settings.places.cache / "work",
+        settings.places.state / settings.machine,
+    ):
+        close_to_others(folder)
     sampler = Sampler()
-    found = survey_job(settings, job, sampler.offer)
+    with reporter.busy(f"{job.job}: counting files"):
+        found = survey_job(settings, job, sampler.offer)
     memory = SourceMemory(settings.job_state(job.job), job)
     if not accept_smaller:
         memory.check(found)
@@ -107,12 +120,16 @@ def back_up(
             key = signing_key_of(settings, job.job, reporter.line)
             trust = TrustedSets(settings, api, status, key, reporter.line)
             compression = choose(settings.compress, sampler, gpg_settings())
-            one = _Backup(settings, job, api, passphrase, lock, found, compression, trust, reporter)
-            resumed = one.make_set(wanted, newest)
+            run = _Backup(settings, job, api, passphrase, lock, found, compression, trust, reporter)
+            if is_asked_for(settings.job_state(job.job)):
+                wanted = "full"
+            resumed = run.make_set(wanted, newest)
+            if wanted == "full" and (resumed is None or set_kind(resumed) == "full"):
+                has_begun(settings.job_state(job.job))
             if resumed is not None:
                 reporter.line(f"{job.job}: an increment follows for what changed during the interruption")
                 again = "full" if wanted == "full" and set_kind(resumed) == "incremental" else "incremental"
-                one.make_set(again, newest)
+                run.make_set(again, newest)
             memory.keep(found)
     except ApiError as failure:
         raise failure.as_problem() from None
@@ -127,8 +144,14 @@ def survey_job(
 ) -> Survey:
     """Counts what a backup of the job would hold."""
     source = job.source.resolve()
-    selection = SourceSelection(source, job.filelist, own_folders(settings, source))
-    return survey(job.source, on_file, selection)
+    selection = SourceSelection(source, job.filelist, left_out_folders(settings, source))
+    return survey(
+        job.source,
+        on_file,
+        selection,
+        other_filesystems=job.other_filesystems,
+        device_files=job.device_files,
+    )
 
 
 def greet(api: Api, job: str, reporter: Reporter) -> JobStatus:
@@ -139,7 +162,7 @@ def greet(api: Api, job: str, reporter: Reporter) -> JobStatus:
     if mail is not None:
         age = datetime.now(timezone.utc) - datetime.fromisoformat(mail.replace("Z", "+00:00"))
         if age > _QUIET_MAIL:
-            reporter.line(f"the last weekly mail went out {age.days} days ago; tell the owner")
+            reporter.line(f"the last weekly mail went out {age.days} days ago; report it to the owner")
     if _version(__version__) < _version(status.oldest_client_version):
         raise Problem(
             f"panicroom {__version__} is too old for the service; ask its owner for the line that installs"
@@ -180,12 +203,14 @@ class _Backup:
         self._compression, self._trust = compression, trust
         self._metadata = LocalMetadata(settings, job.job, api, reporter.line)
         self._source = job.source.resolve()
+        self._mark = mark_source(self._source, found.files, left_out_folders(settings, self._source))
         self._state = settings.job_state(job.job)
         self._archive = settings.archive(job.job)
         self._cache = settings.job_cache(job.job)
         self._journal = Journal(self._state / "journal.jsonl")
         self._checked_file = checked_set_file(self._state)
         self._broken_off: tuple[str, ...] = ()
+        self._sizes: dict[str, int] = {}
 
     def make_set(self, wanted: str | None, newest_complete_at: str | None) -> str | None:
         """Makes one set; the name of the set if it was one that an earlier run had begun."""
@@ -242,13 +267,20 @@ class _Backup:
                 continue
             problem = ended.problem(self._settings.places.log_file)
             if problem is not None:
+                if problem.exit_code == ExitCode.SOURCE and kind == "incremental":
+                    # What it stored says that files were deleted: the next run must not carry on with it.
+                    self._journal.forget_volumes()
                 raise problem
             self._remember(self._journal.read(), sealed={*sealed, tally.sealed})
             return (decision.resume.set if decision.resume else None), kind
         raise Problem(f"the set cannot be finished just now: {again}; try again later", ExitCode.TRY_LATER)
 
     def _policy(self, finished_sets: Collection[str]) -> str:
-        return kind_by_policy(finished_sets, self._job.full_every, datetime.now(timezone.utc))
+        chain = newest_chain(finished_sets, self._sizes)
+        return kind_by_policy(chain, self._job, self._survey.bytes, datetime.now(timezone.utc))
+
+    def _outgrown(self) -> set[str]:
+        return outgrown_sets(sealed_sets(self._sizes), begins_anew=is_asked_for(self._state))
 
     def _search(self, sealed: Collection[str]) -> Search:
         """Where to search for changes; without the files of which this run knows that they cannot be read."""
@@ -268,7 +300,7 @@ class _Backup:
     ) -> Ended:
         for name in ("tmp", "spool"):
             shutil.rmtree(self._cache / name, ignore_errors=True)
-            (self._cache / name).mkdir(mode=0o700, parents=True)
+            private_folder(self._cache / name)
         resume = decision.resume
         plan = ChildPlan(
             url=self._settings.url,
@@ -281,8 +313,9 @@ class _Backup:
             max_upload_rate=self._settings.max_upload_rate,
             speed_up=self._settings.speed_up,
             resume=None if resume is None else ResumePoint.after(resume.last_kept),
-            hidden_sets=tuple(sorted(self._trust.false_sets | self._metadata.unopened)),
+            hidden_sets=tuple(sorted(self._trust.false_sets | self._metadata.unopened | self._outgrown())),
             search=search,
+            mark=replace(self._mark, files=0) if resume else self._mark,
         )
 
         def on_event(event: Event) -> None:
@@ -319,11 +352,19 @@ class _Backup:
             if self._trust.false_sets:
                 update = RunUpdate(false_proofs=self._trust.report())
                 self._api.update_run(self._job.job, lease.run, update)
-            sealed = sealed_sets(file.name for file in remote)
+            self._sizes = {file.name: file.size for file in remote}
+            sealed = sealed_sets(self._sizes)
             self._reopen_signatures(sealed)
             journal = self._journal.read()
             self._remember(journal, sealed)
             decision = decide(remote, self._local(), journal, str(self._source), self._open_file_changed)
+            if decision.lost:
+                raise Problem(
+                    f"{len(decision.lost)} finished backups have lost their manifest in the bucket, the first is"
+                    f" {decision.lost[0]}; nothing was changed. Ask the owner to bring it back (an older version"
+                    " of the file may still be there)",
+                    ExitCode.MANIFEST_GONE,
+                )
             if self._apply(decision, lease):
                 self._metadata.make_ready(remote)
                 return decision, sealed - self._metadata.unopened
@@ -392,8 +433,8 @@ class _Backup:
         return {path.name: path.stat().st_size for path in self._archive.iterdir() if path.is_file()}
 
     def _update(self, tally: _Tally, exit_code: ExitCode) -> RunUpdate:
-        """What the service is told: numbers, and no more of a failure than its kind, since what duplicity
-        says may name files, and their names are encrypted for a reason."""
+        """What the service gets: numbers, and no more of a failure than its kind, since duplicity's messages may name
+        files, and their names are encrypted for a reason."""
         return RunUpdate(
             exit_code=int(exit_code),
             volumes=tally.volumes,

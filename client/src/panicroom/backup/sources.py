@@ -1,5 +1,5 @@
-"""A look at the source before a backup: a folder that is gone, empty or much smaller than it was must not
-become a good backup without a word."""
+"""Counts the source before a backup: a folder that is gone, empty or much smaller than it was must not silently
+become the newest good backup. duplicity_run/source_watch.py checks it again at the end."""
 
 # SPDX-License-Identifier: GPL-2.0-or-later
 
@@ -15,8 +15,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from panicroom.duplicity_run.filelists import filelist_lines
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.settings import JobSettings, write_private
+from panicroom.private_files import write_private
+from panicroom.settings import JobSettings
 
 _EXCLUDED, _INCLUDED, _LOOK_INSIDE = 0, 1, 2
 """What duplicity's selection functions answer; None means that another one has to say."""
@@ -47,14 +49,14 @@ class _Entry:
 class SourceSelection:
     """duplicity's own rules, asked without duplicity's walk: a list may exclude most of a large disk."""
 
-    def __init__(self, source: Path, filelist: Path | None, own_folders: tuple[Path, ...] = ()) -> None:
+    def __init__(self, source: Path, filelist: Path | None, left_out: tuple[Path, ...] = ()) -> None:
         """``source`` with its links resolved. Raises ``Problem`` for a list that duplicity would not take."""
-        self._own = {os.fspath(folder) for folder in own_folders}
+        self._left_out = {os.fspath(folder) for folder in left_out}
         self._rules = _rules(source, filelist) if filelist is not None else []
 
     def __call__(self, path: str, folder: bool) -> int:
         """Whether a path is excluded, included, or a folder to be looked into."""
-        if path in self._own:
+        if path in self._left_out:
             return _EXCLUDED
         if not self._rules:
             return _INCLUDED
@@ -72,11 +74,7 @@ def _rules(source: Path, filelist: Path) -> list[Callable[[_Entry], int | None]]
     from duplicity import globmatch, selection  # takes a moment
     from duplicity.path import Path as DuplicityPath
 
-    try:
-        lines = filelist.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        said = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise Problem(f"the file list {filelist} cannot be read: {said}", ExitCode.SETTINGS) from None
+    lines = filelist_lines(filelist)
     authority = selection.Select(DuplicityPath(os.fsencode(source)))
     rules: list[Callable[[_Entry], int | None]] = []
     for number, raw in enumerate(lines, start=1):
@@ -100,6 +98,9 @@ def survey(
     source: Path,
     on_file: Callable[[str, os.stat_result], None] = lambda _path, _status: None,
     selection: Callable[[str, bool], int] = lambda _path, _folder: _INCLUDED,
+    *,
+    other_filesystems: bool = True,
+    device_files: bool = True,
 ) -> Survey:
     """Counts what ``selection`` leaves of the source; a Problem if it is missing, unreadable, or holds nothing.
 
@@ -107,9 +108,12 @@ def survey(
     """
     empty = _check_there(source)
     files = size = sockets = 0
-    for path, status in _selected(source, selection):
+    device = None if other_filesystems else source.resolve().stat().st_dev
+    for path, status in _selected(source, selection, device):
         if status is not None and stat.S_ISSOCK(status.st_mode):
             sockets += 1
+            continue
+        if not device_files and status is not None and _is_device(status):
             continue
         files += 1
         if status is not None:
@@ -135,15 +139,18 @@ def _check_there(source: Path) -> bool:
 
 
 def _selected(
-    source: Path, selection: Callable[[str, bool], int]
+    source: Path, selection: Callable[[str, bool], int], device: int | None
 ) -> Iterator[tuple[str, os.stat_result | None]]:
-    """The entries that are no folders, each with its status if it has one to read."""
+    """The entries that are no folders, each with its status if it has one to read; all of them, or those on the
+    file system ``device``."""
     folders = [os.fspath(source.resolve())]  # what duplicity is given, and its patterns mean
     while folders:
         try:
             with os.scandir(folders.pop()) as entries:
                 for entry in entries:
                     folder = entry.is_dir(follow_symlinks=False)
+                    if device is not None and (status := _status(entry)) and status.st_dev != device:
+                        continue
                     verdict = selection(entry.path, folder)
                     if folder and verdict != _EXCLUDED:
                         folders.append(entry.path)
@@ -151,6 +158,10 @@ def _selected(
                         yield entry.path, _status(entry)
         except OSError:
             continue  # duplicity meets it again and counts it as skipped
+
+
+def _is_device(status: os.stat_result) -> bool:
+    return stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode)
 
 
 def _status(entry: os.DirEntry[str]) -> os.stat_result | None:

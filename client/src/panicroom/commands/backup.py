@@ -1,35 +1,36 @@
-"""The commands ``backup`` and ``status``."""
+"""The command ``backup``."""
 
 # SPDX-License-Identifier: GPL-2.0-or-later
 
 from __future__ import annotations
 
-import shutil
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from panicroom.exit_codes import ExitCode, Problem
+from panicroom.shown import shown
 
 if TYPE_CHECKING:
-    pass
-
+    from panicroom.settings import JobSettings, Settings
+    from panicroom.terminal.progress import Reporter
 
 _KINDS = {"full": "full", "incremental": "incremental", "inc": "incremental"}
 
 
 @click.command(short_help="Back up all jobs, or one.")
 @click.argument("what", nargs=-1, metavar="[full|incremental] [JOB]")
+@click.option("--job", metavar="JOB", help="Only this job; the same as the argument.")
 @click.option("--scheduled", is_flag=True, help="As timers run it: a failure also shows on the desktop.")
 @click.option("--if-due", is_flag=True, help="Only jobs whose newest backup is older than their period.")
 @click.option(
     "--accept-smaller", is_flag=True, help="Back up though half of the files are gone since the last backup."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each event instead.")
-@click.option("--dry-run", is_flag=True, help="Only say what a backup would do; nothing is stored.")
+@click.option("--dry-run", is_flag=True, help="Only report what a backup would do; nothing is stored.")
 def backup(
     what: tuple[str, ...],
+    job: str | None,
     scheduled: bool,
     if_due: bool,
     accept_smaller: bool,
@@ -38,8 +39,9 @@ def backup(
 ) -> None:
     """Back up all jobs, or JOB; in full where there is no full backup yet, else what changed.
 
-    The setting full_every asks for a new full backup from time to time. A source that is missing, empty, or has
-    lost half of its files since the last backup is not backed up, as that is rarely what somebody wanted.
+    The settings full_when and full_every ask for a new full backup from time to time. A source that is missing,
+    empty, or has lost half of its files since the last backup is not backed up, as that is rarely what somebody
+    wanted; nor is one that goes away while it is read.
 
     A backup that was interrupted is carried on with, and what changed in the meantime follows in an
     increment at once. Killing it, losing the network or shutting the lid is harmless.
@@ -48,56 +50,87 @@ def backup(
 
     \b
     panicroom backup                      # all jobs
-    panicroom backup photos --dry-run     # only say what would happen
+    panicroom backup photos --dry-run     # only report what would happen
     panicroom backup full photos          # everything again
     """
-    from panicroom.backup.dry_run import rehearse
-    from panicroom.backup.run import back_up
     from panicroom.settings import load_settings
     from panicroom.terminal.progress import make_reporter
 
-    words = list(what)
-    kind = _KINDS[words.pop(0)] if words and words[0] in _KINDS else None
-    if len(words) > 1:
-        raise Problem("give at most one JOB: panicroom backup [full|incremental] [JOB]", ExitCode.USAGE)
+    kind, name = _kind_and_job(what, job)
     settings = load_settings()
     reporter = make_reporter(as_json=as_json)
-    jobs = (settings.job_named(words[0]),) if words else settings.jobs
+    jobs = (settings.job_named(name),) if name else settings.jobs
     if if_due:
-        from panicroom.setup.schedule import due_jobs
-        from panicroom.terminal.status import fetch_status
-
-        jobs = due_jobs(jobs, fetch_status(settings))
+        jobs = _due(settings, jobs)
+    if scheduled:
+        jobs = _not_waiting(settings, jobs)
     exit_code = ExitCode.DONE
-    for job in jobs:
+    for chosen in jobs:
         try:
-            if dry_run:
-                rehearse(settings, job, kind, reporter)
-            else:
-                back_up(settings, job, kind, reporter, accept_smaller=accept_smaller)
+            _back_up(settings, chosen, kind, reporter, accept_smaller=accept_smaller, dry_run=dry_run)
         except Problem as problem:  # the other jobs have a right to their backup
-            click.echo(
-                f"panicroom: {problem}" if len(jobs) == 1 else f"panicroom: {job.job}: {problem}", err=True
-            )
             exit_code = problem.exit_code
-            reporter.failed(job.job, problem)
-            if scheduled:
-                from panicroom.terminal.desktop_notification import tell_failure
-
-                tell_failure(job.job, problem)
+            _report_failure(chosen.job, problem, reporter, alone=len(jobs) == 1, scheduled=scheduled)
     raise click.exceptions.Exit(exit_code)
 
 
-@click.command(short_help="Show how fresh the backups are.")
-def status() -> None:
-    """Show how fresh the backups of this machine are, as the service judges them."""
-    from panicroom.settings import load_settings
-    from panicroom.terminal.status import fetch_status, status_lines
+def _kind_and_job(what: tuple[str, ...], job: str | None) -> tuple[str | None, str | None]:
+    words = list(what)
+    kind = _KINDS[words.pop(0)] if words and words[0] in _KINDS else None
+    names = {*words, *([job] if job else [])}
+    if len(names) > 1 or len(words) > 1:
+        raise Problem("give at most one JOB: panicroom backup [full|incremental] [JOB]", ExitCode.USAGE)
+    return kind, next(iter(names), None)
 
-    for line in status_lines(fetch_status(load_settings()), _columns()):
-        click.echo(line)
+
+def _due(settings: Settings, jobs: tuple[JobSettings, ...]) -> tuple[JobSettings, ...]:
+    from panicroom.setup.schedule import due_jobs
+    from panicroom.terminal.status import fetch_status
+
+    return due_jobs(jobs, fetch_status(settings))
 
 
-def _columns() -> int:
-    """The width of the terminal; without one nothing is too wide."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 1000
+def _not_waiting(settings: Settings, jobs: tuple[JobSettings, ...]) -> tuple[JobSettings, ...]:
+    """All of them on mains power and an ordinary connection; else those that are overdue. Exit code 75 if none is,
+    so that a timer tries again in a while."""
+    from panicroom.setup.power import reason_to_wait
+    from panicroom.terminal.status import fetch_status
+
+    reason = reason_to_wait(settings)
+    if reason is None or not jobs:
+        return jobs
+    overdue = {known.job for known in fetch_status(settings).jobs if known.state == "overdue"}
+    chosen = tuple(job for job in jobs if job.job in overdue)
+    if not chosen:
+        raise Problem(f"{reason}; the backup waits until it is overdue", ExitCode.TRY_LATER)
+    return chosen
+
+
+def _back_up(
+    settings: Settings,
+    job: JobSettings,
+    kind: str | None,
+    reporter: Reporter,
+    *,
+    accept_smaller: bool,
+    dry_run: bool,
+) -> None:
+    from panicroom.backup.dry_run import rehearse
+    from panicroom.backup.hooks import around
+    from panicroom.backup.run import back_up
+
+    if dry_run:
+        rehearse(settings, job, kind, reporter)
+        return
+    with around(settings.hooks, job.job, reporter.line):
+        back_up(settings, job, kind, reporter, accept_smaller=accept_smaller)
+
+
+def _report_failure(job: str, problem: Problem, reporter: Reporter, *, alone: bool, scheduled: bool) -> None:
+    text = shown(str(problem), 2000)
+    click.echo(f"panicroom: {text}" if alone else f"panicroom: {job}: {text}", err=True)
+    reporter.failed(job, problem)
+    if scheduled:
+        from panicroom.terminal.desktop_notification import notify_failure
+
+        notify_failure(job, problem)

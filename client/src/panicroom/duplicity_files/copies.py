@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from panicroom.settings import private_folder, write_private
+from panicroom.private_files import private_folder, write_private
 from panicroom.wire import ListedFile
 
 _CHUNK_BYTES = 2**20

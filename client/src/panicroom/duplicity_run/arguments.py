@@ -1,4 +1,4 @@
-"""duplicity's arguments. Pure: what runs them is process.py."""
+"""duplicity's arguments; process.py runs them. Writes nothing but the plain copy of a job's file list."""
 
 # SPDX-License-Identifier: GPL-2.0-or-later
 
@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from panicroom.duplicity_run.filelists import plain_filelist
+from panicroom.duplicity_run.left_out import exclude_pattern, left_out_folders
 from panicroom.names import ARCHIVE_PREFIX, METADATA_PREFIX
 from panicroom.settings import JobSettings, Settings
 
@@ -89,21 +91,23 @@ def common_options(settings: Settings, job: str, archives: Path, temporary: Path
 
 
 def selection_options(settings: Settings, job: JobSettings, source: Path) -> Iterable[str]:
-    """What to leave out: our own working folders, which change under duplicity's eyes, then the filelist.
-
-    The first match counts in duplicity. It refuses filter options that change nothing.
+    """What to leave out: our own working folders, which change under duplicity's eyes, and the kernel's; then the
+    filelist. The first match counts in duplicity. ``source`` has its links resolved.
     """
-    own = [argument for folder in own_folders(settings, source) for argument in ("--exclude", str(folder))]
-    listed = ["--exclude-filelist", str(job.filelist)] if job.filelist else []
-    if not own:
-        return listed
-    return ["--filter-literal", *own, *(["--filter-globbing", *listed] if listed else [])]
-
-
-def own_folders(settings: Settings, source: Path) -> tuple[Path, ...]:
-    """Our own working folders below ``source``."""
-    folders = [folder.resolve() for folder in (settings.places.cache, settings.places.state)]
-    return tuple(folder for folder in folders if folder.is_relative_to(source))
+    return [
+        *([] if job.device_files else ["--exclude-device-files"]),
+        *([] if job.other_filesystems else ["--exclude-other-filesystems"]),
+        *(
+            argument
+            for folder in left_out_folders(settings, source)
+            for argument in ("--exclude", exclude_pattern(folder))
+        ),
+        *(
+            ["--exclude-filelist", str(plain_filelist(job.filelist, settings.job_state(job.job)))]
+            if job.filelist
+            else []
+        ),
+    ]
 
 
 def target_url(settings: Settings, job: str) -> str:

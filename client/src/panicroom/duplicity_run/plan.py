@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from panicroom.duplicity_run.source_watch import SourceMark
 from panicroom.transfer.journal import MadeVolume
 
 PLAN_VARIABLE = "PANICROOM_CHILD"
@@ -72,6 +73,7 @@ class ChildPlan:
     resume: ResumePoint | None = None
     hidden_sets: tuple[str, ...] = ()
     search: Search | None = None
+    mark: SourceMark | None = None
     restore: str | None = None
     events_descriptor: int | None = None
     lock_descriptor: int | None = None
@@ -89,4 +91,8 @@ class ChildPlan:
             data["resume"]["open_identity"] = None if identity is None else tuple(identity)
             data["resume"] = ResumePoint(**data["resume"])
         data["hidden_sets"] = tuple(data["hidden_sets"])
+        if data["mark"] is not None:
+            identity, mounts = data["mark"].pop("identity"), data["mark"].pop("mounts")
+            mounts = tuple((path, device) for path, device in mounts)
+            data["mark"] = SourceMark(**data["mark"], identity=tuple(identity), mounts=mounts)
         return ChildPlan(**data)

@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import selectors
 import shlex
 import shutil
@@ -16,24 +15,23 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from panicroom.duplicity_run.failures import explain
 from panicroom.duplicity_run.plan import PLAN_VARIABLE, PROOF_VARIABLE, TOKEN_VARIABLE, ChildPlan
 from panicroom.exit_codes import ExitCode, Problem
+from panicroom.private_files import private_folder
+from panicroom.shown import shown
 
 _LOG_BYTES = 5 * 2**20
 _SECONDS_TO_END = 10.0
 _SECONDS_TO_READ = 5.0
-_SHOWN_LINES = 6
 
 Event = dict[str, Any]
-
-
-_SILENT_GPG = re.compile(r"===== Begin GnuPG log =====\s*===== End GnuPG log =====")
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,7 @@ class Ended:
     exit_code: int
     stopped: Problem | None
     errors: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def starts_again(self) -> bool:
@@ -52,7 +51,9 @@ class Ended:
         """None if all went well; else one line for a person."""
         if self.stopped is not None:
             return self.stopped
-        return None if self.exit_code == 0 else explain(self.exit_code, self.errors, log_file)
+        return (
+            None if self.exit_code == 0 else explain(self.exit_code, self.errors, log_file, self.environment)
+        )
 
 
 def run(
@@ -73,21 +74,11 @@ def run(
     the log; ``proof_key`` signs the set that a backup makes."""
     reading, writing = os.pipe()
     plan = replace(plan, events_descriptor=writing, lock_descriptor=lock_descriptor)
-    environment = {
-        **os.environ,
-        PLAN_VARIABLE: plan.to_text(),
-        TOKEN_VARIABLE: token,
-        "PYTHONIOENCODING": "utf-8:surrogateescape",  # names that are no text are names
-    }
+    environment = child_environment(os.environ, plan, token, passphrase)
     if passphrase is None:  # a GnuPG key, of which gpg's agent knows all that is needed
         arguments = [arguments[0], "--use-agent", *arguments[1:]]
-    else:
-        environment["PASSPHRASE"] = environment["SIGN_PASSPHRASE"] = passphrase
     if proof_key is not None:
         environment[PROOF_VARIABLE] = proof_key.hex()
-    # Python's own variables could make duplicity refuse to start, or find other code than ours.
-    for variable in ("PYTHONOPTIMIZE", "PYTHONPATH", "PYTHONHOME"):
-        environment.pop(variable, None)
     with _open_log(log_file, arguments, note) as log, tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
             [str(executable()), *arguments],
@@ -100,16 +91,8 @@ def run(
         )
         os.close(writing)
         pump = _Pump(process, log, on_line) if on_line else None
-        stopped: Problem | None = None
         try:
-            for event in _events(process, reading):
-                if event is None:
-                    if stopped is None and (stopped := lost()) is not None:
-                        end_group(process)
-                elif event.get("event") == "stop":
-                    stopped = Problem(str(event["message"]), ExitCode(event["exit_code"]))
-                else:
-                    on_event(event)
+            stopped = _relay(process, _events(process, reading), on_event, lost)
         finally:
             os.close(reading)
             end_group(process)
@@ -121,11 +104,53 @@ def run(
             errors.seek(0)
             text = errors.read().decode(errors="replace")
             log.write(text.encode())
-    return Ended(process.returncode, stopped, tuple(line for line in text.splitlines() if line.strip()))
+    lines = tuple(line for line in text.splitlines() if line.strip())
+    return Ended(process.returncode, stopped, lines, environment)
+
+
+def _relay(
+    process: subprocess.Popen[bytes],
+    events: Iterable[Event | None],
+    on_event: Callable[[Event], None],
+    lost: Callable[[], Problem | None],
+) -> Problem | None:
+    """Passes events on until there are no more; why our own code ended the process, if it did."""
+    stopped: Problem | None = None
+    for event in events:
+        if event is None:
+            if stopped is None and (stopped := lost()) is not None:
+                end_group(process)
+        elif event.get("event") == "stop":
+            stopped = Problem(shown(str(event["message"]), 1000), ExitCode(event["exit_code"]))
+        else:
+            on_event(event)
+    return stopped
+
+
+def child_environment(
+    ours: Mapping[str, str], plan: ChildPlan, token: str, passphrase: str | None
+) -> dict[str, str]:
+    """The environment of duplicity's process: the same text and bytes whatever the locale, and English messages,
+    since their wording is read (failures.py)."""
+    environment = {
+        **ours,
+        PLAN_VARIABLE: plan.to_text(),
+        TOKEN_VARIABLE: token,
+        # gpg gets the passphrase, and the backup the names of files, in UTF-8.
+        "PYTHONUTF8": "1",
+        "PYTHONIOENCODING": "utf-8:surrogateescape",  # names that are no text are names
+        "LANGUAGE": "C",
+    }
+    if passphrase is not None:
+        environment["PASSPHRASE"] = environment["SIGN_PASSPHRASE"] = passphrase
+    # Python's own variables could make duplicity refuse to start, or find other code than ours.
+    for variable in ("PYTHONOPTIMIZE", "PYTHONPATH", "PYTHONHOME"):
+        environment.pop(variable, None)
+    return environment
 
 
 class _Pump:
-    """Passes on what duplicity says, line by line as it comes, and leaves it in the log as well."""
+    """Passes on what duplicity prints, line by line as it comes, and writes it to the log as well."""
 
     def __init__(self, process: subprocess.Popen[bytes], log: Any, on_line: Callable[[str], None]) -> None:
         assert process.stdout is not None
@@ -141,62 +166,6 @@ class _Pump:
         for line in self._stream:
             self._log.write(line)
             self._on_line(line.decode(errors="replace").rstrip("\n"))
-
-
-def explain(exit_code: int, errors: tuple[str, ...], log_file: Path) -> Problem:
-    """One line for the way duplicity failed, with what it said last where the line alone is not enough."""
-    text = "\n".join(errors)
-    if "No secret key" in text:
-        return Problem(
-            "gpg does not have the secret key that this backup is encrypted for; import it: gpg --import FILE",
-            ExitCode.PASSPHRASE,
-        )
-    if "decryption failed" in text or "Bad session key" in text or "bad passphrase" in text.lower():
-        return Problem(
-            "the passphrase does not open this backup; check the one in PASSPHRASE or in the keyring",
-            ExitCode.PASSPHRASE,
-        )
-    known = {
-        # duplicity.log.ErrorCode
-        7: ("the filelist cannot be read", ExitCode.SETTINGS),
-        14: ("the filelist has a pattern outside of the source folder", ExitCode.SETTINGS),
-        15: ("the filelist has a wrong pattern", ExitCode.SETTINGS),
-        16: (
-            "the filelist ends with an include line, which changes nothing; end it with '- **'",
-            ExitCode.SETTINGS,
-        ),
-        11: ("the folder to restore to is not empty", ExitCode.TARGET),
-        19: ("that path is not in the backup at that time", ExitCode.NOT_FOUND),
-        20: ("the backup holds no files at that time", ExitCode.NOT_FOUND),
-        35: ("there is too little space for volumes in the cache folder", ExitCode.SPACE),
-        53: ("the disk is full", ExitCode.SPACE),
-        37: ("too few files may be open at once; run: ulimit -n 1024", ExitCode.DUPLICITY),
-    }
-    if "Bad time string" in text:
-        return Problem(
-            "that time is not understood; try 2026-11-22, 2026-11-22T20:50:00Z or 3D", ExitCode.USAGE
-        )
-    if "No space left on device" in text:
-        return Problem("the disk is full; make room in the cache folder and run again", ExitCode.SPACE)
-    if _SILENT_GPG.search(text):
-        # Its own log is a temporary file on the same disk.
-        return Problem(
-            "gpg failed without a word, as it does on a full disk; make room in the cache folder and run again: "
-            "a backup carries on from there",
-            ExitCode.SPACE,
-        )
-    if "No backup chain" in text:
-        return Problem("there is no backup of that job at that time", ExitCode.NOT_FOUND)
-    if exit_code in known:
-        message, code = known[exit_code]
-        return Problem(message, code)
-    if exit_code < 0:
-        name = signal.Signals(-exit_code).name
-        return Problem(
-            f"duplicity was ended by {name}; run again, it carries on from there", ExitCode.DUPLICITY
-        )
-    said = " | ".join(line.strip() for line in errors[-_SHOWN_LINES:]) or "it said nothing"
-    return Problem(f"duplicity failed with code {exit_code} (more in {log_file}): {said}", ExitCode.DUPLICITY)
 
 
 def executable() -> Path:
@@ -257,7 +226,7 @@ def _events(process: subprocess.Popen[bytes], reading: int) -> Any:
 
 
 def _open_log(path: Path, arguments: list[str], note: str) -> Any:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(path.parent)
     if path.exists() and path.stat().st_size > _LOG_BYTES:
         path.replace(path.with_name(path.name + ".1"))
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

@@ -26,9 +26,10 @@ from panicroom.duplicity_files.signatures import SignaturesUnreadable, check_hea
 from panicroom.duplicity_files.work_folder import work_folder
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.names import parse_name, sealed_sets
+from panicroom.private_files import private_folder
 from panicroom.restore.chain import StoredSet
 from panicroom.secrets import passphrase_of
-from panicroom.settings import Settings, private_folder
+from panicroom.settings import Settings
 from panicroom.transfer.downloader import Downloader, NotReadable
 from panicroom.wire import ErrorCode, ListedFile
 

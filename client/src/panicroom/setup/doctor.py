@@ -1,7 +1,7 @@
-"""``panicroom doctor``: everything on which a backup depends, looked at one by one, with what to do.
+"""``panicroom doctor``: checks everything that a backup depends on, and says what to do.
 
-Nothing is changed. Each check is a function that gives findings; one that fails in an unforeseen way becomes
-a finding itself, as the doctor is called when things are broken.
+Nothing is changed. Each check is a function that gives results; one that fails in an unforeseen way becomes
+a result itself, as the doctor is called when things are broken.
 """
 
 # SPDX-License-Identifier: GPL-2.0-or-later
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import configparser
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -24,8 +25,10 @@ from panicroom.backup.readiness import allow_open_files, check_space
 from panicroom.exit_codes import Problem
 from panicroom.secrets import passphrase_of
 from panicroom.settings import SYSTEM_PLACES, Places, Settings
-from panicroom.setup.gpg_keys import has_secret_key, key_fingerprint
+from panicroom.duplicity_run.gpg_keys import check_keys, has_secret_key
+from panicroom.setup.passphrase_trial import Outcome, try_passphrase
 from panicroom.setup.schedule import scheduler, session_caveat
+from panicroom.shown import shown
 from panicroom.terminal.status import duration_text
 from panicroom.wire import MachineStatus
 
@@ -43,11 +46,11 @@ class CheckResult:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.verdict:<4}  {self.check}: {self.text}"
+        return f"{self.verdict:<4}  {shown(self.check)}: {shown(self.text, 2000)}"
 
 
 def examine(settings: Settings, ask: Callable[[], MachineStatus], home: Path) -> Iterator[CheckResult]:
-    """All findings, in the order in which a person would look. ``ask`` calls the service."""
+    """All results, in the order in which a person would check. ``ask`` calls the service."""
     checks: list[Callable[[], Iterable[CheckResult]]] = []
     try:
         answer = ask()
@@ -65,6 +68,7 @@ def examine(settings: Settings, ask: Callable[[], MachineStatus], home: Path) ->
         lambda: [gpg()],
         lambda: [passphrase(settings)],
         lambda: [keyring(settings)],
+        lambda: [privacy(settings.places)],
         lambda: [disk_space(settings)],
         lambda: [open_files()],
         lambda: sources(settings),
@@ -114,7 +118,7 @@ def versions(status: MachineStatus) -> CheckResult:
 
 
 def last_runs(settings: Settings, status: MachineStatus) -> Iterator[CheckResult]:
-    """The service's judgement of each job that has settings here, and of none that has not."""
+    """How the service evaluates each job that has settings here, and none that has not."""
     known = {job.job: job for job in status.jobs}
     for mine in settings.jobs:
         job = known.get(mine.job)
@@ -137,24 +141,26 @@ def weekly_mail(status: MachineStatus) -> CheckResult:
     """The mail is what notices silence; a mail that stopped has to be noticed by somebody else."""
     if status.last_weekly_mail_at is None:
         return CheckResult(
-            "weekly mail", WARN, "none has gone out yet; if the service is over a week old, tell the owner"
+            "weekly mail",
+            WARN,
+            "none has gone out yet; if the service is over a week old, report it to the owner",
         )
     age = _time(status.server_time) - _time(status.last_weekly_mail_at)
     ago = f"the last went out {duration_text(age.total_seconds())} ago"
     if age > _QUIET_MAIL:
-        return CheckResult("weekly mail", WARN, f"{ago}, and should every week; tell the owner")
+        return CheckResult("weekly mail", WARN, f"{ago}, and should every week; report it to the owner")
     return CheckResult("weekly mail", OK, ago)
 
 
 def gpg() -> CheckResult:
-    """Encrypts and decrypts a word, as a gpg that is there may still lack its agent or a usable home."""
+    """Encrypts and decrypts a few bytes, as an installed gpg may still lack its agent or a usable home."""
     if shutil.which("gpg") is None:
         return CheckResult("gpg", FAIL, "it is missing; install it: apt install gnupg, or brew install gnupg")
     command = ["gpg", "--batch", "--quiet", "--pinentry-mode=loopback", "--passphrase=doctor"]
     try:
         encrypted = subprocess.run(
             [*command, "--symmetric", "--s2k-count=1024"],
-            input=b"word",
+            input=b"test",
             capture_output=True,
             timeout=30,
             check=False,
@@ -164,27 +170,37 @@ def gpg() -> CheckResult:
         )
     except subprocess.TimeoutExpired:
         return CheckResult("gpg", FAIL, "it does not answer; end its agent: gpgconf --kill gpg-agent")
-    if decrypted.stdout != b"word":
+    if decrypted.stdout != b"test":
         lines = (encrypted.stderr + decrypted.stderr).decode(errors="replace").split("\n")
         return CheckResult("gpg", FAIL, f"it cannot encrypt: {lines[0]}")
     return CheckResult("gpg", OK, "encrypts and decrypts")
 
 
 def passphrase(settings: Settings) -> CheckResult:
+    """Tries it on what is stored, as a wrong one is found else on the day of a restore."""
     if settings.encrypt_key:
         return encryption_key(settings.encrypt_key, settings.sign_key)
     try:
-        passphrase_of(settings)
+        known = passphrase_of(settings)
+        assert known is not None, "without a key there is one, or a Problem"
+        trials = try_passphrase(settings, known)
     except Problem as problem:
         return CheckResult("passphrase", FAIL, str(problem))
-    return CheckResult("passphrase", OK, "is here; is it on your recovery sheet too?")
+    wrong = [trial.job for trial in trials if trial.outcome == Outcome.WRONG]
+    if wrong:
+        text = f"it does not open the stored backups of {', '.join(wrong)}; run: panicroom passphrase check"
+        return CheckResult("passphrase", FAIL, text)
+    if "\n" in known or "\r" in known:
+        text = "it has a line break, so gpg uses its first line only; run: panicroom passphrase change"
+        return CheckResult("passphrase", WARN, text)
+    opened = [trial.job for trial in trials if trial.outcome == Outcome.OPENS]
+    tried = f"opens the stored backups of {', '.join(opened)}" if opened else "is stored"
+    return CheckResult("passphrase", OK, f"{tried}; is it on your recovery sheet too?")
 
 
 def encryption_key(encrypt_key: str, sign_key: str | None) -> CheckResult:
     try:
-        key_fingerprint(encrypt_key)
-        if sign_key:
-            key_fingerprint(sign_key, "S")
+        check_keys(encrypt_key, sign_key)
     except Problem as problem:
         return CheckResult("encryption key", FAIL, str(problem))
     if not has_secret_key(encrypt_key):
@@ -208,6 +224,19 @@ def keyring(settings: Settings) -> CheckResult:
     if caveat is not None:
         return CheckResult("secrets", WARN, caveat)
     return CheckResult("secrets", OK, f"in the keyring ({backend.name})")
+
+
+def privacy(places: Places) -> CheckResult:
+    """Manifests in the cache name every file of the machine, in the open: for its user alone."""
+    inside = ("archive", "work")
+    folders = [places.config, places.state, *(places.cache / name for name in inside)]
+    wide = [str(folder) for folder in folders if folder.is_dir() and folder.stat().st_mode & 0o077]
+    files = [places.settings_file, places.config / "secrets.json", places.log_file]
+    wide += [str(file) for file in files if file.is_file() and file.stat().st_mode & 0o077]
+    if wide:
+        paths = " ".join(shlex.quote(path) for path in wide)
+        return CheckResult("privacy", WARN, f"other users can read here; run: chmod go-rwx {paths}")
+    return CheckResult("privacy", OK, "folders and files of the client are closed to other users")
 
 
 def _schedule_caveat(settings: Settings) -> str | None:
@@ -267,15 +296,15 @@ _KEY_FILES = (".aws/credentials", ".aws/config", ".boto", ".s3cfg")
 
 
 def aws_credentials(environment: Mapping[str, str], home: Path) -> Iterator[CheckResult]:
-    """AWS keys that lie about: with those of the service's owner, whoever takes this machine can delete all
-    backups. What the keys may do cannot be seen from here, so it is a warning."""
+    """AWS keys on this computer: with those of the service's owner, whoever takes this machine can delete all
+    backups. What the keys may do cannot be checked from here, so it is a warning."""
     found = [f"the variable {name}" for name in _KEY_VARIABLES if environment.get(name)]
     places = [home / name for name in _KEY_FILES]
     named = ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE")
     places += [Path(environment[name]).expanduser() for name in named if environment.get(name)]
     found += [str(path) for path in places if _holds_keys(path)]
     if not found:
-        yield CheckResult("AWS credentials", OK, "none lie about")
+        yield CheckResult("AWS credentials", OK, "none found on this computer")
     for place in found:
         yield CheckResult(
             "AWS credentials",
@@ -292,7 +321,7 @@ def _holds_keys(path: Path) -> bool:
     except OSError:
         return False
     except configparser.Error:
-        return True  # nobody can tell; better a warning too many
+        return True  # unknown; better a warning too many
     tables = [parser.defaults(), *(parser[name] for name in parser.sections())]
     return any(table.get(name) for table in tables for name in _KEY_SETTINGS)
 
@@ -307,7 +336,7 @@ def full_disk_access(home: Path) -> CheckResult:
         )
         return CheckResult("Full Disk Access", FAIL, text)
     except FileNotFoundError:
-        return CheckResult("Full Disk Access", WARN, "cannot be told, as there is no Library/Mail to look at")
+        return CheckResult("Full Disk Access", WARN, "unknown, as there is no Library/Mail to try")
     return CheckResult("Full Disk Access", OK, "granted")
 
 

@@ -1,4 +1,4 @@
-"""``panicroom enrol``: makes the secret, exchanges the code, and leaves the settings in place."""
+"""``panicroom enrol``: makes the secret, exchanges the code, tries the passphrase, and writes the settings."""
 
 # SPDX-License-Identifier: GPL-2.0-or-later
 
@@ -7,102 +7,147 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets as randomness
-from collections.abc import Callable
 from pathlib import Path
 
 from panicroom.api import Api, ApiError
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.secrets import SecretStore, make_proof_key, usual_store
-from panicroom.settings import (
-    MACHINE_OR_JOB,
-    Settings,
-    add_jobs,
-    check_url,
-    load_settings,
-    places,
-    write_settings,
-)
+from panicroom.names import sealed_sets
+from panicroom.secrets import SecretStore, checked_passphrase, make_proof_key, store_kind
+from panicroom.settings import MACHINE_OR_JOB, Settings, check_url, load_settings, places
+from panicroom.settings_file import add_jobs, change_settings, write_settings
+from panicroom.duplicity_run.gpg_keys import key_fingerprint
+from panicroom.setup.passphrase_trial import refuse_wrong, try_with_token
 from panicroom.wire import EnrolmentAnswer, EnrolmentRequest
 
 _PENDING = "enrolment"
 
 
-def exchange_code(url: str, code: str) -> EnrolmentAnswer:
-    """Registers a fresh secret for ``code``.
-
-    The secret is stored before it is sent: if the answer is lost, the same command sends the same secret
-    and gets the same answer, though a code works only once.
-    """
+def begin(url: str, gpg_key: str | None) -> Enrolment:
+    """An enrolment at the service, with the settings that are here already. Nothing is written yet."""
     url = check_url(url)
-    store = SecretStore(usual_store(), places().config)
-    kept = json.loads(store.get(_PENDING) or "{}")
-    secret = kept.get("secret") if (kept.get("url"), kept.get("code")) == (url, code) else None
-    if secret is None:
-        secret = randomness.token_hex(32)
-        store.put(_PENDING, json.dumps({"url": url, "code": code, "secret": secret}))
-    api = Api(url)
-    try:
-        answer = api.enrol(EnrolmentRequest(code, hashlib.sha256(secret.encode()).hexdigest()))
-    except ApiError as failure:
-        raise failure.as_problem() from None
-    finally:
-        api.close()
-    store.put(f"{answer.machine}.secret", secret)
-    return answer
-
-
-def known_machine(url: str) -> Settings | None:
-    """The settings that are here already, or None. Enrolling again must not lose what somebody wrote."""
-    check_url(url)
-    return load_settings() if places().settings_file.exists() else None
-
-
-def stored_passphrase(machine: str) -> str | None:
-    return SecretStore(usual_store(), places().config).get(f"{machine}.passphrase")
-
-
-def keep_settings(
-    url: str,
-    answer: EnrolmentAnswer,
-    sources: dict[str, Path],
-    passphrase: str | None,
-    known: Settings | None,
-    encrypt_key: str | None = None,
-) -> Path:
-    """Writes passphrase and settings; the path of the settings file.
-
-    ``sources`` are the folders of jobs that ``known``, the settings before, does not have. ``passphrase`` is that
-    of ``encrypt_key`` where there is one, and None if gpg's agent knows it or it has none.
-    """
-    where, store = places(), SecretStore(usual_store(), places().config)
-    if passphrase is not None:
-        store.put(f"{answer.machine}.passphrase", passphrase)
-    if encrypt_key is not None or (known is not None and known.encrypt_key is not None):
-        make_proof_key(store, answer.machine)
-    if known is None:
-        write_settings(where, check_url(url), answer.machine, store.kind, sources, encrypt_key)
-    else:
-        add_jobs(known, check_url(url), sources)
-    store.remove(_PENDING)
-    return where.settings_file
-
-
-def check_key(known: Settings, encrypt_key: str) -> None:
-    """A Problem if the machine's backups are encrypted otherwise."""
-    if known.encrypt_key != encrypt_key:
+    known = load_settings() if places().settings_file.exists() else None
+    encrypt_key = key_fingerprint(gpg_key) if gpg_key else None
+    if known and encrypt_key not in (None, known.encrypt_key):
         raise Problem(
-            f"{known.places.settings_file} has another encrypt_key, or none; leave --gpg-key away",
+            f"{known.places.settings_file} has another encrypt_key, or none; leave --gpg-key out",
             ExitCode.SETTINGS,
         )
+    return Enrolment(url, known, encrypt_key or (known.encrypt_key if known else None))
 
 
-def check_passphrase(machine: str, passphrase: str) -> None:
-    """A Problem if the machine has another one: its backups would not open with the new one."""
-    if stored_passphrase(machine) not in (None, passphrase):
-        raise Problem(
-            f"{machine} has another passphrase, with which its backups are encrypted; leave PASSPHRASE unset",
-            ExitCode.PASSPHRASE,
+class Enrolment:
+    """One enrolment, from the code to the settings. Enrolling again keeps what somebody wrote."""
+
+    def __init__(self, url: str, known: Settings | None, encrypt_key: str | None) -> None:
+        self.url, self.known, self.encrypt_key = url, known, encrypt_key
+        self._store = SecretStore(store_kind(known), places().config)
+        self.stored_passphrase = self._stored("passphrase")
+        self._answer: EnrolmentAnswer | None = None
+        self._token = ""
+
+    @property
+    def machine(self) -> str:
+        return self._answered().machine
+
+    def exchange_code(self, code: str) -> None:
+        """Registers a new secret for ``code``, and stores it where the settings read it.
+
+        The secret is stored before it is sent: if the answer is lost, the same command sends the same secret
+        and gets the same answer, though a code works only once.
+        """
+        pending = json.loads(self._store.get(_PENDING) or "{}")
+        secret = (
+            pending.get("secret") if (pending.get("url"), pending.get("code")) == (self.url, code) else None
         )
+        if secret is None:
+            secret = randomness.token_hex(32)
+            self._store.put(_PENDING, json.dumps({"url": self.url, "code": code, "secret": secret}))
+        api = Api(self.url)
+        try:
+            answer = api.enrol(EnrolmentRequest(code, hashlib.sha256(secret.encode()).hexdigest()))
+        except ApiError as failure:
+            raise failure.as_problem() from None
+        finally:
+            api.close()
+        if self.known and self.known.machine != answer.machine:
+            raise Problem(
+                f"the code is for {answer.machine}, but the settings here are of {self.known.machine}; "
+                f"move {self.known.places.settings_file} away and run this again",
+                ExitCode.SETTINGS,
+            )
+        self._answer, self._token = answer, f"{answer.machine}.{secret}"
+        self._store.put(f"{answer.machine}.secret", secret)
+        if self.known:
+            self._take_along("passphrase", self.stored_passphrase)
+            self._take_along("proof", self._stored("proof"))
+            change_settings(self.known.places, {"service": {"url": self.url, "secrets": self._store.kind}})
+
+    def new_jobs(self) -> tuple[str, ...]:
+        """Jobs of the machine that have no folder in the settings yet."""
+        here = {job.job for job in self.known.jobs} if self.known else set()
+        return tuple(job.job for job in self._answered().jobs if job.job not in here)
+
+    def check_sources(self, options: tuple[str, ...]) -> None:
+        for option in options:
+            check_source(split_source(option)[1])
+
+    def folders_of(self, options: tuple[str, ...]) -> dict[str, Path]:
+        return sources_from(options, self.new_jobs())
+
+    def jobs_with_backups(self) -> list[str]:
+        """Jobs that have finished sets in the bucket: adopted, or from before this machine was set up anew."""
+        api = Api(self.url, self._token)
+        try:
+            jobs = [job.job for job in self._answered().jobs]
+            return [job for job in jobs if sealed_sets(file.name for file in api.files(job))]
+        except ApiError as failure:
+            raise failure.as_problem() from None
+        finally:
+            api.close()
+
+    def check_passphrase(self, passphrase: str, advice: str) -> None:
+        """A Problem if gpg would cut it, or if it does not open what is stored. The code can be used again."""
+        checked_passphrase(passphrase)
+        if self.encrypt_key is None:
+            jobs = [job.job for job in self._answered().jobs]
+            refuse_wrong(try_with_token(self.url, self._token, jobs, passphrase), advice)
+
+    def finish(self, folders: dict[str, Path], passphrase: str | None) -> Path:
+        """Writes passphrase and settings; the path of the settings file.
+
+        ``folders`` are those of new jobs. ``passphrase`` is that of the key where there is one, and None if gpg's
+        agent knows it or it has none.
+        """
+        where, answer = places(), self._answered()
+        if passphrase is not None:
+            self._store.put(f"{answer.machine}.passphrase", checked_passphrase(passphrase))
+        if self.encrypt_key is not None:
+            make_proof_key(self._store, answer.machine)
+        if self.known is None:
+            write_settings(where, self.url, answer.machine, self._store.kind, folders, self.encrypt_key)
+        else:
+            add_jobs(self.known, self.url, self._store.kind, folders)
+        self._store.remove(_PENDING)
+        return where.settings_file
+
+    def _answered(self) -> EnrolmentAnswer:
+        assert self._answer is not None, "the code comes first"
+        return self._answer
+
+    def _take_along(self, kind: str, value: str | None) -> None:
+        """Into the store that the settings name from now on."""
+        if value is not None:
+            self._store.put(f"{self.machine}.{kind}", value)
+
+    def _stored(self, kind: str) -> str | None:
+        """A secret from where the settings say it is; None if that cannot be read now."""
+        if self.known is None:
+            return None
+        name = f"{self.known.machine}.{kind}"
+        try:
+            return SecretStore(self.known.secrets, self.known.places.config).get(name)
+        except Problem:
+            return self._store.get(name)
 
 
 def sources_from(options: tuple[str, ...], jobs: tuple[str, ...]) -> dict[str, Path]:
@@ -137,12 +182,3 @@ def make_passphrase() -> str:
     """Twelve groups of four characters without look-alikes: 240 bits, and fit to be copied by hand."""
     letters = "abcdefghijkmnpqrstuvwxyz23456789"
     return "-".join("".join(randomness.choice(letters) for _ in range(4)) for _ in range(12))
-
-
-def ask_source(job: str, prompt: Callable[[str], str]) -> Path:
-    """Asks until the answer is a folder."""
-    while True:
-        try:
-            return check_source(prompt(f"Folder that the job {job} backs up"))
-        except Problem as problem:
-            print(problem)

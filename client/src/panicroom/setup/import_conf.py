@@ -9,28 +9,35 @@ them. Whatever is not taken is named with the reason; no value that may be a sec
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.secrets import SecretStore
-from panicroom.settings import JobSettings, Settings, load_settings, parse_period, with_setting, write_private
-from panicroom.setup.gpg_keys import key_fingerprint
+from panicroom.private_files import write_private
+from panicroom.secrets import SecretStore, checked_passphrase, stored_passphrase
+from panicroom.settings import JobSettings, Settings, parse_period
+from panicroom.settings_file import change_settings
+from panicroom.duplicity_run.gpg_keys import key_fingerprint
+from panicroom.setup.passphrase_trial import Outcome, stored_jobs, try_passphrase
+from panicroom.shown import shown
 
 
 @dataclass(frozen=True)
 class ImportedLine:
-    """One line of the two files: what it is called, whether it was taken, and where to or why not."""
+    """One line of the two files: what it is called, whether it was taken, and where to or why not.
+
+    ``needed``: what it says is nowhere else, so the file has to stay if the line was not taken.
+    """
 
     name: str
     taken: bool
     why: str
+    needed: bool = True
 
     def __str__(self) -> str:
-        return f"{'taken    ' if self.taken else 'not taken'}  {self.name}: {self.why}"
+        return shown(f"{'taken    ' if self.taken else 'not taken'}  {self.name}: {self.why}")
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,7 @@ _MEANINGS: tuple[tuple[str, str | None, str], ...] = (
     (
         r"AWS.*KEY|ACCESS_?KEY|SECRET|SESSION_TOKEN|S3_KEY",
         None,
-        "with AWS keys this machine could delete its backups; withdraw them in AWS after the first backup",
+        "with AWS keys this machine could delete its backups; delete them in AWS after the first backup",
     ),
     (r"^AWS_|REGION|ENDPOINT|STORAGE_CLASS|GLACIER", None, "region and storage are the service's business"),
     (
@@ -70,7 +77,7 @@ _MEANINGS: tuple[tuple[str, str | None, str], ...] = (
     (
         r"REMOVE|RETENTION|KEEP|CLEAN|PURGE|EXPIRE",
         None,
-        "what is kept for how long the owner sets in the service",
+        "the owner sets in the service how long backups are stored",
     ),
     (r"FULL", _FULL_EVERY, ""),
     (
@@ -78,7 +85,7 @@ _MEANINGS: tuple[tuple[str, str | None, str], ...] = (
         None,
         "panicroom has its own cache folder; PANICROOM_CACHE_DIR moves it",
     ),
-    (r"(^|_)LOG|VERBOS", None, "panicroom keeps its own log"),
+    (r"(^|_)LOG|VERBOS", None, "panicroom writes its own log"),
     (r"DEST|TARGET|BUCKET|URL|REMOTE|S3", None, "the service knows the bucket; its owner can adopt that one"),
     (r"PREFIX", None, "panicroom sets duplicity's prefixes itself: data_ and meta_"),
     (r"MAIL|NOTIFY", None, "the service sends the mails"),
@@ -237,9 +244,9 @@ def import_seed(
     for name, value in read.values.items():
         meaning, why = _meaning(name)
         if meaning is None:
-            finding = ImportedLine(name, False, why)
+            finding = ImportedLine(name, False, why, needed=why == _UNKNOWN)
         elif meaning in known:
-            finding = ImportedLine(name, False, f"another variable says already which {meaning} to use")
+            finding = ImportedLine(name, False, f"another variable gives the {meaning} already")
         elif meaning == _FILELIST:
             named = exclude or conf.parent / Path(value).expanduser()
             if named.is_file():
@@ -248,7 +255,7 @@ def import_seed(
             else:
                 finding = ImportedLine(name, False, "it names no file of + and - lines")
         else:
-            finding = _judged(name, meaning, value, settings, job, changes)
+            finding = _considered(name, meaning, value, settings, job, changes)
         if finding.taken and meaning is not None:
             known.add(meaning)
         findings.append(finding)
@@ -258,8 +265,19 @@ def import_seed(
     if changes.passphrase is not None:
         store = SecretStore(settings.secrets, settings.places.config)
         store.put(f"{settings.machine}.passphrase", changes.passphrase)
-    _write(settings, changes.settings)
+    tables: dict[str, dict[str, str | int]] = {}
+    for table, key, changed in changes.settings:
+        tables.setdefault(table, {})[key] = changed
+    change_settings(settings.places, tables)
     return findings
+
+
+def closing_advice(conf: Path, lines: list[ImportedLine]) -> str:
+    """Whether the script's file can go: only when nothing of it is lost with it."""
+    lost = [line.name for line in lines if line.needed and not line.taken]
+    if lost:
+        return shown(f"Do not delete {conf} yet: not taken were {', '.join(lost)}.")
+    return f"After the first backup, delete {conf}: it holds secrets in the open."
 
 
 def _keep_filelist(
@@ -285,7 +303,7 @@ def _meaning(name: str) -> tuple[str | None, str]:
     return None, _UNKNOWN
 
 
-def _judged(
+def _considered(
     name: str,
     meaning: str,
     value: str,
@@ -295,7 +313,7 @@ def _judged(
 ) -> ImportedLine:
     """Whether a value fits; one that does and belongs into the settings is added to ``changes``."""
     if meaning == _PASSPHRASE:
-        return _judged_passphrase(name, value, settings, changes)
+        return _considered_passphrase(name, value, settings, changes)
     if meaning == _VOLUME:
         size = re.fullmatch(r"\s*(\d+)\s*(?:MB?)?\s*", value, re.IGNORECASE)
         if size is None or not 1 <= int(size[1]) <= 4096:
@@ -303,9 +321,9 @@ def _judged(
         changes.settings.append(("upload", "volume_mb", int(size[1])))
         return ImportedLine(name, True, f"volume_mb = {int(size[1])}")
     if meaning == _FULL_EVERY:
-        return _judged_period(name, value, job, changes)
+        return _considered_period(name, value, job, changes)
     if meaning in (_ENCRYPT_KEY, _SIGN_KEY):
-        return _judged_key(name, meaning, value, settings, changes)
+        return _considered_key(name, meaning, value, settings, changes)
     source = Path(value.removeprefix("file://")).expanduser()
     if not source.is_absolute() or not source.is_dir():
         return ImportedLine(name, False, "it names no folder of this machine")
@@ -313,20 +331,27 @@ def _judged(
     return ImportedLine(name, True, f"the source of the job {job.job} is {source}")
 
 
-def _judged_passphrase(name: str, value: str, settings: Settings, changes: _Changes) -> ImportedLine:
-    stored = SecretStore(settings.secrets, settings.places.config).get(f"{settings.machine}.passphrase")
-    if not value:
-        return ImportedLine(name, False, "it is empty")
-    if value == stored:
+def _considered_passphrase(name: str, value: str, settings: Settings, changes: _Changes) -> ImportedLine:
+    """A passphrase is taken where it opens what is stored, or where nothing is."""
+    try:
+        checked_passphrase(value, "it")
+    except Problem as problem:
+        return ImportedLine(name, False, str(problem))
+    trials = try_passphrase(settings, value)
+    wrong = [trial.job for trial in trials if trial.outcome == Outcome.WRONG]
+    if wrong:
+        return ImportedLine(name, False, f"it does not open the stored backups of {', '.join(wrong)}")
+    untried = [trial for trial in trials if trial.outcome == Outcome.UNKNOWN]
+    if value == stored_passphrase(settings):
         return ImportedLine(name, True, "it is the passphrase of this machine already")
-    if any(settings.archive(job.job).exists() for job in settings.jobs):
-        return ImportedLine(name, False, "this machine's backups are encrypted with another one already")
+    if untried:
+        return ImportedLine(name, False, f"it could not be tried on the stored backups: {untried[0].detail}")
     changes.passphrase = value
     where = "the keyring" if settings.secrets == "keyring" else "a private file beside the settings"
     return ImportedLine(name, True, f"it is now in {where}")
 
 
-def _judged_period(name: str, value: str, job: JobSettings, changes: _Changes) -> ImportedLine:
+def _considered_period(name: str, value: str, job: JobSettings, changes: _Changes) -> ImportedLine:
     """duplicity's letters: M is a month, and minutes, hours and seconds make no sense here."""
     period = value.strip().lower()
     try:
@@ -337,7 +362,9 @@ def _judged_period(name: str, value: str, job: JobSettings, changes: _Changes) -
     return ImportedLine(name, True, f'full_every = "{period}"')
 
 
-def _judged_key(name: str, meaning: str, value: str, settings: Settings, changes: _Changes) -> ImportedLine:
+def _considered_key(
+    name: str, meaning: str, value: str, settings: Settings, changes: _Changes
+) -> ImportedLine:
     setting, ability = ("encrypt_key", "E") if meaning == _ENCRYPT_KEY else ("sign_key", "S")
     if not value:
         return ImportedLine(name, False, "it is empty")
@@ -347,8 +374,8 @@ def _judged_key(name: str, meaning: str, value: str, settings: Settings, changes
         return ImportedLine(name, False, str(problem))
     if fingerprint == getattr(settings, setting):
         return ImportedLine(name, True, f"it is the {setting} of this machine already")
-    if any(settings.archive(each.job).exists() for each in settings.jobs):
-        return ImportedLine(name, False, "this machine's backups are encrypted otherwise already")
+    if stored_jobs(settings):
+        return ImportedLine(name, False, "this machine's stored backups are encrypted otherwise already")
     changes.settings.append(("encryption", setting, fingerprint))
     return ImportedLine(name, True, f'{setting} = "{fingerprint}"')
 
@@ -357,20 +384,5 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        said = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise Problem(f"{path} cannot be read: {said}", ExitCode.USAGE) from None
-
-
-def _write(settings: Settings, changes: list[tuple[str, str, str | int]]) -> None:
-    """Writes the changed settings, or puts the old ones back if the file was of an unforeseen shape."""
-    path = settings.places.settings_file
-    before = path.read_text(encoding="utf-8")
-    text = before
-    for table, key, value in changes:
-        text = with_setting(text, table, key, json.dumps(value, ensure_ascii=False))
-    write_private(path, text)
-    try:
-        load_settings()
-    except Problem:
-        write_private(path, before)
-        raise
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise Problem(f"{path} cannot be read: {reason}", ExitCode.USAGE) from None

@@ -1,13 +1,17 @@
 """``panicroom recovery-sheet``: one page to print, for the day when the laptop is gone.
 
-It names everything that a restore needs but the passphrase, for which it leaves a line: a sheet that holds
-it would have to be guarded like the passphrase itself, and would lie in a printer's queue.
+It has everything that a restore needs but the passphrase, for which it leaves a line: a sheet that holds
+it would have to be guarded like the passphrase itself, and would stay in a printer's queue.
+
+Its lines are typed into a shell, so whatever comes from the service is quoted for one.
 """
 
 # SPDX-License-Identifier: GPL-2.0-or-later
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping
 from datetime import date
 
 from panicroom.names import ARCHIVE_PREFIX, METADATA_PREFIX
@@ -28,13 +32,31 @@ def recovery_sheet(
     """The page. ``status`` is the service's answer, None where it could not be asked: the bucket's name is
     then a blank to fill in. ``proof_key`` is what signs the sets of a machine with a GnuPG key, in hex."""
     known = {job.job: job for job in status.jobs} if status else {}
-    first = settings.jobs[0]
-    several = len(settings.jobs) > 1
-    located = known.get(first.job)
+    located = known.get(settings.jobs[0].job)
     region = status.region if status and status.region else "REGION"
     lines = [
+        *_heading(settings, known, located, region, today),
+        "",
+        *_secret(settings.encrypt_key, proof_key),
+        "",
+        *_with_panicroom(settings, proof_key),
+        "",
+        *_with_duplicity(settings, located, region),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _heading(
+    settings: Settings,
+    known: Mapping[str, JobStatus],
+    located: JobStatus | None,
+    region: str,
+    today: date,
+) -> list[str]:
+    """What there is, and where."""
+    lines = [
         f"RECOVERY SHEET   {settings.machine}   {today.isoformat()}",
-        f"Print it, fill in the {'blanks' if settings.encrypt_key else 'passphrase'}, keep it away from the computer.",
+        f"Print it, fill in the {'blanks' if settings.encrypt_key else 'passphrase'}, and store it elsewhere.",
         "",
         f"Service     {settings.url}",
         f"Machine     {settings.machine}",
@@ -45,11 +67,13 @@ def recovery_sheet(
             f"Bucket      {_BLANK[:40]}",
             "            (ask the owner of the service, and write it here)",
         ]
-    lines += [
-        f"Region      {region}" if region != "REGION" else f"Region      {_BLANK[:40]}",
-        "",
-        *_secret(settings.encrypt_key, proof_key),
-        "",
+    return [*lines, f"Region      {region if region != 'REGION' else _BLANK[:40]}"]
+
+
+def _with_panicroom(settings: Settings, proof_key: str | None) -> list[str]:
+    first = settings.jobs[0]
+    job_option = f"--job {first.job} " if len(settings.jobs) > 1 else ""
+    return [
         "A. WITH PANICROOM, ON A NEW COMPUTER",
         "   1. Install Python 3.10 or newer and gpg:",
         "      apt install gnupg pipx   (Mac: brew install gnupg librsync pipx)",
@@ -59,10 +83,15 @@ def recovery_sheet(
         f"   3. Ask the owner for a new code for {settings.machine}, then",
         *(["      export PROOF_KEY=...   (the digits above)"] if proof_key else []),
         f"      panicroom enrol {'--gpg-key KEY ' if settings.encrypt_key else ''}\\",
-        f"        {settings.url} CODE",
+        f"        {shlex.quote(settings.url)} CODE",
         f"      It asks for a folder (any will do) and the {_what(settings)} above.",
-        f"   4. panicroom restore {f'--job {first.job} ' if several else ''}--to restored",
-        "",
+        f"   4. panicroom restore {job_option}--to restored",
+    ]
+
+
+def _with_duplicity(settings: Settings, located: JobStatus | None, region: str) -> list[str]:
+    several = len(settings.jobs) > 1
+    return [
         "B. WITH PLAIN DUPLICITY ALONE, IF THE SERVICE IS GONE",
         f"   You need AWS keys that may read the bucket, and that {_what(settings)}.",
         "   1. apt install gnupg pipx   (Mac: brew install gnupg librsync pipx)",
@@ -70,21 +99,17 @@ def recovery_sheet(
         "   2. pipx install duplicity==3.2.1",
         f"   3. Type, with your {'keys' if settings.encrypt_key else 'keys and the passphrase'}:",
         "",
-        *plain_duplicity(settings, first, located, region),
+        *plain_duplicity(settings, settings.jobs[0], located, region),
         "",
-    ]
-    if several:
-        lines.append("      For the other jobs put their place in the stead of that one.")
-    lines += [
-        "      As root, leave --no-restore-ownership away. An older state: add",
+        *(["      For the other jobs put their place instead of that one."] if several else []),
+        "      As root, leave --no-restore-ownership out. An older state: add",
         "      --time 2026-11-22T20:50:00Z. One file: add --path-to-restore its/path.",
-        "      What there is: collection-status in the stead of restore, no folder.",
-        "      If it stumbles over a backup that was never finished, add --time with",
+        "      What there is: collection-status instead of restore, no folder.",
+        "      If it fails at a backup that was never finished, add --time with",
         *_newest(located),
-        "   If duplicity says that files are in Glacier Deep Archive, restore the",
+        "   If duplicity reports files in Glacier Deep Archive, restore the",
         "   data_ files in the S3 console first (12 to 48 hours), then repeat.",
     ]
-    return "\n".join(lines) + "\n"
 
 
 _IMPORT_KEY = "gpg --import secret-key-file"
@@ -106,7 +131,7 @@ def _secret(encrypt_key: str | None, proof_key: str | None) -> list[str]:
         f"GnuPG key   {encrypt_key}",
         "            Without its secret half nobody can restore anything. Save it now:",
         "            gpg --export-secret-keys --armor KEY > secret-key-file",
-        f"            It lies in {_BLANK[:45]}",
+        f"            It is at   {_BLANK[:45]}",
         f"            Passphrase {_BLANK[:45]}",
         *(
             ["Proof key   (proves which backups this machine made)", f"            {proof_key}"]
@@ -119,9 +144,9 @@ def _secret(encrypt_key: str | None, proof_key: str | None) -> list[str]:
 def _newest(located: JobStatus | None) -> list[str]:
     """The last finished set: the time to give where a set was being made when the sheet was."""
     if located is None or located.newest_complete_at is None:
-        return ["      the time of the last finished one, which collection-status tells."]
+        return ["      the time of the last finished one, which collection-status shows."]
     return [
-        "      the time of the last finished one, which collection-status tells",
+        "      the time of the last finished one, which collection-status shows",
         f"      (when this was printed: --time {located.newest_complete_at}).",
     ]
 
@@ -137,13 +162,13 @@ def plain_duplicity(
         f"duplicity restore --no-restore-ownership {'--use-agent ' if settings.encrypt_key else ''}\\",
         f"  --file-prefix-archive {ARCHIVE_PREFIX} --file-prefix-manifest {METADATA_PREFIX} \\",
         f"  --file-prefix-signature {METADATA_PREFIX} --file-prefix-jsonstat {METADATA_PREFIX} \\",
-        f"  --s3-region-name {region} \\",
-        f"  boto3+s3://{_place(settings.machine, job.job, located)} \\",
+        f"  --s3-region-name {shlex.quote(region)} \\",
+        f"  {shlex.quote(f'boto3+s3://{_place(settings.machine, job.job, located)}')} \\",
         "  restored",
     ]
 
 
-def _jobs(settings: Settings, known: dict[str, JobStatus]) -> list[str]:
+def _jobs(settings: Settings, known: Mapping[str, JobStatus]) -> list[str]:
     lines = []
     for job in settings.jobs[:_SHOWN_JOBS]:
         lines.append(f"Job         {job.job}: {job.source}")

@@ -32,7 +32,7 @@ def show_notice(title: str, text: str) -> bool:
     return ended.returncode == 0
 
 
-def tell_failure(job: str, problem: Problem) -> None:
-    """Shows a failure that somebody has to see to; being offline or interrupted is none."""
+def notify_failure(job: str, problem: Problem) -> None:
+    """Shows a failure that somebody has to repair; being offline or interrupted is none."""
     if problem.exit_code not in (ExitCode.TRY_LATER, ExitCode.INTERRUPTED):
         show_notice(f"The backup of {job} failed", str(problem))

@@ -7,12 +7,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import os
 import sys
 import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO, cast
 
 from panicroom.exit_codes import Problem
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _PLAIN_SECONDS = 60.0
 _JSON_SECONDS = 1.0
 _NAMED_FILES = 3
-_RATE_SECONDS = 20.0
+_RATE_SECONDS = 10.0
 _SHORT_WAIT_SECONDS = 3.0
 """A shorter interruption is not worth a message."""
 
@@ -76,7 +77,7 @@ class RunTotals:
             said.append(f"{len(self.skipped)} could not be read: {named}{more}; see {self.log_file}")
         if self.sockets:
             said.append(f"{self.sockets} socket{'s' if self.sockets != 1 else ''} left out")
-        return "; ".join(said) or "everything could be read"
+        return "; ".join(said) or "no files were skipped"
 
 
 class Reporter(Protocol):
@@ -87,6 +88,9 @@ class Reporter(Protocol):
 
     def event(self, event: dict[str, Any]) -> None:
         """An event of the duplicity process, see events.py."""
+
+    def busy(self, text: str) -> contextlib.AbstractContextManager[None]:
+        """While it lasts, something is being prepared that has no events: files are counted, the service is asked."""
 
     def task(self, title: str, total_bytes: int) -> contextlib.AbstractContextManager[None]:
         """While it lasts, events belong to ``title``; ``total_bytes`` are to be read or received."""
@@ -100,10 +104,38 @@ class Reporter(Protocol):
 
 def make_reporter(stream: TextIO | None = None, as_json: bool = False) -> Reporter:
     """The reporter that suits standard output."""
-    stream = stream or sys.stdout
+    stream = stream or cast("TextIO", OptionalStream(sys.stdout))
     if as_json:
         return JsonReporter(stream)
     return TerminalReporter(stream) if stream.isatty() else PlainReporter(stream)
+
+
+class OptionalStream:
+    """Standard output for a command that goes on when nobody reads it any more (``panicroom backup | head -1``)."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(BrokenPipeError):
+            return self._stream.write(text)
+        self._give_up()
+        return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            self._give_up()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def _give_up(self) -> None:
+        """What is written from now on, and what Python still flushes at its end, goes nowhere."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self._stream.fileno())
+        os.close(nowhere)
 
 
 def size_text(size_bytes: float) -> str:
@@ -266,6 +298,9 @@ class PlainReporter:
                 f"stored, {size_text(meter.sent.bytes)} sent at {size_text(meter.sent.rate)}/s{left}"
             )
 
+    def busy(self, text: str) -> contextlib.AbstractContextManager[None]:  # noqa: ARG002
+        return contextlib.nullcontext()
+
     @contextlib.contextmanager
     def task(self, title: str, total_bytes: int) -> Iterator[None]:
         self._meter, self._said_at = RateMeter(total_bytes), time.monotonic()
@@ -298,6 +333,9 @@ class JsonReporter:
             self._say("skipped", path=event["path"], reason=event["reason"])
         elif time.monotonic() - self._said_at >= _JSON_SECONDS:
             self._progress()
+
+    def busy(self, text: str) -> contextlib.AbstractContextManager[None]:  # noqa: ARG002
+        return contextlib.nullcontext()
 
     @contextlib.contextmanager
     def task(self, title: str, total_bytes: int) -> Iterator[None]:
@@ -359,23 +397,39 @@ class TerminalReporter:
             for row in self._rows.values():
                 self._progress.update(row, rate="", left="")
         elif event["event"] in ("expected", "received"):
-            self._row("received", meter.received, meter.receive_total_bytes)
+            if not meter.read_total_bytes:  # a backup fetches a little metadata at most
+                self._row("received", meter.received, meter.receive_total_bytes)
         elif event["event"] in ("read", "statistics", "made", "sent"):
             self._row("read", meter.read, meter.read_total_bytes)
             self._row("sent", meter.sent, meter.send_total_bytes)
 
     def _row(self, name: str, flow: Flow, total: int) -> None:
         assert self._progress is not None
-        left = flow.left_seconds(total)
         fields: dict[str, Any] = {
             "share": share_text(flow.bytes, total),
             "moved": part_text(flow.bytes, total) if total else size_text(flow.bytes),
             "rate": f"{size_text(flow.rate)}/s" if flow.rate else "",
-            "left": "" if left is None else f"{clock_text(left)} left",
+            "left": self._left_text() if name != "read" else "",
         }
         if name not in self._rows:
+            for waiting in self._progress.task_ids:
+                if waiting not in self._rows.values():
+                    self._progress.remove_task(waiting)
             self._rows[name] = self._progress.add_task(name, total=total or None, **fields)
         self._progress.update(self._rows[name], completed=flow.bytes, total=total or None, **fields)
+
+    def _left_text(self) -> str:
+        """One time for all of it, as what is read still has to be sent."""
+        left = self._meter.left_seconds
+        return "" if left is None else f"{clock_text(left)} left"
+
+    def busy(self, text: str) -> contextlib.AbstractContextManager[None]:
+        return self._busy(text)
+
+    @contextlib.contextmanager
+    def _busy(self, text: str) -> Iterator[None]:
+        with self._console.status(f"  {text}", spinner_style="green"):
+            yield
 
     @contextlib.contextmanager
     def task(self, title: str, total_bytes: int) -> Iterator[None]:
@@ -400,7 +454,8 @@ class TerminalReporter:
         self._meter = RateMeter(total_bytes)
         self.line(_begun(title, total_bytes))
         with Bars(
-            progress.TextColumn("  {task.description}"),
+            progress.SpinnerColumn(style="green"),
+            progress.TextColumn("{task.description}"),
             # rich's own colour for a bar that is not full is red, as if something was wrong.
             progress.BarColumn(
                 bar_width=None, complete_style="green", finished_style="green", pulse_style="green"
@@ -411,6 +466,8 @@ class TerminalReporter:
             expand=True,
         ) as self._progress:
             self._rows = {}
+            # A sign of life from the first moment; the first row takes its place.
+            self._progress.add_task("starting", total=None, share="", moved="", rate="", left="")
             try:
                 yield
             finally:

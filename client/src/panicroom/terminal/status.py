@@ -1,12 +1,18 @@
-"""``panicroom status``: the service's judgement of each job of this machine."""
+"""``panicroom status``: each job of this machine as the service evaluates it, for people and for programs."""
 
 # SPDX-License-Identifier: GPL-2.0-or-later
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import os
+from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 
 from panicroom.api import Api, ApiError
+from panicroom.exit_codes import ExitCode, Problem
 from panicroom.secrets import token_of
 from panicroom.settings import Settings
 from panicroom.terminal.progress import size_text
@@ -65,6 +71,75 @@ def _row(job: JobStatus, now: datetime) -> tuple[str, ...]:
         size_text(job.stored_bytes),
         duration_text(job.period_seconds),
     )
+
+
+_ATTENTION = {"never": 1, "failing": 1, "overdue": 2}
+"""The exit code of each state that needs somebody; every other state is well."""
+
+
+def exit_code_of(status: MachineStatus) -> int:
+    """0 well, 1 look at it, 2 bad: the worst of the jobs."""
+    return max((_ATTENTION.get(job.state, 0) for job in status.jobs), default=0)
+
+
+def only_job(status: MachineStatus, name: str) -> MachineStatus:
+    """The status with that job alone; a Problem if the service does not have it."""
+    jobs = tuple(job for job in status.jobs if job.job == name)
+    if not jobs:
+        raise Problem(
+            f"the service knows no job {name!r} of this machine; ask the owner to add it", ExitCode.SETTINGS
+        )
+    return dataclasses.replace(status, jobs=jobs)
+
+
+def status_json(status: MachineStatus) -> str:
+    """The service's answer, with ``exit_code`` and each job's ``age_seconds`` (null where there is no backup)."""
+    now = _time(status.server_time)
+    jobs = [{**dataclasses.asdict(job), "age_seconds": _age_seconds(job, now)} for job in status.jobs]
+    return json.dumps(
+        {**dataclasses.asdict(status), "jobs": jobs, "exit_code": exit_code_of(status)}, indent=1
+    )
+
+
+_METRICS: tuple[tuple[str, str, Callable[[JobStatus, datetime], float | None]], ...] = (
+    ("state", "0 well, 1 look at it, 2 bad", lambda job, _now: _ATTENTION.get(job.state, 0)),
+    (
+        "newest_backup_age_seconds",
+        "age of the newest complete backup",
+        lambda job, now: _age_seconds(job, now),
+    ),
+    ("period_seconds", "how often the owner wants a backup", lambda job, _now: job.period_seconds),
+    ("stored_bytes", "bytes stored in the bucket", lambda job, _now: job.stored_bytes),
+    ("chain_length", "backups in the newest chain", lambda job, _now: job.chain_length),
+)
+
+
+def prometheus_text(status: MachineStatus) -> str:
+    """The text format of Prometheus, one gauge a line; names of jobs need no quoting."""
+    now = _time(status.server_time)
+    lines = []
+    for name, explanation, value_of in _METRICS:
+        lines += [f"# HELP panicroom_{name} {explanation}", f"# TYPE panicroom_{name} gauge"]
+        for job in status.jobs:
+            value = value_of(job, now)
+            if value is not None:
+                labels = f'machine="{status.machine}",job="{job.job}"'
+                lines.append(f"panicroom_{name}{{{labels}}} {value:.0f}")
+    return "\n".join(lines) + "\n"
+
+
+def write_metrics(path: Path, text: str) -> None:
+    """Replaces the file in one step, readable by the exporter's own user."""
+    if path.suffix != ".prom":
+        raise Problem(f"{path} must end with .prom: the node exporter reads no other files", ExitCode.USAGE)
+    fresh = path.with_name(path.name + f".{os.getpid()}")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.chmod(0o644)
+    fresh.replace(path)
+
+
+def _age_seconds(job: JobStatus, now: datetime) -> float | None:
+    return (now - _time(job.newest_complete_at)).total_seconds() if job.newest_complete_at else None
 
 
 def _time(text: str) -> datetime:

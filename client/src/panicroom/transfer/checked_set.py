@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from panicroom.settings import write_private
+from panicroom.private_files import write_private
 
 
 @dataclass(frozen=True)

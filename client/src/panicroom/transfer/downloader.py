@@ -22,6 +22,7 @@ import httpx
 
 from panicroom.api import RUNNING_SECONDS, UNREACHABLE, Api, ApiError, reason, retry_after_seconds, waits
 from panicroom.names import parse_name
+from panicroom.network import http_client
 from panicroom.wire import MAX_FILES_PER_REQUEST, DownloadPermit, ErrorCode
 
 DOWNLOADS_AHEAD = 8
@@ -73,7 +74,7 @@ class Downloader:
         self._api, self._job = api, job
         self._on_waiting = on_waiting
         self._new_path, self._on_received = new_path, on_received
-        self._http = httpx.Client(timeout=httpx.Timeout(30.0, connect=15.0))
+        self._http = http_client(httpx.Timeout(30.0, connect=15.0))
         self._workers: ThreadPoolExecutor | None = None
         self._following: dict[str, list[str]] = {}
         self._ahead: dict[str, Future[Path]] = {}

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from panicroom.settings import write_private
+from panicroom.private_files import write_private
 from panicroom.transfer.checked_set import CheckedSet
 
 
@@ -148,6 +148,10 @@ class Journal:
         if state.checked is not None:
             events.append({"begun": dataclasses.asdict(state.checked)})
         write_private(self.path, "".join(json.dumps(event) + "\n" for event in events))
+
+    def forget_volumes(self) -> None:
+        """Leaves nothing with which an unfinished set could be resumed; finished sets stay known."""
+        self.rewrite(JournalState({}, self.read().stored))
 
     def _append(self, event: dict[str, Any]) -> None:
         line = (json.dumps(event) + "\n").encode()

@@ -22,7 +22,8 @@ from pathlib import Path
 from panicroom.api import Api, ApiError
 from panicroom.names import parse_name, sealed_sets, set_kind, set_time
 from panicroom.origin import Origin, SetEvidence, key_check, origin_of
-from panicroom.settings import Settings, write_private
+from panicroom.private_files import write_private
+from panicroom.settings import Settings
 from panicroom.wire import MAX_FILES_PER_REQUEST, DownloadPermit, ErrorCode, ListedFile
 
 _METADATA = ("manifest", "signatures")

@@ -25,6 +25,7 @@ import httpx
 
 from panicroom.api import RUNNING_SECONDS, UNREACHABLE, Api, ApiError, reason, retry_after_seconds, waits
 from panicroom.names import parse_name
+from panicroom.network import http_client
 from panicroom.origin import digest_of_parts
 from panicroom.transfer.bandwidth import Growth, RateLimit
 from panicroom.transfer.journal import Journal, StoredFile
@@ -136,9 +137,9 @@ class Uploader:
         self._spool = spool
         self._limit = limit or RateLimit(None)
         self._on_sent, self._on_stored = on_sent, on_stored
-        self._http = httpx.Client(
-            timeout=httpx.Timeout(60.0, connect=15.0),
-            limits=httpx.Limits(max_connections=threads + 1, max_keepalive_connections=threads + 1),
+        self._http = http_client(
+            httpx.Timeout(60.0, connect=15.0),
+            httpx.Limits(max_connections=threads + 1, max_keepalive_connections=threads + 1),
         )
         self._queue: queue.SimpleQueue[tuple[Path, str]] = queue.SimpleQueue()
         self._growth = Growth(threads)

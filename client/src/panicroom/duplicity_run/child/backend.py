@@ -50,11 +50,12 @@ class ServiceBackend(Backend):  # type: ignore[misc]  # duplicity carries no typ
         at_end: Callable[[], None],
         prove: Callable[[SetEvidence], str | None] = lambda _evidence: None,
         hidden_sets: frozenset[str] = frozenset(),
+        before_manifest: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(parsed_url)
         self._api, self._job, self._events = api, job, events
         self._run, self._uploader, self._journal = run, uploader, journal
-        self._before_volume, self._at_end = before_volume, at_end
+        self._before_volume, self._before_manifest, self._at_end = before_volume, before_manifest, at_end
         self._prove, self._hidden_sets = prove, hidden_sets
         self._last_volume = 0
         self._sizes: dict[str, int] = {}
@@ -78,6 +79,7 @@ class ServiceBackend(Backend):  # type: ignore[misc]  # duplicity carries no typ
                 uploader.hand_over(source, name)
             elif parsed is not None and parsed.kind == "manifest":
                 uploader.wait()
+                self._before_manifest()
                 self._seal(uploader, source, name, parsed.set)
             else:
                 uploader.store(source, name)
@@ -220,6 +222,7 @@ def make_backend(
     proof_key: str | None = None,
     journal: Journal | None = None,
     before_volume: Callable[[str, int], None] = lambda _name, _size: None,
+    before_manifest: Callable[[], None] = lambda: None,
     at_end: Callable[[], None] = lambda: None,
 ) -> ServiceBackend:
     """The backend of a plan; it writes if the plan has a run, and signs the set if there is a key (in hex)."""
@@ -253,6 +256,7 @@ def make_backend(
         uploader=uploader,
         journal=journal,
         before_volume=before_volume,
+        before_manifest=before_manifest,
         at_end=at_end,
         prove=prove,
         hidden_sets=frozenset(plan.hidden_sets),

@@ -32,6 +32,7 @@ from panicroom.duplicity_run.child import (
     restoring,
     resumed,
     skipped,
+    source_check,
 )
 from panicroom.duplicity_run.events import Events
 from panicroom.duplicity_run.plan import PLAN_VARIABLE, PROOF_VARIABLE, TOKEN_VARIABLE, ChildPlan
@@ -94,6 +95,7 @@ def _patched_for(
     change = every_change.EveryChange.of(plan.search, left_out.report_error)
     resumed.install(plan.source, plan.resume, events)
     left_out.install()
+    before_manifest = source_check.install(plan.mark, events) if plan.mark else lambda: None
     change.install()
     watch.install()
     broken_off.install(events, left_out.report_error)
@@ -113,6 +115,7 @@ def _patched_for(
         journal=journal,
         proof_key=proof_key,
         before_volume=watch.made,
+        before_manifest=before_manifest,
         at_end=at_end,
     )
 

@@ -1,0 +1,173 @@
+"""The commands ``enrol`` and ``import-conf``."""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from panicroom.exit_codes import ExitCode, Problem
+
+if TYPE_CHECKING:
+    from panicroom.setup.enrol import Enrolment
+
+
+@click.command(short_help="Enrol this machine with the service.")
+@click.argument("url")
+@click.argument("code")
+@click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    metavar="[JOB=]DIR",
+    help="The folder to back up; repeat it for each job.",
+)
+@click.option(
+    "--gpg-key",
+    metavar="KEY",
+    help="Encrypt for this GnuPG key, and not with a passphrase; PASSPHRASE, if set, is the key's.",
+)
+@click.option("--yes", is_flag=True, help="Ask nothing; the passphrase comes from the variable PASSPHRASE.")
+def enrol(url: str, code: str, sources: tuple[str, ...], gpg_key: str | None, yes: bool) -> None:
+    """Enrol this machine with the service at URL, with the one-time CODE from the owner.
+
+    Asks for the folder, and for a passphrase (or a GnuPG key), unless they are given. If the service has backups of
+    this machine, the passphrase is tried on one of them. Writes a settings file, and stores the secrets in the
+    keyring (a private file where there is none). Running it again with the same code after a lost connection is
+    safe; with a new code it replaces this machine's token.
+
+    Without questions, the passphrase in the variable PASSPHRASE:
+
+    \b
+    panicroom enrol URL CODE --source system=/home --source photos=/srv/photos --yes
+    """
+    from panicroom.secrets import passphrase_variable
+    from panicroom.setup.enrol import begin
+
+    given = passphrase_variable()
+    enrolment = begin(url, gpg_key)
+    if yes and not (
+        (sources or enrolment.known) and (given or enrolment.stored_passphrase or enrolment.encrypt_key)
+    ):
+        raise Problem("--yes needs --source DIR and the variable PASSPHRASE, or --gpg-key", ExitCode.USAGE)
+    enrolment.check_sources(sources)
+    enrolment.exchange_code(code)
+    if sources or yes:
+        folders = enrolment.folders_of(sources)
+    else:
+        folders = {job: _ask_source(job) for job in enrolment.new_jobs()}
+    passphrase = _passphrase_for(enrolment, given or enrolment.stored_passphrase, ask=not yes)
+    path = enrolment.finish(folders, passphrase)
+    click.echo(f"{enrolment.machine} is enrolled; its settings are in {path}")
+    click.echo("Now run: panicroom backup")
+    if enrolment.encrypt_key:
+        click.echo(f"Store a copy of the secret key {enrolment.encrypt_key} elsewhere: only it restores.")
+
+
+def _passphrase_for(enrolment: Enrolment, known: str | None, *, ask: bool) -> str | None:
+    """The one that is known, if it opens what is stored; else what is asked for."""
+    from panicroom.setup.enrol import make_passphrase
+
+    if known:
+        enrolment.check_passphrase(known, "run the same command again with the right one")
+        return known
+    if not ask:
+        return None
+    if enrolment.encrypt_key is None and not enrolment.jobs_with_backups():
+        enrolment.encrypt_key = _ask_key()
+    if enrolment.encrypt_key:
+        return _ask_passphrase_of_key()
+    return _ask_passphrase(enrolment) or _shown_new(make_passphrase())
+
+
+def _ask_source(job: str) -> Path:
+    """Asks until the answer is a folder."""
+    from panicroom.setup.enrol import check_source
+
+    while True:
+        try:
+            return check_source(click.prompt(f"Folder that the job {job} backs up"))
+        except Problem as problem:
+            click.echo(str(problem))
+
+
+def _ask_key() -> str | None:
+    """A fingerprint, or None for a passphrase; not asked of somebody who has no key."""
+    from panicroom.duplicity_run.gpg_keys import has_secret_key, key_fingerprint
+
+    while has_secret_key():
+        question = "GnuPG key to encrypt for (empty: encrypt with a passphrase)"
+        wanted = click.prompt(question, default="", show_default=False)
+        if not wanted:
+            break
+        try:
+            return key_fingerprint(wanted)
+        except Problem as problem:
+            click.echo(str(problem))
+    return None
+
+
+def _ask_passphrase_of_key() -> str | None:
+    question = "Passphrase of that key (empty: it has none, or gpg's agent shall ask)"
+    passphrase: str = click.prompt(question, default="", hide_input=True, show_default=False)
+    return passphrase or None
+
+
+def _ask_passphrase(enrolment: Enrolment) -> str | None:
+    """Asks until the passphrase opens what is stored; None where nothing is, for a new one to be made."""
+    stored = enrolment.jobs_with_backups()
+    question = (
+        f"Passphrase of the stored backups of {', '.join(stored)}"
+        if stored
+        else "Passphrase for the encryption (empty: make one)"
+    )
+    while True:
+        passphrase: str = click.prompt(
+            question, default="", hide_input=True, show_default=False, confirmation_prompt=not stored
+        )
+        if not passphrase and not stored:
+            return None
+        try:
+            enrolment.check_passphrase(passphrase, "try another")
+        except Problem as problem:
+            click.echo(str(problem))
+            continue
+        return passphrase
+
+
+def _shown_new(passphrase: str) -> str:
+    click.echo(f"Your passphrase, without which nothing can be restored. Write it down:\n\n  {passphrase}\n")
+    return passphrase
+
+
+@click.command("import-conf", short_help="Take over the set-up of a shell script.")
+@click.argument("conf", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="CONF")
+@click.argument(
+    "exclude",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    required=False,
+    metavar="[EXCLUDE]",
+)
+@click.option("--job", metavar="JOB", help="The job that it becomes; the first of the settings if not given.")
+def import_conf(conf: Path, exclude: Path | None, job: str | None) -> None:
+    """Take over the set-up of a shell script around duplicity: its variables and its + and - lines.
+
+    CONF holds assignments as a shell reads them; it is not run. The source folder, the passphrase or the GnuPG
+    key, the volume size and the age at which a backup is made in full are taken, and EXCLUDE becomes the job's
+    file list, in duplicity's own syntax. A passphrase is tried on the stored backups first. AWS keys are not
+    taken: this machine needs none. Each line is listed with what became of it.
+
+    Enrol first. Example: panicroom import-conf BackupToCloud.conf exclude.txt
+    """
+    from panicroom.settings import load_settings
+    from panicroom.setup.import_conf import closing_advice, import_seed
+
+    settings = load_settings()
+    chosen = settings.job_named(job) if job else settings.jobs[0]
+    lines = import_seed(settings, chosen, conf, exclude, Path.home())
+    for line in lines:
+        click.echo(str(line))
+    click.echo(closing_advice(conf, lines))

@@ -1,0 +1,46 @@
+"""Files and folders that only their owner can read: secrets, decrypted manifests and the names of files."""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+PRIVATE_UMASK = 0o077
+
+
+def private_folder(folder: Path) -> Path:
+    """Creates ``folder`` and the parents that are missing, each with mode 0700 whatever the umask; returns it.
+
+    Folders that exist are left as they are: they may be shared on purpose.
+    """
+    missing = []
+    place = folder
+    while not place.exists():
+        missing.append(place)
+        place = place.parent
+    for place in reversed(missing):
+        place.mkdir(mode=0o700, exist_ok=True)
+        place.chmod(0o700)  # a umask takes bits away from mkdir's mode
+    return folder
+
+
+def close_to_others(folder: Path) -> None:
+    """Sets an existing folder of ours, made wider by an older client, to 0700."""
+    if folder.is_dir() and folder.stat().st_mode & 0o077:
+        folder.chmod(0o700)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replaces ``path`` in one step by a file that only its owner can read."""
+    private_folder(path.parent)
+    fresh = path.with_name(path.name + ".new")
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        os.fchmod(descriptor, 0o600)
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)

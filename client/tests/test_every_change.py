@@ -14,8 +14,11 @@ from pathlib import Path
 import pytest
 from altered_client import altered
 from laptop import Laptop
+from panicroom.duplicity_run.child.every_change import EveryChange
 from panicroom.duplicity_run.file_identity import ChangeRule, PathSet, fits_signature, signature_bytes
+from panicroom.duplicity_run.plan import Search
 from panicroom.exit_codes import ExitCode
+from panicroom.transfer.checked_set import CheckedSet
 from trees import differences, snapshot
 
 PROGRAM = Path(__file__).with_name("duplicity_chain.py")
@@ -254,6 +257,22 @@ def test_what_cannot_be_listed_or_opened_stays_as_in_the_set_before(story: Lapto
 def test_which_times_have_a_file_read_again(change: int, modification: int, expected: bool) -> None:
     status = os.stat_result([0] * 7 + [0, modification, change])
     assert ChangeRule(since=1000, now=2000).may_have_changed(status) is expected
+
+
+@pytest.mark.parametrize(
+    ("built_on", "since"), [("20261122T205000Z", 1795380600 - 1200), ("20261122T205001Z", 0)]
+)
+def test_the_memory_of_a_set_counts_only_where_duplicity_builds_on_that_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, built_on: str, since: int
+) -> None:
+    """A newer set that cannot be opened is left out of the chain, and so is what it knew of unread files."""
+    from duplicity import dup_time
+
+    memory = tmp_path / "changes.json"
+    CheckedSet(f"full.{built_on}", "/home").store(memory)
+    monkeypatch.setattr(dup_time, "prevtime", 1795380600)
+    change = EveryChange.of(Search(unread_file=str(memory)), lambda _path, _error: None)
+    assert change.rule.since == since
 
 
 @pytest.mark.parametrize("size", [0, 1, 511, 512, 513, 100_000, 5_000_000])

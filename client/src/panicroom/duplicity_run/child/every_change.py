@@ -17,6 +17,7 @@ import io
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from panicroom.duplicity_run.file_identity import (
     signature_lengths,
 )
 from panicroom.duplicity_run.plan import Search
+from panicroom.names import set_time
 from panicroom.transfer.checked_set import CheckedSet
 
 _READ_BYTES = 2**16  # as duplicity reads
@@ -78,7 +80,6 @@ class EveryChange:
     ) -> None:
         self._make_rule, self._unreadable = rule, unreadable
         self._unread, self._leave_out, self._read_first = unread, leave_out, read_first
-        self._rule: ChangeRule | None = None
         self.counts = ReadAgain()
 
     @staticmethod
@@ -93,6 +94,8 @@ class EveryChange:
             since = search.since
             if since is None:  # whole seconds, taken before duplicity read a file; of a resumed set too
                 since = float(dup_time.prevtime) - CHANGE_MARGIN_SECONDS
+                if before is None or set_time(before.set).timestamp() != dup_time.prevtime:
+                    since = 0.0  # duplicity builds on another set, of which nobody knows what it skipped
             return ChangeRule(since, now, search.change_time)
 
         return EveryChange(
@@ -102,6 +105,11 @@ class EveryChange:
             leave_out=_path_set(search.leave_out),
             read_first=search.read_first,
         )
+
+    @cached_property
+    def rule(self) -> ChangeRule:
+        """Known only once duplicity has chosen the set to build on."""
+        return self._make_rule()
 
     def install(self) -> None:
         """Puts it in; once, before duplicity runs."""
@@ -145,9 +153,7 @@ class EveryChange:
                 pass
 
     def _may_have_changed(self, now: Any, before: Any) -> bool:
-        if self._rule is None:
-            self._rule = self._make_rule()
-        return self._rule.may_have_changed(now.stat) or not _has_stored_size(now, before)
+        return self.rule.may_have_changed(now.stat) or not _has_stored_size(now, before)
 
     def _equals_signature(self, now: Any, stored: bytes) -> bool:
         """Whether the file has the stored signature. Ends at the first block that differs."""

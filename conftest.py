@@ -7,6 +7,7 @@ import pytest
 
 LONG = (
     "test_deploy",
+    "test_deploy_again",
     "test_storm",
     "test_interrupted",
     "test_demo",

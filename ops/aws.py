@@ -27,10 +27,10 @@ if TYPE_CHECKING:  # only the checks install these stubs
     from mypy_boto3_sqs.client import SQSClient
     from mypy_boto3_sts.client import STSClient
 
-# The stand-in's root keys: they are no secret and work nowhere else.
-STAND_IN_KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+# The local stack's root keys: they are no secret and work nowhere else.
+LOCAL_KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 
-# Where boto3 would look for a person's profile and files: for the stand-in, nowhere.
+# Where boto3 would look for a person's profile and files: for MiniStack, nowhere.
 _NOTHING_OF_A_PERSON: dict[str, Any] = {
     "profile": (None, None, None, None),
     "config_file": (None, None, os.devnull, None),
@@ -43,12 +43,12 @@ _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 @dataclass(frozen=True)
 class Aws:
-    """Makes clients. ``endpoint`` is the stand-in's URL, None for AWS itself."""
+    """Makes clients. ``endpoint`` is the local stack's URL, None for AWS itself."""
 
     region: str | None = None
     endpoint: str | None = None
     own_keys: bool = False
-    """With the person's own credentials at the endpoint too, where they otherwise are the stand-in's root keys."""
+    """With the person's own credentials at the endpoint too, where they otherwise are the local stack's root keys."""
 
     @overload
     def client(self, service: Literal["apigateway"], **settings: Any) -> APIGatewayClient: ...
@@ -93,7 +93,7 @@ class Aws:
         if self.endpoint is None:
             region = {"AWS_DEFAULT_REGION": self.region, "AWS_REGION": self.region} if self.region else {}
             return {**os.environ, **region}
-        environment = environment_for_stand_in(str(self.region), self.endpoint)
+        environment = environment_for_local_stack(str(self.region), self.endpoint)
         if self.own_keys:
             environment |= {name: os.environ[name] for name in _KEYS if name in os.environ}
         return environment
@@ -106,17 +106,17 @@ class Aws:
 
 
 @functools.lru_cache(maxsize=8)
-def _session(of_stand_in: bool, _settings: tuple[tuple[str, str], ...]) -> boto3.Session:
-    """Kept as long as the environment stays: a new one reads the descriptions of all services anew."""
-    if not of_stand_in:
+def _session(is_local: bool, _settings: tuple[tuple[str, str], ...]) -> boto3.Session:
+    """Cached while the environment stays the same: each new session reads the models of all services."""
+    if not is_local:
         return boto3.Session()
     session = botocore.session.Session(session_vars=_NOTHING_OF_A_PERSON)
-    return boto3.Session(botocore_session=session, **STAND_IN_KEYS)
+    return boto3.Session(botocore_session=session, **LOCAL_KEYS)
 
 
-def environment_for_stand_in(region: str, endpoint: str | None = None) -> dict[str, str]:
-    """This process's environment for a program that is to reach the stand-in and no account of a person."""
+def environment_for_local_stack(region: str, endpoint: str | None = None) -> dict[str, str]:
+    """This process's environment for a program that is to reach MiniStack and no account of a person."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     aimed = {"AWS_ENDPOINT_URL": endpoint} if endpoint else {}
-    keys = {name.upper(): value for name, value in STAND_IN_KEYS.items()}
+    keys = {name.upper(): value for name, value in LOCAL_KEYS.items()}
     return {**kept, **keys, **aimed, "AWS_DEFAULT_REGION": region}

@@ -25,7 +25,7 @@ from ops.errors import OpsError
 
 
 class Commands(click.Group):
-    """What AWS refuses, in whichever command, is told in one line as AWS tells it, with what to do."""
+    """Shows an error of AWS in one line, with what to do, in every command."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -39,7 +39,7 @@ class Commands(click.Group):
             ) from error
         except (ClientError, BotoCoreError) as error:
             raise OpsError(
-                f"AWS did not do it: {error} Type the command again once that is mended; what is done stays done."
+                f"AWS refused: {error} Fix that, then type the command again; what is done stays done."
             ) from error
 
 

@@ -25,7 +25,7 @@ PIP = ["-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--q
 STAMP_NAME = ".installed"
 
 SITE = ".venv"
-STAND_IN = os.path.join("build", "local", "venv")
+MINISTACK = os.path.join("build", "local", "venv")
 LAPTOP = os.path.join("build", "laptop")
 
 # setuptools leaves its workings beside what it builds, modules that are gone among them: it gets a copy.
@@ -48,7 +48,7 @@ ENVIRONMENTS = {
         ["requirements.txt", "requirements-owner.txt", "requirements-dev.txt"],
         ["client/pyproject.toml"],
     ),
-    STAND_IN: ([["-r", "requirements-local.txt"]], ["requirements-local.txt"], []),
+    MINISTACK: ([["-r", "requirements-local.txt"]], ["requirements-local.txt"], []),
     LAPTOP: ([[CLIENT_COPY]], ["client/pyproject.toml"], ["client/src"]),
 }
 
@@ -60,7 +60,7 @@ def complaint_about_python() -> Optional[str]:
     found = "%d.%d" % sys.version_info[:2]
     wanted = "%d.%d" % OLDEST_PYTHON
     return (
-        "panicroom needs Python %s or newer, and this is %s: say `make PYTHON=python3.12`, or what yours is."
+        "panicroom needs Python %s or newer, and this is %s: type `make PYTHON=python3.12`, or your newer one."
         % (
             wanted,
             found,

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class OpsError(Exception):
-    """Something the owner can mend; ``str(error)`` is one sentence that says what is wrong and what to do."""
+    """Something the owner can fix; ``str(error)`` is one sentence: what is wrong and what to do."""

@@ -2,7 +2,7 @@
 
 The API's answers are the offer files' products. A product is matched by its usage type, exactly and behind the
 region's own prefix (``EUC1-``, nothing in Virginia), and by its operation, since one usage type may have several
-prices that differ in that alone. What is not found keeps its old price, and is told.
+prices that differ in that alone. What is not found keeps its old price, and is listed.
 """
 
 from __future__ import annotations

@@ -45,8 +45,8 @@ class Stage:
     """For so many days S3 itself lets nobody delete a version (Object Lock); 0 for no lock."""
     lock_mode: str = "GOVERNANCE"
     """``GOVERNANCE``: who has a special right may end the lock; ``COMPLIANCE``: nobody may, the root included."""
-    on_stand_in: bool = False
-    """Deployed to the local stand-in, which lacks some conditions that AWS knows."""
+    on_local_stack: bool = False
+    """Deployed to the local stack, which lacks some conditions that AWS knows."""
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -75,7 +75,7 @@ class Stage:
 
     @property
     def resources_stack(self) -> str:
-        """The CloudFormation stack of what is kept: bucket, queues, table, alarms."""
+        """The CloudFormation stack of what holds data: bucket, queues, table, alarms."""
         return f"{self.prefix}-resources"
 
     @property
@@ -104,5 +104,5 @@ LOCAL = Stage(
     sender="panicroom@example.com",
     recipients=("owner@example.com",),
     time_zone="Europe/Berlin",
-    on_stand_in=True,
+    on_local_stack=True,
 )

@@ -13,11 +13,11 @@ from rich.text import Text
 SPINNER_COLUMNS = 3
 
 Say = Callable[[str], None]
-"""Tells what a step is doing right now, in one line."""
+"""Shows what a step is doing now, in one line."""
 
 
 class Steps:
-    """``with steps.step("Packing") as say:`` shows a spinner, then a line; ``seconds`` keeps each step's time.
+    """``with steps.step("Packing") as say:`` shows a spinner, then a line; ``seconds`` has each step's time.
 
     What a step says is shown beside the spinner, or as a line of its own where there is no terminal.
     """
@@ -51,5 +51,5 @@ class Steps:
 
 
 def silent_steps() -> Steps:
-    """For tests and for ``--json``: the times are kept and nothing is shown."""
+    """For tests and for ``--json``: times are measured and nothing is shown."""
     return Steps(Console(quiet=True))

@@ -50,7 +50,7 @@ class Adoption:
 
 
 def adopted_places(deployed: DeployedStage) -> list[Location]:
-    """Where jobs are kept in other buckets than the service's own; none where nobody is there to ask.
+    """The places of jobs in buckets that are not the service's own; none before the service is deployed.
 
     Raises ``OpsError`` where the service does not answer.
     """
@@ -65,7 +65,7 @@ def adopted_places(deployed: DeployedStage) -> list[Location]:
 
 
 def plans_for_adopted(deployed: DeployedStage) -> Iterator[Adoption | OpsError]:
-    """What has to be done again for each adopted place, or why it cannot be told.
+    """What has to be done again for each adopted place, or why it is not known.
 
     A role that was made anew is a stranger to a bucket's policy, which keeps not the role's name but its id
     (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html). And a later version
@@ -105,7 +105,7 @@ def plan_adoption(deployed: DeployedStage, bucket: str, prefix: str) -> Adoption
     """Looks at the bucket and works out what has to be changed. Raises ``OpsError`` where it cannot be adopted."""
     stage, s3 = deployed.stage, deployed.aws.client("s3")
     _check_place(deployed, s3, bucket)
-    with _told(f"The bucket {bucket} could not be looked at"):
+    with _told(f"The bucket {bucket} could not be read"):
         _check_versioning(s3, bucket)
         functions = deployed.aws.client("lambda")
         roles = {
@@ -131,12 +131,12 @@ def _check_place(deployed: DeployedStage, s3: Any, bucket: str) -> None:
     try:
         answer = s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=stage.account)
     except BotoCoreError as error:
-        raise OpsError(f"The bucket {bucket} could not be looked at: {error}") from error
+        raise OpsError(f"The bucket {bucket} could not be read: {error}") from error
     except ClientError as error:
         if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
-            raise OpsError(f"There is no bucket called {bucket}: look at its name.") from error
+            raise OpsError(f"There is no bucket called {bucket}: check the name.") from error
         raise OpsError(
-            f"The bucket {bucket} is another account's, or you may not look at it: the service's account is"
+            f"The bucket {bucket} belongs to another account, or you have no right to read it: the service's account is"
             f" {stage.account}, and a bucket has to be in the same one. Copy the backup into a bucket of it."
         ) from error
     region = answer["BucketRegion"]
@@ -150,7 +150,7 @@ def _check_place(deployed: DeployedStage, s3: Any, bucket: str) -> None:
 def _check_versioning(s3: Any, bucket: str) -> None:
     if s3.get_bucket_versioning(Bucket=bucket).get("Status") != "Enabled":
         raise OpsError(
-            f"The bucket {bucket} keeps no versions, so that what is deleted would be gone for good. Turn them"
+            f"The bucket {bucket} has versioning off, so that what is deleted is gone for good. Turn it"
             f" on and type the command again: `aws s3api put-bucket-versioning --bucket {bucket}"
             " --versioning-configuration Status=Enabled`."
         )

@@ -35,7 +35,7 @@ from ops.service.admin_client import AdminClient
 from ops.service.deployed_stage import DeployedStage
 
 MOST_TAGS_READ = 1_000
-"""Tags cost a request an object; so many tell whether a rule that asks for one matches anything."""
+"""Tags cost a request an object; this many show whether a rule with a tag matches anything."""
 
 FIX = "python -m ops audit --fix"
 
@@ -53,18 +53,18 @@ class Fix:
 
 def audit_stage(admin: AdminClient, stage: str) -> list[Finding]:
     """Has the service audit every bucket that it watches, now."""
-    found = [finding_of(told) for told in admin.call("audit")["findings"]]
+    found = [finding_of(row) for row in admin.call("audit")["findings"]]
     return [dataclasses.replace(one, commands=at_stage(one.commands, stage)) for one in found]
 
 
-def finding_of(told: Mapping[str, Any]) -> Finding:
-    """A finding as the ``admin`` function tells it."""
-    words = {**told, "severity": Severity(told["severity"]), "commands": tuple(told["commands"])}
-    return Finding(**words)
+def finding_of(row: Mapping[str, Any]) -> Finding:
+    """A finding from an answer of the ``admin`` function."""
+    fields = {**row, "severity": Severity(row["severity"]), "commands": tuple(row["commands"])}
+    return Finding(**fields)
 
 
 def fixes_for_stage(deployed: DeployedStage, admin: AdminClient, findings: Iterable[Finding]) -> list[Fix]:
-    """What can be done about them. Raises ``OpsError`` where a bucket cannot be looked at."""
+    """What can be done about them. Raises ``OpsError`` where a bucket cannot be read."""
     jobs_of: dict[str, list[Job]] = defaultdict(list)
     for row in admin.call("job_list")["jobs"]:
         policy = StoragePolicy(row["archive_class"], row["archive_after_days"])
@@ -97,7 +97,7 @@ def _fixes_of(deployed: DeployedStage, bucket: str, jobs: Sequence[Job], codes: 
         prefixes = [""] if is_own else [job.location.prefix for job in jobs]
         fixes.append(
             Fix(
-                f"Have {bucket} send its events to {stage.queue}, beside whoever gets others.",
+                f"Have {bucket} send its events to {stage.queue}; other receivers stay.",
                 lambda: _send_events(deployed, bucket, prefixes),
             )
         )
@@ -133,7 +133,7 @@ def fixes_of_uploads(aws: Aws, bucket: str) -> list[Fix]:
 
 
 def audit_bucket(aws: Aws, bucket: str, prefix: str) -> list[Finding]:
-    """Audits a bucket that is nothing to the service: its settings, and what duplicity keeps below ``prefix``.
+    """Audits a bucket that no service uses: its settings, and duplicity's files below ``prefix``.
 
     Each folder with files of duplicity's counts as a job of its own. Raises ``OpsError``.
     """
@@ -145,7 +145,7 @@ def audit_bucket(aws: Aws, bucket: str, prefix: str) -> list[Finding]:
         tags = _read_tags(s3, settings, rows)
     except ClientError as error:
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-        why = "there is none of that name" if status == 404 else f"you may not look at it ({error})"
+        why = "it does not exist" if status == 404 else f"you have no right to read it ({error})"
         raise OpsError(f"The bucket {bucket} cannot be audited: {why}.") from error
     except BotoCoreError as error:
         raise OpsError(f"The bucket {bucket} cannot be audited: {error}") from error

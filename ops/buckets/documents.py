@@ -11,27 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote_plus, unquote_plus
 
-from chalicelib.domain.audit.bucket_settings import receivers_of
+from chalicelib.domain.audit.bucket_settings import NEEDED_EVENTS, RECEIVERS, overlaps, receivers_of
 from ops.errors import OpsError
 from ops.functions.policies import policy_document
 from ops.stages import LAMBDA_FUNCTIONS, Stage
 
 Document = dict[str, Any]
-
-EVENTS = (
-    "s3:ObjectCreated:*",
-    "s3:ObjectRemoved:*",
-    "s3:ObjectRestore:*",
-    "s3:LifecycleTransition",
-    "s3:LifecycleExpiration:*",
-)
-RECEIVERS = {
-    "QueueConfigurations": "QueueArn",
-    "TopicConfigurations": "TopicArn",
-    "LambdaFunctionConfigurations": "LambdaFunctionArn",
-}
-"""Kinds of receivers in a notification configuration, and the field that names one."""
-
 
 # ---------------------------------------------------------------- the bucket's policy
 
@@ -60,9 +45,9 @@ def with_rights(
             "Action": _s3_actions(stage, short_name),
             "Resource": [bucket_arn, *sorted(objects)],
         }
-    if not stage.on_stand_in:
-        guards = _guards(stage, roles["api_handler"], ours[f"{stage.prefix}-api_handler"]["Resource"][1:])
-        ours |= {guard["Sid"]: guard for guard in guards}
+    if not stage.on_local_stack:
+        denials = _denials(stage, roles["api_handler"], ours[f"{stage.prefix}-api_handler"]["Resource"][1:])
+        ours |= {denial["Sid"]: denial for denial in denials}
     others = [statement for statement in statements if statement.get("Sid") not in ours]
     return {**document, "Statement": [*others, *ours.values()]}
 
@@ -112,7 +97,7 @@ def _s3_actions(stage: Stage, short_name: str) -> list[str]:
     return sorted(action for action in actions if action.startswith("s3:"))
 
 
-def _guards(stage: Stage, signer: str, objects: Sequence[str]) -> list[Document]:
+def _denials(stage: Stage, signer: str, objects: Sequence[str]) -> list[Document]:
     """What resources.yaml demands of everybody in the service's own bucket, here of the signing role alone."""
     denied = {"Effect": "Deny", "Principal": {"AWS": signer}, "Resource": list(objects)}
     return [
@@ -180,7 +165,7 @@ def without_receiver(configuration: Document, queue_arn: str) -> Document:
 
 
 def _in_any_order(configuration: Document) -> set[tuple[str, frozenset[str], str, str]]:
-    """Who gets what: S3 tells events in an order of its own, and names and filters in its own letters."""
+    """Who gets what: S3 returns events in its own order, and encodes names and filters its own way."""
     return {(one.arn, frozenset(one.events), one.prefix, one.suffix) for one in receivers_of(configuration)}
 
 
@@ -189,7 +174,7 @@ def _receiver(stage: Stage, queue_arn: str, prefix: str) -> Document:
     return {
         "Id": f"{stage.prefix}:{prefix}"[:255],
         "QueueArn": queue_arn,
-        "Events": list(EVENTS),
+        "Events": list(NEEDED_EVENTS),
         **({"Filter": {"Key": {"FilterRules": rules}}} if rules else {}),
     }
 
@@ -198,18 +183,13 @@ def _refuse_overlap(other: Document, receiver: str, prefix: str) -> None:
     theirs = _prefix_of(other)
     if not (theirs.startswith(prefix) or prefix.startswith(theirs)):
         return
-    shared = [event for event in other["Events"] if any(_overlap(event, ours) for ours in EVENTS)]
+    shared = [event for event in other["Events"] if any(overlaps(event, ours) for ours in NEEDED_EVENTS)]
     if shared:
         raise OpsError(
             f"The bucket sends {', '.join(shared)} of {f'{theirs}…' if theirs else 'every key'} to {receiver}"
-            " already, and S3 takes one receiver only. Let EventBridge tell that one instead, or remove the"
-            " notification if nobody needs it, and type the command again."
+            " already, and S3 allows one receiver only. Send its events by EventBridge instead, or remove that"
+            " notification if nobody needs it. Then type the command again."
         )
-
-
-def _overlap(one: str, other: str) -> bool:
-    """``s3:ObjectCreated:*`` and ``s3:ObjectCreated:Put`` do."""
-    return one.startswith(other.rstrip("*")) or other.startswith(one.rstrip("*"))
 
 
 def _prefix_of(configuration: Document) -> str:

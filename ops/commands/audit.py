@@ -42,20 +42,20 @@ def audit(
     state_folder: Path,
     as_json: bool,
 ) -> None:
-    """Look whether everything is in its right place, and say what is not.
+    """Check whether everything is in its right place, and list what is not.
 
     Ends with 2 if something critical was found, 1 for warnings, 0 otherwise.
     """
     if prefix is not None and bucket is None:
         raise click.UsageError("--prefix goes with --bucket.")
     if fix and as_json and not yes:
-        raise click.UsageError("--fix asks first; with --json say --yes.")
-    look = _Look(bucket, prefix or "", stage, state_folder)
-    found = look.findings()
+        raise click.UsageError("--fix asks first; with --json add --yes.")
+    audited = _Audited(bucket, prefix or "", stage, state_folder)
+    found = audited.findings()
     done: list[str] = []
-    if fix and (fixes := look.fixes(found)):
-        done = _carry_out(fixes, ask=not yes, tell=not as_json)
-        found = look.findings() if done else found
+    if fix and (fixes := audited.fixes(found)):
+        done = _carry_out(fixes, ask=not yes, shown=not as_json)
+        found = audited.findings() if done else found
     if as_json:
         answer = {"findings": [dataclasses.asdict(one) for one in found]}
         print_json({**answer, "fixed": done} if fix else answer)
@@ -65,7 +65,7 @@ def audit(
 
 
 @dataclasses.dataclass(frozen=True)
-class _Look:
+class _Audited:
     """What is audited: a stage, or a bucket by the credentials that reach it."""
 
     bucket: str | None
@@ -87,15 +87,15 @@ class _Look:
         return deployed_stage(self.stage, self.state_folder)
 
     def _aws(self) -> Aws:
-        """No stage needs to be there to look at a bucket with one's own credentials."""
+        """A bucket can be audited without any stage, with the owner's credentials."""
         if self.stage != LOCAL.name:
             return aws_of(self.stage)
         stack = running_stack(self.state_folder)
         return Aws(stack.region, stack.endpoint)
 
 
-def _carry_out(fixes: Sequence[Fix], *, ask: bool, tell: bool) -> list[str]:
-    if tell:
+def _carry_out(fixes: Sequence[Fix], *, ask: bool, shown: bool) -> list[str]:
+    if shown:
         console.print("What can be done at once; nothing that can be read is removed:\n")
         for one in fixes:
             console.print(f"  - {one.what}", markup=False)
@@ -119,10 +119,10 @@ def _show(found: Sequence[Finding]) -> None:
         one = all_shown(one)
         console.print(f"\n{one.whose}: {one.message}", markup=False, style="bold")
         if one.evidence:
-            console.print(f"  seen: {one.evidence}", markup=False)
+            console.print(f"  found: {one.evidence}", markup=False)
         console.print(f"  {one.advice}", markup=False)
         for line in one.commands:
             console.print(f"    {line}", markup=False)
     counts = Counter(one.severity for one in found)
-    told = ", ".join(f"{counts[severity]} {severity.value}" for severity in Severity if counts[severity])
-    console.print(f"\n{told}.")
+    counted = ", ".join(f"{counts[severity]} {severity.value}" for severity in Severity if counts[severity])
+    console.print(f"\n{counted}.")

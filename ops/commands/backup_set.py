@@ -53,6 +53,6 @@ def quarantine(
     sentence = (
         f"{machine}/{job} sees {set_name} again."
         if release
-        else f"{set_name} is hidden from {machine}/{job}, and kept; --release shows it again."
+        else f"{set_name} is hidden from {machine}/{job}, but not deleted; --release shows it again."
     )
     confirm(answer, as_json, sentence)

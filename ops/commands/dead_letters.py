@@ -16,14 +16,14 @@ from ops.service.deployed_stage import deployed_stage
 
 @click.group("dead-letters")
 def dead_letters() -> None:
-    """Events that the catalogue could not take after five tries; they are kept for two weeks."""
+    """Events that the catalogue could not process in five tries. They stay for two weeks."""
 
 
 @dead_letters.command("list")
 @stage_options
 def list_(stage: str, state_folder: Path, as_json: bool) -> None:
     """Look at them; none is lost by that."""
-    letters = _queue(stage, state_folder).look()
+    letters = _queue(stage, state_folder).read()
     now = datetime.now(timezone.utc)
     if as_json:
         print_json({"messages": [_described(letter, now) for letter in letters]})

@@ -42,7 +42,7 @@ def machine() -> None:
 )
 @click.option("--owner-mail", help="Who gets a weekly mail about this machine alone.")
 @click.option(
-    "--plan", "only_plan", is_flag=True, help="With --bucket: only look at it, and say what would change."
+    "--plan", "only_plan", is_flag=True, help="With --bucket: only read it, and show what would change."
 )
 @stage_options
 def add(
@@ -138,7 +138,7 @@ def set_(
     state_folder: Path,
     as_json: bool,
 ) -> None:
-    """Change how often a machine should back up, how much it may store and fetch, and whose it is."""
+    """Change how often a machine backs up, how much it may store and download, and who owns it."""
     changes = {
         "period_seconds": every,
         "grace_seconds": grace,
@@ -201,7 +201,7 @@ def resume(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
 @click.argument("name")
 @stage_options
 def revoke(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
-    """End a machine's token at once, as when it was stolen; its backups stay."""
+    """Revoke a machine's token, for example when it was stolen. Its backups stay."""
     answer = admin_client(stage, state_folder).call("machine_revoke", name=name)
     again = typed(f"machine add {name}", stage)
     confirm(answer, as_json, f"The token of {name} is revoked; {again} makes a code for a new one.")
@@ -227,7 +227,7 @@ def _go_on(adoption: Adoption, prefix: str, only_plan: bool, as_json: bool) -> b
         print_json({"changes": adoption.changes, "findings": _audit(adoption, prefix)})
     if only_plan or as_json or not sys.stdin.isatty():
         return not only_plan
-    return click.confirm("Go on?", default=True)
+    return click.confirm("Continue?", default=True)
 
 
 def _audit(adoption: Adoption, prefix: str) -> list[dict[str, Any]]:

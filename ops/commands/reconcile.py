@@ -20,7 +20,7 @@ from ops.steps import Steps, silent_steps
 @click.option("--job", help="Only jobs of this name.")
 @stage_options
 def reconcile(machine: str | None, job: str | None, stage: str, state_folder: Path, as_json: bool) -> None:
-    """Compare the catalogue with the buckets, mend it, and say what differed.
+    """Compare the catalogue with the buckets, repair the catalogue, and list what differed.
 
     It is done every week by itself. A difference is worth a thought: an event was lost, or somebody changed
     the bucket by hand.
@@ -40,5 +40,7 @@ def _show(found: Reconciliation) -> None:
         detail = f": {one['detail']}" if one["detail"] else ""
         console.print(f"  {one['what']:8} {one['key']}{detail}{note}", markup=False)
     count = len(found.differences)
-    verdict = f"{count} {'difference' if count == 1 else 'differences'}, mended" if count else "no difference"
+    verdict = (
+        f"{count} {'difference' if count == 1 else 'differences'}, repaired" if count else "no difference"
+    )
     console.print(f"{found.examined:,} keys examined, {verdict}.")

@@ -23,7 +23,7 @@ def report() -> None:
 )
 @stage_options
 def preview(out: Path | None, stage: str, state_folder: Path, as_json: bool) -> None:
-    """Show what the mail would say now; nothing is sent."""
+    """Show the mail as it would be now; nothing is sent."""
     answer = admin_client(stage, state_folder).call("report_preview")
     if out:
         out.mkdir(parents=True, exist_ok=True)

@@ -114,12 +114,7 @@ def run_demo(
             DemoMachine(Laptop("laptop", folder / "laptop", keys), make_source),
             DemoMachine(Laptop("studio", folder / "studio", keys), make_photos),
         ]
-        with steps.step("Installing the client as on a laptop"):
-            environments.make_missing([environments.LAPTOP])
-        with steps.step(f"Copying {source or 'the standard library'} and making photos"):
-            for machine in machines:
-                machine.laptop.folder.mkdir()
-                machine.make_source(machine.laptop.source)
+        _install(machines, str(source or "the standard library"), steps)
         _enrol(machines, admin, steps)
         _back_up_twice(machines, steps)
         with steps.step("Waiting until the catalogue calls every set complete"):
@@ -142,6 +137,15 @@ def failure_sentence(summary: DemoResult) -> str | None:
     shown = [f"  {sentence}" for sentence in summary.differences[:SHOWN_DIFFERENCES]]
     more = [f"  and {count - SHOWN_DIFFERENCES} more"] if count > SHOWN_DIFFERENCES else []
     return "\n".join([f"Something differs ({count}):", *shown, *more])
+
+
+def _install(machines: Sequence[DemoMachine], source: str, steps: Steps) -> None:
+    with steps.step("Installing the client as on a laptop"):
+        environments.make_missing([environments.LAPTOP])
+    with steps.step(f"Copying {source} and making photos"):
+        for machine in machines:
+            machine.laptop.folder.mkdir()
+            machine.make_source(machine.laptop.source)
 
 
 def _enrol(machines: Sequence[DemoMachine], admin: AdminClient, steps: Steps) -> None:
@@ -219,7 +223,7 @@ def bucket_differences(
 ) -> list[str]:
     """One sentence for each object that the bucket and the catalogue do not agree on, strays included.
 
-    The last events may still be on their way: it looks again for ``wait_seconds`` before it says so.
+    The last events may still be on their way: it compares again for ``wait_seconds`` before it reports them.
     """
     deadline = time.monotonic() + wait_seconds
     while True:

@@ -1,1 +1,1 @@
-"""Deploying and destroying a stage, and what whoever deploys may do."""
+"""Deploying and destroying a stage, and the rights that it needs."""

@@ -1,4 +1,4 @@
-"""Who is about to deploy, and whether they may: looked at before anything is made."""
+"""Who deploys, and with which rights: checked before anything is created."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ class AwsCaller:
 
 
 def caller(aws: Aws) -> AwsCaller:
-    """Whose credentials these are. Raises ``OpsError`` with what to do where there are none that work."""
+    """The owner of the credentials. Raises ``OpsError`` with what to do where none work."""
     try:
         answer = aws.client("sts").get_caller_identity()
     except NoCredentialsError as error:
         raise OpsError(NO_CREDENTIALS) from error
     except ClientError as error:
-        raise OpsError(f"AWS does not take these credentials: {error} Sign in again.") from error
+        raise OpsError(f"AWS rejects these credentials: {error} Sign in again.") from error
     except BotoCoreError as error:
-        raise OpsError(f"AWS cannot be reached in {aws.region}: {error} Look at the network.") from error
+        raise OpsError(f"AWS cannot be reached in {aws.region}: {error} Check the network.") from error
     return AwsCaller(answer["Account"], answer["Arn"])
 
 

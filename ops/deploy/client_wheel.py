@@ -91,11 +91,11 @@ def build_wheel(folder: Path, client: Path = CLIENT) -> Path:
     )
     wheels = list(folder.glob("*.whl"))
     if run.returncode != 0 or not wheels:
-        last_words = (run.stderr.strip().splitlines() or ["pip said nothing"])[-1]
+        last_words = (run.stderr.strip().splitlines() or ["pip printed nothing"])[-1]
         raise OpsError(f"The client's wheel could not be built: {last_words}")
     return wheels[0]
 
 
 def _prefix() -> str:
-    """A folder for each content, so that a URL handed out yesterday fetches what it fetched yesterday."""
+    """A folder for each content, so that yesterday's URL still fetches the same file."""
     return f"{FOLDER}{client_digest()[:16]}/"

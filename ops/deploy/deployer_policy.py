@@ -43,7 +43,7 @@ def deployer_policy(stage: Stage) -> dict[str, Any]:
 def _filled_in(statement: dict[str, Any], stage: Stage) -> dict[str, Any]:
     name = statement["Sid"]
     filled = {**statement, "Resource": _identities(stage)} if name == "MailIdentities" else statement
-    if not stage.on_stand_in:
+    if not stage.on_local_stack:
         return filled
     # MiniStack evaluates none of the conditions either.
     filled = {key: value for key, value in filled.items() if key != "Condition"}

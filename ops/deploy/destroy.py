@@ -1,4 +1,4 @@
-"""``python -m ops destroy``: the service goes, the backups stay, and what they cost is said."""
+"""``python -m ops destroy``: removes the service, leaves the backups, and shows what they cost."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ops.deploy.pipeline import chalice
 from ops.errors import OpsError
 from ops.functions.chalice_config import write_config_files
 from ops.functions.chalice_record import found_record, write_record
-from ops.functions.drift import log_retention
+from ops.functions.compare_functions import log_retention
 from ops.functions.queue_mappings import remove_surplus_mappings
 from ops.functions.roles import remove_foreign_rights
 from ops.resources.cloudformation import delete_stack

@@ -1,7 +1,7 @@
-"""``python -m ops deploy``: the stage, step by step, each of which first looks what there is to do.
+"""``python -m ops deploy``: the stage, step by step. Each step first finds out what there is to do.
 
-A step looks at AWS and at nothing that an earlier deploy remembered. So it can be repeated, broken off
-anywhere and begun again: what is done already has no changes, and is left alone.
+A step compares with AWS itself and not with a record of an earlier deploy. So a deploy can be repeated, and stopped
+anywhere and started again: what is done already has no changes and is left alone.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ops.functions.chalice_record import (
     record_differs,
     write_record,
 )
-from ops.functions.drift import (
+from ops.functions.compare_functions import (
     LOG_RETENTION_DAYS,
     finish_differences,
     function_differences,
@@ -93,7 +93,7 @@ def _function_changes(deployment: Deployment) -> list[str]:
 
 def _deploy_functions(deployment: Deployment, say: Say) -> None:
     aws, stage = deployment.aws, deployment.stage
-    say("seeing what an earlier deploy left")
+    say("removing what an earlier deploy left")
     remove_surplus_mappings(aws, stage, deployment.poll_seconds)
     remove_foreign_rights(aws, stage)
     say("`chalice deploy` takes two minutes the first time")
@@ -116,8 +116,8 @@ def _adopted_changes(deployment: Deployment) -> list[str]:
     try:
         plans = list(plans_for_adopted(DeployedStage(deployment.aws, deployment.stage)))
     except OpsError:
-        return []  # the service does not answer, which another step may be about to mend
-    # What cannot be looked at with these credentials is for the doctor to say.
+        return []  # the service does not answer, which another step may fix
+    # What these credentials cannot read, the doctor reports.
     found = [one for one in plans if not isinstance(one, OpsError)]
     return list(dict.fromkeys(f"{one.bucket}: {line}" for one in found for line in one.changes))
 
@@ -159,7 +159,7 @@ def plan(deployment: Deployment) -> dict[str, list[str]]:
 
 
 def carry_out(deployment: Deployment, steps: Steps) -> dict[str, list[str]]:
-    """Brings the stage to what the repository says; what was done, by the titles of the steps."""
+    """Updates the stage to this repository's version. Returns what was done, by the titles of the steps."""
     done = {}
     for step in STEPS:
         with steps.step(step.title) as say:
@@ -197,7 +197,7 @@ def _throttle(aws: Aws, stage: Stage) -> None:
 
 
 def limit_logs(aws: Aws, stage: Stage) -> None:
-    """Has every function's log kept for ``LOG_RETENTION_DAYS``, whether there is one yet or not."""
+    """Limits every function's log to ``LOG_RETENTION_DAYS``; creates log groups that do not exist yet."""
     # Chalice has a setting for this, and gives it to a group of another name than the API handler's.
     logs, kept = aws.client("logs"), log_retention(aws, stage)
     for short_name in stage.functions:

@@ -1,4 +1,4 @@
-"""``python -m ops doctor``: everything on the cloud side that a backup depends on, looked at one by one.
+"""``python -m ops doctor``: checks everything on the cloud side that a backup depends on.
 
 It changes nothing. A check that could not be made is a complaint as well: what is not known is not well.
 """
@@ -24,8 +24,8 @@ from ops.buckets.adopt import plans_for_adopted
 from ops.doctor.failures import failures
 from ops.doctor.mail_refusals import refusals
 from ops.errors import OpsError
-from ops.functions.api_drift import unexpected_answers
-from ops.functions.drift import finish_differences, function_differences, wanted_service
+from ops.functions.compare_api import unexpected_answers
+from ops.functions.compare_functions import finish_differences, function_differences, wanted_service
 from ops.resources.alarm_subscription import CONFIRM_WITHIN_HOURS, unconfirmed
 from ops.resources.mail_identities import unverified_addresses
 from ops.resources.stack import changed_resources
@@ -35,7 +35,7 @@ from ops.service.lambda_function import LambdaFunction
 from ops.stages import Stage
 
 SILENCE = timedelta(hours=6)
-"""CloudWatch's numbers come late; a shorter one of a schedule that runs every minute says nothing."""
+"""CloudWatch's numbers come late; a shorter time says nothing about a schedule that runs every minute."""
 
 MAIL_OVERDUE = timedelta(days=8)
 """A week, and a day in which a refused mail is tried again."""
@@ -58,7 +58,7 @@ class Check:
 
 @dataclasses.dataclass(frozen=True)
 class Patient:
-    """The stage that is looked at."""
+    """The stage that is checked."""
 
     aws: Aws
     stage: Stage
@@ -69,11 +69,11 @@ class Patient:
 def examine(aws: Aws, stage: Stage, project: Path, now: datetime | None = None) -> Iterator[Check]:
     """Every check, in the order of what stands on what."""
     patient = Patient(aws, stage, project, now or datetime.now(timezone.utc))
-    for title, look in CHECKS.items():
+    for title, check in CHECKS.items():
         try:
-            yield Check(title, look(patient))
+            yield Check(title, check(patient))
         except (ClientError, BotoCoreError, OpsError) as error:
-            yield Check(title, [f"could not be looked at: {error}"])
+            yield Check(title, [f"could not be checked: {error}"])
 
 
 def _resources(patient: Patient) -> list[str]:
@@ -84,7 +84,7 @@ def _resources(patient: Patient) -> list[str]:
 def _functions(patient: Patient) -> list[str]:
     wanted = wanted_service(patient.stage, patient.project)
     differences = function_differences(patient.aws, patient.stage, wanted)
-    return [f"{one}: `python -m ops deploy --stage {patient.stage.name}` mends it" for one in differences]
+    return [f"{one}: `python -m ops deploy --stage {patient.stage.name}` repairs it" for one in differences]
 
 
 def _left_out(patient: Patient) -> list[str]:
@@ -100,7 +100,7 @@ def _api(patient: Patient) -> list[str]:
 
 
 def _bucket(patient: Patient) -> list[str]:
-    """As the daily audit judges it; rules, policy and lock are among the resources, uploads are the audit's alone."""
+    """As the daily audit checks it; rules, policy and lock are among the resources, uploads are the audit's alone."""
     stage = patient.stage
     settings = SettingsReader(patient.aws.client("s3")).read(stage.bucket, uploads=False)
     expected = Expected(stage.region, stage.arn("sqs", stage.queue), ("",))
@@ -160,7 +160,7 @@ def _alarms(patient: Patient) -> list[str]:
             for line in alarm_complaints(alarm, patient.now)
         ),
         *(
-            f"{address} has not confirmed yet that it wants to be told of alarms: follow the link in the mail from AWS"
+            f"{address} has not confirmed that it wants alarms: follow the link in the mail from AWS"
             f" Notifications. AWS forgets the question after {CONFIRM_WITHIN_HOURS} hours;"
             f" `python -m ops deploy --stage {patient.stage.name}` then asks again"
             for address in unconfirmed(patient.aws.client("sns"), patient.stage)
@@ -178,7 +178,7 @@ def alarm_complaints(alarm: Mapping[str, Any], now: datetime) -> list[str]:
     # A new alarm has no data until the first word.
     if alarm["StateValue"] == "INSUFFICIENT_DATA" and now - since > timedelta(hours=2 * HEARTBEAT_HOURS):
         why = "has not run, or cannot be loaded: Functions, Failures or Schedules here say why"
-        return [f"{name} has no data since {since:%Y-%m-%d %H:%M} UTC: the function that tells them {why}"]
+        return [f"{name} has no data since {since:%Y-%m-%d %H:%M} UTC: the function that reports them {why}"]
     return []
 
 
@@ -234,7 +234,7 @@ def _schedules(patient: Patient) -> list[str]:
         if not sum(point["Sum"] for point in answer["Datapoints"]):
             wrong.append(
                 f"{name} has not run since {since:%Y-%m-%d %H:%M} UTC: its rule in EventBridge's console, or"
-                f" its log, says why; `python -m ops deploy --stage {patient.stage.name}` mends the rule"
+                f" its log, says why; `python -m ops deploy --stage {patient.stage.name}` repairs the rule"
             )
     return wrong
 
@@ -259,10 +259,10 @@ def schedule_period(expression: str) -> timedelta:
     return timedelta(days=1 if weekday in ("?", "*") else 7)
 
 
-def _drift(patient: Patient) -> list[str]:
+def _catalogue(patient: Patient) -> list[str]:
     """Each job's manifests and signatures, in adopted buckets too, as the bucket has them and as the catalogue does.
 
-    Every set has some, the newest as well; `ops reconcile` compares the volumes besides.
+    Every set has some, the newest as well; `ops reconcile` also compares the volumes.
     """
     client, wrong = admin(patient.aws, patient.stage), []
     for job in client.call("job_list")["jobs"]:
@@ -271,7 +271,7 @@ def _drift(patient: Patient) -> list[str]:
             wrong.append(
                 f"{len(differing)} of the manifests and signatures of {job['machine']}/{job['job']} are not"
                 f" catalogued as they are stored, {differing[0]} first: `python -m ops reconcile"
-                f" --machine {job['machine']} --job {job['job']} --stage {patient.stage.name}` mends it"
+                f" --machine {job['machine']} --job {job['job']} --stage {patient.stage.name}` repairs it"
             )
     return wrong
 
@@ -307,7 +307,7 @@ CHECKS: dict[str, Callable[[Patient], list[str]]] = {
     "Failures": _failures,
     "Mail": _mail,
     "Schedules": _schedules,
-    "Catalogue": _drift,
+    "Catalogue": _catalogue,
     "Prices": _prices,
 }
-"""What is looked at, by what it is called."""
+"""Every check, by its title."""

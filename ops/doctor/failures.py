@@ -1,6 +1,6 @@
-"""What failed within the last day: which function, how often, and what its log says of it.
+"""What failed within the last day: which function, how often, and what its log has about it.
 
-The one alarm says only that something did (docs/decisions/0032). A call that Lambda had to give up counts among the
+The one alarm reports only that something did (docs/decisions/0032). A call that Lambda had to give up counts among the
 function's ``Errors``; what the code caught, as behind the API, stands in its log alone.
 """
 
@@ -58,7 +58,7 @@ def _error_lines(logs: Any, group: str, since: datetime) -> list[str]:
         found = [event["message"] for page in itertools.islice(pages, MOST_PAGES) for event in page["events"]]
     except logs.exceptions.ResourceNotFoundException:
         return []  # it has never been called
-    return [line for line in found if ERROR_LINES in line]  # the stand-in finds small letters, too
+    return [line for line in found if ERROR_LINES in line]  # MiniStack finds small letters, too
 
 
 def _sentence(name: str, calls: int, lines: list[str], since: datetime) -> str:

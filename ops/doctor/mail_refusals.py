@@ -19,8 +19,8 @@ def refusals(ses: Any, admin: AdminClient, stage: Stage) -> list[str]:
         " who get the mail; it is tried again every hour"
         for address, reason in refused.items()
     ]
-    # The stand-in keeps no such list.
-    suppressed = {} if stage.on_stand_in else suppressed_addresses(ses, stage.recipients)
+    # MiniStack keeps no such list.
+    suppressed = {} if stage.on_local_stack else suppressed_addresses(ses, stage.recipients)
     return told + [
         f"SES drops mail to {address} because of an earlier {reason.lower()}: once the mailbox takes mail again,"
         f" `aws sesv2 delete-suppressed-destination --email-address {address}`"

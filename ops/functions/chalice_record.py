@@ -1,4 +1,4 @@
-"""Chalice's record of what it deployed, made anew from what there is.
+"""Chalice's record of what it deployed, rebuilt from AWS.
 
 Chalice writes ``.chalice/deployed/<stage>.json`` at the end of a deploy that succeeded, and believes it from
 then on. A first deploy that was broken off leaves none, a new clone has none, and either way the next one would
@@ -44,7 +44,7 @@ def found_record(aws: Aws, stage: Stage) -> dict[str, Any]:
                 "name": "rest_api",
                 "resource_type": "rest_api",
                 "rest_api_id": api,
-                # As Chalice writes it, which knows no stand-in.
+                # As Chalice writes it, which knows no local stack.
                 "rest_api_url": f"{_address(stage, api)}/",
             }
         )
@@ -61,7 +61,7 @@ def record_differs(record: dict[str, Any], stage: Stage, project: Path) -> bool:
 
 
 def write_record(record: dict[str, Any], stage: Stage, project: Path) -> None:
-    """Puts it where Chalice looks."""
+    """Writes it where Chalice reads it."""
     path = _record_path(stage, project)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record, indent=2) + "\n")
@@ -70,7 +70,7 @@ def write_record(record: dict[str, Any], stage: Stage, project: Path) -> None:
 def find_rest_api(aws: Aws, stage: Stage) -> str | None:
     """The identifier of the API that calls this stage's handler; the oldest if there are several.
 
-    By name it cannot be told: Chalice gives the APIs of all stages the same one.
+    Its name does not identify it: Chalice gives the APIs of all stages the same one.
     """
     gateway = aws.client("apigateway")
     pages = gateway.get_paginator("get_rest_apis").paginate()
@@ -84,7 +84,7 @@ def find_rest_api(aws: Aws, stage: Stage) -> str | None:
 
 def api_url(aws: Aws, stage: Stage, api: str) -> str:
     """What a machine enrols at; without a slash at its end."""
-    if stage.on_stand_in:
+    if stage.on_local_stack:
         return f"{aws.endpoint}/restapis/{api}/{API_STAGE}/_user_request_"
     return _address(stage, api)
 

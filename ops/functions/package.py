@@ -14,7 +14,7 @@ from typing import Any
 
 from chalice.utils import to_cfn_resource_name
 
-from ops.aws import environment_for_stand_in
+from ops.aws import environment_for_local_stack
 from ops.errors import OpsError
 from ops.functions.chalice_config import write_config_files
 from ops.stages import Stage
@@ -53,7 +53,7 @@ def copy_project(target: Path, stage: Stage, project: Path = PROJECT) -> None:
 
 
 def digest_of(folder: Path) -> str:
-    """A digest of all files of a copied project, to tell whether it has to be deployed again."""
+    """A digest of all files of a copied project; the same digest needs no new deploy."""
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes() + b"\0")
@@ -68,7 +68,7 @@ def package_app(project: Path, stage: Stage, work_folder: Path) -> AppPackage:
     run_chalice(
         ["package", "--stage", stage.name, "--merge-template", str(merge_path), str(output)],
         project,
-        environment_for_stand_in(stage.region),  # packaging asks AWS for nothing
+        environment_for_local_stack(stage.region),  # packaging asks AWS for nothing
     )
     return AppPackage(json.loads((output / "sam.json").read_text()), output / "deployment.zip")
 
@@ -96,7 +96,7 @@ def _last_words(said: str) -> str:
     _, told, answer = said.partition("received the following error:")
     if told:
         return " ".join(answer.split())[:LONGEST_ANSWER]
-    return (said.strip().splitlines() or ["it said nothing"])[-1]
+    return (said.strip().splitlines() or ["it printed nothing"])[-1]
 
 
 def template_additions(stage: Stage) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from ops.aws import Aws
 def may_be_called_by(aws: Aws, name: str, service: str, source_arn: str) -> bool:
     """Whether the function's policy lets ``service`` (``"events"``) call it for exactly this source.
 
-    It looks for the statement that Chalice makes, by what Chalice itself knows it again.
+    It compares the same fields as Chalice does to recognise its statement.
     """
     functions = aws.client("lambda")
     try:

@@ -1,7 +1,7 @@
 """What each Lambda function may do: one IAM policy document a function, as pure functions of the stage.
 
 Actions and resources are named; ``*`` stands only where AWS knows no narrower resource. Two rules hold
-throughout, and tests keep them: no function may delete a version or change the bucket's settings, and
+throughout, and tests check them: no function may delete a version or change the bucket's settings, and
 ``discard`` alone, which no client can call, may write a delete marker. A third test compares the
 policies with the operations and services that the code uses.
 """
@@ -185,7 +185,7 @@ def _give_leases_back(stage: Stage) -> Statement:
 
 
 def _close_findings(stage: Stage) -> Statement:
-    """What is no longer wrong is no longer kept."""
+    """Findings that are solved are deleted."""
     return _delete_rows(stage, "CloseFindings", "FINDINGS")
 
 
@@ -206,8 +206,8 @@ def _send_mail(stage: Stage) -> Statement:
     (https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html, "Restricting the From address").
     """
     actions = ["ses:SendEmail", "ses:SendRawEmail"]
-    # The stand-in grants SendEmail on every resource or on none, and knows no sender.
-    if stage.on_stand_in:
+    # MiniStack grants SendEmail on every resource or on none, and knows no sender.
+    if stage.on_local_stack:
         return _allow("SendMail", actions, "*")
     statement = _allow("SendMail", actions, stage.arn("ses", "identity/*"))
     return {**statement, "Condition": {"StringEquals": {"ses:FromAddress": stage.sender}}}

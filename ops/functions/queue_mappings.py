@@ -67,7 +67,7 @@ def _once_settled(functions: Any, operation: str, poll_seconds: float, **argumen
             try:
                 getattr(functions, operation)(**arguments)
             except functions.exceptions.ResourceInUseException:
-                continue  # it began to change between the look and the call
+                continue  # it changed between the check and the call
             return
 
 

@@ -1,6 +1,6 @@
 """The functions' roles: each has the rights of its policy file and no others, and Lambda alone may take it on.
 
-Chalice writes that one policy at each deploy and looks at nothing else: rights that somebody added would stay, and
+Chalice writes that one policy at each deploy and checks nothing else: rights that somebody added would stay, and
 a role with a policy attached to it cannot be deleted.
 """
 

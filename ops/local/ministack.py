@@ -1,6 +1,6 @@
-"""MiniStack, the stand-in for AWS on a developer's machine: starting it, finding it again, ending it.
+"""MiniStack, an emulator of AWS on a developer's machine: starting it, finding it again, ending it.
 
-It listens on the loopback address only and keeps everything in memory and in a folder of its own that
+It listens on the loopback address only and stores everything in memory and in a folder of its own that
 ``stop`` removes. Its Lambda workers are its children and belong to its process group, so that ending the
 group leaves nothing behind.
 """
@@ -29,7 +29,7 @@ START_SECONDS = 20.0
 STOP_SECONDS = 5.0
 
 
-class StandIn:
+class MiniStack:
     """One MiniStack with its state in ``state_folder``.
 
     The running process holds a lock on ``ministack.lock``. Whoever finds the lock held knows that the process
@@ -70,7 +70,7 @@ class StandIn:
         is taken or it does not come up.
         """
         _check_port_is_free(port)
-        environments.make_missing([environments.STAND_IN])
+        environments.make_missing([environments.MINISTACK])
         shutil.rmtree(self._scratch_folder, ignore_errors=True)
         self._scratch_folder.mkdir(parents=True)
         settings = {
@@ -88,7 +88,7 @@ class StandIn:
         with self._lock_path.open("w") as lock, self.log_path.open("w") as log:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             process = subprocess.Popen(
-                [environments.python_of(environments.STAND_IN), "-m", "ministack"],
+                [environments.python_of(environments.MINISTACK), "-m", "ministack"],
                 env=settings,
                 cwd=self._scratch_folder,
                 stdin=subprocess.DEVNULL,
@@ -169,6 +169,6 @@ def _signal_group(group: int, number: signal.Signals) -> None:
 
 
 def _reap(process: int) -> None:
-    """Takes note of the end of a child of ours, which otherwise stays as a zombie."""
+    """Reaps a child process of ours, which otherwise stays as a zombie."""
     with contextlib.suppress(ChildProcessError):  # then another process started it
         os.waitpid(process, os.WNOHANG)

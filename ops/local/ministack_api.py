@@ -1,4 +1,4 @@
-"""What the stand-in's API Gateway lacks for ``chalice deploy``: taking a REST API from its document.
+"""What MiniStack's API Gateway lacks for ``chalice deploy``: taking a REST API from its document.
 
 MiniStack answers ImportRestApi with an empty API and knows no PutRestApi. This stands between Chalice and
 MiniStack, on the loopback address, hands every call on as it came, and after these two makes the authorizers,
@@ -123,7 +123,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "PUT" and mode == "overwrite":
             api = url.path.rpartition("/")[2]
             fill(self.api_gateway, api, json.loads(body))
-            # The rights to this call are not asked for: the stand-in does not know it.
+            # The rights to this call are not asked for: MiniStack does not know it.
             self._send(200, json.dumps({"id": api}).encode())
             return
         headers = {name: value for name, value in self.headers.items() if name.lower() not in NOT_HANDED_ON}

@@ -54,7 +54,7 @@ def received_mails(endpoint: str) -> list[ReceivedMail]:
 
 
 def _with_our_line_ends(text: str) -> str:
-    """A message is on its way with carriage returns, and this stand-in leaves them in."""
+    """A message is on its way with carriage returns, and MiniStack leaves them in."""
     return text.replace("\r\n", "\n")
 
 

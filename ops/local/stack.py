@@ -23,7 +23,7 @@ from ops.functions.package import (
     template_additions,
     with_code_at,
 )
-from ops.local.ministack import HOST, StandIn, free_port
+from ops.local.ministack import HOST, MiniStack, free_port
 from ops.local.stack_file import FILE_NAME, StackDescription, read_stack
 from ops.resources.cloudformation import deploy_stack, physical_id
 from ops.resources.lifecycle import wanted_rules
@@ -43,11 +43,11 @@ class LocalStack:
         self.state_folder = state_folder
         self._project = project
         self._stage: Stage = LOCAL
-        self._stand_in = StandIn(state_folder)
+        self._ministack = MiniStack(state_folder)
         self._digest_path = state_folder / "deployed.digest"
 
     def is_running(self) -> bool:
-        return self._stand_in.is_running()
+        return self._ministack.is_running()
 
     def description(self) -> StackDescription | None:
         """Where everything is; None unless the stack runs and was deployed."""
@@ -72,14 +72,14 @@ class LocalStack:
         else:
             self._forget()
             with steps.step("Starting the local stack"):
-                self._stand_in.start(port or free_port(), enforce_iam=enforce_iam, environment=environment)
+                self._ministack.start(port or free_port(), enforce_iam=enforce_iam, environment=environment)
         copy = self.state_folder / "project"
         copy_project(copy, self._stage, self._project)
         digest = _digest_of_everything(copy, self._stage)
         description = read_stack(self.state_folder)
         if description and self._digest_path.exists() and self._digest_path.read_text() == digest:
             return description
-        aws = Aws(self._stage.region, f"http://{HOST}:{self._stand_in.port}")
+        aws = Aws(self._stage.region, f"http://{HOST}:{self._ministack.port}")
         with steps.step("Making bucket, queues, table and mail identities"):
             deploy_resources(aws, self._stage, poll_seconds=POLL_SECONDS)
         with steps.step("Packaging and deploying the service"):
@@ -91,17 +91,17 @@ class LocalStack:
 
     def down(self) -> bool:
         """Ends it and removes all its data; false if it was not running."""
-        was_running = self._stand_in.stop()
+        was_running = self._ministack.stop()
         self._forget()
         return was_running
 
     def _check_same(self, port: int | None, enforce_iam: bool) -> None:
-        running_on = self._stand_in.port
+        running_on = self._ministack.port
         if port not in (None, running_on):
             raise OpsError(
                 f"The local stack runs already, on port {running_on}: `python -m ops local down` first."
             )
-        if enforce_iam != self._stand_in.enforces_iam:
+        if enforce_iam != self._ministack.enforces_iam:
             raise OpsError(
                 "The local stack runs already, with IAM "
                 f"{'not ' if enforce_iam else ''}enforced: `python -m ops local down` first."

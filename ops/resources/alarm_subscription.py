@@ -1,4 +1,4 @@
-"""Who is told of an alarm: the owner's first address, by a subscription to the alarms' topic.
+"""Who gets alarms: the owner's first address, by a subscription to the alarms' topic.
 
 It is made by API calls and not in the template. SNS forgets a subscription that nobody has confirmed after 48
 hours (https://aws.amazon.com/about-aws/whats-new/2023/05/amazon-sns-automatic-deletion-unconfirmed-subscriptions/),
@@ -14,7 +14,7 @@ from ops.stages import Stage
 CONFIRM_WITHIN_HOURS = 48
 
 
-def is_told(sns: Any, stage: Stage) -> bool:
+def is_subscribed(sns: Any, stage: Stage) -> bool:
     """Whether the owner's first address is subscribed, be it confirmed yet or not."""
     return stage.recipients[0] in _subscriptions(sns, stage)
 
@@ -24,13 +24,13 @@ def unconfirmed(sns: Any, stage: Stage) -> list[str]:
     return [address for address, arn in _subscriptions(sns, stage).items() if not arn.startswith("arn:")]
 
 
-def tell_owner(sns: Any, stage: Stage) -> None:
+def subscribe_owner(sns: Any, stage: Stage) -> None:
     """Has SNS send a link to the owner's first address, unless it is subscribed already."""
-    if not is_told(sns, stage):
+    if not is_subscribed(sns, stage):
         sns.subscribe(TopicArn=_topic(stage), Protocol="email", Endpoint=stage.recipients[0])
 
 
-def tell_no_longer(sns: Any, stage: Stage, address: str) -> None:
+def unsubscribe(sns: Any, stage: Stage, address: str) -> None:
     """Ends the subscription of an address; one that nobody confirmed has no name to end it by, and ends by itself."""
     arn = _subscriptions(sns, stage).get(address, "")
     if arn.startswith("arn:"):

@@ -11,17 +11,17 @@ from ops.resources.template import bucket_statements
 from ops.stages import Stage
 
 
-def missing_guards(s3: Any, stage: Stage) -> list[str]:
-    """Names of the template's statements that the bucket's policy does not have; the stand-in has none."""
-    if stage.on_stand_in:
+def missing_statements(s3: Any, stage: Stage) -> list[str]:
+    """Names of the template's statements that the bucket's policy does not have; MiniStack has none."""
+    if stage.on_local_stack:
         return []
     known = {statement.get("Sid") for statement in bucket_policy(s3, stage.bucket)["Statement"]}
     return [statement["Sid"] for statement in bucket_statements(stage) if statement["Sid"] not in known]
 
 
-def put_guards(s3: Any, stage: Stage) -> None:
+def put_missing_statements(s3: Any, stage: Stage) -> None:
     """Puts back the statements that are missing, beside whatever else is in the policy."""
-    missing = missing_guards(s3, stage)
+    missing = missing_statements(s3, stage)
     if missing:
         policy = bucket_policy(s3, stage.bucket)
         added = [statement for statement in bucket_statements(stage) if statement["Sid"] in missing]

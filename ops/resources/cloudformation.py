@@ -28,7 +28,7 @@ NEVER_MADE = (
     "ROLLBACK_COMPLETE",
     "ROLLBACK_FAILED",
 )
-"""States of a stack that holds nothing of worth: it is deleted, and made anew. An import is how a stack begins here,
+"""States of a stack that holds nothing of worth: it is deleted and created again. An import is how a stack begins here,
 so that one that was rolled back left an empty one; what failed to be deleted was on its way out."""
 
 
@@ -40,7 +40,7 @@ def deploy_stack(
     parameters: dict[str, str] | None = None,
     poll_seconds: float = 5,
 ) -> None:
-    """Brings the stack to what the template says and waits for it; no change is no error.
+    """Updates the stack to the template and waits for it; no change is no error.
 
     Raises ``OpsError`` with CloudFormation's first reason where it fails.
     """
@@ -67,7 +67,7 @@ def deploy_stack(
 def settled_stack(
     cloudformation: CloudFormationClient, name: str, *, poll_seconds: float = 5
 ) -> dict[str, Any] | None:
-    """The stack as DescribeStacks tells it, once nothing is under way; None where there is none to update."""
+    """The stack from DescribeStacks, once no operation is running; None where there is none to update."""
     stack = described_stack(cloudformation, name)
     if stack is None:
         return None
@@ -101,7 +101,7 @@ def described_stack(cloudformation: CloudFormationClient, name: str) -> dict[str
 
 
 def parameters_of(stack: Mapping[str, Any]) -> dict[str, str]:
-    """Values by name, of a stack as ``described_stack`` tells it."""
+    """Values by name, of a stack from ``described_stack``."""
     return {one["ParameterKey"]: one["ParameterValue"] for one in stack.get("Parameters", [])}
 
 

@@ -1,6 +1,6 @@
-"""Making what is kept: the stack of ``resources.yaml``, and beside it what belongs to API calls.
+"""Creates what holds data: the stack of ``resources.yaml``, and by API calls what a stack cannot do.
 
-CloudFormation looks at its template and not at what is there: an API call mends what somebody changed by hand,
+CloudFormation compares templates and not what exists: an API call repairs what somebody changed by hand,
 stands beside what the owner has, as the lifecycle rules do, and asks again whom AWS no longer waits for.
 """
 
@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 
 from ops.aws import Aws
 from ops.errors import OpsError
-from ops.resources.alarm_subscription import is_told, tell_no_longer, tell_owner
-from ops.resources.bucket_policy import missing_guards, put_guards
+from ops.resources.alarm_subscription import is_subscribed, subscribe_owner, unsubscribe
+from ops.resources.bucket_policy import missing_statements, put_missing_statements
 from ops.resources.cloudformation import (
     deploy_stack,
     deployed_template,
@@ -40,11 +40,11 @@ def deploy_resources(aws: Aws, stage: Stage, *, poll_seconds: float = 5) -> None
     stack = settled_stack(cloudformation, stage.resources_stack, poll_seconds=poll_seconds)
     if stack is None:
         _take_over_what_was_kept(aws, stage, poll_seconds)
-    elif (told := parameters_of(stack).get("Recipients", "").partition(",")[0]) not in (
+    elif (earlier := parameters_of(stack).get("Recipients", "").partition(",")[0]) not in (
         "",
         stage.recipients[0],
     ):
-        tell_no_longer(sns, stage, told)
+        unsubscribe(sns, stage, earlier)
     deploy_stack(
         cloudformation,
         name=stage.resources_stack,
@@ -56,12 +56,12 @@ def deploy_resources(aws: Aws, stage: Stage, *, poll_seconds: float = 5) -> None
         StackName=stage.resources_stack, EnableTerminationProtection=True
     )
     put_lifecycle_rules(aws.client("s3"), stage.bucket)
-    put_guards(aws.client("s3"), stage)
+    put_missing_statements(aws.client("s3"), stage)
     put_object_lock(aws.client("s3"), stage)
-    if stage.on_stand_in:
+    if stage.on_local_stack:
         _protect_table(aws, stage.table)
     make_identities(aws.client("sesv2"), stage)
-    tell_owner(sns, stage)
+    subscribe_owner(sns, stage)
 
 
 def changed_resources(aws: Aws, stage: Stage) -> list[str]:
@@ -93,14 +93,14 @@ def changed_resources(aws: Aws, stage: Stage) -> list[str]:
 def _changes_beside_the_stack(aws: Aws, stage: Stage) -> list[str]:
     s3 = aws.client("s3")
     changes = changed_rules(s3, stage.bucket)
-    changes += [f"put {name} back into the bucket's policy" for name in missing_guards(s3, stage)]
+    changes += [f"put {name} back into the bucket's policy" for name in missing_statements(s3, stage)]
     if object_lock_differs(s3, stage):
         changes.append(f"set Object Lock to {stage.lock_days} days, {stage.lock_mode}")
     changes += [
         f"have SES ask {address} to confirm" for address in missing_identities(aws.client("sesv2"), stage)
     ]
-    if not is_told(aws.client("sns"), stage):
-        changes.append(f"have SNS ask {stage.recipients[0]} to confirm that it wants to be told of alarms")
+    if not is_subscribed(aws.client("sns"), stage):
+        changes.append(f"have SNS ask {stage.recipients[0]} to confirm that it wants alarms")
     return changes
 
 
@@ -114,7 +114,7 @@ def kept_resources(aws: Aws, stage: Stage) -> dict[str, str]:
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
         if status != 404:
             raise OpsError(
-                f"The bucket {stage.bucket} is there and may not be looked at: see whose it is, or name"
+                f"The bucket {stage.bucket} exists and you have no right to read it: find out whose it is, or name"
                 " another stage."
             ) from error
     try:
@@ -188,7 +188,7 @@ def _take_over_what_was_kept(aws: Aws, stage: Stage, poll_seconds: float) -> Non
 
 
 def _protect_table(aws: Aws, table: str) -> None:
-    """What the stand-in's CloudFormation takes and ignores."""
+    """What MiniStack's CloudFormation takes and ignores."""
     dynamodb = aws.client("dynamodb")
     try:
         dynamodb.update_time_to_live(

@@ -1,6 +1,6 @@
-"""What the owner chose for a stage: kept as the parameters of its resources' stack, and read back from there.
+"""What the owner chose for a stage: stored as the parameters of its resources' stack, and read from there.
 
-So a clone made anew, or a cloud shell that forgot its files, goes on with what was chosen before.
+So a new clone, or a cloud shell that lost its files, continues with what was chosen before.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ def stack_parameters(stage: Stage) -> dict[str, str]:
         "MonthlyBudget": stage.monthly_budget,
         "LockDays": str(stage.lock_days),
         "LockMode": stage.lock_mode,
-        "BucketGuards": "none" if stage.on_stand_in else "full",
+        "BucketPolicyForm": "none" if stage.on_local_stack else "full",
     }
 
 
 def stage_from_parameters(
-    parameters: Mapping[str, str], *, account: str, region: str, on_stand_in: bool
+    parameters: Mapping[str, str], *, account: str, region: str, on_local_stack: bool
 ) -> Stage:
     """The reverse of ``stack_parameters``."""
     return Stage(
@@ -46,7 +46,7 @@ def stage_from_parameters(
         monthly_budget=parameters["MonthlyBudget"],
         lock_days=int(parameters["LockDays"]),
         lock_mode=parameters["LockMode"],
-        on_stand_in=on_stand_in,
+        on_local_stack=on_local_stack,
     )
 
 
@@ -56,7 +56,7 @@ def chosen_before(aws: Aws, stage_name: str, account: str) -> Stage | None:
         stack = described_stack(aws.client("cloudformation"), f"{APP_NAME}-{stage_name}-resources")
     except ClientError as error:
         if error.response["Error"]["Code"] in ("AccessDenied", "AccessDeniedException"):
-            return None  # the rights are looked at next, all of them at once
+            return None  # the rights are checked next, all of them together
         raise
     if stack is None or not stack.get("Parameters"):
         return None
@@ -65,10 +65,10 @@ def chosen_before(aws: Aws, stage_name: str, account: str) -> Stage | None:
             parameters_of(stack),
             account=account,
             region=str(aws.region),
-            on_stand_in=aws.endpoint is not None,
+            on_local_stack=aws.endpoint is not None,
         )
     except (KeyError, ValueError):
-        return None  # made by a version that kept other settings: they are asked for again
+        return None  # made by a version with other settings: they are asked for again
 
 
 # ---------------------------------------------------------------- what a person types

@@ -1,7 +1,7 @@
 """Events that the catalogue could not take after five tries: looking at them, and sending them once more.
 
 SQS has no way of only looking. A message that is received is hidden from others for a while, and comes back
-by itself if nothing else is done; what was only looked at is made visible again at once.
+by itself if nothing else is done; messages that were only read become visible again immediately.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
 HIDDEN_SECONDS = 300
-"""How long a message stays away if this process is ended while it looks."""
+"""How long a message stays away if this process ends while it reads."""
 
 MOST_AT_ONCE = 10
 SHOWN_CHARACTERS = 60
@@ -32,7 +32,7 @@ Entry = TypeVar("Entry")
 
 @dataclasses.dataclass(frozen=True)
 class DeadLetter:
-    """``malformed`` says why the catalogue will never take it; None where another try may succeed."""
+    """``malformed`` is why the catalogue will never accept it; None where another try may succeed."""
 
     message_id: str
     receive_count: int
@@ -50,7 +50,7 @@ class DeadLetter:
 
     @property
     def about(self) -> str:
-        """``bucket/key`` of what it tells of, or else how it begins."""
+        """``bucket/key`` of its events, or else how it begins."""
         try:
             changes = key_changes(json.loads(self.body))
         except ValueError:
@@ -72,7 +72,7 @@ class DeadLetterQueue:
         except (ClientError, BotoCoreError) as error:
             raise OpsError(f"The queue {dead_name} could not be opened: {error}") from error
 
-    def look(self) -> list[DeadLetter]:
+    def read(self) -> list[DeadLetter]:
         """All messages, the oldest first; none is lost, and all can be received again."""
         letters = self._take()
         self._show_again(letters)

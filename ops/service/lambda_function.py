@@ -11,7 +11,7 @@ from ops.aws import Aws
 from ops.errors import OpsError
 
 ANSWER_SECONDS = 910
-"""Longer than any function may run: it, not the connection, says when it took too long."""
+"""Longer than any function may run: the function's own time limit ends a call, not the connection."""
 
 
 class LambdaFunction:

@@ -13,7 +13,7 @@ from ops.steps import Steps
 
 @dataclasses.dataclass(frozen=True)
 class Reconciliation:
-    """Each difference has ``machine, job, key, what, settling, detail``; all of them are mended already."""
+    """Each difference has ``machine, job, key, what, settling, detail``; all of them are repaired already."""
 
     examined: int
     differences: list[dict[str, Any]]
@@ -30,7 +30,7 @@ def jobs_to_reconcile(admin: AdminClient, machine: str | None, job: str | None) 
 
 
 def reconcile(function: LambdaFunction, jobs: list[tuple[str, str]], steps: Steps) -> Reconciliation:
-    """Goes through all jobs. A call that runs out of time says where the next one goes on."""
+    """Goes through all jobs. A call that runs out of time returns where the next one continues."""
     examined = 0
     differences: list[dict[str, Any]] = []
     for machine, job in jobs:

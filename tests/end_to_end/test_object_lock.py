@@ -25,7 +25,7 @@ LOCKED = Stage(
     recipients=("a@example.org",),
     lock_days=30,
     lock_mode="COMPLIANCE",
-    on_stand_in=True,
+    on_local_stack=True,
 )
 
 

@@ -21,7 +21,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.local.ministack import HOST, StandIn, free_port
+from ops.local.ministack import HOST, MiniStack, free_port
 from tests.service.conftest import ENVIRONMENT
 
 START_SECONDS = 30.0
@@ -34,13 +34,13 @@ ACCESS_KEY, SECRET_KEY = ENVIRONMENT["AWS_ACCESS_KEY_ID"], ENVIRONMENT["AWS_SECR
 @contextmanager
 def ministack(folder: Path) -> Iterator[str]:
     """MiniStack with nothing deployed to it; its endpoint's URL. Left to itself it takes unsigned requests."""
-    stand_in = StandIn(folder)
+    ministack = MiniStack(folder)
     port = free_port()
-    stand_in.start(port, enforce_iam=True)
+    ministack.start(port, enforce_iam=True)
     try:
         yield f"http://{HOST}:{port}"
     finally:
-        stand_in.stop()
+        ministack.stop()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The stand-ins in memory against moto: the same calls, the same answers."""
+"""MiniStacks in memory against moto: the same calls, the same answers."""
 
 from __future__ import annotations
 

@@ -333,7 +333,7 @@ LAXER_THAN_AWS = {
         for name in ("api_handler", "catalogue", "reconcile", "weekly_reconcile")
     },
 }
-"""What the stand-in lets pass, and why. The tests hold it to exactly this."""
+"""What MiniStack lets pass, and why. The tests hold it to exactly this."""
 
 
 def refusal_of(role: Role, target: Target, call: Call) -> str | None:

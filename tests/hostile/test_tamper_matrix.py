@@ -208,8 +208,8 @@ LAXER_THAN_AWS: dict[str, dict[str, str]] = {
     },
     "seaweedfs": {},
 }
-"""Cases that AWS refuses and a stand-in takes, and why: it stores the signed bytes, with the header's effect. The
-tests hold the stand-ins to exactly this, so that a change in one of them is noticed."""
+"""Cases that AWS refuses and an emulator takes, and why: it stores the signed bytes, with the header's effect. The
+tests hold MiniStacks to exactly this, so that a change in one of them is noticed."""
 
 
 # ---------------------------------------------------------------- where it is tried

@@ -215,7 +215,7 @@ class TestIsRefused:
         assert "Deploy a stage of the service in eu-west-1" in said
 
     def test_a_bucket_of_another_account(self, owner: Owner) -> None:
-        # The stand-in takes an access key of twelve digits for an account.
+        # MiniStack takes an access key of twelve digits for an account.
         boto3.client(
             "s3",
             region_name=owner.stack.region,

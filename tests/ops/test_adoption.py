@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from chalicelib.domain.audit.bucket_settings import NEEDED_EVENTS
 from ops.buckets.documents import (
-    EVENTS,
     changed_receivers,
     changed_statements,
     with_receiver,
@@ -157,13 +157,13 @@ class TestTheBucketsPolicy:
         )
 
     def test_lets_the_signing_role_only_write_first_and_with_a_fresh_url(self) -> None:
-        guards = [
+        denials = [
             s for s in with_rights(None, HOME, ROLES, "attic", "")["Statement"] if s["Effect"] == "Deny"
         ]
-        assert {guard["Principal"]["AWS"] for guard in guards} == {ROLES["api_handler"]}
-        assert [guard["Resource"] for guard in guards] == [["arn:aws:s3:::attic/*"]] * 2
-        assert guards[0]["Condition"]["Null"] == {"s3:if-none-match": "true"}
-        assert guards[1]["Condition"]["NumericGreaterThan"] == {"s3:signatureAge": "900000"}
+        assert {denial["Principal"]["AWS"] for denial in denials} == {ROLES["api_handler"]}
+        assert [denial["Resource"] for denial in denials] == [["arn:aws:s3:::attic/*"]] * 2
+        assert denials[0]["Condition"]["Null"] == {"s3:if-none-match": "true"}
+        assert denials[1]["Condition"]["NumericGreaterThan"] == {"s3:signatureAge": "900000"}
 
     def test_has_no_condition_that_the_stand_in_does_not_know(self) -> None:
         statements = with_rights(None, LOCAL, ROLES, "attic", "")["Statement"]
@@ -183,7 +183,7 @@ def topic(*events: str, prefix: str | None = None) -> dict[str, Any]:
 class TestTheBucketsNotifications:
     def test_send_every_kind_of_event_below_the_prefix(self) -> None:
         [ours] = receiver({})["QueueConfigurations"]
-        assert (ours["QueueArn"], ours["Events"]) == (QUEUE, list(EVENTS))
+        assert (ours["QueueArn"], ours["Events"]) == (QUEUE, list(NEEDED_EVENTS))
         assert ours["Filter"] == {"Key": {"FilterRules": [{"Name": "prefix", "Value": "old/"}]}}
 
     def test_have_no_filter_for_a_whole_bucket(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ops.resources.alarm_subscription import is_told, tell_no_longer, tell_owner, unconfirmed
+from ops.resources.alarm_subscription import is_subscribed, subscribe_owner, unconfirmed, unsubscribe
 from ops.stages import Stage
 
 HOME = Stage(
@@ -63,37 +63,37 @@ def sns() -> Sns:
 
 
 def test_the_first_address_is_asked_once(sns: Sns) -> None:
-    assert not is_told(sns, HOME)
-    tell_owner(sns, HOME)
-    tell_owner(sns, HOME)
+    assert not is_subscribed(sns, HOME)
+    subscribe_owner(sns, HOME)
+    subscribe_owner(sns, HOME)
     assert sns.mails == ["ada@example.org"]
     assert unconfirmed(sns, HOME) == ["ada@example.org"]
     sns.confirm("ada@example.org")
-    assert is_told(sns, HOME)
+    assert is_subscribed(sns, HOME)
     assert unconfirmed(sns, HOME) == []
 
 
 def test_it_is_asked_again_when_aws_has_forgotten_the_question(sns: Sns) -> None:
-    tell_owner(sns, HOME)
+    subscribe_owner(sns, HOME)
     sns.by_address.clear()  # 48 hours later
-    assert not is_told(sns, HOME)
-    tell_owner(sns, HOME)
+    assert not is_subscribed(sns, HOME)
+    subscribe_owner(sns, HOME)
     assert sns.mails == ["ada@example.org"] * 2
 
 
 def test_who_unsubscribed_is_not_told(sns: Sns) -> None:
-    tell_owner(sns, HOME)
+    subscribe_owner(sns, HOME)
     sns.confirm("ada@example.org")
-    tell_no_longer(sns, HOME, "ada@example.org")
-    assert not is_told(sns, HOME)
+    unsubscribe(sns, HOME, "ada@example.org")
+    assert not is_subscribed(sns, HOME)
 
 
-def test_nobody_is_told_where_the_topic_is_not_there_yet() -> None:
-    assert not is_told(Sns(has_topic=False), HOME)
+def test_nobody_is_subscribed_where_the_topic_is_not_there_yet() -> None:
+    assert not is_subscribed(Sns(has_topic=False), HOME)
 
 
 def test_an_address_that_was_never_confirmed_is_left_to_aws(sns: Sns) -> None:
-    tell_owner(sns, HOME)
-    tell_no_longer(sns, HOME, "ada@example.org")
-    tell_no_longer(sns, HOME, "nobody@example.org")
+    subscribe_owner(sns, HOME)
+    unsubscribe(sns, HOME, "ada@example.org")
+    unsubscribe(sns, HOME, "nobody@example.org")
     assert sns.by_address == {"ada@example.org": "PendingConfirmation"}

@@ -44,7 +44,7 @@ def test_the_service_can_read_the_environment_that_it_is_given() -> None:
 def test_a_stage_can_be_read_back_from_a_function_of_it(stage: Stage) -> None:
     arn = stage.arn("lambda", f"function:{stage.function('admin')}")
     found = stage_of(arn, function_environment(stage))
-    assert dataclasses.replace(found, on_stand_in=stage.on_stand_in) == stage
+    assert dataclasses.replace(found, on_local_stack=stage.on_local_stack) == stage
 
 
 def test_what_adds_up_every_row_has_more_of_a_processor() -> None:

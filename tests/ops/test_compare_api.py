@@ -13,8 +13,8 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from ops.functions import api_drift as compare_api
-from ops.functions.api_drift import api_differences, unexpected_answers
+from ops.functions import compare_api
+from ops.functions.compare_api import api_differences, unexpected_answers
 from ops.stages import Stage
 
 HOME = Stage(name="home", account="123456789012", region="eu-central-1", sender="", recipients=())
@@ -196,7 +196,7 @@ def test_an_api_that_refuses_strangers_is_well(account: Account, monkeypatch: py
     assert asked(account, monkeypatch, answers) == []
 
 
-def test_an_authorizer_that_cannot_be_called_is_told(
+def test_an_authorizer_that_cannot_be_called_is_subscribed(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def answers(method: str, _path: str, token: str | None) -> int:
@@ -206,7 +206,9 @@ def test_an_authorizer_that_cannot_be_called_is_told(
     assert told == "GET /machine with a made-up token is answered with 500, not 401 or 403"
 
 
-def test_an_api_that_lets_a_stranger_in_is_told(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_api_that_lets_a_stranger_in_is_subscribed(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told = asked(account, monkeypatch, lambda *_: 200)
     assert [line.split(" is answered")[0] for line in told] == [
         "GET /machine without a token",
@@ -215,7 +217,9 @@ def test_an_api_that_lets_a_stranger_in_is_told(account: Account, monkeypatch: p
     ]
 
 
-def test_an_api_that_cannot_be_reached_is_told(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_api_that_cannot_be_reached_is_subscribed(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(compare_api, "api_url", lambda *_: "http://127.0.0.1:9")
     [told] = unexpected_answers(account, HOME)  # type: ignore[arg-type]
     assert told.startswith("http://127.0.0.1:9 cannot be reached from here:")

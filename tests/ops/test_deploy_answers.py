@@ -39,8 +39,10 @@ def types(*words: str) -> Result:
         ("--time-zone", "Berlin", "'Berlin' is no time zone"),
         ("--region", "nowhere-1", "'nowhere-1' is no AWS region; eu-central-1 (Frankfurt)"),
         ("--machine", "My Laptop", "'My Laptop' cannot be a machine's name"),
-        ("--endpoint", "nonsense", "'nonsense' is no address of a stand-in"),
+        ("--endpoint", "nonsense", "'nonsense' is no address of a local stack"),
         ("--lock-days", "-1", "-1 is not in the range"),
+        ("--mail-day", "someday", "is not one of"),
+        ("--mail-hour", "24", "24 is not in the range"),
     ],
 )
 def test_what_cannot_be_read_is_refused_in_one_line(flag: str, value: str, sentence: str) -> None:

@@ -36,5 +36,5 @@ def test_the_job_whose_catalogue_lags_behind_is_named_with_what_mends_it(
     [said] = doctor.CHECKS["Catalogue"](patient)
     assert said == (
         "2 of the manifests and signatures of bert/photos are not catalogued as they are stored, old/one first:"
-        " `python -m ops reconcile --machine bert --job photos --stage local` mends it"
+        " `python -m ops reconcile --machine bert --job photos --stage local` repairs it"
     )

@@ -43,10 +43,10 @@ def test_a_changed_requirement_asks_for_a_new_environment(
 ) -> None:
     monkeypatch.setattr(environments, "ROOT", str(tmp_path))
     (tmp_path / "requirements-local.txt").write_text("one==1\n")
-    before = environments.fingerprints(environments.STAND_IN)
-    assert environments.fingerprints(environments.STAND_IN) == before
+    before = environments.fingerprints(environments.MINISTACK)
+    assert environments.fingerprints(environments.MINISTACK) == before
     (tmp_path / "requirements-local.txt").write_text("one==2\n")
-    assert environments.fingerprints(environments.STAND_IN) != before
+    assert environments.fingerprints(environments.MINISTACK) != before
 
 
 def test_a_changed_client_is_installed_on_top_of_its_dependencies(

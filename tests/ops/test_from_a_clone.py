@@ -18,7 +18,7 @@ import pytest
 
 from ops.aws import Aws
 from ops.functions.package import PROJECT
-from ops.local.ministack import HOST, StandIn, free_port
+from ops.local.ministack import HOST, MiniStack, free_port
 from ops.stages import Stage
 
 pexpect = pytest.importorskip("pexpect", reason="the environment is older than requirements-dev.txt")
@@ -119,12 +119,12 @@ def clone(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def aws(tmp_path: Path) -> Iterator[Aws]:
-    stand_in, port = StandIn(tmp_path), free_port()
-    stand_in.start(port, enforce_iam=True)
+    ministack, port = MiniStack(tmp_path), free_port()
+    ministack.start(port, enforce_iam=True)
     try:
         yield Aws(HOME.region, f"http://{HOST}:{port}")
     finally:
-        stand_in.stop()
+        ministack.stop()
 
 
 @pytest.mark.soak
@@ -141,7 +141,7 @@ def test_from_a_clone_to_the_first_sealed_set_are_five_commands_and_eight_answer
                 "Your mail address": "ada@example.org",
                 "What it may cost a month": "5",
                 "Your time zone": "Europe/Berlin",
-                "Go on?": "y",
+                "Continue?": "y",
             },
         )
         install, enrol, backup = re.findall(r"(?m)^  ((?:pipx|panicroom) .*)\r$", said)

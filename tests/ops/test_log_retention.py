@@ -8,7 +8,7 @@ import boto3
 from botocore.stub import Stubber
 
 from ops.deploy.pipeline import limit_logs
-from ops.functions.drift import LOG_RETENTION_DAYS
+from ops.functions.compare_functions import LOG_RETENTION_DAYS
 from ops.stages import Stage
 
 HOME = Stage(name="home", account="123456789012", region="eu-central-1", sender="", recipients=())

@@ -7,7 +7,7 @@ from importlib.metadata import requires, version
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from ops.functions.drift import runtime_differences
+from ops.functions.compare_functions import runtime_differences
 from ops.functions.package import PROJECT
 
 

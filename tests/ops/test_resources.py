@@ -1,4 +1,4 @@
-"""The CloudFormation template, as a document: what the stand-in does not enforce is checked here."""
+"""The CloudFormation template, as a document: what MiniStack does not enforce is checked here."""
 
 from __future__ import annotations
 

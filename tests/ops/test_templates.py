@@ -29,7 +29,7 @@ MANAGED_POLICY_CHARACTERS = 6144
 """What IAM takes for a policy that is attached to a user or a permission set; blanks are not counted."""
 
 CALLS_FILE = Path(__file__).with_name("deployer_calls.txt")
-"""What ``test_deploy.py`` saw a deployer call on the stand-in; it compares what it sees with this file."""
+"""What ``test_deploy.py`` and ``test_deploy_again.py`` saw a deployer call; they compare it with this file."""
 
 
 WITHOUT_A_CALL_OF_ITS_OWN = {
@@ -39,7 +39,7 @@ WITHOUT_A_CALL_OF_ITS_OWN = {
     "ses:GetSuppressedDestination": "`report status`, which the owner types with the same rights",
     "ses:TagResource": "CreateEmailIdentity with tags asks for it",
 }
-"""What deploying asks for on AWS without that call having been seen on the stand-in."""
+"""What deploying asks for on AWS without that call having been seen on MiniStack."""
 
 
 def complaints(template: str) -> list[str]:
@@ -72,7 +72,7 @@ def allowed() -> list[str]:
 
 
 def called() -> set[str]:
-    actions = {action_of(line) for line in CALLS_FILE.read_text().split()}
+    actions = {action_of(line.split()[0]) for line in CALLS_FILE.read_text().splitlines()}
     return {action for action in actions if action}
 
 

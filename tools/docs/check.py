@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ops.demo.laptop import gpg_folder
-from ops.environments import LAPTOP, SITE, STAND_IN
+from ops.environments import LAPTOP, MINISTACK, SITE
 from ops.functions.package import PROJECT
 from tools.docs.commands import complaints
 from tools.docs.markdown import Document, broken_links, documents
@@ -129,7 +129,7 @@ def place_to_try() -> Iterator[DocumentClone]:
     with tempfile.TemporaryDirectory(prefix="docs-") as folder, gpg_folder() as gpg:
         clone = Path(folder) / "panicroom"
         shutil.copytree(PROJECT, clone, ignore=shutil.ignore_patterns(*MADE_BY_US))
-        for environment in (SITE, STAND_IN, LAPTOP):
+        for environment in (SITE, MINISTACK, LAPTOP):
             (clone / environment).parent.mkdir(parents=True, exist_ok=True)
             (clone / environment).symlink_to(PROJECT / environment)
         place = DocumentClone(clone, gpg)

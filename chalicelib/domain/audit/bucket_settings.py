@@ -276,11 +276,12 @@ def _sends(receiver: Receiver, event: str, prefix: str) -> bool:
 def _in_the_way(receiver: Receiver, events: Sequence[str], prefix: str) -> bool:
     """Whether S3 would refuse the service's queue for that receiver's sake: it overlaps in keys and in events."""
     same_keys = receiver.prefix.startswith(prefix) or prefix.startswith(receiver.prefix)
-    return same_keys and any(
-        kind.startswith(event.rstrip("*")) or event.startswith(kind.rstrip("*"))
-        for event in events
-        for kind in receiver.events
-    )
+    return same_keys and any(overlaps(sent, event) for event in events for sent in receiver.events)
+
+
+def overlaps(event: str, other: str) -> bool:
+    """Whether two kinds of events have one in common: ``s3:ObjectCreated:*`` and ``s3:ObjectCreated:Put`` do."""
+    return event.startswith(other.rstrip("*")) or other.startswith(event.rstrip("*"))
 
 
 RECEIVERS = {

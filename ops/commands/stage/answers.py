@@ -1,4 +1,4 @@
-"""What the owner chooses for a stage: read from flags, kept from before, or asked."""
+"""What the owner chooses for a stage: read from flags, known from before, or asked."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import dataclasses
 import re
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
-from typing import TypeVar
+from typing import Any, TypeVar
 from zoneinfo import available_timezones
 
+import click
+
 from chalicelib.domain.backups.names import is_identifier
+from chalicelib.domain.weekly import Weekday
 from ops.aws import Aws
+from ops.commands.arguments.options import Read
 from ops.commands.stage.target import asked, stage_without_answers
 from ops.deploy.access import AwsCaller
 from ops.errors import OpsError
@@ -27,6 +31,8 @@ class Answers:
     sender: str | None
     budget: str | None
     time_zone: str | None
+    mail_day: str | None
+    mail_hour: int | None
     lock_days: int | None
     lock_mode: str | None
 
@@ -63,6 +69,8 @@ def stage_from_answers(
         recipients=mail,
         time_zone=time_zone,
         monthly_budget=budget,
+        report_weekday=given.mail_day or stage.report_weekday,
+        report_hour=stage.report_hour if given.mail_hour is None else given.mail_hour,
         lock_days=stage.lock_days if given.lock_days is None else given.lock_days,
         lock_mode=given.lock_mode.upper() if given.lock_mode else stage.lock_mode,
     )
@@ -83,7 +91,7 @@ def _answer(
 def check_lock(before: Stage | None, lock_days: int | None, lock_mode: str | None) -> None:
     days = before.lock_days if before else 0
     if lock_mode is not None and not (days or lock_days):
-        raise OpsError("--lock-mode says how a lock works: say for how many days by --lock-days.")
+        raise OpsError("--lock-mode needs a lock: set its days with --lock-days.")
     if before is None or not days:
         return
     if lock_days == 0:
@@ -144,3 +152,58 @@ def read_budget(text: str) -> str:
     if not (amount.is_finite() and 0 < amount < 1_000_000):
         raise ValueError(f"{text!r} is no amount of USD, such as 5 or 12.50; `none` for no budget")
     return f"{amount:f}"
+
+
+def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that set what the stage remembers: the fields of ``Answers``."""
+    for option in reversed(SETTINGS):
+        command = option(command)
+    return command
+
+
+SETTINGS = (
+    click.option(
+        "--mail",
+        type=Read("addresses", read_addresses),
+        metavar="ADDRESS[,ADDRESS]",
+        help="Recipients of the weekly mail; the first also gets the alarms.",
+    ),
+    click.option(
+        "--sender",
+        type=Read("address", read_address),
+        metavar="ADDRESS",
+        help="The sender of all mail.  [default: the first of --mail]",
+    ),
+    click.option(
+        "--budget",
+        type=Read("amount", read_budget),
+        metavar="USD",
+        help="What it may cost a month; `none` for no budget.",
+    ),
+    click.option(
+        "--time-zone",
+        type=Read("time zone", read_time_zone),
+        metavar="ZONE",
+        help="Your time zone, such as Europe/Berlin.",
+    ),
+    click.option(
+        "--mail-day",
+        type=click.Choice([day.name.lower() for day in Weekday]),
+        help="The day of the weekly mail.  [default: monday]",
+    ),
+    click.option(
+        "--mail-hour",
+        type=click.IntRange(0, 23),
+        help="The hour of the weekly mail, in your time zone.  [default: 7]",
+    ),
+    click.option(
+        "--lock-days",
+        type=click.IntRange(0, 3650),
+        help="Object Lock: for this many days S3 lets nobody delete what was stored.  [default: no lock]",
+    ),
+    click.option(
+        "--lock-mode",
+        type=click.Choice(["governance", "compliance"]),
+        help="With --lock-days: whether a special right can end the lock.  [default: governance]",
+    ),
+)

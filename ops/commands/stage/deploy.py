@@ -13,17 +13,14 @@ from ops.commands.arguments.options import Read, console, json_option, print_jso
 from ops.commands.stage.answers import (
     Answers,
     check_lock,
-    read_address,
-    read_addresses,
-    read_budget,
     read_machine_name,
-    read_time_zone,
+    settings_options,
     stage_from_answers,
 )
 from ops.commands.stage.doctor import checks_as_data, show_checks
 from ops.commands.stage.target import (
+    LOCAL_POLL_SECONDS,
     POLL_SECONDS,
-    STAND_IN_POLL_SECONDS,
     check_region,
     check_rights,
     check_stage_name,
@@ -50,40 +47,7 @@ FIRST_MACHINE = "laptop"
 @click.command()
 @stage_name_option
 @region_option
-@click.option(
-    "--mail",
-    type=Read("addresses", read_addresses),
-    metavar="ADDRESS[,ADDRESS]",
-    help="Where the weekly mail goes; alarms to the first.",
-)
-@click.option(
-    "--sender",
-    type=Read("address", read_address),
-    metavar="ADDRESS",
-    help="Where mail comes from.  [default: the first of --mail]",
-)
-@click.option(
-    "--budget",
-    type=Read("amount", read_budget),
-    metavar="USD",
-    help="What it may cost a month; `none` for no budget.",
-)
-@click.option(
-    "--time-zone",
-    type=Read("time zone", read_time_zone),
-    metavar="ZONE",
-    help="Yours, such as Europe/Berlin: for the weekly mail's hour.",
-)
-@click.option(
-    "--lock-days",
-    type=click.IntRange(0, 3650),
-    help="Object Lock: for so many days S3 lets nobody delete what was stored.  [default: no lock]",
-)
-@click.option(
-    "--lock-mode",
-    type=click.Choice(["governance", "compliance"]),
-    help="With --lock-days: whether somebody with a special right may end the lock.  [default: governance]",
-)
+@settings_options
 @click.option(
     "--machine",
     type=Read("name", read_machine_name),
@@ -101,12 +65,6 @@ FIRST_MACHINE = "laptop"
 def deploy(
     stage_name: str,
     region: str | None,
-    mail: tuple[str, ...] | None,
-    sender: str | None,
-    budget: str | None,
-    time_zone: str | None,
-    lock_days: int | None,
-    lock_mode: str | None,
     machine: str,
     only_plan: bool,
     only_policy: bool,
@@ -114,36 +72,48 @@ def deploy(
     endpoint: str | None,
     project: Path,
     as_json: bool,
+    **answers: Any,
 ) -> None:
-    """Make the service in your AWS account, or bring it up to date. Safe to repeat, safe to interrupt."""
-    check_stage_name(stage_name)
+    """Create the service in your AWS account, or update it. Safe to repeat, safe to interrupt."""
     ask = not (yes or as_json)
-    aws = target_aws(stage_name, region, endpoint, project, ask)
+    aws = target_aws(check_stage_name(stage_name), region, endpoint, project, ask)
     who = caller(aws)
-    check_region(aws, stage_name, who)
-    before = chosen_before(aws, stage_name, who.account)
-    answers = Answers(mail, sender, budget, time_zone, lock_days, lock_mode)
-    check_lock(before, lock_days, lock_mode)
-    if not only_policy:
-        check_rights(aws, before or stage_without_answers(stage_name, aws, who), who)
-    stage = stage_from_answers(stage_name, aws, who, before, answers, ask)
+    stage = _chosen_stage(aws, who, stage_name, Answers(**answers), ask=ask, check=not only_policy)
     if only_policy:
         print_json(deployer_policy(stage))
         return
-    if before is None or stage.addresses != before.addresses:
-        check_rights(aws, stage, who)
-    deployment = Deployment(aws, stage, project, STAND_IN_POLL_SECONDS if endpoint else POLL_SECONDS)
+    deployment = Deployment(aws, stage, project, LOCAL_POLL_SECONDS if endpoint else POLL_SECONDS)
     changes = plan(deployment)
     if not as_json:
         _show_plan(stage, who, changes)
+    elif only_plan:
+        print_json({"stage": stage.name, "settings": _settings(stage), "changes": changes})
     if only_plan:
-        if as_json:
-            print_json({"stage": stage.name, "settings": _settings(stage), "changes": changes})
         return
     if ask and any(changes.values()):
-        click.confirm("Go on?", default=True, abort=True)
+        click.confirm("Continue?", default=True, abort=True)
+    _carry_out(deployment, machine, as_json)
+
+
+def _chosen_stage(
+    aws: Aws, who: AwsCaller, stage_name: str, answers: Answers, *, ask: bool, check: bool
+) -> Stage:
+    """The stage as it is to be. Raises ``OpsError`` before anything is created, also for rights that are missing."""
+    check_region(aws, stage_name, who)
+    before = chosen_before(aws, stage_name, who.account)
+    check_lock(before, answers.lock_days, answers.lock_mode)
+    if check:
+        check_rights(aws, before or stage_without_answers(stage_name, aws, who), who)
+    stage = stage_from_answers(stage_name, aws, who, before, answers, ask)
+    if check and (before is None or stage.addresses != before.addresses):
+        check_rights(aws, stage, who)
+    return stage
+
+
+def _carry_out(deployment: Deployment, machine: str, as_json: bool) -> None:
+    aws, stage = deployment.aws, deployment.stage
     done = carry_out(deployment, silent_steps() if as_json else Steps(console))
-    checks = list(examine(aws, stage, project))
+    checks = list(examine(aws, stage, deployment.project))
     first = _first_machine(aws, stage, machine)
     if as_json:
         print_json({"stage": stage.name, "changes": done, "checks": checks_as_data(checks), **first})
@@ -185,7 +155,7 @@ def _cost(stage: Stage) -> str:
     """What the service itself will cost, in a sentence or two."""
     table = price_table(stage.region)
     lock = (
-        f" Object Lock itself costs nothing; but what it keeps for {stage.lock_days} days is billed so long,"
+        f" Object Lock itself costs nothing; but what it holds for {stage.lock_days} days is billed that long,"
         " whatever is deleted."
         if stage.lock_days
         else ""

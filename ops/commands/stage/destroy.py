@@ -14,8 +14,8 @@ from ops.aws import Aws
 from ops.commands.arguments.options import console
 from ops.commands.arguments.sizes import show_size
 from ops.commands.stage.target import (
+    LOCAL_POLL_SECONDS,
     POLL_SECONDS,
-    STAND_IN_POLL_SECONDS,
     check_region,
     check_stage_name,
     endpoint_option,
@@ -54,7 +54,7 @@ def destroy(
     endpoint: str | None,
     project: Path,
 ) -> None:
-    """Remove the service. The backups stay, unless --with-data and the bucket's name say otherwise."""
+    """Remove the service. The backups stay, unless you give --with-data and the bucket's name."""
     aws = target_aws(stage_name, region, endpoint, project, ask=False)
     who = caller(aws)
     check_region(aws, check_stage_name(stage_name), who)
@@ -73,7 +73,7 @@ def destroy(
         click.confirm(f"Remove the service {stage.prefix}? The backups stay.", abort=True)
     steps = Steps(console)
     left = destroy_service(
-        aws, stage, project, steps, poll_seconds=STAND_IN_POLL_SECONDS if endpoint else POLL_SECONDS
+        aws, stage, project, steps, poll_seconds=LOCAL_POLL_SECONDS if endpoint else POLL_SECONDS
     )
     for line in left:
         console.print(line, markup=False)

@@ -37,14 +37,14 @@ def read_region(text: str) -> str:
 
 
 def read_endpoint(text: str) -> str:
-    """The URL of a stand-in; raises ``ValueError`` with a sentence."""
+    """The URL of a local stack; raises ``ValueError`` with a sentence."""
     if not re.fullmatch(r"https?://[^/\s]+", text):
-        raise ValueError(f"{text!r} is no address of a stand-in, such as http://127.0.0.1:4566")
+        raise ValueError(f"{text!r} is no address of a local stack, such as http://127.0.0.1:4566")
     return text
 
 
 stage_name_option = click.option(
-    "--stage", "stage_name", required=True, help="What you call it: `home`, say."
+    "--stage", "stage_name", required=True, help="The stage's name, such as `home`."
 )
 
 
@@ -60,7 +60,7 @@ endpoint_option = click.option(
     "--endpoint",
     type=Read("URL", read_endpoint),
     metavar="URL",
-    help="A stand-in for AWS, such as the local stack's, instead of an account.",
+    help="The local stack at this URL, instead of an AWS account.",
 )
 
 
@@ -77,7 +77,7 @@ def _region_of_credentials() -> str | None:
 
 
 def target_aws(stage_name: str, region: str | None, endpoint: str | None, project: Path, ask: bool) -> Aws:
-    """Where to: by the flag, else where this clone has deployed it, else as boto3 finds it or the owner says."""
+    """The region comes from the flag, else from this clone's configuration, boto3's settings or the owner's answer."""
     configured = configured_region(stage_name, project / ".chalice")
     found = region or configured or _region_of_credentials()
     if found is None and ask:
@@ -86,7 +86,7 @@ def target_aws(stage_name: str, region: str | None, endpoint: str | None, projec
         found = "us-east-1"
     if found is None:
         raise OpsError("No AWS region is set: name one, for example --region eu-central-1.")
-    # A stand-in needs no credentials; where a person has set some for it, those are meant.
+    # The local stack needs no credentials; where a person has set some for it, those are meant.
     return Aws(found, endpoint, own_keys=endpoint is not None and "AWS_ACCESS_KEY_ID" in os.environ)
 
 
@@ -108,7 +108,7 @@ def stage_without_answers(name: str, aws: Aws, who: AwsCaller) -> Stage:
         region=str(aws.region),
         sender="",
         recipients=(),
-        on_stand_in=aws.endpoint is not None,
+        on_local_stack=aws.endpoint is not None,
     )
 
 
@@ -129,7 +129,7 @@ def check_rights(aws: Aws, stage: Stage, who: AwsCaller) -> None:
             f"{f' and {len(refused) - 8} more' if len(refused) > 8 else ''}."
             f" `python -m ops deploy --stage {stage.name} --policy` prints the policy to give it."
         )
-    if who.is_root and not stage.on_stand_in:
+    if who.is_root and not stage.on_local_stack:
         click.echo(
             "You are signed in as the account's root user. It works; but let an everyday user do this, and"
             " lock the root away: docs/getting-started.md says how.",
@@ -153,7 +153,7 @@ def check_stage_name(name: str) -> str:
 POLL_SECONDS = 5
 
 
-STAND_IN_POLL_SECONDS = 0.1
+LOCAL_POLL_SECONDS = 0.1
 
 
 def asked(question: str, read: Callable[[str], T]) -> T:

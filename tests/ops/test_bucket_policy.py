@@ -10,7 +10,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from ops.resources.bucket_policy import bucket_policy, missing_guards, put_guards
+from ops.resources.bucket_policy import bucket_policy, missing_statements, put_missing_statements
 from ops.resources.template import bucket_statements
 from ops.stages import LOCAL, Stage
 
@@ -21,7 +21,7 @@ HOME = Stage(
     sender="ada@example.org",
     recipients=("ada@example.org",),
 )
-GUARDS = bucket_statements(HOME)
+STATEMENTS = bucket_statements(HOME)
 OWNERS = {
     "Sid": "Mine",
     "Effect": "Deny",
@@ -47,18 +47,18 @@ def put(s3: Any, *statements: Any) -> None:
 
 
 def test_a_policy_that_is_gone_is_put_back_whole(s3: Any) -> None:
-    assert missing_guards(s3, HOME) == [guard["Sid"] for guard in GUARDS]
-    put_guards(s3, HOME)
-    assert bucket_policy(s3, HOME.bucket)["Statement"] == GUARDS
+    assert missing_statements(s3, HOME) == [denial["Sid"] for denial in STATEMENTS]
+    put_missing_statements(s3, HOME)
+    assert bucket_policy(s3, HOME.bucket)["Statement"] == STATEMENTS
 
 
 def test_what_is_missing_is_put_beside_what_the_owner_has_in_it(s3: Any) -> None:
-    put(s3, OWNERS, *GUARDS[:-1])
-    assert missing_guards(s3, HOME) == ["FirstWriteOnly"]
-    put_guards(s3, HOME)
-    assert bucket_policy(s3, HOME.bucket)["Statement"] == [OWNERS, *GUARDS]
-    assert missing_guards(s3, HOME) == []
+    put(s3, OWNERS, *STATEMENTS[:-1])
+    assert missing_statements(s3, HOME) == ["FirstWriteOnly"]
+    put_missing_statements(s3, HOME)
+    assert bucket_policy(s3, HOME.bucket)["Statement"] == [OWNERS, *STATEMENTS]
+    assert missing_statements(s3, HOME) == []
 
 
 def test_the_stand_in_has_none_and_misses_none(s3: Any) -> None:
-    assert missing_guards(s3, LOCAL) == []
+    assert missing_statements(s3, LOCAL) == []

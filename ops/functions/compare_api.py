@@ -1,8 +1,8 @@
-"""The deployed REST API, held against what Chalice would deploy, and asked for real.
+"""Compares the deployed REST API with what Chalice would deploy, and calls it.
 
 An update changes the API first, then deploys it to its stage, then gives the authorizer's permission. One that was
-killed in between leaves an API that looks as it should and serves yesterday's routes, or answers every machine with
-500; so each of the three is looked at.
+killed in between leaves an API that looks right and serves yesterday's routes, or answers every machine with
+500; so each of the three is checked.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Route = tuple[str, str, bool]
 CALLED_BY_THE_API = ("api_handler", "authorizer")
 MADE_UP_TOKEN = f"Bearer nobody.{'0' * 43}"
 ANSWER_SECONDS = 60
-"""API Gateway gives up after 29 s; the stand-in may have a function to start first."""
+"""API Gateway gives up after 29 s; MiniStack may have a function to start first."""
 
 
 def api_differences(aws: Aws, stage: Stage, wanted: set[Route]) -> list[str]:
@@ -42,13 +42,13 @@ def api_differences(aws: Aws, stage: Stage, wanted: set[Route]) -> list[str]:
 
 
 def unexpected_answers(aws: Aws, stage: Stage) -> Iterator[str]:
-    """Asks the API as a stranger does, who has to be refused in the right way: by the gateway without a token, by the
-    authorizer with one that nobody has, by the handler with an empty enrolment."""
+    """Calls the API without valid credentials. Each call has to be refused: by the gateway without a token, by the
+    authorizer with an unknown one, by the handler with an empty enrolment."""
     api = find_rest_api(aws, stage)
     if api is None:
         yield "is not there"
         return
-    strangers: tuple[tuple[str, str, str, dict[str, Any], tuple[int, ...]], ...] = (
+    unauthenticated: tuple[tuple[str, str, str, dict[str, Any], tuple[int, ...]], ...] = (
         ("GET", "/machine", "without a token", {}, (401,)),
         (
             "GET",
@@ -60,7 +60,7 @@ def unexpected_answers(aws: Aws, stage: Stage) -> Iterator[str]:
         ("POST", "/enrolments", "with nothing in it", {"json": {}}, (400,)),
     )
     url = api_url(aws, stage, api)
-    for method, path, how, request, expected in strangers:
+    for method, path, how, request, expected in unauthenticated:
         try:
             status = httpx.request(method, url + path, timeout=ANSWER_SECONDS, **request).status_code
         except httpx.HTTPError as error:
@@ -95,7 +95,7 @@ def _stage_differences(gateway: Any, api: str, wanted: set[Route]) -> Iterator[s
         for path, calls in deployment.get("apiSummary", {}).items()
         for method, call in calls.items()
     }
-    # The stand-in keeps no authorization type in its summary.
+    # MiniStack keeps no authorization type in its summary.
     asked = {"CUSTOM": True, "NONE": False}
     known = {(path, method, asked.get(kind, (path, method, True) in wanted)) for path, method, kind in served}
     # A summary that says nothing is no reason to deploy again and again.

@@ -1,4 +1,4 @@
-"""What is deployed, held against what Chalice would deploy from this repository: every difference, in words.
+"""Compares what is deployed with what Chalice would deploy from this repository: a sentence for each difference.
 
 Nothing is remembered between two deploys, so nothing can be wrong about what is remembered: the code that
 runs is fetched and compared file by file, the rest is asked of AWS.
@@ -17,8 +17,8 @@ from typing import Any
 import httpx
 
 from ops.aws import Aws
-from ops.functions.api_drift import Route, api_differences
 from ops.functions.chalice_record import find_rest_api
+from ops.functions.compare_api import Route, api_differences
 from ops.functions.package import (
     REQUEST_BURST,
     REQUESTS_PER_SECOND,
@@ -106,7 +106,7 @@ def function_differences(aws: Aws, stage: Stage, wanted: Wanted) -> list[str]:
 
 
 def finish_differences(aws: Aws, stage: Stage) -> list[str]:
-    """What Chalice leaves alone and is not set: the queue mapping, throttling, how long logs are kept."""
+    """What Chalice does not set and is missing: partial batch failures, throttling, log retention."""
     found = []
     for mapping in event_source_mappings(aws, stage, "catalogue"):
         if mapping["State"] in ("Disabling", "Disabled"):
@@ -245,7 +245,7 @@ def _files_in(zipped: bytes) -> dict[str, int]:
 
 
 def _differs_by_itself(path: str) -> bool:
-    """What an installation writes anew each time: which installer it was, and sums of the rest."""
+    """What each installation writes differently: which installer it was, and sums of the rest."""
     return ".dist-info/" in path and path.endswith(("/RECORD", "/WHEEL", "/direct_url.json"))
 
 

@@ -17,6 +17,9 @@ from chalicelib.domain.shown import all_shown
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+SUBJECT_PREFIX = "[panicroom]"
+"""So that a mail is recognised, and a filter has something to ask for."""
+
 _BETWEEN_TAGS = re.compile(r">\n+<")
 
 
@@ -48,7 +51,7 @@ def render(report: Report) -> Mail:
     templates = _templates()
     html = templates.get_template("weekly.html").render(report=report).strip()
     return Mail(
-        subject=report.subject,
+        subject=f"{SUBJECT_PREFIX} {report.subject}",
         html=_BETWEEN_TAGS.sub(">\n<", html),
         text=templates.get_template("weekly.txt").render(report=report).strip() + "\n",
         attachments=attachments,
@@ -84,7 +87,7 @@ def render_alert(alert: Alert, *, stage: str, written_at: datetime) -> Mail:
     }
     templates = _templates()
     return Mail(
-        subject=alert.subject,
+        subject=f"{SUBJECT_PREFIX} {alert.subject}",
         html=templates.get_template("alert.html").render(values),
         text=templates.get_template("alert.txt").render(values),
     )

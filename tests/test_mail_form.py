@@ -142,7 +142,7 @@ def test_a_thousand_machines_stand_in_the_attached_table() -> None:
         "findings": 40,
         "notices": 40,
     }
-    assert sent.subject.startswith("47 of 3,000 backups need you - ")
+    assert sent.subject.startswith("[panicroom] 47 of 3,000 backups need you - ")
 
 
 def test_a_single_laptop_gets_no_empty_grandeur() -> None:

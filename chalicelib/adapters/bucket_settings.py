@@ -50,6 +50,7 @@ class SettingsReader:
             smallest_moved=(lifecycle or {}).get(
                 "TransitionDefaultMinimumObjectSize", "all_storage_classes_128K"
             ),
+            archive_tiers=ask("archive tiers", lambda: self._archive_tiers(bucket)),
             uploads=ask("unfinished uploads", lambda: tuple(self._uploads(bucket))) if uploads else None,
             unreadable=unreadable,
         )
@@ -88,6 +89,18 @@ class SettingsReader:
             answer = self._client.get_bucket_encryption(Bucket=bucket)
             return bool(answer["ServerSideEncryptionConfiguration"]["Rules"])
         return False
+
+    def _archive_tiers(self, bucket: str) -> dict[str, int]:
+        found: dict[str, int] = {}
+        after: dict[str, str] | None = {}
+        while after is not None:
+            answer = self._client.list_bucket_intelligent_tiering_configurations(Bucket=bucket, **after)
+            for one in answer.get("IntelligentTieringConfigurationList", []):
+                if one["Status"] == "Enabled":
+                    found[one["Id"]] = min(tier["Days"] for tier in one["Tierings"])
+            token = answer.get("NextContinuationToken")
+            after = {"ContinuationToken": token} if token else None
+        return found
 
     def _uploads(self, bucket: str) -> Iterator[UnfinishedUpload]:
         pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket)

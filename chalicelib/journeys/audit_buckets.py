@@ -13,7 +13,7 @@ from chalicelib.adapters.stores.catalogue_store import CatalogueStore
 from chalicelib.adapters.stores.finding_store import FindingStore
 from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
-from chalicelib.domain.audit.anomalies import find_anomalies, find_silence
+from chalicelib.domain.audit.anomalies import find_anomalies, find_foreign_writer, find_silence
 from chalicelib.domain.audit.bucket_audit import NOTICES_COUNT_FOR, BucketAudit, findings_of_notices
 from chalicelib.domain.audit.bucket_settings import Expected
 from chalicelib.domain.audit.finding_codes import Concern
@@ -53,8 +53,10 @@ def audit_buckets(context: AuditContext) -> list[Finding]:
     of_sets: dict[Job, list[Finding]] = {}
     for job_sets in context.catalogue.sets_of_each(context.machines.jobs()):
         job, machine = job_sets.job, machines.get(job_sets.job.machine)
-        silence = find_silence(machine, job, job_sets.visible, context.now) if machine else []
-        of_sets[job] = [*find_anomalies(job, job_sets.visible, context.now), *silence]
+        of_sets[job] = find_anomalies(job, job_sets.visible, context.now)
+        if machine is not None:
+            of_sets[job] += find_silence(machine, job, job_sets.visible, context.now)
+            of_sets[job] += find_foreign_writer(machine, job, job_sets.visible)
         sets_in[job.location.bucket][watched(context.bucket, job)] = job_sets.visible
     found = [finding for bucket, sets in sets_in.items() for finding in _audit_bucket(context, bucket, sets)]
     _keep(context, of_sets, found)

@@ -71,6 +71,9 @@ def _discard_of_set(
         kept = frozenset(name for name, file in files if uploads.belongs_to_sealed(file, manifest))
         _mark_deleted(buckets, job, [name for name, _ in files if name not in kept])
         return kept
+    if _was_sealed(catalogue, job, set_id):
+        # Somebody deleted the manifest: the owner is to bring it back, not the laptop to clear the rest away.
+        return frozenset(name for name, _ in files)
     if not catalogue.begin_discarding(job, set_id, now):
         raise uploads.being_sealed(catalogue.gate(job, set_id), now)
     try:
@@ -92,6 +95,12 @@ def _manifest_of(buckets: Buckets, job: Job, set_id: SetId) -> StoredObject | No
     manifests = [BackupFile(set_id, FileKind.MANIFEST, suffix=suffix).name for suffix in MANIFEST_SUFFIXES]
     found = buckets.heads(job.location.bucket, [job.location.key(name) for name in manifests])
     return next((stored for stored in found.values() if stored is not None), None)
+
+
+def _was_sealed(catalogue: CatalogueStore, job: Job, set_id: SetId) -> bool:
+    """Whether a manifest of the set was stored once: its older version is still known."""
+    names = [BackupFile(set_id, FileKind.MANIFEST, suffix=suffix).name for suffix in MANIFEST_SUFFIXES]
+    return any(row.noncurrent for row in catalogue.read_page(job, set_id, names).objects.values())
 
 
 def _refused(name: str, refusal: Refusal) -> RefusedDiscard:

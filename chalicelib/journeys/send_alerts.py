@@ -13,7 +13,7 @@ from chalicelib.adapters.stores.catalogue_store import CatalogueStore, JobSets
 from chalicelib.adapters.stores.finding_store import FindingStore
 from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
-from chalicelib.domain.backups.freshness import Freshness, State, evaluate_freshness
+from chalicelib.domain.backups.freshness import Freshness, State, due_since, evaluate_freshness
 from chalicelib.domain.backups.machines import Job, Machine
 from chalicelib.domain.mail.alerts import NOTICES_MAILED_WITHIN, Alert, AlertRecord, JobNow, alerts_due
 from chalicelib.domain.mail.phrases import format_age
@@ -60,7 +60,22 @@ def send_alerts(context: AlertContext) -> str | None:
         context.alerts.release(known)
         raise
     context.alerts.write(record, known)
+    _send_to_owners(context, alert)
     return message_id
+
+
+def _send_to_owners(context: AlertContext, alert: Alert) -> None:
+    """To each machine's own owner what concerns their machines: after the record, so that nobody gets one twice."""
+    owned: dict[str, set[str]] = {}
+    for machine in context.machines.machines():
+        if machine.owner_mail and machine.owner_mail not in context.recipients:
+            owned.setdefault(machine.owner_mail, set()).add(machine.name)
+    for address, names in owned.items():
+        part = alert.of_machines(names)
+        if part is not None:
+            # What SES refuses is on its suppression list, which the doctor shows.
+            with contextlib.suppress(MailRefused):
+                context.mailer.send(_render(context, part), [address])
 
 
 def _send(context: AlertContext, mail: Mail) -> str:
@@ -130,17 +145,23 @@ def _job_now(context: AlertContext, machine: Machine, sets: JobSets) -> JobNow:
         job.machine,
         job.name,
         freshness.state,
-        _detail(job, freshness, context),
+        _detail(machine, job, freshness, context),
         is_running=run is not None and run.ended_at is None,
         newest_complete_at=freshness.newest_complete_at,
         pause_ended_at=machine.paused_until,
+        never_came=freshness.newest_complete_at is None,
     )
 
 
-def _detail(job: Job, freshness: Freshness, context: AlertContext) -> str:
+def _detail(machine: Machine, job: Job, freshness: Freshness, context: AlertContext) -> str:
     newest = freshness.newest_complete_at
     if newest is None:
-        return f"{job.machine}/{job.name} has no complete backup."
+        since = due_since(machine, job)
+        every, grace = (timedelta(seconds=seconds) for seconds in (job.period_seconds, job.grace_seconds))
+        return (
+            f"No backup of {job.machine}/{job.name} has come since {since.astimezone(context.zone):%a %d %b %Y}."
+            f" It should make one every {format_age(every)}, and may be {format_age(grace)} late."
+        )
     at = newest.astimezone(context.zone)
     detail = (
         f"The newest complete backup of {job.machine}/{job.name} is {format_age(context.now - newest)} old "

@@ -21,8 +21,9 @@ from chalicelib.domain.audit.bucket_audit import BucketAudit
 from chalicelib.domain.audit.bucket_settings import BucketSettings, stale_uploads
 from chalicelib.domain.audit.finding_codes import Severity
 from chalicelib.domain.audit.findings import Finding, at_stage, worst_first
-from chalicelib.domain.audit.lifecycle import rule_of
+from chalicelib.domain.audit.lifecycle_rules import rule_of
 from chalicelib.domain.audit.placement import Custody, WatchedJob
+from chalicelib.domain.backups.foreign_names import form_of
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import Location, SetId, is_manifest, parse_file_name
 from chalicelib.domain.backups.sets import BackupSet, ObjectRow, SetSum
@@ -166,6 +167,8 @@ def judge_listing(
         folder, name = _split(key)
         if folder in jobs:
             audit.add(jobs[folder], dataclasses.replace(row, name=name), tags.get(key))
+        elif form_of(key) is not None:
+            audit.add_stray(row, None)
         else:
             audit.add_unwatched(row)
     anomalies = [one for job, of_job in sets.items() for one in find_anomalies(job.job, of_job, now)]

@@ -6,8 +6,12 @@ from pathlib import Path
 
 import click
 
+from chalicelib.domain.backups.names import Location, SetId
+from ops.buckets.bring_back import bring_back
 from ops.commands.arguments.options import confirm, stage_options
+from ops.errors import OpsError
 from ops.service.admin_client import admin_client
+from ops.service.deployed_stage import deployed_stage
 
 
 @click.group("set")
@@ -56,3 +60,24 @@ def quarantine(
         else f"{set_name} is hidden from {machine}/{job}, but not deleted; --release shows it again."
     )
     confirm(answer, as_json, sentence)
+
+
+@backup_set.command("bring-back")
+@click.argument("machine")
+@click.argument("job")
+@click.argument("set_name", metavar="SET")
+@stage_options
+def bring_back_(machine: str, job: str, set_name: str, stage: str, state_folder: Path, as_json: bool) -> None:
+    """Bring back files of a set that somebody deleted in the bucket, from their older versions."""
+    try:
+        set_id = SetId.parse(set_name)
+    except ValueError as error:
+        raise OpsError(f"{error}: `machine show` lists them.") from error
+    rows = admin_client(stage, state_folder).call("job_list")["jobs"]
+    found = [row for row in rows if (row["machine"], row["job"]) == (machine, job)]
+    if not found:
+        raise OpsError(f"There is no job {machine}/{job}: `machine list` lists them.")
+    location = Location(found[0]["bucket"], found[0]["prefix"])
+    names = bring_back(deployed_stage(stage, state_folder).aws.client("s3"), location, set_id)
+    what = ", ".join(names) if names else "nothing: no file of it is deleted in the bucket"
+    confirm({"brought_back": names}, as_json, f"Brought back: {what}.")

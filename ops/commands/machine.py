@@ -11,11 +11,12 @@ import click
 from rich.markup import escape
 from rich.table import Column, Table
 
+from chalicelib.domain.mail.phrases import count, format_bytes
 from ops.buckets.adopt import Adoption, plan_adoption
 from ops.buckets.audit import audit_bucket
+from ops.buckets.found_backups import backups_to_adopt
 from ops.commands.arguments.durations import show_duration
 from ops.commands.arguments.options import DURATION, SIZE, confirm, console, print_json, stage_options, typed
-from ops.commands.arguments.sizes import show_size
 from ops.deploy.client_wheel import addresses_for_machines
 from ops.service.admin_client import AdminClient, admin_client
 from ops.service.deployed_stage import deployed_stage
@@ -40,7 +41,8 @@ def machine() -> None:
 @click.option(
     "--prefix", help="With --bucket: what the names of that backup's keys begin with.  [default: nothing]"
 )
-@click.option("--owner-mail", help="Who gets a weekly mail about this machine alone.")
+@click.option("--empty", is_flag=True, help="With --bucket: begin a new backup where none was found.")
+@click.option("--owner-mail", help="Who gets the weekly mail and the alerts about this machine.")
 @click.option(
     "--plan", "only_plan", is_flag=True, help="With --bucket: only read it, and show what would change."
 )
@@ -52,6 +54,7 @@ def add(
     grace: int | None,
     bucket: str | None,
     prefix: str | None,
+    empty: bool,
     owner_mail: str | None,
     only_plan: bool,
     stage: str,
@@ -59,11 +62,14 @@ def add(
     as_json: bool,
 ) -> None:
     """Add a machine, or a new code for one that is enrolled again, and print its enrolment code."""
-    if bucket is None and (prefix is not None or only_plan):
-        raise click.UsageError("--prefix and --plan go with --bucket.")
+    if bucket is None and (prefix is not None or only_plan or empty):
+        raise click.UsageError("--prefix, --empty and --plan go with --bucket.")
     adoption = plan_adoption(deployed_stage(stage, state_folder), bucket, prefix or "") if bucket else None
-    if adoption and not _go_on(adoption, prefix or "", only_plan, as_json):
-        return
+    if adoption:
+        s3 = adoption.deployed.aws.client("s3")
+        found = backups_to_adopt(s3, adoption.bucket, prefix or "", may_be_empty=empty)
+        if not _go_on(adoption, prefix or "", found, only_plan, as_json):
+            return
     client = admin_client(stage, state_folder)
     added = client.call(
         "machine_add",
@@ -124,7 +130,9 @@ def show(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
     "--storage-cap", type=SIZE, help="The most that the machine may store, older versions included."
 )
 @click.option("--download-cap", type=SIZE, help="The most that it may fetch a day, as for a large restore.")
-@click.option("--owner-mail", help="Who gets a weekly mail about this machine alone; `none` for nobody.")
+@click.option(
+    "--owner-mail", help="Who gets the weekly mail and the alerts about this machine; `none` for nobody."
+)
 @stage_options
 def set_(
     name: str,
@@ -172,7 +180,7 @@ def rotate(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
 def recount(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
     """Count what a machine has stored, for its cap, which counts every permission to upload as used."""
     answer = admin_client(stage, state_folder).call("machine_recount", name=name)
-    stored, cap = show_size(answer["stored_bytes"]), show_size(answer["storage_cap_bytes"])
+    stored, cap = format_bytes(answer["stored_bytes"]), format_bytes(answer["storage_cap_bytes"])
     confirm(answer, as_json, f"{name} has stored {stored} of the {cap} that it may, older versions included.")
 
 
@@ -219,12 +227,14 @@ def remove(name: str, yes: bool, stage: str, state_folder: Path, as_json: bool) 
     confirm(answer, as_json, f"{name} is removed; what it stored stays in the bucket.")
 
 
-def _go_on(adoption: Adoption, prefix: str, only_plan: bool, as_json: bool) -> bool:
+def _go_on(adoption: Adoption, prefix: str, found: list[str], only_plan: bool, as_json: bool) -> bool:
     """Shows what is in the bucket and what would change in it; asks where somebody sits at the terminal."""
     if not as_json:
+        for line in found:
+            console.print(line, markup=False)
         _show_adoption(adoption, prefix)
     elif only_plan:
-        print_json({"changes": adoption.changes, "findings": _audit(adoption, prefix)})
+        print_json({"found": found, "changes": adoption.changes, "findings": _audit(adoption, prefix)})
     if only_plan or as_json or not sys.stdin.isatty():
         return not only_plan
     return click.confirm("Continue?", default=True)
@@ -238,10 +248,10 @@ def _audit(adoption: Adoption, prefix: str) -> list[dict[str, Any]]:
 
 def _show_adoption(adoption: Adoption, prefix: str) -> None:
     found = _audit(adoption, prefix)
-    console.print(f"{adoption.bucket} as it is: {len(found) or 'nothing'} to look at", markup=False)
+    console.print(f"{adoption.bucket} as it is: {count(len(found), 'finding')}", markup=False)
     for one in found:
         console.print(f"  - {one['message']}", markup=False)
-    console.print("What is changed; no object is touched:", markup=False)
+    console.print("What changes; no object is touched:", markup=False)
     for line in adoption.changes or ("nothing",):
         console.print(f"  - {line}", markup=False)
     console.print()
@@ -276,14 +286,14 @@ def _show_job(job: dict[str, Any]) -> None:
         f"\n  [bold]{escape(job['job'])}[/] {job['state']}, every {show_duration(job['period_seconds'])}"
         f" (grace {show_duration(job['grace_seconds'])}),"
         f" newest complete {job.get('newest_complete_at') or 'never'},"
-        f" {show_size(job['stored_bytes'])} stored"
+        f" {format_bytes(job['stored_bytes'])} stored"
     )
     # Its name is typed elsewhere: it must be whole in a narrow terminal too.
     table = Table(Column("set", overflow="fold"), "volumes", "size", "state")
     for backup_set in job["sets"]:
         expected = backup_set.get("volumes_expected")
         volumes = f"{backup_set['volumes']} of {expected}" if expected else str(backup_set["volumes"])
-        table.add_row(backup_set["set"], volumes, show_size(backup_set["bytes"]), set_state(backup_set))
+        table.add_row(backup_set["set"], volumes, format_bytes(backup_set["bytes"]), set_state(backup_set))
     if job["sets"]:
         console.print(table)
 

@@ -1,4 +1,4 @@
-"""cost_preview"""
+"""What the service itself will cost a month, before it is deployed."""
 
 from __future__ import annotations
 
@@ -31,9 +31,3 @@ def _activity(machines: int) -> Activity:
 
 def _sum_of(parts: tuple[ServicePart, ...], kind: str) -> Decimal:
     return sum((getattr(part, kind) for part in parts), Decimal(0))
-
-
-def usd(amount: Decimal | None) -> str:
-    if amount is None:
-        return "not known"
-    return "under $0.01" if 0 < amount < Decimal("0.01") else f"${amount:,.2f}"

@@ -111,6 +111,7 @@ def _look_at_settings(stage: Stage) -> list[Statement]:
         "s3:GetBucketPublicAccessBlock",
         "s3:GetBucketVersioning",
         "s3:GetEncryptionConfiguration",
+        "s3:GetIntelligentTieringConfiguration",
         "s3:GetLifecycleConfiguration",
         "s3:ListBucketMultipartUploads",
     ]

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from chalicelib.domain.audit.lifecycle_rules import own_rules
 from ops.aws import Aws
 from ops.errors import OpsError
 from ops.functions.package import (
@@ -26,7 +27,6 @@ from ops.functions.package import (
 from ops.local.ministack import HOST, MiniStack, free_port
 from ops.local.stack_file import FILE_NAME, StackDescription, read_stack
 from ops.resources.cloudformation import deploy_stack, physical_id
-from ops.resources.lifecycle import wanted_rules
 from ops.resources.stack import deploy_resources
 from ops.resources.template import TEMPLATE_PATH
 from ops.stages import API_STAGE, LOCAL, Stage
@@ -171,5 +171,5 @@ def local_stack(
 
 
 def _digest_of_everything(copy: Path, stage: Stage) -> str:
-    beside_the_app = json.dumps([TEMPLATE_PATH.read_text(), template_additions(stage), wanted_rules()])
+    beside_the_app = json.dumps([TEMPLATE_PATH.read_text(), template_additions(stage), own_rules()])
     return hashlib.sha256((digest_of(copy) + beside_the_app).encode()).hexdigest()

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from chalicelib.domain.audit.anomalies import find_anomalies
-from chalicelib.domain.backups.machines import Job, LastRun
+from chalicelib.domain.audit.anomalies import find_anomalies, find_foreign_writer
+from chalicelib.domain.backups.machines import Job, LastRun, Machine
 from chalicelib.domain.backups.names import Location, SetId
 from chalicelib.domain.backups.sets import BackupSet, Tally
 
@@ -53,7 +53,6 @@ def test_a_healthy_chain_has_no_finding() -> None:
         ({"volumes": frozenset()}, "no_volumes"),
         ({"has_signatures": False}, "signatures_missing"),
         ({"sealed_at": NOW - 20 * DAY}, "clock_off"),
-        ({"sealed_at": NOW + DAY}, "clock_off"),
         ({"current": {"STANDARD": Tally(50, 2 * GB)}}, "outsized"),
     ],
 )
@@ -82,8 +81,29 @@ def test_an_open_set_may_rest_for_two_days(idle: timedelta, found: list[str]) ->
     assert codes([begun]) == found
 
 
-def test_a_full_backup_over_a_slow_line_is_no_wrong_clock() -> None:
+def test_what_is_stored_long_after_it_was_made_is_no_wrong_clock() -> None:
+    """Over a slow line, or copied from another bucket."""
     assert codes([a_set(None, 30, sealed_at=NOW - DAY)]) == []
+    assert codes([*CHAIN[:-1], dataclasses.replace(CHAIN[-1], sealed_at=NOW + 40 * DAY)]) == []
+
+
+def test_a_set_from_the_future_that_others_continue_is_not_to_be_hidden() -> None:
+    ahead = [dataclasses.replace(one, sealed_at=NOW - 200 * DAY) for one in CHAIN]
+    *continued, last = [one for one in find_anomalies(JOB, ahead, NOW) if one.code == "clock_off"]
+    assert len(continued) == len(CHAIN) - 1
+    assert not any("quarantine" in line for one in continued for line in one.commands)
+    assert "later sets continue it" in continued[0].message
+    assert "quarantine" in last.commands[0]
+
+
+def test_sets_that_no_client_of_the_service_sealed_are_one_finding_for_all() -> None:
+    machine = Machine("anna-laptop", NOW - 100 * DAY)
+    job = dataclasses.replace(JOB, added_at=NOW - 15 * DAY)
+    by_hand = [dataclasses.replace(one, volumes_promised=None) for one in CHAIN]
+    [found] = find_foreign_writer(machine, job, by_hand)
+    assert found.code == "written_with_keys"
+    assert find_foreign_writer(machine, job, CHAIN) == []
+    assert find_foreign_writer(machine, dataclasses.replace(JOB, added_at=NOW), by_hand) == []
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A job's state: the first that holds of paused, never, overdue, failing, due, fresh."""
+"""A job's state: the first that holds of paused, overdue, never, failing, due, fresh."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from chalicelib.domain.backups.sets import BackupSet, Tally
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
 MACHINE = Machine("anna-laptop", NOW - 100 * DAY)
+YOUNG = Machine("anna-laptop", NOW - DAY)
 JOB = Job("anna-laptop", "system", Location("b", "p/"), period_seconds=7 * 86_400, grace_seconds=2 * 86_400)
 FAILED = LastRun("r", "full", NOW - DAY, NOW - DAY, exit_code=30)
 
@@ -45,11 +46,41 @@ def test_age_counts_against_period_and_grace(age: timedelta, expected: State) ->
     assert state([a_set(age)]) is expected
 
 
-def test_without_a_complete_set_it_is_never_however_many_were_begun() -> None:
+def test_without_a_whole_set_it_is_never_however_many_were_begun() -> None:
     gap = a_set(DAY, volumes=frozenset({2}))
     unsealed = dataclasses.replace(a_set(DAY), sealed_at=None)
-    unproven = dataclasses.replace(a_set(DAY), volumes_promised=None)
-    assert state([]) is state([gap]) is state([unsealed]) is state([unproven]) is State.NEVER
+    unproven_gap = dataclasses.replace(gap, volumes_promised=None)
+    for sets in ([], [gap], [unsealed], [unproven_gap]):
+        assert state(sets, machine=YOUNG) is State.NEVER
+
+
+@pytest.mark.parametrize(
+    ("age", "expected"), [(DAY, State.FRESH), (8 * DAY, State.DUE), (10 * DAY, State.OVERDUE)]
+)
+def test_the_age_of_an_unproven_set_counts(age: timedelta, expected: State) -> None:
+    """The owner's own script writes them, and it may stop."""
+    assert state([dataclasses.replace(a_set(age), volumes_promised=None)]) is expected
+
+
+@pytest.mark.parametrize(
+    ("added", "expected"), [(9 * DAY, State.NEVER), (9 * DAY + timedelta(seconds=1), State.OVERDUE)]
+)
+def test_a_job_of_which_nothing_ever_came_is_overdue_when_its_period_and_grace_are_over(
+    added: timedelta, expected: State
+) -> None:
+    assert state([], machine=dataclasses.replace(MACHINE, created_at=NOW - added)) is expected
+    old = dataclasses.replace(MACHINE, created_at=NOW - 400 * DAY)
+    assert state([], dataclasses.replace(JOB, added_at=NOW - added), old) is expected
+    paused = dataclasses.replace(old, paused_at=NOW - 300 * DAY, paused_until=NOW - added)
+    assert state([], machine=paused) is expected
+
+
+def test_a_first_backup_that_takes_weeks_is_not_overdue_as_long_as_it_grows() -> None:
+    old = dataclasses.replace(MACHINE, created_at=NOW - 40 * DAY)
+    growing = dataclasses.replace(a_set(30 * DAY), sealed_at=None, changed_at=NOW - DAY)
+    assert state([growing], machine=old) is State.NEVER
+    stalled = dataclasses.replace(growing, changed_at=NOW - 3 * DAY)
+    assert state([stalled], machine=old) is State.OVERDUE
 
 
 def test_a_failed_run_shows_until_the_backup_is_overdue() -> None:

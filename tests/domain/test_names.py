@@ -12,6 +12,7 @@ from duplicity import config, dup_time, file_naming
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chalicelib.domain.backups.foreign_names import NameForm, form_of
 from chalicelib.domain.backups.names import (
     BackupFile,
     FileKind,
@@ -207,3 +208,34 @@ def test_no_identifiers(name: str) -> None:
 )
 def test_keys_have_a_machine_a_job_and_a_name(key: str, parts: tuple[str, str, str] | None) -> None:
     assert split_key(key) == parts
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        ("data_duplicity-full.20261101T040000Z.vol1.difftar.gpg", NameForm.PREFIXED),
+        ("meta_duplicity-inc.20261101T040000Z.to.20261102T040000Z.manifest.gpg", NameForm.PREFIXED),
+        ("duplicity-full.20261101T040000Z.vol1.difftar.gpg", NameForm.WITHOUT_PREFIXES),
+        (
+            "duplicity-new-signatures.20261101T040000Z.to.20261102T040000Z.sigtar.gz",
+            NameForm.WITHOUT_PREFIXES,
+        ),
+        ("meta_duplicity-full.20261101T040000Z.vol1.difftar.gpg", NameForm.OTHER_PREFIXES),
+        ("homeduplicity-full.20261101T040000Z.manifest.gpg", NameForm.OTHER_PREFIXES),
+        ("data_duplicity-full.20120301T040000Z.vol1.difftar.z", NameForm.NOT_ENCRYPTED),
+        ("duplicity-full.2012-03-01T04:00:00Z.vol1.difftar.gpg", NameForm.OLD_TIMES),
+        ("duplicity-full.2012-03-01T04_00_00Z.manifest.gpg", NameForm.OLD_TIMES),
+        ("duplicity-full-signatures.2012-03-01T04:00:00+02:00.sigtar.gpg", NameForm.OLD_TIMES),
+        ("df.l8ph0.1.dt.g", NameForm.SHORT),
+        ("dst.l8ph0.g", NameForm.SHORT),
+        ("data_di.l8ph0.l8pi0.2.dt.gpg", NameForm.SHORT),
+        ("duplicity-full.20261101T040000Z.vol1.difftar.gpg.bak", NameForm.WITHOUT_PREFIXES),
+        ("duplicity-full.20261101T040000Z.vol1", NameForm.UNKNOWN),
+        ("holiday.jpg", None),
+        ("df.txt.backup.2026.old", None),
+        ("notes.txt", None),
+    ],
+)
+def test_every_form_of_duplicitys_names_is_recognised(name: str, form: NameForm | None) -> None:
+    assert form_of(f"somewhere/{name}") is form
+    assert form_of(name) is form

@@ -18,7 +18,7 @@ from chalicelib.domain.backups.sets import (
     format_ranges,
     is_newer,
     newest_chain,
-    newest_complete,
+    newest_whole,
     parse_ranges,
 )
 
@@ -121,7 +121,7 @@ def test_sequencers_order_the_events_of_a_key(sequencer: str, known: str, newer:
 def test_the_newest_complete_set_is_the_one_s3_stored_last_whatever_its_name_says() -> None:
     dated_ahead = sealed(None, T0 + timedelta(days=3650), sealed_at=T0)
     later = sealed(None, T0, sealed_at=T0 + timedelta(days=1))
-    assert newest_complete([dated_ahead, later]) == later
+    assert newest_whole([dated_ahead, later]) == later
 
 
 def test_a_chain_goes_from_its_full_set_as_far_as_each_increment_continues_the_last() -> None:

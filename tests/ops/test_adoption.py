@@ -46,6 +46,7 @@ SETTINGS = [
     "s3:GetBucketPublicAccessBlock",
     "s3:GetBucketVersioning",
     "s3:GetEncryptionConfiguration",
+    "s3:GetIntelligentTieringConfiguration",
     "s3:GetLifecycleConfiguration",
     "s3:GetObjectTagging",
     "s3:ListBucketMultipartUploads",

@@ -49,7 +49,7 @@ def made_by_hand(owner: Owner, bucket: str, folder: str = "") -> Any:
     return s3
 
 
-def test_the_bucket_of_the_post_is_subscribed_what_its_reader_would_want_to_know(owner: Owner) -> None:
+def test_the_bucket_of_the_post_is_reported_what_its_reader_would_want_to_know(owner: Owner) -> None:
     s3 = made_by_hand(owner, "annas-backup")
     s3.put_bucket_lifecycle_configuration(
         Bucket="annas-backup", LifecycleConfiguration={"Rules": [OF_THE_POST]}
@@ -100,7 +100,7 @@ def test_a_bucket_that_is_not_there_is_one_clear_line(owner: Owner) -> None:
 
 
 @pytest.mark.parametrize("words", [["--prefix", "x/"], ["--fix", "--json"]])
-def test_a_wrong_use_is_subscribed(owner: Owner, words: list[str]) -> None:
+def test_a_wrong_use_is_reported(owner: Owner, words: list[str]) -> None:
     assert owner.types("audit", *words).exit_code == 2
 
 

@@ -179,7 +179,7 @@ def test_status_tells_programs_and_people(owner: Owner, tmp_path: Path) -> None:
         ["machine", "set", "x", "--job", "system", "--storage-cap", "1TB"],
     ],
 )
-def test_a_wrong_use_is_subscribed_before_anything_is_called(words: list[str]) -> None:
+def test_a_wrong_use_is_reported_before_anything_is_called(words: list[str]) -> None:
     assert CliRunner().invoke(commands, words).exit_code == 2
 
 

@@ -196,7 +196,7 @@ def test_an_api_that_refuses_strangers_is_well(account: Account, monkeypatch: py
     assert asked(account, monkeypatch, answers) == []
 
 
-def test_an_authorizer_that_cannot_be_called_is_subscribed(
+def test_an_authorizer_that_cannot_be_called_is_reported(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def answers(method: str, _path: str, token: str | None) -> int:
@@ -206,7 +206,7 @@ def test_an_authorizer_that_cannot_be_called_is_subscribed(
     assert told == "GET /machine with a made-up token is answered with 500, not 401 or 403"
 
 
-def test_an_api_that_lets_a_stranger_in_is_subscribed(
+def test_an_api_that_lets_a_stranger_in_is_reported(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = asked(account, monkeypatch, lambda *_: 200)
@@ -217,7 +217,7 @@ def test_an_api_that_lets_a_stranger_in_is_subscribed(
     ]
 
 
-def test_an_api_that_cannot_be_reached_is_subscribed(
+def test_an_api_that_cannot_be_reached_is_reported(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compare_api, "api_url", lambda *_: "http://127.0.0.1:9")

@@ -100,7 +100,7 @@ def test_an_object_that_belongs_to_nobody_is_a_failure(finished: Finished) -> No
     assert any("holiday.jpg" in text for text in found)
 
 
-def test_a_difference_is_subscribed_in_a_few_lines(finished: Finished) -> None:
+def test_a_difference_is_reported_in_a_few_lines(finished: Finished) -> None:
     broken = dataclasses.replace(finished.summary, differences=[f"file {n} is missing" for n in range(25)])
     sentence = failure_sentence(broken)
     assert sentence is not None

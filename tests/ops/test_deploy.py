@@ -232,6 +232,6 @@ def test_the_clients_wheel_is_no_stray(account: Account) -> None:
     assert "_service/" not in report["result"]["text"]
 
 
-def test_what_it_called_is_what_its_policy_was_made_for(account: Account) -> None:
+def test_it_called_nothing_that_its_policy_was_not_made_for(account: Account) -> None:
     """``test_templates.py`` compares the policy with this list, in both directions."""
-    assert account.calls_made() == listed_calls("first")
+    assert account.calls_made() <= listed_calls()

@@ -14,6 +14,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
+from chalicelib.domain.audit.lifecycle_rules import own_rules
 from ops.aws import Aws
 from ops.cli import commands
 from ops.deploy import pipeline as deploy
@@ -23,7 +24,6 @@ from ops.functions.chalice_record import find_rest_api
 from ops.functions.package import run_chalice
 from ops.functions.queue_mappings import event_source_mappings
 from ops.local.ministack_api import importing_api_gateway
-from ops.resources.lifecycle import wanted_rules
 from tests.ops.deployer_account import (
     ANSWERS,
     HOME,
@@ -192,7 +192,7 @@ def test_the_doctor_names_what_somebody_changed_by_hand(account: Account) -> Non
     assert "single failed messages" in wrong["What Chalice leaves out"][1]
     assert "keeps no versions" in wrong["The bucket"][0]
     assert "1 event could not be catalogued" in wrong["Events"][0]
-    rules = [f"set the lifecycle rule {rule['ID']}" for rule in wanted_rules()]
+    rules = [f"set the lifecycle rule {rule['ID']}" for rule in own_rules()]
     told = "have SNS ask ada@example.org to confirm that it wants alarms"
     assert [line.partition(": `python")[0] for line in wrong["Resources"]] == [*rules, told]
     assert "The bucket attic" in wrong["Adopted buckets"][0], "the deployer's policy has nothing on it"
@@ -245,9 +245,9 @@ def test_a_new_deploy_takes_over_what_stayed(account: Account, monkeypatch: pyte
     assert kept["Body"].read() == b"kept"
 
 
-def test_what_it_called_is_what_its_policy_was_made_for(account: Account) -> None:
+def test_it_called_nothing_that_its_policy_was_not_made_for(account: Account) -> None:
     """``test_templates.py`` compares the policy with this list, in both directions."""
-    assert account.calls_made() == listed_calls("later")
+    assert account.calls_made() <= listed_calls()
 
 
 def test_the_data_go_only_when_the_buckets_name_is_typed(

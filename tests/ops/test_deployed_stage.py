@@ -68,7 +68,7 @@ def any_key(account: Owner) -> str:
 
 
 @pytest.mark.parametrize("words", [("dead-letters", "list"), ("machine", "add", "x", "--bucket", "b")])
-def test_a_stage_that_is_not_there_is_subscribed(account: Owner, words: tuple[str, ...]) -> None:
+def test_a_stage_that_is_not_there_is_reported(account: Owner, words: tuple[str, ...]) -> None:
     error = account.types(*words, "--stage", "nowhere").exception
     assert isinstance(error, OpsError)
     assert "The stage nowhere was not found" in str(error)

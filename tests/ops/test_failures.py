@@ -80,7 +80,7 @@ def test_what_the_code_caught_is_found_in_the_log_of_the_function() -> None:
     assert "the last: request failed, KeyError." in sentence
 
 
-def test_a_function_that_cannot_be_loaded_is_subscribed_in_lambdas_own_words() -> None:
+def test_a_function_that_cannot_be_loaded_is_reported_in_lambdas_own_words() -> None:
     line = "[ERROR] Runtime.ImportModuleError: Unable to import module 'app'\nTraceback (most recent call last):\n"
     [sentence] = said(Cloud(errors={"panicroom-home-alerts": 1}, panicroom_home_alerts=[line]))
     assert "the last: [ERROR] Runtime.ImportModuleError: Unable to import module 'app'." in sentence

@@ -11,10 +11,11 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from chalicelib.domain.audit.lifecycle_rules import own_rules
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import Location
 from chalicelib.domain.backups.storage import STORAGE_POLICIES, STORAGE_TAG_KEY
-from ops.resources.lifecycle import changed_rules, put_adopted_rules, put_lifecycle_rules, wanted_rules
+from ops.resources.lifecycle import changed_rules, put_adopted_rules, put_lifecycle_rules
 from ops.stages import LOCAL
 
 BUCKET = "bucket"
@@ -55,14 +56,14 @@ def test_each_storage_policy_has_one_rule_filtered_by_its_tag(s3: Any) -> None:
 
 
 def test_no_rule_deletes_what_was_stored() -> None:
-    assert "Expiration" not in json.dumps(wanted_rules())
+    assert "Expiration" not in json.dumps(own_rules())
 
 
 def test_the_owners_own_rules_stay(s3: Any) -> None:
     s3.put_bucket_lifecycle_configuration(Bucket=BUCKET, LifecycleConfiguration={"Rules": [OWNERS_RULE]})
     put_lifecycle_rules(s3, BUCKET)
     assert rules_of(s3)["my logs"]["Expiration"] == {"Days": 30}
-    assert len(rules_of(s3)) == 1 + len(wanted_rules())
+    assert len(rules_of(s3)) == 1 + len(own_rules())
 
 
 def test_a_second_time_changes_nothing(s3: Any) -> None:
@@ -73,7 +74,7 @@ def test_a_second_time_changes_nothing(s3: Any) -> None:
 
 
 def test_a_rule_of_ours_that_was_changed_is_put_right(s3: Any) -> None:
-    broken = [{**rule, "Status": "Disabled"} for rule in wanted_rules()]
+    broken = [{**rule, "Status": "Disabled"} for rule in own_rules()]
     s3.put_bucket_lifecycle_configuration(
         Bucket=BUCKET, LifecycleConfiguration={"Rules": [*broken, OWNERS_RULE]}
     )
@@ -82,7 +83,7 @@ def test_a_rule_of_ours_that_was_changed_is_put_right(s3: Any) -> None:
 
 
 def test_what_would_be_changed_is_named_rule_by_rule(s3: Any) -> None:
-    wanted = wanted_rules()
+    wanted = own_rules()
     assert changed_rules(s3, BUCKET) == [f"set the lifecycle rule {rule['ID']}" for rule in wanted]
     former = {**wanted[0], "ID": "panicroom-of-an-earlier-version", "Filter": {"Prefix": "former/"}}
     changed = {**wanted[0], "Status": "Disabled"}
@@ -116,7 +117,7 @@ class TestInAnAdoptedBucket:
         }
 
     def test_a_rule_of_an_earlier_version_is_replaced_and_the_owners_stays(self, s3: Any) -> None:
-        former = {**wanted_rules()[0], "ID": "panicroom-anna-system-glacier-ir-7d"}
+        former = {**own_rules()[0], "ID": "panicroom-anna-system-glacier-ir-7d"}
         rules = [{**former, "Filter": {"Prefix": "old/data_"}}, OWNERS_RULE]
         s3.put_bucket_lifecycle_configuration(Bucket=BUCKET, LifecycleConfiguration={"Rules": rules})
         put_adopted_rules(s3, BUCKET, self.HOME, [self.JOB])

@@ -49,7 +49,7 @@ def suppression_list(**reasons: str | None) -> tuple[Any, Stubber]:
     return ses, stub
 
 
-def test_who_is_on_the_suppression_list_is_subscribed_with_the_way_off_it() -> None:
+def test_who_is_on_the_suppression_list_is_reported_with_the_way_off_it() -> None:
     ses, stub = suppression_list(**{"ada@example.org": None, "grace@example.net": "BOUNCE"})
     [told] = refusals(ses, Admin(), HOME)  # type: ignore[arg-type]
     assert "SES drops mail to grace@example.net because of an earlier bounce" in told
@@ -57,7 +57,7 @@ def test_who_is_on_the_suppression_list_is_subscribed_with_the_way_off_it() -> N
     stub.assert_no_pending_responses()
 
 
-def test_who_was_refused_is_subscribed_with_the_reason() -> None:
+def test_who_was_refused_is_reported_with_the_reason() -> None:
     ses, _ = suppression_list(**{"ada@example.org": None, "grace@example.net": None})
     [told] = refusals(ses, Admin(**{"grace@example.net": "Email address is not verified."}), HOME)  # type: ignore[arg-type]
     assert told.startswith(

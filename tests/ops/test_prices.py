@@ -84,7 +84,7 @@ def test_steps_are_put_in_order() -> None:
     ]
 
 
-def test_one_usage_type_with_several_prices_is_subscribed_apart_by_its_operation() -> None:
+def test_one_usage_type_with_several_prices_is_reported_apart_by_its_operation() -> None:
     found = prices_of(IRELAND)
     assert found["thaw-request/GLACIER/Standard"][0].usd == Decimal("0.00005")
     assert found["transition/GLACIER"][0].usd == Decimal("0.00003")

@@ -65,7 +65,7 @@ def test_one_job_can_be_asked_for(owner: Owner, shelf: str) -> None:
 
 
 @pytest.mark.parametrize("words", [["--machine", "nobody"], ["--machine", "shelf", "--job", "nothing"]])
-def test_a_name_of_nobody_is_subscribed(owner: Owner, shelf: str, words: list[str]) -> None:
+def test_a_name_of_nobody_is_reported(owner: Owner, shelf: str, words: list[str]) -> None:
     error = owner.types("reconcile", *words).exception
     assert isinstance(error, OpsError)
     assert "There is nothing called" in str(error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ops.commands.arguments.sizes import parse_size, show_size
+from ops.commands.arguments.sizes import parse_size
 
 
 @pytest.mark.parametrize(
@@ -29,20 +29,3 @@ def test_a_gb_is_2_to_the_30_bytes(typed: str, size_bytes: int) -> None:
 def test_anything_else_is_refused_with_an_example(typed: str) -> None:
     with pytest.raises(ValueError, match="is no size: write a number and a unit, such as 500GB"):
         parse_size(typed)
-
-
-@pytest.mark.parametrize(
-    ("size_bytes", "shown"),
-    [
-        (0, "0 B"),
-        (100, "100 B"),
-        (1_023, "1023 B"),
-        (2_048, "2 KB"),
-        (1_572_864, "1.5 MB"),
-        (1_567_922_913, "1.46 GB"),
-        (107_374_182_400, "100 GB"),
-        (21_990_232_555_520, "20 TB"),
-    ],
-)
-def test_a_size_is_shown_in_the_largest_unit_that_fits(size_bytes: int, shown: str) -> None:
-    assert show_size(size_bytes) == shown

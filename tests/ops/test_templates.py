@@ -72,7 +72,7 @@ def allowed() -> list[str]:
 
 
 def called() -> set[str]:
-    actions = {action_of(line.split()[0]) for line in CALLS_FILE.read_text().splitlines()}
+    actions = {action_of(line) for line in CALLS_FILE.read_text().split()}
     return {action for action in actions if action}
 
 

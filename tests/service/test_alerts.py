@@ -235,7 +235,7 @@ def test_an_alert_goes_out_once_and_so_does_its_all_clear(
 ) -> None:
     misplace(machine)
     assert [alerts(machine) for _ in range(3)] == ["id-1", None, None]
-    assert sent == [("anna-laptop/system: a backup's file is under the wrong prefix", (OWNER,))]
+    assert sent == [("[panicroom] anna-laptop/system: a backup's file is under the wrong prefix", (OWNER,))]
     machine.s3.delete_object(Bucket=BUCKET, Key=VOLUME.replace("data_", "meta_"))
     machine.catalogue(VOLUME.replace("data_", "meta_"))
     assert alerts(machine) is None
@@ -336,7 +336,7 @@ def test_a_job_that_is_overdue_is_mailed_and_again_when_it_is_well(
     later(machine, hours=2)
     preview = machine.admin("alerts_preview")["mail"]
     assert alerts(machine) == "id-1"
-    assert sent[0][0] == preview["subject"] == "anna-laptop/system: no backup in time"
+    assert sent[0][0] == preview["subject"] == "[panicroom] anna-laptop/system: no backup in time"
     assert "2 days old" in preview["text"]
     machine.admin("machine_pause", name="anna-laptop", until="2030-01-01")
     later(machine, days=40)
@@ -376,3 +376,46 @@ def test_the_mail_itself_is_text_and_html_and_names_the_stage(machine: Service) 
     raw = backend.sent_messages[-1].raw_data
     assert "python -m ops audit --stage test" in raw
     assert "multipart/alternative" in raw
+
+
+def test_the_manifest_of_a_finished_set_that_somebody_deletes_is_mailed_at_once_and_can_be_brought_back(
+    service: Service, sent: list[tuple[str, Sequence[str]]]
+) -> None:
+    token = service.enrolled("anna-laptop")
+    whole_set(service)
+    service.s3.delete_object(Bucket=BUCKET, Key=MANIFEST)
+    service.catalogue(MANIFEST)
+    name = MANIFEST.rpartition("/")[2]
+    assert found(service) == [("manifest_vanished", name)]
+    later(service, minutes=3)
+    assert alerts(service) == "id-1"
+    assert sent[0][0].startswith("[panicroom] Look now: anna-laptop/system: a finished backup's manifest")
+    run = service.run(token).body["run"]
+    names = [VOLUME.rpartition("/")[2]]
+    answer = service.call("POST", "/jobs/system/discards", {"run": run, "names": names}, token)
+    assert [refused["error"] for refused in answer.body["refused"]] == ["set_sealed"]
+    assert VOLUME in service.stored_keys()
+    [marker] = service.s3.list_object_versions(Bucket=BUCKET, Prefix=MANIFEST)["DeleteMarkers"]
+    service.s3.delete_object(Bucket=BUCKET, Key=MANIFEST, VersionId=marker["VersionId"])
+    service.catalogue(MANIFEST)
+    assert found(service) == []
+
+
+def test_machines_that_never_began_are_named_and_their_own_owners_hear_of_their_own_only(
+    service: Service, sent: list[tuple[str, Sequence[str]]]
+) -> None:
+    service.enrolled("anna-laptop", owner_mail="anna@example.org")
+    service.enrolled("ben-laptop", owner_mail="ben@example.org")
+    service.enrolled("office")
+    later(service, hours=47)
+    assert alerts(service) is None
+    later(service, hours=2)
+    assert alerts(service) == "id-1"
+    title = "no backup since it was added"
+    assert sent == [
+        (f"[panicroom] anna-laptop/system: {title} (and 2 more)", (OWNER,)),
+        (f"[panicroom] anna-laptop/system: {title}", ["anna@example.org"]),
+        (f"[panicroom] ben-laptop/system: {title}", ["ben@example.org"]),
+    ]
+    later(service, hours=1)
+    assert alerts(service) is None, "once"

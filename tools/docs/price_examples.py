@@ -34,7 +34,8 @@ from chalicelib.domain.costs.pricing import (
     transition_cost,
 )
 from chalicelib.domain.costs.service_costs import service_cost
-from ops.deploy.cost_preview import _activity, _sum_of, service_month, usd
+from chalicelib.domain.mail.phrases import format_money
+from ops.deploy.cost_preview import _activity, _sum_of, service_month
 
 REGIONS = ("us-east-1", "eu-central-1")
 MB = 2**20
@@ -100,7 +101,9 @@ def storage_table(table: PriceTable) -> str:
             monthly = month(table, example, storage_class)
             first = first_upload(table, example, storage_class)
             label = example.name if storage_class == STANDARD else ""
-            lines.append(f"| {label} | {name} | {usd(monthly)} | {usd(first)} | {usd(back)} | {wait} |")
+            lines.append(
+                f"| {label} | {name} | {_money(monthly)} | {_money(first)} | {_money(back)} | {wait} |"
+            )
     return "\n".join(lines) + "\n"
 
 
@@ -115,8 +118,8 @@ def service_table(tables: list[PriceTable]) -> str:
         costs = [service_cost(table, _activity(machines)) for table in tables]
         sums = [_sum_of(parts, kind) for parts in costs for kind in ("in_full", "after_allowance")]
         largest = sorted(costs[0], key=lambda part: -part.in_full)[:3]
-        named = ", ".join(f"{part.name} {usd(part.in_full)}" for part in largest)
-        lines.append(f"| {machines:,} | {' | '.join(usd(one) for one in sums)} | {named} |")
+        named = ", ".join(f"{part.name} {_money(part.in_full)}" for part in largest)
+        lines.append(f"| {machines:,} | {' | '.join(_money(one) for one in sums)} | {named} |")
     return "\n".join(lines) + "\n"
 
 
@@ -166,9 +169,9 @@ def cheapest_tier(table: PriceTable, storage_class: str) -> ThawTier | None:
 def service_parts(table: PriceTable, machines: int) -> str:
     """The service's own bill for a month, a line each: in full, and after the allowances that never end."""
     parts = service_cost(table, _activity(machines))
-    lines = [f"{part.name:16}{usd(part.in_full):>12}{usd(part.after_allowance):>14}" for part in parts]
+    lines = [f"{part.name:16}{_money(part.in_full):>12}{_money(part.after_allowance):>14}" for part in parts]
     in_full, after_allowance = service_month(table, machines)
-    lines.append(f"{'all of it':16}{usd(in_full):>12}{usd(after_allowance):>14}")
+    lines.append(f"{'all of it':16}{_money(in_full):>12}{_money(after_allowance):>14}")
     return f"{table.region}, {machines:,} machine(s), in full and after allowances:\n" + "\n".join(lines)
 
 
@@ -181,3 +184,7 @@ def _table_of(region: str) -> PriceTable:
 
 if __name__ == "__main__":
     print("\n\n".join(service_parts(_table_of(region), count) for region in REGIONS for count in MACHINES))
+
+
+def _money(amount: Decimal | None) -> str:
+    return "not known" if amount is None else format_money(amount)

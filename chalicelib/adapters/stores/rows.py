@@ -167,6 +167,7 @@ def job_item(job: Job) -> Item:
         archive_class=job.storage.archive_class,
         archive_after_days=job.storage.archive_after_days,
         last_run=last_run_map(job.last_run) if job.last_run else None,
+        added_at=format_instant(job.added_at),
         proofs_since=format_instant(job.proofs_since),
     )
 
@@ -182,6 +183,7 @@ def job_of(item: Item) -> Job:
         storage=StoragePolicy(item["archive_class"], int(item["archive_after_days"])),
         last_run=_last_run_of(item["last_run"]) if "last_run" in item else None,
         reconcile=_reconcile_of(item["reconcile"]) if "reconcile" in item else None,
+        added_at=parse_instant(item.get("added_at")),
         proofs_since=parse_instant(item.get("proofs_since")),
         false_proofs=frozenset(item.get("false_proofs", ())),
     )

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from chalicelib.domain.audit.findings import Finding, command, new_finding
-from chalicelib.domain.backups.freshness import STALLED_AFTER
+from chalicelib.domain.backups.freshness import STALLED_AFTER, due_since
 from chalicelib.domain.backups.machines import Job, Machine
 from chalicelib.domain.backups.names import SetId, volume_file
 from chalicelib.domain.backups.sets import BackupSet, format_gaps, format_ranges
 
-CLOCK_OFF_BY = timedelta(days=2)
-"""Between a set's name (the laptop's clock when it began) and S3's time of its manifest. A full backup over a slow line
-takes days, so only a name later than S3's time, or an increment this much earlier, counts."""
+CLOCK_OFF_BY = timedelta(minutes=10)
+"""A set's name has the laptop's time when it began, so it cannot be later than S3's time of the manifest.
+
+It may be earlier by any time: over a slow line a set takes days, and a copy is stored long after it was made."""
 
 OUTSIZED_TIMES = 5
 OUTSIZED_MIN_BYTES = 2**30
@@ -30,10 +31,13 @@ def find_anomalies(job: Job, sets: Sequence[BackupSet], now: datetime) -> list[F
     """All anomalies of a job's visible sets; ``sets`` in any order."""
     late = _out_of_order(sets)
     ends = {backup_set.set_id.end for backup_set in sets if backup_set.sealed}
+    starts = {backup_set.set_id.start for backup_set in sets if backup_set.set_id.start is not None}
     usual = _usual_increment_bytes(sets)
     found: list[Finding] = []
     for backup_set in sets:
-        found += _of_sealed(job, backup_set, ends) if backup_set.sealed else _of_open(job, backup_set, now)
+        found += (
+            _of_sealed(job, backup_set, ends, starts) if backup_set.sealed else _of_open(job, backup_set, now)
+        )
         found += (
             [_out_of_order_finding(job, backup_set, late[backup_set.set_id])]
             if backup_set.set_id in late
@@ -50,10 +54,11 @@ def find_anomalies(job: Job, sets: Sequence[BackupSet], now: datetime) -> list[F
 
 def find_silence(machine: Machine, job: Job, sets: Sequence[BackupSet], now: datetime) -> list[Finding]:
     """A job of which nothing has come since its machine was added, though its period and grace are over."""
-    due_at = machine.created_at + timedelta(seconds=job.period_seconds + job.grace_seconds)
+    since = due_since(machine, job)
+    due_at = since + timedelta(seconds=job.period_seconds + job.grace_seconds)
     if sets or now <= due_at or machine.is_paused(now):
         return []
-    message = f"Nothing of {job.machine}/{job.name} has arrived since {machine.created_at:%Y-%m-%d}, when it was added."
+    message = f"Nothing of {job.machine}/{job.name} has arrived since {since:%Y-%m-%d}."
     commands = (
         f"panicroom backup full {job.name}",
         command("python", "-m", "ops", "machine", "add", job.machine),
@@ -71,6 +76,26 @@ def find_silence(machine: Machine, job: Job, sets: Sequence[BackupSet], now: dat
     ]
 
 
+def find_foreign_writer(machine: Machine, job: Job, sets: Sequence[BackupSet]) -> list[Finding]:
+    """Sets that were stored since the job was added and that no client of the service has sealed; a finding for all."""
+    since = job.added_at or machine.created_at
+    foreign = [one for one in sets if one.unproven and one.sealed_at is not None and one.sealed_at > since]
+    if not foreign:
+        return []
+    newest = max(foreign, key=lambda one: one.set_id.end)
+    return [
+        new_finding(
+            "written_with_keys",
+            machine=job.machine,
+            job=job.name,
+            subject=job.name,
+            message=f"Backups of {job.machine}/{job.name} are still written with AWS keys, past the service.",
+            evidence=f"{len(foreign)} since {since:%Y-%m-%d}, the newest {newest.set_id}",
+            commands=("panicroom doctor", "aws iam list-access-keys"),
+        )
+    ]
+
+
 def _of_open(job: Job, backup_set: BackupSet, now: datetime) -> list[Finding]:
     if backup_set.changed_at is None or now - backup_set.changed_at <= STALLED_AFTER:
         return []
@@ -79,7 +104,9 @@ def _of_open(job: Job, backup_set: BackupSet, now: datetime) -> list[Finding]:
     return [_about("stalled", job, backup_set, message, evidence, f"panicroom backup {job.name}")]
 
 
-def _of_sealed(job: Job, backup_set: BackupSet, sealed_ends: set[datetime]) -> list[Finding]:
+def _of_sealed(
+    job: Job, backup_set: BackupSet, sealed_ends: set[datetime], starts: set[datetime]
+) -> list[Finding]:
     found: list[Finding] = []
 
     def add(code: str, message: str, evidence: str, *commands: str) -> None:
@@ -113,7 +140,18 @@ def _of_sealed(job: Job, backup_set: BackupSet, sealed_ends: set[datetime]) -> l
         add("unproved_set", "carries no proof of origin", evidence, quarantine)
     if _clock_was_off(backup_set):
         message = f"is dated {set_id.end:%Y-%m-%d}, but was stored on {backup_set.sealed_at:%Y-%m-%d}"
-        add("clock_off", message, f"stored at {backup_set.sealed_at:%Y-%m-%d %H:%M:%S} UTC", quarantine)
+        evidence = f"stored at {backup_set.sealed_at:%Y-%m-%d %H:%M:%S} UTC"
+        if set_id.end in starts:
+            # To hide it would hide what others continue.
+            look = command("python", "-m", "ops", "machine", "show", job.machine)
+            add(
+                "clock_off",
+                f"{message}; later sets continue it, so do not put it into quarantine",
+                evidence,
+                look,
+            )
+        else:
+            add("clock_off", message, evidence, quarantine)
     return found
 
 
@@ -176,8 +214,7 @@ def _clock_was_off(backup_set: BackupSet) -> bool:
     sealed_at = backup_set.sealed_at
     if sealed_at is None:
         return False
-    ahead = backup_set.set_id.end - sealed_at
-    return ahead > timedelta(minutes=10) or (not backup_set.set_id.is_full and -ahead > CLOCK_OFF_BY)
+    return backup_set.set_id.end - sealed_at > CLOCK_OFF_BY
 
 
 def _usual_increment_bytes(sets: Sequence[BackupSet]) -> float:

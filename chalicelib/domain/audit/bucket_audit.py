@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from chalicelib.domain.audit.bucket_settings import BucketSettings, Expected, check_noncurrent, check_settings
 from chalicelib.domain.audit.finding_codes import CODES, MOST_ALIKE
 from chalicelib.domain.audit.findings import Finding, new_finding, worst_first
-from chalicelib.domain.audit.lifecycle import RuleBook, rule_of
+from chalicelib.domain.audit.lifecycle import RuleBook
+from chalicelib.domain.audit.lifecycle_rules import rule_of
 from chalicelib.domain.audit.notices import Notice
 from chalicelib.domain.audit.placement import WatchedJob, check_object, check_stray
 from chalicelib.domain.backups.names import SetId, parse_file_name
@@ -45,7 +46,14 @@ class BucketAudit:
         self._jobs = list(sets)
         self._is_own_bucket = is_own_bucket
         rules = [rule_of(rule) for rule in settings.lifecycle or ()]
-        self._book = RuleBook(settings.bucket, rules, settings.smallest_moved, now)
+        self._book = RuleBook(
+            settings.bucket,
+            rules,
+            settings.smallest_moved,
+            now,
+            archive_tiers=settings.archive_tiers,
+            stage_prefix=expected.stage_prefix if expected else "",
+        )
         self._of_bucket = check_settings(settings, expected, now)
         self._of_objects: dict[str, Finding] = {}
         self._alike: Counter[tuple[str, str, str]] = Counter()
@@ -61,7 +69,7 @@ class BucketAudit:
         self._count(row)
         if row.stored is not None:
             self._book.add(watched, row.name, file, row.stored, all_tags)
-            self._keep(check_object(watched, row, self._set_of(watched, file.set_id)))
+        self._keep(check_object(watched, row, self._set_of(watched, file.set_id)))
 
     def add_stray(self, row: ObjectRow, watched: WatchedJob | None) -> None:
         """A key that belongs to no set; ``row.name`` is the whole of it, ``watched`` the job whose prefix it has."""

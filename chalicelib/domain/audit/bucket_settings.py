@@ -67,6 +67,8 @@ class BucketSettings:
     """Rules in S3's own form."""
     smallest_moved: str = "all_storage_classes_128K"
     """S3's ``TransitionDefaultMinimumObjectSize``."""
+    archive_tiers: Mapping[str, int] | None = None
+    """Days without access until Intelligent-Tiering archives an object, by each active configuration's name."""
     uploads: tuple[UnfinishedUpload, ...] | None = None
     unreadable: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
@@ -78,6 +80,11 @@ class Expected:
     region: str
     queue_arn: str
     prefixes: tuple[str, ...]
+
+    @property
+    def stage_prefix(self) -> str:
+        """``panicroom-home``: how the names of what the stage has in AWS begin; its queue's among them."""
+        return self.queue_arn.rpartition(":")[2].removesuffix("-events")
 
 
 def check_settings(settings: BucketSettings, expected: Expected | None, now: datetime) -> list[Finding]:

@@ -166,6 +166,15 @@ CODES: Mapping[str, Code] = {
             "Check whether a disk is unplugged or a folder hidden. Earlier sets still hold everything.",
         ),
         Code(
+            "written_with_keys",
+            Concern.SETS,
+            Severity.WARNING,
+            "somebody writes backups with AWS keys",
+            "Sets have arrived since the machine was added that did not come through the service: the old script "
+            "still runs. Its keys can delete backups, and two writers break each other's chain.",
+            "End the script on the machine, and delete its AWS keys.",
+        ),
+        Code(
             "no_backup_yet",
             Concern.SETS,
             Severity.WARNING,
@@ -185,13 +194,23 @@ CODES: Mapping[str, Code] = {
             "changed.",
         ),
         Code(
+            "backup_unmanaged",
+            Concern.OBJECTS,
+            Severity.WARNING,
+            "backup files that the service does not manage",
+            "duplicity may have written this file with other settings, or an older version of it: without the "
+            "prefixes data_ and meta_, with short names, with times in an old form, or below another prefix.",
+            "Leave it: it may be part of somebody's only backup, which plain duplicity restores. Find out whose "
+            "it is.",
+        ),
+        Code(
             "unknown_job",
             Concern.OBJECTS,
             Severity.WARNING,
             "backup files of no known job",
             "Files of duplicity's lie where a job would keep them, and there is no such machine or job. "
             "Nobody watches them.",
-            "Add the machine again to have them watched. If they are not wanted, remove them.",
+            "Add the machine again to have them watched, or leave them: plain duplicity restores them.",
         ),
         Code(
             "wrong_prefix",
@@ -200,7 +219,17 @@ CODES: Mapping[str, Code] = {
             "a backup's file is under the wrong prefix",
             "A volume is not under data_, or a manifest, signature or jsonstat is not under meta_. duplicity "
             "does not find it there, and the lifecycle rules treat it as what it is not.",
-            "Copy it to its right name, then remove the one that is misplaced.",
+            "Copy it to its right name. Once a restore has proved the set, the misplaced one can go.",
+        ),
+        Code(
+            "manifest_vanished",
+            Concern.OBJECTS,
+            Severity.CRITICAL,
+            "a finished backup's manifest was deleted",
+            "Somebody deleted the manifest of a finished set, by hand or with AWS keys. Without it the set cannot be "
+            "restored, and the laptop takes it for one that was never finished.",
+            "Bring the manifest back now, from its older version. Then find out who has AWS keys to this bucket.",
+            is_safety=True,
         ),
         Code(
             "metadata_archived",
@@ -328,6 +357,51 @@ CODES: Mapping[str, Code] = {
             "Expiry goes by the age of each object, and a full backup is older than the increments that need "
             "it: when it goes, all of them are worthless.",
             "Take the expiry out of the rule. Old backups go chain by chain, never by the age of their files.",
+        ),
+        Code(
+            "rule_expires_backup",
+            Concern.BUCKET,
+            Severity.CRITICAL,
+            "a lifecycle rule deletes files of a backup",
+            "Expiry goes by the age of each object. It takes increments, manifests and signatures that newer sets "
+            "need, one by one.",
+            "Take the expiry out of the rule. Old backups go chain by chain, never by the age of their files.",
+        ),
+        Code(
+            "rule_moves_metadata",
+            Concern.BUCKET,
+            Severity.WARNING,
+            "a lifecycle rule moves metadata",
+            "A rule moves manifests and signatures out of Standard. Each run reads them: it costs more, and in "
+            "Intelligent-Tiering an archive tier can put them out of reach.",
+            "Limit the rule to the prefix of the volumes.",
+        ),
+        Code(
+            "rule_archives_volumes",
+            Concern.BUCKET,
+            Severity.WARNING,
+            "a lifecycle rule archives volumes",
+            "A rule moves volumes to a class that cannot be read before a thaw. Every restore then waits for "
+            "hours and costs extra, and this version does not thaw by itself.",
+            "Use Glacier Instant Retrieval: it costs little more and can be read at once.",
+        ),
+        Code(
+            "versions_expire_soon",
+            Concern.BUCKET,
+            Severity.WARNING,
+            "old versions are removed too soon",
+            "A rule removes the old versions of backup files within a month: what was deleted or overwritten by "
+            "mistake is then gone for good, versioning or not.",
+            "Have the rule wait 30 days at least.",
+        ),
+        Code(
+            "tiers_archive",
+            Concern.BUCKET,
+            Severity.CRITICAL,
+            "Intelligent-Tiering archives backup files",
+            "The bucket has archive tiers of Intelligent-Tiering on. Files in that class that nobody reads sink "
+            "into them, and then cannot be read before a thaw.",
+            "Turn the archive tiers off. What has sunk already needs a thaw.",
         ),
         Code(
             "no_archive_rule",

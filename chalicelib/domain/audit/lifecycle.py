@@ -1,136 +1,57 @@
-"""Checks lifecycle rules against what is in the bucket: what each matches, and what it will do to a backup.
+"""Lifecycle rules compared with what is in the bucket: what each matches, and what it will do to a backup.
 
-S3 does not report that a rule matches nothing, that it moves a manifest out of reach, or that it deletes a full backup
-while its increments live. ``RuleBook`` is fed every object once and then knows.
-
-The rules of S3 that stand here are those of the user guide, "Lifecycle configuration elements" and "Transitioning
-objects": a rule's day is counted from the object's creation and rounded up to the next midnight UTC; objects under
-128 KB are not moved unless a rule names a size of its own; an expiry is as good as a deletion to duplicity, whether or
-not the bucket keeps the version.
+S3 reports neither that a rule matches nothing, nor that it moves a manifest out of reach, nor that it deletes a full
+backup while its increments live. ``RuleBook`` is fed every object once and then knows. An expiry is as good as a
+deletion to duplicity, whether or not the bucket keeps the version.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, time, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib.domain.audit.findings import Finding, command, new_finding
+from chalicelib.domain.audit.lifecycle_advice import (
+    GRACE_DAYS,
+    Correction,
+    corrected_rules,
+    differences,
+    one_line,
+    write_command,
+)
+from chalicelib.domain.audit.lifecycle_rules import (
+    OWN_RULES,
+    SMALLEST_MOVED_BYTES,
+    Document,
+    Rule,
+    adopted_rule,
+    next_midnight,
+    own_rules,
+    rule_of,
+)
 from chalicelib.domain.audit.placement import POLICY_OF_TAG, Custody, WatchedJob
-from chalicelib.domain.backups.names import METADATA_PREFIX, VOLUME_PREFIX, BackupFile, FileKind
+from chalicelib.domain.backups.foreign_names import form_of
+from chalicelib.domain.backups.names import METADATA_PREFIX, VOLUME_PREFIX, BackupFile, FileKind, SetId
 from chalicelib.domain.backups.sets import BackupSet, StoredObject, Tally
 from chalicelib.domain.backups.storage import STANDARD, STORAGE_TAG_KEY, needs_thaw
 
-SMALLEST_MOVED_BYTES = 128 * 1024
-"""Since September 2024 S3 leaves smaller objects where they are, whatever the class, unless a rule names a size."""
-
-MOVES_SMALL_ONES = "varies_by_storage_class"
-"""The bucket's older default, by which Glacier and Deep Archive take objects of any size."""
+INTELLIGENT_TIERING = "INTELLIGENT_TIERING"
 
 LATE_BY = timedelta(days=3)
 """S3 works through the rules once a day and may take another day or two with many objects."""
-
-OWN_RULES = "panicroom-"
-"""The rules that this service writes: one a storage policy, so that most of them match nothing, and none of them is
-wrong for that."""
 
 SIMILAR_ENOUGH = 0.6
 
 
 @dataclasses.dataclass(frozen=True)
-class Transition:
-    """``after_days`` from the object's creation, or on ``on`` for all objects that are there then."""
-
-    storage_class: str
-    after_days: int | None = None
-    on: datetime | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Rule:
-    """One lifecycle rule; ``document`` is S3's own form of it. Sizes are exclusive bounds in bytes, as S3's are."""
-
-    id: str
-    enabled: bool
-    prefix: str = ""
-    tags: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    larger_than: int | None = None
-    smaller_than: int | None = None
-    transitions: tuple[Transition, ...] = ()
-    expires_after_days: int | None = None
-    expires_on: datetime | None = None
-    document: Mapping[str, Any] = dataclasses.field(default_factory=dict, compare=False)
-
-    @property
-    def expires(self) -> bool:
-        return self.expires_after_days is not None or self.expires_on is not None
-
-    @property
-    def acts_on_current(self) -> bool:
-        """Whether it does anything to what a listing shows; others clear away old versions and unfinished uploads."""
-        return self.expires or bool(self.transitions)
-
-    def takes(self, key: str, size: int, tags: Mapping[str, str | None] | None) -> bool:
-        """Whether its filter lets the object in.
-
-        ``tags`` are as far as they are known, ``None`` for one that is not there. What is not known may be right.
-        """
-        if not key.startswith(self.prefix):
-            return False
-        if self.larger_than is not None and size <= self.larger_than:
-            return False
-        if self.smaller_than is not None and size >= self.smaller_than:
-            return False
-        known = tags or {}
-        return all(known[name] == value for name, value in self.tags.items() if name in known)
-
-    def moves(self, size: int, storage_class: str, default_size: str) -> bool:
-        """Whether S3 moves an object of that size there; a size filter of the rule's own overrides the default."""
-        if self.larger_than is not None or self.smaller_than is not None:
-            return True
-        return size >= SMALLEST_MOVED_BYTES or (
-            default_size == MOVES_SMALL_ONES and needs_thaw(storage_class)
-        )
-
-    def expiry_of(self, stored_at: datetime) -> datetime | None:
-        """When it deletes an object that was stored then."""
-        if self.expires_after_days is None:
-            return self.expires_on
-        return _next_midnight(stored_at + timedelta(days=self.expires_after_days))
-
-
-def _next_midnight(moment: datetime) -> datetime:
-    midnight = datetime.combine(moment.astimezone(timezone.utc).date(), time(), timezone.utc)
-    return midnight if midnight == moment else midnight + timedelta(days=1)
-
-
-def rule_of(document: Mapping[str, Any]) -> Rule:
-    """A rule of ``GetBucketLifecycleConfiguration``, in its older form (``Prefix``) or the present one."""
-    where = document.get("Filter") or {}
-    narrowed = {**where, **where.get("And", {})}
-    tags = [*narrowed.get("Tags", []), *([narrowed["Tag"]] if "Tag" in narrowed else [])]
-    expiration = document.get("Expiration", {})
-    return Rule(
-        id=document.get("ID", ""),
-        enabled=document.get("Status") == "Enabled",
-        prefix=narrowed.get("Prefix") or document.get("Prefix") or "",
-        tags={tag["Key"]: tag["Value"] for tag in tags},
-        larger_than=narrowed.get("ObjectSizeGreaterThan"),
-        smaller_than=narrowed.get("ObjectSizeLessThan"),
-        transitions=tuple(
-            Transition(transition["StorageClass"], transition.get("Days"), transition.get("Date"))
-            for transition in document.get("Transitions", [])
-        ),
-        expires_after_days=expiration.get("Days"),
-        expires_on=expiration.get("Date"),
-        document=document,
-    )
-
-
-# ---------------------------------------------------------------- the book
+class _StoredFile:
+    key: str
+    stored: StoredObject
+    tags: Mapping[str, str | None] | None
+    is_volume: bool
 
 
 @dataclasses.dataclass
@@ -141,13 +62,27 @@ class _OfJob:
     unmoved: Tally = dataclasses.field(default_factory=Tally)
     late: Tally = dataclasses.field(default_factory=Tally)
     oldest_late: datetime | None = None
-    files: dict[str, list[tuple[str, datetime, int]]] = dataclasses.field(default_factory=dict)
+    files: dict[SetId, list[_StoredFile]] = dataclasses.field(default_factory=dict)
+    tiered: Tally = dataclasses.field(default_factory=Tally)
+    """What is in Intelligent-Tiering."""
+    first_tiered: datetime | None = None
 
 
 class RuleBook:
     """The lifecycle rules of one bucket. Feed it every current object, then ask for ``findings``."""
 
-    def __init__(self, bucket: str, rules: Sequence[Rule], default_size: str, now: datetime) -> None:
+    def __init__(
+        self,
+        bucket: str,
+        rules: Sequence[Rule],
+        default_size: str,
+        now: datetime,
+        *,
+        archive_tiers: Mapping[str, int] | None = None,
+        stage_prefix: str = "",
+    ) -> None:
+        """``archive_tiers``: days without access until Intelligent-Tiering archives, by the configuration's name; None
+        where nobody could read them. ``stage_prefix`` begins the names of the rules that a stage adds."""
         self._bucket = bucket
         self._rules = rules
         self._active = [rule for rule in rules if rule.enabled]
@@ -155,6 +90,10 @@ class RuleBook:
         self._now = now
         self._matched = [0] * len(self._active)
         self._metadata_matched: list[tuple[WatchedJob, str] | None] = [None] * len(self._active)
+        self._others_expire: list[tuple[datetime, str] | None] = [None] * len(self._active)
+        """The first backup file of no known job that a rule deletes: the date, and the key."""
+        self._archive_tiers = archive_tiers
+        self._stage_prefix = stage_prefix
         self._count = 0
         self._expires = any(rule.expires for rule in self._active)
         self._prefixes: dict[bool, set[str]] = {True: set(), False: set()}
@@ -162,8 +101,14 @@ class RuleBook:
         self._jobs: dict[str, _OfJob] = {}
 
     def add_other(self, key: str, stored: StoredObject) -> None:
-        """An object that belongs to no job."""
-        self._match(key, stored, None)
+        """An object that belongs to no job. It may be a backup's all the same."""
+        matching = self._match(key, stored, None)
+        if form_of(key) is None:
+            return
+        for index in matching:
+            date = self._active[index].expiry_of(stored.stored_at)
+            if date is not None:
+                self._others_expire[index] = min(self._others_expire[index] or (date, key), (date, key))
 
     def add(
         self,
@@ -185,17 +130,17 @@ class RuleBook:
         is_volume = file.kind is FileKind.VOLUME
         self._prefixes[is_volume].add(key.removesuffix(name) + file.prefix)
         of_job = self._jobs.setdefault(watched.label, _OfJob(watched))
-        if not is_volume:
-            for index in matching:
-                archives = any(
-                    needs_thaw(transition.storage_class) for transition in self._active[index].transitions
-                )
-                if archives:
-                    self._metadata_matched[index] = self._metadata_matched[index] or (watched, key)
-        else:
+        if is_volume:
             self._add_volume(of_job, matching, stored)
-        if file.set_id.is_full and self._expires:
-            of_job.files.setdefault(str(file.set_id), []).append((key, stored.stored_at, stored.size))
+        else:
+            for index in matching:
+                if any(_can_sink(one.storage_class) for one in self._active[index].transitions):
+                    self._metadata_matched[index] = self._metadata_matched[index] or (watched, key)
+        if stored.storage_class == INTELLIGENT_TIERING:
+            of_job.tiered += Tally(1, stored.size)
+            of_job.first_tiered = min(of_job.first_tiered or stored.stored_at, stored.stored_at)
+        if self._expires:
+            of_job.files.setdefault(file.set_id, []).append(_StoredFile(key, stored, tags, is_volume))
 
     def _match(self, key: str, stored: StoredObject, tags: Mapping[str, str | None] | None) -> list[int]:
         self._count += 1
@@ -219,7 +164,7 @@ class RuleBook:
                 of_job.unmoved += Tally(1, stored.size)
             return
         due = [
-            _next_midnight(stored.stored_at + timedelta(days=transition.after_days))
+            next_midnight(stored.stored_at + timedelta(days=transition.after_days))
             for rule, transition in moving
             if transition.after_days is not None
             and rule.moves(stored.size, transition.storage_class, self._default_size)
@@ -233,45 +178,292 @@ class RuleBook:
     def findings(
         self, chains: Mapping[str, Sequence[BackupSet]], jobs: Iterable[WatchedJob]
     ) -> list[Finding]:
-        """``chains`` are the sealed and open sets by the jobs' labels; ``jobs`` all that are in this bucket."""
-        found: list[Finding] = []
+        """``chains`` are the sealed and open sets by the jobs' labels; ``jobs`` all that are in this bucket.
+
+        Whatever is wrong with the rules, each finding has the same command: the one that corrects all of them.
+        """
         watched = list(jobs)
+        found: list[Finding] = []
+        corrections: dict[int, Correction] = {}
         for index, rule in enumerate(self._active):
-            if not rule.acts_on_current:
+            about, correction = self._examine(index, rule, chains, watched)
+            found += about
+            corrections[self._rules.index(rule)] = correction
+        advised = self._with_advice(found, corrections, watched)
+        return [*advised, *self._tiers(watched), *(one for job in watched for one in self._of_job(job))]
+
+    def _with_advice(
+        self, found: Sequence[Finding], corrections: Mapping[int, Correction], jobs: Sequence[WatchedJob]
+    ) -> list[Finding]:
+        before = [rule.document for rule in self._rules]
+        after = corrected_rules(self._rules, corrections)
+        after += self._missing_rules(after, jobs)
+        changes = differences(before, after)
+        if not changes:
+            return [dataclasses.replace(one, commands=(_look(self._bucket),)) for one in found]
+        commands = (write_command(self._bucket, after, self._default_size),)
+        evidence = f"the command replaces all rules: {'; '.join(changes)}"
+        return [
+            dataclasses.replace(one, commands=commands, evidence=f"{one.evidence}; {evidence}")
+            for one in found
+        ]
+
+    def _missing_rules(self, after: Sequence[Document], jobs: Sequence[WatchedJob]) -> list[dict[str, Any]]:
+        """What ``audit --fix`` writes: a command that replaces all rules must not take it away again."""
+        rules = [rule_of(document) for document in after]
+        names, active = {rule.id for rule in rules}, [rule for rule in rules if rule.enabled]
+        wanted = own_rules() if any(job.custody is Custody.OWN for job in jobs) else []
+        wanted += [
+            adopted_rule(self._stage_prefix, watched.job)
+            for watched in jobs
+            if watched.custody is Custody.ADOPTED
+            and self._stage_prefix
+            and not _has_rule_for(watched, active)
+        ]
+        return [rule for rule in wanted if rule["ID"] not in names]
+
+    def _examine(
+        self, index: int, rule: Rule, chains: Mapping[str, Sequence[BackupSet]], jobs: Sequence[WatchedJob]
+    ) -> tuple[list[Finding], Correction]:
+        """What is wrong with one rule that is on, and what has to change in it."""
+        is_own, found = rule.id.startswith(OWN_RULES), list[Finding]()
+        meant, as_meant = None, rule
+        if rule.acts_on_current and self._count and not self._matched[index] and not is_own:
+            meant = self._probable_prefix(rule)
+            found.append(self._matches_nothing(rule, meant))
+            as_meant = dataclasses.replace(rule, prefix=meant) if meant is not None else rule
+        moves = self._moves_metadata(rule, index, jobs)
+        to_archive = not is_own and self._archives_volumes(as_meant, jobs)
+        archives = to_archive if to_archive and as_meant == rule and not moves else []
+        expires = self._expires_backup(rule, as_meant, index, chains, jobs)
+        removes = self._removes_old_versions(rule, jobs)
+        correction = Correction(
+            prefix=meant,
+            drops_expiry=bool(expires),
+            moves_only=self._volumes_below(as_meant, jobs) if moves else None,
+            stays_readable=bool(to_archive or (moves and not is_own)),
+            keeps_old_versions=bool(removes),
+        )
+        return [*found, *moves, *archives, *expires, *removes], correction
+
+    def _matches_nothing(self, rule: Rule, meant: str | None) -> Finding:
+        asked = _asked(rule)
+        says = f"no object of {self._count} does" if self._count > 1 else "the only object does not"
+        message = f"The lifecycle rule {_called(rule)} of {self._bucket} asks for {asked}, and {says}: it does nothing."
+        if meant is not None:
+            message += f" It probably means the prefix {meant}."
+        return self._about("rule_matches_nothing", rule, message)
+
+    def _about(self, code: str, rule: Rule, message: str, evidence: str = "") -> Finding:
+        document = one_line(rule.document)
+        return new_finding(
+            code,
+            subject=f"{self._bucket}/{rule.id}",
+            message=message,
+            evidence=f"{evidence}; {document}" if evidence else document,
+        )
+
+    def _probable_prefix(self, rule: Rule) -> str | None:
+        """The prefix that the rule was meant to have: ``_data`` is ``data_``, ``/laptop/data`` is ``laptop/data_``."""
+        if not rule.prefix:
+            return None
+        archives = any(_can_sink(one.storage_class) for one in rule.transitions)
+        of_volumes, of_metadata = self._prefixes[True], self._prefixes[False]
+        # What archives is never advised to take the metadata.
+        candidates = sorted((of_volumes - of_metadata if archives else of_volumes | of_metadata) - {""})
+        asked = _letters(rule.prefix)
+        for candidate in candidates:
+            letters = _letters(candidate)
+            if letters and (asked == letters or asked.endswith(letters)):
+                return candidate
+        last_parts = {_letters(one.rpartition("/")[2]): one for one in candidates}
+        if asked in last_parts:
+            return last_parts[asked]
+        by_letters = {_letters(one): one for one in candidates}
+        close = difflib.get_close_matches(asked, list(by_letters), 1, SIMILAR_ENOUGH)
+        return by_letters[close[0]] if close else None
+
+    def _volumes_below(self, rule: Rule, jobs: Iterable[WatchedJob]) -> tuple[str, ...]:
+        """The prefixes of volumes that the rule covers and that no metadata has: what its transitions are meant for."""
+        of_metadata = self._prefixes[False] | {job.job.location.key(METADATA_PREFIX) for job in jobs}
+        of_volumes = self._prefixes[True] or {job.job.location.key(VOLUME_PREFIX) for job in jobs}
+        covered = {
+            max(prefix, rule.prefix, key=len) for prefix in of_volumes if _overlap(prefix, rule.prefix)
+        }
+        return tuple(
+            sorted(
+                prefix
+                for prefix in covered
+                if not any(
+                    _overlap(prefix, metadata) and metadata.startswith(prefix) for metadata in of_metadata
+                )
+            )
+        )
+
+    def _moves_metadata(self, rule: Rule, index: int, jobs: Iterable[WatchedJob]) -> list[Finding]:
+        """Manifests and signatures are read in each run: an archive class, or a tier of one, ends all backups."""
+        classes = [one.storage_class for one in rule.transitions if _can_sink(one.storage_class)]
+        seen = self._metadata_matched[index]
+        will = [job for job in jobs if _takes_metadata_of(rule, job)]
+        if not classes or (seen is None and not will):
+            return []
+        watched = seen[0] if seen else will[0]
+        evidence = (
+            f"it takes s3://{self._bucket}/{seen[1]}"
+            if seen
+            else f"it takes everything below {watched.job.location.key(METADATA_PREFIX)}"
+        )
+        archives = [storage_class for storage_class in classes if needs_thaw(storage_class)]
+        name = f"The lifecycle rule {_called(rule)} of {self._bucket} moves manifests and signatures to"
+        if archives:
+            message = (
+                f"{name} {archives[0]}: after that, neither backup nor restore of {watched.label} works."
+            )
+            return [self._about("rule_archives_metadata", rule, message, evidence)]
+        if self._archive_tiers:
+            days = min(self._archive_tiers.values())
+            message = f"{name} {INTELLIGENT_TIERING}, whose archive tiers are on: after {days} days without access they"
+            message += f" cannot be read, and neither backup nor restore of {watched.label} works."
+            return [self._about("rule_archives_metadata", rule, message, evidence)]
+        message = f"{name} {INTELLIGENT_TIERING}: once an archive tier is on there, they cannot be read."
+        return [self._about("rule_moves_metadata", rule, message, evidence)]
+
+    def _archives_volumes(self, rule: Rule, jobs: Iterable[WatchedJob]) -> list[Finding]:
+        """Not where the owner chose such a class for the job."""
+        moves = [one for one in rule.transitions if needs_thaw(one.storage_class)]
+        taken = [
+            job
+            for job in jobs
+            if not needs_thaw(job.job.storage.archive_class) and _takes_to_come(rule, job, (VOLUME_PREFIX,))
+        ]
+        if not moves or not taken:
+            return []
+        first = min(moves, key=lambda one: one.after_days or 0)
+        when = f"{first.after_days} days after the upload" if first.after_days is not None else "on its date"
+        message = (
+            f"The lifecycle rule {_called(rule)} of {self._bucket} moves the volumes of {taken[0].label} to "
+        )
+        message += (
+            f"{first.storage_class} {when}: then they cannot be restored before a thaw, which takes hours."
+        )
+        return [self._about("rule_archives_volumes", rule, message)]
+
+    def _removes_old_versions(self, rule: Rule, jobs: Iterable[WatchedJob]) -> list[Finding]:
+        days = rule.old_versions_days
+        taken = [job for job in jobs if _takes_to_come(rule, job)]
+        if days is None or days >= GRACE_DAYS or not taken:
+            return []
+        message = (
+            f"The lifecycle rule {_called(rule)} of {self._bucket} removes old versions of the files of "
+        )
+        message += f"{taken[0].label} {days} {'day' if days == 1 else 'days'} after they were deleted or overwritten:"
+        message += " after that nothing brings them back."
+        return [self._about("versions_expire_soon", rule, message)]
+
+    # ------------------------------------------------------------ what expires
+
+    def _expires_backup(
+        self,
+        rule: Rule,
+        as_meant: Rule,
+        index: int,
+        chains: Mapping[str, Sequence[BackupSet]],
+        jobs: Iterable[WatchedJob],
+    ) -> list[Finding]:
+        """What belongs to a set that others need, or to the newest chain, and what will be uploaded yet."""
+        if not rule.expires:
+            return []
+        name = f"he lifecycle rule {_called(rule)} of {self._bucket}"
+        name = (
+            f"T{name}" if as_meant == rule else f"Once its prefix is set right to {as_meant.prefix}, t{name}"
+        )
+        first = self._first_expiry(as_meant, chains)
+        if first is not None:
+            date, label, backup_set, needing, file = first
+            what = f"the {'full backup' if backup_set.is_full else 'increment'} {backup_set}"
+            what = what if file.is_volume else f"metadata of {what}"
+            needed = f"{needing} increments that need it" if needing > 1 else "the increment that needs it"
+            under = f"from under {needed}" if needing else "and there is no newer one"
+            code = "rule_expires_full" if backup_set.is_full and file.is_volume else "rule_expires_backup"
+            message = f"{name} deletes {what} of {label} {self._on(date)}, {under}."
+            return [self._about(code, rule, message, f"first on {date:%Y-%m-%d}")]
+        other = self._others_expire[index]
+        if other is not None:
+            message = f"{name} deletes s3://{self._bucket}/{other[1]}, a backup's file, {self._on(other[0])}."
+            return [self._about("rule_expires_backup", rule, message, f"first on {other[0]:%Y-%m-%d}")]
+        will = [job for job in jobs if _takes_to_come(as_meant, job)]
+        if not will:
+            return []
+        days = rule.expires_after_days
+        when = f"{days} days after their upload" if days is not None else "on its date"
+        return [self._about("rule_expires_backup", rule, f"{name} deletes files of {will[0].label} {when}.")]
+
+    def _on(self, date: datetime) -> str:
+        return f"on {date:%Y-%m-%d}" if date > self._now else f"any day now ({date:%Y-%m-%d} is past)"
+
+    def _first_expiry(
+        self, rule: Rule, chains: Mapping[str, Sequence[BackupSet]]
+    ) -> tuple[datetime, str, SetId, int, _StoredFile] | None:
+        """The first file that goes: when, of which job and set, and how many later sets need that set."""
+        found = [
+            (date, label, set_id, needing, file)
+            for label, of_job in self._jobs.items()
+            for set_id, needing in _needed_sets(chains.get(label, ())).items()
+            for file in of_job.files.get(set_id, ())
+            if rule.takes(file.key, file.stored.size, file.tags)
+            and (date := rule.expiry_of(file.stored.stored_at)) is not None
+        ]
+        # Of what goes on the same day, the volumes of a full backup are the worst loss.
+        order = [(date, not set_id.is_full, not file.is_volume) for date, _, set_id, _, file in found]
+        return found[order.index(min(order))] if found else None
+
+    # ------------------------------------------------------------ Intelligent-Tiering
+
+    def _tiers(self, jobs: Iterable[WatchedJob]) -> list[Finding]:
+        """Files in Intelligent-Tiering where an archive tier is on: those that nobody reads sink out of reach."""
+        tiers = self._archive_tiers or {}
+        found = []
+        for watched in jobs:
+            of_job = self._jobs.get(watched.label, _OfJob(watched))
+            if not tiers or of_job.first_tiered is None:
                 continue
-            as_meant = rule
-            if self._count and not self._matched[index] and not rule.id.startswith(OWN_RULES):
-                meant = self._probable_prefix(rule)
-                found.append(self._matches_nothing(rule, meant))
-                as_meant = dataclasses.replace(rule, prefix=meant) if meant is not None else rule
-            found += self._archives_metadata(rule, index, watched)
-            found += self._expires_full(rule, as_meant, chains)
-        for job in watched:
-            found += self._of_job(job)
+            name, days = min(tiers.items(), key=lambda item: item[1])
+            date = of_job.first_tiered + timedelta(days=days)
+            words = (
+                "aws",
+                "s3api",
+                "delete-bucket-intelligent-tiering-configuration",
+                "--bucket",
+                self._bucket,
+            )
+            message = f"{of_job.tiered.count} files of {watched.label} are in {INTELLIGENT_TIERING}, and"
+            message += f" {self._bucket} has its archive tiers on: the first need a thaw {self._from(date)}."
+            found.append(
+                new_finding(
+                    "tiers_archive",
+                    machine=watched.job.machine,
+                    job=watched.job.name,
+                    subject=self._bucket,
+                    message=message,
+                    evidence=f"{name}: {days} days without access; the first was stored {of_job.first_tiered:%Y-%m-%d}",
+                    commands=tuple(command(*words, "--id", one) for one in tiers),
+                )
+            )
         return found
+
+    def _from(self, date: datetime) -> str:
+        return f"from {date:%Y-%m-%d} on" if date > self._now else f"since {date:%Y-%m-%d}"
 
     def _of_job(self, watched: WatchedJob) -> list[Finding]:
         of_job = self._jobs.get(watched.label, _OfJob(watched))
         found = []
         if watched.custody is not Custody.FOREIGN and (
-            of_job.unmoved.count or not self._has_rule_for(watched)
+            of_job.unmoved.count or not _has_rule_for(watched, self._active)
         ):
             found.append(self._no_rule(of_job))
         if of_job.oldest_late is not None:
             found.append(self._late(of_job, of_job.oldest_late))
         return found
-
-    def _has_rule_for(self, watched: WatchedJob) -> bool:
-        """Whether a rule waits for the volumes that are still to come."""
-        storage, location = watched.job.storage, watched.job.location
-        volumes, tags = location.key(VOLUME_PREFIX), {STORAGE_TAG_KEY: storage.tag_value}
-        return any(
-            rule.takes(volumes, SMALLEST_MOVED_BYTES, tags)
-            # In a bucket that was there before, its owner's choice of class is as good.
-            and (watched.custody is Custody.ADOPTED or transition.storage_class == storage.archive_class)
-            for rule in self._active
-            for transition in rule.transitions
-        )
 
     def _no_rule(self, of_job: _OfJob) -> Finding:
         watched, storage = of_job.watched, of_job.watched.job.storage
@@ -302,124 +494,67 @@ class RuleBook:
             commands=(_look(self._bucket),),
         )
 
-    def _matches_nothing(self, rule: Rule, meant: str | None) -> Finding:
-        asked = _asked(rule)
-        says = f"no object of {self._count} does" if self._count > 1 else "the only object does not"
-        message = f"The lifecycle rule {_called(rule)} of {self._bucket} asks for {asked}, and {says}: it does nothing."
-        commands: tuple[str, ...] = (_look(self._bucket),)
-        if meant is not None:
-            message += f" It probably means the prefix {meant}."
-            commands = (self._rewrite(rule, _with_prefix(rule.document, meant)),)
-        evidence = json.dumps(_plain(rule.document), ensure_ascii=False, sort_keys=True)
-        return new_finding(
-            "rule_matches_nothing",
-            subject=f"{self._bucket}/{rule.id}",
-            message=message,
-            evidence=evidence,
-            commands=commands,
-        )
 
-    def _probable_prefix(self, rule: Rule) -> str | None:
-        """The prefix that the rule was meant to have: ``_data`` is ``data_``, ``/laptop/data`` is ``laptop/data_``."""
-        if not rule.prefix:
-            return None
-        archives = any(needs_thaw(transition.storage_class) for transition in rule.transitions)
-        of_volumes, of_metadata = self._prefixes[True], self._prefixes[False]
-        # A rule that archives is never suggested for metadata.
-        candidates = sorted((of_volumes - of_metadata if archives else of_volumes | of_metadata) - {""})
-        asked = _letters(rule.prefix)
-        for candidate in candidates:
-            letters = _letters(candidate)
-            if letters and (asked == letters or asked.endswith(letters)):
-                return candidate
-        last_parts = {_letters(candidate.rpartition("/")[2]): candidate for candidate in candidates}
-        if asked in last_parts:
-            return last_parts[asked]
-        by_letters = {_letters(candidate): candidate for candidate in candidates}
-        close = difflib.get_close_matches(asked, list(by_letters), 1, SIMILAR_ENOUGH)
-        return by_letters[close[0]] if close else None
+def _overlap(prefix: str, other: str) -> bool:
+    return prefix.startswith(other) or other.startswith(prefix)
 
-    def _archives_metadata(self, rule: Rule, index: int, jobs: Iterable[WatchedJob]) -> list[Finding]:
-        classes = [
-            transition.storage_class
-            for transition in rule.transitions
-            if needs_thaw(transition.storage_class)
-        ]
-        if not classes:
-            return []
-        seen = self._metadata_matched[index]
-        if seen is not None:
-            watched, evidence = seen[0], f"it takes s3://{self._bucket}/{seen[1]}"
-        else:
-            will = [job for job in jobs if _takes_metadata_of(rule, job)]
-            if not will:
-                return []
-            watched = will[0]
-            evidence = f"it takes everything below {watched.job.location.key(METADATA_PREFIX)}"
-        volumes = watched.job.location.key(VOLUME_PREFIX)
-        return [
-            new_finding(
-                "rule_archives_metadata",
-                subject=f"{self._bucket}/{rule.id}",
-                message=f"The lifecycle rule {_called(rule)} of {self._bucket} moves manifests and signatures to "
-                f"{classes[0]}: after that, neither backup nor restore of {watched.label} works.",
-                evidence=f"{evidence}; {json.dumps(_plain(rule.document), ensure_ascii=False, sort_keys=True)}",
-                commands=(self._rewrite(rule, _with_prefix(rule.document, volumes)),),
-            )
-        ]
 
-    def _expires_full(
-        self, rule: Rule, as_meant: Rule, chains: Mapping[str, Sequence[BackupSet]]
-    ) -> list[Finding]:
-        first: tuple[datetime, str, BackupSet, int] | None = None
-        for label, of_job in self._jobs.items():
-            for full, increments, is_newest in _chains(
-                [backup_set for backup_set in chains.get(label, ()) if backup_set.sealed]
-            ):
-                dates = [
-                    date
-                    for key, stored_at, size in of_job.files.get(str(full.set_id), ())
-                    if as_meant.takes(key, size, None) and (date := as_meant.expiry_of(stored_at)) is not None
-                ]
-                if dates and (increments or is_newest) and (first is None or min(dates) < first[0]):
-                    first = min(dates), label, full, increments
-        if first is None:
-            return []
-        date, label, full, increments = first
-        needing = f"{increments} increments that need it" if increments > 1 else "the increment that needs it"
-        under = f"from under {needing}" if increments else "and there is no newer one"
-        when = f"on {date:%Y-%m-%d}" if date > self._now else f"any day now ({date:%Y-%m-%d} is past)"
-        rule_name = f"the lifecycle rule {_called(rule)} of {self._bucket}"
-        subject = (
-            f"T{rule_name[1:]}"
-            if as_meant == rule
-            else f"Once its prefix is set right to {as_meant.prefix}, {rule_name}"
-        )
-        document = json.dumps(_plain(rule.document), ensure_ascii=False, sort_keys=True)
-        repaired = _without_expiry(_with_prefix(rule.document, as_meant.prefix))
-        return [
-            new_finding(
-                "rule_expires_full",
-                subject=f"{self._bucket}/{rule.id}",
-                message=f"{subject} deletes the full backup {full.set_id} of {label} {when}, {under}.",
-                evidence=f"first on {date:%Y-%m-%d}; {document}",
-                commands=(self._rewrite(rule, repaired),),
-            )
-        ]
+def _can_sink(storage_class: str) -> bool:
+    """Whether S3 may put an object of that class where it cannot be read before a thaw."""
+    return needs_thaw(storage_class) or storage_class == INTELLIGENT_TIERING
 
-    def _rewrite(self, rule: Rule, document: Mapping[str, Any] | None) -> str:
-        """The command that writes the bucket's rules with this one changed, or left out where it does nothing any
-        more."""
-        others = [other.document if other is not rule else document for other in self._rules]
-        rules = [_plain(rule_document) for rule_document in others if rule_document]
-        words = ("aws", "s3api", "put-bucket-lifecycle-configuration", "--bucket", self._bucket)
-        if not rules:
-            return command("aws", "s3api", "delete-bucket-lifecycle", "--bucket", self._bucket)
-        # Left out, S3's own default would take the place of the owner's choice.
-        kept = ("--transition-default-minimum-object-size", MOVES_SMALL_ONES)
-        size = kept if self._default_size == MOVES_SMALL_ONES else ()
-        configuration = json.dumps({"Rules": rules}, ensure_ascii=False)
-        return command(*words, *size, "--lifecycle-configuration", configuration)
+
+def _takes_to_come(
+    rule: Rule, watched: WatchedJob, kinds: Sequence[str] = (VOLUME_PREFIX, METADATA_PREFIX)
+) -> bool:
+    """Whether the rule waits for files of the job that are still to come. Ours carry no tag but the service's own."""
+    tag = {STORAGE_TAG_KEY: watched.job.storage.tag_value}
+    if watched.custody is not Custody.FOREIGN and not (rule.tags.items() <= tag.items()):
+        return False
+    names = kinds if watched.custody is not Custody.FOREIGN else (*kinds, "duplicity-")
+    return any(_overlap(rule.prefix, watched.job.location.key(name)) for name in names)
+
+
+def _needed_sets(sets: Sequence[BackupSet]) -> dict[SetId, int]:
+    """The sets that must not go, and how many later ones need each: those that others continue, and the newest chain.
+
+    An unfinished set counts: it will be finished.
+    """
+    following: dict[datetime, list[SetId]] = {}
+    for backup_set in sets:
+        if backup_set.set_id.start is not None:
+            following.setdefault(backup_set.set_id.start, []).append(backup_set.set_id)
+
+    def later(set_id: SetId) -> list[SetId]:
+        found: list[SetId] = []
+        ends, seen = [set_id.end], set[datetime]()
+        while ends:
+            end = ends.pop()
+            if end not in seen:  # a name that goes back in time would make a ring
+                seen.add(end)
+                found += following.get(end, [])
+                ends += [one.end for one in following.get(end, [])]
+        return found
+
+    newest_full = max(
+        (one.set_id for one in sets if one.set_id.is_full), key=lambda one: one.end, default=None
+    )
+    newest = {newest_full, *later(newest_full)} if newest_full else {one.set_id for one in sets}
+    counted = {one.set_id: len(later(one.set_id)) for one in sets}
+    return {set_id: count for set_id, count in counted.items() if count or set_id in newest}
+
+
+def _has_rule_for(watched: WatchedJob, rules: Iterable[Rule]) -> bool:
+    """Whether a rule waits for the volumes that are still to come."""
+    storage, location = watched.job.storage, watched.job.location
+    volumes, tags = location.key(VOLUME_PREFIX), {STORAGE_TAG_KEY: storage.tag_value}
+    return any(
+        rule.takes(volumes, SMALLEST_MOVED_BYTES, tags)
+        # In a bucket that was there before, its owner's choice of class is as good.
+        and (watched.custody is Custody.ADOPTED or transition.storage_class == storage.archive_class)
+        for rule in rules
+        for transition in rule.transitions
+    )
 
 
 def _own_tag(watched: WatchedJob, file: BackupFile, stored: StoredObject) -> Mapping[str, str | None]:
@@ -439,31 +574,6 @@ def _takes_metadata_of(rule: Rule, watched: WatchedJob) -> bool:
     return not rule.tags and (metadata.startswith(rule.prefix) or rule.prefix.startswith(metadata))
 
 
-def _chains(sets: Sequence[BackupSet]) -> list[tuple[BackupSet, int, bool]]:
-    """Each full set with the number of increments that need it, and whether it is the newest one."""
-    following: dict[datetime, list[BackupSet]] = {}
-    for backup_set in sets:
-        if backup_set.set_id.start is not None:
-            following.setdefault(backup_set.set_id.start, []).append(backup_set)
-    fulls = sorted(
-        (backup_set for backup_set in sets if backup_set.set_id.is_full),
-        key=lambda backup_set: backup_set.set_id.end,
-    )
-    chains = []
-    for full in fulls:
-        seen: set[datetime] = set()
-        ends, increments = [full.set_id.end], 0
-        while ends:
-            end = ends.pop()
-            if end in seen:
-                continue  # a name that goes back in time would make a ring
-            seen.add(end)
-            increments += len(following.get(end, ()))
-            ends += [backup_set.set_id.end for backup_set in following.get(end, ())]
-        chains.append((full, increments, full is fulls[-1]))
-    return chains
-
-
 def _letters(prefix: str) -> str:
     return "".join(character for character in prefix.casefold() if character.isalnum())
 
@@ -480,35 +590,5 @@ def _asked(rule: Rule) -> str:
     return " and ".join(parts) or "every object"
 
 
-def _with_prefix(document: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    """The rule with another prefix, the rest of its filter as it was."""
-    changed = {name: value for name, value in document.items() if name not in ("Prefix", "Filter")}
-    where = dict(document.get("Filter") or {})
-    if "And" in where:
-        return {**changed, "Filter": {"And": {**where["And"], "Prefix": prefix}}}
-    where.pop("Prefix", None)
-    if "Tag" in where:
-        return {**changed, "Filter": {"And": {"Tags": [where["Tag"]], "Prefix": prefix}}}
-    if where:
-        return {**changed, "Filter": {"And": {**where, "Prefix": prefix}}}
-    return {**changed, "Filter": {"Prefix": prefix}}
-
-
-def _without_expiry(document: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The rule without its expiry; ``None`` if nothing is left for it to do."""
-    left = {name: value for name, value in document.items() if name != "Expiration"}
-    actions = {"Transitions", "NoncurrentVersionTransitions", "NoncurrentVersionExpiration"}
-    return left if (actions | {"AbortIncompleteMultipartUpload"}) & left.keys() else None
-
-
 def _look(bucket: str) -> str:
     return command("aws", "s3api", "get-bucket-lifecycle-configuration", "--bucket", bucket)
-
-
-def _plain(document: object) -> Any:
-    """As JSON takes it: dates as texts."""
-    if isinstance(document, Mapping):
-        return {name: _plain(value) for name, value in document.items()}
-    if isinstance(document, list | tuple):
-        return [_plain(value) for value in document]
-    return document.isoformat() if isinstance(document, datetime) else document

@@ -11,11 +11,13 @@ from enum import Enum
 from urllib.parse import quote
 
 from chalicelib.domain.audit.findings import Finding, command, new_finding
+from chalicelib.domain.backups.foreign_names import NameForm, form_of
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import (
     SERVICE_PREFIX,
     BackupFile,
     FileKind,
+    Location,
     parse_file_name,
     split_key,
 )
@@ -51,14 +53,40 @@ class WatchedJob:
 def check_object(watched: WatchedJob, row: ObjectRow, backup_set: BackupSet) -> list[Finding]:
     """What is wrong with a file of ``backup_set``; nothing about a key that holds nothing any more."""
     file, stored = parse_file_name(row.name), row.stored
-    if file is None or stored is None:
+    if file is None:
         return []
+    if stored is None:
+        return [_manifest_vanished(watched, row.name, file)] if _has_vanished(row, file, backup_set) else []
     if not file.is_under_right_prefix:
-        # Somebody else's duplicity may name its files without prefixes: then there is no wrong one.
-        named_otherwise = watched.custody is Custody.FOREIGN and not file.prefix
-        return [] if named_otherwise else [_wrong_prefix(watched, row.name, file, stored, backup_set)]
+        # duplicity names its files without prefixes unless told otherwise: that is a chain of its own, not a mistake.
+        if not file.prefix:
+            return [] if watched.custody is Custody.FOREIGN else [_unmanaged(watched.job, row.name, stored)]
+        return [_wrong_prefix(watched, row.name, file, stored, backup_set)]
     found = [_wrong_class(watched, row.name, file, stored), _wrong_tag(watched, row.name, file, stored)]
     return [finding for finding in found if finding is not None]
+
+
+def _has_vanished(row: ObjectRow, file: BackupFile, backup_set: BackupSet) -> bool:
+    """The older version is there, other files of the set are, and nothing takes its place: nobody but a person with
+    AWS keys deletes a manifest."""
+    was_there = file.kind is FileKind.MANIFEST and bool(row.noncurrent)
+    return was_there and not backup_set.sealed and bool(backup_set.volumes)
+
+
+def _manifest_vanished(watched: WatchedJob, name: str, file: BackupFile) -> Finding:
+    job, key = watched.job, watched.job.location.key(name)
+    return new_finding(
+        "manifest_vanished",
+        machine=job.machine,
+        job=job.name,
+        subject=name,
+        message=f"The manifest of the set {file.set_id} of {watched.label} was deleted: the set cannot be restored, "
+        "and the laptop takes it for unfinished.",
+        evidence=f"s3://{job.location.bucket}/{key} has older versions and no current one",
+        commands=(
+            command("python", "-m", "ops", "set", "bring-back", job.machine, job.name, str(file.set_id)),
+        ),
+    )
 
 
 def check_stray(bucket: str, row: ObjectRow, job: Job | None, *, is_own_bucket: bool) -> list[Finding]:
@@ -73,6 +101,10 @@ def check_stray(bucket: str, row: ObjectRow, job: Job | None, *, is_own_bucket: 
     parts = split_key(key) if is_own_bucket and job is None else None
     if parts is not None and parse_file_name(parts[2]) is not None:
         return [_of_unknown_job(bucket, parts[0], parts[1], seen)]
+    form = form_of(key)
+    if form is not None:
+        where = job or Job("", "", Location(bucket, ""))
+        return [_unmanaged(where, key.removeprefix(where.location.prefix), stored)]
     machine, name = (job.machine, job.name) if job else ("", "")
     return [
         new_finding(
@@ -94,10 +126,27 @@ def _of_unknown_job(bucket: str, machine: str, job: str, seen: str) -> Finding:
         subject=f"{bucket}/{folder}",
         message=f"s3://{bucket}/{folder} holds backup files, and there is no job {machine}/{job}: nobody watches them.",
         evidence=seen,
-        commands=(
-            command("python", "-m", "ops", "machine", "add", machine, "--job", job),
-            command("aws", "s3", "rm", "--recursive", f"s3://{bucket}/{folder}"),
-        ),
+        commands=(command("python", "-m", "ops", "machine", "add", machine, "--job", job),),
+    )
+
+
+def _unmanaged(job: Job, name: str, stored: StoredObject) -> Finding:
+    """A file that duplicity may have written and that this service does not manage. Nothing is advised that could
+    break a chain: no copy of one file under another name, and no deletion."""
+    bucket, key = job.location.bucket, job.location.key(name)
+    form = form_of(key) or NameForm.UNKNOWN
+    folder = key.rpartition("/")[0]
+    what = f"is a backup file {form.value}: the service does not manage such a chain"
+    if form is NameForm.PREFIXED:
+        what = f"is a backup file, but no job has the prefix {folder}/"
+    return new_finding(
+        "backup_unmanaged",
+        machine=job.machine,
+        job=job.name,
+        subject=key if job.machine else f"{bucket}/{key}",
+        message=f"s3://{bucket}/{key} {what}.",
+        evidence=f"s3://{bucket}/{key}, {_described(stored)}",
+        commands=(command("aws", "s3", "ls", f"s3://{bucket}/{folder + '/' if folder else ''}"),),
     )
 
 
@@ -110,6 +159,8 @@ def _wrong_prefix(
     wrong_key, right_key = job.location.key(name), job.location.key(right)
     tagging = job.storage.tagging if file.kind is FileKind.VOLUME and watched.custody is Custody.OWN else None
     twice = _is_there(backup_set, file)
+    remove = (_delete(bucket, wrong_key),)
+    look = (command("aws", "s3api", "head-object", "--bucket", bucket, "--key", right_key),)
     move = (*_thaw(bucket, wrong_key, stored), _copy(bucket, wrong_key, right_key, stored, tagging))
     return new_finding(
         "wrong_prefix",
@@ -121,7 +172,8 @@ def _wrong_prefix(
         + ("the right one is there as well." if twice else "duplicity does not find it."),
         evidence=f"s3://{bucket}/{wrong_key}, {_described(stored)}",
         # A copy over the right one could put a broken file in its place.
-        commands=(*(() if twice else move), _delete(bucket, wrong_key)),
+        # What somebody else's duplicity wrote is nobody's to delete.
+        commands=(*(() if twice else move), *(remove if watched.custody is Custody.OWN else look)),
     )
 
 

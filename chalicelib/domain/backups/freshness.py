@@ -8,15 +8,15 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from chalicelib.domain.backups.machines import Job, Machine
-from chalicelib.domain.backups.sets import BackupSet, newest_chain, newest_complete
+from chalicelib.domain.backups.sets import BackupSet, newest_chain, newest_whole
 
 
 class State(str, Enum):
     """In the order in which they are tried; the first that holds counts."""
 
     PAUSED = "paused"
-    NEVER = "never"
     OVERDUE = "overdue"
+    NEVER = "never"
     FAILING = "failing"
     DUE = "due"
     FRESH = "fresh"
@@ -50,7 +50,7 @@ class Progress:
 
 @dataclasses.dataclass(frozen=True)
 class Freshness:
-    """``newest_complete_at`` is S3's time of the manifest of the newest complete set.
+    """``newest_complete_at`` is S3's time of the manifest of the newest complete or unproven set.
 
     ``progress`` is there while a job's first full backup is on its way, and at no other time.
     """
@@ -63,10 +63,11 @@ class Freshness:
 
 
 def evaluate_freshness(machine: Machine, job: Job, sets: Sequence[BackupSet], now: datetime) -> Freshness:
-    newest = newest_complete(sets)
+    newest = newest_whole(sets)
     stored_at = newest.sealed_at if newest else None
+    grows = any(not one.sealed and one.changed_at and now - one.changed_at <= STALLED_AFTER for one in sets)
     return Freshness(
-        state=_state(machine, job, stored_at, now),
+        state=_state(machine, job, stored_at, now, first_grows=newest is None and grows),
         newest_complete_at=stored_at,
         chain_length=len(newest_chain(sets)),
         stored_bytes=sum(backup_set.stored_bytes for backup_set in sets),
@@ -74,15 +75,27 @@ def evaluate_freshness(machine: Machine, job: Job, sets: Sequence[BackupSet], no
     )
 
 
-def _state(machine: Machine, job: Job, newest_complete_at: datetime | None, now: datetime) -> State:
+def due_since(machine: Machine, job: Job) -> datetime:
+    """From when on a job without any backup counts its period: its adding, or the end of a pause after that."""
+    added_at = job.added_at or machine.created_at
+    paused_until = machine.paused_until
+    return max(added_at, paused_until) if paused_until is not None else added_at
+
+
+def _state(
+    machine: Machine, job: Job, newest_at: datetime | None, now: datetime, *, first_grows: bool
+) -> State:
+    """``first_grows``: a first full backup, which may take weeks, is on its way."""
     if machine.is_paused(now):
         return State.PAUSED
-    if newest_complete_at is None:
+    if first_grows:
         return State.NEVER
-    age = now - newest_complete_at
+    age = now - (newest_at or due_since(machine, job))
     period = timedelta(seconds=job.period_seconds)
     if age > period + timedelta(seconds=job.grace_seconds):
         return State.OVERDUE
+    if newest_at is None:
+        return State.NEVER
     if job.last_run is not None and job.last_run.exit_code not in (None, 0):
         return State.FAILING
     return State.DUE if age > period else State.FRESH

@@ -69,7 +69,7 @@ class Machine:
     storage_cap_bytes: int = DEFAULT_STORAGE_CAP_BYTES
     download_cap_bytes: int = DEFAULT_DOWNLOAD_CAP_BYTES_A_DAY
     owner_mail: str | None = None
-    """Who gets a weekly mail about this machine alone."""
+    """Who gets the weekly mail and the alerts about this machine."""
 
     def is_paused(self, now: datetime) -> bool:
         """Paused machines are not evaluated overdue; they may back up all the same."""
@@ -100,6 +100,8 @@ class Job:
     storage: StoragePolicy = DEFAULT_STORAGE_POLICY
     last_run: LastRun | None = None
     reconcile: ReconcileProgress | None = None
+    added_at: datetime | None = None
+    """When the owner added it; missing for jobs of before version 0.2, which are as old as their machine."""
     proofs_since: datetime | None = None
     """When S3 stored the first of its manifests with a proof of origin; a manifest without one is refused since."""
     false_proofs: frozenset[str] = frozenset()

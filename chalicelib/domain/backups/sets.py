@@ -232,12 +232,15 @@ def first_proof(rows: Iterable[ObjectRow]) -> datetime | None:
     return min((row.stored.stored_at for row in rows if row.stored and row.stored.proof), default=None)
 
 
-def newest_complete(sets: Iterable[BackupSet]) -> BackupSet | None:
-    """The complete set that S3 stored last; the names' own times may lie."""
+def newest_whole(sets: Iterable[BackupSet]) -> BackupSet | None:
+    """The complete or unproven set that S3 stored last; the names' own times may lie.
+
+    An unproven set in which volumes are seen to be missing does not count.
+    """
     complete = [
-        (backup_set.sealed_at, backup_set)
-        for backup_set in sets
-        if backup_set.complete and backup_set.sealed_at is not None
+        (one.sealed_at, one)
+        for one in sets
+        if one.sealed_at is not None and (one.complete or (one.unproven and one.volumes and not one.gaps))
     ]
     return max(complete, key=lambda pair: pair[0])[1] if complete else None
 

@@ -46,6 +46,8 @@ class JobNow:
     is_running: bool = False
     newest_complete_at: datetime | None = None
     pause_ended_at: datetime | None = None
+    never_came: bool = False
+    """No backup of it has ever come."""
 
     @property
     def name(self) -> str:
@@ -134,6 +136,15 @@ class Alert:
     @property
     def items(self) -> tuple[AlertItem, ...]:
         return self.safety + self.critical + self.jobs + self.over + self.warnings
+
+    def of_machines(self, names: Collection[str]) -> Alert | None:
+        """What concerns these machines; None for nothing."""
+
+        def theirs(items: tuple[AlertItem, ...]) -> tuple[AlertItem, ...]:
+            return tuple(item for item in items if item.whose.partition("/")[0] in names)
+
+        part = Alert(*(theirs(getattr(self, field.name)) for field in dataclasses.fields(self)))
+        return part if part.items else None
 
     @property
     def subject(self) -> str:
@@ -241,6 +252,8 @@ class _Plan:
             settled = self._now - since[finding.key] >= SETTLES_IN
             if finding.key in self._mailed or not settled or finding.severity is Severity.INFO:
                 continue
+            if finding.code == "no_backup_yet":
+                continue  # the job is overdue, which has a mail of its own
             if self._send_finding(finding):
                 self._mailed[finding.key] = self._now
 
@@ -357,12 +370,24 @@ def _item_of_job(job: JobNow, trouble: Trouble) -> AlertItem:
             advice="The machine's log has the reason: start a backup by hand there and read what it prints.",
             commands=("panicroom doctor", f"panicroom backup {job.job}"),
         )
+    if job.never_came:
+        return AlertItem(
+            job.name,
+            f"{still}no backup since it was added",
+            job.detail,
+            advice="Enrol the machine and start a backup there. A machine that is no longer wanted can be removed.",
+            commands=(
+                f"python -m ops machine add {job.machine}",
+                f"panicroom backup {job.job}",
+                f"python -m ops machine remove {job.machine}",
+            ),
+        )
     back_by = f"{trouble.since + timedelta(days=14):%Y-%m-%d}"
     return AlertItem(
         job.name,
         f"{still}no backup in time",
         job.detail,
-        advice="Start a backup there, or look why none runs. A machine that is meant to be off can be paused.",
+        advice="Start a backup there, or find out why none runs. A machine that is meant to be off can be paused.",
         commands=(
             f"panicroom backup {job.job}",
             f"python -m ops machine pause {job.machine} --until {back_by}",

@@ -41,8 +41,13 @@ AT_RISK = "at risk"
 
 _NOT_BEGUN = "No backup has begun. Enrol the machine, and start `panicroom backup` there."
 
+_NEVER_CAME = (
+    "No backup has come since it was added. Enrol the machine and start `panicroom backup` there, or remove"
+    " the machine."
+)
+
 _MEANING = {
-    State.OVERDUE: "No complete backup within its period and grace. Start one, or check why none runs.",
+    State.OVERDUE: "No backup within its period and grace. Start one, or find out why none runs.",
     State.FAILING: "The last run failed. The machine's log has the reason.",
     State.NEVER: "The first backup is not finished, so nothing can be restored yet.",
     State.DUE: "A new backup is due.",
@@ -359,6 +364,8 @@ def _advice(evaluated: EvaluatedJob, at_risk: bool) -> str:
     freshness = evaluated.freshness
     if freshness.state is State.NEVER and evaluated.job.last_run is None and not freshness.stored_bytes:
         return _NOT_BEGUN
+    if freshness.state is State.OVERDUE and freshness.newest_complete_at is None:
+        return _NEVER_CAME
     return _MEANING[freshness.state]
 
 

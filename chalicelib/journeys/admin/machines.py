@@ -53,7 +53,7 @@ def machine_add(context: AdminContext, request: Arguments) -> Answer:
         context.machines.set_owner_mail(name, owner_mail or None)
     for job in jobs:
         location = adopted or Location(context.bucket, f"{name}/{job}/")
-        new_job = Job(name, job, location, period, grace)
+        new_job = Job(name, job, location, period, grace, added_at=context.now)
         if context.machines.create_job(new_job) and adopted:
             context.machines.adopt_location(new_job)
     code = format_code(secrets.token_bytes(CODE_BYTES))

@@ -16,14 +16,3 @@ def parse_size(text: str) -> int:
     if size_bytes == 0:
         raise ValueError(f"“{text}” is no size: write a number and a unit, such as 500GB or 20TB.")
     return size_bytes
-
-
-def show_size(size_bytes: int) -> str:
-    """To three digits in the largest unit that leaves one before the point: ``1.46 GB``, ``20 TB``."""
-    unit, unit_bytes = next(
-        ((name, size) for name, size in reversed(UNIT_BYTES.items()) if size_bytes >= size), ("B", 1)
-    )
-    number = size_bytes / unit_bytes
-    decimals = 0 if number >= 100 or unit == "B" else 1 if number >= 10 else 2
-    shown = f"{number:.{decimals}f}"
-    return f"{shown.rstrip('0').rstrip('.') if decimals else shown} {unit}"

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from chalicelib.adapters.price_files import price_table
+from chalicelib.domain.mail.phrases import format_money
 from ops.aws import Aws
 from ops.commands.arguments.options import Read, console, json_option, print_json
 from ops.commands.stage.answers import (
@@ -33,7 +34,7 @@ from ops.commands.stage.target import (
 )
 from ops.deploy.access import AwsCaller, caller
 from ops.deploy.client_wheel import addresses_for_machines
-from ops.deploy.cost_preview import service_month, usd
+from ops.deploy.cost_preview import service_month
 from ops.deploy.deployer_policy import deployer_policy
 from ops.deploy.pipeline import Deployment, carry_out, plan
 from ops.doctor.checks import admin, examine
@@ -164,8 +165,9 @@ def _cost(stage: Stage) -> str:
         return f"What it costs is in docs/prices.md, for other regions than {stage.region}.{lock}"
     in_full, after_allowance = service_month(table, machines=1)
     return (
-        f"The service itself costs about {usd(in_full)} a month for one machine, {usd(after_allowance)} within AWS's"
-        f" free allowances; what is stored comes on top (docs/prices.md).{lock}"
+        f"The service itself costs about {format_money(in_full)} a month for one machine,"
+        f" {format_money(after_allowance)} within AWS's free allowances;"
+        f" what is stored comes on top (docs/prices.md).{lock}"
     )
 
 

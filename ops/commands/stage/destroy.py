@@ -1,4 +1,4 @@
-"""destroy"""
+"""``python -m ops destroy``: removes the service; the backups stay unless the owner wants otherwise."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import click
 from chalicelib.adapters.price_files import price_table
 from chalicelib.domain.costs.price_table import PriceUnknown
 from chalicelib.domain.costs.pricing import month_of_storage
+from chalicelib.domain.mail.phrases import format_bytes, format_money
 from ops.aws import Aws
 from ops.commands.arguments.options import console
-from ops.commands.arguments.sizes import show_size
 from ops.commands.stage.target import (
     LOCAL_POLL_SECONDS,
     POLL_SECONDS,
@@ -26,7 +26,6 @@ from ops.commands.stage.target import (
     target_aws,
 )
 from ops.deploy.access import caller
-from ops.deploy.cost_preview import usd
 from ops.deploy.destroy import Kept, remove_data, what_stays
 from ops.deploy.destroy import destroy as destroy_service
 from ops.errors import OpsError
@@ -90,7 +89,7 @@ def _month_of(stage: Stage, kept: Kept) -> str:
     if table is None or not kept.stored:
         return ""
     try:
-        return f"; {usd(sum(month_of_storage(table, kept.stored).values(), Decimal(0)))} a month"
+        return f"; {format_money(sum(month_of_storage(table, kept.stored).values(), Decimal(0)))} a month"
     except PriceUnknown:
         return ""
 
@@ -102,7 +101,9 @@ def _show_kept(aws: Aws, stage: Stage) -> None:
         return
     console.print("The service is gone. What stays, and is billed until you remove it:", markup=False)
     if kept.bucket:
-        sizes = ", ".join(f"{show_size(tally.size_bytes)} in {name}" for name, tally in kept.stored.items())
+        sizes = ", ".join(
+            f"{format_bytes(tally.size_bytes)} in {name}" for name, tally in kept.stored.items()
+        )
         console.print(f"  the bucket {kept.bucket}: {sizes or 'empty'}{_month_of(stage, kept)}", markup=False)
     if kept.table:
         console.print(f"  the table {kept.table}: the catalogue, a few cents a month at most", markup=False)

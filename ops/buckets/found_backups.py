@@ -1,0 +1,102 @@
+"""What duplicity has stored in a bucket, counted before it is adopted: by folder and by the form of names."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from chalicelib.domain.backups.foreign_names import NameForm, form_of
+from chalicelib.domain.backups.names import SetId, is_manifest, parse_file_name
+from chalicelib.domain.mail.phrases import format_bytes
+from ops.errors import OpsError
+
+MOST_KEYS = 1_000_000
+"""A thousand requests, half a cent: enough for 25 TB in volumes of 25 MB."""
+
+
+@dataclasses.dataclass
+class FoundBackups:
+    """The backups in one folder of a bucket."""
+
+    forms: Counter[NameForm] = dataclasses.field(default_factory=Counter)
+    sets: set[SetId] = dataclasses.field(default_factory=set)
+    size_bytes: int = 0
+
+    @property
+    def can_be_continued(self) -> bool:
+        return self.forms[NameForm.PREFIXED] > 0
+
+    @property
+    def sentence(self) -> str:
+        """``3 full and 5 incremental backups (2024-02-01 to 2026-11-28, 156.2 MB)``"""
+        fulls = sum(set_id.is_full for set_id in self.sets)
+        ends = sorted(set_id.end for set_id in self.sets)
+        dates = f"{ends[0]:%Y-%m-%d} to {ends[-1]:%Y-%m-%d}, " if ends else ""
+        kinds = f"{fulls} full and {len(self.sets) - fulls} incremental backups"
+        return f"{kinds} ({dates}{format_bytes(self.size_bytes)})"
+
+
+def count_backups(objects: Iterable[tuple[str, int]]) -> dict[str, FoundBackups]:
+    """By folder, ``""`` or with its slash at the end; ``objects`` are keys and sizes in bytes."""
+    found: dict[str, FoundBackups] = {}
+    for key, size in objects:
+        form = form_of(key)
+        if form is None:
+            continue
+        folder, slash, name = key.rpartition("/")
+        of_folder = found.setdefault(folder + slash, FoundBackups())
+        of_folder.forms[form] += 1
+        of_folder.size_bytes += size
+        file = parse_file_name(name)
+        if file is not None and is_manifest(name):
+            of_folder.sets.add(file.set_id)
+    return found
+
+
+def backups_to_adopt(s3: Any, bucket: str, prefix: str, *, may_be_empty: bool = False) -> list[str]:
+    """Lines about what is at the place that is to be adopted. Raises ``OpsError`` with the reason where nothing there
+    can be continued, and with the prefix that was probably meant. ``may_be_empty``: a new backup is to begin there."""
+    # A prefix may also end within a name.
+    names = ((key.removeprefix(prefix), size) for key, size in _objects(s3, bucket, prefix))
+    here = count_backups(names).get("", FoundBackups())
+    place = f"s3://{bucket}/{prefix}"
+    others = [
+        f"{count} backup {'file' if count == 1 else 'files'} {form.value}"
+        for form, count in here.forms.items()
+        if form is not NameForm.PREFIXED
+    ]
+    if here.can_be_continued:
+        left = [f"Not managed by the service, and left as they are: {line}." for line in others]
+        return [f"Found {here.sentence} in {place}.", *left]
+    if others:
+        raise OpsError(
+            f"{place} has {', '.join(others)}. panicroom cannot continue such a chain: it needs the prefixes data_ and"
+            " meta_ from the first full backup on. Leave it as it is: plain duplicity restores it. Add the machine"
+            " without --bucket, or with an empty prefix and --empty, to begin a new chain."
+        )
+    elsewhere = count_backups(_objects(s3, bucket, ""))
+    if elsewhere and not may_be_empty:
+        meant = _probable_prefix(prefix, list(elsewhere))
+        also = ", ".join(repr(folder) for folder in sorted(elsewhere)[:5])
+        raise OpsError(
+            f"No backup was found in {place}. Did you mean --prefix {meant or chr(39) * 2}? Backups are below: {also}."
+            " To begin a new backup at the prefix that you gave, add --empty."
+        )
+    return [f"No backup was found in {place}: the first one there will be a full backup."]
+
+
+def _objects(s3: Any, bucket: str, prefix: str) -> Iterable[tuple[str, int]]:
+    pages = s3.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, Prefix=prefix, PaginationConfig={"MaxItems": MOST_KEYS}
+    )
+    return ((item["Key"], item["Size"]) for page in pages for item in page.get("Contents", []))
+
+
+def _probable_prefix(prefix: str, folders: Sequence[str]) -> str:
+    """``laptop`` and ``/Laptop/`` mean ``laptop/``."""
+    by_letters = {folder.casefold().strip("/"): folder for folder in folders}
+    close = difflib.get_close_matches(prefix.casefold().strip("/"), list(by_letters), 1, cutoff=0.0)
+    return by_letters[close[0]] if close else folders[0]

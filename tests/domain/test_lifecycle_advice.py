@@ -1,0 +1,269 @@
+"""The advice about a bucket's lifecycle rules, typed as it stands: it takes nothing of any backup."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chalicelib.domain.audit.bucket_audit import BucketAudit
+from chalicelib.domain.audit.bucket_settings import BucketSettings, Expected
+from chalicelib.domain.audit.finding_codes import CODES, Concern, Severity
+from chalicelib.domain.audit.findings import Finding
+from chalicelib.domain.audit.lifecycle_rules import own_rules, rule_of
+from chalicelib.domain.audit.placement import Custody, WatchedJob
+from chalicelib.domain.backups.machines import Job
+from chalicelib.domain.backups.names import Location, SetId, manifest_file, signatures_file, volume_file
+from chalicelib.domain.backups.sets import BackupSet, ObjectRow, StoredObject
+
+NOW = datetime(2026, 11, 29, 12, tzinfo=timezone.utc)
+DAY = timedelta(days=1)
+BUCKET = "carlas-backup"
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """A bucket with a chain of a full set and an increment, and a file that is no backup's."""
+
+    custody: Custody
+    prefix: str
+    is_prefixed: bool
+    age_days: int
+
+    @property
+    def job(self) -> Job:
+        return Job("carla", "system", Location(BUCKET, self.prefix))
+
+    @property
+    def sets(self) -> list[BackupSet]:
+        full = SetId(None, NOW - self.age_days * DAY)
+        increment = SetId(full.end, NOW - self.age_days * DAY / 2)
+        return [
+            BackupSet(set_id, frozenset({1}), 1, True, True, set_id.end, {}, {}, set_id.end)
+            for set_id in (full, increment)
+        ]
+
+    @property
+    def rows(self) -> list[ObjectRow]:
+        found = []
+        for backup_set in self.sets:
+            for file in (
+                volume_file(backup_set.set_id, 1),
+                manifest_file(backup_set.set_id),
+                signatures_file(backup_set.set_id),
+            ):
+                name = file.name if self.is_prefixed else dataclasses.replace(file, prefix="").name
+                size = 26_000_000 if file.volume else 1000
+                found.append(ObjectRow(name, StoredObject(size, "e", "STANDARD", backup_set.set_id.end)))
+        return found
+
+    def audit(self, rules: Sequence[Mapping[str, Any]]) -> list[Finding]:
+        watched = WatchedJob(self.job, self.custody)
+        bucket = BucketSettings(BUCKET, lifecycle=tuple(rules))
+        own = self.custody is Custody.OWN
+        queue = "arn:aws:sqs:eu-central-1:123456789012:panicroom-home-events"
+        foreign = self.custody is Custody.FOREIGN
+        expected = None if foreign else Expected("eu-central-1", queue, (self.prefix,))
+        audit = BucketAudit(bucket, {watched: self.sets}, expected, NOW, is_own_bucket=own)
+        for row in self.rows:
+            audit.add(watched, row)
+        audit.add_unwatched(ObjectRow("logs/2026-11-29.txt", StoredObject(10, "e", "STANDARD", NOW)))
+        return [one for one in audit.findings() if CODES[one.code].concern is Concern.BUCKET]
+
+
+def rules_after(findings: Sequence[Finding], before: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The bucket's rules once every command of every finding was typed, in the order in which they are shown."""
+    rules = list(before)
+    for line in (line for one in findings for line in one.commands):
+        words = shlex.split(line)
+        if "put-bucket-lifecycle-configuration" in words:
+            rules = json.loads(words[words.index("--lifecycle-configuration") + 1])["Rules"]
+        if "delete-bucket-lifecycle" in words:
+            rules = []
+    return rules
+
+
+PREFIXES = [
+    *(
+        "",
+        "laptop/",
+        "laptop",
+        "lap",
+        "laptop/_data",
+        "laptop/data_",
+        "laptop/data",
+        "laptop/meta_",
+        "_data",
+        "data_",
+    ),
+    *("meta_", "laptop/data_duplicity-inc", "laptop/duplicity-full-signatures", "duplicity-", "logs/"),
+]
+FILTERS = st.one_of(
+    st.sampled_from(PREFIXES).map(lambda prefix: {"Prefix": prefix}),
+    st.sampled_from(PREFIXES).map(lambda prefix: {"Filter": {"Prefix": prefix}}),
+    st.just({"Filter": {}}),
+    st.tuples(st.sampled_from(PREFIXES), st.integers(0, 10**6)).map(
+        lambda both: {"Filter": {"And": {"Prefix": both[0], "ObjectSizeGreaterThan": both[1]}}}
+    ),
+    st.just({"Filter": {"Tag": {"Key": "team", "Value": "x"}}}),
+)
+CLASSES = ["STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"]
+TRANSITIONS = st.lists(
+    st.tuples(st.integers(0, 400), st.sampled_from(CLASSES)),
+    min_size=1,
+    max_size=3,
+    unique_by=lambda one: one[1],
+).map(lambda moves: [{"Days": days, "StorageClass": storage_class} for days, storage_class in sorted(moves)])
+ACTIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "Expiration": st.one_of(
+            st.integers(1, 4000).map(lambda days: {"Days": days}),
+            st.just({"Date": "2027-01-01T00:00:00+00:00"}),
+            st.just({"ExpiredObjectDeleteMarker": True}),
+        ),
+        "Transitions": TRANSITIONS,
+        "NoncurrentVersionExpiration": st.integers(1, 90).map(lambda days: {"NoncurrentDays": days}),
+    },
+)
+RULES = st.lists(
+    st.tuples(FILTERS, ACTIONS, st.sampled_from(["Enabled", "Enabled", "Disabled"])), max_size=4
+).map(
+    lambda parts: [
+        {"ID": f"rule-{index}", "Status": status, **where, **actions}
+        for index, (where, actions, status) in enumerate(parts)
+        if actions
+    ]
+)
+PLACES = st.builds(
+    Place,
+    custody=st.sampled_from(Custody),
+    prefix=st.sampled_from(["", "laptop/"]),
+    is_prefixed=st.booleans(),
+    age_days=st.integers(2, 700),
+)
+
+
+def with_dates(rules: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """As boto3 returns them."""
+    found = []
+    for rule in rules:
+        date = rule.get("Expiration", {}).get("Date")
+        found.append({**rule, "Expiration": {"Date": datetime.fromisoformat(date)}} if date else rule)
+    return found
+
+
+@settings(deadline=None, max_examples=60)
+@given(PLACES, RULES)
+def test_whoever_types_all_of_the_advice_loses_nothing_and_is_worse_off_in_nothing(
+    place: Place, rules: list[dict[str, Any]]
+) -> None:
+    before = place.audit(with_dates(rules))
+    after = with_dates(rules_after(before, rules))
+    again = place.audit(after)
+    keys = [place.job.location.key(row.name) for row in place.rows]
+    for document in after:
+        rule = rule_of(document)
+        for key, row in zip(keys, place.rows, strict=True):
+            assert row.stored is not None
+            taken = rule.enabled and rule.takes(key, row.stored.size, None)
+            assert not (taken and rule.expires and not rule.tags), document
+            is_metadata = "difftar" not in key
+            sinking = {"GLACIER", "DEEP_ARCHIVE", *(["INTELLIGENT_TIERING"] if is_metadata else [])}
+            moved = {one.storage_class for one in rule.transitions}
+            assert not (taken and moved & sinking and not rule.id.startswith("panicroom-")) or rule.tags, (
+                document
+            )
+    assert len({"Prefix" in document for document in after}) <= 1, "S3 refuses both forms together"
+    worse = {one.code for one in again} - {one.code for one in before}
+    expected = {"transition_overdue"} if place.is_prefixed else {"transition_overdue", "no_archive_rule"}
+    assert worse <= expected, "what a corrected rule moves may be on its way"
+    assert not [one for one in again if one.severity is Severity.CRITICAL]
+    assert rules_after(again, after) in (after, rules_after(before, rules)), "the advice comes to an end"
+
+
+def only(rules: Sequence[Mapping[str, Any]], custody: Custody = Custody.FOREIGN) -> list[Finding]:
+    return Place(custody, "laptop/", True, 30).audit(rules)
+
+
+def rule(prefix: str, **actions: Any) -> dict[str, Any]:
+    return {"ID": "mine", "Status": "Enabled", "Filter": {"Prefix": prefix}, **actions}
+
+
+def test_all_findings_about_rules_have_the_same_command() -> None:
+    rules = [
+        rule("laptop/_data", Transitions=[{"Days": 1, "StorageClass": "GLACIER"}], Expiration={"Days": 365}),
+        {"ID": "old form", "Status": "Enabled", "Prefix": "laptop/", "Expiration": {"Days": 90}},
+    ]
+    found = only(rules)
+    assert len(found) == 3
+    assert len({one.commands for one in found}) == 1
+    assert rules_after(found, rules) == [
+        rule("laptop/data_", Transitions=[{"Days": 1, "StorageClass": "GLACIER_IR"}])
+    ]
+    assert all('- {"Expiration": {"Days": 90}' in one.evidence for one in found), "the difference is shown"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "what"),
+    [
+        ("laptop/data_duplicity-inc", "deletes the increment"),
+        ("laptop/meta_", "deletes metadata of the full backup"),
+        ("laptop/meta_duplicity-new-signatures", "deletes metadata of the increment"),
+    ],
+)
+def test_a_rule_that_takes_anything_of_a_chain_is_critical_with_its_date(prefix: str, what: str) -> None:
+    [found] = only([rule(prefix, Expiration={"Days": 365})])
+    assert (found.code, found.severity) == ("rule_expires_backup", Severity.CRITICAL)
+    assert what in found.message
+    assert " on 2027-" in found.message
+
+
+def test_backup_files_of_no_known_job_are_not_expired_either() -> None:
+    place = Place(Custody.OWN, "laptop/", True, 30)
+    watched = WatchedJob(place.job, place.custody)
+    mine = rule("attic/", Expiration={"Days": 30})
+    audit = BucketAudit(
+        BucketSettings(BUCKET, lifecycle=(*own_rules(), mine)), {watched: []}, None, NOW, is_own_bucket=True
+    )
+    audit.add_unwatched(ObjectRow("attic/df.l8ph0.1.dt.g", StoredObject(10, "e", "STANDARD", NOW)))
+    [found] = [one for one in audit.findings() if one.code == "rule_expires_backup"]
+    assert "attic/df.l8ph0.1.dt.g" in found.message
+    assert rules_after([found], [mine]) == own_rules()
+
+
+def test_an_expiry_of_other_files_stays() -> None:
+    logs = rule("logs/", Expiration={"Days": 90})
+    broken = {**rule("laptop/_data", Transitions=[{"Days": 1, "StorageClass": "GLACIER_IR"}]), "ID": "other"}
+    found = only([logs, broken])
+    assert logs in rules_after(found, [logs, broken])
+
+
+def test_old_versions_are_kept_for_a_month() -> None:
+    [found] = only(
+        [rule("", NoncurrentVersionExpiration={"NoncurrentDays": 1, "NewerNoncurrentVersions": 2})]
+    )
+    assert found.code == "versions_expire_soon"
+    assert "1 day after" in found.message
+    [after] = rules_after([found], [])
+    assert after["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30, "NewerNoncurrentVersions": 2}
+
+
+def test_the_advice_for_an_own_bucket_has_the_rules_that_are_missing() -> None:
+    found = only([rule("", Expiration={"Days": 365})], Custody.OWN)
+    assert {one.code for one in found} == {"rule_expires_full", "no_archive_rule"}
+    assert rules_after([one for one in found if one.code == "rule_expires_full"], []) == own_rules()
+
+
+def test_what_archives_is_advised_to_use_a_class_that_can_be_read_at_once() -> None:
+    [found] = only([rule("laptop/data_", Transitions=[{"Days": 40, "StorageClass": "DEEP_ARCHIVE"}])])
+    assert (found.code, found.severity) == ("rule_archives_volumes", Severity.WARNING)
+    assert "GLACIER_IR" in found.commands[0]
+    assert '"StorageClass": "GLACIER"' not in found.commands[0]

@@ -19,7 +19,8 @@ import boto3
 
 from bench.generated_chain import generate_chain
 from bench.processes import Cost
-from bench.upload import PASSPHRASE, PROGRAMS, Client, Stock, UploadTarget, make_source, places
+from bench.programs import PASSPHRASE, PROGRAMS, Client, Stock, UploadTarget, make_source
+from bench.upload import places
 
 INCREMENTS = 365
 ONE_FILE = "file-007"

@@ -160,7 +160,7 @@ class PulledPlug(BaseException):
     """As Ctrl-C or a closed laptop does, it is caught by nobody."""
 
 
-def pull_plug_in(monkeypatch: pytest.MonkeyPatch, step: deploy.Step, when: str) -> None:
+def pull_plug_in(monkeypatch: pytest.MonkeyPatch, step: deploy.DeployStep, when: str) -> None:
     """Ends the deploy in the middle of a step: before its work is begun, or right after it."""
 
     def carry_out(deployment: deploy.Deployment, say: Say) -> None:

@@ -217,9 +217,7 @@ def test_an_api_that_lets_a_stranger_in_is_reported(
     ]
 
 
-def test_an_api_that_cannot_be_reached_is_reported(
-    account: Account, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_api_that_cannot_be_reached_is_reported(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compare_api, "api_url", lambda *_: "http://127.0.0.1:9")
     [told] = unexpected_answers(account, HOME)  # type: ignore[arg-type]
     assert told.startswith("http://127.0.0.1:9 cannot be reached from here:")

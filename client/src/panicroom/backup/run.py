@@ -24,19 +24,19 @@ from panicroom.backup.readiness import allow_open_files, check_space
 from panicroom.backup.resume import Decision, decide
 from panicroom.backup.sources import SourceMemory, SourceSelection, Survey, survey
 from panicroom.backup.trusted_sets import TrustedSets
-from panicroom.duplicity_run.source_watch import mark_source
 from panicroom.duplicity_run import process as duplicity_process
 from panicroom.duplicity_run.arguments import backup_arguments
 from panicroom.duplicity_run.file_identity import has_changed
+from panicroom.duplicity_run.gpg_keys import check_keys
 from panicroom.duplicity_run.left_out import left_out_folders
 from panicroom.duplicity_run.plan import ChildPlan, ResumePoint, Search
 from panicroom.duplicity_run.process import Ended, Event
+from panicroom.duplicity_run.source_watch import mark_source
 from panicroom.exit_codes import EXPLANATIONS, ExitCode, Problem
 from panicroom.names import parse_name, sealed_sets, set_kind
 from panicroom.private_files import close_to_others, private_folder
 from panicroom.secrets import passphrase_of, signing_key_of, token_of
 from panicroom.settings import JobSettings, Settings
-from panicroom.duplicity_run.gpg_keys import check_keys
 from panicroom.terminal.progress import Reporter, RunTotals
 from panicroom.transfer.checked_set import CheckedSet, checked_set_file
 from panicroom.transfer.journal import Journal, JournalState, MadeVolume

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from panicroom.settings import private_folder
+from panicroom.private_files import private_folder
 
 _PREFIXES = ("read-", "metadata-", "restore-", "look-")
 """The last one is of version 0.1."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from panicroom.backup.sources import SourceSelection, survey
 from panicroom.duplicity_files.manifest import PathIndex
 from panicroom.duplicity_files.signatures import SignatureEntry
-from panicroom.duplicity_run.arguments import own_folders
+from panicroom.duplicity_run.left_out import left_out_folders
 from panicroom.reading.files import path_text
 from panicroom.reading.history import SetEntries
 from panicroom.reading.stored_backups import StoredBackups, unopened_problem
@@ -59,7 +59,7 @@ def compare_quickly(
     found = survey(
         job.source,
         lambda path, _status: selected.append(path),
-        SourceSelection(source, job.filelist, own_folders(settings, source)),
+        SourceSelection(source, job.filelist, left_out_folders(settings, source)),
     )
     differences = read = 0
     with reporter.task(f"{job.job} quick verify", found.bytes):

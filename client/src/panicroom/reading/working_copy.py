@@ -13,11 +13,12 @@ from panicroom.duplicity_files.work_folder import work_folder
 from panicroom.duplicity_run import process as duplicity_process
 from panicroom.duplicity_run.plan import ChildPlan, Search
 from panicroom.duplicity_run.process import Ended, Event
+from panicroom.private_files import private_folder
 from panicroom.reading.stored_backups import StoredBackups
 from panicroom.restore.metadata import SetMetadata
 from panicroom.restore.rounds import place
 from panicroom.secrets import passphrase_of, token_of
-from panicroom.settings import JobSettings, Settings, private_folder
+from panicroom.settings import JobSettings, Settings
 
 
 @contextmanager

@@ -22,10 +22,10 @@ from pathlib import Path
 from panicroom import __version__
 from panicroom.backup.lease import check_clock
 from panicroom.backup.readiness import allow_open_files, check_space
+from panicroom.duplicity_run.gpg_keys import check_keys, has_secret_key
 from panicroom.exit_codes import Problem
 from panicroom.secrets import passphrase_of
 from panicroom.settings import SYSTEM_PLACES, Places, Settings
-from panicroom.duplicity_run.gpg_keys import check_keys, has_secret_key
 from panicroom.setup.passphrase_trial import Outcome, try_passphrase
 from panicroom.setup.schedule import scheduler, session_caveat
 from panicroom.shown import shown

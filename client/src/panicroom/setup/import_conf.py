@@ -14,12 +14,12 @@ import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from panicroom.duplicity_run.gpg_keys import key_fingerprint
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.private_files import write_private
 from panicroom.secrets import SecretStore, checked_passphrase, stored_passphrase
 from panicroom.settings import JobSettings, Settings, parse_period
 from panicroom.settings_file import change_settings
-from panicroom.duplicity_run.gpg_keys import key_fingerprint
 from panicroom.setup.passphrase_trial import Outcome, stored_jobs, try_passphrase
 from panicroom.shown import shown
 

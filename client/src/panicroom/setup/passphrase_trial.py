@@ -43,7 +43,9 @@ class PassphraseTrial:
     detail: str = ""
 
 
-def try_passphrase(settings: Settings, passphrase: str, jobs: Iterable[str] | None = None) -> list[PassphraseTrial]:
+def try_passphrase(
+    settings: Settings, passphrase: str, jobs: Iterable[str] | None = None
+) -> list[PassphraseTrial]:
     """One trial for each job of the settings (or each of ``jobs``). Raises ``Problem`` only where gpg is missing."""
     names = [job.job for job in settings.jobs] if jobs is None else list(jobs)
     changed = [name for name in names if is_asked_for(settings.job_state(name))]
@@ -80,7 +82,9 @@ def _try_job(api: Api, job: str, passphrase: str) -> PassphraseTrial:
             return PassphraseTrial(job, Outcome.OTHERWISE_ENCRYPTED)
         permit = next(iter(api.downloads(job, (name,)).files), None)
         if permit is None or permit.url is None:
-            return PassphraseTrial(job, Outcome.UNKNOWN, (permit and permit.message) or f"{name} cannot be read now")
+            return PassphraseTrial(
+                job, Outcome.UNKNOWN, (permit and permit.message) or f"{name} cannot be read now"
+            )
         return PassphraseTrial(job, gpg_outcome(download_small(permit.url, MANIFEST_BYTES), passphrase))
     except ApiError as failure:
         return PassphraseTrial(job, Outcome.UNKNOWN, failure.message)

@@ -8,8 +8,8 @@ import errno
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from panicroom.duplicity_run.source_watch import SourceMark, fault_of
 from panicroom.duplicity_run.events import Events
+from panicroom.duplicity_run.source_watch import SourceMark, fault_of
 from panicroom.exit_codes import ExitCode
 
 _AWAY = frozenset(

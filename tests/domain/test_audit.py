@@ -373,7 +373,7 @@ def test_the_set_up_of_the_post_is_told_what_its_reader_would_want_to_know() -> 
     assert expiry.message == (
         "Once its prefix is set right to data_, the lifecycle rule to-glacier of annas-backup deletes the "
         "full backup "
-        f"{FULL} of annas-backup// on 2027-10-24, from under 2 increments that need it."
+        f"{FULL} of annas-backup on 2027-10-24, from under 2 increments that need it."
     )
     assert "put-bucket-versioning" in bucket.the("versioning_off").commands[0]
 

@@ -110,7 +110,7 @@ def test_what_cannot_be_read_is_asked_again(account: Account) -> None:
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("step", [deploy.RESOURCES, deploy.FILES])
 def test_it_can_be_broken_off_at_the_first_steps(
-    account: Account, monkeypatch: pytest.MonkeyPatch, step: deploy.Step, when: str
+    account: Account, monkeypatch: pytest.MonkeyPatch, step: deploy.DeployStep, when: str
 ) -> None:
     pull_plug_in(monkeypatch, step, when)
     with pytest.raises(PulledPlug):
@@ -156,7 +156,7 @@ def test_it_can_be_killed_while_chalice_deploys(
     ],
 )
 def test_it_can_be_broken_off_at_the_last_steps(
-    account: Account, monkeypatch: pytest.MonkeyPatch, step: deploy.Step, when: str
+    account: Account, monkeypatch: pytest.MonkeyPatch, step: deploy.DeployStep, when: str
 ) -> None:
     pull_plug_in(monkeypatch, step, when)
     with pytest.raises(PulledPlug):

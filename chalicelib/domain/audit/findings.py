@@ -53,7 +53,7 @@ class Finding:
     @property
     def whose(self) -> str:
         """``machine/job``, or the bucket where it belongs to no one job."""
-        return f"{self.machine}/{self.job}" if self.machine else self.subject.partition("/")[0]
+        return f"{self.machine}/{self.job}".rstrip("/") if self.machine else self.subject.partition("/")[0]
 
 
 @dataclasses.dataclass(frozen=True)

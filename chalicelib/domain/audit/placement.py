@@ -47,7 +47,8 @@ class WatchedJob:
 
     @property
     def label(self) -> str:
-        return f"{self.job.machine}/{self.job.name}"
+        """``machine/job``; of files at the root of a foreign bucket the bucket alone."""
+        return f"{self.job.machine}/{self.job.name}".rstrip("/")
 
 
 def check_object(watched: WatchedJob, row: ObjectRow, backup_set: BackupSet) -> list[Finding]:

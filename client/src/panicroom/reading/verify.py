@@ -4,15 +4,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
+from panicroom.duplicity_files.contents import path_of
 from panicroom.duplicity_run.arguments import common_options, selection_options, target_url
+from panicroom.duplicity_run.process import Event
+from panicroom.duplicity_run.restore_plan import from_hex
 from panicroom.reading.stored_backups import StoredBackups
 from panicroom.reading.working_copy import raise_problem, run_reading, working_copy
 from panicroom.restore.times import exact_time_text
 from panicroom.settings import JobSettings, Settings
-from panicroom.terminal.progress import Reporter
+from panicroom.terminal.progress import Reporter, shown_path
 
 _DIFFERENCES = 1
 """duplicity's exit code of a verify that found some."""
@@ -35,11 +37,13 @@ def verify(
     copies = backups.at_hand(chain, ("manifest",))
     differences = 0
 
-    def check(line: str) -> None:
+    def on_event(event: Event) -> None:
         nonlocal differences
-        if "Difference found" in line:
+        if event["event"] == "different":
             differences += 1
-            on_difference(re.sub(r"^.*Difference found: ", "", line))
+            on_difference(f"{shown_path(path_of(from_hex(event['path'])))}: {event['reason']}")
+        else:
+            reporter.event(event)
 
     with (
         working_copy(settings, job, copies) as work,
@@ -59,9 +63,7 @@ def verify(
             target_url(settings, job.job),
             str(job.source.resolve()),
         ]
-        ended = run_reading(
-            settings, job, arguments, work / "output", backups=backups, on_line=check, on_event=reporter.event
-        )
+        ended = run_reading(settings, job, arguments, work / "output", backups=backups, on_event=on_event)
         # The same exit code means other trouble as well.
         if ended.stopped is not None or ended.exit_code != _DIFFERENCES or not differences:
             raise_problem(settings, ended)

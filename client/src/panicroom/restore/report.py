@@ -16,6 +16,7 @@ from panicroom.restore.times import exact_time_text, time_text
 from panicroom.terminal.progress import shown_path, size_text
 
 _NAMED_PATHS = 3
+_SHOWN_LETTERS = 120
 
 
 @dataclass(frozen=True)
@@ -122,4 +123,13 @@ def _named(item: DifferingPath) -> str:
         newest = f"; restored as of {time_text(item.newest)}"
     elif item.newest:
         newest = f"; --nearest restores it as of {time_text(item.newest)}"
-    return f"{shown_path(item.path)} ({item.reason}{newest})"
+    return f"{_short(shown_path(item.path))} ({item.reason}{newest})"
+
+
+def _short(path: str) -> str:
+    """A path that fits into a message: the log and --json have the whole one."""
+    return (
+        path
+        if len(path) <= _SHOWN_LETTERS
+        else f"{path[: _SHOWN_LETTERS // 2]}...{path[-_SHOWN_LETTERS // 2 :]}"
+    )

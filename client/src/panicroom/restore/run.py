@@ -127,6 +127,8 @@ class _Restore:
         self._prepare(plan)
         title = f"{self.job.job} restore of {self.selection.title}"
         with self.reporter.task(title, 0):
+            fetched = sum(item.size_bytes for item in plan.wanted(without=self.done))
+            self.reporter.event({"event": "expected", "bytes": fetched})
             plan = self._fetch(rounds, plan)
             entries, digests = dict(plan.entries), dict(plan.digests)
             if self.request.nearest:

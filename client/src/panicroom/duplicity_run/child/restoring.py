@@ -33,6 +33,7 @@ from panicroom.names import parse_name
 from panicroom.restored_tree.tree import DataSource, Tree
 
 _CHUNK_BYTES = 2**20
+_MOST_READ_BYTES = 512 * 2**20
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -75,12 +76,30 @@ def _read_planned_volumes(plan: ChildRestore, events: Events) -> None:
     dup_collections.BackupSet.get_manifest = named_manifest
     manifest.Manifest.get_containing_volumes = lambda self, _index: sorted(self.planned_volumes)
 
+    read: list[Path] = []
+
     def open_volume(backend: Any, filename: bytes, volume_info: Any) -> _Volume:
         name = os.fsdecode(filename)
+        _make_room(read)
         _fetch(backend, filename, plan.spool / name, volume_info, events)
-        return _Volume(name, _opened(plan.spool / name, filename), events)
+        return _Volume(
+            name, _opened(plan.spool / name, filename), events, lambda: read.append(plan.spool / name)
+        )
 
     dup_main.restore_get_enc_fileobj = open_volume
+
+
+def _make_room(read: list[Path]) -> None:
+    """Removes the oldest volumes that were read to their end, as far as all of them together are too large.
+
+    They are of use only if the restore is killed in the middle of a file that lies over several of them.
+    """
+    sizes = {path: path.stat().st_size for path in read if path.exists()}
+    while sum(sizes.values()) > _MOST_READ_BYTES:
+        oldest = next(iter(sizes))
+        oldest.unlink(missing_ok=True)
+        del sizes[oldest]
+    read[:] = sizes
 
 
 def _fetch(backend: Any, filename: bytes, path: Path, volume_info: Any, events: Events) -> None:
@@ -127,8 +146,8 @@ def _opened(path: Path, filename: bytes) -> Any:
 class _Volume:
     """A volume's plaintext. Whatever goes wrong with it is reported with its name, and ends the process."""
 
-    def __init__(self, name: str, file: Any, events: Events) -> None:
-        self.name, self._file, self._events = name, file, events
+    def __init__(self, name: str, file: Any, events: Events, on_close: Callable[[], None]) -> None:
+        self.name, self._file, self._events, self._on_close = name, file, events, on_close
 
     def read(self, length: int = -1) -> Any:
         return self._watched(self._file.read, length)
@@ -137,7 +156,9 @@ class _Volume:
         return self._watched(self._file.seek, offset)
 
     def close(self) -> Any:
-        return self._watched(self._file.close)
+        closed = self._watched(self._file.close)
+        self._on_close()
+        return closed
 
     def tell(self) -> Any:
         return self._file.tell()

@@ -241,7 +241,9 @@ def _reading(settings: Settings, job: JobSettings) -> Iterator[StoredBackups]:
     with contextlib.ExitStack() as stack:
 
         def expect(count: int) -> None:
-            if sys.stderr.isatty() or count > _LARGE_METADATA_BYTES:
+            if count == 0:
+                stack.close()  # a bar of the command itself may follow
+            elif sys.stderr.isatty() or count > _LARGE_METADATA_BYTES:
                 stack.enter_context(reporter.task(f"{job.job}: fetching what the backups hold", 0))
                 reporter.event({"event": "expected", "bytes": count})
 

@@ -47,9 +47,7 @@ def verify(
 
     with (
         working_copy(settings, job, copies) as work,
-        reporter.task(
-            f"{job.job} verify", sum(file.size for item in chain.sets for file in item.volumes.values())
-        ),
+        reporter.task(f"{job.job} verify", 0),
     ):
         arguments = [
             "verify",

@@ -95,7 +95,8 @@ class MetadataCache:
     ) -> dict[str, SetMetadata]:
         """The metadata of ``sets`` by their names, fetched where no whole copy is here.
 
-        ``on_expected`` gets the bytes that have to be fetched, before the first is; ``on_received`` those that come.
+        ``on_expected`` gets the bytes that have to be fetched, before the first is, and 0 when all have come;
+        ``on_received`` gets those that come.
 
         Raises ``Problem`` if the service cannot be reached, the disk is full, or the passphrase opens nothing.
         """
@@ -109,7 +110,11 @@ class MetadataCache:
         missing = [wanted[name] for name, copy in whole.items() if copy is None]
         if missing:
             on_expected(sum(file.size for file in missing))
-        fetched = self._fetch(missing, on_received)
+        try:
+            fetched = self._fetch(missing, on_received)
+        finally:
+            if missing:
+                on_expected(0)
         copies = {name: copy for name, copy in whole.items() if copy is not None}
         new = {name: item for name, item in fetched.items() if isinstance(item, LocalCopy)}
         self._records.add(new.values())

@@ -26,7 +26,7 @@ test: ## every test, in its short form
 
 unit: ## the rules alone, in seconds
 	@$(PYTHON) ops/environments.py
-	@$(RUN) -m pytest tests/domain client/tests/test_origin.py -q $(ARGS)
+	@$(RUN) -m pytest tests/domain client/tests/test_origin.py -n $(WORKERS) -q $(ARGS)
 
 test-service: ## the service in-process: requests, events, schedules
 	@$(PYTHON) ops/environments.py

@@ -54,7 +54,7 @@ def test_every_decision_has_a_date_and_a_status_and_is_listed() -> None:
         title, _, second = path.read_text().split("\n")[:3]
         assert re.fullmatch(r"# \d{4}:? .+", title), path
         assert re.fullmatch(
-            r"20\d\d-\d\d-\d\d(, changed 20\d\d-\d\d-\d\d)?\. Status: (accepted|replaced by .+?)\.?", second
+            r"20\d\d-\d\d-\d\d(, changed 20\d\d-\d\d-\d\d)?\. Status: (accepted|replaced by ).*", second
         ), path
         assert f"[{path.name[:4]}]({path.name})" in listed, path
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from laptop import Laptop
-from panicroom.backup.sources import Selection, survey
+from panicroom.backup.sources import SourceSelection, survey
 from panicroom.duplicity_run import left_out
 from panicroom.duplicity_run import source_watch as watch
 from panicroom.duplicity_run.filelists import filelist_lines, plain_filelist
@@ -122,7 +122,7 @@ def test_other_file_systems_are_left_out_if_the_settings_ask_for_it() -> None:
     if not shared.is_dir() or shared.stat().st_dev == Path("/dev").stat().st_dev:
         pytest.skip("there is no other file system to try")
     seen: list[str] = []
-    selection = Selection(Path("/dev"), None)
+    selection = SourceSelection(Path("/dev"), None)
     survey(Path("/dev"), lambda path, _status: seen.append(path), selection, other_filesystems=False)
     assert not [path for path in seen if path.startswith("/dev/shm/")]
 

@@ -24,7 +24,7 @@ from moto import mock_aws
 from rich.console import Console
 from rich.table import Table
 
-from bench.generated_bucket import BUCKET, PREFIX, STORED_AT, GeneratedBucket, Names
+from bench.generated.bucket import BUCKET, PREFIX, STORED_AT, GeneratedBucket, Names
 
 TABLE = "panicroom-bench"
 BATCH_SIZE = 25

@@ -84,8 +84,8 @@ def _in_a_process(objects: int, state: str) -> Grown:
 def measure(objects: int, state: str) -> Grown:
     """Reconciles a job of about so many objects, call after call."""
     import app  # noqa: F401  what a worker has loaded counts towards its memory
-    from bench.generated_bucket import BUCKET, STORED_AT, GeneratedBucket, Names
-    from bench.generated_table import JOB, GeneratedTable
+    from bench.generated.bucket import BUCKET, STORED_AT, GeneratedBucket, Names
+    from bench.generated.table import JOB, GeneratedTable
     from chalicelib.adapters.s3_buckets import Buckets
     from chalicelib.adapters.stores.cap_store import CapStore
     from chalicelib.adapters.stores.catalogue_store import CatalogueStore

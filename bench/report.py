@@ -88,7 +88,7 @@ def measure(machines: int, volumes: int) -> Measured:
     """Reads, judges, prices, composes and renders the report once."""
     from typing import Any
 
-    from bench.generated_reports import GeneratedReports
+    from bench.generated.reports import GeneratedReports
     from chalicelib.adapters.price_files import price_table
     from chalicelib.adapters.stores.catalogue_store import CatalogueStore
     from chalicelib.adapters.stores.finding_store import FindingStore

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import boto3
 
-from bench.generated_chain import generate_chain
+from bench.generated.chain import generate_chain
 from bench.processes import Cost
 from bench.programs import PASSPHRASE, PROGRAMS, Client, Stock, UploadTarget, make_source
 from bench.upload import places

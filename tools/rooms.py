@@ -25,6 +25,8 @@ ROOMS = (
     "panicroom.duplicity_run.speed",
     "panicroom.duplicity_run.child",
     "panicroom.restore",
+    "panicroom.backup.sources",  # what is read; a check of the disk against the backup needs it as well
+    "panicroom.reading",
     "panicroom.backup",
     "panicroom.setup",
     "panicroom.commands",
@@ -65,6 +67,7 @@ ROOMS = (
     # What developers run.
     "tools",
     "tools.docs",
+    "bench.generated",
     "bench",
 )
 

@@ -1,4 +1,4 @@
-"""The table's rows of the job in ``generated_bucket``, made while they are read: only its sets are kept.
+"""The table's rows of the job in ``bucket``, made while they are read: only its sets are kept.
 
 It answers in the place of boto3's DynamoDB client, as far as reconciling asks.
 """
@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from bench.generated_bucket import BUCKET, ETAG, PREFIX, SIZE_BYTES, STORED_AT, Names
+from bench.generated.bucket import BUCKET, ETAG, PREFIX, SIZE_BYTES, STORED_AT, Names
 from chalicelib.adapters.stores import rows
 from chalicelib.adapters.table import Item
 from chalicelib.domain.backups.machines import Job

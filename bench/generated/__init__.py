@@ -1,0 +1,1 @@
+"""A bucket, a table and reports that are made while they are read."""

@@ -21,6 +21,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from panicroom.exit_codes import ExitCode, Problem
+
 _DIGESTS = {1: "md5", 2: "sha1", 3: "ripemd160", 8: "sha256", 9: "sha384", 10: "sha512", 11: "sha224"}
 """RFC 4880, section 9.4."""
 
@@ -124,6 +126,15 @@ class Decryption:
         except NotOpened:
             target.unlink(missing_ok=True)
             raise
+
+    def wrong_key_problem(self) -> Problem:
+        """What to do where none of the files can be opened with the key at hand."""
+        message = "the passphrase does not open this backup; check the one in PASSPHRASE or in the keyring"
+        if self.encrypt_key is not None:
+            message = (
+                "gpg does not have the secret key that this backup is encrypted for; import it: gpg --import FILE"
+            )
+        return Problem(message, ExitCode.PASSPHRASE)
 
     def _gpg(self, source: Path, target: Path, secret_option: str, secret: str | None) -> None:
         options = ["gpg", "--batch", "--no-tty", "--no-secmem-warning", "--status-fd", "2", "--always-trust"]

@@ -120,10 +120,7 @@ class MetadataCache:
         self._records.add(new.values())
         unopened = {name: item for name, item in fetched.items() if isinstance(item, Unopened)}
         if unopened and not copies and not new and any(item.wrong_key for item in unopened.values()):
-            raise Problem(
-                "the passphrase does not open this backup; check the one in PASSPHRASE or in the keyring",
-                ExitCode.PASSPHRASE,
-            )
+            raise self._decryption.wrong_key_problem()
         copies.update(new)
         return {item.name: self._of_set(item, parts, copies, unopened) for item in chosen}
 

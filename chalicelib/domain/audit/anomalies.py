@@ -171,10 +171,15 @@ def _lacks_proof(job: Job, backup_set: BackupSet) -> bool:
 def _out_of_order(sets: Sequence[BackupSet]) -> dict[SetId, BackupSet]:
     """The sets that the seal gate would refuse today, each with the set that was sealed before it.
 
-    Only sets that were sealed with their number of volumes: S3's times of an adopted backup are those of its copy.
+    Only sets that were sealed with their number of volumes: S3's times of an adopted backup are those of its copy. And
+    none by a clock that was ahead: it has a finding, and is no measure for the others.
     """
     late: dict[SetId, BackupSet] = {}
-    proven = [backup_set for backup_set in sets if backup_set.sealed_at and not backup_set.unproven]
+    proven = [
+        backup_set
+        for backup_set in sets
+        if backup_set.sealed_at and not backup_set.unproven and not _clock_was_off(backup_set)
+    ]
     first_from: dict[datetime, BackupSet] = {}
     newest: BackupSet | None = None
     for backup_set in sorted(proven, key=_sealed_order):

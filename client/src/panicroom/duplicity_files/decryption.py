@@ -131,9 +131,7 @@ class Decryption:
         """What to do where none of the files can be opened with the key at hand."""
         message = "the passphrase does not open this backup; check the one in PASSPHRASE or in the keyring"
         if self.encrypt_key is not None:
-            message = (
-                "gpg does not have the secret key that this backup is encrypted for; import it: gpg --import FILE"
-            )
+            message = "gpg does not have the secret key that this backup is encrypted for; import it: gpg --import FILE"
         return Problem(message, ExitCode.PASSPHRASE)
 
     def _gpg(self, source: Path, target: Path, secret_option: str, secret: str | None) -> None:

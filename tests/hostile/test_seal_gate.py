@@ -77,7 +77,7 @@ def test_a_refused_request_leaves_an_open_set_open(gate: Gate) -> None:
 
 def test_asking_again_with_another_size_does_not_shorten_the_wait(gate: Gate) -> None:
     """A long manifest's PUT may be under way for long after its URL has lapsed."""
-    assert "url" in gate.ask_to_seal(size=2**30)
+    assert "url" in gate.ask_to_seal(size=2**26)
     gate.ask_to_seal(size=1)
     later(gate.service, minutes=5)
     assert gate.discard(VOLUME.format(2))["discarded"] == []
@@ -137,14 +137,13 @@ def test_a_late_volume_is_marked_deleted_also_where_the_seal_is_told_last(gate: 
     assert VOLUME.format(2) in gate.names()
 
 
-@pytest.mark.parametrize("kind", ["in front of it", "behind it", "far behind it"])
+@pytest.mark.parametrize("kind", ["in front of it", "behind it"])
 def test_two_requests_of_one_batch_cannot_slip_past_each_other(gate: Gate, kind: str) -> None:
     volume = {"name": VOLUME.format(3), "size": 1, "sha256": "0" * 64}
     digest = hashlib.sha256(b"manifest").hexdigest()
     manifest = {"name": MANIFEST, "size": 8, "sha256": digest, "set": gate.members}
     batch = {"in front of it": [volume, manifest], "behind it": [manifest, volume]}
-    files = batch.get(kind, [manifest, *[manifest] * 90, volume])
-    permits = gate.service.permit(gate.token, gate.run, *files)
+    permits = gate.service.permit(gate.token, gate.run, *batch[kind])
     gate.use(permits[1 if kind == "in front of it" else 0])
     if kind != "in front of it":
         assert permits[-1]["error"] == "set_sealing"

@@ -370,7 +370,7 @@ MANIFEST_CASES: dict[str, Tampering] = {
 
 @pytest.mark.parametrize("case", MANIFEST_CASES)
 def test_a_manifests_url_seals_its_set_with_its_own_volume_count_only(site: Site, case: str) -> None:
-    set_time = f"20261122T1953{list(MANIFEST_CASES).index(case):02}Z"
+    set_time = f"20261122T1954{list(MANIFEST_CASES).index(case) + 1:02}Z"
     members = [site.store(name) for name in (volume(1, set_time), signatures(set_time))]
     [seal] = site.ask((manifest(set_time), MANIFEST_CONTENT), members=members)
     assert seal.headers[VOLUMES_HEADER] == "1"
@@ -388,7 +388,7 @@ def test_an_upload_url_that_has_expired_is_refused(site: Site, monkeypatch: pyte
 
 
 def test_a_manifests_url_expires_within_half_a_minute(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    set_time = "20261122T195200Z"
+    set_time = "20261122T195440Z"
     members = [site.store(name) for name in (volume(1, set_time), signatures(set_time))]
     sign_in_the_past(monkeypatch, timedelta(seconds=32))
     [request] = site.ask((manifest(set_time), MANIFEST_CONTENT), members=members)
@@ -418,7 +418,7 @@ def test_a_url_from_before_the_seal_overwrites_nothing_after_it(site: Site, name
 
 def test_a_url_for_an_earlier_attempt_meets_the_file_that_replaced_it(site: Site) -> None:
     """duplicity's resume makes a volume anew; what the killed run left behind must not come between."""
-    set_time = "20261122T195100Z"
+    set_time = "20261122T195450Z"
     [killed] = site.ask((volume(1, set_time), OTHER))
     site.store(volume(1, set_time), b"of the killed run")
     site.store(volume(1, set_time), CONTENT)

@@ -223,7 +223,7 @@ class TestIsRefused:
             aws_access_key_id="111111111111",
             aws_secret_access_key="test",
         ).create_bucket(Bucket="theirs")
-        assert "another account's" in self.refusal(owner, "theirs")
+        assert "belongs to another account" in self.refusal(owner, "theirs")
 
     def test_a_bucket_that_keeps_no_versions(self, owner: Owner) -> None:
         owner.client("s3").create_bucket(Bucket="forgetful")
@@ -235,7 +235,7 @@ class TestIsRefused:
         s3.put_bucket_notification_configuration(
             Bucket="shared", NotificationConfiguration={"TopicConfigurations": [everything]}
         )
-        assert "S3 takes one receiver only" in self.refusal(owner, "shared")
+        assert "Send its events by EventBridge instead" in self.refusal(owner, "shared")
         with pytest.raises(ClientError, match="NoSuchBucketPolicy"):
             s3.get_bucket_policy(Bucket="shared")
 

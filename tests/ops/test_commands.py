@@ -78,7 +78,7 @@ def test_recount_says_how_much_of_its_cap_a_machine_has_used(owner: Owner) -> No
     answer = owner.asks("machine", "recount", "attic")
     assert answer["stored_bytes"] == len(b"first") + len(b"second")
     said = owner.types("machine", "recount", "attic").stdout
-    assert "attic has stored 11 B of the 10 TB that it may" in said
+    assert "attic has stored 11 bytes of the 10 TB that it may" in said
 
 
 def test_rotate_prints_a_new_line_to_type(owner: Owner) -> None:

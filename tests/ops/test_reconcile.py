@@ -56,7 +56,7 @@ def test_people_get_a_line_a_difference(owner: Owner, shelf: str) -> None:
     forget(owner, f"{shelf}/system/{VOLUME}")
     said = owner.types("reconcile", "--machine", shelf, "--job", "system").stdout
     assert f"  unknown  {shelf}/system/{VOLUME}" in said
-    assert "mended." in said
+    assert "repaired." in said
 
 
 def test_one_job_can_be_asked_for(owner: Owner, shelf: str) -> None:

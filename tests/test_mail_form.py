@@ -18,7 +18,7 @@ MOST_BYTES = 100 * 1000
 # them shows less, it says here what is lost; none of it is content.
 SHOWN_TAGS = {
     *("html", "head", "meta", "title", "style", "body"),
-    *("table", "tr", "td", "div", "span", "b", "br"),
+    *("table", "tr", "td", "div", "span", "b", "br", "h1", "h2"),
 }
 SHOWN_ATTRIBUTES = {
     *("lang", "charset", "name", "content", "style", "class", "role", "width", "height", "colspan"),
@@ -32,6 +32,7 @@ SHOWN_PROPERTIES = {
     "margin",  # of the body, where all of them have their own
     "border-radius",  # Outlook for Windows: the corners stay square
     "white-space",  # Outlook for Windows: a long line may wrap
+    *("overflow-wrap", "word-break", "word-wrap", "table-layout"),  # Outlook for Windows: a long command may widen the mail
 }
 SHOWN_QUERIES = {
     "(prefers-color-scheme: dark)",  # Gmail makes its own dark colours instead

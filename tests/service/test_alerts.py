@@ -241,7 +241,7 @@ def test_an_alert_goes_out_once_and_so_does_its_all_clear(
     assert alerts(machine) is None
     later(machine, hours=1)
     assert [alerts(machine) for _ in range(2)] == ["id-2", None]
-    assert sent[1][0].startswith("All clear: anna-laptop/system")
+    assert sent[1][0].startswith("[panicroom] All clear: anna-laptop/system")
 
 
 def test_what_a_thief_does_is_mailed_at_once(machine: Service, sent: list[tuple[str, Sequence[str]]]) -> None:
@@ -249,7 +249,7 @@ def test_what_a_thief_does_is_mailed_at_once(machine: Service, sent: list[tuple[
     assert machine.run(token).status == 201
     assert machine.run(token).status == 409
     assert alerts(machine) == "id-1"
-    assert sent[0][0] == "Look now: anna-laptop/system: a second backup was started while one ran"
+    assert sent[0][0] == "[panicroom] Look now: anna-laptop/system: a second backup was started while one ran"
 
 
 def test_a_call_that_dies_before_ses_answers_loses_nothing(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -97,7 +98,7 @@ def test_only_backup_files_are_handed_out(laptop: Laptop, name: str) -> None:
 def test_a_file_that_is_not_there_or_not_readable_yet_is_told_apart(laptop: Laptop) -> None:
     laptop.service.put(PREFIX + VOLUME_1, b"x", StorageClass="DEEP_ARCHIVE")
     archived, missing = download(laptop, VOLUME_1, VOLUME_2)
-    assert archived == {"name": VOLUME_1, "size": 1, "archived": True}
+    assert archived == {"name": VOLUME_1, "size": 1, "sha256": sha256(b"x").hexdigest(), "archived": True}
     assert missing["error"] == "not_found"
 
 

@@ -32,7 +32,12 @@ SHOWN_PROPERTIES = {
     "margin",  # of the body, where all of them have their own
     "border-radius",  # Outlook for Windows: the corners stay square
     "white-space",  # Outlook for Windows: a long line may wrap
-    *("overflow-wrap", "word-break", "word-wrap", "table-layout"),  # Outlook for Windows: a long command may widen the mail
+    *(
+        "overflow-wrap",
+        "word-break",
+        "word-wrap",
+        "table-layout",
+    ),  # Outlook for Windows: a long command may widen the mail
 }
 SHOWN_QUERIES = {
     "(prefers-color-scheme: dark)",  # Gmail makes its own dark colours instead

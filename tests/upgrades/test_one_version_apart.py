@@ -26,7 +26,7 @@ from ops.cli import commands
 from ops.demo.compare_trees import differences, record_tree
 from ops.demo.laptop import gpg_folder
 from ops.environments import LAPTOP, python_of
-from ops.local.ministack import StandIn, free_port
+from ops.local.ministack import MiniStack, free_port
 from ops.local.stack import LocalStack
 from ops.service.admin_client import local_admin_client
 from tests.end_to_end.conftest import PROGRAMS, Machine, Service
@@ -77,7 +77,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         archive.extractall(release)
     stack = LocalStack(state)
     # What it runs in was made in this checkout; the rest is the release's own.
-    StandIn(state).start(free_port(), enforce_iam=True)
+    MiniStack(state).start(free_port(), enforce_iam=True)
     try:
         run([sys.executable, "-c", DEPLOY, str(state)], release)
         description = stack.description()

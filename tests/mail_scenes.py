@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 from chalicelib.adapters.price_files import price_table
 from chalicelib.adapters.stores.catalogue_store import JobSets
-from chalicelib.domain.audit.finding_codes import Severity
+from chalicelib.domain.audit.codes.code import Severity
 from chalicelib.domain.audit.findings import Finding
 from chalicelib.domain.audit.notices import SECOND_RUN, Notice
 from chalicelib.domain.backups.machines import Job, LastRun, Machine

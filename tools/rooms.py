@@ -36,7 +36,10 @@ ROOMS = (
     "chalicelib.wire",
     "chalicelib.domain",
     "chalicelib.domain.backups",
+    "chalicelib.domain.audit.codes",
     "chalicelib.domain.audit",
+    "chalicelib.domain.audit.lifecycle",
+    "chalicelib.domain.audit.bucket_audit",
     "chalicelib.domain.costs",
     "chalicelib.domain.mail",
     "chalicelib",  # configuration, metrics, templates

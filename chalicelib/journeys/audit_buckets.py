@@ -16,7 +16,7 @@ from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.domain.audit.anomalies import find_anomalies, find_foreign_writer, find_silence
 from chalicelib.domain.audit.bucket_audit import NOTICES_COUNT_FOR, BucketAudit, findings_of_notices
 from chalicelib.domain.audit.bucket_settings import Expected
-from chalicelib.domain.audit.finding_codes import Concern
+from chalicelib.domain.audit.codes.code import Concern
 from chalicelib.domain.audit.findings import Finding, codes_about, worst_first
 from chalicelib.domain.audit.placement import WatchedJob, check_object
 from chalicelib.domain.backups.machines import Job

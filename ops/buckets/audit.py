@@ -19,9 +19,9 @@ from chalicelib.adapters.s3_buckets import Buckets
 from chalicelib.domain.audit.anomalies import find_anomalies
 from chalicelib.domain.audit.bucket_audit import BucketAudit
 from chalicelib.domain.audit.bucket_settings import BucketSettings, stale_uploads
-from chalicelib.domain.audit.finding_codes import Severity
+from chalicelib.domain.audit.codes.code import Severity
 from chalicelib.domain.audit.findings import Finding, at_stage, worst_first
-from chalicelib.domain.audit.lifecycle_rules import rule_of
+from chalicelib.domain.audit.lifecycle.rules import rule_of
 from chalicelib.domain.audit.placement import Custody, WatchedJob
 from chalicelib.domain.backups.foreign_names import form_of
 from chalicelib.domain.backups.machines import Job

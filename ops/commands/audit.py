@@ -11,7 +11,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from chalicelib.domain.audit.finding_codes import Severity
+from chalicelib.domain.audit.codes.code import Severity
 from chalicelib.domain.audit.findings import Finding, exit_code
 from chalicelib.domain.shown import all_shown, shown
 from ops.aws import Aws

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from chalicelib.domain.audit.lifecycle_rules import own_rules
+from chalicelib.domain.audit.lifecycle.own_rules import own_rules
 from ops.aws import Aws
 from ops.errors import OpsError
 from ops.functions.package import (

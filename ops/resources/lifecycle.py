@@ -11,7 +11,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.domain.audit.lifecycle_rules import OWN_RULES, adopted_rule, own_rules, present_form
+from chalicelib.domain.audit.lifecycle.own_rules import OWN_RULES, adopted_rule, own_rules
+from chalicelib.domain.audit.lifecycle.rules import present_form
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.storage import STORAGE_POLICIES
 from ops.stages import Stage

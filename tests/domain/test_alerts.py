@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.domain.audit.finding_codes import CODES, Severity
+from chalicelib.domain.audit.codes.code import Severity
+from chalicelib.domain.audit.finding_codes import CODES
 from chalicelib.domain.audit.findings import Finding, OpenFinding, new_finding
 from chalicelib.domain.audit.notices import (
     CATALOGUE_DIFFERED,

@@ -22,7 +22,8 @@ from chalicelib.domain.audit.bucket_settings import (
     check_settings,
     receivers_of,
 )
-from chalicelib.domain.audit.finding_codes import CODES, MOST_ALIKE, Concern, Severity
+from chalicelib.domain.audit.codes.code import Concern, Severity
+from chalicelib.domain.audit.finding_codes import CODES, MOST_ALIKE
 from chalicelib.domain.audit.findings import Finding, at_stage, exit_code
 from chalicelib.domain.audit.notices import Notice
 from chalicelib.domain.audit.placement import Custody, WatchedJob, check_object, check_stray

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.domain.audit.finding_codes import Severity
+from chalicelib.domain.audit.codes.code import Severity
 from chalicelib.domain.audit.findings import Finding
 from chalicelib.domain.audit.notices import SECOND_RUN, Notice
 from chalicelib.domain.backups.freshness import Freshness, Progress, State

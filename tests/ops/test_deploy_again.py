@@ -14,7 +14,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from chalicelib.domain.audit.lifecycle_rules import own_rules
+from chalicelib.domain.audit.lifecycle.own_rules import own_rules
 from ops.aws import Aws
 from ops.cli import commands
 from ops.deploy import pipeline as deploy

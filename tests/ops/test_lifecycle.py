@@ -11,7 +11,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from chalicelib.domain.audit.lifecycle_rules import own_rules
+from chalicelib.domain.audit.lifecycle.own_rules import own_rules
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import Location
 from chalicelib.domain.backups.storage import STORAGE_POLICIES, STORAGE_TAG_KEY

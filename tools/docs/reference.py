@@ -19,7 +19,8 @@ from panicroom.cli import cli as panicroom
 from panicroom.exit_codes import EXPLANATIONS, ExitCode
 
 from chalicelib import config
-from chalicelib.domain.audit.finding_codes import CODES, Code, Concern
+from chalicelib.domain.audit.codes.code import Code, Concern
+from chalicelib.domain.audit.finding_codes import CODES
 from chalicelib.domain.refusals import STATUS_OF
 from chalicelib.wire import ErrorCode
 from ops.cli import commands

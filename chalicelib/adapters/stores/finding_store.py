@@ -8,7 +8,8 @@ from datetime import datetime
 
 from chalicelib.adapters.stores import rows
 from chalicelib.adapters.table import Table
-from chalicelib.domain.audit.finding_codes import MOST_ALIKE, Severity
+from chalicelib.domain.audit.codes.code import Severity
+from chalicelib.domain.audit.finding_codes import MOST_ALIKE
 from chalicelib.domain.audit.findings import Finding, OpenFinding
 from chalicelib.domain.backups.machines import Job
 

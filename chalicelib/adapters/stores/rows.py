@@ -36,7 +36,7 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib.adapters.table import Item
-from chalicelib.domain.audit.finding_codes import Severity
+from chalicelib.domain.audit.codes.code import Severity
 from chalicelib.domain.audit.findings import Finding, OpenFinding
 from chalicelib.domain.backups.leases import Lease
 from chalicelib.domain.backups.machines import EnrolmentCode, Job, LastRun, Machine, ReconcileProgress

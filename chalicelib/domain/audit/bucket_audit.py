@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from chalicelib.domain.audit.bucket_settings import BucketSettings, Expected, check_noncurrent, check_settings
 from chalicelib.domain.audit.finding_codes import CODES, MOST_ALIKE
 from chalicelib.domain.audit.findings import Finding, new_finding, worst_first
-from chalicelib.domain.audit.lifecycle import RuleBook
-from chalicelib.domain.audit.lifecycle_rules import rule_of
+from chalicelib.domain.audit.lifecycle.rule_book import RuleBook
+from chalicelib.domain.audit.lifecycle.rules import rule_of
 from chalicelib.domain.audit.notices import Notice
 from chalicelib.domain.audit.placement import WatchedJob, check_object, check_stray
 from chalicelib.domain.backups.names import SetId, parse_file_name

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import unquote_plus
 
-from chalicelib.domain.audit.finding_codes import Severity
+from chalicelib.domain.audit.codes.code import Severity
 from chalicelib.domain.audit.findings import Finding, command, new_finding
 from chalicelib.domain.backups.sets import Tally
 

@@ -12,7 +12,8 @@ import shlex
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from chalicelib.domain.audit.finding_codes import CODES, Concern, Severity
+from chalicelib.domain.audit.codes.code import Concern, Severity
+from chalicelib.domain.audit.finding_codes import CODES
 
 EXIT_CODES = {Severity.CRITICAL: 2, Severity.WARNING: 1, Severity.INFO: 0}
 """How ``ops audit`` ends, by the worst finding."""

@@ -11,7 +11,8 @@ import dataclasses
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
 
-from chalicelib.domain.audit.finding_codes import CODES, Severity
+from chalicelib.domain.audit.codes.code import Severity
+from chalicelib.domain.audit.finding_codes import CODES
 from chalicelib.domain.audit.findings import Finding, OpenFinding, worst_first
 from chalicelib.domain.audit.notices import Notice
 from chalicelib.domain.backups.freshness import State

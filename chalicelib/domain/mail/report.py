@@ -11,7 +11,7 @@ from datetime import datetime, tzinfo
 from decimal import Decimal
 from enum import Enum
 
-from chalicelib.domain.audit.finding_codes import Severity
+from chalicelib.domain.audit.codes.code import Severity
 from chalicelib.domain.audit.findings import Finding, worst_first
 from chalicelib.domain.audit.notices import Notice
 from chalicelib.domain.backups.freshness import NEEDS_ATTENTION, Freshness, State

@@ -19,7 +19,7 @@ from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.adapters.stores.run_store import RunStore
 from chalicelib.domain.audit.anomalies import find_anomalies
-from chalicelib.domain.audit.finding_codes import Concern
+from chalicelib.domain.audit.codes.code import Concern
 from chalicelib.domain.audit.findings import Finding, codes_about
 from chalicelib.domain.audit.notices import LATE_UPLOAD, Notice
 from chalicelib.domain.audit.placement import Custody, WatchedJob, check_object, check_stray

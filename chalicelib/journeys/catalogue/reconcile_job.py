@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from chalicelib.adapters.s3_buckets import Buckets, KeyState
 from chalicelib.adapters.stores.catalogue_store import LAST_NAME, CatalogueStore
-from chalicelib.domain.audit.finding_codes import Concern
+from chalicelib.domain.audit.codes.code import Concern
 from chalicelib.domain.audit.findings import codes_about
 from chalicelib.domain.audit.notices import CATALOGUE_DIFFERED, Notice
 from chalicelib.domain.backups.events import KeyChange

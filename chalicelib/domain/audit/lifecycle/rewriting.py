@@ -1,22 +1,12 @@
-"""One corrected lifecycle configuration for a bucket, from what the audit found about each of its rules.
-
-``put-bucket-lifecycle-configuration`` replaces all rules of a bucket. So there is one command for all findings, and it
-corrects all of them: two commands, each of which corrected one rule, would undo each other.
-
-What the corrected rules promise: none expires what belongs to a backup, none moves a backup's metadata, none moves
-volumes to where nothing can read them, none removes old versions within ``GRACE_DAYS``, and all have one form.
-"""
+"""A lifecycle rule written anew, in S3's own form and with what was wrong in it corrected."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Any
 
-from chalicelib.domain.audit.findings import command
-from chalicelib.domain.audit.lifecycle_rules import MOVES_SMALL_ONES, Document, Rule, present_form
+from chalicelib.domain.audit.lifecycle.rules import Document, present_form
 from chalicelib.domain.backups.storage import GLACIER_INSTANT_RETRIEVAL, needs_thaw
 
 GRACE_DAYS = 30
@@ -46,59 +36,11 @@ class Correction:
     keeps_old_versions: bool = False
 
 
-def corrected_rules(rules: Sequence[Rule], corrections: Mapping[int, Correction]) -> list[dict[str, Any]]:
-    """The configuration to write; ``corrections`` by the rules' places."""
-    changed: list[dict[str, Any]] = []
-    for index, rule in enumerate(rules):
-        changed += _corrected(rule.document, corrections.get(index, Correction()))
-    return _with_own_names(_without_twins(changed))
-
-
-def write_command(bucket: str, rules: Sequence[Document], default_size: str) -> str:
-    """The command that replaces the rules of the bucket by these."""
-    if not rules:
-        return command("aws", "s3api", "delete-bucket-lifecycle", "--bucket", bucket)
-    # Left out, S3's own default would replace the owner's choice.
-    size = (
-        ("--transition-default-minimum-object-size", MOVES_SMALL_ONES)
-        if default_size == MOVES_SMALL_ONES
-        else ()
-    )
-    configuration = json.dumps({"Rules": plain(rules)}, ensure_ascii=False)
-    words = ("aws", "s3api", "put-bucket-lifecycle-configuration", "--bucket", bucket, *size)
-    return command(*words, "--lifecycle-configuration", configuration)
-
-
-def differences(before: Sequence[Document], after: Sequence[Document]) -> list[str]:
-    """What the command changes: a line for each rule that goes (``-``) or comes (``+``), in S3's own form."""
-    old, new = [one_line(rule) for rule in before], [one_line(rule) for rule in after]
-    return [
-        *(f"- {line}" for line in old if line not in new),
-        *(f"+ {line}" for line in new if line not in old),
-    ]
-
-
-def one_line(document: Document) -> str:
-    return json.dumps(plain(document), ensure_ascii=False, sort_keys=True)
-
-
-def plain(document: object) -> Any:
-    """As JSON takes it: dates as texts."""
-    if isinstance(document, Mapping):
-        return {name: plain(value) for name, value in document.items()}
-    if isinstance(document, list | tuple):
-        return [plain(item) for item in document]
-    return document.isoformat() if isinstance(document, datetime) else document
-
-
-# ---------------------------------------------------------------- one rule
-
-
-def _corrected(document: Document, correction: Correction) -> list[dict[str, Any]]:
+def corrected(document: Document, correction: Correction) -> list[dict[str, Any]]:
     """The rule as it should be, split where its transitions are for some prefixes only; empty if nothing is left."""
     rule = present_form(document)
     if correction.prefix is not None:
-        rule = with_prefix(rule, correction.prefix)
+        rule = _with_prefix(rule, correction.prefix)
     if correction.drops_expiry:
         rule = _without_expiry(rule)
     if correction.stays_readable and "Transitions" in rule:
@@ -112,11 +54,11 @@ def _corrected(document: Document, correction: Correction) -> list[dict[str, Any
     moving["Transitions"] = rule["Transitions"]
     return [
         *([others] if _acts(others) else []),
-        *(with_prefix(moving, prefix) for prefix in correction.moves_only),
+        *(_with_prefix(moving, prefix) for prefix in correction.moves_only),
     ]
 
 
-def with_prefix(document: Document, prefix: str) -> dict[str, Any]:
+def _with_prefix(document: Document, prefix: str) -> dict[str, Any]:
     """The rule with another prefix, the rest of its filter as it was."""
     where = {name: value for name, value in document["Filter"].items() if name != "Prefix"}
     if "And" in where:
@@ -170,29 +112,3 @@ def _with_grace(document: Document) -> dict[str, Any]:
 
 def _acts(document: Document) -> bool:
     return any(document.get(action) for action in ACTIONS)
-
-
-# ---------------------------------------------------------------- all of them
-
-
-def _without_twins(rules: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Leaves out a rule that does what one before it does to the same objects."""
-    found: dict[str, dict[str, Any]] = {}
-    for rule in rules:
-        found.setdefault(one_line({**rule, "ID": ""}), rule)
-    return list(found.values())
-
-
-def _with_own_names(rules: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """S3 wants a name for one rule only; the parts of a rule that was split get numbers."""
-    taken: set[str] = set()
-    found = []
-    for rule in rules:
-        name, number = str(rule.get("ID", "")), 1
-        wanted = name
-        while wanted and wanted in taken:
-            number += 1
-            wanted = f"{name[:240]}-{number}"
-        taken.add(wanted)
-        found.append({**rule, "ID": wanted} if wanted else rule)
-    return found

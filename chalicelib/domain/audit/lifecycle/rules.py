@@ -1,20 +1,19 @@
-"""Lifecycle rules in one form, and the rules that this service writes.
+"""Lifecycle rules of S3, in one form.
 
-The rules of S3 that stand here are those of the user guide, "Lifecycle configuration elements" and "Transitioning
-objects": a rule's day is counted from the object's creation and rounded up to the next midnight UTC; objects under
-128 KB are not moved unless a rule names a size of its own.
+What stands here is from the user guide, "Lifecycle configuration elements" and "Transitioning objects": a rule's day is
+counted from the object's creation and rounded up to the next midnight UTC; objects under 128 KB are not moved unless a
+rule names a size of its own.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from datetime import datetime, time, timedelta, timezone
 from typing import Any
 
-from chalicelib.domain.backups.machines import Job
-from chalicelib.domain.backups.names import VOLUME_PREFIX
-from chalicelib.domain.backups.storage import STORAGE_POLICIES, STORAGE_TAG_KEY, StoragePolicy, needs_thaw
+from chalicelib.domain.backups.storage import needs_thaw
 
 Document = Mapping[str, Any]
 """A rule as ``GetBucketLifecycleConfiguration`` returns it."""
@@ -24,11 +23,6 @@ SMALLEST_MOVED_BYTES = 128 * 1024
 
 MOVES_SMALL_ONES = "varies_by_storage_class"
 """The bucket's older default, by which Glacier and Deep Archive take objects of any size."""
-
-OWN_RULES = "panicroom-"
-"""The rules that this service writes begin so: one a storage policy, so that most of them match nothing."""
-
-ABORT_UPLOADS_AFTER_DAYS = 7
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +50,19 @@ class Rule:
     old_versions_days: int | None = None
     """Days after which a version that was deleted or overwritten is removed for good."""
     document: Mapping[str, Any] = dataclasses.field(default_factory=dict, compare=False)
+
+    @property
+    def called(self) -> str:
+        return self.id or "without a name"
+
+    @property
+    def asks_for(self) -> str:
+        """Its filter in words."""
+        parts = [f"the prefix {self.prefix}"] if self.prefix else []
+        parts += [f"the tag {name}={value}" for name, value in self.tags.items()]
+        parts += [f"more than {self.larger_than} bytes"] if self.larger_than is not None else []
+        parts += [f"less than {self.smaller_than} bytes"] if self.smaller_than is not None else []
+        return " and ".join(parts) or "every object"
 
     @property
     def expires(self) -> bool:
@@ -133,33 +140,14 @@ def present_form(document: Document) -> dict[str, Any]:
     return {**changed, "Filter": {"Prefix": document.get("Prefix") or ""}}
 
 
-# ---------------------------------------------------------------- the service's own rules
+def one_line(document: Document) -> str:
+    return json.dumps(plain(document), ensure_ascii=False, sort_keys=True)
 
 
-def own_rules() -> list[dict[str, Any]]:
-    """A rule for every storage policy, by tag, and one that aborts multipart uploads that nobody finished.
-
-    None of them deletes anything that was stored.
-    """
-    abort = {
-        "ID": f"{OWN_RULES}unfinished-uploads",
-        "Status": "Enabled",
-        "Filter": {"Prefix": ""},
-        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": ABORT_UPLOADS_AFTER_DAYS},
-    }
-    return [*(_policy_rule(policy) for policy in STORAGE_POLICIES), abort]
-
-
-def adopted_rule(stage_prefix: str, job: Job) -> dict[str, Any]:
-    """The rule for a job in an adopted bucket: by prefix, as volumes that were there before have no tag."""
-    name = f"{stage_prefix}-{job.machine}-{job.name}-{job.storage.tag_value}"
-    return {**_policy_rule(job.storage), "ID": name, "Filter": {"Prefix": job.location.key(VOLUME_PREFIX)}}
-
-
-def _policy_rule(policy: StoragePolicy) -> dict[str, Any]:
-    return {
-        "ID": f"{OWN_RULES}{policy.tag_value}",
-        "Status": "Enabled",
-        "Filter": {"Tag": {"Key": STORAGE_TAG_KEY, "Value": policy.tag_value}},
-        "Transitions": [{"Days": policy.archive_after_days, "StorageClass": policy.archive_class}],
-    }
+def plain(document: object) -> Any:
+    """As JSON takes it: dates as texts."""
+    if isinstance(document, Mapping):
+        return {name: plain(value) for name, value in document.items()}
+    if isinstance(document, list | tuple):
+        return [plain(item) for item in document]
+    return document.isoformat() if isinstance(document, datetime) else document

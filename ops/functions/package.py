@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from ops.functions.chalice_config import write_config_files
 from ops.stages import Stage
 
 PROJECT = Path(__file__).resolve().parents[2]
+PACKAGES = PROJECT / "build" / "packages"
 
 REQUESTS_PER_SECOND = 50
 REQUEST_BURST = 200
@@ -70,7 +74,28 @@ def package_app(project: Path, stage: Stage, work_folder: Path) -> AppPackage:
         project,
         environment_for_local_stack(stage.region),  # packaging asks AWS for nothing
     )
-    return AppPackage(json.loads((output / "sam.json").read_text()), output / "deployment.zip")
+    return _read_package(output)
+
+
+def _read_package(folder: Path) -> AppPackage:
+    return AppPackage(json.loads((folder / "sam.json").read_text()), folder / "deployment.zip")
+
+
+def package_app_once(project: Path, stage: Stage, packages: Path = PACKAGES) -> AppPackage:
+    """As ``package_app``; the same files are packaged once, and found again in ``packages``.
+
+    Packaging takes most of the time in which a local stack starts. Raises ``OpsError``.
+    """
+    made_by = json.dumps([sys.version, version("chalice"), template_additions(stage)])
+    package = packages / hashlib.sha256((digest_of(project) + made_by).encode()).hexdigest()
+    if not package.exists():
+        packages.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=packages) as folder:
+            package_app(project, stage, Path(folder))
+            # Whoever packages the same at the same time comes first or second: both are the same.
+            with contextlib.suppress(OSError):
+                (Path(folder) / "packaged").rename(package)
+    return _read_package(package)
 
 
 def run_chalice(arguments: list[str], project: Path, environment: Mapping[str, str]) -> str:

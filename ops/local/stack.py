@@ -20,7 +20,7 @@ from ops.functions.package import (
     PROJECT,
     copy_project,
     digest_of,
-    package_app,
+    package_app_once,
     template_additions,
     with_code_at,
 )
@@ -110,12 +110,10 @@ class LocalStack:
     def _forget(self) -> None:
         for name in (FILE_NAME, self._digest_path.name):
             (self.state_folder / name).unlink(missing_ok=True)
-        for name in ("project", "packaged"):
-            shutil.rmtree(self.state_folder / name, ignore_errors=True)
-        (self.state_folder / "merge.json").unlink(missing_ok=True)
+        shutil.rmtree(self.state_folder / "project", ignore_errors=True)
 
     def _deploy_app(self, aws: Aws, copy: Path) -> None:
-        package = package_app(copy, self._stage, self.state_folder)
+        package = package_app_once(copy, self._stage)
         s3 = aws.client("s3")
         bucket = f"{self._stage.prefix}-code"
         # A key that follows the content: CloudFormation looks no further than the template for a change.

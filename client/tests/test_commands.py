@@ -42,7 +42,7 @@ def enrolled(laptop: Laptop) -> Laptop:
 
 
 def test_enrolment_registers_the_hash_of_a_secret_that_stays_here(laptop: Laptop) -> None:
-    laptop.enrol()
+    laptop.enrol_by_command()
     secrets = laptop.home / "config" / "secrets.json"
     kept = json.loads(secrets.read_text())
     assert re.fullmatch(r"[0-9a-f]{64}", kept["laptop.secret"])
@@ -66,7 +66,7 @@ def test_a_lost_answer_of_the_enrolment_is_asked_for_again(laptop: Laptop) -> No
         return None
 
     laptop.service.trouble = lose
-    laptop.enrol()
+    laptop.enrol_by_command()
     laptop.succeed("status")
     assert lost
 

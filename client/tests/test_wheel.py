@@ -60,7 +60,7 @@ def its_main_job(laptop: Laptop, environment: Path) -> None:
     laptop = dataclasses.replace(laptop, command=environment / "bin" / "panicroom")
     assert "Exit codes" in laptop.succeed("--help")
     make_tree(laptop.source, files=3)
-    laptop.enrol()
+    laptop.enrol_by_command()
     laptop.succeed("backup")
     (laptop.source / "d1" / "script").write_text("changed")
     laptop.succeed("backup")

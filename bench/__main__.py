@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import click
 from rich.console import Console
 
-from bench import cold_start, events, growth, report, restores, unchanged, upload
+from bench import (
+    cold_start,
+    events,
+    growth,
+    report,
+    restores,
+    small_files,
+    speed_ups,
+    unchanged,
+    upload,
+)
+
+Run = Callable[[Console], list[str]]
 
 
-def uploads(console: Console) -> list[str]:
-    """The client against duplicity's own backend and restic; it shows its numbers as they come."""
-    return upload.main(say=lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True))
+def saying(measure: Callable[[Callable[[str], None]], list[str]]) -> Run:
+    """Shows its numbers as they come."""
+    return lambda console: measure(
+        lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True)
+    )
 
 
-def whole_restores(console: Console) -> list[str]:
-    """A file of a long chain, a backup without its cache, and a restore against duplicity's own backend."""
-    return restores.main(say=lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True))
-
-
-MEASUREMENTS = {
+MEASUREMENTS: dict[str, Run] = {
     "cold-start": cold_start.run,
+    "commands": saying(upload.commands),
     "events": events.run,
     "growth": growth.run,
+    "half-a-million": saying(small_files.half_a_million),
     "report": report.run,
-    "restores": whole_restores,
+    "restores": saying(lambda say: restores.main(say=say)),
+    "small-files": saying(small_files.main),
+    "speed-ups": saying(speed_ups.main),
     "unchanged": unchanged.run,
-    "uploads": uploads,
+    "uploads": saying(upload.main),
 }
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from laptop import PASSPHRASE, Laptop
-from panicroom.settings_file import with_settings
-from panicroom.setup.import_conf import read_assignments, read_filelist
+from panicroom.setup.script.assignments import read_assignments
+from panicroom.setup.script.filelist import read_filelist
+from panicroom.setup.settings_file import with_settings
 
 HOME = Path("/home/anna")
 
@@ -170,7 +171,7 @@ def test_running_it_twice_changes_nothing_more(laptop: Laptop, seed: Path) -> No
 )
 def test_assignments_mean_what_they_mean_to_a_shell(line: str, value: str) -> None:
     read = read_assignments(line, HOME)
-    assert read.refused == ()
+    assert read.refused == []
     assert read.values["NAME"] == value
 
 
@@ -207,3 +208,4 @@ def test_a_setting_takes_the_place_of_its_comment_and_leaves_the_rest_alone() ->
     assert with_settings(text, {"a": {"key": 3}}) == "[a]\nkey = 3\nother = 1 # mine\n\n[b]\nkey = 2\n"
     assert with_settings(text, {"b": {"key": 3}}) == '[a]\n# key = "old"\nother = 1 # mine\n\n[b]\nkey = 3\n'
     assert with_settings("[a]\n", {"a": {"key": 3}}) == "[a]\nkey = 3\n"
+    assert with_settings("[a]\n# key = true\n", {"a": {"key": False}}) == "[a]\nkey = false\n"

@@ -156,14 +156,14 @@ def import_conf(conf: Path, exclude: Path | None, job: str | None) -> None:
     """Take over the set-up of a shell script around duplicity: its variables and its + and - lines.
 
     CONF holds assignments as a shell reads them; it is not run. The source folder, the passphrase or the GnuPG
-    key, the volume size and the age at which a backup is made in full are taken, and EXCLUDE becomes the job's
-    file list, in duplicity's own syntax. A passphrase is tried on the stored backups first. AWS keys are not
-    taken: this machine needs none. Each line is listed with what became of it.
+    key, the volume size and the age at which a backup is made in full are taken, also as options of duplicity, and
+    EXCLUDE becomes the job's file list, in duplicity's own syntax. A passphrase is tried on the stored backups
+    first. AWS keys are not taken: this machine needs none. Each line is listed with what became of it.
 
     Enrol first. Example: panicroom import-conf BackupToCloud.conf exclude.txt
     """
     from panicroom.settings import load_settings
-    from panicroom.setup.import_conf import closing_advice, import_seed
+    from panicroom.setup.script.import_conf import closing_advice, import_seed
 
     settings = load_settings()
     chosen = settings.job_named(job) if job else settings.jobs[0]

@@ -50,6 +50,7 @@ def without_search() -> None:
     from panicroom.transfer.journal import Journal
 
     EveryChange.install = lambda self: None  # type: ignore[method-assign]
+    EveryChange.store_known_files = lambda self: None  # type: ignore[method-assign]
     Journal.begun = lambda self, checked: None  # type: ignore[method-assign]
 
 

@@ -53,6 +53,9 @@ def _duplicity(work: Path, arguments: list[str]) -> None:
         os.dup2(log, 2)
         sys.argv = ["duplicity", *arguments, "--no-print-statistics"]
         duplicity_main.dup_run()
+        if known_file and arguments[0] != "restore":
+            change.store_known_files()
+            adopt(known_file, resumed=False)
         code = 0
     except SystemExit as end:
         code = int(end.code or 0)
@@ -98,12 +101,20 @@ if __name__ == "__main__":
 
     backend.import_backends = lambda: None
     import duplicity.backends.localbackend  # noqa: F401  # registers itself
+    from panicroom.duplicity_run.known_files import adopt
 
     margin = float(os.environ.get("MARGIN", CHANGE_MARGIN_SECONDS))
 
     def unreadable(path: object, error: OSError) -> None:
         raise error
 
+    known_file = Path(sys.argv[1], "known-files") if "KNOWN" in os.environ else None
+
+    def rule() -> ChangeRule:
+        """With the files of the set before alone, no time has one read."""
+        return ChangeRule(2.0**60 if known_file else dup_time.prevtime - margin, time.time())
+
+    change = EveryChange(rule, unreadable, known_file=known_file)
     if "STOCK" not in os.environ:
-        EveryChange(lambda: ChangeRule(dup_time.prevtime - margin, time.time()), unreadable).install()
+        change.install()
     print(json.dumps(differences_of_chain(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))))

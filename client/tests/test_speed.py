@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -18,6 +19,7 @@ from laptop import PASSPHRASE, Laptop
 from odd_files import change_odd_files, change_odd_files_again, make_odd_files
 from panicroom.duplicity_run.speed import patches
 from panicroom.duplicity_run.speed.earlier_signatures import _newest_of_each
+from panicroom.duplicity_run.speed.use import Use
 
 BEGAN_AT = 1_800_000_000
 
@@ -73,8 +75,8 @@ class Target:
         command += [str(source), f"file://{self._folder}/target"]
         ended = subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False)
         assert ended.returncode == 0, ended.stderr
-        assert ("gpg started early" in ended.stdout) == self._patched
-        passing = ("Time", "gpg started", "TotalDestinationSizeChange", "DEBUG", "Last full")
+        assert (patches.USED in ended.stdout) == self._patched
+        passing = ("Time", patches.USED, "TotalDestinationSizeChange", "DEBUG", "Last full")
         return "\n".join(
             line for line in ended.stdout.splitlines() if not any(word in line for word in passing)
         )
@@ -136,13 +138,38 @@ def test_one_setting_turns_them_all_off(laptop: Laptop) -> None:
     settings = laptop.home / "config" / "panicroom.toml"
     settings.write_text(settings.read_text().replace("speed_up = true", "speed_up = false"))
     laptop.succeed("backup")
-    assert "gpg started early" not in (laptop.home / "state" / "panicroom.log").read_text()
+    assert uses_in(laptop) == []
+
+
+def uses_in(laptop: Laptop) -> list[dict[str, int]]:
+    """Of each run of duplicity: how often each speed-up was used, as the log says."""
+    log = (laptop.home / "state" / "panicroom.log").read_text()
+    lines = re.findall(f"{patches.USED}(.*)", log)
+    return [{name: int(times) for name, times in re.findall(r"([\w-]+) (\d+)", line)} for line in lines]
+
+
+def test_each_is_at_work_in_a_real_backup(laptop: Laptop) -> None:
+    """One was dead for a week once, put in behind an endless loop; all other tests were green."""
+    (laptop.source / "film").write_bytes(os.urandom(3_000_000))
+    for number in range(20):
+        (laptop.source / f"letter-{number}").write_text("Dear Ben")
+    laptop.enrol()
+    laptop.succeed("backup")
+    files = len(laptop.service.objects)
+    (laptop.source / "letter-3").write_text("Dear Ann")
+    laptop.succeed("backup")
+    full, increment = uses_in(laptop)
+    assert set(full) == set(increment) == set(patches.PATCHES)
+    assert (full["gpg-ahead"], full["small-files"]) == (files - 1, 20)
+    assert full["scan"] >= 21
+    assert increment["signatures"] >= 21
+    assert all(full[name] or increment[name] for name in patches.PATCHES)
 
 
 def test_another_version_of_duplicity_runs_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     import duplicity
 
-    def fail() -> None:
+    def fail() -> Use:
         raise AssertionError("put in")
 
     monkeypatch.setattr(duplicity, "__version__", "3.2.2")

@@ -15,7 +15,7 @@ CHANGE_MARGIN_SECONDS = 1200.0
 - A write through a memory mapping moves no time while the page is still dirty: the change time may be older than
   the write by as long as the kernel delays writing back (30 s; 10 minutes with some laptop settings).
 - The previous set may have been made with a clock that was ahead, and this one with a clock that is behind, by
-  ``lease.CLOCK_TOLERANCE_SECONDS`` each.
+  ``clock.CLOCK_TOLERANCE_SECONDS`` each.
 - Small beside these: the kernel's coarse clock (10 ms), time stamps of one second (HFS+) or two (FAT), duplicity's
   whole seconds.
 
@@ -66,12 +66,15 @@ class ChangeRule:
     now: float
     check_change_time: bool = True
 
-    def may_have_changed(self, status: os.stat_result) -> bool:
+    def may_have_changed(self, status: os.stat_result, *, settled: bool = False) -> bool:
+        """``settled``: sets that are older than the margin have had the file with these very times."""
         latest = self.now + CHANGE_MARGIN_SECONDS
         if self.since <= status.st_mtime <= latest:
             return True
-        # A change time in the future says that a clock was wrong: it proves nothing, so the file is read.
-        return self.check_change_time and status.st_ctime >= self.since
+        if not self.check_change_time or status.st_ctime < self.since:
+            return False
+        # A change time in the future says that a clock was wrong: it proves nothing.
+        return status.st_ctime <= latest or not settled
 
 
 def signature_bytes(size: int, block: int, strong_sum: int) -> int:

@@ -38,6 +38,7 @@ class Search:
 
     ``since``: seconds since 1970; None stands for the start of the set before, less the margin.
     ``unread_file`` has the set before (a ``CheckedSet``) with the paths that it skipped; too many for a plan.
+    ``known_files``: where the files of the set before are, and those of this set go (known_files.py).
     ``leave_out``: paths that this run has found unreadable, relative to the source, in hex. ``read_first``: read each
     file to its end before anything of it is stored.
     """
@@ -45,6 +46,7 @@ class Search:
     since: float | None = None
     change_time: bool = True
     unread_file: str | None = None
+    known_files: str | None = None
     leave_out: tuple[str, ...] = ()
     read_first: bool = False
 

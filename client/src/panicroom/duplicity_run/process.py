@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from panicroom.duplicity_run.failures import explain
+from panicroom.duplicity_run.known_files import HASH_SEED
 from panicroom.duplicity_run.plan import PLAN_VARIABLE, PROOF_VARIABLE, TOKEN_VARIABLE, ChildPlan
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.private_files import private_folder
@@ -134,6 +135,7 @@ def child_environment(
     since their wording is read (failures.py)."""
     environment = {
         **ours,
+        **HASH_SEED,
         PLAN_VARIABLE: plan.to_text(),
         TOKEN_VARIABLE: token,
         # gpg gets the passphrase, and the backup the names of files, in UTF-8.

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import time
+from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,6 +31,7 @@ from panicroom.duplicity_run.file_identity import (
     signature_bytes,
     signature_lengths,
 )
+from panicroom.duplicity_run.known_files import KnownFiles, identity_hash
 from panicroom.duplicity_run.plan import Search
 from panicroom.names import set_time
 from panicroom.transfer.checked_set import CheckedSet
@@ -65,6 +68,7 @@ class EveryChange:
     ``rule`` is asked once, at the first file in question: duplicity chooses the set to build on only then.
     ``unread``: paths that could not be read for the set before. They are read whatever their times say, and to their
     end before anything of them is stored; with ``read_first`` every file that is to be stored is.
+    ``known_file`` has the files of the set before, if it is that one that duplicity builds on.
     ``leave_out``: paths that this run is not to read. ``unreadable`` is called with a path of duplicity's and the
     error; the pair is dropped, which means "as in the set before".
     """
@@ -77,9 +81,13 @@ class EveryChange:
         unread: PathSet = _NO_PATHS,
         leave_out: PathSet = _NO_PATHS,
         read_first: bool = False,
+        known_file: Path | None = None,
     ) -> None:
         self._make_rule, self._unreadable = rule, unreadable
         self._unread, self._leave_out, self._read_first = unread, leave_out, read_first
+        self._known_file = known_file
+        self._identities, self._ahead = array("q"), set[int]()
+        self._latest = time.time() + CHANGE_MARGIN_SECONDS
         self.counts = ReadAgain()
 
     @staticmethod
@@ -104,12 +112,29 @@ class EveryChange:
             unread=_path_set(before.skipped if before else ()),
             leave_out=_path_set(search.leave_out),
             read_first=search.read_first,
+            known_file=Path(search.known_files) if search.known_files and search.change_time else None,
         )
 
     @cached_property
     def rule(self) -> ChangeRule:
         """Known only once duplicity has chosen the set to build on."""
         return self._make_rule()
+
+    @cached_property
+    def _known(self) -> KnownFiles | None:
+        from duplicity import dup_time
+
+        if self._known_file is None or dup_time.prevtime is None or not self.rule.since:
+            return None
+        return KnownFiles.load(self._known_file, int(dup_time.prevtime))
+
+    def store_known_files(self) -> None:
+        """Once the set is made: its files, beside those of the set before."""
+        from duplicity import dup_time
+
+        if self._known_file is not None:
+            made = KnownFiles.of(int(dup_time.curtime), self._identities, self._ahead, self._known)
+            made.store(self._known_file)
 
     def install(self) -> None:
         """Puts it in; once, before duplicity runs."""
@@ -126,22 +151,33 @@ class EveryChange:
         """The pairs, without those that cannot be read; a pair that was found to differ will differ for duplicity."""
         for now, before in pairs:
             if now and now.type == "reg":
+                identity = self._identity(now)
                 try:
-                    self._check_file(now, before)
+                    self._check_file(now, before, identity)
                 except OSError as error:
                     self._unreadable(now, error)
                     continue
                 finally:
                     self.counts.reading_bytes = 0
+                if identity is not None:
+                    self._identities.append(identity)
+                    if now.stat.st_ctime > self._latest:
+                        self._ahead.add(identity)
             yield now, before
 
-    def _check_file(self, now: Any, before: Any) -> None:
+    def _identity(self, now: Any) -> int | None:
+        """None where nobody keeps it, or for a file that is not on the disk."""
+        if self._known_file is None or not isinstance(now.stat, os.stat_result):
+            return None
+        return identity_hash(now.index, now.stat)
+
+    def _check_file(self, now: Any, before: Any, identity: int | None) -> None:
         if self._leave_out.holds(now.index):
             raise OSError(errno.EIO, "it could not be read to its end")
         unread = self._unread.holds(now.index)
         # Only signature files have difftypes; restore and verify pass other things through here.
         if before and getattr(before, "difftype", None) == "signature" and now == before:
-            if not unread and not self._may_have_changed(now, before):
+            if not unread and not self._may_have_changed(now, before, identity):
                 return
             self.counts.files += 1
             if self._equals_signature(now, _stored_signature(before)):
@@ -152,8 +188,13 @@ class EveryChange:
             for _data in self._blocks(now):
                 pass
 
-    def _may_have_changed(self, now: Any, before: Any) -> bool:
-        return self.rule.may_have_changed(now.stat) or not _has_stored_size(now, before)
+    def _may_have_changed(self, now: Any, before: Any, identity: int | None) -> bool:
+        known, settled = self._known, False
+        if known is not None and identity is not None:
+            if not known.holds(identity):
+                return True
+            settled = identity in known.settled
+        return self.rule.may_have_changed(now.stat, settled=settled) or not _has_stored_size(now, before)
 
     def _equals_signature(self, now: Any, stored: bytes) -> bool:
         """Whether the file has the stored signature. Ends at the first block that differs."""

@@ -105,6 +105,7 @@ def _patched_for(
 
     def at_end() -> None:
         end_speed_patches()
+        change.store_known_files()
         _send_statistics(events, change.counts.statistics())
 
     return functools.partial(

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from panicroom.duplicity_run.speed.tar_headers import BLOCK
+from panicroom.duplicity_run.speed.use import Use
 
 _PIECE_BYTES = 2**20
 _EXTENSIONS = b"xgLK"
@@ -26,14 +27,15 @@ Facts = tuple[int, int, int, str]
 """Permissions, user id, group id, and duplicity's name of the type."""
 
 
-def install() -> None:
+def install() -> Use:
     from duplicity import diffdir
 
+    use = Use()
     slow = diffdir.sigtar2path_iter
 
     def sigtar2path_iter(file: Any) -> Iterator[Any]:
         # Without an earlier set duplicity gives an empty text instead of a file.
-        return slow(file) if isinstance(file, io.StringIO) else _Reader(slow).paths(file)
+        return slow(file) if isinstance(file, io.StringIO) else _Reader(slow, use).paths(file)
 
     def get_combined_path_iter(files: list[Any]) -> Iterator[Any]:
         """Of each path the entry of the newest file; ``files`` come oldest first."""
@@ -41,6 +43,7 @@ def install() -> None:
 
     diffdir.sigtar2path_iter = sigtar2path_iter
     diffdir.get_combined_path_iter = get_combined_path_iter
+    return use
 
 
 def _newest_of_each(readers: list[Iterator[Any]]) -> Iterator[Any]:
@@ -95,8 +98,8 @@ def _earlier_path_class() -> Any:
 class _Reader:
     """Reads one signature file. ``slow``: duplicity's own reader."""
 
-    def __init__(self, slow: Callable[[Any], Iterator[Any]]) -> None:
-        self._slow, self._class = slow, _earlier_path_class()
+    def __init__(self, slow: Callable[[Any], Iterator[Any]], use: Use) -> None:
+        self._slow, self._use, self._class = slow, use, _earlier_path_class()
         self._facts: dict[bytes, Facts | None] = {}
 
     def paths(self, file: Any) -> Iterator[Any]:
@@ -130,6 +133,7 @@ class _Reader:
         else:
             name = name.rstrip(b"/")
         made.index = tuple(name.split(b"/")) if name else ()
+        self._use.times += 1
         return made
 
     def _facts_of(self, header: bytes) -> Facts | None:

@@ -7,11 +7,14 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from panicroom.duplicity_run.speed.use import Use
 
-def install() -> None:
+
+def install() -> Use:
     """``gpg.check_gpg`` returns at once; its error is raised by the first volume that is written."""
     from duplicity import gpg
 
+    use = Use()
     check, write = gpg.check_gpg, gpg.GPGWriteFile
 
     def check_beside() -> None:
@@ -23,6 +26,7 @@ def install() -> None:
             except BaseException as failure:  # the thread that writes raises it
                 failures.append(failure)
 
+        use.times += 1
         checking = threading.Thread(target=run, name="gpg-check", daemon=True)
         checking.start()
 
@@ -35,3 +39,4 @@ def install() -> None:
         gpg.GPGWriteFile = write_after_check
 
     gpg.check_gpg = check_beside
+    return use

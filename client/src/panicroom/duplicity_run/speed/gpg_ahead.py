@@ -12,18 +12,19 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from panicroom.duplicity_run.speed.use import Use
 
-class _Spare:
-    """The gpg that waits for whoever writes next; there is one at a time."""
+
+class _Spare(Use):
+    """The gpg that waits for whoever writes next; there is one at a time, and nobody needs the last one."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._file: Any = None
         self._profile: dict[str, Any] = {}
-        self.used = 0
 
     def hold(self, file: Any, profile: Any) -> None:
         self._file, self._profile = file, dict(vars(profile))
@@ -34,7 +35,7 @@ class _Spare:
             with contextlib.suppress(OSError):
                 _path(self._file).replace(os.fsdecode(name))
                 file, self._file = self._file, None
-                self.used += 1
+                self.times += 1
                 return file
         self.end()
         return None
@@ -50,10 +51,9 @@ class _Spare:
         _path(file).unlink()
 
 
-def install() -> Callable[[], None]:
-    """Puts it into ``duplicity.gpg``. Call what it returns at the end: it ends the last gpg, which nobody needs,
-    and logs how many files had theirs started early."""
-    from duplicity import gpg, log, path
+def install() -> Use:
+    """Puts it into ``duplicity.gpg``; counts the files whose gpg was started early."""
+    from duplicity import gpg, path
 
     usual: Any = gpg.GPGFile
     spare = _Spare()
@@ -75,12 +75,8 @@ def install() -> Callable[[], None]:
                 os.set_inheritable(following.gpg_input.fileno(), False)
                 spare.hold(following, profile)
 
-    def at_end() -> None:
-        spare.end()
-        log.Notice(f"gpg started early for {spare.used} files")
-
     gpg.GPGFile = FileAhead
-    return at_end
+    return spare
 
 
 def _path(file: Any) -> Path:

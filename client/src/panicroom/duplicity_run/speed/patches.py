@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 from collections.abc import Callable, Collection
 
@@ -16,18 +15,26 @@ from panicroom.duplicity_run.speed import (
     scanned_paths,
     small_files,
 )
+from panicroom.duplicity_run.speed.use import Use
 
 VERSION = "3.2.1"
 """Of duplicity: the one whose functions these patches know."""
 
 
-def _collect_rarely() -> None:
+def _collect_rarely() -> Use:
     """The garbage collector looks at every 50,000 new objects, not 700: a file leaves no circles behind."""
+    use = _RareCollector()
     gc.set_threshold(50_000, 20, 20)
     gc.freeze()
+    return use
 
 
-PATCHES: dict[str, Callable[[], Callable[[], None] | None]] = {
+class _RareCollector(Use):
+    def end(self) -> None:
+        self.times = int(gc.get_threshold()[0] == 50_000)
+
+
+PATCHES: dict[str, Callable[[], Use]] = {
     "quiet-log": quiet_log.install,
     "scan": scanned_paths.install,
     "small-files": small_files.install,
@@ -36,17 +43,27 @@ PATCHES: dict[str, Callable[[], Callable[[], None] | None]] = {
     "early-check": early_check.install,
     "gpg-ahead": gpg_ahead.install,
 }
-"""Each puts one in, and may return what has to be called at the end."""
+
+USED = "speed-ups used: "
+"""The line of the log begins so; names and numbers follow."""
 
 
 def install(without: Collection[str] = ()) -> Callable[[], None]:
-    """Puts in all but ``without``, once, before duplicity runs; call what it returns at the end. It does nothing for
-    another version of duplicity."""
+    """Puts in all but ``without``, once, before duplicity runs; none for another version of duplicity.
+
+    What it returns has to be called at the end: it logs how often each was used.
+    """
     import duplicity
 
-    ends = contextlib.ExitStack()
-    if duplicity.__version__ == VERSION:
-        for name, put_in in PATCHES.items():
-            if name not in without and (at_end := put_in()) is not None:
-                ends.callback(at_end)
-    return ends.close
+    if duplicity.__version__ != VERSION:
+        return lambda: None
+    uses = {name: put_in() for name, put_in in PATCHES.items() if name not in without}
+
+    def at_end() -> None:
+        from duplicity import log
+
+        for use in uses.values():
+            use.end()
+        log.Notice(USED + ", ".join(f"{name} {use.times}" for name, use in uses.items()))
+
+    return at_end

@@ -8,18 +8,22 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from panicroom.duplicity_run.speed.use import Use
 
-def install() -> None:
+
+def install() -> Use:
     """``log.Debug`` and ``log.Info`` return at once where the logger does not take them; and the names that are
     composed for them even so are made in one step."""
     from duplicity import log, util
 
-    log.Debug = _if_received(log.Debug, log.DEBUG)
-    log.Info = _if_received(log.Info, log.INFO)
+    use = Use()
+    log.Debug = _if_received(log.Debug, log.DEBUG, use)
+    log.Info = _if_received(log.Info, log.INFO, use)
     util.uindex = _name_of
+    return use
 
 
-def _if_received(send: Callable[..., None], level: int) -> Callable[..., None]:
+def _if_received(send: Callable[..., None], level: int, use: Use) -> Callable[..., None]:
     from duplicity import log
 
     threshold = log.DupToLoggerLevel(level)
@@ -28,6 +32,8 @@ def _if_received(send: Callable[..., None], level: int) -> Callable[..., None]:
         logger = log._logger
         if logger is None or logger.isEnabledFor(threshold):
             send(*arguments, **named)
+        else:
+            use.times += 1
 
     return send_if_received
 

@@ -12,6 +12,7 @@ import os
 from typing import Any
 
 from panicroom.duplicity_run.speed.tar_headers import Owner, file_header, padded
+from panicroom.duplicity_run.speed.use import Use
 
 SMALL_BYTES = 64 * 1024
 """duplicity's own block: what is shorter is one block of the volume."""
@@ -30,15 +31,17 @@ class SmallDelta:
         return b"/".join(self.index)
 
 
-def install() -> None:
+def install() -> Use:
     from duplicity import diffdir
 
+    use = Use()
     slow_delta, slow_process = diffdir.get_delta_path, diffdir.DeltaTarBlockIter.process
 
     def get_delta_path(new: Any, before: Any, signatures: Any = None) -> Any:
         if new.type == "reg" and signatures and not (before and before.isreg()):
             made = _small_delta(new, signatures)
             if made is not None:
+                use.times += 1
                 return made
         return slow_delta(new, before, signatures)
 
@@ -49,6 +52,7 @@ def install() -> None:
 
     diffdir.get_delta_path = get_delta_path
     diffdir.DeltaTarBlockIter.process = process
+    return use
 
 
 def _small_delta(new: Any, signatures: Any) -> SmallDelta | None:

@@ -7,23 +7,21 @@ import io
 import json
 import os
 import re
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from laptop import Laptop
 from panicroom.exit_codes import ExitCode
-from panicroom.terminal import progress
-from panicroom.terminal.progress import (
-    Flow,
-    JsonReporter,
-    PlainReporter,
-    RateMeter,
-    RunTotals,
-    clock_text,
-    part_text,
-    shown_path,
-)
+from panicroom.shown import shown_path
+from panicroom.terminal import json_lines
+from panicroom.terminal.amounts import clock_text, part_text
+from panicroom.terminal.bars import TerminalReporter
+from panicroom.terminal.json_lines import JsonReporter
+from panicroom.terminal.plain_lines import PlainReporter
+from panicroom.terminal.rates import Flow, RateMeter
+from panicroom.terminal.run_totals import RunTotals
 from panicroom.terminal.status import status_lines
 from panicroom.wire import JobStatus, MachineStatus
 
@@ -46,7 +44,7 @@ def test_what_was_read_again_has_a_line_of_its_own() -> None:
 
 def test_a_line_a_minute_says_what_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, stream = [100.0], io.StringIO()
-    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     reporter = PlainReporter(stream)
     with reporter.task("system incremental", 4 * 2**20):
         clock[0] += 61
@@ -85,7 +83,7 @@ def fed(meter: RateMeter, *events: tuple[str, int]) -> RateMeter:
 
 def test_what_there_will_be_to_send_is_told_from_what_was_made(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     meter = RateMeter(1000)
     assert meter.left_seconds is None
     clock[0] += 10
@@ -113,7 +111,7 @@ def run(reporter: PlainReporter | JsonReporter, clock: list[float], seconds: int
 
 def test_without_a_terminal_a_line_a_minute_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [1000.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     stream = io.StringIO()
     run(PlainReporter(stream), clock, 150)
     assert stream.getvalue().splitlines() == [
@@ -125,7 +123,7 @@ def test_without_a_terminal_a_line_a_minute_tells_how_far_it_is(monkeypatch: pyt
 
 def test_json_tells_how_far_it_is_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [1000.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     stream = io.StringIO()
     run(JsonReporter(stream), clock, 5)
     events = [json.loads(line) for line in stream.getvalue().splitlines()]
@@ -163,14 +161,14 @@ def test_a_program_can_follow_a_backup(laptop: Laptop) -> None:
 def test_the_readme_lists_every_event() -> None:
     from test_readme import README
 
-    said = set(re.findall(r'self\._say\(\s*"(\w+)"', Path(progress.__file__).read_text()))
+    said = set(re.findall(r'self\._say\(\s*"(\w+)"', Path(json_lines.__file__).read_text()))
     assert said == {"message", "skipped", "begun", "done", "failed", "progress"}
     assert all(f"| `{event}`" in README for event in said)
 
 
 def test_a_rate_is_that_of_the_last_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     flow = Flow()
     for _ in range(100):
         clock[0] += 1
@@ -239,7 +237,7 @@ class _Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
-        monkeypatch.setattr(progress.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
@@ -247,7 +245,7 @@ def test_the_bar_of_a_restore_fits_every_terminal_and_is_not_red(columns: int) -
     from rich.console import Console
 
     stream = io.StringIO()
-    reporter = progress.TerminalReporter(stream)
+    reporter = TerminalReporter(stream)
     console = Console(
         file=stream, force_terminal=True, width=columns, color_system="standard", highlight=False
     )

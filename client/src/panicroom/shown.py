@@ -27,3 +27,8 @@ def cleaned(data: Any) -> Any:
     if isinstance(data, dict):
         return {cleaned(key): cleaned(value) for key, value in data.items()}
     return data
+
+
+def shown_path(path: str) -> str:
+    """A path that a terminal can take: neither control characters nor bytes that are no text."""
+    return "".join(letter if letter.isprintable() else "?" for letter in path)

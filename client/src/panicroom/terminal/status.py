@@ -15,7 +15,7 @@ from panicroom.api import Api, ApiError
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.secrets import token_of
 from panicroom.settings import Settings
-from panicroom.terminal.progress import size_text
+from panicroom.terminal.amounts import size_text
 from panicroom.wire import JobStatus, MachineStatus
 
 HEADINGS = ("job", "state", "newest backup", "chain", "stored", "every")

@@ -1,0 +1,126 @@
+"""Progress on a terminal."""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TextIO
+
+from panicroom.exit_codes import Problem
+from panicroom.terminal.amounts import clock_text, part_text, share_text, size_text
+from panicroom.terminal.rates import Flow, RateMeter
+from panicroom.terminal.reporter import begun_text
+from panicroom.terminal.run_totals import RunTotals
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.progress import Progress, TaskID
+
+
+class TerminalReporter:
+    """Two bars: bytes read of the source, and bytes of volumes sent; a restore has one."""
+
+    def __init__(self, stream: TextIO) -> None:
+        from rich.console import Console  # only needed here, and slow to import
+
+        self._console = Console(file=stream, highlight=False)
+        self._progress: Progress | None = None
+        self._rows: dict[str, TaskID] = {}
+        self._meter = RateMeter(0)
+
+    def line(self, text: str) -> None:
+        self._console.print(text, markup=False, soft_wrap=True)
+
+    def event(self, event: dict[str, Any]) -> None:
+        meter = self._meter
+        meter.take(event)
+        if self._progress is None:
+            return
+        if event["event"] == "waiting":
+            for row in self._rows.values():
+                self._progress.update(row, rate="", left="")
+        elif event["event"] in ("expected", "received"):
+            if not meter.read_total_bytes:  # a backup fetches a little metadata at most
+                self._row("received", meter.received, meter.receive_total_bytes)
+        elif event["event"] in ("read", "statistics", "made", "sent"):
+            self._row("read", meter.read, meter.read_total_bytes)
+            self._row("sent", meter.sent, meter.send_total_bytes)
+
+    def _row(self, name: str, flow: Flow, total: int) -> None:
+        assert self._progress is not None
+        fields: dict[str, Any] = {
+            "share": share_text(flow.bytes, total),
+            "moved": part_text(flow.bytes, total) if total else size_text(flow.bytes),
+            "rate": f"{size_text(flow.rate)}/s" if flow.rate else "",
+            "left": self._left_text() if name != "read" else "",
+        }
+        if name not in self._rows:
+            for waiting in self._progress.task_ids:
+                if waiting not in self._rows.values():
+                    self._progress.remove_task(waiting)
+            self._rows[name] = self._progress.add_task(name, total=total or None, **fields)
+        self._progress.update(self._rows[name], completed=flow.bytes, total=total or None, **fields)
+
+    def _left_text(self) -> str:
+        """One time for all of it, as what is read still has to be sent."""
+        left = self._meter.left_seconds
+        return "" if left is None else f"{clock_text(left)} left"
+
+    def busy(self, text: str) -> contextlib.AbstractContextManager[None]:
+        return self._busy(text)
+
+    @contextlib.contextmanager
+    def _busy(self, text: str) -> Iterator[None]:
+        with self._console.status(f"  {text}", spinner_style="green"):
+            yield
+
+    @contextlib.contextmanager
+    def task(self, title: str, total_bytes: int) -> Iterator[None]:
+        from rich import progress
+        from rich.table import Column
+        from rich.text import Text
+
+        def text(field: str) -> progress.TextColumn:
+            column = Column(justify="right", no_wrap=True)
+            return progress.TextColumn("{task.fields[" + field + "]}", table_column=column)
+
+        reporter = self
+
+        class Bars(progress.Progress):
+            """The bars, and a line below them while the network is gone."""
+
+            def get_renderables(self) -> Iterator[RenderableType]:
+                yield from super().get_renderables()
+                if reporter._meter.waiting_text:
+                    yield Text(f"  {reporter._meter.waiting_text}", style="yellow")
+
+        self._meter = RateMeter(total_bytes)
+        self.line(begun_text(title, total_bytes))
+        with Bars(
+            progress.SpinnerColumn(style="green"),
+            progress.TextColumn("{task.description}"),
+            # rich's own colour for a bar that is not full is red, as if something was wrong.
+            progress.BarColumn(
+                bar_width=None, complete_style="green", finished_style="green", pulse_style="green"
+            ),
+            *(text(field) for field in ("share", "moved", "rate", "left")),
+            console=self._console,
+            transient=True,
+            expand=True,
+        ) as self._progress:
+            self._rows = {}
+            # A sign of life from the first moment; the first row takes its place.
+            self._progress.add_task("starting", total=None, share="", moved="", rate="", left="")
+            try:
+                yield
+            finally:
+                self._progress = None
+
+    def done(self, summary: RunTotals) -> None:
+        for line in summary.lines():
+            self.line(line)
+
+    def failed(self, job: str, problem: Problem) -> None:
+        pass

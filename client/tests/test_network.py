@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import threading
 from collections.abc import Callable, Iterator
+from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
+import httpx
 import pytest
+from fake_service import now_text
 from hypothesis import given
 from hypothesis import strategies as st
 from laptop import Laptop
 from panicroom.api import BAD_LINK, LONGEST_RETRY_AFTER_SECONDS, Api, ApiError
+from panicroom.backup.preconditions import lease as lease_module
+from panicroom.backup.preconditions.greeting import greet
+from panicroom.backup.preconditions.lease import HeldLease
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.network import link_fault, proxy_for, tls_context
-from panicroom.settings import check_url
+from panicroom.places import Places
+from panicroom.setting_values import check_url
+from panicroom.settings import JobSettings, Settings
+from panicroom.setup.health import service as health
+from panicroom.setup.passphrase_trial import manifest_to_try
+from panicroom.setup.recovery_sheet import recovery_sheet
+from panicroom.setup.schedule import due_jobs, on_calendar
 from panicroom.shown import cleaned, shown
+from panicroom.terminal.plain_lines import PlainReporter
+from panicroom.terminal.status import prometheus_text, status_json, status_lines
+from panicroom.wire import EnrolmentRequest, MultipartRequest, RunStart, UploadRequest
 from test_commands import one_clear_line
 
 SERVICE = "https://abc.execute-api.eu-central-1.amazonaws.com/api"
@@ -266,6 +283,123 @@ def test_nobody_can_have_the_client_sleep_for_good(hostile: Callable[[Answer], s
         Api(url, patience_seconds=1.5, sleep=slept.append).machine()
     assert slept
     assert max(slept) <= LONGEST_RETRY_AFTER_SECONDS
+
+
+RUN = {"run": "20261129t120000z-0a0a", "server_time": now_text(), "lease_seconds": 1200}
+JOB = {
+    "job": "system",
+    "state": "failing",
+    "period_seconds": 86400,
+    "grace_seconds": 86400,
+    "archive_class": "GLACIER_IR",
+    "archive_after_days": 7,
+    "newest_complete_at": "2026-11-29T11:00:00Z",
+    "chain_length": 2,
+    "stored_bytes": 1024,
+    "last_run": {"run": "x", "kind": "full", "started_at": "2026-11-29T10:00:00Z", "exit_code": 10},
+    "bucket": "annas",
+    "prefix": "laptop/system/",
+    "proofs_since": "2026-11-01T00:00:00Z",
+}
+FILE = {
+    "name": "meta_duplicity-full.20261129T110000Z.manifest.gpg",
+    "size": 300,
+    "etag": "0a",
+    "stored_at": "2026-11-29T11:00:00Z",
+    "storage_class": "STANDARD",
+}
+PERMIT = {"name": FILE["name"], "url": BUCKET, "headers": {"If-None-Match": "*"}, "retry_after_seconds": 5}
+PART = {"number": 1, "url": BUCKET, "headers": {"Content-Length": "1"}}
+DOWNLOAD = {"name": FILE["name"], "url": BUCKET, "size": 300, "sha256": "0a", "volumes": 3, "proof": "0a"}
+
+
+def use_status(api: Api, tmp_path: Path) -> None:
+    """All that a command does with the service's words about this machine."""
+    status = api.machine()
+    status_lines(status, 60)
+    status_json(status)
+    prometheus_text(status)
+    places = Places(tmp_path, tmp_path, tmp_path)
+    settings = Settings(SERVICE, "laptop", "file", 25, 12, (JobSettings("system", tmp_path),), places)
+    recovery_sheet(settings, status, date(2026, 11, 29))
+    health.clock(status), health.versions(status), health.weekly_mail(status)
+    list(health.last_runs(settings, status))
+    due_jobs(settings.jobs, status)
+    for job in status.jobs:
+        on_calendar(job.period_seconds)
+    with contextlib.suppress(Problem):
+        greet(api, "system", PlainReporter(io.StringIO()))
+
+
+def start_run(api: Api, tmp_path: Path) -> None:
+    HeldLease.start(api, "system", tmp_path, RunStart(kind="full", clock="2026-11-29T12:00:00Z")).lost()
+
+
+CALLS: dict[str, tuple[dict[str, object], Callable[[Api, Path], object]]] = {
+    "machine": (
+        machine(jobs=[JOB], last_weekly_mail_at="2026-11-28T12:00:00Z", region="eu-west-1"),
+        use_status,
+    ),
+    "enrol": (
+        {"machine": "laptop", "jobs": [{"job": "system", "period_seconds": 86400}]},
+        lambda api, _folder: api.enrol(EnrolmentRequest("code", "0a")),
+    ),
+    "run": (RUN, start_run),
+    "files": ({"files": [FILE]}, lambda api, _folder: manifest_to_try(api.files("system"))),
+    "uploads": ({"files": [PERMIT]}, lambda api, _folder: api.uploads("system", UploadRequest("x", ()))),
+    "multiparts": (
+        {"upload": "x", "parts": [PART], "etag": "0a"},
+        lambda api, _folder: api.multiparts("system", MultipartRequest("x", "x", 1, 1, ())),
+    ),
+    "downloads": ({"files": [DOWNLOAD]}, lambda api, _folder: api.downloads("system", ("x",))),
+    "discards": (
+        {"discarded": ["x"], "refused": [{"name": "x", "error": "set_sealed", "message": "no"}]},
+        lambda api, _folder: api.discards("system", "x", ("x",)),
+    ),
+}
+
+ODD: tuple[object, ...] = (
+    *(None, True, -1, 0, 1, 10**6, 10**10, 10**30, 1.5, float("nan"), float("inf"), [], {}, [[]], {"a": 1}),
+    *("", "x", "../..", "\0", "\x1b[2J", "\ud800", "9" * 5000, "2026-11-29T12:00:00", "0001-01-01T00:00:00Z"),
+    *("9999-12-31T23:59:59+00:00", "2026-11-29", "http://127.0.0.1/", "-1", "x" * 100_000),
+)
+
+
+def spoilt(data: object) -> Iterator[object]:
+    """The answer with each of its values in turn replaced by each odd one, or left out."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            yield {name: item for name, item in data.items() if name != key}
+            yield from ({**data, key: other} for other in (*ODD, *spoilt(value)))
+    elif isinstance(data, list):
+        yield from ([other] for item in data for other in (*ODD, *spoilt(item)))
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_no_value_in_an_answer_is_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Each is refused in one line, or does no harm to what the commands make of it."""
+    waits: list[float] = []
+    monkeypatch.setattr(lease_module.HeldLease, "_beat", lambda _lease, seconds: waits.append(seconds))
+    good, use = CALLS[call]
+    refused: list[tuple[object, str]] = []
+    api = Api(SERVICE, "laptop.0a", patience_seconds=0)
+    for answer in (good, *spoilt(good), *ODD):
+        body = json.dumps(answer).encode()
+        monkeypatch.setattr(api, "_http", httpx.Client(transport=httpx.MockTransport(answering(body))))
+        try:
+            use(api, tmp_path)
+        except (ApiError, Problem) as failure:
+            refused.append((answer, str(failure)))
+    assert len(refused) > len(ODD)
+    assert all(said.isprintable() and len(said) < 1000 for _answer, said in refused)
+    assert [said for answer, said in refused if answer is good] == []
+    assert all(15 <= seconds <= 300 for seconds in waits)
+
+
+def answering(body: bytes) -> Callable[[httpx.Request], httpx.Response]:
+    return lambda _request: httpx.Response(200, stream=httpx.ByteStream(body))
 
 
 def test_a_link_elsewhere_is_refused_before_anything_is_sent(hostile: Callable[[Answer], str]) -> None:

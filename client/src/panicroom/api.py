@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -44,6 +45,9 @@ ANSWER_BYTES = 16 * 2**20
 
 LISTED_FILES = 2_000_000
 """The most files of one job: fifty terabytes in volumes of 25 MB."""
+
+_VERSION = re.compile(r"\d{1,6}(\.\d{1,6}){0,4}", re.ASCII)
+_RUN = re.compile(r"[A-Za-z0-9-]{1,100}")
 
 Shape = TypeVar("Shape")
 
@@ -120,6 +124,15 @@ class Api:
     def close(self) -> None:
         self._http.close()
 
+    def __enter__(self) -> Api:
+        return self
+
+    def __exit__(self, _kind: object, failure: BaseException | None, _trace: object) -> None:
+        """Closes it; an ``ApiError`` that nobody else took becomes the ``Problem`` of the command."""
+        self.close()
+        if isinstance(failure, ApiError):
+            raise failure.as_problem() from None
+
     def enrol(self, request: wire.EnrolmentRequest) -> wire.EnrolmentAnswer:
         answer = self._call("POST", "/enrolments", wire.EnrolmentAnswer, request)
         self._check_names([answer.machine, *(job.job for job in answer.jobs)])
@@ -130,10 +143,17 @@ class Api:
         self._check_names([status.machine, *(job.job for job in status.jobs)])
         times = [status.server_time, status.last_weekly_mail_at]
         self._check_times([*times, *(job.newest_complete_at for job in status.jobs)])
+        for version in (status.newest_client_version, status.oldest_client_version):
+            if not _VERSION.fullmatch(version):
+                raise self._odd(f"{shown(version, 40)!r} is no version")
         return status
 
     def start_run(self, job: str, request: wire.RunStart) -> wire.RunStarted:
-        return self._call("POST", f"/jobs/{job}/runs", wire.RunStarted, request)
+        answer = self._call("POST", f"/jobs/{job}/runs", wire.RunStarted, request)
+        self._check_times([answer.server_time])
+        if not _RUN.fullmatch(answer.run):
+            raise self._odd(f"{shown(answer.run, 60)!r} is no run")
+        return answer
 
     def update_run(self, job: str, run: str, request: wire.RunUpdate) -> None:
         self._answer("PATCH", f"/jobs/{job}/runs/{run}", request)
@@ -145,6 +165,7 @@ class Api:
         while True:
             parameters = {"after": after} if after else None
             page = self._call("GET", f"/jobs/{job}/files", wire.FileListing, parameters=parameters)
+            self._check_times([file.stored_at for file in page.files])
             found.extend(page.files)
             if page.next is None:
                 return found
@@ -208,7 +229,7 @@ class Api:
             if not MACHINE_OR_JOB.fullmatch(name):
                 raise self._odd(f"{shown(name, 60)!r} is no name")
 
-    def _check_times(self, times: list[str | None]) -> None:
+    def _check_times(self, times: Iterable[str | None]) -> None:
         for text in times:
             if text is not None and not _is_time(text):
                 raise self._odd(f"{shown(text, 40)!r} is no time")
@@ -247,11 +268,13 @@ class Api:
 
 
 def _is_time(text: str) -> bool:
-    """Whether it is a time with its zone, as all of the service's are."""
+    """Whether it is a time with its zone, as all of the service's are, and one of our days: others cannot be shown in
+    every zone."""
     try:
-        return datetime.fromisoformat(text.replace("Z", "+00:00")).tzinfo is not None
+        time = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:
         return False
+    return time.tzinfo is not None and 1970 < time.year < 2200
 
 
 def _worth_another_try(failure: ApiError) -> bool:

@@ -27,8 +27,11 @@ ROOMS = (
     "panicroom.restore",
     "panicroom.backup.sources",  # what is read; a check of the disk against the backup needs it as well
     "panicroom.reading",
+    "panicroom.backup.preconditions",
     "panicroom.backup",
     "panicroom.setup",
+    "panicroom.setup.health",
+    "panicroom.setup.script",
     "panicroom.commands",
     "panicroom.cli",
     "panicroom.__main__",

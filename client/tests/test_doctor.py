@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from laptop import Laptop
 from panicroom import __version__
-from panicroom.settings import JobSettings, Places, Settings
-from panicroom.setup import doctor
-from panicroom.setup.doctor import FAIL, OK, WARN, CheckResult
+from panicroom.places import Places
+from panicroom.settings import JobSettings, Settings
+from panicroom.setup.health import encryption, machine, service
+from panicroom.setup.health.check_result import FAIL, OK, WARN, CheckResult
 from panicroom.wire import JobStatus, MachineStatus, RunSummary
 
 
@@ -90,7 +91,7 @@ def test_a_wrong_clock_fails(laptop: Laptop) -> None:
 def test_a_client_too_old_fails_and_one_that_is_not_the_newest_is_warned(
     newest: str, oldest: str, verdict: str
 ) -> None:
-    found = doctor.versions(answer(newest_client_version=newest, oldest_client_version=oldest))
+    found = service.versions(answer(newest_client_version=newest, oldest_client_version=oldest))
     assert found.verdict == verdict
 
 
@@ -98,7 +99,7 @@ def test_a_client_too_old_fails_and_one_that_is_not_the_newest_is_warned(
     ("last", "verdict"), [("2026-11-15T07:00:00Z", OK), ("2026-11-14T07:00:00Z", WARN), (None, WARN)]
 )
 def test_a_weekly_mail_over_eight_days_ago_is_noticed(last: str | None, verdict: str) -> None:
-    assert doctor.weekly_mail(answer(last_weekly_mail_at=last)).verdict == verdict
+    assert service.weekly_mail(answer(last_weekly_mail_at=last)).verdict == verdict
 
 
 def test_jobs_that_fail_or_are_missing_on_one_side_are_named(tmp_path: Path) -> None:
@@ -107,7 +108,7 @@ def test_jobs_that_fail_or_are_missing_on_one_side_are_named(tmp_path: Path) -> 
     )
     status = answer(jobs=(job, dataclasses.replace(job, job="photos", state="fresh")))
     settings = some_settings(tmp_path, "system", "video")
-    found = {finding.check: finding for finding in doctor.last_runs(settings, status)}
+    found = {finding.check: finding for finding in service.last_runs(settings, status)}
     assert found["job system"].verdict == WARN
     assert "code 20" in found["job system"].text
     assert found["job video"].verdict == FAIL
@@ -129,7 +130,7 @@ def some_settings(folder: Path, *jobs: str) -> Settings:
 
 def test_a_full_disk_fails(tmp_path: Path) -> None:
     settings = dataclasses.replace(some_settings(tmp_path, "system"), volume_mb=2**30)
-    assert doctor.disk_space(settings).verdict == FAIL
+    assert machine.disk_space(settings).verdict == FAIL
 
 
 def test_secrets_that_others_can_read_fail(tmp_path: Path) -> None:
@@ -138,9 +139,9 @@ def test_secrets_that_others_can_read_fail(tmp_path: Path) -> None:
     file.parent.mkdir()
     file.write_text("{}")
     file.chmod(0o644)
-    assert doctor.keyring(settings).verdict == FAIL
+    assert encryption.keyring(settings).verdict == FAIL
     file.chmod(0o600)
-    assert doctor.keyring(settings).verdict == OK
+    assert encryption.keyring(settings).verdict == OK
 
 
 @pytest.mark.parametrize(
@@ -159,14 +160,14 @@ def test_aws_keys_in_files_are_found(tmp_path: Path, name: str, text: str, holds
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
     path.write_text(text)
-    (found,) = doctor.aws_credentials({}, tmp_path)
+    (found,) = machine.aws_credentials({}, tmp_path)
     assert found.verdict == (WARN if holds else OK)
     assert (str(path) in found.text) == holds
     assert "AKIA" not in found.text
 
 
 def test_aws_keys_in_the_environment_are_found(tmp_path: Path) -> None:
-    found = list(doctor.aws_credentials({"AWS_ACCESS_KEY_ID": "AKIA", "AWS_REGION": "x"}, tmp_path))
+    found = list(machine.aws_credentials({"AWS_ACCESS_KEY_ID": "AKIA", "AWS_REGION": "x"}, tmp_path))
     assert [finding.verdict for finding in found] == [WARN]
     assert "AKIA" not in found[0].text
 
@@ -176,6 +177,6 @@ def test_a_gpg_that_does_not_work_fails(tmp_path: Path, monkeypatch: pytest.Monk
     broken.write_text("#!/bin/sh\necho 'gpg: no such thing' >&2\nexit 2\n")
     broken.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    found = doctor.gpg()
+    found = encryption.gpg()
     assert found.verdict == FAIL
     assert "no such thing" in found.text

@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from panicroom.settings import parse_rate
+from panicroom.setting_values import parse_rate
 from panicroom.transfer.bandwidth import FIRST_THREADS, Growth, RateLimit
 
 MB = 2**20

@@ -12,10 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from laptop import Laptop
-from panicroom.backup.policy import NewestChain, kind_by_policy, newest_chain, seconds_behind
+from panicroom.backup.policy import NewestChain, kind_by_policy, newest_chain
+from panicroom.backup.preconditions.clock import seconds_behind
 from panicroom.backup.sources import SourceMemory, SourceSelection, Survey, survey
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.settings import JobSettings, parse_multiple, parse_period
+from panicroom.setting_values import parse_multiple, parse_period
+from panicroom.settings import JobSettings
 from test_commands import one_clear_line
 
 NOW = datetime(2026, 11, 22, 20, 50, tzinfo=timezone.utc)

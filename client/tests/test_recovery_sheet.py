@@ -12,7 +12,8 @@ from datetime import date
 from pathlib import Path
 
 from laptop import PASSPHRASE, Laptop
-from panicroom.settings import JobSettings, Places, Settings
+from panicroom.places import Places
+from panicroom.settings import JobSettings, Settings
 from panicroom.setup.recovery_sheet import COLUMNS, LINES, recovery_sheet
 from panicroom.wire import JobStatus, MachineStatus
 from trees import differences, make_tree, snapshot

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from laptop import Laptop
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.settings import SYSTEM_PLACES, JobSettings, Places
+from panicroom.places import SYSTEM_PLACES, Places
+from panicroom.settings import JobSettings
 from panicroom.setup.schedule import (
     ScheduledBackup,
     Systemd,

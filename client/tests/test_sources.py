@@ -18,7 +18,8 @@ from panicroom.duplicity_run.filelists import filelist_lines, plain_filelist
 from panicroom.duplicity_run.left_out import exclude_pattern, left_out_folders
 from panicroom.duplicity_run.source_watch import SourceMark, fault_of, mark_source
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.settings import Places, Settings
+from panicroom.places import Places
+from panicroom.settings import Settings
 from test_commands import one_clear_line
 
 MOUNTS = """\

@@ -15,9 +15,9 @@ from panicroom.duplicity_run.plan import ChildPlan
 from panicroom.duplicity_run.process import child_environment
 from panicroom.exit_codes import EXPLANATIONS, ExitCode, Problem
 from panicroom.settings import Hooks
-from panicroom.settings_file import with_settings
 from panicroom.setup.passphrase_trial import manifest_to_try
 from panicroom.setup.power import battery_percent, is_metered
+from panicroom.setup.settings_file import with_settings
 from panicroom.terminal.status import exit_code_of, prometheus_text, status_json, write_metrics
 from panicroom.wire import JobStatus, ListedFile, MachineStatus
 from test_commands import one_clear_line

@@ -13,10 +13,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import click
-from panicroom import settings as client_settings
-from panicroom import settings_file as client_settings_file
-from panicroom.cli import cli as panicroom
+import panicroom
+from panicroom.cli import cli as panicroom_cli
 from panicroom.exit_codes import EXPLANATIONS, ExitCode
+from panicroom.places import Places
+from panicroom.setting_values import SETTING_NAMES
+from panicroom.setup.settings_file import write_settings
 
 from chalicelib import config
 from chalicelib.domain.audit.codes.code import Code, Concern
@@ -78,7 +80,7 @@ def generated_files(project: Path = PROJECT) -> dict[Path, str]:
         "machine-commands.md": commands_page(
             "The commands of a machine that backs up",
             "panicroom",
-            panicroom,
+            panicroom_cli,
             "On the laptop or server.",
         ),
         "settings.md": settings_page(),
@@ -237,16 +239,16 @@ def deployer_policy_page() -> str:
 def _settings_file() -> str:
     """What ``enrol`` leaves on a laptop."""
     with tempfile.TemporaryDirectory() as folder:
-        place = client_settings.Places(Path(folder), Path(folder), Path(folder))
+        place = Places(Path(folder), Path(folder), Path(folder))
         url = "https://abc123.execute-api.eu-central-1.amazonaws.com/api"
         sources = {"system": Path("/home/anna")}
-        client_settings_file.write_settings(place, url, "anna-laptop", "keyring", sources)
+        write_settings(place, url, "anna-laptop", "keyring", sources)
         return place.settings_file.read_text(encoding="utf-8")
 
 
 def client_setting_names() -> list[str]:
     """The names that the client reads from its file, as its code has them."""
-    return sorted({name for names in client_settings.SETTING_NAMES.values() for name in names})
+    return sorted({name for names in SETTING_NAMES.values() for name in names})
 
 
 def _names_in(source: str, variable: str) -> set[str]:
@@ -254,7 +256,7 @@ def _names_in(source: str, variable: str) -> set[str]:
 
 
 def _client_variables() -> set[str]:
-    sources = [path.read_text() for path in Path(client_settings.__file__).parent.rglob("*.py")]
+    sources = [path.read_text() for path in Path(panicroom.__file__).parent.rglob("*.py")]
     asked = {name for source in sources for name in _names_in(source, "os.environ")}
     asked |= {name for source in sources for name in re.findall(r'\bplace\("([A-Z_]+)"', source)}
     ours = {

@@ -22,7 +22,7 @@ import certifi
 import httpx
 
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.settings import LOOPBACK
+from panicroom.setting_values import LOOPBACK
 from panicroom.shown import shown
 
 _PROXY_SCHEMES = {

@@ -1,5 +1,4 @@
-"""Whether the next backup is a full one, and whether it may begin now. Pure: what is in the bucket, the source's size
-and the time are given."""
+"""Whether the next backup is a full one. Pure: what is in the bucket, the source's size and the time are given."""
 
 # SPDX-License-Identifier: GPL-2.0-or-later
 
@@ -58,13 +57,3 @@ def kind_by_policy(chain: NewestChain | None, job: JobSettings, source_bytes: in
     base_bytes = max(source_bytes, chain.full_bytes, SMALLEST_SOURCE_BYTES)
     grown = chain.sets > 1 and chain.stored_bytes >= job.full_when * base_bytes
     return "full" if grown or age >= LONGEST_CHAIN or chain.sets >= LARGEST_CHAIN else "incremental"
-
-
-def seconds_behind(finished_sets: Collection[str], now: datetime) -> float:
-    """How far this clock is behind the newest set; 0 if it is not.
-
-    duplicity dates a set by this clock. Dated before the set that it builds on, it would be part of no chain, and a
-    restore would give neither of the two without a warning.
-    """
-    newest = max((set_time(name) for name in finished_sets), default=now)
-    return max((newest - now).total_seconds(), 0.0)

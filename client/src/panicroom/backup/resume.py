@@ -77,23 +77,27 @@ def decide(
 
     resume = _resumable(listed, sealed, local, local_names, journal, has_changed)
     kept = resume.volumes if resume else ()
-    stored_manifests = {name for name in journal.stored if _is_manifest(parse_name(name))}
+    confirmed = {item.set for name, item in journal.stored.items() if _is_manifest(parse_name(name))}
     return Decision(
         resume=resume,
         discard=tuple(sorted(name for name in ours if name not in kept)),
         remove=tuple(sorted(_stale(local_names, sealed, resume))),
-        journal=JournalState(
-            volumes={name: item for name, item in journal.volumes.items() if name in kept},
-            stored={
-                name: item
-                for name, item in journal.stored.items()
-                if name in kept or (name in stored_manifests and item.set in sealed)
-            },
-            checked=journal.checked
-            if resume and journal.checked and journal.checked.set == resume.set
-            else None,
-        ),
-        lost=tuple(sorted(_lost(ours, local_names, {journal.stored[name].set for name in stored_manifests}))),
+        journal=_still_true(journal, resume, sealed),
+        lost=tuple(sorted(_lost(ours, local_names, confirmed))),
+    )
+
+
+def _still_true(journal: JournalState, resume: Resume | None, sealed: set[str]) -> JournalState:
+    """What counts from now on: the set that is resumed, and manifests of finished sets."""
+    kept = resume.volumes if resume else ()
+    return JournalState(
+        volumes={name: item for name, item in journal.volumes.items() if name in kept},
+        stored={
+            name: item
+            for name, item in journal.stored.items()
+            if name in kept or (_is_manifest(parse_name(name)) and item.set in sealed)
+        },
+        checked=journal.checked if resume and journal.checked and journal.checked.set == resume.set else None,
     )
 
 

@@ -13,7 +13,7 @@ from panicroom.shown import shown
 
 if TYPE_CHECKING:
     from panicroom.settings import JobSettings, Settings
-    from panicroom.terminal.progress import Reporter
+    from panicroom.terminal.reporter import Reporter
 
 _KINDS = {"full": "full", "incremental": "incremental", "inc": "incremental"}
 
@@ -59,11 +59,7 @@ def backup(
     kind, name = _kind_and_job(what, job)
     settings = load_settings()
     reporter = make_reporter(as_json=as_json)
-    jobs = (settings.job_named(name),) if name else settings.jobs
-    if if_due:
-        jobs = _due(settings, jobs)
-    if scheduled:
-        jobs = _not_waiting(settings, jobs)
+    jobs = _chosen(settings, name, if_due=if_due, scheduled=scheduled)
     exit_code = ExitCode.DONE
     for chosen in jobs:
         try:
@@ -81,6 +77,15 @@ def _kind_and_job(what: tuple[str, ...], job: str | None) -> tuple[str | None, s
     if len(names) > 1 or len(words) > 1:
         raise Problem("give at most one JOB: panicroom backup [full|incremental] [JOB]", ExitCode.USAGE)
     return kind, next(iter(names), None)
+
+
+def _chosen(
+    settings: Settings, name: str | None, *, if_due: bool, scheduled: bool
+) -> tuple[JobSettings, ...]:
+    jobs = (settings.job_named(name),) if name else settings.jobs
+    if if_due:
+        jobs = _due(settings, jobs)
+    return _not_waiting(settings, jobs) if scheduled else jobs
 
 
 def _due(settings: Settings, jobs: tuple[JobSettings, ...]) -> tuple[JobSettings, ...]:

@@ -62,7 +62,8 @@ def doctor(as_json: bool) -> None:
     import json
 
     from panicroom.settings import load_settings
-    from panicroom.setup.doctor import FAIL, examine
+    from panicroom.setup.health.check_result import FAIL
+    from panicroom.setup.health.doctor import examine
     from panicroom.terminal.status import fetch_status
 
     settings = load_settings()

@@ -19,8 +19,8 @@ def secrets(kind: str | None) -> None:
     A keyring is open while its user is logged in. Backups by cron, by a system's timer, or of a user who
     "lingers" need the file. Neither secret is ever shown.
     """
-    from panicroom.secrets import move_secrets, where_stored
     from panicroom.settings import load_settings
+    from panicroom.setup.secrets_place import move_secrets, where_stored
 
     settings = load_settings()
     click.echo(where_stored(move_secrets(settings, kind) if kind else settings))

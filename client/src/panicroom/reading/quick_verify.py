@@ -23,7 +23,8 @@ from panicroom.reading.files import path_text
 from panicroom.reading.history import SetEntries
 from panicroom.reading.stored_backups import StoredBackups, unopened_problem
 from panicroom.settings import JobSettings, Settings
-from panicroom.terminal.progress import Reporter, shown_path
+from panicroom.shown import shown_path
+from panicroom.terminal.reporter import Reporter
 
 _READ_BYTES = 64 * 1024
 _DIGEST_BYTES = 20

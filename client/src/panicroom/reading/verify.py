@@ -14,7 +14,8 @@ from panicroom.reading.stored_backups import StoredBackups
 from panicroom.reading.working_copy import raise_problem, run_reading, working_copy
 from panicroom.restore.times import exact_time_text
 from panicroom.settings import JobSettings, Settings
-from panicroom.terminal.progress import Reporter, shown_path
+from panicroom.shown import shown_path
+from panicroom.terminal.reporter import Reporter
 
 _DIFFERENCES = 1
 """duplicity's exit code of a verify that found some."""

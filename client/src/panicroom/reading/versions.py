@@ -13,7 +13,7 @@ from panicroom.reading.files import missing_path
 from panicroom.reading.history import Version, versions
 from panicroom.reading.stored_backups import StoredBackups, all_sets
 from panicroom.restore.times import exact_time_text, time_text
-from panicroom.terminal.progress import size_text
+from panicroom.terminal.amounts import size_text
 
 
 def list_versions(backups: StoredBackups, below: PathIndex) -> list[Version]:

@@ -11,7 +11,8 @@ from panicroom.duplicity_files.contents import path_of
 from panicroom.restore.plan import Plan
 from panicroom.restore.selected_backup import SelectedBackup
 from panicroom.restore.times import exact_time_text, time_text
-from panicroom.terminal.progress import shown_path, size_text
+from panicroom.shown import shown_path
+from panicroom.terminal.amounts import size_text
 
 
 def plan_lines(backup: SelectedBackup, plan: Plan) -> Iterator[str]:

@@ -14,7 +14,7 @@ from panicroom.duplicity_files.manifest import PathIndex
 from panicroom.duplicity_files.signatures import SignatureEntry
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.restore.plan import Plan
-from panicroom.terminal.progress import shown_path
+from panicroom.shown import shown_path
 
 _MOST_LINKS = 40
 """As many as Linux follows in one path."""

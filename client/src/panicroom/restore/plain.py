@@ -22,7 +22,8 @@ from panicroom.restore.rounds import place
 from panicroom.restore.times import exact_time_text, parse_time
 from panicroom.secrets import passphrase_of, token_of
 from panicroom.settings import JobSettings, Settings
-from panicroom.terminal.progress import Reporter, shown_path
+from panicroom.shown import shown_path
+from panicroom.terminal.reporter import Reporter
 
 _MANIFESTS: tuple[Part, ...] = ("manifest",)
 _GIVEN_UP = re.compile(r"\bError '.*' processing (.*)$")

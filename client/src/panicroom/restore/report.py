@@ -13,7 +13,8 @@ from typing import Any
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.restore.selected_backup import UnusableSet
 from panicroom.restore.times import exact_time_text, time_text
-from panicroom.terminal.progress import shown_path, size_text
+from panicroom.shown import shown_path
+from panicroom.terminal.amounts import size_text
 
 _NAMED_PATHS = 3
 _SHOWN_LETTERS = 120

@@ -29,7 +29,9 @@ from panicroom.restored_tree.file_proof import FileProver, ProofJournal, Proving
 from panicroom.restored_tree.working_folder import WorkingFolder
 from panicroom.secrets import passphrase_of, token_of
 from panicroom.settings import Settings
-from panicroom.terminal.progress import Reporter, shown_path, size_text
+from panicroom.shown import shown_path
+from panicroom.terminal.amounts import size_text
+from panicroom.terminal.reporter import Reporter
 
 
 @dataclass

@@ -31,7 +31,8 @@ from panicroom.restored_tree.tree import Tree
 from panicroom.restored_tree.working_folder import WorkingFolder, locked, working_folder
 from panicroom.secrets import token_of
 from panicroom.settings import JobSettings, Settings
-from panicroom.terminal.progress import Reporter, shown_path
+from panicroom.shown import shown_path
+from panicroom.terminal.reporter import Reporter
 
 TOO_LONG = "its path would be longer than this system takes"
 

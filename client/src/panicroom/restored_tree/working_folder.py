@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.terminal.progress import shown_path
+from panicroom.shown import shown_path
 
 _PREFIX = ".panicroom-restore-"
 

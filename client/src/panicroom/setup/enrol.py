@@ -13,10 +13,12 @@ from panicroom.api import Api, ApiError
 from panicroom.duplicity_run.gpg_keys import key_fingerprint
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.names import sealed_sets
+from panicroom.places import places
 from panicroom.secrets import SecretStore, checked_passphrase, make_proof_key, store_kind
-from panicroom.settings import MACHINE_OR_JOB, Settings, check_url, load_settings, places
-from panicroom.settings_file import add_jobs, change_settings, write_settings
+from panicroom.setting_values import check_url
+from panicroom.settings import MACHINE_OR_JOB, Settings, load_settings
 from panicroom.setup.passphrase_trial import refuse_wrong, try_with_token
+from panicroom.setup.settings_file import add_jobs, change_settings, write_settings
 from panicroom.wire import EnrolmentAnswer, EnrolmentRequest
 
 _PENDING = "enrolment"

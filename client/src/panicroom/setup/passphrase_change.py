@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from panicroom.backup.lease import job_lock
 from panicroom.backup.new_chain import ask_for_new_chain
+from panicroom.backup.preconditions.lease import job_lock
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.secrets import checked_passphrase, replace_passphrase, stored_passphrase
 from panicroom.settings import Settings

@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Protocol
 
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.settings import SYSTEM_PLACES, JobSettings, Places
+from panicroom.places import SYSTEM_PLACES, Places
+from panicroom.settings import JobSettings
 from panicroom.wire import MachineStatus
 
 NAME = "panicroom"

@@ -16,12 +16,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from panicroom.api import Api, ApiError
+from panicroom.backup.preconditions.clock import check_clock
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.private_files import write_private
 from panicroom.wire import ErrorCode, RunStart, RunStarted, RunUpdate, new_run_id
 
-CLOCK_TOLERANCE_SECONDS = 600
 _HEARTBEAT_SECONDS = 300.0
+_SHORTEST_HEARTBEAT_SECONDS = 15.0
 
 
 @contextlib.contextmanager
@@ -40,21 +41,6 @@ def job_lock(folder: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-def check_clock(server_time: str) -> None:
-    """A Problem if this clock is so wrong that its sets would be refused or would poison the chain."""
-    try:
-        theirs = datetime.fromisoformat(server_time.replace("Z", "+00:00"))
-    except ValueError:
-        return
-    ahead = (datetime.now(timezone.utc) - theirs).total_seconds()
-    if abs(ahead) > CLOCK_TOLERANCE_SECONDS:
-        word = "ahead" if ahead > 0 else "behind"
-        raise Problem(
-            f"this machine's clock is {abs(ahead) / 60:.0f} minutes {word} the service's; set it right first",
-            ExitCode.CLOCK,
-        )
 
 
 class HeldLease:
@@ -87,7 +73,7 @@ class HeldLease:
             started = _ask(api, job, path, request, _new_run(run.resumes))
         check_clock(started.server_time)
         _remember(path, RememberedRun(started.run))
-        return HeldLease(api, job, started.run, path, min(_HEARTBEAT_SECONDS, started.lease_seconds / 4))
+        return HeldLease(api, job, started.run, path, heartbeat_seconds(started.lease_seconds))
 
     def lost(self) -> Problem | None:
         return self._lost
@@ -109,6 +95,11 @@ class HeldLease:
                 if failure.code in (ErrorCode.LEASE_LOST, ErrorCode.UNKNOWN_RUN):
                     self._lost = failure.as_problem()
                     return
+
+
+def heartbeat_seconds(lease_seconds: int) -> float:
+    """How often a lease is renewed: four times, and neither all the time nor too seldom for one that is shortened."""
+    return max(_SHORTEST_HEARTBEAT_SECONDS, min(_HEARTBEAT_SECONDS, lease_seconds / 4))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from panicroom.exit_codes import ExitCode, Problem
+from panicroom.places import Places
 from panicroom.private_files import write_private
-from panicroom.settings import Places, Settings, load_settings, usual_full_when
+from panicroom.setting_values import usual_full_when
+from panicroom.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from tomlkit import TOMLDocument
@@ -161,7 +163,8 @@ def _table(document: TOMLDocument, heading: str) -> Any:
 
 
 def _without_comment_sign(text: str, heading: str, name: str) -> str:
-    """``text`` with the comment that shows the setting made a line that sets it, unless a line sets it already.
+    """``text`` with the comment that shows the setting made a line that sets it (to what no setting is), unless a line
+    sets it already.
 
     tomlkit takes a comment for decoration, and would put the setting at the end of its table, far from its
     explanation.
@@ -174,5 +177,5 @@ def _without_comment_sign(text: str, heading: str, name: str) -> str:
     body = text[start.end() : end]
     if re.search(rf"(?m)^[ \t]*{name}[ \t]*=", body):
         return text
-    body = re.sub(rf"(?m)^[ \t]*#[ \t]*{name}[ \t]*=.*$", f"{name} = 0", body, count=1)
+    body = re.sub(rf"(?m)^[ \t]*#[ \t]*{name}[ \t]*=.*$", f"{name} = []", body, count=1)
     return text[: start.end()] + body + text[end:]

@@ -13,6 +13,8 @@ import resource
 import shutil
 from pathlib import Path
 
+from panicroom.duplicity_run.gpg_keys import check_keys
+from panicroom.duplicity_run.process import require_gpg
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.settings import Settings
 
@@ -22,6 +24,14 @@ FEW_FILES = 1024
 _ENOUGH_FILES = 8192
 _SPARE_VOLUMES = 3
 """Volumes that lie on the disk beside those on their way: one being made, one being encrypted, one ready."""
+
+
+def check_machine(settings: Settings) -> None:
+    """A ``Problem`` if anything of this machine's own is missing."""
+    require_gpg()
+    check_keys(settings.encrypt_key, settings.sign_key)
+    check_space(settings)
+    allow_open_files()
 
 
 def check_space(settings: Settings) -> str:

@@ -1,0 +1,3 @@
+"""``panicroom doctor`` and its checks."""
+
+# SPDX-License-Identifier: GPL-2.0-or-later

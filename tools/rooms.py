@@ -19,13 +19,13 @@ ROOMS = (
     "panicroom",  # settings, secrets, names, the API's caller, exit codes, the contract
     "panicroom.duplicity_files",
     "panicroom.transfer",
+    "panicroom.stored",
     "panicroom.terminal",
     "panicroom.duplicity_run",
     "panicroom.restored_tree",
     "panicroom.duplicity_run.speed",
     "panicroom.duplicity_run.child",
     "panicroom.restore",
-    "panicroom.backup.sources",  # what is read; a check of the disk against the backup needs it as well
     "panicroom.reading",
     "panicroom.backup.preconditions",
     "panicroom.backup",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from laptop import Laptop
 from panicroom.backup.compression import COMPRESSED, SAMPLED_BLOCKS, UNCOMPRESSED, Sampler, Trial, choose
-from panicroom.backup.sources import survey
+from panicroom.duplicity_run.sources import survey
 from panicroom.settings import Compress
 from trees import differences, snapshot
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from laptop import Laptop
 from panicroom.backup.policy import NewestChain, kind_by_policy, newest_chain
 from panicroom.backup.preconditions.clock import seconds_behind
-from panicroom.backup.sources import SourceMemory, SourceSelection, Survey, survey
+from panicroom.duplicity_run.sources import SourceMemory, SourceSelection, Survey, survey
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.setting_values import parse_multiple, parse_period
 from panicroom.settings import JobSettings

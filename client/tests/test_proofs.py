@@ -8,10 +8,12 @@ from datetime import datetime, timezone
 
 import pytest
 from laptop import PASSPHRASE, Laptop
+from panicroom.duplicity_files.stored_sets import chains
 from panicroom.exit_codes import ExitCode
 from panicroom.origin import Origin, SetEvidence, key_from_passphrase, origin_of
-from panicroom.transfer.origins import is_in_the_way, newest_chain
-from thief import Thief, text_of
+from panicroom.transfer.origins import is_in_the_way
+from panicroom.wire import ListedFile
+from thief import Thief, name_of, text_of
 from trees import differences, snapshot
 
 FALSE = "ab" * 32
@@ -173,10 +175,17 @@ def test_the_chain_is_the_one_that_duplicity_would_continue() -> None:
     fork = "inc.20260101T000000Z.to.20260201T000000Z"
     orphan = "inc.20250101T000000Z.to.20260501T000000Z"
     backwards = "inc.20260401T000000Z.to.20260101T000000Z"
-    assert newest_chain({old, new}) == (new,)
-    assert newest_chain({old, new, late, fork, orphan, backwards}) == (old, fork, late)
-    assert newest_chain({orphan}) == ()
-    assert newest_chain(set()) == ()
+
+    def family(*sets: str) -> list[str]:
+        files = [
+            ListedFile(name_of("manifest", name), 1, "e", "2026-01-01T00:00:00Z", "STANDARD") for name in sets
+        ]
+        return [item.name for item in chains(files).newest_family]
+
+    assert family(old, new) == [new]
+    assert family(old, new, late, fork, orphan, backwards) == [old, fork, late]
+    assert family(orphan) == []
+    assert family() == []
 
 
 def test_only_what_continues_the_newest_set_is_in_the_way() -> None:

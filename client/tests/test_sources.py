@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from laptop import Laptop
-from panicroom.backup.sources import SourceSelection, survey
 from panicroom.duplicity_run import left_out
 from panicroom.duplicity_run import source_watch as watch
 from panicroom.duplicity_run.filelists import filelist_lines, plain_filelist
 from panicroom.duplicity_run.left_out import exclude_pattern, left_out_folders
 from panicroom.duplicity_run.source_watch import SourceMark, fault_of, mark_source
+from panicroom.duplicity_run.sources import SourceSelection, survey
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.places import Places
 from panicroom.settings import Settings

@@ -4,14 +4,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 from typing import NoReturn
 
+from panicroom import interruption
 from panicroom.private_files import PRIVATE_UMASK
 
 _USUAL_PATH = "/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin"
@@ -19,17 +19,27 @@ _USUAL_PATH = "/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin"
 
 
 def main() -> NoReturn:
+    interruption.end_at_once()  # the commands take a moment to load
     prepare()
     if "PANICROOM_CHILD" in os.environ:
+        interruption.as_usual()
         from panicroom.duplicity_run.child.main import main as duplicity_main
 
         duplicity_main()
     from panicroom.cli import run
 
-    # The end of a session or a shutdown is to be as clean as Ctrl-C.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
-    sys.exit(int(run()))
+    try:
+        interruption.raise_interrupts()
+        exit_code = int(run())
+    except KeyboardInterrupt:  # a second one, while the first was answered
+        exit_code = interruption.INTERRUPTED_EXIT_CODE
+    interruption.end_at_once()
+    if exit_code == interruption.INTERRUPTED_EXIT_CODE:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        interruption.end_process(exit_code)
+    sys.exit(exit_code)
 
 
 def prepare() -> None:
@@ -64,10 +74,6 @@ def _speak_utf8() -> None:
     arguments = [os.fsencode(word) for word in sys.orig_argv[1:]]
     program = os.fsencode(sys.executable)
     os.execve(program, [program, b"-X", b"utf8", *arguments], environment)  # noqa: S606
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -117,7 +117,7 @@ class Api:
         self._url = url
         self._patience_seconds = patience_seconds
         self._sleep = sleep
-        # Reading may take as long as API Gateway lets a function run.
+        self._on_waiting: Callable[[float], None] = lambda _seconds: None
         headers["Accept-Encoding"] = "identity"
         self._http = http_client(httpx.Timeout(35.0, connect=10.0), headers=headers)
 
@@ -132,6 +132,10 @@ class Api:
         self.close()
         if isinstance(failure, ApiError):
             raise failure.as_problem() from None
+
+    def outlast_the_network(self, on_waiting: Callable[[float], None]) -> None:
+        """From now on a lost line is waited for, as in a run; ``on_waiting`` gets the seconds that it is lost."""
+        self._patience_seconds, self._on_waiting = RUNNING_SECONDS, on_waiting
 
     def enrol(self, request: wire.EnrolmentRequest) -> wire.EnrolmentAnswer:
         answer = self._call("POST", "/enrolments", wire.EnrolmentAnswer, request)
@@ -239,9 +243,11 @@ class Api:
     ) -> httpx.Response:
         content = None if body is None else wire.to_json(body)
         pauses = waits(self._patience_seconds)
+        began_at = time.monotonic()
         while True:
             try:
-                response = self._send(method, path, content, parameters)
+                left = self._patience_seconds - (time.monotonic() - began_at)
+                response = self._send(method, path, content, parameters, connect_seconds=left)
                 failure = None if response.is_success else _refusal(response)
             except httpx.TransportError as error:
                 failure = ApiError(
@@ -254,13 +260,18 @@ class Api:
             pause = next(pauses, None)
             if pause is None or not _worth_another_try(failure):
                 raise failure
+            if failure.code == UNREACHABLE:
+                self._on_waiting(time.monotonic() - began_at)
             self._sleep(max(pause, failure.retry_after_seconds or 0))
 
     def _send(
-        self, method: str, path: str, content: Any, parameters: dict[str, str] | None
+        self, method: str, path: str, content: Any, parameters: dict[str, str] | None, connect_seconds: float
     ) -> httpx.Response:
         """One call; the answer with its body, of at most ``ANSWER_BYTES``."""
-        with self._http.stream(method, self._url + path, json=content, params=parameters) as response:
+        # Reading may take as long as API Gateway lets a function run.
+        timeout = httpx.Timeout(35.0, connect=min(max(connect_seconds, 1.0), 10.0))
+        url = self._url + path
+        with self._http.stream(method, url, json=content, params=parameters, timeout=timeout) as response:
             body = read_capped(response, ANSWER_BYTES)
             return httpx.Response(
                 response.status_code, headers=response.headers, content=body, request=response.request

@@ -12,7 +12,7 @@ import json
 import os
 import re
 import secrets as randomness
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from panicroom import origin
@@ -133,6 +133,14 @@ def passphrase_of(settings: Settings) -> str | None:
     return passphrase or None
 
 
+def older_passphrases_of(settings: Settings) -> tuple[str, ...]:
+    """Those that this machine had before ``passphrase_of``, newest first: older backups open with them."""
+    if settings.encrypt_key is not None:
+        return ()
+    present = passphrase_of(settings)
+    return tuple(passphrase for passphrase in passphrases_before(settings) if passphrase != present)
+
+
 def make_proof_key(store: SecretStore, machine: str) -> None:
     """Makes the key that signs the sets of a machine with a GnuPG key, unless it has one; the sheet prints it.
 
@@ -168,6 +176,12 @@ def proof_key_of(settings: Settings, job: str) -> bytes | None:
         return origin.key_from_passphrase(passphrase, settings.machine, job)
     stored = stored_proof_key(settings)
     return None if stored is None else bytes.fromhex(stored)
+
+
+def older_proof_keys_of(settings: Settings, job: str) -> Iterator[bytes]:
+    """The keys that signed the job's sets before the passphrase was changed, newest first; a tenth of a second each."""
+    for passphrase in older_passphrases_of(settings):
+        yield origin.key_from_passphrase(passphrase, settings.machine, job)
 
 
 def signing_key_of(settings: Settings, job: str, on_line: Callable[[str], None]) -> bytes:

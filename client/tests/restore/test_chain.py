@@ -7,8 +7,9 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from panicroom.duplicity_files.stored_sets import Chain, chains
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.restore.chain import Chain, chain_at, chains
+from panicroom.stored.chain import chain_at
 from panicroom.wire import ListedFile
 
 BEGIN = datetime(2026, 1, 1, tzinfo=timezone.utc)

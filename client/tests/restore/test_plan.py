@@ -101,7 +101,7 @@ def test_files_of_absent_and_damaged_volumes_are_lost_and_all_others_are_not() -
     plan = make_plan([holed])
     assert list(plan.needs) == [index("a")]
     assert plan.lost == {index("b"): planning.ABSENT, index("c"): planning.ABSENT}
-    assert make_plan([FULL], damaged={(0, 3)}).lost == {
+    assert make_plan([FULL], damaged={"set0.vol3"}).lost == {
         index("b/y"): planning.DAMAGED,
         index("d"): planning.DAMAGED,
     }
@@ -111,9 +111,9 @@ def test_a_lost_file_has_the_newest_set_as_of_which_it_can_be_had() -> None:
     second = backup_set(1, {"a": "file", "d": "file"}, {1: ("a", "d")})
     third = backup_set(2, {"a": "file"}, {1: ("a", "a")})
     sets = [FULL, second, third]
-    assert newest_sets([index("a")], sets, {(2, 1)}) == {index("a"): 1}
-    assert newest_sets([index("a"), index("d")], sets, {(1, 1)}) == {index("a"): 0, index("d"): 0}
-    assert newest_sets([index("a")], sets, {(0, 1)}) == {}
+    assert newest_sets([index("a")], sets, {"set2.vol1"}) == {index("a"): 1}
+    assert newest_sets([index("a"), index("d")], sets, {"set1.vol1"}) == {index("a"): 0, index("d"): 0}
+    assert newest_sets([index("a")], sets, {"set0.vol1"}) == {}
 
 
 def test_names_that_lead_out_of_the_folder_are_refused() -> None:
@@ -150,7 +150,7 @@ def test_what_is_planned_lost_or_missing_is_all_there_is(
         backup_set(number, {"": "folder", **kinds}, {1: ("", "z")}) for number, kinds in enumerate(changes)
     ]
     bad = {(number, 1) for number in damaged}
-    plan = make_plan(sets, damaged=bad)
+    plan = make_plan(sets, damaged={f"set{number}.vol1" for number in damaged})
     latest: dict[str, tuple[int, str]] = {}
     for number, kinds in enumerate(changes):
         latest.update({path: (number, kind) for path, kind in kinds.items()})

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.restore.times import exact_time_text, parse_time, time_text
+from panicroom.stored.times import exact_time_text, parse_time, time_text
 
 NOW = datetime(2026, 11, 29, 16, 25, 7, tzinfo=timezone.utc)
 BERLIN = timezone(timedelta(hours=1))

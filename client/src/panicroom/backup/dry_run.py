@@ -14,8 +14,8 @@ from panicroom.backup.preconditions.greeting import greet
 from panicroom.backup.preconditions.readiness import check_machine
 from panicroom.backup.run import check_buildable, survey_job
 from panicroom.backup.run_tally import changes_text
-from panicroom.backup.sources import SourceMemory
 from panicroom.duplicity_run.known_files import known_files_path
+from panicroom.duplicity_run.sources import SourceMemory
 from panicroom.names import parse_name, sealed_sets, set_time
 from panicroom.reading.duplicity_commands import rehearse_set
 from panicroom.secrets import token_of

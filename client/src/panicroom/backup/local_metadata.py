@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 from panicroom.api import Api
 from panicroom.duplicity_files.copies import LocalCopy, local_name, sha256_of
+from panicroom.duplicity_files.stored_sets import chains
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.names import parse_name, set_kind, set_start
-from panicroom.restore.chain import Chain, chains
-from panicroom.restore.metadata import MetadataCache, SetMetadata
 from panicroom.settings import Settings
+from panicroom.stored.metadata import SIGNATURES, MetadataCache, SetMetadata
 from panicroom.wire import ListedFile
 
 
@@ -51,8 +51,13 @@ class LocalMetadata:
         self._listed = [file.name for file in files]
         self._cache.remove_unproved(files)
         left_out: set[str] = set()
-        while (chain := _newest(files, left_out)) is not None:
-            at_hand = self._cache.at_hand(chain.sets)
+        while (chain := chains(files, left_out).newest) is not None:
+            # Of the manifests, duplicity reads that of the newest set only.
+            at_hand = {
+                **self._cache.at_hand(chain.sets[:-1], SIGNATURES),
+                **self._cache.at_hand(chain.sets[-1:]),
+            }
+            self._cache.check_key(at_hand.values())
             unopened = [item for item in at_hand.values() if item.unopened]
             if not unopened:
                 break
@@ -83,7 +88,6 @@ class LocalMetadata:
                         local_name=path.name,
                         local_size=path.stat().st_size,
                         local_sha256=sha256_of(path),
-                        made_here=True,
                     )
                 )
         self._cache.record_made(made, self._listed)
@@ -106,7 +110,3 @@ def stored_metadata(event: Mapping[str, object]) -> StoredMetadata | None:
     return StoredMetadata(
         str(event["name"]), int(str(event["size"])), str(event["sha256"]), str(event["etag"])
     )
-
-
-def _newest(files: Iterable[ListedFile], left_out: set[str]) -> Chain | None:
-    return max(chains(files, left_out).chains, key=lambda chain: chain.end, default=None)

@@ -24,7 +24,6 @@ from panicroom.backup.preconditions.lease import HeldLease, job_lock
 from panicroom.backup.preconditions.readiness import check_machine
 from panicroom.backup.resume import Decision
 from panicroom.backup.run_tally import RunTally
-from panicroom.backup.sources import SourceMemory, SourceSelection, Survey, survey
 from panicroom.backup.tidying import Tidying
 from panicroom.backup.trusted_sets import TrustedSets
 from panicroom.duplicity_run import process as duplicity_process
@@ -35,6 +34,7 @@ from panicroom.duplicity_run.left_out import left_out_folders
 from panicroom.duplicity_run.plan import ChildPlan, ResumePoint, Search
 from panicroom.duplicity_run.process import Ended, Event
 from panicroom.duplicity_run.source_watch import mark_source
+from panicroom.duplicity_run.sources import SourceMemory, SourceSelection, Survey, survey
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.names import sealed_sets, set_kind
 from panicroom.private_files import close_to_others, private_folder

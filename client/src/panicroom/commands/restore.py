@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from panicroom.restore.run import RestoreRequest
     from panicroom.settings import JobSettings, Settings
 
-_LARGE_METADATA_BYTES = 10 * 2**20
-"""From here on a fetch of metadata is reported to logs and files too."""
-
 
 @click.command(short_help="Restore everything, or some paths.")
 @click.argument("paths", nargs=-1, metavar="[PATH ...]")
@@ -111,8 +108,9 @@ def _show_plan(settings: Settings, job: JobSettings, request: RestoreRequest, as
 
     from panicroom.restore.dry_run import plan_as_json, plan_lines
     from panicroom.restore.run import plan_restore
+    from panicroom.terminal.progress import make_reporter
 
-    backup, plan = plan_restore(settings, job, request)
+    backup, plan = plan_restore(settings, job, request, make_reporter(sys.stderr))
     if as_json:
         click.echo(json.dumps(plan_as_json(backup, plan)))
         return
@@ -235,23 +233,13 @@ def _compare_quickly(settings: Settings, job: JobSettings, time: str | None) -> 
 def _reading(settings: Settings, job: JobSettings) -> Iterator[StoredBackups]:
     """The job's backups; how far the reading is goes to standard error."""
     from panicroom.reading.stored_backups import open_backups
+    from panicroom.terminal.fetching import shown_fetch
     from panicroom.terminal.progress import make_reporter
 
-    reporter = make_reporter(sys.stderr)
     with contextlib.ExitStack() as stack:
-
-        def expect(count: int) -> None:
-            if count == 0:
-                stack.close()  # a bar of the command itself may follow
-            elif sys.stderr.isatty() or count > _LARGE_METADATA_BYTES:
-                stack.enter_context(reporter.task(f"{job.job}: fetching what the backups hold", 0))
-                reporter.event({"event": "expected", "bytes": count})
-
-        def receive(count: int) -> None:
-            reporter.event({"event": "received", "bytes": count})
-
-        with open_backups(settings, job, receive, expect) as backups:
-            yield backups
+        with shown_fetch(make_reporter(sys.stderr), "what the backups hold") as on_event:
+            backups = stack.enter_context(open_backups(settings, job, on_event))
+        yield backups
 
 
 @click.command(

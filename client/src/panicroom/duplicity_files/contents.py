@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from panicroom.duplicity_files.manifest import Manifest, PathIndex, VolumeRange
 from panicroom.duplicity_files.signatures import SignatureEntry, read_signatures
+from panicroom.duplicity_files.stored_sets import StoredSet
 from panicroom.wire import ListedFile
 
 _DIGEST_BYTES = 20
@@ -18,40 +20,41 @@ _DIGEST_BYTES = 20
 
 @dataclass(frozen=True)
 class SetContents:
-    """A set of which manifest and signatures could be opened.
+    """A set of which the signatures could be opened.
 
-    ``time`` is the one it stands for, in seconds since 1970. ``ranges`` are the volumes that its manifest lists,
-    ``stored`` those of them that the bucket has; both by number. ``digests`` are those of the files' signatures.
+    ``time`` is the one it stands for, in seconds since 1970. ``ranges`` are the volumes that its manifest lists, None
+    where nobody has needed it; ``stored`` those that the bucket has; both by number. ``digests`` are those of the
+    files' signatures.
     """
 
     name: str
     time: int
-    ranges: Mapping[int, VolumeRange]
+    ranges: Mapping[int, VolumeRange] | None
     stored: Mapping[int, ListedFile]
     entries: Mapping[PathIndex, SignatureEntry]
     digests: Mapping[PathIndex, bytes]
 
     def covering(self, path: PathIndex) -> Iterator[int]:
         """The volumes that hold the data of ``path``, a file that this set has stored."""
+        assert self.ranges is not None
         for number, volume in self.ranges.items():
             if volume.may_hold(path):
                 yield number
 
+    def with_manifest(self, manifest: Manifest) -> SetContents:
+        return dataclasses.replace(self, ranges=manifest.volumes)
 
-def read_contents(
-    name: str, time: int, manifest: Manifest, stored: Mapping[int, ListedFile], signatures: Path
-) -> SetContents:
+
+def read_contents(item: StoredSet, signatures: Path) -> SetContents:
     """Reads the set's signatures. Raises ``SignaturesUnreadable``."""
-    import dataclasses
-
     entries: dict[PathIndex, SignatureEntry] = {}
     digests: dict[PathIndex, bytes] = {}
     for entry in read_signatures(signatures, with_contents=True):
         if entry.signature is not None:
             digests[entry.path] = signature_digest(entry.signature)
-            entry = dataclasses.replace(entry, signature=None)
+            entry = entry.without_signature()
         entries[entry.path] = entry
-    return SetContents(name, time, manifest.volumes, stored, entries, digests)
+    return SetContents(item.name, int(item.end.timestamp()), None, item.volumes, entries, digests)
 
 
 def signature_digest(signature: bytes) -> bytes:

@@ -13,6 +13,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,11 +29,7 @@ _CHUNK_BYTES = 2**20
 @dataclass(frozen=True)
 class LocalCopy:
     """A decrypted file in the cache. ``name``, ``size``, ``etag`` and ``sha256`` are of the stored file, as it is
-    encrypted; ``local_name``, ``local_size`` and ``local_sha256`` of the copy.
-
-    ``proof`` is the header ``x-amz-meta-proof`` of the stored file; ``made_here`` tells that this computer made it
-    (then no header was ever read).
-    """
+    encrypted (the digest as S3 has it); ``local_name``, ``local_size`` and ``local_sha256`` of the copy."""
 
     name: str
     size: int
@@ -41,8 +38,6 @@ class LocalCopy:
     local_name: str
     local_size: int
     local_sha256: str
-    proof: str | None = None
-    made_here: bool = False
 
     def is_of(self, file: ListedFile) -> bool:
         return (self.name, self.size, self.etag) == (file.name, file.size, file.etag)
@@ -111,3 +106,11 @@ def local_name(name: str) -> str:
     """What duplicity calls its local copy of a stored manifest or of signatures."""
     bare = name.removesuffix(".gpg").removesuffix(".gz")
     return f"{bare}.gz" if bare.endswith(".sigtar") else bare
+
+
+def place(source: Path, target: Path) -> None:
+    """Links a file, or copies it where the file system has no hard links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

@@ -18,6 +18,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,32 +101,44 @@ def stretching_of(head: bytes) -> StretchedPassphrase | None:
 class Decryption:
     """How this machine's files are opened. ``passphrase`` is None where gpg's agent answers for the secret key.
 
-    ``sign_key``: the fingerprint of the key by which every file must be signed, if any.
+    ``older``: passphrases that the machine had before, tried in their turn. ``sign_key``: the fingerprint of the key by
+    which every file must be signed, if any.
     """
 
     passphrase: str | None
     encrypt_key: str | None = None
     sign_key: str | None = None
+    older: tuple[str, ...] = ()
 
-    def decrypt(self, source: Path, target: Path) -> None:
-        """Decrypts ``source`` into ``target``, which must not exist. Raises ``NotOpened``, or ``OSError``
-        where the disk is full."""
-        with source.open("rb") as file:
-            head = file.read(32)
-        stretching = stretching_of(head) if self.passphrase is not None else None
-        if stretching is not None and self.passphrase is not None:
-            key = stretching.key(_encoded(self.passphrase)).hex().upper()
+    def decrypt(self, source: Path, target: Path) -> str | None:
+        """Decrypts ``source`` into ``target``, which must not exist; the passphrase that did it. Raises ``NotOpened``,
+        or ``OSError`` where the disk is full."""
+        failure: NotOpened | None = None
+        for option, secret, passphrase in self._ways(source):
             try:
-                self._gpg(source, target, "--override-session-key-fd", f"{stretching.cipher}:{key}")
-            except NotOpened:
+                self._gpg(source, target, option, secret)
+            except NotOpened as error:
                 target.unlink(missing_ok=True)
+                failure = error
             else:
-                return
-        try:
-            self._gpg(source, target, "--passphrase-fd", self.passphrase)
-        except NotOpened:
-            target.unlink(missing_ok=True)
-            raise
+                return passphrase
+        assert failure is not None
+        raise failure
+
+    def _ways(self, source: Path) -> Iterator[tuple[str, str | None, str | None]]:
+        """An option of gpg, the secret that it takes, and the passphrase behind that; the quick ways first."""
+        if self.passphrase is None:
+            yield "--passphrase-fd", None, None
+            return
+        with source.open("rb") as file:
+            stretching = stretching_of(file.read(32))
+        passphrases = (self.passphrase, *self.older)
+        if stretching is not None:
+            for passphrase in passphrases:
+                key = stretching.key(_encoded(passphrase)).hex().upper()
+                yield "--override-session-key-fd", f"{stretching.cipher}:{key}", passphrase
+        for passphrase in passphrases:
+            yield "--passphrase-fd", passphrase, passphrase
 
     def wrong_key_problem(self) -> Problem:
         """What to do where none of the files can be opened with the key at hand."""

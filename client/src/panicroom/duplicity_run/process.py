@@ -75,21 +75,12 @@ def run(
     the log; ``proof_key`` signs the set that a backup makes."""
     reading, writing = os.pipe()
     plan = replace(plan, events_descriptor=writing, lock_descriptor=lock_descriptor)
-    environment = child_environment(os.environ, plan, token, passphrase)
+    environment = child_environment(os.environ, plan, token, passphrase, proof_key)
     if passphrase is None:  # a GnuPG key, of which gpg's agent knows all that is needed
         arguments = [arguments[0], "--use-agent", *arguments[1:]]
-    if proof_key is not None:
-        environment[PROOF_VARIABLE] = proof_key.hex()
     with _open_log(log_file, arguments, note) as log, tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(
-            [str(executable()), *arguments],
-            stdin=subprocess.PIPE,  # held open: it closes when we are gone, and duplicity ends with it
-            stdout=subprocess.PIPE if on_line else log,
-            stderr=errors,
-            env=environment,
-            pass_fds=[writing, *([lock_descriptor] if lock_descriptor is not None else [])],
-            start_new_session=True,  # Ctrl-C comes to us alone, and the whole group can be ended
-        )
+        output = subprocess.PIPE if on_line else log
+        process = _start(arguments, environment, output, errors, (writing, lock_descriptor))
         os.close(writing)
         pump = _Pump(process, log, on_line) if on_line else None
         try:
@@ -107,6 +98,21 @@ def run(
             log.write(text.encode())
     lines = tuple(line for line in text.splitlines() if line.strip())
     return Ended(process.returncode, stopped, lines, environment)
+
+
+def _start(
+    arguments: list[str], environment: dict[str, str], output: Any, errors: Any, handed: Iterable[int | None]
+) -> subprocess.Popen[bytes]:
+    """``handed``: the descriptors that duplicity's process inherits."""
+    return subprocess.Popen(
+        [str(executable()), *arguments],
+        stdin=subprocess.PIPE,  # held open: it closes when we are gone, and duplicity ends with it
+        stdout=output,
+        stderr=errors,
+        env=environment,
+        pass_fds=[descriptor for descriptor in handed if descriptor is not None],
+        start_new_session=True,  # Ctrl-C comes to us alone, and the whole group can be ended
+    )
 
 
 def _relay(
@@ -129,7 +135,11 @@ def _relay(
 
 
 def child_environment(
-    ours: Mapping[str, str], plan: ChildPlan, token: str, passphrase: str | None
+    ours: Mapping[str, str],
+    plan: ChildPlan,
+    token: str,
+    passphrase: str | None,
+    proof_key: bytes | None = None,
 ) -> dict[str, str]:
     """The environment of duplicity's process: the same text and bytes whatever the locale, and English messages,
     since their wording is read (failures.py)."""
@@ -145,6 +155,8 @@ def child_environment(
     }
     if passphrase is not None:
         environment["PASSPHRASE"] = environment["SIGN_PASSPHRASE"] = passphrase
+    if proof_key is not None:
+        environment[PROOF_VARIABLE] = proof_key.hex()
     # Python's own variables could make duplicity refuse to start, or find other code than ours.
     for variable in ("PYTHONOPTIMIZE", "PYTHONPATH", "PYTHONHOME"):
         environment.pop(variable, None)

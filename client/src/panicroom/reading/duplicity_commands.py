@@ -12,8 +12,8 @@ from panicroom.duplicity_run.process import Event
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.reading.stored_backups import StoredBackups, open_backups
 from panicroom.reading.working_copy import raise_problem, run_reading, without_time, working_copy
-from panicroom.restore.metadata import SetMetadata
 from panicroom.settings import JobSettings, Settings
+from panicroom.stored.metadata import SetMetadata
 
 TARGET = "TARGET"
 """What ``panicroom duplicity`` takes for the job's place among the arguments."""

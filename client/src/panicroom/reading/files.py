@@ -16,8 +16,8 @@ from panicroom.exit_codes import ExitCode, Problem
 from panicroom.reading.history import tree_at
 from panicroom.reading.similar_paths import similar_paths
 from panicroom.reading.stored_backups import StoredBackups, unopened_problem
-from panicroom.restore.times import time_text
 from panicroom.shown import shown_path
+from panicroom.stored.times import time_text
 from panicroom.terminal.amounts import size_text
 
 

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from panicroom.backup.sources import SourceSelection, survey
 from panicroom.duplicity_files.manifest import PathIndex
 from panicroom.duplicity_files.signatures import SignatureEntry
 from panicroom.duplicity_run.left_out import left_out_folders
+from panicroom.duplicity_run.sources import SourceSelection, survey
 from panicroom.reading.files import path_text
 from panicroom.reading.history import SetEntries
 from panicroom.reading.stored_backups import StoredBackups, unopened_problem

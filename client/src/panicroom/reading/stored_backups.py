@@ -11,18 +11,15 @@ from datetime import datetime, timezone
 
 from panicroom.api import Api, ApiError
 from panicroom.duplicity_files.signatures import read_signatures
+from panicroom.duplicity_files.stored_sets import Chain, StoredChains, StoredSet, all_sets, chains
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.origin import Origin
 from panicroom.reading.history import SetEntries
-from panicroom.restore.chain import Chain, StoredChains, StoredSet, chain_at, chains
-from panicroom.restore.metadata import MetadataCache, Part, SetMetadata
-from panicroom.restore.times import parse_time
-from panicroom.secrets import proof_key_of, token_of
+from panicroom.secrets import token_of
 from panicroom.settings import JobSettings, Settings
-from panicroom.transfer.origins import OriginCheck, OriginMemory, memory_path
-from panicroom.wire import ListedFile
-
-_SIGNATURES: tuple[Part, ...] = ("signatures",)
+from panicroom.stored.chain import chain_at
+from panicroom.stored.metadata import SIGNATURES, Event, MetadataCache, Part, SetMetadata
+from panicroom.stored.origins import OriginReader
+from panicroom.stored.times import parse_time
 
 
 @dataclass
@@ -32,8 +29,6 @@ class StoredBackups:
     stored: StoredChains
     cache: MetadataCache
     false_sets: frozenset[str]
-    on_received: Callable[[int], None]
-    on_expected: Callable[[int], None]
     unopened: list[SetMetadata] = field(default_factory=list)
 
     def chain(self, time: str | None) -> Chain:
@@ -43,9 +38,8 @@ class StoredBackups:
 
     def at_hand(self, chain: Chain, parts: tuple[Part, ...]) -> dict[str, SetMetadata]:
         """The metadata of the chain; a Problem that names the first set of it that cannot be opened."""
-        found = self.cache.at_hand(
-            chain.sets, parts, on_received=self.on_received, on_expected=self.on_expected
-        )
+        found = self.cache.at_hand(chain.sets, parts)
+        self.cache.check_key(found.values())
         for item in found.values():
             if item.unopened:
                 raise unopened_problem(item)
@@ -61,9 +55,8 @@ class StoredBackups:
         ``with_contents`` gives the signatures of files as well.
         """
         chosen = list(sets)
-        found = self.cache.at_hand(
-            chosen, _SIGNATURES, on_received=self.on_received, on_expected=self.on_expected
-        )
+        found = self.cache.at_hand(chosen, SIGNATURES)
+        self.cache.check_key(found.values())
         for item in chosen:
             signatures = found[item.name].signatures
             if signatures is None:
@@ -94,49 +87,20 @@ def unopened_problem(item: SetMetadata) -> Problem:
     )
 
 
-def _nothing(_bytes: int) -> None:
-    pass
-
-
 @contextmanager
 def open_backups(
-    settings: Settings,
-    job: JobSettings,
-    on_received: Callable[[int], None] = _nothing,
-    on_expected: Callable[[int], None] = _nothing,
+    settings: Settings, job: JobSettings, on_event: Callable[[Event], None] = lambda _event: None
 ) -> Iterator[StoredBackups]:
-    """Asks the service what is stored. Raises ``Problem`` after eight seconds if it cannot be reached."""
+    """Asks the service what is stored. Raises ``Problem`` after eight seconds if it cannot be reached; what follows is
+    more patient. ``on_event``: see ``MetadataCache``."""
     api = Api(settings.url, token_of(settings))
     try:
         listing = api.files(job.job)
-        false = _false_sets(settings, job.job, api, listing)
-        yield StoredBackups(
-            chains(listing, false),
-            MetadataCache(settings, job.job, api),
-            false,
-            on_received,
-            on_expected,
-        )
+        api.outlast_the_network(lambda seconds: on_event({"event": "waiting", "seconds": seconds}))
+        false = OriginReader(settings, job.job, api, listing).leave_out_false(all_sets(chains(listing)))
+        cache = MetadataCache(settings, job.job, api, on_event)
+        yield StoredBackups(chains(listing, false), cache, false)
     except ApiError as failure:
         raise failure.as_problem() from None
     finally:
         api.close()
-
-
-def _false_sets(settings: Settings, job: str, api: Api, listing: list[ListedFile]) -> frozenset[str]:
-    """The sets with a false proof of origin, if there is a key that can tell."""
-    key = proof_key_of(settings, job)
-    if key is None:
-        return frozenset()
-    check = OriginCheck(api, settings.machine, job, key, OriginMemory.read(memory_path(settings, job)))
-    found: dict[str, Origin] = {}
-    for chain in chains(listing).chains:
-        found |= check.of(listing, {item.name for item in chain.sets})
-    if not check.key_is_known:
-        return frozenset()
-    return frozenset(name for name, origin in found.items() if origin is Origin.FALSE)
-
-
-def all_sets(stored: StoredChains) -> list[StoredSet]:
-    """The sets of all chains, each once, in the order in which they build on each other."""
-    return list({item.name: item for chain in stored.chains for item in chain.sets}.values())

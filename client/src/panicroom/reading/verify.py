@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
 
 from panicroom.duplicity_files.contents import path_of
 from panicroom.duplicity_run.arguments import common_options, selection_options, target_url
@@ -12,9 +14,9 @@ from panicroom.duplicity_run.process import Event
 from panicroom.duplicity_run.restore_plan import from_hex
 from panicroom.reading.stored_backups import StoredBackups
 from panicroom.reading.working_copy import raise_problem, run_reading, working_copy
-from panicroom.restore.times import exact_time_text
 from panicroom.settings import JobSettings, Settings
 from panicroom.shown import shown_path
+from panicroom.stored.times import exact_time_text
 from panicroom.terminal.reporter import Reporter
 
 _DIFFERENCES = 1
@@ -36,6 +38,7 @@ def verify(
     """
     chain = backups.chain(time)
     copies = backups.at_hand(chain, ("manifest",))
+    passphrase = backups.cache.passphrase_of(chain.sets)
     differences = 0
 
     def on_event(event: Event) -> None:
@@ -50,20 +53,32 @@ def verify(
         working_copy(settings, job, copies) as work,
         reporter.task(f"{job.job} verify", 0),
     ):
-        arguments = [
-            "verify",
-            *common_options(settings, job.job, work / "archive", work / "tmp"),
-            "--compare-data",
-            "--volsize",
-            str(settings.volume_mb),
-            "--time",
-            exact_time_text(chain.end),
-            *selection_options(settings, job, job.source.resolve()),
-            target_url(settings, job.job),
-            str(job.source.resolve()),
-        ]
-        ended = run_reading(settings, job, arguments, work / "output", backups=backups, on_event=on_event)
+        ended = run_reading(
+            settings,
+            job,
+            _arguments(settings, job, work, chain.end),
+            work / "output",
+            backups=backups,
+            on_event=on_event,
+            passphrase=passphrase,
+        )
         # The same exit code means other trouble as well.
         if ended.stopped is not None or ended.exit_code != _DIFFERENCES or not differences:
             raise_problem(settings, ended)
     return differences
+
+
+def _arguments(settings: Settings, job: JobSettings, work: Path, time: datetime) -> list[str]:
+    source = job.source.resolve()
+    return [
+        "verify",
+        *common_options(settings, job.job, work / "archive", work / "tmp"),
+        "--compare-data",
+        "--volsize",
+        str(settings.volume_mb),
+        "--time",
+        exact_time_text(time),
+        *selection_options(settings, job, source),
+        target_url(settings, job.job),
+        str(source),
+    ]

@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from panicroom.duplicity_files.manifest import PathIndex
+from panicroom.duplicity_files.stored_sets import all_sets
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.reading.files import missing_path
 from panicroom.reading.history import Version, versions
-from panicroom.reading.stored_backups import StoredBackups, all_sets
-from panicroom.restore.times import exact_time_text, time_text
+from panicroom.reading.stored_backups import StoredBackups
+from panicroom.stored.times import exact_time_text, time_text
 from panicroom.terminal.amounts import size_text
 
 

@@ -9,16 +9,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from panicroom.duplicity_files.copies import place
 from panicroom.duplicity_files.work_folder import work_folder
 from panicroom.duplicity_run import process as duplicity_process
 from panicroom.duplicity_run.plan import ChildPlan, Search
 from panicroom.duplicity_run.process import Ended, Event
 from panicroom.private_files import private_folder
 from panicroom.reading.stored_backups import StoredBackups
-from panicroom.restore.metadata import SetMetadata
-from panicroom.restore.rounds import place
 from panicroom.secrets import passphrase_of, token_of
 from panicroom.settings import JobSettings, Settings
+from panicroom.stored.metadata import SetMetadata
 
 
 @contextmanager
@@ -44,14 +44,18 @@ def run_reading(
     on_line: Callable[[str], None] | None = None,
     on_event: Callable[[Event], None] = lambda _event: None,
     search: Search | None = None,
+    passphrase: str | None = None,
 ) -> Ended:
-    """Runs duplicity without a run of the service: it cannot write to the backup. Lines come without their time."""
+    """Runs duplicity without a run of the service: it cannot write to the backup. Lines come without their time.
+
+    ``passphrase``: another one than today's.
+    """
     hidden = () if backups is None else tuple(sorted(backups.false_sets))
     return duplicity_process.run(
         ChildPlan(url=settings.url, job=job.job, hidden_sets=hidden, search=search),
         arguments,
         token=token_of(settings),
-        passphrase=passphrase_of(settings),
+        passphrase=passphrase or passphrase_of(settings),
         log_file=output,
         on_event=on_event,
         on_line=on_line and (lambda line: on_line(without_time(line))),

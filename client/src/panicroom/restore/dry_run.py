@@ -10,8 +10,8 @@ from typing import Any
 from panicroom.duplicity_files.contents import path_of
 from panicroom.restore.plan import Plan
 from panicroom.restore.selected_backup import SelectedBackup
-from panicroom.restore.times import exact_time_text, time_text
 from panicroom.shown import shown_path
+from panicroom.stored.times import exact_time_text, time_text
 from panicroom.terminal.amounts import size_text
 
 

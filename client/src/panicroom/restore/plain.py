@@ -5,28 +5,32 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 
 from panicroom.api import Api, ApiError
+from panicroom.duplicity_files.contents import path_of
+from panicroom.duplicity_files.copies import place
+from panicroom.duplicity_files.stored_sets import all_sets, chains
 from panicroom.duplicity_files.work_folder import work_folder
 from panicroom.duplicity_run import process as duplicity_process
 from panicroom.duplicity_run.arguments import restore_arguments
 from panicroom.duplicity_run.plan import ChildPlan
+from panicroom.duplicity_run.process import Event
+from panicroom.duplicity_run.restore_plan import from_hex
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.restore.chain import Chain, chain_at, chains
-from panicroom.restore.metadata import MetadataCache, Part, SetMetadata
-from panicroom.restore.rounds import place
-from panicroom.restore.times import exact_time_text, parse_time
-from panicroom.secrets import passphrase_of, token_of
+from panicroom.secrets import token_of
 from panicroom.settings import JobSettings, Settings
 from panicroom.shown import shown_path
+from panicroom.stored.chain import chain_at
+from panicroom.stored.metadata import MANIFESTS, MetadataCache, SetMetadata
+from panicroom.stored.origins import OriginReader
+from panicroom.stored.times import exact_time_text, parse_time, time_text
+from panicroom.terminal.fetching import shown_fetch
 from panicroom.terminal.reporter import Reporter
-
-_MANIFESTS: tuple[Part, ...] = ("manifest",)
-_GIVEN_UP = re.compile(r"\bError '.*' processing (.*)$")
 
 
 def restore_plainly(
@@ -45,18 +49,21 @@ def restore_plainly(
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise Problem(f"{to} is not an empty folder; restore into a new one", ExitCode.TARGET)
     chosen: list[str | None] = [relative_path(path, job.source) for path in paths]
-    chain, metadata = _chain_of(settings, job, time)
+    chain = _open_chain(settings, job, time, reporter)
     failed: list[str] = []
     with work_folder(settings.job_cache(job.job), "restore") as work:
         (work / "tmp").mkdir()
-        _place_manifests(metadata, work / "archive" / settings.archive_name(job.job))
+        _place_manifests(chain.metadata, work / "archive" / settings.archive_name(job.job))
         # One path at a time: duplicity then fetches only the volumes that hold it.
         for path in chosen or [None]:
             target = to if path is None else to / path
             shown = shown_path(path) if path else "everything"
             with reporter.task(f"{job.job} restore of {shown}", 0):
-                failed += _restore_one(settings, job, work, target, chain.end, path, reporter)
-            reporter.line(f"{job.job}: restored {shown} to {shown_path(str(target))}")
+                failed += _restore_one(settings, job, work, target, chain, path, reporter)
+            reporter.line(
+                f"{job.job}: restored {shown} to {shown_path(str(target))} as of {time_text(chain.end)}, by duplicity "
+                "alone: nothing is proved"
+            )
     if failed:
         raise Problem(
             f"{len(failed)} files could not be restored, the first is {failed[0]}; "
@@ -65,49 +72,71 @@ def restore_plainly(
         )
 
 
+@dataclass(frozen=True)
+class _PlainChain:
+    """What duplicity is given of the chain up to ``end``: the manifests here, and the sets that it must not see."""
+
+    end: datetime
+    metadata: Mapping[str, SetMetadata]
+    hidden: frozenset[str]
+    passphrase: str | None
+
+
 def _restore_one(
     settings: Settings,
     job: JobSettings,
     work: Path,
     target: Path,
-    time: datetime,
+    chain: _PlainChain,
     path: str | None,
     reporter: Reporter,
 ) -> list[str]:
     """The files that could not be restored."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Problem(f"{target.parent} cannot be made: {error.strerror}", ExitCode.TARGET) from None
-    # duplicity cannot restore into a path that is no text; what it calls the one that it can is renamed.
-    given = target if _is_text(target) else target.with_name("being restored")
-    if not _is_text(given):
-        raise Problem(
-            f"{shown_path(str(given.parent))} is no text; restore into another folder", ExitCode.TARGET
-        )
-    arguments = restore_arguments(
-        settings,
-        job.job,
-        work=work,
-        to=given,
-        time=exact_time_text(time),
-        path=path,
-        keep_owners=os.geteuid() == 0,
-    )
+    given = _given_target(target)
+    failed: list[str] = []
+
+    def on_event(event: Event) -> None:
+        if event["event"] == "unwritten":
+            failed.append(f"{shown_path(path_of(from_hex(event['path'])))} ({event['reason']})")
+        else:
+            reporter.event(event)
+
     ended = duplicity_process.run(
-        ChildPlan(url=settings.url, job=job.job),
-        arguments,
+        ChildPlan(url=settings.url, job=job.job, hidden_sets=tuple(sorted(chain.hidden))),
+        restore_arguments(
+            settings,
+            job.job,
+            work=work,
+            to=given,
+            time=exact_time_text(chain.end),
+            path=path,
+            keep_owners=os.geteuid() == 0,
+        ),
         token=token_of(settings),
-        passphrase=passphrase_of(settings),
+        passphrase=chain.passphrase,
         log_file=settings.places.log_file,
-        on_event=reporter.event,
+        on_event=on_event,
     )
     problem = ended.problem(settings.places.log_file)
     if problem is not None:
         raise problem
     if given != target:
         given.rename(target)
-    return failed_files(ended.errors)
+    return failed
+
+
+def _given_target(target: Path) -> Path:
+    """What duplicity restores into: it cannot into a path that is no text, so that its last name is given later."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Problem(f"{target.parent} cannot be made: {error.strerror}", ExitCode.TARGET) from None
+    given = target if _is_text(target) else target.with_name("being restored")
+    if not _is_text(given):
+        raise Problem(
+            f"{shown_path(str(given.parent))} is no text; restore into another folder", ExitCode.TARGET
+        )
+    return given
 
 
 def _is_text(path: Path) -> bool:
@@ -118,25 +147,27 @@ def _is_text(path: Path) -> bool:
     return True
 
 
-def failed_files(errors: tuple[str, ...]) -> list[str]:
-    """The files that duplicity gave up on; it says so in a warning, goes on, and ends as if all was well."""
-    found = (_GIVEN_UP.search(line) for line in errors)
-    return [match.group(1) for match in found if match]
-
-
-def _chain_of(
-    settings: Settings, job: JobSettings, time: str | None
-) -> tuple[Chain, Mapping[str, SetMetadata]]:
-    """The chain up to ``time``, else the newest, and its manifests."""
+def _open_chain(settings: Settings, job: JobSettings, time: str | None, reporter: Reporter) -> _PlainChain:
+    """The chain up to ``time``, else the newest, without sets that somebody else made."""
     moment = None if time is None else parse_time(time, datetime.now(timezone.utc))
-    api = Api(settings.url, token_of(settings))
-    try:
-        chain = chain_at(chains(api.files(job.job)), moment)
-        return chain, MetadataCache(settings, job.job, api).at_hand(chain.sets, _MANIFESTS)
-    except ApiError as failure:
-        raise failure.as_problem() from None
-    finally:
-        api.close()
+    with (
+        closing(Api(settings.url, token_of(settings))) as api,
+        shown_fetch(reporter, "the manifests") as on_event,
+    ):
+        try:
+            listing = api.files(job.job)
+        except ApiError as failure:
+            raise failure.as_problem() from None
+        trust = OriginReader(settings, job.job, api, listing)
+        hidden = trust.leave_out_false(all_sets(chains(listing)))
+        chain = chain_at(chains(listing, hidden), moment)
+        cache = MetadataCache(settings, job.job, api, on_event)
+        metadata = cache.at_hand(chain.sets, MANIFESTS)
+        cache.check_key(metadata.values())
+        passphrase = cache.passphrase_of(chain.sets)
+    for line in trust.origins.lines():
+        reporter.line(line)
+    return _PlainChain(chain.end, metadata, hidden, passphrase)
 
 
 def _place_manifests(metadata: Mapping[str, SetMetadata], archive: Path) -> None:

@@ -84,11 +84,12 @@ _MADE_KINDS = ("file", "folder", "link", "pipe", "device")
 def make_plan(
     sets: Sequence[SetContents],
     selection: Iterable[PathIndex] = ((),),
-    damaged: Collection[VolumeKey] = (),
+    damaged: Collection[str] = (),
 ) -> Plan:
     """The plan for everything at and below the paths of ``selection``, as of the last of ``sets``.
 
-    ``sets`` is a full set and the increments on it, without a gap. ``damaged`` volumes are not used.
+    ``sets`` is a full set and the increments on it, without a gap, with the manifests of ``sets_holding``. ``damaged``
+    volumes, by name, are not used.
     """
     chosen = set(selection)
     latest, stored_in = _latest_entries(sets)
@@ -119,8 +120,21 @@ def make_plan(
     )
 
 
+def sets_holding(sets: Sequence[SetContents], selection: Iterable[PathIndex]) -> list[int]:
+    """The numbers of the sets that have stored a file at or below the paths of ``selection``, at any time."""
+    chosen = set(selection)
+    return [
+        number
+        for number, contents in enumerate(sets)
+        if any(
+            entry.kind == "file" and not chosen.isdisjoint(_prefixes(path))
+            for path, entry in contents.entries.items()
+        )
+    ]
+
+
 def newest_sets(
-    lost: Iterable[PathIndex], sets: Sequence[SetContents], damaged: Collection[VolumeKey] = ()
+    lost: Iterable[PathIndex], sets: Sequence[SetContents], damaged: Collection[str] = ()
 ) -> dict[PathIndex, int]:
     """For files that cannot be had as of the last of ``sets``: the number of the newest set as of which each can."""
     wanted = set(lost)
@@ -177,7 +191,7 @@ def _volumes_of(
     path: PathIndex,
     numbers: Iterable[int],
     sets: Sequence[SetContents],
-    damaged: Collection[VolumeKey],
+    damaged: Collection[str],
 ) -> tuple[tuple[VolumeKey, ...], str | None]:
     """The volumes of a file, and why it cannot be had if so."""
     keys: list[VolumeKey] = []
@@ -190,7 +204,7 @@ def _volumes_of(
             keys.append((number, volume))
             if volume not in sets[number].stored:
                 reason = ABSENT
-            elif (number, volume) in damaged:
+            elif sets[number].stored[volume].name in damaged:
                 reason = reason or DAMAGED
     return tuple(keys), reason
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.restore.selected_backup import UnusableSet
-from panicroom.restore.times import exact_time_text, time_text
+from panicroom.restore.opened_chain import UnusableSet
 from panicroom.shown import shown_path
+from panicroom.stored.times import exact_time_text, time_text
 from panicroom.terminal.amounts import size_text
 
 _NAMED_PATHS = 3

@@ -7,10 +7,9 @@ It ends when all planned files are written, or at a damaged volume; then another
 
 from __future__ import annotations
 
-import os
 import shutil
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,14 +19,12 @@ from panicroom.duplicity_run import process as duplicity_process
 from panicroom.duplicity_run.arguments import restore_arguments
 from panicroom.duplicity_run.plan import ChildPlan
 from panicroom.duplicity_run.process import Ended
-from panicroom.duplicity_run.restore_plan import ChildRestore, from_hex
+from panicroom.duplicity_run.restore_plan import ChildRestore, PlannedVolume, from_hex
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.restore.metadata import SetMetadata
 from panicroom.restore.plan import Plan, VolumeKey
-from panicroom.restore.times import exact_time_text
 from panicroom.restored_tree.file_proof import FileProver, ProofJournal, ProvingThread
 from panicroom.restored_tree.working_folder import WorkingFolder
-from panicroom.secrets import passphrase_of, token_of
+from panicroom.secrets import token_of
 from panicroom.settings import Settings
 from panicroom.shown import shown_path
 from panicroom.terminal.amounts import size_text
@@ -47,19 +44,14 @@ class Rounds:
     """Starts the rounds of one restore. ``cache`` is its own folder: volumes, and duplicity's working files."""
 
     def __init__(
-        self,
-        settings: Settings,
-        job: str,
-        folder: WorkingFolder,
-        cache: Path,
-        metadata: Mapping[str, SetMetadata],
-        reporter: Reporter,
+        self, settings: Settings, job: str, folder: WorkingFolder, cache: Path, reporter: Reporter
     ) -> None:
         self._settings, self._job, self._folder, self._cache = settings, job, folder, cache
-        self._metadata, self._reporter = metadata, reporter
+        self._reporter = reporter
 
-    def run(self, plan: Plan, files: Collection[PathIndex]) -> RoundResult:
-        """Writes and proves ``files`` of the plan. Raises ``Problem`` if it cannot go on."""
+    def run(self, plan: Plan, files: Collection[PathIndex], passphrase: str | None) -> RoundResult:
+        """Writes and proves ``files`` of the plan; ``passphrase`` opens its volumes. Raises ``Problem`` if it cannot go
+        on."""
         result = RoundResult()
         spool = _Spool(self._cache / "volumes", plan, files)
         prover = FileProver(self._folder.tree, ProofJournal(self._folder.journal))
@@ -82,7 +74,7 @@ class Rounds:
                     self._reporter.event(event)
 
         try:
-            ended = self._start(plan, files, spool.folder, on_event)
+            ended = self._start(plan, files, spool.folder, passphrase, on_event)
         finally:
             proving.finish()
         result.failed.update(proving.failures)
@@ -90,47 +82,26 @@ class Rounds:
             self._check(ended, plan, result)
         return result
 
-    def _start(self, plan: Plan, files: Collection[PathIndex], spool: Path, on_event: Any) -> Ended:
-        archive = self._cache / "archive"
-        shutil.rmtree(archive, ignore_errors=True)
-        manifests = self._place_manifests(plan, archive / self._settings.archive_name(self._job))
+    def _start(
+        self, plan: Plan, files: Collection[PathIndex], spool: Path, passphrase: str | None, on_event: Any
+    ) -> Ended:
         (self._cache / "tmp").mkdir(exist_ok=True)
-        wanted: dict[str, dict[int, str]] = {}
-        sizes: dict[str, int] = {}
-        for number, volume in sorted({key for path in files for key in plan.needs[path]}):
-            contents = plan.sets[number]
-            file = contents.stored[volume]
-            wanted.setdefault(contents.name, {})[volume] = file.name
-            sizes[file.name] = file.size
         handed = self._cache / "plan"
-        ChildRestore(self._folder.tree, spool, manifests, wanted, sizes, files).write(handed)
-        last = self._metadata[plan.sets[-1].name].set.end
+        ChildRestore(self._folder.tree, spool, tuple(_planned_volumes(plan, files)), files).write(handed)
         arguments = restore_arguments(
             self._settings,
             self._job,
             work=self._cache,
             to=self._cache / "unused",  # the child writes into the tree instead
-            time=exact_time_text(last),
         )
         return duplicity_process.run(
             ChildPlan(url=self._settings.url, job=self._job, restore=str(handed)),
             arguments,
             token=token_of(self._settings),
-            passphrase=passphrase_of(self._settings),
+            passphrase=passphrase,
             log_file=self._settings.places.log_file,
             on_event=on_event,
         )
-
-    def _place_manifests(self, plan: Plan, folder: Path) -> tuple[str, ...]:
-        """Gives duplicity the manifests that are here already; the names under which they are stored."""
-        folder.mkdir(mode=0o700, parents=True)
-        names = []
-        for contents in plan.sets:
-            found = self._metadata[contents.name]
-            copy = found.copies["manifest"]
-            place(found.folder / copy.local_name, folder / copy.local_name)
-            names.append(copy.name)
-        return tuple(names)
 
     def _check(self, ended: Ended, plan: Plan, result: RoundResult) -> None:
         problem = ended.problem(self._settings.places.log_file)
@@ -163,12 +134,16 @@ def full_disk(existing: Path, target: Path, needed_bytes: int) -> Problem:
     )
 
 
-def place(source: Path, target: Path) -> None:
-    """Links a file, or copies it where the file system has no hard links."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
+def _planned_volumes(plan: Plan, files: Collection[PathIndex]) -> Iterator[tuple[PlannedVolume, ...]]:
+    """The volumes that the files need, of each set in its turn."""
+    wanted: dict[int, list[PlannedVolume]] = {}
+    for number, volume in sorted({key for path in files for key in plan.needs[path]}):
+        contents = plan.sets[number]
+        file = contents.stored[volume]
+        hashes = contents.ranges[volume].hashes if contents.ranges is not None else {}
+        known = next(((name, hashes[name]) for name in ("SHA1", "MD5") if name in hashes), None)
+        wanted.setdefault(number, []).append(PlannedVolume(file.name, file.size, known))
+    return (tuple(volumes) for volumes in wanted.values())
 
 
 class _Spool:

@@ -4,11 +4,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -18,12 +17,14 @@ from panicroom.duplicity_files.contents import path_of
 from panicroom.duplicity_files.manifest import PathIndex
 from panicroom.duplicity_files.signatures import SignatureEntry
 from panicroom.duplicity_run import process as duplicity_process
+from panicroom.duplicity_run.restore_plan import UNREADABLE_DATA
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.restore.paths import Selection, select_paths
-from panicroom.restore.plan import Plan, VolumeKey, make_plan, newest_sets
+from panicroom.restore.nearest import OlderVersion, OlderVersions
+from panicroom.restore.plan import ABSENT, DAMAGED, Plan, SetVolumes, make_plan
 from panicroom.restore.report import DifferingPath, RestoreReport
+from panicroom.restore.restore_cache import restore_cache
 from panicroom.restore.rounds import Rounds, full_disk
-from panicroom.restore.selected_backup import SelectedBackup, select_backup
+from panicroom.restore.selected_backup import BackupSelector, SelectedBackup
 from panicroom.restored_tree.file_proof import WRONG_CONTENT, ProofJournal
 from panicroom.restored_tree.finishing import finish_tree
 from panicroom.restored_tree.survey import survey
@@ -32,9 +33,14 @@ from panicroom.restored_tree.working_folder import WorkingFolder, locked, workin
 from panicroom.secrets import token_of
 from panicroom.settings import JobSettings, Settings
 from panicroom.shown import shown_path
+from panicroom.stored.metadata import MetadataCache
+from panicroom.stored.times import time_text
+from panicroom.terminal.amounts import size_text
+from panicroom.terminal.fetching import shown_fetch
 from panicroom.terminal.reporter import Reporter
 
 TOO_LONG = "its path would be longer than this system takes"
+NOT_WRITTEN = "duplicity did not write it"
 
 
 @dataclass(frozen=True)
@@ -59,29 +65,35 @@ def restore(
     folder = working_folder(request.to)
     with locked(folder, settings.places.state), _explained(folder):
         folder.check_target()
-        api = Api(settings.url, token_of(settings))
-        backup = select_backup(
-            settings, job, request.time, api=api, now=datetime.now(timezone.utc), on_received=_nothing
-        )
-        selection = select_paths(request.paths, job.source, backup.contents)
-        return _Restore(settings, job, request, folder, backup, selection, reporter).run()
+        with (
+            _selected(settings, job, request, reporter) as (backup, metadata),
+            restore_cache(settings.job_cache(job.job), folder) as cache,
+        ):
+            rounds = Rounds(settings, job.job, folder, cache, reporter)
+            report = _Restore(request, folder, backup, metadata, rounds, reporter).run()
+            shutil.rmtree(cache, ignore_errors=True)
+            return report
 
 
 def plan_restore(
-    settings: Settings, job: JobSettings, request: RestoreRequest
+    settings: Settings, job: JobSettings, request: RestoreRequest, reporter: Reporter
 ) -> tuple[SelectedBackup, Plan]:
     """What ``restore`` would fetch; nothing is written but the cache."""
     duplicity_process.require_gpg()
-    api = Api(settings.url, token_of(settings))
-    backup = select_backup(
-        settings, job, request.time, api=api, now=datetime.now(timezone.utc), on_received=_nothing
-    )
-    selection = select_paths(request.paths, job.source, backup.contents)
-    return backup, make_plan(backup.contents, selection.indexes)
+    with _selected(settings, job, request, reporter) as (backup, _metadata):
+        return backup, make_plan(backup.contents, backup.selection.indexes)
 
 
-def _nothing(_bytes: int) -> None:
-    pass
+@contextmanager
+def _selected(
+    settings: Settings, job: JobSettings, request: RestoreRequest, reporter: Reporter
+) -> Iterator[tuple[SelectedBackup, MetadataCache]]:
+    """The backup that was asked for, and what opens others. Something is shown from the first moment."""
+    with closing(Api(settings.url, token_of(settings))) as api:
+        with shown_fetch(reporter, "what the backups hold") as on_event:
+            selector = BackupSelector(settings, job, api, on_event)
+            backup = selector.select(request.paths, request.time, datetime.now(timezone.utc))
+        yield backup, selector.cache
 
 
 @contextmanager
@@ -105,41 +117,49 @@ def _left(folder: WorkingFolder) -> str:
 
 @dataclass
 class _Restore:
-    """One restore, from the plan to the report."""
+    """One restore, from the plan to the report. ``damaged`` are volumes by name."""
 
-    settings: Settings
-    job: JobSettings
     request: RestoreRequest
     folder: WorkingFolder
     backup: SelectedBackup
-    selection: Selection
+    metadata: MetadataCache
+    rounds: Rounds
     reporter: Reporter
-    damaged: set[VolumeKey] = field(default_factory=set)
+    damaged: set[str] = field(default_factory=set)
     done: set[PathIndex] = field(default_factory=set)
     failed: dict[PathIndex, str] = field(default_factory=dict)
-    older: dict[PathIndex, int] = field(default_factory=dict)
+    older: dict[PathIndex, OlderVersion] = field(default_factory=dict)
 
     def run(self) -> RestoreReport:
         plan = self._plan()
         if not plan.entries and not plan.lost:
             raise self._nothing_found(plan)
-        cache = self._cache()
-        rounds = Rounds(self.settings, self.job.job, self.folder, cache, self.backup.metadata, self.reporter)
-        self._prepare(plan)
-        title = f"{self.job.job} restore of {self.selection.title}"
-        with self.reporter.task(title, 0):
-            fetched = sum(item.size_bytes for item in plan.wanted(without=self.done))
-            self.reporter.event({"event": "expected", "bytes": fetched})
-            plan = self._fetch(rounds, plan)
-            entries, digests = dict(plan.entries), dict(plan.digests)
-            if self.request.nearest:
-                self._fetch_older(rounds, plan, entries, digests)
-            report = self._finish(plan, entries)
-        shutil.rmtree(cache, ignore_errors=True)
-        return report
+        with self.reporter.busy("comparing what is there already"):
+            self._prepare(plan)
+        with self.reporter.task(self._title(plan), 0):
+            self._expect(plan.wanted(without=self.done))
+            plan = self._fetch(plan)
+        entries = dict(plan.entries)
+        versions = OlderVersions(self.metadata, self.backup)
+        if self.request.nearest:
+            self._fetch_older(versions, plan, entries)
+        newest = versions.find(self._without_data(plan) - self.older.keys(), self.damaged)
+        with self.reporter.busy("comparing everything once more"):
+            return self._finish(plan, entries, {**newest, **self.older})
+
+    def _title(self, plan: Plan) -> str:
+        files = f"{len(plan.needs)} file{'s' if len(plan.needs) != 1 else ''}"
+        newest = " (the newest backup)" if self.backup.is_newest and self.backup.unusable is None else ""
+        return (
+            f"Restoring {self.backup.selection.title}: {files}, at most {size_text(plan.most_bytes)}, as of "
+            f"{time_text(self.backup.as_of)}{newest}"
+        )
+
+    def _expect(self, wanted: Iterable[SetVolumes]) -> None:
+        self.reporter.event({"event": "expected", "bytes": sum(item.size_bytes for item in wanted)})
 
     def _plan(self) -> Plan:
-        plan = make_plan(self.backup.contents, self.selection.indexes, self.damaged)
+        plan = make_plan(self.backup.contents, self.backup.selection.indexes, self.damaged)
         longest = os.pathconf(self.folder.existing, "PC_PATH_MAX")
         room = longest - len(os.fsencode(self.folder.target)) - 2
         for path in [path for path in plan.entries if sum(map(len, path)) + len(path) - 1 > room]:
@@ -155,12 +175,6 @@ class _Restore:
             f"{shown_path(first)}{more}: no such path in the backup at that time", ExitCode.NOT_FOUND
         )
 
-    def _cache(self) -> Path:
-        name = f"restore-{hashlib.sha256(os.fsencode(self.folder.target)).hexdigest()[:8]}"
-        cache = self.settings.job_cache(self.job.job) / name
-        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return cache
-
     def _prepare(self, plan: Plan) -> None:
         """Takes over what an earlier try has restored, and checks that there is room for the rest."""
         if self.folder.tree.exists():
@@ -173,15 +187,15 @@ class _Restore:
         if least > shutil.disk_usage(self.folder.existing).free:
             raise full_disk(self.folder.existing, self.folder.target, least)
 
-    def _fetch(self, rounds: Rounds, plan: Plan) -> Plan:
+    def _fetch(self, plan: Plan) -> Plan:
         """Rounds until every file is there or known to be lost; the plan without the lost ones."""
         again = True
         while files := plan.needs.keys() - self.done - self.failed.keys():
-            result = rounds.run(plan, files)
+            result = self.rounds.run(plan, files, self.backup.passphrase)
             self.done |= result.proved
             self.failed.update(result.failed)
             if result.damaged:
-                self._leave_out(plan, result.damaged)
+                self.damaged |= result.damaged
                 plan = self._plan()
                 continue
             wrong = [path for path, reason in self.failed.items() if reason == WRONG_CONTENT]
@@ -192,17 +206,8 @@ class _Restore:
             for path in wrong:
                 del self.failed[path]
         for path in plan.needs.keys() - self.done - self.failed.keys():
-            self.failed[path] = "duplicity did not write it"
+            self.failed[path] = NOT_WRITTEN
         return plan
-
-    def _leave_out(self, plan: Plan, names: Iterable[str]) -> None:
-        wanted = set(names)
-        self.damaged |= {
-            (number, volume)
-            for number, contents in enumerate(plan.sets)
-            for volume, file in contents.stored.items()
-            if file.name in wanted
-        }
 
     def _remove(self, paths: Iterable[PathIndex]) -> None:
         """A file that is not right must not look as if it were."""
@@ -211,30 +216,54 @@ class _Restore:
             tree.remove(path)
         tree.close()
 
+    def _without_data(self, plan: Plan) -> set[PathIndex]:
+        """The files that cannot be had from the volumes; what the target has refused, it would refuse again."""
+        lost = {path for path, reason in plan.lost.items() if reason in (ABSENT, DAMAGED)}
+        bad = (WRONG_CONTENT, NOT_WRITTEN, UNREADABLE_DATA)
+        return lost | {path for path, reason in self.failed.items() if reason.startswith(bad)}
+
     def _fetch_older(
-        self,
-        rounds: Rounds,
-        plan: Plan,
-        entries: dict[PathIndex, SignatureEntry],
-        digests: dict[PathIndex, bytes],
+        self, versions: OlderVersions, plan: Plan, entries: dict[PathIndex, SignatureEntry]
     ) -> None:
         """Brings the files that are lost as of the newest time as of which they can be had."""
-        by_set: dict[int, list[PathIndex]] = {}
-        for path, number in newest_sets([*plan.lost, *self.failed], plan.sets, self.damaged).items():
-            if number < len(plan.sets) - 1:
-                by_set.setdefault(number, []).append(path)
-        for number, paths in sorted(by_set.items(), reverse=True):
-            older = make_plan(plan.sets[: number + 1], paths, self.damaged)
-            files = older.needs.keys() & set(paths)
-            result = rounds.run(older, files)
-            for path in result.proved:
-                self.older[path] = number
-                entries[path], digests[path] = older.entries[path], older.digests[path]
-                for above in (path[:length] for length in range(len(path))):
-                    entries.setdefault(above, older.entries[above])
-            self.done |= result.proved
+        tried: set[tuple[PathIndex, str]] = set()
+        while True:
+            by_set: dict[str, tuple[OlderVersion, list[PathIndex]]] = {}
+            lost = self._without_data(plan) - self.older.keys()
+            for path, version in versions.find(lost, self.damaged).items():
+                if (path, version.sets[-1].name) not in tried:
+                    tried.add((path, version.sets[-1].name))
+                    by_set.setdefault(version.sets[-1].name, (version, []))[1].append(path)
+            if not by_set:
+                return
+            for version, paths in by_set.values():
+                self._fetch_version(version, paths, entries)
 
-    def _finish(self, plan: Plan, entries: dict[PathIndex, SignatureEntry]) -> RestoreReport:
+    def _fetch_version(
+        self, version: OlderVersion, paths: list[PathIndex], entries: dict[PathIndex, SignatureEntry]
+    ) -> None:
+        older = make_plan(version.sets, paths, self.damaged)
+        files = older.needs.keys() & set(paths)
+        if not files:
+            return
+        with self.reporter.task(f"Restoring {len(files)} of them as of {time_text(version.time)}", 0):
+            self._expect(older.wanted(without=older.needs.keys() - files))
+            result = self.rounds.run(older, files, version.passphrase)
+        self.damaged |= result.damaged
+        self._remove(path for path, reason in result.failed.items() if reason == WRONG_CONTENT)
+        for path in result.proved:
+            self.older[path] = version
+            entries[path] = older.entries[path]
+            for above in (path[:length] for length in range(len(path))):
+                entries.setdefault(above, older.entries[above])
+        self.done |= result.proved
+
+    def _finish(
+        self,
+        plan: Plan,
+        entries: dict[PathIndex, SignatureEntry],
+        newest: Mapping[PathIndex, OlderVersion],
+    ) -> RestoreReport:
         restored = {
             path: entry
             for path, entry in sorted(entries.items())
@@ -243,33 +272,26 @@ class _Restore:
         tree = Tree(self.folder.tree)
         tree.make_folder(())
         failed = finish_tree(tree, restored, ProofJournal(self.folder.journal).read())
+        done = self.done - failed.keys()
+        size_bytes = sum(tree.status(path).st_size for path in done)
         tree.close()
         differing = {**plan.lost, **self.failed, **failed}
-        newest = newest_sets(differing, plan.sets, self.damaged)
         report = RestoreReport(
             to=self.folder.target,
-            files=len(self.done - failed.keys()),
-            size_bytes=self._size(self.done - failed.keys()),
+            files=len(done),
+            size_bytes=size_bytes,
             as_of=self.backup.as_of,
             is_newest=self.backup.is_newest,
-            differing=tuple(self._differing(path, differing[path], newest) for path in sorted(differing)),
-            missing=self.selection.missing(plan),
+            differing=tuple(
+                self._differing(path, differing[path], newest.get(path)) for path in sorted(differing)
+            ),
+            missing=self.backup.selection.missing(plan),
             unusable=self.backup.unusable,
             notes=tuple(self.backup.origin.lines()),
         )
         self.folder.finish()
         return report
 
-    def _differing(self, path: PathIndex, reason: str, newest: Mapping[PathIndex, int]) -> DifferingPath:
-        number = self.older.get(path, newest.get(path))
-        time = None
-        if number is not None and number < len(self.backup.contents) - 1:
-            time = datetime.fromtimestamp(self.backup.contents[number].time, timezone.utc)
+    def _differing(self, path: PathIndex, reason: str, version: OlderVersion | None) -> DifferingPath:
+        time = None if version is None else version.time
         return DifferingPath(path_of(path), reason, time, path in self.older)
-
-    def _size(self, paths: Iterable[PathIndex]) -> int:
-        tree = Tree(self.folder.tree)
-        try:
-            return sum(tree.status(path).st_size for path in paths)
-        finally:
-            tree.close()

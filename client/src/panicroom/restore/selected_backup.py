@@ -4,19 +4,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from panicroom.api import Api, ApiError
-from panicroom.duplicity_files.contents import SetContents, read_contents
-from panicroom.duplicity_files.signatures import SignaturesUnreadable
+from panicroom.duplicity_files.contents import SetContents
+from panicroom.duplicity_files.stored_sets import Chain, StoredChains, chains
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.restore.chain import Chain, StoredChains, StoredSet, chain_at, chains
-from panicroom.restore.metadata import MetadataCache, SetMetadata
-from panicroom.restore.origins import OriginReader, SetOrigins
-from panicroom.restore.times import exact_time_text, parse_time, time_text
+from panicroom.restore.opened_chain import OpenedChain, UnusableSet, open_chain
+from panicroom.restore.paths import Selection, select_paths
 from panicroom.settings import JobSettings, Settings
+from panicroom.stored.chain import chain_at
+from panicroom.stored.metadata import Event, MetadataCache
+from panicroom.stored.origins import OriginReader, SetOrigins
+from panicroom.stored.times import exact_time_text, parse_time, time_text
 from panicroom.wire import ListedFile
 
 _CLOCKS_APART = timedelta(minutes=2)
@@ -24,118 +26,121 @@ _CLOCKS_APART = timedelta(minutes=2)
 
 
 @dataclass(frozen=True)
-class UnusableSet:
-    """A set that cannot be opened; the line for the owner hides it from later backups."""
-
-    name: str
-    reason: str
-    quarantine: str
-
-
-@dataclass(frozen=True)
 class SelectedBackup:
     """``contents`` are a full set and increments on it, as far as they could be opened; the last one is restored.
 
-    ``unusable``: the set after it, which was asked for or which is below the one that was. ``origin`` is who made the
-    sets, as far as that can be known.
+    ``selection``: what the paths that were asked for mean in it. ``unusable``: the set after it, which was asked for or
+    which is below the one that was. ``older``: the chains before, newest first. ``origin`` is who made the sets, as far
+    as that can be known. ``passphrase`` opens them.
     """
 
+    chain: Chain
     contents: tuple[SetContents, ...]
-    metadata: Mapping[str, SetMetadata]
+    selection: Selection
     unusable: UnusableSet | None
     is_newest: bool
     origin: SetOrigins
+    passphrase: str | None
+    older: tuple[Chain, ...] = ()
 
     @property
     def as_of(self) -> datetime:
         return datetime.fromtimestamp(self.contents[-1].time, timezone.utc)
 
 
-def select_backup(
-    settings: Settings,
-    job: JobSettings,
-    time: str | None,
-    *,
-    api: Api,
-    now: datetime,
-    on_received: Callable[[int], None],
-) -> SelectedBackup:
-    """The backup of ``time`` (as people write it), else the newest.
+class BackupSelector:
+    """Chooses the backup of a time and opens what a restore of some paths has to know of it."""
 
-    Raises ``Problem`` if there is none of that time, or none that can be opened; and without a time if the newest one
-    that the service knows is not in the bucket.
-    """
-    moment = parse_time(time, now) if time is not None else None
-    try:
-        listing = api.files(job.job)
-        newest_known = _newest_known(api, job.job) if moment is None else None
-        trust = OriginReader(settings, job.job, api, listing)
-    except ApiError as failure:
-        raise failure.as_problem() from None
-    if moment is None:
-        _check_newest(listing, newest_known)
-    cache = MetadataCache(settings, job.job, api)
-    while True:
-        stored = chains(listing, trust.origins.false)
-        chain = chain_at(stored, moment)
-        metadata = cache.at_hand(chain.sets, on_received=on_received)
-        if trust.has_new_false(chain):
-            continue
-        contents, unusable = _opened(chain, metadata, settings.machine, job.job)
-        if unusable is not None and not contents:
-            chain = _before(stored, chain, unusable)
-            metadata = cache.at_hand(chain.sets, on_received=on_received)
-            contents, _next = _opened(chain, metadata, settings.machine, job.job)
-        if not contents:
-            assert unusable is not None
-            raise _nothing_opens(unusable)
-        is_newest = chain.end == max(stored.times)
-        return SelectedBackup(contents, metadata, unusable, is_newest, trust.origins)
+    def __init__(
+        self, settings: Settings, job: JobSettings, api: Api, on_event: Callable[[Event], None]
+    ) -> None:
+        self._settings, self._job, self._api, self._on_event = settings, job, api, on_event
+        self.cache = MetadataCache(settings, job.job, api, on_event)
 
+    def select(self, paths: Sequence[str], time: str | None, now: datetime) -> SelectedBackup:
+        """The backup of ``time`` (as people write it), else the newest.
 
-def _opened(
-    chain: Chain, metadata: Mapping[str, SetMetadata], machine: str, job: str
-) -> tuple[tuple[SetContents, ...], UnusableSet | None]:
-    """The sets up to the first that cannot be opened, and that one."""
-    contents: list[SetContents] = []
-    for item in chain.sets:
-        found = metadata[item.name]
-        manifest = None if found.unopened else found.manifest()
-        reason = found.unopened[0].reason if found.unopened else "it cannot be opened"
-        if manifest is not None and found.signatures is not None:
+        Raises ``Problem`` if there is none of that time, or none that can be opened; and without a time if the newest
+        one that the service knows is not in the bucket.
+        """
+        moment = parse_time(time, now) if time is not None else None
+        listing = self._listing(moment)
+        trust = OriginReader(self._settings, self._job.job, self._api, listing)
+        other_key = False
+        while True:
+            stored = chains(listing, trust.origins.false)
             try:
-                contents.append(
-                    read_contents(
-                        item.name, int(item.end.timestamp()), manifest, item.volumes, found.signatures
-                    )
-                )
-            except SignaturesUnreadable as error:
-                reason = f"its signatures are damaged: {error}"
-            else:
+                chain = chain_at(stored, moment)
+            except Problem:
+                if other_key:  # all sets look false: so the key is the wrong one
+                    raise self.cache.wrong_key_problem() from None
+                raise
+            opened = open_chain(self.cache, chain, with_manifests=not paths)
+            other_key |= opened.is_other_key
+            if trust.has_new_false(chain.sets, self.cache.facts):
                 continue
-        return tuple(contents), _unusable(item, reason, machine, job)
-    return tuple(contents), None
+            backup = self._complete(stored, opened, paths, trust.origins)
+            if backup.chain is chain or not trust.has_new_false(backup.chain.sets, self.cache.facts):
+                return backup
+
+    def _complete(
+        self, stored: StoredChains, opened: OpenedChain, paths: Sequence[str], origins: SetOrigins
+    ) -> SelectedBackup:
+        """With all that a restore of ``paths`` needs; of the chain before where not even the full set can be opened."""
+        if opened.is_other_key:
+            raise self.cache.wrong_key_problem()
+        unusable = opened.unusable
+        if not opened.contents:
+            opened = self._chain_before(stored, opened)
+        selection = select_paths(paths, self._job.source, opened.contents)
+        complete = opened.with_manifests(self.cache, selection.indexes)
+        if not complete.contents:
+            raise _nothing_opens(complete)
+        return SelectedBackup(
+            complete.chain,
+            complete.contents,
+            selection,
+            complete.unusable or unusable,
+            opened.chain.end == stored.times[-1],
+            origins,
+            self.cache.passphrase_of(opened.chain.sets),
+            _older(stored, opened.chain),
+        )
+
+    def _chain_before(self, stored: StoredChains, opened: OpenedChain) -> OpenedChain:
+        earlier = [time for time in stored.times if time < opened.chain.start]
+        before = open_chain(self.cache, chain_at(stored, max(earlier))) if earlier else opened
+        if not before.contents:
+            raise _nothing_opens(opened)
+        return before
+
+    def _listing(self, moment: datetime | None) -> list[ListedFile]:
+        try:
+            listing = self._api.files(self._job.job)
+            self._api.outlast_the_network(
+                lambda seconds: self._on_event({"event": "waiting", "seconds": seconds})
+            )
+            newest_known = _newest_known(self._api, self._job.job) if moment is None else None
+        except ApiError as failure:
+            raise failure.as_problem() from None
+        if moment is None:
+            _check_newest(listing, newest_known)
+        return listing
 
 
-def _unusable(item: StoredSet, reason: str, machine: str, job: str) -> UnusableSet:
-    line = f"python -m ops set quarantine {machine} {job} {item.name}"
-    return UnusableSet(item.name, reason, line)
-
-
-def _before(stored: StoredChains, chain: Chain, unusable: UnusableSet) -> Chain:
-    """The chain before one whose full set cannot be opened."""
-    earlier = [time for time in stored.times if time < chain.start]
-    if not earlier:
-        raise _nothing_opens(unusable)
-    return chain_at(stored, max(earlier))
-
-
-def _nothing_opens(unusable: UnusableSet) -> Problem:
+def _nothing_opens(opened: OpenedChain) -> Problem:
+    assert opened.unusable is not None
     return Problem(
-        f"the backup {unusable.name} cannot be opened ({unusable.reason}), and neither can one before it; "
-        f"the owner of the service can hide it: {unusable.quarantine}",
+        f"the backup {opened.unusable.name} cannot be opened ({opened.unusable.reason}), and neither can one before "
+        f"it; the owner of the service can hide it: {opened.unusable.quarantine}",
         ExitCode.RESTORE_INCOMPLETE,
     )
+
+
+def _older(stored: StoredChains, chain: Chain) -> tuple[Chain, ...]:
+    """The chains that ended before this one began, newest first."""
+    older = (other for other in stored.chains if other.end < chain.start)
+    return tuple(sorted(older, key=lambda other: other.end, reverse=True))
 
 
 def _newest_known(api: Api, job: str) -> datetime | None:

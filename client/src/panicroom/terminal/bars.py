@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from panicroom.exit_codes import Problem
 from panicroom.terminal.amounts import clock_text, part_text, share_text, size_text
-from panicroom.terminal.rates import Flow, RateMeter
+from panicroom.terminal.rates import Flow, RateMeter, waiting_text
 from panicroom.terminal.reporter import begun_text
 from panicroom.terminal.run_totals import RunTotals
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.progress import Progress, TaskID
+    from rich.status import Status
 
 
 class TerminalReporter:
@@ -29,6 +30,8 @@ class TerminalReporter:
         self._progress: Progress | None = None
         self._rows: dict[str, TaskID] = {}
         self._meter = RateMeter(0)
+        self._busy_with = ""
+        self._status: Status | None = None
 
     def line(self, text: str) -> None:
         self._console.print(text, markup=False, soft_wrap=True)
@@ -36,6 +39,8 @@ class TerminalReporter:
     def event(self, event: dict[str, Any]) -> None:
         meter = self._meter
         meter.take(event)
+        if self._status is not None and event["event"] == "waiting":
+            self._status.update(f"{self._busy_with} ... {waiting_text(event['seconds'])}")
         if self._progress is None:
             return
         if event["event"] == "waiting":
@@ -73,11 +78,29 @@ class TerminalReporter:
 
     @contextlib.contextmanager
     def _busy(self, text: str) -> Iterator[None]:
-        with self._console.status(f"  {text}", spinner_style="green"):
-            yield
+        with self._console.status(f"{text} ...", spinner_style="green") as status:
+            self._busy_with, self._status = text, status
+            try:
+                yield
+            finally:
+                self._status = None
 
     @contextlib.contextmanager
-    def task(self, title: str, total_bytes: int) -> Iterator[None]:
+    def task(self, title: str, total_bytes: int, *, brief: bool = False) -> Iterator[None]:
+        self._meter = RateMeter(total_bytes)
+        if not brief:
+            self.line(begun_text(title, total_bytes))
+        with self._bars() as self._progress:
+            self._rows = {}
+            # A sign of life from the first moment; the first row takes its place.
+            first = title if brief else "starting"
+            self._progress.add_task(first, total=None, share="", moved="", rate="", left="")
+            try:
+                yield
+            finally:
+                self._progress = None
+
+    def _bars(self) -> Progress:
         from rich import progress
         from rich.table import Column
         from rich.text import Text
@@ -96,9 +119,7 @@ class TerminalReporter:
                 if reporter._meter.waiting_text:
                     yield Text(f"  {reporter._meter.waiting_text}", style="yellow")
 
-        self._meter = RateMeter(total_bytes)
-        self.line(begun_text(title, total_bytes))
-        with Bars(
+        return Bars(
             progress.SpinnerColumn(style="green"),
             progress.TextColumn("{task.description}"),
             # rich's own colour for a bar that is not full is red, as if something was wrong.
@@ -109,14 +130,7 @@ class TerminalReporter:
             console=self._console,
             transient=True,
             expand=True,
-        ) as self._progress:
-            self._rows = {}
-            # A sign of life from the first moment; the first row takes its place.
-            self._progress.add_task("starting", total=None, share="", moved="", rate="", left="")
-            try:
-                yield
-            finally:
-                self._progress = None
+        )
 
     def done(self, summary: RunTotals) -> None:
         for line in summary.lines():

@@ -41,11 +41,13 @@ class JsonReporter:
         return contextlib.nullcontext()
 
     @contextlib.contextmanager
-    def task(self, title: str, total_bytes: int) -> Iterator[None]:
+    def task(self, title: str, total_bytes: int, *, brief: bool = False) -> Iterator[None]:
         self._meter, self._title, self._said_at = RateMeter(total_bytes), title, time.monotonic()
-        self._say("begun", title=title, read_total_bytes=total_bytes)
+        if not brief:
+            self._say("begun", title=title, read_total_bytes=total_bytes)
         yield
-        self._progress()
+        if not brief:
+            self._progress()
 
     def done(self, summary: RunTotals) -> None:
         self._say("done", **dataclasses.asdict(summary))

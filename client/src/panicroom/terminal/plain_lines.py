@@ -51,9 +51,10 @@ class PlainReporter:
         return contextlib.nullcontext()
 
     @contextlib.contextmanager
-    def task(self, title: str, total_bytes: int) -> Iterator[None]:
+    def task(self, title: str, total_bytes: int, *, brief: bool = False) -> Iterator[None]:
         self._meter, self._said_at = RateMeter(total_bytes), time.monotonic()
-        self.line(begun_text(title, total_bytes))
+        if not brief:
+            self.line(begun_text(title, total_bytes))
         yield
 
     def done(self, summary: RunTotals) -> None:

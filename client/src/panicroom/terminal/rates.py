@@ -41,6 +41,11 @@ class Flow:
         return max(total - self.bytes, 0) / self.rate if self.rate > 0 and total else None
 
 
+def waiting_text(seconds: float) -> str:
+    """``waiting for the network for 0:07``; empty for an interruption that is not worth a message."""
+    return f"waiting for the network for {clock_text(seconds)}" if seconds >= _SHORT_WAIT_SECONDS else ""
+
+
 class RateMeter:
     """How far one task is, from its events."""
 
@@ -83,8 +88,7 @@ class RateMeter:
         """That nothing comes from the network, and for how long; empty while all is well."""
         if self._waiting_since is None:
             return ""
-        seconds = time.monotonic() - self._waiting_since
-        return f"waiting for the network for {clock_text(seconds)}" if seconds >= _SHORT_WAIT_SECONDS else ""
+        return waiting_text(time.monotonic() - self._waiting_since)
 
     @property
     def received_text(self) -> str:

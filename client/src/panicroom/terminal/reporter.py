@@ -24,8 +24,13 @@ class Reporter(Protocol):
     def busy(self, text: str) -> contextlib.AbstractContextManager[None]:
         """While it lasts, something is being prepared that has no events: files are counted, the service is asked."""
 
-    def task(self, title: str, total_bytes: int) -> contextlib.AbstractContextManager[None]:
-        """While it lasts, events belong to ``title``; ``total_bytes`` are to be read or received."""
+    def task(
+        self, title: str, total_bytes: int, *, brief: bool = False
+    ) -> contextlib.AbstractContextManager[None]:
+        """While it lasts, events belong to ``title``; ``total_bytes`` are to be read or received.
+
+        ``brief``: it leaves no line behind, unless it lasts for minutes.
+        """
 
     def done(self, summary: RunTotals) -> None:
         """A set was made."""
@@ -35,4 +40,4 @@ class Reporter(Protocol):
 
 
 def begun_text(title: str, total_bytes: int) -> str:
-    return f"{title}: {size_text(total_bytes)} in the source" if total_bytes else f"{title}: begun"
+    return f"{title}: {size_text(total_bytes)} in the source" if total_bytes else f"{title} ..."

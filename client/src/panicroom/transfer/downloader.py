@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -37,6 +38,18 @@ class NotReadable(Exception):
     def __init__(self, name: str, *, thawing: bool) -> None:
         super().__init__(name)
         self.thawing = thawing
+
+
+class Closed(Exception):
+    """Nobody waits for the file any more."""
+
+
+@dataclass(frozen=True)
+class Received:
+    """How a file came: S3's headers, and what the service said of it."""
+
+    headers: Mapping[str, str]
+    permit: DownloadPermit
 
 
 class _Permits:
@@ -78,6 +91,7 @@ class Downloader:
         self._workers: ThreadPoolExecutor | None = None
         self._following: dict[str, list[str]] = {}
         self._ahead: dict[str, Future[Path]] = {}
+        self._closed = threading.Event()
 
     def announce(self, names: Sequence[str]) -> None:
         """What will be asked for, each set in its order; the first ones are begun."""
@@ -103,10 +117,10 @@ class Downloader:
                 return
         self._download(name, target, lambda: self._permits([name])[name])
 
-    def prepare(self, names: Sequence[str]) -> Iterator[tuple[str, Callable[[Path], Mapping[str, str]]]]:
+    def prepare(self, names: Sequence[str]) -> Iterator[tuple[str, Callable[[Path], Received]]]:
         """Each of the names with the function that downloads it, to be called from any thread.
 
-        The function gives S3's headers and raises as ``fetch`` does. The permits of a batch are one request.
+        The function raises as ``fetch`` does, and ``Closed`` after ``close``. The permits of a batch are one request.
         """
         for start in range(0, len(names), MAX_FILES_PER_REQUEST):
             permits = _Permits(self._permits, names[start : start + MAX_FILES_PER_REQUEST])
@@ -114,6 +128,8 @@ class Downloader:
                 yield name, functools.partial(self._download_with, permits, name)
 
     def close(self) -> None:
+        """Ends what waits for the network as well."""
+        self._closed.set()
         if self._workers is not None:
             self._workers.shutdown(wait=False, cancel_futures=True)
         self._http.close()
@@ -135,7 +151,7 @@ class Downloader:
         self._download_with(permits, name, path)
         return path
 
-    def _download_with(self, permits: _Permits, name: str, target: Path) -> Mapping[str, str]:
+    def _download_with(self, permits: _Permits, name: str, target: Path) -> Received:
         """The first try is with the shared permit, any other with one of its own."""
         again = False
 
@@ -154,21 +170,23 @@ class Downloader:
             raise ApiError(ErrorCode.INTERNAL, f"no answer for {missing[0]}")
         return permits
 
-    def _download(self, name: str, target: Path, permit: Callable[[], DownloadPermit]) -> Mapping[str, str]:
-        """Asks for a permit anew with each try: the URL may be too old by then. Gives S3's headers."""
+    def _download(self, name: str, target: Path, ask: Callable[[], DownloadPermit]) -> Received:
+        """Asks for a permit anew with each try: the URL may be too old by then."""
         pauses = waits(RUNNING_SECONDS)
         failed_at: float | None = None
         while True:
-            outcome = self._get(_checked(permit()), target)
+            permit = _checked(ask())
+            outcome = self._get(permit, target)
             if isinstance(outcome, httpx.Headers):
-                return outcome
+                return Received(outcome, permit)
             text, retry_after = outcome
             pause = next(pauses, None)
             if pause is None:
                 raise ApiError(UNREACHABLE, f"{name} cannot be downloaded: {text}")
             failed_at = time.monotonic() if failed_at is None else failed_at
             self._on_waiting(time.monotonic() - failed_at)
-            time.sleep(max(pause, retry_after))
+            if self._closed.wait(max(pause, retry_after)):
+                raise Closed(name)
 
     def _get(self, permit: DownloadPermit, target: Path) -> httpx.Headers | tuple[str, int]:
         """Downloads into ``target``; S3's headers, or what went wrong and the seconds that S3 asks to wait."""

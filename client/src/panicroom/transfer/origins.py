@@ -15,11 +15,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from panicroom.api import Api, ApiError
+from panicroom.duplicity_files.stored_sets import chains
 from panicroom.names import parse_name, sealed_sets, set_kind, set_time
 from panicroom.origin import Origin, SetEvidence, key_check, origin_of
 from panicroom.private_files import write_private
@@ -27,28 +30,34 @@ from panicroom.settings import Settings
 from panicroom.wire import MAX_FILES_PER_REQUEST, DownloadPermit, ErrorCode, ListedFile
 
 _METADATA = ("manifest", "signatures")
+_REQUESTS_AT_ONCE = 4
 
 
-def origins_of(
-    api: Api, machine: str, job: str, key: bytes, files: Sequence[ListedFile], sets: Collection[str]
+def facts_of(api: Api, job: str, names: Sequence[str]) -> dict[str, DownloadPermit]:
+    """What the service knows of the files, by name. Raises ``ApiError``."""
+    batches = [
+        tuple(names[start : start + MAX_FILES_PER_REQUEST])
+        for start in range(0, len(names), MAX_FILES_PER_REQUEST)
+    ]
+    with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as pool:
+        answers = pool.map(lambda batch: api.downloads(job, batch, facts_only=True), batches)
+        return {permit.name: permit for answer in answers for permit in answer.files}
+
+
+def _origins(
+    metadata: Mapping[str, Sequence[str]],
+    permits: Mapping[str, DownloadPermit],
+    judge: Callable[[SetEvidence | None, str | None], Origin],
 ) -> dict[str, Origin]:
-    """The origin of each of ``sets``, sealed sets in the listing ``files``.
+    """The origin of each set of ``metadata``; a set that has been taken away since is left out.
 
-    A set that has been taken away since is left out of the answer. Raises ``ApiError``: where a set cannot be checked,
-    nothing may be built on it.
+    Raises ``ApiError``: where a set cannot be checked, nothing may be built on it.
     """
-    metadata = _metadata_names(files, sets)
-    names = [name for of_set in metadata.values() for name in of_set]
-    permits: dict[str, DownloadPermit] = {}
-    for start in range(0, len(names), MAX_FILES_PER_REQUEST):
-        batch = tuple(names[start : start + MAX_FILES_PER_REQUEST])
-        permits.update((permit.name, permit) for permit in api.downloads(job, batch, facts_only=True).files)
     origins = {}
     for set_name, of_set in metadata.items():
         answered = [permits[name] for name in of_set if name in permits]
         if len(answered) == len(of_set) and not any(_is_gone(permit) for permit in answered):
-            evidence, proof = _evidence_of(set_name, answered)
-            origins[set_name] = origin_of(key, machine, job, evidence, proof)
+            origins[set_name] = judge(*_evidence_of(set_name, answered))
     return origins
 
 
@@ -81,38 +90,6 @@ def _metadata_names(files: Iterable[ListedFile], sets: Collection[str]) -> dict[
         if parsed is not None and parsed.set in sets and parsed.kind in _METADATA:
             names[parsed.set].append(file.name)
     return names
-
-
-def newest_chain(sets: Collection[str]) -> tuple[str, ...]:
-    """The chain that duplicity would continue, that of the set with the newest end; oldest first.
-
-    Where two increments follow one set, both and what follows them belong to it: duplicity takes the one that ends
-    first, and then finds no place for the other.
-    """
-    forward = [name for name in sets if set_kind(name) == "full" or _times(name)[0] < _times(name)[1]]
-    by_end = {_times(name)[1]: name for name in sorted(forward, reverse=True)}  # a full set wins
-    for newest in sorted(forward, key=set_time, reverse=True):
-        full = _full_below(newest, by_end)
-        if full is not None:
-            return _tree(full, forward)
-    return ()
-
-
-def _full_below(name: str, by_end: Mapping[str, str]) -> str | None:
-    base: str | None = name
-    while base is not None and set_kind(base) != "full":
-        base = by_end.get(_times(base)[0])
-    return base
-
-
-def _tree(full: str, sets: Iterable[str]) -> tuple[str, ...]:
-    chain, ends = [full], {_times(full)[1]}
-    for name in sorted((name for name in sets if set_kind(name) != "full"), key=set_time):
-        start, end = _times(name)
-        if start in ends:
-            chain.append(name)
-            ends.add(end)
-    return tuple(chain)
 
 
 def is_in_the_way(false_sets: Iterable[str], trusted_sets: Collection[str]) -> bool:
@@ -170,12 +147,25 @@ class OriginCheck:
     """Checks sets of one job with its key, and asks the service about those only that were never checked.
 
     Results are stored once the key is known to be right: a set is proven by it, or no set has a proof yet. Until then
-    a false proof may as well mean a mistyped passphrase.
+    a false proof may as well mean a mistyped passphrase. ``older_keys``: those of passphrases before, which sets of
+    older chains may be signed with; made only where they are needed.
     """
 
-    def __init__(self, api: Api, machine: str, job: str, key: bytes, memory: OriginMemory) -> None:
+    def __init__(
+        self,
+        api: Api,
+        machine: str,
+        job: str,
+        key: bytes,
+        memory: OriginMemory,
+        older_keys: Iterable[bytes] = (),
+    ) -> None:
         self._api, self._machine, self._job, self._key = api, machine, job, key
+        self._older_keys = older_keys
+        self._made_older_keys: list[bytes] | None = None
         self.memory = memory
+        self.key_fits = False
+        """Whether a set was found that the key has signed."""
 
     @property
     def key_is_known(self) -> bool:
@@ -187,8 +177,17 @@ class OriginCheck:
             self.memory.key_check = key_check(self._key)
             self.memory.sets.clear()
 
-    def of(self, files: Sequence[ListedFile], sets: Collection[str]) -> dict[str, Origin]:
-        """As ``origins_of``, from memory where that is possible."""
+    def of(
+        self,
+        files: Sequence[ListedFile],
+        sets: Collection[str],
+        facts: Mapping[str, DownloadPermit] = MappingProxyType({}),
+    ) -> dict[str, Origin]:
+        """The origin of each of ``sets``, sealed sets in the listing ``files``, from memory where that is possible.
+
+        ``facts``: what the service has said of some of their files already. A set that has been taken away since is
+        left out. Raises ``ApiError``: where a set cannot be checked, nothing may be built on it.
+        """
         prints = _fingerprints(files, sets)
         known: dict[str, Origin] = {}
         if self.key_is_known:
@@ -196,14 +195,25 @@ class OriginCheck:
             known = {
                 name: stored[name][1] for name in prints if name in stored and stored[name][0] == prints[name]
             }
-        unknown = prints.keys() - known.keys()
-        found = origins_of(self._api, self._machine, self._job, self._key, files, unknown) if unknown else {}
-        is_new = self.memory.key_check is None and bool(found)
-        if Origin.PROVEN in found.values() or (is_new and Origin.FALSE not in found.values()):
+        metadata = _metadata_names(files, prints.keys() - known.keys())
+        names = [name for of_set in metadata.values() for name in of_set if name not in facts]
+        found = _origins(metadata, {**facts, **facts_of(self._api, self._job, names)}, self._origin_of)
+        is_new = self.memory.key_check is None
+        if self.key_fits or (is_new and set(found.values()) == {Origin.UNPROVEN}):
             self.adopt_key()
         if self.key_is_known:
             self.memory.sets.update({name: (prints[name], origin) for name, origin in found.items()})
         return known | found
+
+    def _origin_of(self, evidence: SetEvidence | None, proof: str | None) -> Origin:
+        origin = origin_of(self._key, self._machine, self._job, evidence, proof)
+        self.key_fits |= origin is Origin.PROVEN
+        if origin is not Origin.FALSE or evidence is None:
+            return origin
+        if self._made_older_keys is None:
+            self._made_older_keys = list(self._older_keys)
+        older = (origin_of(key, self._machine, self._job, evidence, proof) for key in self._made_older_keys)
+        return Origin.PROVEN if Origin.PROVEN in older else Origin.FALSE
 
     def newest_chain(self, files: Sequence[ListedFile]) -> dict[str, Origin]:
         """The origin of the sets of the newest chain without a false set, and of the false ones that lie above it.
@@ -211,16 +221,17 @@ class OriginCheck:
         Where ``key_is_known`` is False afterwards, no proof fits the key: a wrong one explains that better than a
         thief does.
         """
-        rest = sealed_sets(file.name for file in files)
         origins: dict[str, Origin] = {}
-        if not rest and self.memory.key_check is None:
-            self.adopt_key()
-        while chain := newest_chain(rest):
-            origins |= self.of(files, chain)
-            false = {name for name in chain if origins.get(name) is Origin.FALSE}
+        left_out: set[str] = set()
+        while family := chains(files, left_out).newest_family:
+            names = {item.name for item in family}
+            origins |= self.of(files, names)
+            false = {name for name in names if origins.get(name) is Origin.FALSE}
             if not false:
                 break
-            rest -= false
+            left_out |= false
+        if self.memory.key_check is None and not sealed_sets(file.name for file in files):
+            self.adopt_key()
         return origins
 
 

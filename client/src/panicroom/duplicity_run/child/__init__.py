@@ -7,6 +7,9 @@
 - ``resumed``: a resumed set holds no file that changed since the set began.
 - ``journalled``: the journal records how far signatures and manifest reach at the end of each volume.
 - ``backend``: ``panicroom://``, duplicity's files through the service.
+- ``long_chain``: a chain of a year costs a backup no seconds.
+- ``restoring``: a restore writes the planned files and reads the planned volumes. ``given_up``: files of which
+  duplicity only warns. ``differences``: what a verify finds.
 
 ``diffdir.collate2iters``, the place that all files pass, is patched by several of them. Each wraps what the one
 before put in, so the order in ``main`` is the order in which a file passes them.

@@ -17,7 +17,7 @@ from typing import Any
 from duplicity import config, errors, log, tempdir
 from duplicity.backend import Backend
 
-from panicroom.api import RUNNING_SECONDS, UNREACHABLE, Api, ApiError
+from panicroom.api import UNREACHABLE, Api, ApiError
 from panicroom.duplicity_run.events import Events
 from panicroom.duplicity_run.plan import ChildPlan
 from panicroom.exit_codes import ExitCode
@@ -213,6 +213,13 @@ class ServiceBackend(Backend):  # type: ignore[misc]  # duplicity carries no typ
             raise self._events.stop(ExitCode.SPACE, f"the spool cannot be written: {error}") from None
 
 
+def patient_api(plan: ChildPlan, token: str, events: Events) -> Api:
+    """Waits for a lost network, and reports how long it does."""
+    api = Api(plan.url, token)
+    api.outlast_the_network(lambda seconds: events.send("waiting", seconds=seconds))
+    return api
+
+
 def make_backend(
     parsed_url: Any,
     *,
@@ -226,22 +233,7 @@ def make_backend(
     at_end: Callable[[], None] = lambda: None,
 ) -> ServiceBackend:
     """The backend of a plan; it writes if the plan has a run, and signs the set if there is a key (in hex)."""
-    api = Api(plan.url, token, patience_seconds=RUNNING_SECONDS)
-    uploader = None
-    if plan.run is not None and plan.spool is not None and journal is not None:
-        uploader = Uploader(
-            api,
-            plan.job,
-            plan.run,
-            journal,
-            Path(plan.spool),
-            plan.upload_threads,
-            RateLimit(plan.max_upload_rate),
-            on_sent=lambda count: events.send("sent", bytes=count),
-            on_stored=lambda file: events.send(
-                "stored", name=file.name, size=file.size, sha256=file.sha256, etag=file.etag
-            ),
-        )
+    api = patient_api(plan, token, events)
 
     def prove(evidence: SetEvidence) -> str | None:
         machine = token.partition(".")[0]
@@ -253,11 +245,30 @@ def make_backend(
         job=plan.job,
         events=events,
         run=plan.run,
-        uploader=uploader,
+        uploader=_uploader(plan, api, events, journal),
         journal=journal,
         before_volume=before_volume,
         before_manifest=before_manifest,
         at_end=at_end,
         prove=prove,
         hidden_sets=frozenset(plan.hidden_sets),
+    )
+
+
+def _uploader(plan: ChildPlan, api: Api, events: Events, journal: Journal | None) -> Uploader | None:
+    """None where the plan has no run: then nothing may be written."""
+    if plan.run is None or plan.spool is None or journal is None:
+        return None
+    return Uploader(
+        api,
+        plan.job,
+        plan.run,
+        journal,
+        Path(plan.spool),
+        plan.upload_threads,
+        RateLimit(plan.max_upload_rate),
+        on_sent=lambda count: events.send("sent", bytes=count),
+        on_stored=lambda file: events.send(
+            "stored", name=file.name, size=file.size, sha256=file.sha256, etag=file.etag
+        ),
     )

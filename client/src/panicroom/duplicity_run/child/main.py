@@ -27,7 +27,9 @@ from panicroom.duplicity_run.child import (
     broken_off,
     differences,
     every_change,
+    given_up,
     journalled,
+    long_chain,
     progress,
     restoring,
     resumed,
@@ -80,11 +82,16 @@ def _patched_for(
 
     if plan.restore is not None:
         return restoring.install(plan, token, events)
+    make = functools.partial(make_backend, plan=plan, token=token, events=events)
     if plan.run is None:
         differences.install(events)
-        return functools.partial(
-            make_backend, plan=plan, token=token, events=events, at_end=_rehearsed(plan, events)
-        )
+        given_up.install(events)
+        return functools.partial(make, at_end=_rehearsed(plan, events))
+    return functools.partial(make, proof_key=proof_key, **_patched_for_backup(plan, events, began_at))
+
+
+def _patched_for_backup(plan: ChildPlan, events: Events, began_at: float) -> dict[str, Any]:
+    """Puts in the patches of a backup, each around those before; what the backend calls."""
     assert plan.source is not None
     assert plan.journal is not None
     assert plan.search is not None
@@ -93,6 +100,7 @@ def _patched_for(
     watch = journalled.JournalWatch(plan.source, journal, events, began_at, plan.search.change_time)
     left_out = skipped.Skipped(plan.source, events, watch.skipped)
     change = every_change.EveryChange.of(plan.search, left_out.report_error)
+    long_chain.install()
     resumed.install(plan.source, plan.resume, events)
     left_out.install()
     before_manifest = source_check.install(plan.mark, events) if plan.mark else lambda: None
@@ -108,17 +116,12 @@ def _patched_for(
         change.store_known_files()
         _send_statistics(events, change.counts.statistics())
 
-    return functools.partial(
-        make_backend,
-        plan=plan,
-        token=token,
-        events=events,
-        journal=journal,
-        proof_key=proof_key,
-        before_volume=watch.made,
-        before_manifest=before_manifest,
-        at_end=at_end,
-    )
+    return {
+        "journal": journal,
+        "before_volume": watch.made,
+        "before_manifest": before_manifest,
+        "at_end": at_end,
+    }
 
 
 def _rehearsed(plan: ChildPlan, events: Events) -> Callable[[], None]:

@@ -1,4 +1,4 @@
-"""The backend of a restore: what duplicity sees of the bucket are the planned sets and volumes, and nothing else."""
+"""The backend of a restore: duplicity sees no set at all, and is given the planned volumes one by one."""
 
 # SPDX-License-Identifier: GPL-2.0-or-later
 
@@ -7,8 +7,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from panicroom.api import RUNNING_SECONDS, Api
-from panicroom.duplicity_run.child.backend import ServiceBackend
+from panicroom.duplicity_run.child.backend import ServiceBackend, patient_api
 from panicroom.duplicity_run.events import Events
 from panicroom.duplicity_run.plan import ChildPlan
 from panicroom.duplicity_run.restore_plan import ChildRestore, partial_path
@@ -21,7 +20,7 @@ class PlannedBackend(ServiceBackend):
     def __init__(
         self, parsed_url: Any, *, child: ChildPlan, plan: ChildRestore, token: str, events: Events
     ) -> None:
-        api = Api(child.url, token, patience_seconds=RUNNING_SECONDS)
+        api = patient_api(child, token, events)
         super().__init__(
             parsed_url,
             api=api,
@@ -33,7 +32,8 @@ class PlannedBackend(ServiceBackend):
             before_volume=lambda _name, _size: None,
             at_end=lambda: None,
         )
-        self._plan, self._sizes = plan, dict(plan.sizes)
+        self._plan = plan
+        self._sizes = {volume.name: volume.size for volume in plan.volumes}
         self._downloader.close()
         self._downloader = Downloader(
             api,
@@ -44,9 +44,8 @@ class PlannedBackend(ServiceBackend):
         )
 
     def _list(self) -> list[str]:
-        """The planned sets, whatever else is stored: duplicity must not choose another chain."""
-        volumes = (name for of_set in self._plan.volumes.values() for name in of_set.values())
-        return [*self._plan.manifests, *volumes]
+        """What is to be read is planned; duplicity's own account of a long chain takes seconds."""
+        return []
 
     def pre_process_download_batch(self, remote_filenames: list[bytes]) -> None:
         missing = [name for name in remote_filenames if not (self._plan.spool / os.fsdecode(name)).exists()]

@@ -2,14 +2,13 @@
 
 What is replaced in duplicity 3.2.1:
 
-- ``Manifest.get_containing_volumes`` gives the planned volumes of the set.
+- ``dup_main.restore_get_patched_rop_iter`` reads the planned volumes, set by set, whatever duplicity knows of sets: it
+  takes them from a spool, where an earlier try may have left them, and ends the process at one that is damaged. The
+  client then plans without it. duplicity's own ``--ignore-errors`` would go on and write a wrong file.
 - ``patchdir.difftar2path_iter`` drops all paths but the planned files: the client makes folders, links, pipes and
   devices from the signatures.
 - ``patchdir.Write_ROPaths`` writes through ``restore.tree``, which follows no link, and reports each file.
-- ``dup_main.restore_get_enc_fileobj`` takes volumes from the spool, where an earlier try may have left them, and
-  ends the process at one that is damaged: the client then plans without it. duplicity's own ``--ignore-errors`` would
-  go on and write a wrong file.
-- ``log.Warn`` is watched for the code of files that could not be put together; its words may be in any language.
+- ``log.Warn`` is watched for the files that could not be put together (``given_up``).
 """
 
 # SPDX-License-Identifier: GPL-2.0-or-later
@@ -17,19 +16,24 @@ What is replaced in duplicity 3.2.1:
 from __future__ import annotations
 
 import errno
+import functools
 import hashlib
 import os
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from panicroom.duplicity_run.child.skipped import unescaped
+from panicroom.duplicity_run.child import given_up
 from panicroom.duplicity_run.events import Events
 from panicroom.duplicity_run.plan import ChildPlan
-from panicroom.duplicity_run.restore_plan import ChildRestore, partial_path, to_hex
+from panicroom.duplicity_run.restore_plan import (
+    UNREADABLE_DATA,
+    ChildRestore,
+    PlannedVolume,
+    partial_path,
+    to_hex,
+)
 from panicroom.exit_codes import ExitCode
-from panicroom.names import parse_name
 from panicroom.restored_tree.tree import DataSource, Tree
 
 _CHUNK_BYTES = 2**20
@@ -44,7 +48,7 @@ def install(child: ChildPlan, token: str, events: Events) -> Callable[[Any], Any
     _take_over_downloads(plan)
     _read_planned_volumes(plan, events)
     _write_planned_files(plan, events)
-    _report_warnings(events)
+    given_up.install(events, functools.partial(_end_on_full_disk, events))
 
     def make_backend(parsed_url: Any) -> Any:
         from panicroom.duplicity_run.child.planned_backend import PlannedBackend
@@ -54,39 +58,38 @@ def install(child: ChildPlan, token: str, events: Events) -> Callable[[Any], Any
     return make_backend
 
 
+def _end_on_full_disk(events: Events, error: BaseException) -> None:
+    """Files are written by ``_write``; what else may be full is the disk of the cache."""
+    if isinstance(error, OSError) and error.errno in _FULL_DISK:
+        raise events.stop(ExitCode.SPACE, "cache")
+
+
 def _take_over_downloads(plan: ChildRestore) -> None:
     """Downloads that an earlier try has finished and not used; their hashes are checked with all others."""
-    for name, size in plan.sizes.items():
-        partial = partial_path(plan.spool / name)
-        if partial.exists() and partial.stat().st_size == size:
-            partial.replace(plan.spool / name)
+    for volume in plan.volumes:
+        partial = partial_path(plan.spool / volume.name)
+        if partial.exists() and partial.stat().st_size == volume.size:
+            partial.replace(plan.spool / volume.name)
 
 
 def _read_planned_volumes(plan: ChildRestore, events: Events) -> None:
-    from duplicity import dup_collections, dup_main, manifest
-
-    get_manifest = dup_collections.BackupSet.get_manifest
-
-    def named_manifest(backup_set: Any) -> Any:
-        found = get_manifest(backup_set)
-        parsed = parse_name(os.fsdecode(backup_set.remote_manifest_name))
-        found.planned_volumes = plan.volumes.get(parsed.set, {}) if parsed else {}
-        return found
-
-    dup_collections.BackupSet.get_manifest = named_manifest
-    manifest.Manifest.get_containing_volumes = lambda self, _index: sorted(self.planned_volumes)
+    from duplicity import config, dup_main, patchdir
 
     read: list[Path] = []
 
-    def open_volume(backend: Any, filename: bytes, volume_info: Any) -> _Volume:
-        name = os.fsdecode(filename)
-        _make_room(read)
-        _fetch(backend, filename, plan.spool / name, volume_info, events)
-        return _Volume(
-            name, _opened(plan.spool / name, filename), events, lambda: read.append(plan.spool / name)
-        )
+    def opened(of_set: Iterable[PlannedVolume]) -> Iterator[_Volume]:
+        for volume in of_set:
+            path = plan.spool / volume.name
+            _make_room(read)
+            _fetch(config.backend, volume, path, events)
+            yield _Volume(volume.name, _opened(path), events, functools.partial(read.append, path))
 
-    dup_main.restore_get_enc_fileobj = open_volume
+    def planned_paths(_collection: Any) -> Any:
+        config.backend.pre_process_download_batch([os.fsencode(volume.name) for volume in plan.volumes])
+        tars = [patchdir.TarFile_FromFileobjs(opened(of_set)) for of_set in plan.sets]
+        return patchdir.tarfiles2rop_iter(tars, ())
+
+    dup_main.restore_get_patched_rop_iter = planned_paths
 
 
 def _make_room(read: list[Path]) -> None:
@@ -102,39 +105,35 @@ def _make_room(read: list[Path]) -> None:
     read[:] = sizes
 
 
-def _fetch(backend: Any, filename: bytes, path: Path, volume_info: Any, events: Events) -> None:
+def _fetch(backend: Any, volume: PlannedVolume, path: Path, events: Events) -> None:
     """Puts the volume into the spool, unless it is there; twice if its hash is wrong the first time."""
     from duplicity import path as duplicity_path
 
     for _attempt in range(2):
         if not path.exists():
             partial = partial_path(path)
-            backend.get(filename, duplicity_path.Path(os.fsencode(partial)))
+            backend.get(os.fsencode(volume.name), duplicity_path.Path(os.fsencode(partial)))
             partial.replace(path)
-        if _has_right_hash(path, volume_info):
+        if volume.hash is None or _hash_of(path, volume.hash[0]) == volume.hash[1]:
             return
         path.unlink()
-    raise _damaged(events, os.fsdecode(filename), "its hash is not the one in the manifest")
+    raise _damaged(events, volume.name, "its hash is not the one in the manifest")
 
 
-def _has_right_hash(path: Path, volume_info: Any) -> bool:
-    known = volume_info.get_best_hash()
-    if not known:
-        return True
-    name, digest = known
-    found = hashlib.new(name, usedforsecurity=False)
+def _hash_of(path: Path, algorithm: str) -> str:
+    found = hashlib.new(algorithm, usedforsecurity=False)
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):
             found.update(chunk)
-    return found.hexdigest() == str(digest)
+    return found.hexdigest()
 
 
-def _opened(path: Path, filename: bytes) -> Any:
+def _opened(path: Path) -> Any:
     """The volume decrypted, as duplicity opens it; with its check of signatures if there is a key to sign with."""
     from duplicity import config, dup_main, dup_temp, file_naming
     from duplicity import path as duplicity_path
 
-    parsed = file_naming.parse(filename)
+    parsed = file_naming.parse(os.fsencode(path.name))
     file = dup_temp.FileobjHooked(
         duplicity_path.DupPath(os.fsencode(path), parseresults=parsed).filtered_open("rb")
     )
@@ -244,27 +243,10 @@ class _closing:  # noqa: N801
         try:
             self._file.close()
         except Exception as error:
-            raise _UnreadableData(f"its data cannot be read: {error}") from None
+            raise _UnreadableData(f"{UNREADABLE_DATA}: {error}") from None
 
     def read(self, length: int) -> bytes:
         try:
             return bytes(self._file.read(length))
         except Exception as error:
-            raise _UnreadableData(f"its data cannot be read: {error}") from None
-
-
-def _report_warnings(events: Events) -> None:
-    from duplicity import log
-
-    warn = log.Warn
-
-    def reporting_warn(text: str, code: int = log.WarningCode.generic, extra: str | None = None) -> None:
-        warn(text, code, extra)
-        error = sys.exc_info()[1]
-        if isinstance(error, OSError) and error.errno in _FULL_DISK:
-            raise events.stop(ExitCode.SPACE, "cache")
-        if code == log.WarningCode.cannot_process and extra:
-            path = os.fsencode(unescaped(extra)).split(b"/")
-            events.send("unwritten", path=to_hex(tuple(path)), reason=str(error or text))
-
-    log.Warn = reporting_warn
+            raise _UnreadableData(f"{UNREADABLE_DATA}: {error}") from None

@@ -11,10 +11,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from panicroom.backup.preconditions.readiness import allow_open_files, check_space
+from panicroom.backup.run import survey_job
 from panicroom.exit_codes import Problem
 from panicroom.places import SYSTEM_PLACES, Places
-from panicroom.settings import Settings
+from panicroom.settings import JobSettings, Settings
 from panicroom.setup.health.check_result import FAIL, OK, WARN, CheckResult
+from panicroom.setup.health.unstored import UnstoredAttributes
 from panicroom.setup.schedule import scheduler
 
 
@@ -60,6 +62,15 @@ def sources(settings: Settings) -> Iterator[CheckResult]:
             yield CheckResult(name, FAIL, f"its file list {job.filelist} is not there")
         else:
             yield CheckResult(name, OK, str(job.source))
+            yield from _unstored(settings, job)
+
+
+def _unstored(settings: Settings, job: JobSettings) -> Iterator[CheckResult]:
+    """What would come back otherwise than it is."""
+    found = UnstoredAttributes()
+    survey_job(settings, job, found.take)
+    if text := found.text():
+        yield CheckResult(f"source of {job.job}", WARN, f"not stored by duplicity: {text}")
 
 
 def schedule(places: Places) -> CheckResult:

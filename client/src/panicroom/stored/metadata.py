@@ -11,34 +11,42 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from panicroom.api import Api, ApiError
 from panicroom.duplicity_files.copies import CopyRecords, LocalCopy, local_name, sha256_of
 from panicroom.duplicity_files.decryption import Decryption, NotOpened
 from panicroom.duplicity_files.manifest import Manifest, ManifestUnreadable, parse_manifest
 from panicroom.duplicity_files.signatures import SignaturesUnreadable, check_head
+from panicroom.duplicity_files.stored_sets import StoredSet
 from panicroom.duplicity_files.work_folder import work_folder
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.names import parse_name, sealed_sets
 from panicroom.private_files import private_folder
-from panicroom.restore.chain import StoredSet
-from panicroom.secrets import passphrase_of
+from panicroom.secrets import older_passphrases_of, passphrase_of
 from panicroom.settings import Settings
-from panicroom.transfer.downloader import Downloader, NotReadable
-from panicroom.wire import ErrorCode, ListedFile
+from panicroom.transfer.downloader import Downloader, NotReadable, Received
+from panicroom.wire import DownloadPermit, ErrorCode, ListedFile
 
 _AT_ONCE = 16
 """Files being fetched and decrypted: enough to keep four processors busy, or a line with 100 ms of delay."""
 
-_PROOF_HEADER = "x-amz-meta-proof"
+_FIRST_FILES = 4
+"""The full set's and the first increment's: nobody can have put them before all others."""
 
 Part = Literal["manifest", "signatures"]
+MANIFESTS: tuple[Part, ...] = ("manifest",)
+SIGNATURES: tuple[Part, ...] = ("signatures",)
+BOTH: tuple[Part, ...] = ("manifest", "signatures")
+
+Event = dict[str, Any]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -75,54 +83,80 @@ class SetMetadata:
 
 
 class MetadataCache:
-    """The local copies of one job: duplicity's own folder, shared with backups. Safe while a backup runs."""
+    """The local copies of one job: duplicity's own folder, shared with backups. Safe while a backup runs.
 
-    def __init__(self, settings: Settings, job: str, api: Api) -> None:
-        self._job, self._api = job, api
+    ``facts``: what the service has said of the files that were fetched, by name.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        job: str,
+        api: Api,
+        on_event: Callable[[Event], None] = lambda _event: None,
+    ) -> None:
+        """``on_event`` gets ``expected`` with the ``bytes`` that have to be fetched, ``received`` and ``waiting``
+        as a duplicity process sends them, and ``fetched`` when all have come; nothing where nothing is missing."""
+        self.machine, self.job, self._api = settings.machine, job, api
+        self._on_event, self._lock = on_event, threading.Lock()
         self.folder = settings.archive(job)
         self._work = settings.job_cache(job)
         self._records = CopyRecords(settings.job_state(job) / "metadata.json")
         self._decryption = Decryption(
-            passphrase_of(settings), encrypt_key=settings.encrypt_key, sign_key=settings.sign_key
+            passphrase_of(settings),
+            encrypt_key=settings.encrypt_key,
+            sign_key=settings.sign_key,
+            older=older_passphrases_of(settings),
         )
+        self.facts: dict[str, DownloadPermit] = {}
 
-    def at_hand(
-        self,
-        sets: Iterable[StoredSet],
-        parts: Collection[Part] = ("manifest", "signatures"),
-        on_received: Callable[[int], None] = lambda _bytes: None,
-        on_expected: Callable[[int], None] = lambda _bytes: None,
-    ) -> dict[str, SetMetadata]:
+    def at_hand(self, sets: Iterable[StoredSet], parts: Collection[Part] = BOTH) -> dict[str, SetMetadata]:
         """The metadata of ``sets`` by their names, fetched where no whole copy is here.
 
-        ``on_expected`` gets the bytes that have to be fetched, before the first is, and 0 when all have come;
-        ``on_received`` gets those that come.
-
-        Raises ``Problem`` if the service cannot be reached, the disk is full, or the passphrase opens nothing.
+        Raises ``Problem`` if the service cannot be reached or the disk is full.
         """
         chosen = list(sets)
         wanted = dict(_wanted(chosen, parts))
         known = self._records.read()
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            whole = dict(
-                zip(wanted, pool.map(lambda file: self._whole(file, known), wanted.values()), strict=True)
-            )
-        missing = [wanted[name] for name, copy in whole.items() if copy is None]
-        if missing:
-            on_expected(sum(file.size for file in missing))
-        try:
-            fetched = self._fetch(missing, on_received)
-        finally:
-            if missing:
-                on_expected(0)
-        copies = {name: copy for name, copy in whole.items() if copy is not None}
+            whole = pool.map(lambda file: self._whole(file, known), wanted.values())
+            copies = {name: copy for name, copy in zip(wanted, whole, strict=True) if copy is not None}
+        missing = [file for name, file in wanted.items() if name not in copies]
+        fetched = self._fetch_all(missing, try_key=not copies)
         new = {name: item for name, item in fetched.items() if isinstance(item, LocalCopy)}
         self._records.add(new.values())
-        unopened = {name: item for name, item in fetched.items() if isinstance(item, Unopened)}
-        if unopened and not copies and not new and any(item.wrong_key for item in unopened.values()):
-            raise self._decryption.wrong_key_problem()
         copies.update(new)
+        unopened = {name: item for name, item in fetched.items() if isinstance(item, Unopened)}
         return {item.name: self._of_set(item, parts, copies, unopened) for item in chosen}
+
+    def check_key(self, metadata: Iterable[SetMetadata]) -> None:
+        """Raises ``Problem`` where nothing of the metadata could be opened, for want of the passphrase or key."""
+        if is_other_key(metadata):
+            raise self.wrong_key_problem()
+
+    def wrong_key_problem(self) -> Problem:
+        return self._decryption.wrong_key_problem()
+
+    def _fetch_all(self, files: list[ListedFile], *, try_key: bool) -> dict[str, LocalCopy | Unopened]:
+        """``try_key``: where the key at hand does not open one of the first files, the others are not fetched."""
+        found: dict[str, LocalCopy | Unopened] = {}
+        if try_key and len(files) > _FIRST_FILES:
+            first = min(files[:_FIRST_FILES], key=lambda file: file.size)
+            found = self._fetch([first], self._made_copy)
+            failed = found[first.name]
+            if isinstance(failed, Unopened) and failed.wrong_key:
+                return {file.name: replace(failed, name=file.name) for file in files}
+        return {**found, **self._fetch([file for file in files if file.name not in found], self._made_copy)}
+
+    def passphrase_of(self, sets: Iterable[StoredSet]) -> str | None:
+        """The passphrase of a chain. Only where this machine had several, its smallest manifest is fetched to try."""
+        manifests = [item.manifest for item in sets if item.manifest is not None]
+        if self._decryption.older and manifests:
+            smallest = min(manifests, key=lambda file: file.size)
+            found = self._fetch([smallest], self._opened_by)[smallest.name]
+            if not isinstance(found, Unopened):
+                return found
+        return self._decryption.passphrase
 
     def here(self, sets: Iterable[StoredSet]) -> dict[str, SetMetadata]:
         """The whole copies that are here already, by the names of their sets."""
@@ -183,43 +217,63 @@ class MetadataCache:
         return SetMetadata(item, self.folder, found, tuple(failed))
 
     def _fetch(
-        self, files: list[ListedFile], on_received: Callable[[int], None]
-    ) -> dict[str, LocalCopy | Unopened]:
+        self, files: list[ListedFile], use: Callable[[ListedFile, Path, Received], Result]
+    ) -> dict[str, Result | Unopened]:
+        """Downloads files side by side into a folder that goes away, and has each used there."""
         if not files:
             return {}
         by_name = {file.name: file for file in files}
+        self._report("expected", bytes=sum(file.size for file in files))
         try:
             private_folder(self.folder)
-            with (
-                work_folder(self._work, "metadata") as work,
-                closing(
-                    Downloader(self._api, self._job, lambda _name: work / "ahead", on_received)
-                ) as downloader,
-                ThreadPoolExecutor(_AT_ONCE) as pool,
-            ):
+            with work_folder(self._work, "metadata") as work, self._downloading(work) as (downloader, pool):
                 begun = {
-                    name: pool.submit(self._fetch_file, by_name[name], download, work)
+                    name: pool.submit(self._fetch_file, by_name[name], download, work, use)
                     for name, download in downloader.prepare(list(by_name))
                 }
-                try:
-                    return {name: future.result() for name, future in begun.items()}
-                except BaseException:
-                    pool.shutdown(wait=False, cancel_futures=True)
-                    raise
+                return {name: future.result() for name, future in begun.items()}
         except ApiError as failure:
             raise failure.as_problem() from None
         except OSError as error:
             raise Problem(
                 f"the cache folder {self.folder} cannot be written: {error.strerror or error}", ExitCode.SPACE
             ) from None
+        finally:
+            self._report("fetched")
+
+    @contextmanager
+    def _downloading(self, work: Path) -> Iterator[tuple[Downloader, ThreadPoolExecutor]]:
+        """Ends the downloads where one has failed, or somebody presses Ctrl-C."""
+        downloader = Downloader(
+            self._api,
+            self.job,
+            lambda _name: work / "ahead",
+            lambda count: self._report("received", bytes=count),
+            lambda seconds: self._report("waiting", seconds=seconds),
+        )
+        pool = ThreadPoolExecutor(_AT_ONCE)
+        try:
+            yield downloader, pool
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            downloader.close()
+
+    def _report(self, event: str, **fields: Any) -> None:
+        with self._lock:
+            self._on_event({"event": event, **fields})
 
     def _fetch_file(
-        self, file: ListedFile, download: Callable[[Path], Mapping[str, str]], work: Path
-    ) -> LocalCopy | Unopened:
-        encrypted, opened = work / file.name, work / f"{file.name}.opened"
+        self,
+        file: ListedFile,
+        download: Callable[[Path], Received],
+        work: Path,
+        use: Callable[[ListedFile, Path, Received], Result],
+    ) -> Result | Unopened:
         try:
-            headers = download(encrypted)
-            packed = self._open(encrypted, opened)
+            received = download(work / file.name)
+            _check_digest(work / file.name, received.permit.sha256)
+            self.facts[file.name] = received.permit
+            return use(file, work / file.name, received)
         except NotReadable as archived:
             state = "it is being thawed" if archived.thawing else "it is archived and has to be thawed first"
             return Unopened(file.name, state, archived=True)
@@ -231,15 +285,20 @@ class MetadataCache:
             return Unopened(file.name, str(failure), wrong_key=failure.wrong_key)
         except (ManifestUnreadable, SignaturesUnreadable) as failure:
             return Unopened(file.name, str(failure))
+
+    def _opened_by(self, _file: ListedFile, encrypted: Path, _received: Received) -> str | None:
+        return self._decryption.decrypt(encrypted, encrypted.with_suffix(".opened"))
+
+    def _made_copy(self, file: ListedFile, encrypted: Path, received: Received) -> LocalCopy:
+        packed = self._open(encrypted, encrypted.with_name(f"{file.name}.opened"))
         copy = LocalCopy(
             name=file.name,
             size=encrypted.stat().st_size,
-            etag=headers.get("etag", "").strip('"') or file.etag,
-            sha256=sha256_of(encrypted),
+            etag=received.headers.get("etag", "").strip('"') or file.etag,
+            sha256=received.permit.sha256 or sha256_of(encrypted),
             local_name=local_name(file.name),
             local_size=packed.stat().st_size,
             local_sha256=sha256_of(packed),
-            proof=headers.get(_PROOF_HEADER),
         )
         packed.replace(self.folder / copy.local_name)
         encrypted.unlink()
@@ -262,6 +321,19 @@ class MetadataCache:
             shutil.copyfileobj(source, target, 2**20)
         opened.unlink()
         return packed
+
+
+def is_other_key(metadata: Iterable[SetMetadata]) -> bool:
+    """Whether nothing of it could be opened, and some of it for want of the right passphrase or key."""
+    found = list(metadata)
+    unopened = [file for item in found for file in item.unopened]
+    return not any(item.copies for item in found) and any(file.wrong_key for file in unopened)
+
+
+def _check_digest(path: Path, sha256: str | None) -> None:
+    """Whether a download is the file of which S3 has the digest; of a file in parts it has another kind of digest."""
+    if sha256 is not None and "-" not in sha256 and sha256_of(path) != sha256:
+        raise NotOpened("it is not what S3 has the digest of")
 
 
 def _wanted(sets: Iterable[StoredSet], parts: Collection[Part]) -> Iterator[tuple[str, ListedFile]]:

@@ -1,4 +1,4 @@
-"""Which sets are stored, how they build on each other, and which of them hold a given time. Pure.
+"""Which sets are stored, and how they build on each other. Pure.
 
 A set can be restored if it has a manifest and so have all the sets that it builds on, down to a full one. Whether
 all its volumes are there is a question for the manifest, which is encrypted.
@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from panicroom.exit_codes import ExitCode, Problem
 from panicroom.names import parse_name, set_kind, set_start, set_time
-from panicroom.restore.times import exact_time_text, time_text
 from panicroom.wire import ListedFile
 
 
@@ -69,6 +67,24 @@ class StoredChains:
         """The times that can be restored, in order."""
         return tuple(sorted({item.end for chain in self.chains for item in chain.sets}))
 
+    @property
+    def newest(self) -> Chain | None:
+        """The chain of the newest set."""
+        return max(self.chains, key=lambda chain: chain.end, default=None)
+
+    @property
+    def newest_family(self) -> tuple[StoredSet, ...]:
+        """All sets that build on the full set of the newest chain, forks included; oldest first.
+
+        Where two increments follow one set, duplicity continues the one that ends first, and then finds no place for
+        the other.
+        """
+        if self.newest is None:
+            return ()
+        full = self.newest.sets[0]
+        family = {item.name: item for chain in self.chains if chain.sets[0] == full for item in chain.sets}
+        return tuple(sorted(family.values(), key=lambda item: item.end))
+
 
 def chains(files: Iterable[ListedFile], leave_out: Collection[str] = ()) -> StoredChains:
     """The chains among ``files``, the listing of a job. Sets named in ``leave_out`` count as not there.
@@ -101,55 +117,6 @@ def _down_to_full(item: StoredSet, built: Mapping[str, StoredSet | None]) -> Cha
         path.append(base)
         base = built[base.name]
     return Chain(tuple(reversed(path)))
-
-
-def chain_at(stored: StoredChains, time: datetime | None) -> Chain:
-    """The chain up to the newest set at or before ``time``; without a time, up to the newest of all.
-
-    Raises ``Problem`` (NOT_FOUND), with the times that there are, if there was no backup then, or if the set of
-    that time can no longer be restored: the one before it is then a different answer, to be asked for.
-    """
-    if not stored.chains:
-        raise Problem("there is no backup of that job that can be restored", ExitCode.NOT_FOUND)
-    times = stored.times
-    lost = _lost(stored)
-    wanted = max({times[-1], *lost}) if time is None else time
-    there = max((each for each in times if each <= wanted), default=None)
-    gone = max((each for each in lost if each <= wanted), default=None)
-    if there is None:
-        raise Problem(
-            f"there is no backup of {time_text(wanted)}; the oldest is of {_choice(times[0])}",
-            ExitCode.NOT_FOUND,
-        )
-    if gone is not None and gone > there:
-        after = min((each for each in times if each > wanted), default=None)
-        later = f", the next of {_choice(after)}" if after else ""
-        raise Problem(
-            f"the backup of {time_text(gone)} cannot be restored, as a set is missing; "
-            f"the one before is of {_choice(there)}{later}",
-            ExitCode.NOT_FOUND,
-        )
-    return next(cut for chain in stored.chains if (cut := _until(chain, there)))
-
-
-def _until(chain: Chain, end: datetime) -> Chain | None:
-    sets = tuple(item for item in chain.sets if item.end <= end)
-    return Chain(sets) if sets and sets[-1].end == end else None
-
-
-def _lost(stored: StoredChains) -> set[datetime]:
-    """The times of backups that there were and that cannot be restored.
-
-    A set without a manifest counts only if a sealed one is newer: the newest may be one that is just being made.
-    """
-    newest = max(item.end for item in (*stored.orphans, *(chain.sets[-1] for chain in stored.chains)))
-    lost = {item.end for item in stored.orphans} | {item.start for item in stored.orphans}
-    lost |= {item.end for item in stored.unsealed if item.volumes and item.end < newest}
-    return lost - set(stored.times)
-
-
-def _choice(time: datetime) -> str:
-    return f"{time_text(time)} (--time {exact_time_text(time)})"
 
 
 def _sets(files: Iterable[ListedFile]) -> list[StoredSet]:
@@ -190,3 +157,8 @@ def _has_times(set_name: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def all_sets(stored: StoredChains) -> list[StoredSet]:
+    """The sets of all chains, each once, in the order in which they build on each other."""
+    return list({item.name: item for chain in stored.chains for item in chain.sets}.values())

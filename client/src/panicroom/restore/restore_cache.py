@@ -1,0 +1,79 @@
+"""The folder of volumes of a restore, in the cache: a restore that was killed finds there what it had fetched.
+
+It lives as long as its restore can be carried on. One whose target nobody will finish is removed by a later restore:
+never that of a running one, nor one whose files are still beside their target.
+"""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from panicroom.private_files import private_folder
+from panicroom.restored_tree.working_folder import WorkingFolder
+
+_PREFIX = "restoring-"
+_LOCK = ".in-use"
+_TARGET = "target"
+"""Holds the path of the restore's working folder."""
+
+_YOUNG_SECONDS = 86_400.0
+"""A restore that was killed before its first file has nothing but this folder; a day later it begins anew."""
+
+
+@contextmanager
+def restore_cache(parent: Path, folder: WorkingFolder) -> Iterator[Path]:
+    """The folder in ``parent`` for the restore that works in ``folder``, the same each time; locked meanwhile."""
+    remove_abandoned(parent, time.time())
+    path = parent / f"{_PREFIX}{hashlib.sha256(os.fsencode(folder.target)).hexdigest()[:8]}"
+    descriptor = _locked(path)
+    try:
+        (path / _TARGET).write_bytes(os.fsencode(folder.folder))
+        yield path
+    finally:
+        os.close(descriptor)
+
+
+def remove_abandoned(parent: Path, now: float) -> None:
+    """Removes the folders of restores that nobody will carry on; ``now`` is in seconds since 1970."""
+    for path in parent.glob(f"{_PREFIX}*"):
+        try:
+            descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not _can_be_carried_on(path, now):
+                shutil.rmtree(path, ignore_errors=True)
+        except OSError:
+            continue  # it is running
+        finally:
+            os.close(descriptor)
+
+
+def _can_be_carried_on(path: Path, now: float) -> bool:
+    try:
+        target = path / _TARGET
+        working = Path(os.fsdecode(target.read_bytes()))
+        return working.exists() or now - target.stat().st_mtime < _YOUNG_SECONDS
+    except OSError:
+        return now - path.stat().st_mtime < _YOUNG_SECONDS
+
+
+def _locked(path: Path) -> int:
+    """The descriptor that holds the lock; of the folder that is there, as another restore may just have removed one."""
+    while True:
+        private_folder(path)
+        descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return descriptor
+        os.close(descriptor)

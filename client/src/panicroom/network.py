@@ -9,6 +9,7 @@ like, and takes credentials from ~/.netrc, which would break a presigned request
 from __future__ import annotations
 
 import contextlib
+import functools
 import ipaddress
 import os
 import re
@@ -156,16 +157,22 @@ def tls_context(environment: Mapping[str, str]) -> ssl.SSLContext:
             continue
         try:
             if what == "file":
-                return ssl.create_default_context(cafile=value)
+                return _context(cafile=value)
             if os.path.isdir(value):  # noqa: PTH112
-                return ssl.create_default_context(capath=value)
+                return _context(capath=value)
         except OSError:
             pass
         raise Problem(
             f"{variable}={shown(value)} names no {what} of certificates; correct or unset it",
             ExitCode.SETTINGS,
         )
-    return ssl.create_default_context(cafile=certifi.where())
+    return _context(cafile=certifi.where())
+
+
+@functools.lru_cache
+def _context(cafile: str | None = None, capath: str | None = None) -> ssl.SSLContext:
+    """Takes a moment to make; the clients of a process share it."""
+    return ssl.create_default_context(cafile=cafile, capath=capath)
 
 
 _S3_HOST = re.compile(

@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from panicroom import interruption
 from panicroom.private_files import PRIVATE_UMASK
+from panicroom.terminal import interruption
 
 _USUAL_PATH = "/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin"
 """Where cron or a container gives none; gpg has to be found."""

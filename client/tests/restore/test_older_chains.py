@@ -1,0 +1,82 @@
+"""What lies in chains before the newest one: other times, files that only they still have, another passphrase."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+
+import pytest
+from laptop import Laptop
+from panicroom.exit_codes import ExitCode
+
+
+@pytest.fixture
+def two_chains(laptop: Laptop) -> Laptop:
+    """A full set and an increment under one passphrase, and a full set under another."""
+    (laptop.source / "letter").write_bytes(b"one" * 1000)
+    (laptop.source / "other").write_bytes(os.urandom(1_500_000))
+    laptop.enrol()
+    laptop.succeed("backup")
+    (laptop.source / "letter").write_bytes(b"two" * 1000)
+    time.sleep(1.1)
+    laptop.succeed("backup")
+    laptop.succeed("passphrase", "change", "--yes", NEW_PASSPHRASE="another")
+    (laptop.source / "letter").write_bytes(b"three" * 1000)
+    time.sleep(1.1)
+    laptop.succeed("backup")
+    return laptop
+
+
+def times(laptop: Laptop) -> list[str]:
+    return [name.rsplit(".", 1)[-1] for name in laptop.service.sealed()]
+
+
+def test_a_time_before_a_change_of_the_passphrase_needs_no_passphrase_by_hand(two_chains: Laptop) -> None:
+    """With the cache and without; in listings, in a proved restore and in a plain one. A wrong one is still wrong."""
+    _first, second, third = times(two_chains)
+    for number in range(2):
+        out = two_chains.home / f"out-{number}"
+        two_chains.succeed("restore", "--to", str(out), "--time", second)
+        assert (out / "letter").read_bytes() == b"two" * 1000
+        shutil.rmtree(two_chains.home / "cache")
+    two_chains.succeed("restore", "--plain", "--to", str(two_chains.home / "plain"), "--time", second)
+    assert (two_chains.home / "plain" / "letter").read_bytes() == b"two" * 1000
+    assert [item["set"] for item in json.loads(two_chains.succeed("versions", "letter", "--json"))] == (
+        two_chains.service.sealed()
+    )
+    assert two_chains.run("verify", "--time", second).returncode == ExitCode.DIFFERENT
+    two_chains.succeed("restore", "--to", str(two_chains.home / "newest"), "--time", third)
+
+    shutil.rmtree(two_chains.home / "cache")
+    (two_chains.home / "config" / "secrets.json").write_text(
+        json.dumps({
+            name: text
+            for name, text in json.loads((two_chains.home / "config" / "secrets.json").read_text()).items()
+            if "before" not in name
+        })
+    )  # fmt: skip
+    ended = two_chains.run("restore", "--to", str(two_chains.home / "no"), "--time", second)
+    assert ended.returncode == ExitCode.PASSPHRASE, ended.stderr
+
+
+def test_a_file_that_is_lost_in_the_newest_chain_is_had_from_the_one_before(two_chains: Laptop) -> None:
+    newest = two_chains.service.sealed()[-1]
+    for name in two_chains.service.names():
+        if newest in name and ".vol" in name:
+            del two_chains.service.objects[f"system/{name}"]
+    second = times(two_chains)[1]
+
+    def restored(to: str, *more: str) -> dict[str, dict[str, object]]:
+        ended = two_chains.run("restore", "--json", "--to", str(two_chains.home / to), *more)
+        assert ended.returncode == ExitCode.RESTORE_INCOMPLETE, ended.stderr
+        return {item["path"]: item for item in json.loads(ended.stdout.splitlines()[-1])["differing"]}
+
+    named = restored("out")
+    assert {path: item["newest"] for path, item in named.items()} == {"letter": second, "other": second}
+    assert not any(item["restored"] for item in named.values())
+    named = restored("nearest", "--nearest")
+    assert all(item["restored"] for item in named.values())
+    assert (two_chains.home / "nearest" / "letter").read_bytes() == b"two" * 1000
+    assert (two_chains.home / "nearest" / "other").read_bytes() == (two_chains.source / "other").read_bytes()

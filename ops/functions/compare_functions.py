@@ -1,6 +1,6 @@
 """Compares what is deployed with what Chalice would deploy from this repository: a sentence for each difference.
 
-Nothing is remembered between two deploys, so nothing can be wrong about what is remembered: the code that
+Nothing of what was deployed is remembered, so nothing can be wrong about what is remembered: the code that
 runs is fetched and compared file by file, the rest is asked of AWS.
 """
 
@@ -24,9 +24,8 @@ from ops.functions.package import (
     REQUESTS_PER_SECOND,
     AppPackage,
     copy_project,
-    digest_of,
     logical_id,
-    package_app,
+    package_app_once,
 )
 from ops.functions.permissions import may_be_called_by
 from ops.functions.queue_mappings import event_source_mappings
@@ -48,19 +47,12 @@ class Wanted:
     """Checksum of each file in the zip by its path, byte code left out."""
 
 
-_packaged: dict[str, Wanted] = {}
-"""By the digest of what was packaged: plan, deploy and doctor ask for the same, and packaging takes seconds."""
-
-
 def wanted_service(stage: Stage, project: Path) -> Wanted:
     """Packages a clean copy of the project. Raises ``OpsError``."""
     with tempfile.TemporaryDirectory(prefix="panicroom-") as folder:
         copy = Path(folder) / "project"
         copy_project(copy, stage, project)
-        digest = digest_of(copy)
-        if digest not in _packaged:
-            _packaged[digest] = _wanted(package_app(copy, stage, Path(folder)), stage)
-        return _packaged[digest]
+        return _wanted(package_app_once(copy, stage), stage)
 
 
 def _wanted(package: AppPackage, stage: Stage) -> Wanted:

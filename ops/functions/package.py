@@ -84,7 +84,7 @@ def _read_package(folder: Path) -> AppPackage:
 def package_app_once(project: Path, stage: Stage, packages: Path = PACKAGES) -> AppPackage:
     """As ``package_app``; the same files are packaged once, and found again in ``packages``.
 
-    Packaging takes most of the time in which a local stack starts. Raises ``OpsError``.
+    Packaging takes most of the time in which a local stack starts or a deploy is planned. Raises ``OpsError``.
     """
     made_by = json.dumps([sys.version, version("chalice"), template_additions(stage)])
     package = packages / hashlib.sha256((digest_of(project) + made_by).encode()).hexdigest()

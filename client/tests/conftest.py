@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -55,3 +56,16 @@ def gnupg() -> Iterator[Path]:
 def laptop(tmp_path: Path, service: FakeService, gnupg: Path) -> Laptop:
     (tmp_path / "source").mkdir()
     return Laptop(tmp_path, gnupg, service)
+
+
+@pytest.fixture
+def without_links(tmp_path: Path) -> dict[str, str]:
+    """Variables with which a hard link is refused, as exFAT does."""
+    code = "#include <errno.h>\nint link(void){errno=EPERM;return -1;}\nint linkat(void){errno=EPERM;return -1;}\n"
+    (tmp_path / "refuse.c").write_text(code)
+    subprocess.run(
+        ["cc", "-shared", "-fPIC", "-o", tmp_path / "refuse.so", tmp_path / "refuse.c"],
+        check=True,
+        capture_output=True,
+    )
+    return {"LD_PRELOAD": str(tmp_path / "refuse.so")}

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import threading
 import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-import pytest
 from laptop import Laptop
 
 ODD = "odd 'name'\nnext ünï"
@@ -137,19 +135,6 @@ def test_reading_works_on_a_disk_without_hard_links(laptop: Laptop, without_link
     back_up_twice(laptop)
     for command in ("files", "verify", "versions"):
         laptop.succeed(command, **without_links)
-
-
-@pytest.fixture
-def without_links(tmp_path: Path) -> dict[str, str]:
-    """Variables with which a hard link is refused, as exFAT does."""
-    code = "#include <errno.h>\nint link(void){errno=EPERM;return -1;}\nint linkat(void){errno=EPERM;return -1;}\n"
-    (tmp_path / "refuse.c").write_text(code)
-    subprocess.run(
-        ["cc", "-shared", "-fPIC", "-o", tmp_path / "refuse.so", tmp_path / "refuse.c"],
-        check=True,
-        capture_output=True,
-    )
-    return {"LD_PRELOAD": str(tmp_path / "refuse.so")}
 
 
 def test_a_quick_verify_finds_each_kind_of_difference_and_downloads_no_volume(laptop: Laptop) -> None:

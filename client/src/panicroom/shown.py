@@ -9,6 +9,8 @@ from typing import Any
 LONGEST = 500
 """Characters of one message; a name of a file may have more, see ``shown_path``."""
 
+_SHORT_PATH = 120
+
 
 def shown(text: str, longest: int = LONGEST) -> str:
     """``text`` in one line, with ? for control characters, escape sequences, marks that turn the direction of
@@ -32,3 +34,11 @@ def cleaned(data: Any) -> Any:
 def shown_path(path: str) -> str:
     """A path that a terminal can take: neither control characters nor bytes that are no text."""
     return "".join(letter if letter.isprintable() else "?" for letter in path)
+
+
+def short_path(path: str) -> str:
+    """``shown_path`` that fits into a message with others: its middle is left out where it is long."""
+    whole = shown_path(path)
+    return (
+        whole if len(whole) <= _SHORT_PATH else f"{whole[: _SHORT_PATH // 2]}...{whole[-_SHORT_PATH // 2 :]}"
+    )

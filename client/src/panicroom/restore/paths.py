@@ -16,6 +16,8 @@ from panicroom.exit_codes import ExitCode, Problem
 from panicroom.restore.plan import Plan
 from panicroom.shown import shown_path
 
+EVERYTHING = "everything"
+
 _MOST_LINKS = 40
 """As many as Linux follows in one path."""
 
@@ -36,7 +38,7 @@ class Selection:
     def title(self) -> str:
         names = [shown_path(path_of(index)) for index in sorted(self.indexes)]
         if () in self.indexes:
-            return "everything"
+            return EVERYTHING
         return names[0] if len(names) == 1 else f"{len(names)} paths"
 
     def missing(self, plan: Plan) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from panicroom.duplicity_run.restore_plan import from_hex
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.secrets import token_of
 from panicroom.settings import JobSettings, Settings
-from panicroom.shown import shown_path
+from panicroom.shown import short_path, shown_path
 from panicroom.stored.chain import chain_at
 from panicroom.stored.metadata import MANIFESTS, MetadataCache, SetMetadata
 from panicroom.stored.origins import OriginReader
@@ -66,7 +66,7 @@ def restore_plainly(
             )
     if failed:
         raise Problem(
-            f"{len(failed)} files could not be restored, the first is {failed[0]}; "
+            f"{len(failed)} file{'s' if len(failed) != 1 else ''} could not be restored, the first is {failed[0]}; "
             f"the reasons are in {settings.places.log_file}",
             ExitCode.RESTORE_INCOMPLETE,
         )
@@ -97,7 +97,7 @@ def _restore_one(
 
     def on_event(event: Event) -> None:
         if event["event"] == "unwritten":
-            failed.append(f"{shown_path(path_of(from_hex(event['path'])))} ({event['reason']})")
+            failed.append(f"{short_path(path_of(from_hex(event['path'])))} ({event['reason']})")
         else:
             reporter.event(event)
 

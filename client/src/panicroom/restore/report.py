@@ -12,12 +12,11 @@ from typing import Any
 
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.restore.opened_chain import UnusableSet
-from panicroom.shown import shown_path
+from panicroom.shown import short_path, shown_path
 from panicroom.stored.times import exact_time_text, time_text
 from panicroom.terminal.amounts import size_text
 
 _NAMED_PATHS = 3
-_SHOWN_LETTERS = 120
 
 
 @dataclass(frozen=True)
@@ -124,13 +123,4 @@ def _named(item: DifferingPath) -> str:
         newest = f"; restored as of {time_text(item.newest)}"
     elif item.newest:
         newest = f"; --nearest restores it as of {time_text(item.newest)}"
-    return f"{_short(shown_path(item.path))} ({item.reason}{newest})"
-
-
-def _short(path: str) -> str:
-    """A path that fits into a message: the log and --json have the whole one."""
-    return (
-        path
-        if len(path) <= _SHOWN_LETTERS
-        else f"{path[: _SHOWN_LETTERS // 2]}...{path[-_SHOWN_LETTERS // 2 :]}"
-    )
+    return f"{short_path(item.path)} ({item.reason}{newest})"

@@ -20,7 +20,8 @@ from panicroom.duplicity_run import process as duplicity_process
 from panicroom.duplicity_run.restore_plan import UNREADABLE_DATA
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.restore.nearest import OlderVersion, OlderVersions
-from panicroom.restore.plan import ABSENT, DAMAGED, Plan, SetVolumes, make_plan
+from panicroom.restore.paths import EVERYTHING
+from panicroom.restore.plan import ABSENT, DAMAGED, Plan, make_plan
 from panicroom.restore.report import DifferingPath, RestoreReport
 from panicroom.restore.restore_cache import restore_cache
 from panicroom.restore.rounds import Rounds, full_disk
@@ -137,7 +138,6 @@ class _Restore:
         with self.reporter.busy("comparing what is there already"):
             self._prepare(plan)
         with self.reporter.task(self._title(plan), 0):
-            self._expect(plan.wanted(without=self.done))
             plan = self._fetch(plan)
         entries = dict(plan.entries)
         versions = OlderVersions(self.metadata, self.backup)
@@ -150,13 +150,10 @@ class _Restore:
     def _title(self, plan: Plan) -> str:
         files = f"{len(plan.needs)} file{'s' if len(plan.needs) != 1 else ''}"
         newest = " (the newest backup)" if self.backup.is_newest and self.backup.unusable is None else ""
-        return (
-            f"Restoring {self.backup.selection.title}: {files}, at most {size_text(plan.most_bytes)}, as of "
-            f"{time_text(self.backup.as_of)}{newest}"
-        )
-
-    def _expect(self, wanted: Iterable[SetVolumes]) -> None:
-        self.reporter.event({"event": "expected", "bytes": sum(item.size_bytes for item in wanted)})
+        title = self.backup.selection.title
+        what = files if title == EVERYTHING else f"{title}: {files}"
+        size = size_text(plan.most_bytes)
+        return f"Restoring {what}, at most {size}, as of {time_text(self.backup.as_of)}{newest}"
 
     def _plan(self) -> Plan:
         plan = make_plan(self.backup.contents, self.backup.selection.indexes, self.damaged)
@@ -247,7 +244,6 @@ class _Restore:
         if not files:
             return
         with self.reporter.task(f"Restoring {len(files)} of them as of {time_text(version.time)}", 0):
-            self._expect(older.wanted(without=older.needs.keys() - files))
             result = self.rounds.run(older, files, version.passphrase)
         self.damaged |= result.damaged
         self._remove(path for path, reason in result.failed.items() if reason == WRONG_CONTENT)

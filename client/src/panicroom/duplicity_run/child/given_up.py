@@ -30,6 +30,7 @@ def install(events: Events, on_error: Callable[[BaseException], None] = lambda _
             on_error(error)
         if code == log.WarningCode.cannot_process and extra:
             path = os.fsencode(unescaped(extra)).split(b"/")
-            events.send("unwritten", path=to_hex(tuple(path)), reason=str(error or text))
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error or text)
+            events.send("unwritten", path=to_hex(tuple(path)), reason=reason)
 
     log.Warn = reporting_warn

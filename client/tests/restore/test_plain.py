@@ -21,6 +21,8 @@ def test_a_file_that_cannot_be_written_is_named_and_nothing_needs_hard_links(
     ended = laptop.run("restore", "--plain", "--to", str(to), LANGUAGE="de", **without_links)
     assert ended.returncode == ExitCode.RESTORE_INCOMPLETE, ended.stderr
     (line,) = ended.stderr.splitlines()
-    assert "could not be restored, the first is dddd" in line, "duplicity names the folder that it cannot make"
+    assert "could not be restored, the first is dddd" in line, (
+        "duplicity names the folder that it cannot make"
+    )
     assert "(File name too long)" in line
     assert (to / "near").read_text() == "near"

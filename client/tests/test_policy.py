@@ -125,7 +125,7 @@ def set_in_job(laptop: Laptop, line: str) -> None:
 
 def test_a_wrong_period_is_named(enrolled: Laptop) -> None:
     set_in_job(enrolled, 'full_every = "often"')
-    one_clear_line(enrolled.run("backup"), ExitCode.SETTINGS, "full_every", '"90d"')
+    one_clear_line(enrolled.run("backup"), ExitCode.SETTINGS, "full_every", '"90D"')
 
 
 def age(laptop: Laptop, days: int) -> None:

@@ -109,7 +109,7 @@ def test_it_says_line_by_line_what_it_took_and_what_not(laptop: Laptop, seed: Pa
     settings = (laptop.home / "config" / "panicroom.toml").read_text()
     assert "\nvolume_mb = 50\n" in settings
     assert '\nfilelist = "exclude.txt"\n' in settings
-    assert '\nfull_every = "3m"\n' in settings
+    assert '\nfull_every = "3M"\n' in settings
     secrets = json.loads((laptop.home / "config" / "secrets.json").read_text())
     assert secrets["laptop.passphrase"] == "its $5 #new"
 

@@ -144,13 +144,16 @@ _PERIOD = re.compile(r"([1-9]\d{0,4})([dwmy])", re.IGNORECASE)
 
 
 def parse_period(text: str) -> timedelta | None:
-    """``90d``, ``12w``, ``3m`` (months of 30 days) or ``1y`` (of 365 days); None for ``never``."""
+    """``90D``, ``12W``, ``3M`` (months of 30 days) or ``1Y`` (of 365 days); None for ``never``.
+
+    The letters are those of ``--time``. Small ones do as well: minutes make no sense here.
+    """
     if text == NEVER:
         return None
     match = _PERIOD.fullmatch(text)
     if match is None:
         raise ValueError(
-            f'must be "never", or a period such as "90d", "12w", "6m" (months) or "1y", not {text!r}'
+            f'must be "never", or a period such as "90D", "12W", "6M" (months) or "1Y", not {text!r}'
         )
     return timedelta(days=int(match[1]) * _DAYS[match[2].lower()])
 

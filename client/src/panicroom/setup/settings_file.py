@@ -66,8 +66,8 @@ source = ""
 # this file.
 # filelist = "exclude.txt"
 # A new full backup, which uploads everything again: when the stored backups have grown to so many times the source
-# ("2x"; after two years or 250 backups at the latest), or when the last one has this age ("90d", "12w", "6m" for
-# months, "1y"). "never" for photos.
+# ("2x"; after two years or 250 backups at the latest), or when the last one has this age ("90D", "12W", "6M" for
+# months, "1Y"). "never" for photos.
 full_when = ""
 # full_every = "never"
 # Whether to go into other file systems mounted below the source, and to store device files.

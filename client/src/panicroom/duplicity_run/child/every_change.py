@@ -19,7 +19,7 @@ import time
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -228,12 +228,19 @@ def _path_set(paths: Iterable[str]) -> PathSet:
 
 def _has_stored_size(now: Any, before: Any) -> bool:
     """Whether the length of the stored signature fits the file's size. Usually without reading the signature."""
-    from duplicity import diffdir
-
     size, length = now.getsize(), before.getsize()
-    if length == signature_bytes(size, diffdir.get_block_size(size), _STRONG_SUM_BYTES):
+    if length == signature_bytes(size, _block_size()(size), _STRONG_SUM_BYTES):
         return True
     return fits_signature(size, length, _stored_signature(before))
+
+
+@cache
+def _block_size() -> Callable[[int], int]:
+    """duplicity's; an import for each file would take longer than all the rest."""
+    from duplicity import diffdir
+
+    block_size: Callable[[int], int] = diffdir.get_block_size
+    return block_size
 
 
 def _stored_signature(before: Any) -> bytes:

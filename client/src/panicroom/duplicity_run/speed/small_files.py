@@ -9,6 +9,7 @@ whatever fails go duplicity's own way.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from panicroom.duplicity_run.speed.tar_headers import Owner, file_header, padded
@@ -32,14 +33,14 @@ class SmallDelta:
 
 
 def install() -> Use:
-    from duplicity import diffdir
+    from duplicity import _librsync, diffdir
 
     use = Use()
     slow_delta, slow_process = diffdir.get_delta_path, diffdir.DeltaTarBlockIter.process
 
     def get_delta_path(new: Any, before: Any, signatures: Any = None) -> Any:
         if new.type == "reg" and signatures and not (before and before.isreg()):
-            made = _small_delta(new, signatures)
+            made = _small_delta(new, signatures, diffdir, _librsync.new_sigmaker)
             if made is not None:
                 use.times += 1
                 return made
@@ -55,15 +56,20 @@ def install() -> Use:
     return use
 
 
-def _small_delta(new: Any, signatures: Any) -> SmallDelta | None:
-    """Reads the file and writes its signature; None, and nothing is written, where duplicity has to do it."""
-    from duplicity import diffdir
+def _small_delta(
+    new: Any, signatures: Any, diffdir: Any, new_sigmaker: Callable[[int], Any]
+) -> SmallDelta | None:
+    """Reads the file and writes its signature; None, and nothing is written, where duplicity has to do it.
 
+    duplicity's modules are handed in: importing them for each file takes time.
+    """
     status = new.stat
     if status.st_size >= SMALL_BYTES:
         return None
     data = _content(new.name)
-    signature = None if data is None else _signature(data, diffdir.get_block_size(status.st_size))
+    signature = (
+        None if data is None else _signature(data, new_sigmaker(diffdir.get_block_size(status.st_size)))
+    )
     if data is None or signature is None:
         return None
     owner, mtime, path = (
@@ -98,11 +104,9 @@ def _content(name: bytes) -> bytes | None:
     return data if len(data) < SMALL_BYTES else None
 
 
-def _signature(data: bytes, block_size: int) -> bytes | None:
+def _signature(data: bytes, maker: Any) -> bytes | None:
     """As librsync makes it of all the data at once; None if it wants more calls than for a small file."""
-    from duplicity import _librsync
-
-    cycle = _librsync.new_sigmaker(block_size).cycle
+    cycle = maker.cycle
     at_end, used, signature = cycle(data)
     if not at_end:
         at_end, used, more = cycle(data[used:])

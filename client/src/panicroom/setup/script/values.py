@@ -112,7 +112,7 @@ def _passphrase(name: str, value: str, changes: Changes) -> ImportedLine:
 
 def _period(name: str, value: str, changes: Changes) -> ImportedLine:
     """duplicity's letters: M is a month, and minutes, hours and seconds make no sense here."""
-    period = value.strip().lower()
+    period = value.strip().upper()
     try:
         parse_period(period)
     except ValueError:

@@ -21,7 +21,7 @@ _HOOK_SECONDS = 4 * 3600.0
 """The longest that a command may take: a dump of a large database does, one that waits for a password does not."""
 
 _PING_SECONDS = 10.0
-_OURS = ("PASSPHRASE", "SIGN_PASSPHRASE", "PANICROOM_TOKEN")
+_OURS = ("PASSPHRASE", "SIGN_PASSPHRASE", "NEW_PASSPHRASE", "PROOF_KEY", "PANICROOM_TOKEN")
 
 
 @contextlib.contextmanager

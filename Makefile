@@ -4,8 +4,9 @@ RUN := .venv/bin/python
 # Tests wait for a third of their time, for schedules and other programs: one more than there are processors.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 export PYTHONUNBUFFERED := 1
+COMPILE := build/lock/bin/uv --quiet pip compile --universal --generate-hashes --no-annotate --no-header
 
-.PHONY: help install owner demo test unit test-service check format bench soak docs-check clean
+.PHONY: help install owner demo test unit test-service check format lock bench soak docs-check clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /	/' | expand -t 12
@@ -36,12 +37,21 @@ soak: ## the hour-long forms
 	@$(PYTHON) ops/environments.py --needs gpg
 	@$(RUN) -m pytest -m soak $(ARGS)
 
-check: install ## format, lint, types, unused code
+check: install ## format, lint, types, unused code, policies
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m ruff check .
 	@$(RUN) -m mypy
 	@$(RUN) -m mypy client/tests/conftest.py
 	@$(RUN) -m vulture
+	@$(RUN) -W ignore::UserWarning -m tools.policies
+
+lock: ## requirements*.txt and the client's, anew from what is beside them, with the digest of every file
+	@$(PYTHON) -m venv build/lock && build/lock/bin/pip --quiet install uv==0.13.9
+	@for name in requirements requirements-owner requirements-local; do \
+		$(COMPILE) --python-version 3.10 $$name.in --output-file $$name.txt || exit 1; \
+	done
+	@$(COMPILE) --python-version 3.11 requirements-dev.in --output-file requirements-dev.txt
+	@$(COMPILE) --python-version 3.10 client/pyproject.toml --output-file client/requirements.txt
 
 format: install ## puts the format right, and what lint can
 	@$(RUN) -m ruff format .

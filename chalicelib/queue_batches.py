@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from chalicelib.domain.backups.events import KeyChange, key_changes, lag_seconds
+from chalicelib.domain.backups.events import KeyChange, MalformedEvent, key_changes, lag_seconds
 from chalicelib.journeys.catalogue.catalogue_changes import CatalogueContext, Contended, catalogue_changes
 
 logger = Logger()
+
+
+def _read(record: dict[str, Any]) -> tuple[object, Sequence[KeyChange], bool]:
+    """A message's body, what can be read of it, and whether that is all of it."""
+    body: object = None
+    try:
+        body = json.loads(record["body"])
+        return body, key_changes(body), True
+    except ValueError as error:
+        logger.exception("not an event", message_id=record["messageId"])
+        return body, error.changes if isinstance(error, MalformedEvent) else (), False
 
 
 def handle(event: dict[str, Any], context: CatalogueContext) -> dict[str, Any]:
@@ -25,13 +37,9 @@ def handle(event: dict[str, Any], context: CatalogueContext) -> dict[str, Any]:
     lag = 0.0
     # Plainly: Powertools' classes for it come with those for forty other events.
     for record in event["Records"]:
-        try:
-            body = json.loads(record["body"])
-            changed = key_changes(body)
-        except ValueError:
-            logger.exception("not an event", message_id=record["messageId"])
+        body, changed, well_formed = _read(record)
+        if not well_formed:
             failed.add(record["messageId"])
-            continue
         for change in changed:
             messages_of.setdefault(change, set()).add(record["messageId"])
         changes += changed

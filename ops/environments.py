@@ -39,17 +39,21 @@ CLIENT_IN_PLACE = ["--no-deps", "--editable", "./client"]
 
 # Enough for `python -m ops` against AWS: a tenth of the whole. Without pip's cache, because the home folder of
 # AWS's cloud shell has one gigabyte.
-OWNER_ALONE = ["--no-cache-dir", "-r", "requirements.txt", "-r", "requirements-owner.txt"]
+OWNER_ALONE = ["--no-cache-dir", "--require-hashes", "-r", "requirements-owner.txt"]
 
 # folder -> (what pip is told, in steps; what makes it anew when it changes; what only brings it up to date)
 ENVIRONMENTS = {
     SITE: (
-        [["-r", "requirements.txt", "-r", "requirements-dev.txt"], DUPLICITY_ALONE, CLIENT_IN_PLACE],
-        ["requirements.txt", "requirements-owner.txt", "requirements-dev.txt"],
+        [["--require-hashes", "-r", "requirements-dev.txt"], DUPLICITY_ALONE, CLIENT_IN_PLACE],
+        ["requirements-dev.txt"],
         ["client/pyproject.toml"],
     ),
-    MINISTACK: ([["-r", "requirements-local.txt"]], ["requirements-local.txt"], []),
-    LAPTOP: ([[CLIENT_COPY]], ["client/pyproject.toml"], ["client/src"]),
+    MINISTACK: ([["--require-hashes", "-r", "requirements-local.txt"]], ["requirements-local.txt"], []),
+    LAPTOP: (
+        [["--require-hashes", "-r", "client/requirements.txt"], ["--no-deps", CLIENT_COPY]],
+        ["client/pyproject.toml", "client/requirements.txt"],
+        ["client/src"],
+    ),
 }
 
 

@@ -74,6 +74,15 @@ class Stage:
         return f"{self.queue}-dead"
 
     @property
+    def boundary(self) -> str:
+        """The IAM policy that bounds what any of the functions' roles may do."""
+        return f"{self.prefix}-boundary"
+
+    @property
+    def boundary_arn(self) -> str:
+        return f"arn:aws:iam::{self.account}:policy/{self.boundary}"
+
+    @property
     def resources_stack(self) -> str:
         """The CloudFormation stack of what holds data: bucket, queues, table, alarms."""
         return f"{self.prefix}-resources"

@@ -8,7 +8,7 @@ from chalicelib.adapters.stores.catalogue_store import CatalogueStore
 from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.report_store import ReportStore
 from chalicelib.config import NEWEST_CLIENT_VERSION, OLDEST_CLIENT_THAT_SIGNS, OLDEST_CLIENT_VERSION
-from chalicelib.domain.backups.freshness import evaluate_freshness
+from chalicelib.domain.backups.freshness import Freshness, SealedSummary, evaluate_summary
 from chalicelib.domain.backups.machines import Job, LastRun, Machine
 from chalicelib.wire import JobStatus, MachineStatus, RunSummary
 
@@ -21,12 +21,17 @@ def describe_machine(
     region: str,
     now: datetime,
 ) -> MachineStatus:
+    """What it reads does not grow with the number of sets."""
     sent_at, jobs = reports.last_sent_at(), machines.jobs(machine.name)
+    summaries = catalogue.summaries.summaries(machine.name)
     sets_are_signed = any(job.proofs_since for job in jobs)
     return MachineStatus(
         machine=machine.name,
         server_time=format_wire_time(now),
-        jobs=tuple(describe_job(catalogue, machine, job, now) for job in jobs),
+        jobs=tuple(
+            describe_job(_freshness(catalogue, machine, job, summaries.get(job.name), now), job)
+            for job in jobs
+        ),
         newest_client_version=NEWEST_CLIENT_VERSION,
         oldest_client_version=OLDEST_CLIENT_THAT_SIGNS if sets_are_signed else OLDEST_CLIENT_VERSION,
         last_weekly_mail_at=format_wire_time(sent_at) if sent_at else None,
@@ -34,8 +39,15 @@ def describe_machine(
     )
 
 
-def describe_job(catalogue: CatalogueStore, machine: Machine, job: Job, now: datetime) -> JobStatus:
-    freshness = evaluate_freshness(machine, job, catalogue.visible_sets(job), now)
+def _freshness(
+    catalogue: CatalogueStore, machine: Machine, job: Job, summary: SealedSummary | None, now: datetime
+) -> Freshness:
+    if summary is None:  # once for each job
+        summary = catalogue.summaries.put_all(job, catalogue.visible_sets(job))
+    return evaluate_summary(machine, job, summary, catalogue.summaries.open_sets(job, now), now)
+
+
+def describe_job(freshness: Freshness, job: Job) -> JobStatus:
     newest = freshness.newest_complete_at
     return JobStatus(
         job=job.name,

@@ -66,14 +66,22 @@ class UploadContext:
         return frozenset(found)
 
     def begin(self, set_id: SetId) -> None:
-        """Checks once for each set that it follows the others, before its first file is permitted."""
+        """Checks once for each set that it follows the others, before its first file is permitted, and that not too
+        many are open."""
         if set_id in self.begun or self.sealed(set_id):
             return
-        if self.gate(set_id).begun_at is None:
-            order.check_follows(set_id, self.sealed_sets() - self.quarantined)
+        is_new = self.gate(set_id).begun_at is None
+        open_sets = {one.set_id for one in self.catalogue.summaries.open_sets(self.job, self.now)}
+        if is_new or set_id not in open_sets:
+            sealed = self.sealed_sets()
+            order.check_room(set_id, open_sets - sealed - self.quarantined)
+        if is_new:
+            order.check_follows(set_id, sealed - self.quarantined)
             if not self.caps.count_set(self.machine, self.now):
                 raise too_many_today(self, "begun as many sets")
             self.catalogue.begin_set(self.job, set_id, self.now)
+        if set_id not in open_sets:
+            self.catalogue.summaries.begin(self.job, set_id, self.now)
         self.begun.add(set_id)
 
     def reserve(self, size_bytes: int) -> None:
@@ -151,6 +159,7 @@ def _permit(context: UploadContext, upload: UploadFile, file: BackupFile | Refus
     uploads.check_set_takes(
         file, sealed=context.sealed(file.set_id), gate=context.gate(file.set_id), now=context.now
     )
+    uploads.check_signatures(file, upload.size, context.job.last_run, context.machine.storage_cap_bytes)
     context.begin(file.set_id)
     if known is not None:
         make_room(context, upload.name)

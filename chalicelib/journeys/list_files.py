@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from chalicelib.adapters.s3_buckets import Buckets
 from chalicelib.adapters.stores.catalogue_store import CatalogueStore
@@ -34,7 +34,7 @@ def list_files(catalogue: CatalogueStore, buckets: Buckets, job: Job, after: str
 
 
 def _last_volumes(
-    catalogue: CatalogueStore, buckets: Buckets, job: Job, set_ids: Iterable[SetId]
+    catalogue: CatalogueStore, buckets: Buckets, job: Job, set_ids: Collection[SetId]
 ) -> dict[SetId, int | None]:
     """The number of the last volume of those sets that are sealed, where it is known.
 
@@ -43,7 +43,7 @@ def _last_volumes(
     """
     known = {
         backup_set.set_id: backup_set.volumes_promised
-        for backup_set in catalogue.sets(job)
+        for backup_set in catalogue.sets_between(job, set_ids)
         if backup_set.sealed
     }
     keys = {job.location.key(manifest_file(set_id).name): set_id for set_id in set_ids if set_id not in known}

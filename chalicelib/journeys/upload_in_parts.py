@@ -28,6 +28,7 @@ def upload_in_parts(context: UploadContext, request: MultipartRequest) -> Multip
     uploads.check_set_takes(
         file, sealed=context.sealed(file.set_id), gate=context.gate(file.set_id), now=context.now
     )
+    uploads.check_signatures(file, request.size, job.last_run, context.machine.storage_cap_bytes)
     context.begin(file.set_id)
     digest = uploads.multipart_digest(request)
     if request.upload is not None and context.catalogue.multipart_digest(job, request.upload) != digest:

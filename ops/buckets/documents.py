@@ -14,20 +14,23 @@ from urllib.parse import quote_plus, unquote_plus
 from chalicelib.domain.audit.bucket_settings import NEEDED_EVENTS, RECEIVERS, overlaps, receivers_of
 from ops.errors import OpsError
 from ops.functions.policies import policy_document
-from ops.stages import LAMBDA_FUNCTIONS, Stage
+from ops.stages import LAMBDA_FUNCTIONS, LOCAL, Stage
 
 Document = dict[str, Any]
 
 # ---------------------------------------------------------------- the bucket's policy
 
 
+LISTING = ("s3:ListBucket", "s3:ListBucketVersions")
+
+
 def with_rights(
     policy: Document | None, stage: Stage, roles: Mapping[str, str], bucket: str, prefix: str
 ) -> Document:
-    """The bucket's policy with one statement for each role that works on objects.
+    """The bucket's policy with statements for each role that works on objects.
 
     ``roles`` are ARNs by the functions' short names. Each gets below ``prefix`` what it has in the service's
-    own bucket; listing is a right on a bucket as a whole. Prefixes that were adopted earlier stay.
+    own bucket, and lists no other keys. Prefixes that were adopted earlier stay.
     """
     document = policy or {"Version": "2012-10-17", "Statement": []}
     statements = document["Statement"] if isinstance(document["Statement"], list) else [document["Statement"]]
@@ -36,20 +39,45 @@ def with_rights(
     ours: dict[str, Document] = {}
     for short_name in functions_on_objects(stage):
         sid = f"{stage.prefix}-{short_name}"
-        earlier = _as_list(known.get(sid, {}).get("Resource", []))
-        objects = {arn for arn in earlier if arn != bucket_arn} | {f"{bucket_arn}/{_literal(prefix)}*"}
-        ours[sid] = {
-            "Sid": sid,
-            "Effect": "Allow",
-            "Principal": {"AWS": roles[short_name]},
-            "Action": _s3_actions(stage, short_name),
-            "Resource": [bucket_arn, *sorted(objects)],
-        }
+        earlier = [arn for arn in _as_list(known.get(sid, {}).get("Resource", [])) if arn != bucket_arn]
+        below = sorted({one.removeprefix(f"{bucket_arn}/") for one in earlier} | {f"{_literal(prefix)}*"})
+        rights = _statements_of_role(stage, short_name, roles[short_name], bucket_arn, below)
+        ours |= {statement["Sid"]: statement for statement in rights}
     if not stage.on_local_stack:
-        denials = _denials(stage, roles["api_handler"], ours[f"{stage.prefix}-api_handler"]["Resource"][1:])
+        denials = _denials(stage, roles["api_handler"], ours[f"{stage.prefix}-api_handler"]["Resource"])
         ours |= {denial["Sid"]: denial for denial in denials}
     others = [statement for statement in statements if statement.get("Sid") not in ours]
     return {**document, "Statement": [*others, *ours.values()]}
+
+
+def _statements_of_role(
+    stage: Stage, short_name: str, role: str, bucket_arn: str, below: Sequence[str]
+) -> list[Document]:
+    """What a role may do with objects, in listings, and with the bucket's settings; ``below`` are patterns of keys."""
+    actions = _s3_actions(stage, short_name)
+    listing: Document = {"Resource": [bucket_arn]}
+    if "*" not in below:
+        # S3 takes the key itself for the prefix where it decides between "not found" and "forbidden".
+        listing["Condition"] = {"StringLike": {"s3:prefix": list(below)}}
+    parts = {
+        "": (
+            set(actions) - set(LISTING) - ON_BUCKETS,
+            {"Resource": [f"{bucket_arn}/{one}" for one in below]},
+        ),
+        "-listing": (set(actions) & set(LISTING), listing),
+        "-settings": (set(actions) & ON_BUCKETS, {"Resource": [bucket_arn]}),
+    }
+    return [
+        {
+            "Sid": f"{stage.prefix}-{short_name}{part}",
+            "Effect": "Allow",
+            "Principal": {"AWS": role},
+            "Action": sorted(chosen),
+            **where,
+        }
+        for part, (chosen, where) in parts.items()
+        if chosen
+    ]
 
 
 def without_rights(policy: Document, stage: Stage) -> Document:
@@ -78,8 +106,13 @@ def _in_one_form(value: Any) -> Any:
     return sorted(value) if isinstance(value, list) else [value]
 
 
-REASONS = {"only": "where the key exists", "url": "by a URL older than 15 minutes"}
-"""Why the service's two denials are there, by the end of their names."""
+REASONS = {
+    "only": "where the key exists",
+    "url": "by a URL older than 15 minutes",
+    "key": "with an encryption key that S3 does not keep",
+    "redirect": "as a redirect of a website",
+}
+"""Why the service's denials are there, by the end of their names."""
 
 
 def role_name(arn: str) -> str:
@@ -95,6 +128,16 @@ def _s3_actions(stage: Stage, short_name: str) -> list[str]:
     statements = policy_document(stage, short_name)["Statement"]
     actions = {action for statement in statements for action in statement["Action"]}
     return sorted(action for action in actions if action.startswith("s3:"))
+
+
+ON_BUCKETS = {
+    action
+    for short_name in LAMBDA_FUNCTIONS
+    for statement in policy_document(LOCAL, short_name)["Statement"]
+    for action in statement["Action"]
+    if statement["Resource"] == f"arn:aws:s3:::{LOCAL.bucket}" and action not in LISTING
+}
+"""What is a right on a bucket as a whole: its settings, and its unfinished uploads."""
 
 
 def _denials(stage: Stage, signer: str, objects: Sequence[str]) -> list[Document]:
@@ -116,7 +159,23 @@ def _denials(stage: Stage, signer: str, objects: Sequence[str]) -> list[Document
             "Action": "s3:*",
             "Condition": {"NumericGreaterThan": {"s3:signatureAge": "900000"}},
         },
+        *(
+            {
+                "Sid": f"{stage.prefix}-no-{name}",
+                **denied,
+                "Action": "s3:PutObject",
+                "Condition": {"Null": {f"s3:{header}": "false"}},
+            }
+            for name, header in UNWANTED_HEADERS.items()
+        ),
     ]
+
+
+UNWANTED_HEADERS = {
+    "customer-key": "x-amz-server-side-encryption-customer-algorithm",
+    "redirect": "x-amz-website-redirect-location",
+}
+"""Headers of a PUT that S3's policies know and that no upload of ours has."""
 
 
 def _literal(prefix: str) -> str:

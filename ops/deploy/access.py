@@ -19,6 +19,18 @@ if TYPE_CHECKING:
 ACTIONS_A_QUESTION = 50
 """IAM's simulator takes more; its answer grows with them."""
 
+EXAMPLES = {
+    "cloudformation:*": "cloudformation:CreateChangeSet",
+    "cloudwatch:*Tag*": "cloudwatch:TagResource",
+    "dynamodb:*Tag*": "dynamodb:TagResource",
+    "dynamodb:Describe*": "dynamodb:DescribeTable",
+    "s3:*Tag*": "s3:PutBucketTagging",
+    "s3:Get*": "s3:GetBucketVersioning",
+    "sns:*": "sns:CreateTopic",
+    "sqs:*Tag*": "sqs:TagQueue",
+}
+"""What IAM's simulator is asked where the policy has a pattern, which it does not take."""
+
 
 NO_CREDENTIALS = (
     "No AWS credentials were found. The browser's cloud shell brings its own; elsewhere sign in with"
@@ -59,10 +71,10 @@ def missing_rights(aws: Aws, stage: Stage, who: AwsCaller) -> list[str]:
     iam, refused = aws.client("iam"), list[str]()
     source = policy_source(iam, who.arn)
     for statement in deployer_policy(stage)["Statement"]:
-        if statement["Sid"] == "SeeOwnRights" or not statement["Resource"]:
+        if statement["Sid"] == "SeeOwnRights" or statement["Effect"] == "Deny" or not statement["Resource"]:
             continue
         arns = [arn for arn in _listed(statement["Resource"]) if arn != "*"]
-        for actions in _in_parts(statement["Action"]):
+        for actions in _in_parts([EXAMPLES.get(action, action) for action in statement["Action"]]):
             try:
                 answer = iam.simulate_principal_policy(
                     PolicySourceArn=source,

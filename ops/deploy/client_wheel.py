@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import dataclasses
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -22,41 +25,57 @@ FOLDER = "_service/client/"
 URL_SECONDS = 24 * 3600
 CLIENT = Path(ROOT) / "client"
 
+LOCK = "requirements.txt"
+"""Versions and digests of all that the client needs, which ``make lock`` writes."""
+
 
 def client_digest(client: Path = CLIENT) -> str:
-    """Of everything that goes into the wheel."""
+    """Of everything that goes into the wheel, and of what is installed with it."""
     digest = hashlib.sha256()
-    for path in sorted([client / "pyproject.toml", client / "README.md", *(client / "src").rglob("*")]):
+    files = [client / name for name in ("pyproject.toml", "README.md", LOCK)]
+    for path in sorted([*files, *(client / "src").rglob("*")]):
         if path.is_file() and "__pycache__" not in path.parts and ".egg-info" not in str(path):
             digest.update(str(path.relative_to(client)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 
-def offered_wheel(aws: Aws, stage: Stage) -> str | None:
-    """The key of the wheel of exactly this client; None if it is not in the bucket."""
-    s3 = aws.client("s3")
+@dataclasses.dataclass(frozen=True)
+class Wheel:
+    """Where the wheel is in the bucket, and the SHA-256 of its bytes in hex, as S3 proved it when it was stored."""
+
+    key: str
+    sha256: str
+
+
+def offered_wheel(aws: Aws, stage: Stage) -> Wheel | None:
+    """The wheel of exactly this client, by its very key; None if it is not in the bucket with its digest."""
+    key = f"{_prefix()}panicroom-{_version()}-py3-none-any.whl"
     try:
-        found = s3.list_objects_v2(Bucket=stage.bucket, Prefix=_prefix()).get("Contents", [])
+        found = aws.client("s3").head_object(Bucket=stage.bucket, Key=key, ChecksumMode="ENABLED")
     except ClientError as error:
-        if error.response["Error"]["Code"] == "NoSuchBucket":
+        # 403 where there is no bucket yet, or none that may be listed.
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] in (403, 404):
             return None
         raise
-    return str(found[0]["Key"]) if found else None
+    checksum = found.get("ChecksumSHA256")
+    return Wheel(key, base64.b64decode(checksum).hex()) if checksum else None
 
 
-def offer_wheel(aws: Aws, stage: Stage) -> str:
-    """Builds the wheel and stores it; its key. Raises ``OpsError``."""
+def offer_wheel(aws: Aws, stage: Stage) -> None:
+    """Builds the wheel and stores it, and the versions and digests of what it needs. Raises ``OpsError``."""
     with tempfile.TemporaryDirectory(prefix="panicroom-") as folder:
         wheel = build_wheel(Path(folder))
-        key = _prefix() + wheel.name
-        # The body by itself, not upload_file: a stage with Object Lock asks for a checksum of each PUT.
-        aws.client("s3").put_object(
-            Bucket=stage.bucket, Key=key, Body=wheel.read_bytes(), ChecksumAlgorithm="SHA256"
-        )
-    return key
+        for path in (CLIENT / LOCK, wheel):
+            # The body by itself, not upload_file: a stage with Object Lock asks for a checksum of each PUT.
+            aws.client("s3").put_object(
+                Bucket=stage.bucket,
+                Key=_prefix() + path.name,
+                Body=path.read_bytes(),
+                ChecksumAlgorithm="SHA256",
+            )
 
 
-def wheel_url(aws: Aws, stage: Stage, key: str) -> str:
+def _url(aws: Aws, stage: Stage, key: str) -> str:
     """A URL that lives for a day, or as long as the credentials that signed it, whichever is shorter."""
     settings: dict[str, Any] = {"signature_version": "s3v4"}
     if aws.endpoint is None:
@@ -68,13 +87,14 @@ def wheel_url(aws: Aws, stage: Stage, key: str) -> str:
 
 
 def addresses_for_machines(aws: Aws, stage: Stage) -> dict[str, str]:
-    """``api_url``, where a machine enrols, and ``client_url``, where it fetches the client for a day; each where
-    there is one."""
-    api, key = find_rest_api(aws, stage), offered_wheel(aws, stage)
-    return {
-        **({"api_url": api_url(aws, stage, api)} if api else {}),
-        **({"client_url": wheel_url(aws, stage, key)} if key else {}),
-    }
+    """``api_url``, where a machine enrols, and ``client_url``, where it fetches the client for a day, with the digest
+    that pip then compares; ``client_requirements_url``, the digests of what it needs. Each where there is one."""
+    api, wheel = find_rest_api(aws, stage), offered_wheel(aws, stage)
+    found = {"api_url": api_url(aws, stage, api)} if api else {}
+    if wheel:
+        found["client_url"] = f"{_url(aws, stage, wheel.key)}#sha256={wheel.sha256}"
+        found["client_requirements_url"] = _url(aws, stage, _prefix() + LOCK)
+    return found
 
 
 def build_wheel(folder: Path, client: Path = CLIENT) -> Path:
@@ -85,6 +105,8 @@ def build_wheel(folder: Path, client: Path = CLIENT) -> Path:
     command = ["-m", "pip", "--disable-pip-version-check", "wheel", "--quiet", "--no-deps", "--wheel-dir"]
     run = subprocess.run(
         [sys.executable, *command, str(folder), str(source)],
+        # The same wheel from the same files, whenever they were written.
+        env={**os.environ, "SOURCE_DATE_EPOCH": "315532800"},
         capture_output=True,
         text=True,
         check=False,
@@ -94,6 +116,11 @@ def build_wheel(folder: Path, client: Path = CLIENT) -> Path:
         last_words = (run.stderr.strip().splitlines() or ["pip printed nothing"])[-1]
         raise OpsError(f"The client's wheel could not be built: {last_words}")
     return wheels[0]
+
+
+def _version() -> str:
+    text = (CLIENT / "src" / "panicroom" / "__init__.py").read_text(encoding="utf-8")
+    return text.partition('__version__ = "')[2].partition('"')[0]
 
 
 def _prefix() -> str:

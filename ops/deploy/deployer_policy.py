@@ -1,7 +1,9 @@
 """The smallest IAM policy for ``deploy``, ``doctor`` and ``destroy``, made from ``deployer_policy.yaml``.
 
-It cannot read, change or delete a backup: no object but the client's own wheel, no version, no bucket and no table.
-It can create roles for this stage's functions only, and pass them to Lambda only.
+By itself it reads, changes and deletes no backup: no object but the client's own wheel, no version, no bucket and no
+table. It creates roles for this stage's functions only, within their boundary, and passes them to Lambda only. What
+whoever deploys can do all the same is in docs/security.md: functions run the code that they deploy, and the bucket's
+policy is theirs to write.
 """
 
 from __future__ import annotations
@@ -16,11 +18,8 @@ from ops.stages import Stage
 
 TEMPLATE_PATH = Path(__file__).with_name("deployer_policy.yaml")
 
-NOT_NARROWED_LOCALLY = {"SeeOwnRights", "Functions", "Schedules", "MailIdentities"}
+NOT_NARROWED_LOCALLY = {"SeeOwnRights", "Functions", "Schedules", "MailIdentities", "Boundary"}
 """MiniStack knows the actions of these statements on every resource or on none."""
-
-LOCAL_ACTIONS = {"Functions": ["lambda:PutFunctionConcurrency"]}
-"""What MiniStack asks for where Chalice removes a concurrency limit."""
 
 
 def deployer_policy(stage: Stage) -> dict[str, Any]:
@@ -34,6 +33,7 @@ def deployer_policy(stage: Stage) -> dict[str, Any]:
         "queue": stage.queue,
         "alarms_topic": stage.alarms_topic,
         "resources_stack": stage.resources_stack,
+        "boundary": stage.boundary_arn,
     }
     text = string.Template(TEMPLATE_PATH.read_text(encoding="utf-8")).substitute(names)
     statements = [_filled_in(statement, stage) for statement in yaml.safe_load(text)]
@@ -49,7 +49,6 @@ def _filled_in(statement: dict[str, Any], stage: Stage) -> dict[str, Any]:
     filled = {key: value for key, value in filled.items() if key != "Condition"}
     return {
         **filled,
-        "Action": sorted([*filled["Action"], *LOCAL_ACTIONS.get(name, [])]),
         "Resource": ["*"] if name in NOT_NARROWED_LOCALLY else filled["Resource"],
     }
 

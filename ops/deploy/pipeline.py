@@ -16,6 +16,7 @@ from ops.aws import Aws
 from ops.buckets.adopt import plans_for_adopted
 from ops.deploy.client_wheel import offer_wheel, offered_wheel
 from ops.errors import OpsError
+from ops.functions.boundary import boundary_changes, make_roles
 from ops.functions.chalice_config import config_differences, write_config_files
 from ops.functions.chalice_record import (
     RECORD_FILE,
@@ -31,6 +32,7 @@ from ops.functions.compare_functions import (
     log_retention,
     wanted_service,
 )
+from ops.functions.concurrency import limit_concurrency
 from ops.functions.package import REQUEST_BURST, REQUESTS_PER_SECOND, run_chalice
 from ops.functions.queue_mappings import finish_mapping, remove_surplus_mappings
 from ops.functions.roles import remove_foreign_rights
@@ -71,6 +73,15 @@ def _deploy_resources(deployment: Deployment, say: Say) -> None:
     deploy_resources(deployment.aws, deployment.stage, poll_seconds=deployment.poll_seconds)
 
 
+def _role_changes(deployment: Deployment) -> list[str]:
+    return boundary_changes(deployment.aws, deployment.stage)
+
+
+def _make_roles(deployment: Deployment, say: Say) -> None:
+    say("before Chalice writes their policies")
+    make_roles(deployment.aws, deployment.stage)
+
+
 def _file_changes(deployment: Deployment) -> list[str]:
     aws, stage, project = deployment.aws, deployment.stage, deployment.project
     files = config_differences(stage, project / ".chalice")
@@ -105,10 +116,11 @@ def _finish_changes(deployment: Deployment) -> list[str]:
 
 
 def _finish(deployment: Deployment, say: Say) -> None:
-    say("partial batch failures, throttling, log retention")
+    say("partial batch failures, throttling, limits of concurrency, log retention")
     aws, stage = deployment.aws, deployment.stage
     finish_mapping(aws, stage, "catalogue", deployment.poll_seconds)
     _throttle(aws, stage)
+    limit_concurrency(aws, stage)
     limit_logs(aws, stage)
 
 
@@ -140,13 +152,14 @@ def _offer_client(deployment: Deployment, say: Say) -> None:
 
 
 RESOURCES = DeployStep("Bucket, queues, table, alarms, mail identities", _resource_changes, _deploy_resources)
+ROLES = DeployStep("The functions' roles and their boundary", _role_changes, _make_roles)
 FILES = DeployStep("Configuration, policies and record for Chalice", _file_changes, _write_files)
 FUNCTIONS = DeployStep("Functions, schedules, queue mapping and API", _function_changes, _deploy_functions)
 FINISH = DeployStep("What Chalice leaves out", _finish_changes, _finish)
 ADOPTED = DeployStep("Rights and events in adopted buckets", _adopted_changes, _renew_adopted)
 CLIENT = DeployStep("The client, to be fetched by the machines", _client_changes, _offer_client)
 
-STEPS = (RESOURCES, FILES, FUNCTIONS, FINISH, ADOPTED, CLIENT)
+STEPS = (RESOURCES, ROLES, FILES, FUNCTIONS, FINISH, ADOPTED, CLIENT)
 """In this order: each stands on what the one before it made."""
 
 

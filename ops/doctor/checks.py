@@ -26,6 +26,7 @@ from ops.doctor.mail_refusals import refusals
 from ops.errors import OpsError
 from ops.functions.compare_api import unexpected_answers
 from ops.functions.compare_functions import finish_differences, function_differences, wanted_service
+from ops.functions.concurrency import account_limit, concurrency_complaints
 from ops.resources.alarm_subscription import CONFIRM_WITHIN_HOURS, unconfirmed
 from ops.resources.mail_identities import unverified_addresses
 from ops.resources.stack import changed_resources
@@ -92,6 +93,10 @@ def _left_out(patient: Patient) -> list[str]:
     return [
         f"not set: {one}; `python -m ops deploy --stage {patient.stage.name}` does it" for one in differences
     ]
+
+
+def _concurrency(patient: Patient) -> list[str]:
+    return concurrency_complaints(account_limit(patient.aws))
 
 
 def _api(patient: Patient) -> list[str]:
@@ -299,6 +304,7 @@ CHECKS: dict[str, Callable[[Patient], list[str]]] = {
     "Resources": _resources,
     "Functions": _functions,
     "What Chalice leaves out": _left_out,
+    "Concurrency": _concurrency,
     "The API": _api,
     "The bucket": _bucket,
     "Adopted buckets": _adopted,

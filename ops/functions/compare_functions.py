@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 
 from ops.aws import Aws
+from ops.functions import concurrency
 from ops.functions.chalice_record import find_rest_api
 from ops.functions.compare_api import Route, api_differences
 from ops.functions.package import (
@@ -81,7 +82,7 @@ def function_differences(aws: Aws, stage: Stage, wanted: Wanted) -> list[str]:
             continue
         found += _configuration_differences(name, dict(deployed), wanted.functions[short_name])
         limit = deployed.get("Concurrency", {}).get("ReservedConcurrentExecutions")
-        if limit is not None:
+        if limit is not None and short_name not in concurrency.WANTED:
             found.append(f"{name}: may run only {limit} times at once")
         runtimes.add((deployed["Configuration"]["Runtime"], wanted.functions[short_name]["Runtime"]))
         sha256 = deployed["Configuration"]["CodeSha256"]
@@ -98,7 +99,7 @@ def function_differences(aws: Aws, stage: Stage, wanted: Wanted) -> list[str]:
 
 
 def finish_differences(aws: Aws, stage: Stage) -> list[str]:
-    """What Chalice does not set and is missing: partial batch failures, throttling, log retention."""
+    """What Chalice does not set and is missing: partial batch failures, throttling, concurrency, log retention."""
     found = []
     for mapping in event_source_mappings(aws, stage, "catalogue"):
         if mapping["State"] in ("Disabling", "Disabled"):
@@ -109,7 +110,8 @@ def finish_differences(aws: Aws, stage: Stage) -> list[str]:
     settings = _method_settings(aws, api)
     wanted = (float(REQUESTS_PER_SECOND), REQUEST_BURST)
     if (settings.get("throttlingRateLimit"), settings.get("throttlingBurstLimit")) != wanted:
-        found.append(f"throttle the API at {REQUESTS_PER_SECOND} requests a second")
+        found.append(f"throttle each method of the API at {REQUESTS_PER_SECOND} requests a second")
+    found += concurrency.concurrency_differences(aws, stage)
     kept = log_retention(aws, stage)
     groups = [stage.log_group(short_name) for short_name in stage.functions]
     unlimited = [group for group in groups if kept.get(group) != LOG_RETENTION_DAYS]

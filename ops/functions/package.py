@@ -27,7 +27,8 @@ PACKAGES = PROJECT / "build" / "packages"
 
 REQUESTS_PER_SECOND = 50
 REQUEST_BURST = 200
-"""Throttling of the whole API: a thousand machines ask far less, and a thief with a token no more."""
+"""Throttling of each method of the API: a thousand machines ask far less. API Gateway counts every method by itself;
+what all of them together may run at once is limited by the functions' concurrency."""
 
 
 LONGEST_ANSWER = 600

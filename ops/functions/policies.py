@@ -31,11 +31,7 @@ def policy_document(stage: Stage, short_name: str) -> Document:
 def _api_handler(stage: Stage) -> list[Statement]:
     return [
         # A presigned URL can do what its signer may: tags and the class are part of the PUT it signs.
-        _allow(
-            "SignUploadsAndDownloads",
-            ["s3:GetObject", "s3:PutObject", "s3:PutObjectTagging"],
-            _objects(stage),
-        ),
+        _on_objects(stage, "SignUploadsAndDownloads", "s3:GetObject", "s3:PutObject", "s3:PutObjectTagging"),
         # The client's wheel is there, which every laptop installs: only a deploy writes it.
         {
             "Sid": "WriteNothingOfTheService",
@@ -59,11 +55,11 @@ def _catalogue(stage: Stage) -> list[Statement]:
     return [
         _allow("TakeEvents", queue_actions, stage.arn("sqs", stage.queue)),
         # HeadObject, for the volume count that a manifest carries; without ListBucket a missing key is a 403.
-        _allow("LookAtObjects", ["s3:GetObject", "s3:GetObjectTagging"], _objects(stage)),
+        _on_objects(stage, "LookAtObjects", "s3:GetObject", "s3:GetObjectTagging"),
         _list_bucket(stage),
         _list_versions(stage),
         _table(stage, [GET_MANY, GET, QUERY, PUT, UPDATE]),
-        _close_findings(stage),
+        _close_findings(stage, "OPEN_SETS"),
         # Files added to a finished set by an old permission are hidden again.
         _ask_for_discards(stage),
     ]
@@ -72,11 +68,11 @@ def _catalogue(stage: Stage) -> list[Statement]:
 def _reconcile(stage: Stage) -> list[Statement]:
     """What the catalogue does upon an event, it does for every key."""
     return [
-        _allow("LookAtObjects", ["s3:GetObject", "s3:GetObjectTagging"], _objects(stage)),
+        _on_objects(stage, "LookAtObjects", "s3:GetObject", "s3:GetObjectTagging"),
         _list_bucket(stage),
         _list_versions(stage),
         _table(stage, [GET_MANY, GET, QUERY, PUT, UPDATE]),
-        _close_findings(stage),
+        _close_findings(stage, "OPEN_SETS"),
         _ask_for_discards(stage),
     ]
 
@@ -116,16 +112,16 @@ def _look_at_settings(stage: Stage) -> list[Statement]:
         "s3:ListBucketMultipartUploads",
     ]
     return [
-        _allow("LookAtSettings", actions, f"arn:aws:s3:::{stage.bucket}"),
-        _allow("LookAtTagsAndParts", ["s3:GetObjectTagging", "s3:ListMultipartUploadParts"], _objects(stage)),
+        _on_bucket(stage, "LookAtSettings", *actions),
+        _on_objects(stage, "LookAtTagsAndParts", "s3:GetObjectTagging", "s3:ListMultipartUploadParts"),
     ]
 
 
 def _discard(stage: Stage) -> list[Statement]:
     return [
         # Without s3:DeleteObjectVersion this can only write a delete marker: the bytes stay.
-        _allow("WriteDeleteMarkers", ["s3:DeleteObject"], _objects(stage)),
-        _allow("LookAtObjects", ["s3:GetObject"], _objects(stage)),
+        _on_objects(stage, "WriteDeleteMarkers", "s3:DeleteObject"),
+        _on_objects(stage, "LookAtObjects", "s3:GetObject"),
         _list_bucket(stage),
         _table(stage, [GET_MANY, GET, QUERY, UPDATE]),
     ]
@@ -160,16 +156,25 @@ def _allow(name: str, actions: list[str], resource: str | list[str]) -> Statemen
     return {"Sid": name, "Effect": "Allow", "Action": sorted(actions), "Resource": resource}
 
 
-def _objects(stage: Stage) -> str:
-    return f"arn:aws:s3:::{stage.bucket}/*"
+def _on_objects(stage: Stage, name: str, *actions: str) -> Statement:
+    return _of_account(stage, _allow(name, list(actions), f"arn:aws:s3:::{stage.bucket}/*"))
+
+
+def _on_bucket(stage: Stage, name: str, *actions: str) -> Statement:
+    return _of_account(stage, _allow(name, list(actions), f"arn:aws:s3:::{stage.bucket}"))
+
+
+def _of_account(stage: Stage, statement: Statement) -> Statement:
+    """A bucket's name says nothing of whose it is: one that was deleted may be somebody else's tomorrow."""
+    return {**statement, "Condition": {"StringEquals": {"aws:ResourceAccount": stage.account}}}
 
 
 def _list_bucket(stage: Stage) -> Statement:
-    return _allow("ListTheBucket", ["s3:ListBucket"], f"arn:aws:s3:::{stage.bucket}")
+    return _on_bucket(stage, "ListTheBucket", "s3:ListBucket")
 
 
 def _list_versions(stage: Stage) -> Statement:
-    return _allow("CountEveryVersion", ["s3:ListBucketVersions"], f"arn:aws:s3:::{stage.bucket}")
+    return _on_bucket(stage, "CountEveryVersion", "s3:ListBucketVersions")
 
 
 def _ask_for_discards(stage: Stage) -> Statement:
@@ -181,18 +186,22 @@ def _table(stage: Stage, actions: list[str]) -> Statement:
 
 
 def _give_leases_back(stage: Stage) -> Statement:
-    """The end of a run deletes the row of its lease, and no other row."""
-    return _delete_rows(stage, "GiveLeasesBack", "LEASES")
+    """The end of a run deletes the row of its lease; a client that takes back what it found false ends findings."""
+    return _delete_rows(stage, "GiveLeasesBack", "LEASES", "FINDINGS", "OPEN_SETS")
 
 
-def _close_findings(stage: Stage) -> Statement:
-    """Findings that are solved are deleted."""
-    return _delete_rows(stage, "CloseFindings", "FINDINGS")
+def _close_findings(stage: Stage, *more: str) -> Statement:
+    """Findings that are solved are deleted; ``more`` are other rows that end."""
+    return _delete_rows(stage, "CloseFindings", "FINDINGS", *more)
 
 
-def _delete_rows(stage: Stage, name: str, partition: str) -> Statement:
+def _delete_rows(stage: Stage, name: str, *partitions: str) -> Statement:
     statement = _allow(name, [DELETE], stage.arn("dynamodb", f"table/{stage.table}"))
-    return {**statement, "Condition": {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [partition]}}}
+    condition: Statement = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": list(partitions)}}
+    # ForAllValues holds of no values too. MiniStack knows no leading keys, and would refuse every call.
+    if not stage.on_local_stack:
+        condition["Null"] = {"dynamodb:LeadingKeys": "false"}
+    return {**statement, "Condition": condition}
 
 
 def _function(stage: Stage, short_name: str) -> str:

@@ -35,6 +35,10 @@ def role_differences(aws: Aws, stage: Stage, short_name: str, role_arn: str) -> 
         return [f"{name}: its role {role} is not there"]
     if not is_lambdas_alone:
         return [f"{name}: others than Lambda may take on its role"]
+    if iam.get_role(RoleName=role)["Role"].get("PermissionsBoundary", {}).get("PermissionsBoundaryArn") != (
+        stage.boundary_arn
+    ):
+        return [f"{name}: its role is not bound by {stage.boundary}"]
     if attached:
         return [f"{name}: its role has the policy {attached[0]} besides its own"]
     if documents != {role: policy_document(stage, short_name)}:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.audit.anomalies import find_anomalies
-from chalicelib.domain.backups.machines import MAX_SETS_A_DAY, Job
+from chalicelib.domain.backups.machines import MAX_OPEN_SETS, MAX_SETS_A_DAY, Job
 from chalicelib.domain.backups.names import Location, SetId
 from chalicelib.domain.backups.order import check_follows
-from chalicelib.domain.backups.sets import BackupSet
+from chalicelib.domain.backups.sets import BackupSet, Tally
 from chalicelib.domain.refusals import Refusal
 from chalicelib.wire import ErrorCode
 from tests.hostile.honest_laptop import name_of
@@ -249,7 +249,43 @@ class TestSizesAndCounts:
         members = [{"name": name_of(NEXT, 2), "size": 1, "etag": "0"}]
         assert thief.seal(NEXT, members)["error"] == "set_list_missing"
 
-    def test_no_more_sets_begin_in_a_day_than_anybody_needs(self, thief: Thief) -> None:
+    @pytest.mark.parametrize(
+        ("reported", "most"),
+        [
+            ({}, 64 * 2**20 + 2**40),
+            ({"source_bytes": 0, "source_files": 0}, 64 * 2**20 + 2**40),
+            ({"source_bytes": 10 * 2**30, "source_files": 1000}, 64 * 2**20 + 2**30 + 4096_000),
+            ({"source_bytes": 2**50, "source_files": 10**9}, 64 * 2**20 + 2 * 2**40),
+        ],
+        ids=["nothing", "an empty folder", "10 GB", "more than may be stored"],
+    )
+    def test_signatures_are_no_larger_than_the_source_can_explain(
+        self, thief: Thief, reported: dict[str, int], most: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("chalicelib.adapters.s3_buckets.Buckets.begin_multipart", lambda *_: "upload")
+        monkeypatch.setattr("chalicelib.adapters.s3_buckets.Buckets.presign_part", lambda *_: ("url", {}))
+        thief.service.call("PATCH", f"/jobs/system/runs/{thief.run}", {"exit_code": 0}, thief.token)
+        run = thief.service.run(thief.token, **reported).body["run"]
+        thief.service.admin("machine_set", name="anna-laptop", storage_cap_bytes=10 * 2**40)
+        for size, refused in ((most + 1, True), (most, False)):
+            part = 5 * 2**30
+            request = {
+                "run": run,
+                "name": name_of(NEXT, "signatures"),
+                "size": size,
+                "part_bytes": part,
+                "part_sha256": ["0" * 64] * -(-size // part),
+            }
+            answer = thief.service.call("POST", "/jobs/system/multiparts", request, thief.token)
+            assert answer.error == ("file_too_large" if refused else None)
+            single = {**a_file(name_of(NEXT, "signatures")), "size": min(size, 5 * 2**30)}
+            [permit] = thief.service.permit(thief.token, run, single)
+            assert permit.get("error") == ("file_too_large" if refused and single["size"] > most else None)
+
+    def test_no_more_sets_begin_in_a_day_than_anybody_needs(
+        self, thief: Thief, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("chalicelib.domain.backups.order.MAX_OPEN_SETS", 1000)
         later(thief.service, minutes=1)
         errors = []
         for number in range(MAX_SETS_A_DAY):
@@ -260,6 +296,186 @@ class TestSizesAndCounts:
         assert set(errors[-2:]) == {"storage_cap"}
         later(thief.service, days=1)
         assert "url" in thief.ask("full.20261123T195900Z", 1)
+
+
+class TestOpenSets:
+    """They are begun and not sealed; a laptop has one."""
+
+    @pytest.fixture
+    def full(self, thief: Thief) -> Thief:
+        """As many as may be are open, the first with something stored."""
+        later(thief.service, minutes=30)
+        errors = [thief.ask(self.name(number), 1).get("error") for number in range(MAX_OPEN_SETS)]
+        assert set(errors) == {None}
+        self.store(thief, self.name(0))
+        return thief
+
+    def name(self, number: int) -> str:
+        return f"full.20261122T2000{number:02}Z"
+
+    def store(self, thief: Thief, set_id: str) -> None:
+        key = f"{thief.machine}/system/{name_of(set_id, 1)}"
+        thief.service.put(key, b"x")
+        thief.service.catalogue(key)
+
+    @pytest.mark.parametrize("part", [1, "signatures", "jsonstat"])
+    def test_no_more_of_them_begin_by_whatever_file(self, full: Thief, part: int | str) -> None:
+        assert full.ask(self.name(40), part)["error"] == "storage_cap"
+        assert "url" in full.ask(self.name(0), 2), "those that are open go on"
+
+    def test_nor_by_an_upload_in_parts(self, full: Thief) -> None:
+        name = name_of(self.name(40), "signatures")
+        body = {"run": full.run, "name": name, "size": 1, "part_bytes": 5 * 2**20, "part_sha256": ["0" * 64]}
+        answer = full.service.call("POST", "/jobs/system/multiparts", body, full.token)
+        assert answer.error == "storage_cap"
+
+    def test_what_is_sealed_hidden_or_given_up_makes_room(self, full: Thief) -> None:
+        for number in range(1, 4):
+            self.store(full, self.name(number))
+        full.service.admin("set_quarantine", name="anna-laptop", job="system", set=self.name(1))
+        assert "url" in full.ask(self.name(40), 1)
+        assert full.ask(self.name(41), 1)["error"] == "storage_cap"
+        full.service.call(
+            "POST",
+            "/jobs/system/discards",
+            {"run": full.run, "names": [name_of(self.name(2), 1)]},
+            full.token,
+        )
+        full.service.catalogue(f"anna-laptop/system/{name_of(self.name(2), 1)}")
+        assert "url" in full.ask(self.name(41), 1)
+        assert full.ask(self.name(42), 1)["error"] == "storage_cap"
+
+    def test_those_of_which_nothing_came_are_open_for_an_hour_and_the_others_stay(self, full: Thief) -> None:
+        later(full.service, hours=2)
+        [job] = full.service.call("GET", "/machine", token=full.token).body["jobs"]
+        assert job["stored_bytes"] == 4 + 2 * 8 + 1
+        errors = [full.ask(self.name(20 + number), 1).get("error") for number in range(MAX_OPEN_SETS)]
+        assert errors == [None] * (MAX_OPEN_SETS - 1) + ["storage_cap"]
+
+
+class TestManySets:
+    """What an answer reads does not grow with them."""
+
+    def fill(self, thief: Thief, number: int) -> Job:
+        from chalicelib import wiring
+        from chalicelib.journeys.catalogue.catalogue_changes import refresh_findings
+
+        [job] = wiring.machine_store().jobs("anna-laptop")
+        end = datetime(2026, 1, 1, tzinfo=timezone.utc)
+        for index in range(number):
+            start, end = end, end + timedelta(minutes=1)
+            times = f"{start:%Y%m%dT%H%M%SZ}.to.{end:%Y%m%dT%H%M%SZ}"
+            sealed = BackupSet(
+                SetId.parse(f"inc.{times}" if index else f"full.{end:%Y%m%dT%H%M%SZ}"),
+                volumes=frozenset({1}),
+                volumes_promised=1,
+                has_signatures=True,
+                sealed_at=end,
+                current={"STANDARD": Tally(3, 100)},
+            )
+            assert wiring.catalogue_store().repair_set(job, sealed, 0)
+        refresh_findings(wiring.catalogue_store(), wiring.finding_store(), job, thief.service.now)
+        return job
+
+    @pytest.mark.parametrize("call", ["machine", "files", "uploads"])
+    def test_an_answer_reads_as_many_rows_for_ten_as_for_a_thousand(
+        self, service: Service, monkeypatch: pytest.MonkeyPatch, call: str
+    ) -> None:
+        from chalicelib.adapters.table import Table
+
+        read: list[int] = []
+        pages, get, get_many = Table._pages, Table.get, Table.get_many
+        counted = {
+            "_pages": lambda *a, **k: (read.append(1) or one for one in pages(*a, **k)),
+            "get": lambda *a: read.append(1) or get(*a),
+            "get_many": lambda table, keys: read.extend([1] * len(keys)) or get_many(table, keys),
+        }
+        rows_read = {}
+        for number in (10, 1000):
+            service.table.clear()
+            service.s3.clear()
+            thief = Thief(service)
+            self.fill(thief, number)
+            later(service, minutes=1)
+            read.clear()
+            with pytest.MonkeyPatch.context() as patch:
+                for name, function in counted.items():
+                    patch.setattr(Table, name, function)
+                if call == "uploads":
+                    assert "url" in thief.ask(NEXT, 1)
+                else:
+                    path = "/machine" if call == "machine" else "/jobs/system/files"
+                    assert service.call("GET", path, token=thief.token).status == 200
+            rows_read[number] = len(read)
+        assert rows_read[1000] == rows_read[10] < 25
+
+    def test_a_summary_says_what_all_the_sets_say(self, thief: Thief) -> None:
+        self.fill(thief, 30)
+        [told] = thief.service.call("GET", "/machine", token=thief.token).body["jobs"]
+        [known] = thief.service.admin("machine_show", name="anna-laptop")["jobs"]
+        assert {name: known[name] for name in told} == told
+        assert told["stored_bytes"] == 30 * 100 + 4 + 2 * 8
+
+    def test_a_job_that_nobody_summarized_yet_is_summarized_once(self, thief: Thief) -> None:
+        """As after an upgrade."""
+        known = thief.service.call("GET", "/machine", token=thief.token).body
+        for partition in ("SUMMARIES", "OPEN_SETS"):
+            thief.service.table._partitions.pop(partition, None)
+        assert thief.service.call("GET", "/machine", token=thief.token).body == known
+        assert thief.service.table._partitions["SUMMARIES"]
+
+
+class TestAfterARevocation:
+    """URLs outlive it: a download's by five minutes, an upload's by fifteen."""
+
+    def revoke(self, thief: Thief) -> None:
+        later(thief.service, minutes=1)
+        thief.service.admin("machine_revoke", name=thief.machine)
+        later(thief.service, seconds=20)
+
+    def mail(self, thief: Thief) -> str:
+        return str(thief.service.admin("report_preview")["text"])
+
+    def test_a_set_that_is_sealed_by_an_old_url_is_hidden_and_told(self, thief: Thief) -> None:
+        members = [thief.put(NEXT, part) for part in (1, "signatures")]
+        assert "url" in thief.seal(NEXT, members)
+        self.revoke(thief)
+        thief.store_manifest(NEXT)
+        parts = (1, "signatures", "manifest")
+        thief.service.catalogue(*(f"anna-laptop/system/{name_of(NEXT, part)}" for part in parts))
+        shown = thief.service.admin("machine_show", name="anna-laptop")["jobs"][0]["sets"]
+        assert {one["set"]: one["quarantined"] for one in shown} == {
+            FULL: False,
+            INCREMENT: False,
+            NEXT: True,
+        }
+        assert "stored after its token was revoked" in self.mail(thief)
+
+    @pytest.mark.parametrize("part", [1, "signatures"])
+    def test_what_comes_into_an_open_set_is_marked_deleted(self, thief: Thief, part: int | str) -> None:
+        assert "url" in thief.ask(NEXT, part)
+        self.revoke(thief)
+        key = f"anna-laptop/system/{name_of(NEXT, part)}"
+        thief.service.put(key, b"x")
+        thief.service.catalogue(key)
+        assert key not in thief.service.stored_keys()
+        assert "marked deleted" in self.mail(thief)
+
+    def test_what_was_stored_before_stays_though_its_event_comes_after(self, thief: Thief) -> None:
+        thief.put(NEXT, 1)
+        self.revoke(thief)
+        key = f"anna-laptop/system/{name_of(NEXT, 1)}"
+        thief.service.catalogue(key)
+        assert key in thief.service.stored_keys()
+        assert "revoked" not in self.mail(thief)
+
+    def test_a_machine_that_enrolled_again_is_believed(self, thief: Thief) -> None:
+        self.revoke(thief)
+        later(thief.service, minutes=30)
+        thief.token = thief.service.enrolled("anna-laptop")
+        thief.run = thief.service.run(thief.token).body["run"]
+        thief.make(NEXT)
+        assert thief.listed_sets() == {FULL, INCREMENT, NEXT}
 
 
 class TestTheStorageCap:

@@ -48,7 +48,6 @@ SETTINGS = [
     "s3:GetEncryptionConfiguration",
     "s3:GetIntelligentTieringConfiguration",
     "s3:GetLifecycleConfiguration",
-    "s3:GetObjectTagging",
     "s3:ListBucketMultipartUploads",
 ]
 """What the audit reads of a bucket, in the order of the policy."""
@@ -69,33 +68,61 @@ class TestTheBucketsPolicy:
             if statement["Effect"] == "Allow"
         }
         listing, versions, tags = "s3:ListBucket", "s3:ListBucketVersions", "s3:GetObjectTagging"
-        assert found == {
-            "panicroom-home-api_handler": (
-                ROLES["api_handler"],
-                ["s3:GetObject", listing, "s3:PutObject", "s3:PutObjectTagging"],
-            ),
-            "panicroom-home-catalogue": (
-                ROLES["catalogue"],
-                ["s3:GetObject", tags, listing, versions],
-            ),
-            "panicroom-home-daily_audit": (
-                ROLES["daily_audit"],
-                [*SETTINGS, "s3:ListMultipartUploadParts"],
-            ),
-            "panicroom-home-discard": (ROLES["discard"], ["s3:DeleteObject", "s3:GetObject", listing]),
-            **{
-                f"panicroom-home-{name}": (ROLES[name], ["s3:GetObject", tags, listing, versions])
-                for name in ("reconcile", "weekly_reconcile")
-            },
-            "panicroom-home-admin": (
-                ROLES["admin"],
-                [*SETTINGS, versions, "s3:ListMultipartUploadParts"],
-            ),
+        parts = "s3:ListMultipartUploadParts"
+        expected = {
+            "api_handler": ["s3:GetObject", "s3:PutObject", "s3:PutObjectTagging"],
+            "api_handler-listing": [listing],
+            "catalogue": ["s3:GetObject", tags],
+            "catalogue-listing": [listing, versions],
+            "daily_audit": [tags, parts],
+            "daily_audit-settings": SETTINGS,
+            "discard": ["s3:DeleteObject", "s3:GetObject"],
+            "discard-listing": [listing],
+            "reconcile": ["s3:GetObject", tags],
+            "reconcile-listing": [listing, versions],
+            "weekly_reconcile": ["s3:GetObject", tags],
+            "weekly_reconcile-listing": [listing, versions],
+            "admin": [tags, parts],
+            "admin-listing": [versions],
+            "admin-settings": SETTINGS,
         }
-        assert rights(policy)["panicroom-home-discard"]["Resource"] == [
-            "arn:aws:s3:::attic",
-            "arn:aws:s3:::attic/old/*",
+        assert found == {
+            f"panicroom-home-{name}": (ROLES[name.partition("-")[0]], actions)
+            for name, actions in expected.items()
+        }
+        for name in expected:
+            objects, bucket = "arn:aws:s3:::attic/old/*", "arn:aws:s3:::attic"
+            statement = rights(policy)[f"panicroom-home-{name}"]
+            assert statement["Resource"] == [bucket if "-" in name else objects]
+
+    def test_lists_what_is_below_the_prefix_and_nothing_else(self) -> None:
+        """S3 takes the key for the prefix where it decides between 404 and 403."""
+        policy = with_rights(None, HOME, ROLES, "attic", "old/")
+        listing = [one for sid, one in rights(policy).items() if sid.endswith("-listing")]
+        assert len(listing) == 6
+        assert [one["Condition"] for one in listing] == [{"StringLike": {"s3:prefix": ["old/*"]}}] * 6
+        whole = with_rights(policy, HOME, ROLES, "attic", "")
+        assert not [
+            one for sid, one in rights(whole).items() if sid.endswith("-listing") and "Condition" in one
         ]
+
+    def test_of_an_older_version_is_taken_apart(self) -> None:
+        """It had one statement a role, for the bucket and for what is in it."""
+        older = {
+            "Sid": "panicroom-home-catalogue",
+            "Effect": "Allow",
+            "Principal": {"AWS": ROLES["catalogue"]},
+            "Action": ["s3:GetObject", "s3:ListBucket"],
+            "Resource": ["arn:aws:s3:::attic", "arn:aws:s3:::attic/older/*"],
+        }
+        policy = rights(with_rights({"Statement": [older]}, HOME, ROLES, "attic", "old/"))
+        assert policy["panicroom-home-catalogue"]["Resource"] == [
+            "arn:aws:s3:::attic/old/*",
+            "arn:aws:s3:::attic/older/*",
+        ]
+        assert policy["panicroom-home-catalogue-listing"]["Condition"] == {
+            "StringLike": {"s3:prefix": ["old/*", "older/*"]}
+        }
 
     def test_names_every_function_that_has_rights_on_objects(self) -> None:
         on_objects = {
@@ -123,8 +150,8 @@ class TestTheBucketsPolicy:
         first = with_rights(None, HOME, ROLES, "attic", "old/")
         both = with_rights(first, HOME, ROLES, "attic", "older/")
         for statement in both["Statement"]:
-            objects = [arn for arn in statement["Resource"] if arn != "arn:aws:s3:::attic"]
-            assert objects == ["arn:aws:s3:::attic/old/*", "arn:aws:s3:::attic/older/*"]
+            if statement["Resource"] != ["arn:aws:s3:::attic"]:
+                assert statement["Resource"] == ["arn:aws:s3:::attic/old/*", "arn:aws:s3:::attic/older/*"]
 
     def test_counts_as_unchanged_in_whatever_form_aws_tells_it(self) -> None:
         policy = with_rights(None, HOME, ROLES, "attic", "old/")
@@ -153,18 +180,23 @@ class TestTheBucketsPolicy:
 
     def test_takes_a_prefix_by_its_letters(self) -> None:
         policy = with_rights(None, HOME, ROLES, "attic", "what*is$this?/")
-        assert rights(policy)["panicroom-home-api_handler"]["Resource"][1] == (
-            "arn:aws:s3:::attic/what${*}is${$}this${?}/*"
-        )
+        literally = "what${*}is${$}this${?}/*"
+        assert rights(policy)["panicroom-home-api_handler"]["Resource"] == [f"arn:aws:s3:::attic/{literally}"]
+        listing = rights(policy)["panicroom-home-api_handler-listing"]
+        assert listing["Condition"] == {"StringLike": {"s3:prefix": [literally]}}
 
     def test_lets_the_signing_role_only_write_first_and_with_a_fresh_url(self) -> None:
         denials = [
             s for s in with_rights(None, HOME, ROLES, "attic", "")["Statement"] if s["Effect"] == "Deny"
         ]
         assert {denial["Principal"]["AWS"] for denial in denials} == {ROLES["api_handler"]}
-        assert [denial["Resource"] for denial in denials] == [["arn:aws:s3:::attic/*"]] * 2
+        assert [denial["Resource"] for denial in denials] == [["arn:aws:s3:::attic/*"]] * 4
         assert denials[0]["Condition"]["Null"] == {"s3:if-none-match": "true"}
         assert denials[1]["Condition"]["NumericGreaterThan"] == {"s3:signatureAge": "900000"}
+        assert [denial["Condition"] for denial in denials[2:]] == [
+            {"Null": {"s3:x-amz-server-side-encryption-customer-algorithm": "false"}},
+            {"Null": {"s3:x-amz-website-redirect-location": "false"}},
+        ]
 
     def test_has_no_condition_that_the_stand_in_does_not_know(self) -> None:
         statements = with_rights(None, LOCAL, ROLES, "attic", "")["Statement"]

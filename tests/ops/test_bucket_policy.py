@@ -54,7 +54,7 @@ def test_a_policy_that_is_gone_is_put_back_whole(s3: Any) -> None:
 
 def test_what_is_missing_is_put_beside_what_the_owner_has_in_it(s3: Any) -> None:
     put(s3, OWNERS, *STATEMENTS[:-1])
-    assert missing_statements(s3, HOME) == ["FirstWriteOnly"]
+    assert missing_statements(s3, HOME) == ["NoWebsiteRedirects"]
     put_missing_statements(s3, HOME)
     assert bucket_policy(s3, HOME.bucket)["Statement"] == [OWNERS, *STATEMENTS]
     assert missing_statements(s3, HOME) == []

@@ -6,6 +6,7 @@ One account goes through it, so the tests build on each other, in the order in w
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import subprocess
@@ -22,6 +23,7 @@ from ops.deploy.deployer_policy import deployer_policy
 from ops.errors import OpsError
 from ops.functions.chalice_record import find_rest_api
 from ops.functions.queue_mappings import event_source_mappings
+from ops.functions.roles import role_name
 from tests.end_to_end.conftest import PROGRAMS, Machine
 from tests.ops.deployer_account import (
     ANSWERS,
@@ -108,19 +110,20 @@ def test_what_cannot_be_read_is_asked_again(account: Account) -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("step", [deploy.RESOURCES, deploy.FILES])
+@pytest.mark.parametrize("step", [deploy.RESOURCES, deploy.ROLES, deploy.FILES])
 def test_it_can_be_broken_off_at_the_first_steps(
     account: Account, monkeypatch: pytest.MonkeyPatch, step: deploy.DeployStep, when: str
 ) -> None:
     pull_plug_in(monkeypatch, step, when)
     with pytest.raises(PulledPlug):
-        account.types("deploy", *ANSWERS, "--yes")
+        pytest.fail(str(account.types("deploy", *ANSWERS, "--yes").exception))
 
 
 def test_from_then_on_it_knows_what_was_chosen(account: Account) -> None:
     plan = account.asks("deploy", "--plan")["changes"]
     assert [title for title, changes in plan.items() if not changes] == [
         deploy.RESOURCES.title,
+        deploy.ROLES.title,
         deploy.FILES.title,
         deploy.ADOPTED.title,
     ]
@@ -169,6 +172,20 @@ def test_in_the_end_all_is_there_once_and_well(account: Account) -> None:
     assert set(account.deployed_functions()) == set(HOME.functions.values())
     assert len(event_source_mappings(account.aws, HOME, "catalogue")) == 1
     assert len(account.client("apigateway").get_rest_apis()["items"]) == 1
+    functions, iam = account.client("lambda"), account.client("iam")
+    limits = {
+        name: functions.get_function(FunctionName=name).get("Concurrency", {})
+        for name in HOME.functions.values()
+    }
+    assert {name: one["ReservedConcurrentExecutions"] for name, one in limits.items() if one} == {
+        HOME.prefix: 100,
+        HOME.function("authorizer"): 50,
+    }
+    bounds = [
+        iam.get_role(RoleName=role_name(HOME, one))["Role"]["PermissionsBoundary"]["PermissionsBoundaryArn"]
+        for one in HOME.functions
+    ]
+    assert set(bounds) == {HOME.boundary_arn}
     assert answer["code"]
     assert answer["api_url"] == account.api()
     account.first = answer
@@ -208,9 +225,20 @@ def test_the_api_answers_at_the_address_that_was_printed(account: Account) -> No
 
 
 def test_the_clients_wheel_can_be_fetched_without_credentials(account: Account) -> None:
-    url = account.asks("deploy", "--yes")["client_url"]
+    answer = account.asks("deploy", "--yes")
+    url, _, digest = answer["client_url"].partition("#sha256=")
     assert ".whl?" in url
-    assert httpx.get(url, timeout=60).content[:2] == b"PK"
+    wheel = httpx.get(url, timeout=60).content
+    assert wheel[:2] == b"PK"
+    assert hashlib.sha256(wheel).hexdigest() == digest, "which pip compares"
+    assert "duplicity==3.2.1" in httpx.get(answer["client_requirements_url"], timeout=60).text
+
+
+def test_a_wheel_that_somebody_else_put_beside_it_is_not_handed_out(account: Account) -> None:
+    before = account.asks("deploy", "--yes")["client_url"].partition("?")[0]
+    folder = re.sub(r".*(_service/client/.*/).*", r"\1", before)
+    account.client("s3").put_object(Bucket=HOME.bucket, Key=f"{folder}aaa-9.9.9-py3-none-any.whl", Body=b"PK")
+    assert account.asks("deploy", "--yes")["client_url"].partition("?")[0] == before
 
 
 def test_a_second_machine_gets_whole_lines_to_type(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +247,7 @@ def test_a_second_machine_gets_whole_lines_to_type(account: Account, monkeypatch
     monkeypatch.setenv("AWS_DEFAULT_REGION", HOME.region)
     printed = CliRunner().invoke(commands, ["machine", "add", "desktop", "--stage", "home"]).output
     api = find_rest_api(account.aws, HOME)
-    assert re.search(r"(?m)^  pipx install --force 'http.*\.whl\?.*'$", printed)
+    assert re.search(r"(?m)^  pipx install --force 'http.*\.whl\?.*#sha256=[0-9a-f]{64}'$", printed)
     assert re.search(rf"(?m)^  panicroom enrol https://{api}\S+ \S+$", printed)
 
 

@@ -91,7 +91,12 @@ def test_plain_chalice_deploy_does_for_a_change_of_code(account: Account) -> Non
     assert account.api() == address
     assert len(account.client("apigateway").get_rest_apis()["items"]) == 1
     assert httpx.get(f"{address}/added", timeout=60).json() == {"added": "by hand"}
-    assert not any(account.asks("deploy", "--plan")["changes"].values())
+    changes = account.asks("deploy", "--yes")["changes"]
+    assert changes.pop(deploy.FINISH.title) == [
+        f"let {HOME.prefix} run 100 times at once at most",
+        f"let {HOME.function('authorizer')} run 50 times at once at most",
+    ], "which a plain deploy takes away"
+    assert not any(changes.values())
 
 
 @pytest.mark.parametrize("command", ["deploy", "destroy"])
@@ -151,6 +156,10 @@ def test_the_doctor_names_what_somebody_changed_by_hand(account: Account) -> Non
         PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [anybody]}),
     )
     functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    functions.put_function_concurrency(
+        FunctionName=HOME.function("api_handler"), ReservedConcurrentExecutions=1
+    )
+    iam.delete_role_permissions_boundary(RoleName=f"{HOME.prefix}-catalogue")
     everything = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [everything]})
     iam.put_role_policy(RoleName=f"{HOME.prefix}-admin", PolicyName="more", PolicyDocument=document)
@@ -181,6 +190,7 @@ def test_the_doctor_names_what_somebody_changed_by_hand(account: Account) -> Non
         "panicroom-home-reconcile: Timeout is 3, not 900",
         "panicroom-home-reconcile: may run only 0 times at once",
         "panicroom-home-discard: others than Lambda may take on its role",
+        "panicroom-home-catalogue: its role is not bound by panicroom-home-boundary",
         "panicroom-home-alerts: its role has the policy arn:aws:iam::aws:policy/AmazonS3FullAccess besides its own",
         "panicroom-home-admin: its role has other rights than .chalice/policies/home/admin.json",
         "panicroom-home-authorizer: the API may not call it",
@@ -190,6 +200,7 @@ def test_the_doctor_names_what_somebody_changed_by_hand(account: Account) -> Non
         assert f"{said}: `python -m ops deploy --stage home` repairs it" in wrong["Functions"]
     assert "switch the queue mapping on again" in wrong["What Chalice leaves out"][0]
     assert "single failed messages" in wrong["What Chalice leaves out"][1]
+    assert "let panicroom-home run 100 times at once at most" in wrong["What Chalice leaves out"][2]
     assert "keeps no versions" in wrong["The bucket"][0]
     assert "1 event could not be catalogued" in wrong["Events"][0]
     rules = [f"set the lifecycle rule {rule['ID']}" for rule in own_rules()]
@@ -228,6 +239,8 @@ def test_the_service_goes_and_the_backups_stay(account: Account) -> None:
     assert account.client("apigateway").get_rest_apis()["items"] == []
     assert account.client("events").list_rules()["Rules"] == []
     assert account.client("iam").list_roles()["Roles"] == []
+    [boundary] = account.client("iam").list_policies(Scope="Local")["Policies"]
+    assert boundary["PolicyName"] == HOME.boundary, "which the deployer's rights do not remove"
     assert account.client("sqs").list_queues().get("QueueUrls", []) == []
     assert account.client("logs").describe_log_groups()["logGroups"] == []
     assert account.client("sesv2").list_email_identities().get("EmailIdentities", []) == []

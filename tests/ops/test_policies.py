@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from fnmatch import fnmatch
 from typing import Any
 
 import pytest
 
+from ops.functions.boundary import boundary_document
 from ops.functions.policies import policy_document
 from ops.stages import LAMBDA_FUNCTIONS, LOCAL, Stage
 
@@ -88,20 +91,73 @@ def test_only_those_that_need_it_may_call_another_function() -> None:
 
 
 @pytest.mark.parametrize(
-    ("short_name", "partition"),
+    ("short_name", "partitions"),
     [
-        ("api_handler", "LEASES"),
-        ("catalogue", "FINDINGS"),
-        ("reconcile", "FINDINGS"),
-        ("weekly_reconcile", "FINDINGS"),
-        ("daily_audit", "FINDINGS"),
+        ("api_handler", ["LEASES", "FINDINGS", "OPEN_SETS"]),
+        ("catalogue", ["FINDINGS", "OPEN_SETS"]),
+        ("reconcile", ["FINDINGS", "OPEN_SETS"]),
+        ("weekly_reconcile", ["FINDINGS", "OPEN_SETS"]),
+        ("daily_audit", ["FINDINGS"]),
     ],
 )
-def test_a_function_deletes_rows_of_one_kind_only(short_name: str, partition: str) -> None:
+def test_a_function_deletes_rows_of_few_kinds_only(short_name: str, partitions: list[str]) -> None:
     deleting = [s for s in statements(short_name) if "dynamodb:DeleteItem" in s["Action"]]
     assert [s["Condition"] for s in deleting] == [
-        {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [partition]}}
+        {
+            "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": partitions},
+            "Null": {"dynamodb:LeadingKeys": "false"},  # of no values at all the first part would hold
+        }
     ]
+
+
+@pytest.mark.parametrize("short_name", LAMBDA_FUNCTIONS)
+def test_what_is_allowed_in_a_bucket_is_allowed_in_this_accounts_alone(short_name: str) -> None:
+    """A bucket's name is free once the bucket is deleted: somebody else may have it tomorrow."""
+    in_buckets = [
+        statement
+        for statement in statements(short_name)
+        if statement["Effect"] == "Allow" and ":s3:::" in str(statement["Resource"])
+    ]
+    of_account = {"StringEquals": {"aws:ResourceAccount": STAGE.account}}
+    assert [one["Sid"] for one in in_buckets if one.get("Condition") != of_account] == []
+
+
+@pytest.mark.parametrize("short_name", LAMBDA_FUNCTIONS)
+@pytest.mark.parametrize("stage", [STAGE, LOCAL])
+def test_the_boundary_takes_no_right_from_a_function(stage: Stage, short_name: str) -> None:
+    bounds = [
+        (action, statement["Resource"])
+        for statement in boundary_document(stage)["Statement"]
+        for action in statement["Action"]
+    ]
+    for statement in statements(short_name, stage):
+        named = statement["Resource"]
+        for action, arn in itertools.product(
+            statement["Action"], named if isinstance(named, list) else [named]
+        ):
+            assert any(fnmatch(action, one) and fnmatch(arn, within) for one, within in bounds), (action, arn)
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "s3:DeleteObjectVersion",
+        "s3:DeleteBucket",
+        "s3:PutBucketPolicy",
+        "s3:PutLifecycleConfiguration",
+        "s3:BypassGovernanceRetention",
+        "s3:PutObjectAcl",
+        "dynamodb:DeleteTable",
+        "dynamodb:Scan",
+        "iam:PassRole",
+        "iam:PutRolePolicy",
+        "sts:AssumeRole",
+        "lambda:UpdateFunctionCode",
+    ],
+)
+def test_within_the_boundary_no_role_deletes_a_version_or_changes_a_setting(action: str) -> None:
+    bounds = [one for statement in boundary_document(STAGE)["Statement"] for one in statement["Action"]]
+    assert [one for one in bounds if fnmatch(action, one)] == []
 
 
 def test_only_the_owner_deletes_rows_of_every_kind() -> None:

@@ -77,10 +77,12 @@ def test_only_s3_may_fill_the_queue_and_only_for_buckets_of_the_account() -> Non
     ]
 
 
-def test_an_event_is_tried_five_times_and_never_by_two_at_once() -> None:
+def test_an_event_outlasts_a_starved_hour_and_is_never_handled_by_two_at_once() -> None:
     queue = properties("EventsQueue")
     assert queue["VisibilityTimeout"] >= 6 * TIMEOUT_SECONDS["catalogue"]
-    assert queue["RedrivePolicy"]["maxReceiveCount"] == 5
+    tried_for_seconds = queue["VisibilityTimeout"] * queue["RedrivePolicy"]["maxReceiveCount"]
+    assert 3600 < tried_for_seconds < 3 * 3600
+    assert queue["MessageRetentionPeriod"] > 20 * tried_for_seconds
 
 
 def test_rows_expire_and_the_table_can_be_put_back_to_any_second() -> None:
@@ -90,9 +92,10 @@ def test_rows_expire_and_the_table_can_be_put_back_to_any_second() -> None:
     assert table["BillingMode"] == "PAY_PER_REQUEST"
 
 
-def test_the_buckets_policy_is_these_four_denials() -> None:
-    """Plain HTTP and old signatures for everybody; a URL after fifteen minutes, but for the client's own; and the
-    role that signs uploads where the key exists, however many parts an upload has."""
+def test_the_buckets_policy_is_these_denials() -> None:
+    """Plain HTTP and old signatures for everybody; a URL after fifteen minutes, but for the client's own; the role
+    that signs uploads where the key exists, however many parts an upload has; and headers that no upload of ours has.
+    """
     bucket = f"arn:aws:s3:::{LOCAL.bucket}"
     assert bucket_statements(LOCAL) == [
         {
@@ -131,4 +134,18 @@ def test_the_buckets_policy_is_these_four_denials() -> None:
                 "Bool": {"s3:ObjectCreationOperation": "true"},
             },
         },
+        *(
+            {
+                "Sid": sid,
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "s3:PutObject",
+                "Resource": f"{bucket}/*",
+                "Condition": {"Null": {f"s3:{header}": "false"}},
+            }
+            for sid, header in (
+                ("NoCustomerKeys", "x-amz-server-side-encryption-customer-algorithm"),
+                ("NoWebsiteRedirects", "x-amz-website-redirect-location"),
+            )
+        ),
     ]

@@ -12,6 +12,7 @@ import yaml
 from cfnlint import api as lint
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
+from ops.deploy.access import EXAMPLES
 from ops.deploy.deployer_policy import deployer_policy
 from ops.functions.package import copy_project, package_app, with_code_at
 from ops.resources.template import TEMPLATE_PATH, read_template
@@ -68,7 +69,8 @@ def test_cloudformation_is_given_no_yaml_aliases() -> None:
 
 
 def allowed() -> list[str]:
-    return [action for one in deployer_policy(HOME)["Statement"] for action in one["Action"]]
+    statements = [one for one in deployer_policy(HOME)["Statement"] if one["Effect"] == "Allow"]
+    return [action for one in statements for action in one["Action"]]
 
 
 def called() -> set[str]:
@@ -126,7 +128,6 @@ FOR_WHAT_THE_TEMPLATE_LEAVES_OUT = {
     "s3:DeleteBucketLifecycle": "a template that once had it and no longer does",
     "s3:PutObjectLockConfiguration": "no action that IAM knows; the one it does is allowed",
     "s3tables:*": "tables of metadata",
-    "sns:PutDataProtectionPolicy": "rules about what messages may say",
 }
 """Rights that CloudFormation wants for properties which no resource of the template has."""
 
@@ -166,6 +167,10 @@ def test_the_deployer_may_do_nothing_that_nobody_calls() -> None:
         "sqs:ReceiveMessage",
         "iam:CreateUser",
         "iam:AttachRolePolicy",
+        "iam:CreatePolicyVersion",
+        "iam:DeletePolicy",
+        "iam:DeleteRolePermissionsBoundary",
+        "iam:SetDefaultPolicyVersion",
     ],
 )
 def test_the_deployer_can_neither_read_nor_remove_a_backup_nor_become_more(action: str) -> None:
@@ -176,7 +181,7 @@ def test_of_objects_the_deployer_touches_the_clients_wheel_only() -> None:
     on_objects = {
         one["Sid"]
         for one in deployer_policy(HOME)["Statement"]
-        if any("s3:::" in arn and "/" in arn for arn in listed(one["Resource"]))
+        if one["Effect"] == "Allow" and any("s3:::" in arn and "/" in arn for arn in listed(one["Resource"]))
     }
     assert on_objects == {"HandOutTheClient"}
 
@@ -198,6 +203,27 @@ def test_a_star_for_a_resource_stands_only_where_aws_knows_no_narrower_one() -> 
 def test_roles_are_handed_to_lambda_alone() -> None:
     [handing] = [one for one in deployer_policy(HOME)["Statement"] if "iam:PassRole" in one["Action"]]
     assert handing["Condition"] == {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
+
+
+def test_roles_are_made_and_written_into_within_their_boundary_alone() -> None:
+    making = {"iam:CreateRole", "iam:PutRolePolicy", "iam:PutRolePermissionsBoundary"}
+    [statement] = [one for one in deployer_policy(HOME)["Statement"] if making & set(one["Action"])]
+    assert set(statement["Action"]) == making
+    boundary = "arn:aws:iam::123456789012:policy/panicroom-home-boundary"
+    assert statement["Condition"] == {"StringEquals": {"iam:PermissionsBoundary": boundary}}
+
+
+def test_it_denies_the_deletion_of_whatever_is_stored() -> None:
+    """Also where the bucket's policy, which the deployer writes, allows it."""
+    [denial] = [one for one in deployer_policy(HOME)["Statement"] if one["Effect"] == "Deny"]
+    assert denial["Action"] == ["s3:BypassGovernanceRetention", "s3:DeleteObject*"]
+    assert denial["Resource"] == f"arn:aws:s3:::{HOME.bucket}/*"
+
+
+def test_the_simulator_is_asked_no_pattern() -> None:
+    patterns = {action for action in allowed() if "*" in action}
+    assert patterns == set(EXAMPLES)
+    assert [one for one, example in EXAMPLES.items() if not fnmatch.fnmatch(example, one)] == []
 
 
 def test_it_fits_into_one_policy() -> None:

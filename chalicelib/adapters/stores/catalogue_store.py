@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from chalicelib.adapters.stores import rows
+from chalicelib.adapters.stores.summary_store import SummaryStore
 from chalicelib.adapters.table import Item, Table, attempted
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import Location, SetId
@@ -49,6 +50,7 @@ class JobSets:
 class CatalogueStore:
     def __init__(self, table: Table) -> None:
         self._table = table
+        self.summaries = SummaryStore(table)
 
     # ------------------------------------------------------------ sets and their objects
 
@@ -56,6 +58,14 @@ class CatalogueStore:
         """The sets of which something is stored; of a set that was given up, only its row is left."""
         found = map(rows.set_of, self._table.query(rows.job_partition(job), "SET#"))
         return [backup_set for backup_set in found if backup_set.current]
+
+    def sets_between(self, job: Job, set_ids: Collection[SetId]) -> list[BackupSet]:
+        """These sets, and those of their kind that stand between them in the order of their rows."""
+        found: list[BackupSet] = []
+        for kind in {set_id.kind for set_id in set_ids}:
+            keys = sorted(rows.set_sort_key(set_id) for set_id in set_ids if set_id.kind == kind)
+            found += map(rows.set_of, self._table.query_between(rows.job_partition(job), keys[0], keys[-1]))
+        return found
 
     def sets_of_each(self, jobs: Iterable[Job]) -> Iterator[JobSets]:
         """Job after job, so that nobody has to hold the sets of all; what is in quarantine is read once for all.

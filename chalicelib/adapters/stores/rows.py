@@ -12,6 +12,8 @@ JOB#<machine>/<job>    SET#<set>          BackupSet, with a revision
                        RUN#<run>          a run as the client reported it
 OBJECTS#<machine>/<job>  <file name>      ObjectRow
 QUARANTINES            <machine>/<job>#<set>  a set that the owner hides from the listing
+SUMMARIES              <machine>/<job>    what its sealed sets come to
+OPEN_SETS              <machine>/<job>#<set>  a set that is begun and not sealed
 STRAYS                 <bucket>/<key>     ObjectRow of a key that is no file of a known job
 STORED#<machine>       bytes              bytes stored or permitted, every version counted
 DOWNLOADS#<machine>    <day>              bytes handed out for download

@@ -159,7 +159,7 @@ def findings_of_notices(notices: Iterable[Notice], now: datetime) -> list[Findin
 
 def _after_notice(notice: Notice) -> tuple[str, ...]:
     machine = f"python -m ops machine {{}} {notice.machine}"
-    if notice.code in ("discard_refused", "second_run", "code_reused", "late_upload"):
+    if notice.code in ("discard_refused", "second_run", "code_reused", "late_upload", "after_revocation"):
         return (machine.format("show"), machine.format("revoke"))
     if notice.code == "storage_cap_reached":
         return (machine.format("recount"), f"{machine.format('set')} --storage-cap 20TB")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import unquote_plus
@@ -23,8 +23,22 @@ class KeyChange:
     sequencer: str
 
 
+_BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}")
+"""As wide as S3 ever allowed, in its oldest region."""
+
+MAX_KEY_BYTES = 1024
+"""S3's limit."""
+
+
 class MalformedEvent(ValueError):
-    """Not an S3 event notification; ``str(error)`` says what is missing."""
+    """Not an S3 event notification; ``str(error)`` says what is missing.
+
+    ``changes`` are those of the message's records that can be read all the same.
+    """
+
+    def __init__(self, reason: str, changes: Sequence[KeyChange] = ()) -> None:
+        super().__init__(reason)
+        self.changes = tuple(changes)
 
 
 def key_changes(body: object) -> list[KeyChange]:
@@ -40,7 +54,15 @@ def key_changes(body: object) -> list[KeyChange]:
     records = body.get("Records")
     if not isinstance(records, list):
         raise MalformedEvent("the message has no Records")
-    return [_key_change(record) for record in records]
+    changes, reasons = list[KeyChange](), list[str]()
+    for record in records:
+        try:
+            changes.append(_key_change(record))
+        except MalformedEvent as error:
+            reasons.append(str(error))
+    if reasons:
+        raise MalformedEvent("; ".join(dict.fromkeys(reasons)), changes)
+    return changes
 
 
 def lag_seconds(body: object, now: datetime) -> float:
@@ -60,9 +82,11 @@ def _key_change(record: Any) -> KeyChange:
         # Keys come form-encoded: a blank as +, other characters as %XX; decoded once.
         key = unquote_plus(described["key"], errors="strict")
         sequencer = described.get("sequencer", "")
-    except (KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
+        key_bytes = len(key.encode())
+    except (KeyError, TypeError, AttributeError, UnicodeError) as error:
         raise MalformedEvent(f"a record is not an S3 event: {type(error).__name__} {error}") from error
-    if not (isinstance(bucket, str) and bucket and key):
+    # What is longer than S3 allows would fail whatever is looked up together with it.
+    if not (isinstance(bucket, str) and _BUCKET.fullmatch(bucket) and 0 < key_bytes <= MAX_KEY_BYTES):
         raise MalformedEvent("a record names no bucket or key")
     if not (isinstance(sequencer, str) and _SEQUENCER.fullmatch(sequencer)):
         raise MalformedEvent("a record's sequencer is no short hexadecimal number")

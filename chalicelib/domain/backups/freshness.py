@@ -62,16 +62,41 @@ class Freshness:
     progress: Progress | None = None
 
 
+@dataclasses.dataclass(frozen=True)
+class SealedSummary:
+    """What a job's sealed sets come to, for whoever must not read all of them."""
+
+    newest_complete_at: datetime | None = None
+    chain_length: int = 0
+    stored_bytes: int = 0
+
+
+def summarize(sets: Sequence[BackupSet]) -> SealedSummary:
+    """Sets that are not sealed are passed over."""
+    sealed = [backup_set for backup_set in sets if backup_set.sealed]
+    newest = newest_whole(sealed)
+    return SealedSummary(
+        newest.sealed_at if newest else None,
+        len(newest_chain(sealed)),
+        sum(backup_set.stored_bytes for backup_set in sealed),
+    )
+
+
 def evaluate_freshness(machine: Machine, job: Job, sets: Sequence[BackupSet], now: datetime) -> Freshness:
-    newest = newest_whole(sets)
-    stored_at = newest.sealed_at if newest else None
-    grows = any(not one.sealed and one.changed_at and now - one.changed_at <= STALLED_AFTER for one in sets)
+    return evaluate_summary(machine, job, summarize(sets), [one for one in sets if not one.sealed], now)
+
+
+def evaluate_summary(
+    machine: Machine, job: Job, summary: SealedSummary, open_sets: Sequence[BackupSet], now: datetime
+) -> Freshness:
+    newest_at = summary.newest_complete_at
+    grows = any(one.changed_at and now - one.changed_at <= STALLED_AFTER for one in open_sets)
     return Freshness(
-        state=_state(machine, job, stored_at, now, first_grows=newest is None and grows),
-        newest_complete_at=stored_at,
-        chain_length=len(newest_chain(sets)),
-        stored_bytes=sum(backup_set.stored_bytes for backup_set in sets),
-        progress=None if newest else _progress(machine, job, sets, now),
+        state=_state(machine, job, newest_at, now, first_grows=newest_at is None and grows),
+        newest_complete_at=newest_at,
+        chain_length=summary.chain_length,
+        stored_bytes=summary.stored_bytes + sum(backup_set.stored_bytes for backup_set in open_sets),
+        progress=_progress(machine, job, open_sets, now) if newest_at is None else None,
     )
 
 

@@ -32,6 +32,9 @@ MAX_PERMITS_A_DAY = 100_000
 MAX_SETS_A_DAY = 100
 """Sets that a machine may begin in a day, all jobs together: one every quarter of an hour."""
 
+MAX_OPEN_SETS = 20
+"""Backups of a job that may be begun and not finished at a time: a laptop has one, and takes that one up again."""
+
 _SECRET_HASH = re.compile(r"[0-9a-f]{64}")
 _TOKEN = re.compile(r"Bearer (?P<machine>[a-z0-9][a-z0-9-]{0,40})\.(?P<secret>[0-9a-f]{64})")
 
@@ -70,6 +73,10 @@ class Machine:
     download_cap_bytes: int = DEFAULT_DOWNLOAD_CAP_BYTES_A_DAY
     owner_mail: str | None = None
     """Who gets the weekly mail and the alerts about this machine."""
+
+    def was_revoked_before(self, stored_at: datetime) -> bool:
+        """Whether what S3 stored then came by a URL that outlived the machine's token. Enrolling anew ends this."""
+        return self.revoked_at is not None and stored_at > self.revoked_at
 
     def is_paused(self, now: datetime) -> bool:
         """Paused machines are not evaluated overdue; they may back up all the same."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from chalicelib.domain.backups.machines import MAX_OPEN_SETS
 from chalicelib.domain.backups.names import SetId
 from chalicelib.domain.refusals import Refusal
 from chalicelib.wire import ErrorCode
@@ -35,6 +36,17 @@ def check_follows(set_id: SetId, sealed: Collection[SetId]) -> None:
     if any(other.start == set_id.start for other in sealed):
         raise _out_of_order(
             "Another increment continues the same set already. Start the backup again, so that it continues the newest."
+        )
+
+
+def check_room(set_id: SetId, open_sets: Collection[SetId]) -> None:
+    """Refuses to begin one more set beside the ``open_sets``, those of the job that are begun and not sealed."""
+    if set_id not in open_sets and len(open_sets) >= MAX_OPEN_SETS:
+        raise Refusal(
+            ErrorCode.STORAGE_CAP,
+            f"{len(open_sets)} backups of this job were begun and never finished, and no more may be. Remove them: "
+            "panicroom duplicity -- cleanup --force. The owner can put them out of the way: python -m ops set "
+            "quarantine.",
         )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from chalicelib.domain.backups.leases import CLOCK_TOLERANCE
-from chalicelib.domain.backups.machines import is_sha256_hex
+from chalicelib.domain.backups.machines import LastRun, is_sha256_hex
 from chalicelib.domain.backups.names import BackupFile, FileKind, SetId, parse_file_name
 from chalicelib.domain.backups.sets import StoredObject
 from chalicelib.domain.backups.storage import STANDARD, StoragePolicy
@@ -45,6 +45,11 @@ MAX_VOLUMES = 40_000
 
 MAX_METADATA_BYTES = {FileKind.MANIFEST: 64 * 2**20, FileKind.JSONSTAT: 16 * 2**20}
 """A manifest has some 200 bytes a volume, and while its URL lives its set stands still; a jsonstat has a few KB."""
+
+SIGNATURES_WITHOUT_SOURCE_BYTES = 64 * 2**20
+SIGNATURES_PART_OF_SOURCE = 10
+SIGNATURES_A_FILE_BYTES = 4096
+"""Signatures have 0.6 to 2.4 per cent of their source, and a header for each file: at most a tenth, and 4 KB a file."""
 
 _IDENTIFIER = re.compile(r"[!-~]{1,1024}")
 """What S3 gives as the id of an upload or as an ETag; AWS documents no more of their form."""
@@ -116,6 +121,28 @@ def check_multipart(request: MultipartRequest, now: datetime) -> BackupFile:
     if not all(map(_IDENTIFIER.fullmatch, identifiers)):
         raise Refusal(ErrorCode.BAD_REQUEST, "upload and etags must be those that were answered.")
     return file
+
+
+def most_signature_bytes(run: LastRun | None, storage_cap_bytes: int) -> int:
+    """What a source as the run reported it can explain; one that no run reported is as large as may be stored."""
+    source_bytes = (run.source_bytes or run.earlier_source_bytes) if run else None
+    files = (run.source_files or run.earlier_source_files or 0) if run else 0
+    if not source_bytes:
+        return SIGNATURES_WITHOUT_SOURCE_BYTES + storage_cap_bytes // SIGNATURES_PART_OF_SOURCE
+    return (
+        SIGNATURES_WITHOUT_SOURCE_BYTES
+        + min(source_bytes, storage_cap_bytes) // SIGNATURES_PART_OF_SOURCE
+        + min(files * SIGNATURES_A_FILE_BYTES, storage_cap_bytes // SIGNATURES_PART_OF_SOURCE)
+    )
+
+
+def check_signatures(file: BackupFile, size: int, run: LastRun | None, storage_cap_bytes: int) -> None:
+    """Refuses signatures that are larger than the run's source can explain."""
+    if file.kind is FileKind.SIGNATURES and size > most_signature_bytes(run, storage_cap_bytes):
+        raise Refusal(
+            ErrorCode.FILE_TOO_LARGE,
+            f"Signatures of {size} bytes are too large for the source that this run reported. Start the backup again.",
+        )
 
 
 def multipart_digest(request: MultipartRequest) -> str:

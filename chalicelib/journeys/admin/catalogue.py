@@ -52,6 +52,7 @@ def _quarantine_since(context: AdminContext, job: Job, since: datetime) -> Answe
     ]
     for set_id in found:
         context.catalogue.quarantine(job, set_id, hide=True)
+    refresh_findings(context.catalogue, context.audit.findings, job, context.now)
     return {"machine": job.machine, "job": job.name, "sets": list(map(str, found)), "quarantined": True}
 
 

@@ -7,7 +7,7 @@ import re
 import secrets
 from datetime import datetime
 
-from chalicelib.domain.backups.freshness import State
+from chalicelib.domain.backups.freshness import State, evaluate_freshness
 from chalicelib.domain.backups.machines import (
     CODE_BYTES,
     CODE_LIFE,
@@ -108,7 +108,8 @@ def machine_show(context: AdminContext, request: Arguments) -> Answer:
     for job in context.machines.jobs(machine.name):
         sets = sorted(context.catalogue.sets(job), key=lambda backup_set: backup_set.set_id.end)
         hidden = context.catalogue.quarantined(job)
-        status = to_json(describe_job(context.catalogue, machine, job, context.now))
+        visible = [backup_set for backup_set in sets if backup_set.set_id not in hidden]
+        status = to_json(describe_job(evaluate_freshness(machine, job, visible, context.now), job))
         jobs.append(
             {
                 **status,

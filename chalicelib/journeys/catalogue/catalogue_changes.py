@@ -18,6 +18,7 @@ from chalicelib.adapters.stores.finding_store import FindingStore
 from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.adapters.stores.run_store import RunStore
+from chalicelib.adapters.stores.summary_store import is_open
 from chalicelib.domain.audit.anomalies import find_anomalies
 from chalicelib.domain.audit.codes.code import Concern
 from chalicelib.domain.audit.findings import Finding, codes_about
@@ -41,6 +42,7 @@ from chalicelib.domain.backups.sets import (
     is_newer,
     newer_sequencer,
 )
+from chalicelib.journeys.catalogue.hide_revoked import hide_what_outlived_a_token
 
 MOST_OBJECTS_A_WRITE = 99
 """DynamoDB takes 100 items a transaction; the set is one of them."""
@@ -158,6 +160,10 @@ def catalogue_set(context: CatalogueContext, job: Job, set_id: SetId, changes: S
         if context.catalogue.write_page(job, page, backup_set, rows):
             _record_placement(context, job, backup_set, rows)
             record_proofs(context.machines, job, rows)
+            if is_open(backup_set) != is_open(page.backup_set):
+                context.catalogue.summaries.set_open(job, backup_set)
+            stores = context.machines, context.catalogue, context.notices
+            hide_what_outlived_a_token(stores, context.discard, job, backup_set, rows, context.now)
             if backup_set.sealed or page.backup_set.sealed:
                 _expel_late(context, job, backup_set)
                 refresh_findings(context.catalogue, context.findings, job, context.now)
@@ -176,8 +182,10 @@ def record_proofs(machines: MachineStore, job: Job, rows: Iterable[ObjectRow]) -
 def refresh_findings(
     catalogue: CatalogueStore, findings: FindingStore, job: Job, now: datetime
 ) -> list[Finding]:
-    """Brings the job's findings up to date with its sets; what was found."""
-    found = find_anomalies(job, catalogue.visible_sets(job), now)
+    """Brings the job's findings, and what its laptop is told of it, up to date with its sets; what was found."""
+    sets = catalogue.visible_sets(job)
+    catalogue.summaries.bring_up_to_date(job, sets, now)
+    found = find_anomalies(job, sets, now)
     findings.replace(job, found, now, codes=codes_about(Concern.SETS))
     return found
 

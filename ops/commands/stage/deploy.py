@@ -173,7 +173,7 @@ def _cost(stage: Stage) -> str:
 
 def _first_machine(aws: Aws, stage: Stage, name: str) -> dict[str, Any]:
     """The URL of the client, and a code for the first machine if there is none yet."""
-    nowhere = {"api_url": None, "client_url": None}
+    nowhere = {"api_url": None, "client_url": None, "client_requirements_url": None}
     found: dict[str, Any] = {**nowhere, **addresses_for_machines(aws, stage)}
     client = admin(aws, stage)
     if not client.call("machine_list")["machines"]:

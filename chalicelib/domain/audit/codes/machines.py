@@ -44,6 +44,17 @@ OF_MACHINES = (
         is_safety=True,
     ),
     Code(
+        "after_revocation",
+        Concern.MACHINE,
+        Severity.CRITICAL,
+        "files came after a token was revoked",
+        "A URL lives up to 15 minutes, also after the token that it was given to. What came by one since the "
+        "revocation is hidden: files of unfinished backups are marked deleted, a backup that was finished so is in "
+        "quarantine.",
+        "Nothing has to be done; `machine show` lists what is in quarantine. Enrol the machine again when it is yours.",
+        is_safety=True,
+    ),
+    Code(
         "catalogue_differed",
         Concern.MACHINE,
         Severity.WARNING,

@@ -1,0 +1,107 @@
+"""What a laptop is told of its jobs, ready to be read: a summary of each job's sealed sets, and which sets are open.
+
+Both are rows of their own, so that an answer to a laptop reads no more as a job's sets grow in number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from chalicelib.adapters.stores import rows
+from chalicelib.adapters.table import Item, Table, attempted
+from chalicelib.domain.backups.freshness import SealedSummary, summarize
+from chalicelib.domain.backups.machines import Job
+from chalicelib.domain.backups.names import SetId
+from chalicelib.domain.backups.sets import BackupSet
+
+SUMMARIES, OPEN_SETS = "SUMMARIES", "OPEN_SETS"
+
+EMPTY_LIFE = timedelta(hours=1)
+"""A set of which nothing was stored for so long after its first permit is not open any more: URLs live 15 minutes."""
+
+
+class SummaryStore:
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def put_summary(self, job: Job, summary: SealedSummary) -> None:
+        self._table.put(
+            {
+                "pk": SUMMARIES,
+                "sk": rows.job_sort_key(job.machine, job.name),
+                "schema": rows.SCHEMA_VERSION,
+                "newest_complete_at": rows.format_instant(summary.newest_complete_at),
+                "chain_length": summary.chain_length,
+                "stored_bytes": summary.stored_bytes,
+            }
+        )
+
+    def summaries(self, machine: str) -> dict[str, SealedSummary]:
+        """By job; a job that nobody summarized yet is not in it."""
+        found = self._table.query(SUMMARIES, f"{machine}/")
+        return {item["sk"].partition("/")[2]: _summary_of(item) for item in found}
+
+    def open_sets(self, job: Job, now: datetime) -> list[BackupSet]:
+        """The sets that are begun and not sealed, as far as they are catalogued."""
+        prefix = rows.quarantine_sort_key(job, None)
+        found = [
+            SetId.parse(item["sk"].removeprefix(prefix))
+            for item in self._table.query(OPEN_SETS, prefix)
+            if item.get("expires_at_epoch", now.timestamp() + 1) > now.timestamp()
+        ]
+        known = self._table.get_many(
+            [(rows.job_partition(job), rows.set_sort_key(set_id)) for set_id in found]
+        )
+        by_id = {backup_set.set_id: backup_set for backup_set in map(rows.set_of, known.values())}
+        return [by_id.get(set_id, BackupSet(set_id)) for set_id in found]
+
+    def begin(self, job: Job, set_id: SetId, now: datetime) -> None:
+        """Its first file was permitted."""
+        expires = int((now + EMPTY_LIFE).timestamp())
+        attempted(
+            self._table.put,
+            {**_open_item(job, set_id), "expires_at_epoch": expires},
+            "attribute_not_exists(pk) OR expires_at_epoch <= :now",
+            {":now": int(now.timestamp())},
+        )
+
+    def set_open(self, job: Job, backup_set: BackupSet) -> None:
+        """As the catalogue has it: open with something stored, or not."""
+        item = _open_item(job, backup_set.set_id)
+        if is_open(backup_set):
+            self._table.put(item)
+        else:
+            self._table.delete(item["pk"], item["sk"])
+
+    def put_all(self, job: Job, sets: Sequence[BackupSet]) -> SealedSummary:
+        """From all sets of the job that count, where nobody has written any of it yet."""
+        summary = summarize(sets)
+        self.put_summary(job, summary)
+        for backup_set in filter(is_open, sets):
+            self.set_open(job, backup_set)
+        return summary
+
+    def bring_up_to_date(self, job: Job, sets: Sequence[BackupSet], now: datetime) -> None:
+        """The same where some of it is there already, perhaps of sets that do not count any more."""
+        self.put_summary(job, summarize(sets))
+        known = {one.set_id: one for one in self.open_sets(job, now)}
+        wanted = {one.set_id: one for one in sets if is_open(one)}
+        for set_id in wanted.keys() - known.keys():
+            self.set_open(job, wanted[set_id])
+        for set_id in known.keys() - wanted.keys():
+            if known[set_id].current:  # else it is begun only
+                self._table.delete(OPEN_SETS, rows.quarantine_sort_key(job, set_id))
+
+
+def is_open(backup_set: BackupSet) -> bool:
+    return bool(backup_set.current) and not backup_set.sealed
+
+
+def _open_item(job: Job, set_id: SetId) -> Item:
+    return {"pk": OPEN_SETS, "sk": rows.quarantine_sort_key(job, set_id), "schema": rows.SCHEMA_VERSION}
+
+
+def _summary_of(item: Item) -> SealedSummary:
+    newest = rows.parse_instant(item.get("newest_complete_at"))
+    return SealedSummary(newest, int(item["chain_length"]), int(item["stored_bytes"]))

@@ -1,0 +1,78 @@
+"""How many invocations may run at once behind the API, so that no flood of requests takes the account's whole share.
+
+All functions of an account and region share one limit, 1,000 in most accounts and as few as 10 in new ones. What is
+reserved for a function is also the most that it may run. AWS leaves at least ``UNRESERVED`` to all others.
+"""
+
+from __future__ import annotations
+
+from ops.aws import Aws
+from ops.stages import Stage
+
+UNRESERVED = 100
+"""Lambda refuses to reserve what would leave less."""
+
+WANTED = {"api_handler": 100, "authorizer": 50}
+"""What strangers and laptops can start. A thousand laptops need about ten at once: 50 ms a request."""
+
+LEAST = 10
+"""With fewer for the API, laptops would wait for each other; then nothing is reserved."""
+
+
+def concurrency_limits(account_limit: int) -> dict[str, int]:
+    """The most that each function may run at once, by short name; empty where the account has too little to reserve."""
+    room = account_limit - UNRESERVED
+    share = min(1.0, room / sum(WANTED.values()))
+    limits = {short_name: int(wanted * share) for short_name, wanted in WANTED.items()}
+    return limits if limits["api_handler"] >= LEAST else {}
+
+
+def account_limit(aws: Aws) -> int:
+    """How many invocations of all functions may run at once in the account and region."""
+    return int(aws.client("lambda").get_account_settings()["AccountLimit"]["ConcurrentExecutions"])
+
+
+def concurrency_differences(aws: Aws, stage: Stage) -> list[str]:
+    """What ``limit_concurrency`` would change, a line each."""
+    present, wanted = _present(aws, stage), concurrency_limits(account_limit(aws))
+    return [
+        f"let {stage.function(short_name)} run {wanted.get(short_name, 'any number of')} times at once at most"
+        for short_name in WANTED
+        if present[short_name] != wanted.get(short_name)
+    ]
+
+
+def limit_concurrency(aws: Aws, stage: Stage) -> None:
+    """Chalice takes every limit away at each deploy, since the configuration names none: the account decides it."""
+    functions, wanted = aws.client("lambda"), concurrency_limits(account_limit(aws))
+    for short_name, present in _present(aws, stage).items():
+        limit, name = wanted.get(short_name), stage.function(short_name)
+        if limit is not None and limit != present:
+            functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=limit)
+        elif limit is None and present is not None:
+            functions.delete_function_concurrency(FunctionName=name)
+
+
+def concurrency_complaints(limit: int) -> list[str]:
+    """What the doctor says of an account that may run too few functions at once to reserve any."""
+    if concurrency_limits(limit):
+        return []
+    complaint = (
+        f"this account may run {limit} functions at once in this region, too few to keep any back: a flood of requests"
+        " can delay the catalogue and the mails for as long as it lasts (nothing is lost). AWS raises the limit to"
+        " 1,000 free of charge: Service Quotas, AWS Lambda, Concurrent executions; then deploy again"
+    )
+    return [complaint]
+
+
+def _present(aws: Aws, stage: Stage) -> dict[str, int | None]:
+    functions = aws.client("lambda")
+    found: dict[str, int | None] = {}
+    for short_name in WANTED:
+        try:
+            deployed = functions.get_function(FunctionName=stage.function(short_name))
+        except functions.exceptions.ResourceNotFoundException:
+            found[short_name] = None
+            continue
+        found[short_name] = deployed.get("Concurrency", {}).get("ReservedConcurrentExecutions")
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -235,3 +236,31 @@ def test_drift_is_looked_for_in_adopted_buckets_too(machine: Service) -> None:
     machine.s3.put_object(Bucket="attic", Key=f"old/{name}", Body=b"manifest")
     machine.now = datetime.now(timezone.utc) + timedelta(hours=1)
     assert machine.admin("catalogue_differences", name="bert", job="photos")["keys"] == [f"old/{name}"]
+
+
+def test_an_odd_record_holds_back_neither_its_message_nor_its_neighbours(service: Service) -> None:
+    """Whatever was forged: the good keys are catalogued, and only messages with something odd come back."""
+    import app
+
+    service.enrolled()
+    keys = [f"anna-laptop/system/data_duplicity-full.20261122T195500Z.vol{n}.difftar.gpg" for n in (1, 2)]
+    for key in keys:
+        service.put(key, b"x")
+
+    def record(key: str, bucket: str = BUCKET) -> dict[str, Any]:
+        return {"s3": {"bucket": {"name": bucket}, "object": {"key": key}}}
+
+    bodies: list[Any] = [
+        {"Records": [record("k" * 3000), record(keys[0])]},
+        {"Records": [record("x", "b" * 3000)]},
+        {"Type": "Notification", "Message": "{}"},
+        {"Records": [record(keys[1])]},
+    ]
+    messages = [
+        {"messageId": f"m{number}", "receiptHandle": "r", "body": json.dumps(body)}
+        for number, body in enumerate(bodies)
+    ]
+    answer: Any = app.catalogue({"Records": messages}, None)
+    assert [one["itemIdentifier"] for one in answer["batchItemFailures"]] == ["m0", "m1", "m2"]
+    [job] = service.admin("machine_show", name="anna-laptop")["jobs"]
+    assert [one["volumes"] for one in job["sets"]] == [2]

@@ -24,6 +24,7 @@ OTHER_PROGRAMS = frozenset(
         "brew",
         "cat",
         "cd",
+        "pip",
         "chalice",
         "cp",
         "dnf",

@@ -230,7 +230,9 @@ def deployer_policy_page() -> str:
             f"# What whoever deploys may do\n\n{MADE}",
             "The smallest IAM policy for `python -m ops deploy`, `doctor` and `destroy`: here for the stage `home` in",
             "account 111122223333. `python -m ops deploy --stage home --policy` prints it for your own.",
-            "With it no backup is read or deleted; `destroy --with-data` needs more. The tests deploy with no more.\n",
+            "By itself it reads and deletes no backup ([what its holder can do all the",
+            "same](../security.md#what-whoever-deploys-can-do)); `destroy --with-data` needs more.",
+            "The tests deploy with no more.\n",
             f"```json\n{policy}\n```\n",
         ]
     )

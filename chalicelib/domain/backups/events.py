@@ -23,7 +23,7 @@ class KeyChange:
     sequencer: str
 
 
-_BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}")
+_BUCKET = re.compile(r"[A-Za-z0-9._-]{1,255}")
 """As wide as S3 ever allowed, in its oldest region."""
 
 MAX_KEY_BYTES = 1024

@@ -55,6 +55,17 @@ def test_a_timer_runs_at_least_once_a_period(hours: int, expression: str) -> Non
     assert on_calendar(hours * 3600) == expression
 
 
+@pytest.mark.parametrize("letter", ["\n", "\r", "\0", "\x1b", "\x85", "\u2028"])
+@pytest.mark.parametrize("where", ["GNUPGHOME", "PANICROOM_CONFIG_DIR", "command"])
+def test_no_value_makes_a_line_of_its_own(where: str, letter: str) -> None:
+    """In a unit it would be an ExecStart of somebody else's, in a crontab a command."""
+    odd = f"/home/anna{letter}ExecStart=/bin/false"
+    command = Path(odd if where == "command" else "/usr/bin/panicroom")
+    environment = {} if where == "command" else {where: odd}
+    with pytest.raises(Problem, match="line break or another control character"):
+        ScheduledBackup(command, 86400, environment)
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not here")
 @pytest.mark.parametrize("hours", [1, 5, 24, 168])
 def test_systemd_understands_every_word_of_the_units(tmp_path: Path, hours: int) -> None:

@@ -17,6 +17,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,12 +40,24 @@ _LOOK_SECONDS = 3600
 
 @dataclass(frozen=True)
 class ScheduledBackup:
-    """What is to be run, and how often. ``environment`` is what must be told because it is not usual."""
+    """What is to be run, and how often. ``environment`` is what must be told because it is not usual.
+
+    Raises a Problem where a value has a control character: in a unit or a crontab a line break begins another line.
+    """
 
     command: Path
     period_seconds: int
     environment: dict[str, str]
     system: bool = False
+
+    def __post_init__(self) -> None:
+        for name, value in {**self.environment, "the command's path": str(self.command)}.items():
+            if any(unicodedata.category(letter) in ("Cc", "Zl", "Zp") for letter in value):
+                raise Problem(
+                    f"{name} has a line break or another control character in it, which no schedule can hold: "
+                    f"change it, then type this again",
+                    ExitCode.SETTINGS,
+                )
 
     @property
     def delay_seconds(self) -> int:

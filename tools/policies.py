@@ -33,7 +33,7 @@ STAGE = Stage(
 
 
 @dataclass(frozen=True)
-class Problem:
+class PolicyProblem:
     """What parliament says of a policy: its own name of the issue, and the detail as text."""
 
     policy: str
@@ -110,10 +110,13 @@ def documents() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "queue", json.loads(text)
 
 
-def problems(name: str, document: dict[str, Any]) -> list[Problem]:
+def problems(name: str, document: dict[str, Any]) -> list[PolicyProblem]:
     """What parliament finds in one policy."""
     found = parliament.analyze_policy_string(json.dumps(document)).findings
-    return [Problem(name, one.issue, f"{one.detail or ''} {one.location.get('string', '')}") for one in found]
+    return [
+        PolicyProblem(name, one.issue, f"{one.detail or ''} {one.location.get('string', '')}")
+        for one in found
+    ]
 
 
 def complaints() -> list[str]:

@@ -118,13 +118,21 @@ def test_an_adopted_job_is_enrolled_with_its_old_passphrase_and_no_other(enrolle
 
 
 @pytest.mark.parametrize(
-    "passphrase", ["first line\nsecond line", "\nnobody guesses this", "carriage\rreturn"]
+    ("passphrase", "why"),
+    [
+        ("first line\nsecond line", "line break"),
+        ("\nnobody guesses this", "line break"),
+        ("carriage\rreturn", "line break"),
+        ("\udcff no text", "no UTF-8"),
+    ],
 )
-def test_a_passphrase_that_gpg_would_cut_is_refused(enrolled: Laptop, passphrase: str) -> None:
+def test_a_passphrase_that_gpg_would_cut_or_is_no_text_is_refused(
+    enrolled: Laptop, passphrase: str, why: str
+) -> None:
     """gpg reads one line: less than was given would open the backup."""
     arguments = ["enrol", enrolled.service.url, CODE, "--source", str(enrolled.source), "--yes"]
     for command in (arguments, ["backup"]):
-        one_clear_line(enrolled.run(*command, PASSPHRASE=passphrase), ExitCode.PASSPHRASE, "line break")
+        one_clear_line(enrolled.run(*command, PASSPHRASE=passphrase), ExitCode.PASSPHRASE, why)
     assert enrolled.service.names() == []
 
 

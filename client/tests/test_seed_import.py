@@ -9,6 +9,7 @@ import pytest
 from laptop import PASSPHRASE, Laptop
 from panicroom.setup.script.assignments import read_assignments
 from panicroom.setup.script.filelist import read_filelist
+from panicroom.setup.script.options import options_of
 from panicroom.setup.settings_file import with_settings
 
 HOME = Path("/home/anna")
@@ -183,6 +184,25 @@ def test_what_a_shell_would_have_to_work_out_is_not_taken(line: str) -> None:
     read = read_assignments(line, HOME)
     assert read.values == {}
     assert len(read.refused) == 1
+
+
+def test_options_are_read_from_calls_of_duplicity_and_nothing_of_the_line_is_lost() -> None:
+    """A log's folder is no call, and what is set for the call alone is set."""
+    text = """\
+LOG=/var/log/duplicity
+VOL=50
+PASSPHRASE='two words' nice /usr/bin/duplicity full --volsize $VOL \\
+    --exclude-device-files --exclude=/tmp --encrypt-key=AB / s3://bucket
+"""
+    read = read_assignments(text, HOME)
+    assert read.values == {"LOG": "/var/log/duplicity", "VOL": "50", "PASSPHRASE": "two words"}
+    assert list(options_of(read.calls["line 3"])) == [
+        ("--volsize", "50"),
+        ("--exclude-device-files", ""),
+        ("--exclude", "/tmp"),
+        ("--encrypt-key", "AB"),
+    ]
+    assert {line.name for line in read.refused} == {"line 3"}
 
 
 def test_patterns_that_duplicity_would_refuse_are_left_out(tmp_path: Path) -> None:

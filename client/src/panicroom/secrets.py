@@ -215,15 +215,21 @@ def stored_passphrase(settings: Settings) -> str | None:
 
 
 def passphrase_variable() -> str | None:
-    """The variable ``PASSPHRASE``, None where it is not set or empty; a Problem for one that gpg would cut."""
+    """The variable ``PASSPHRASE``, None where it is not set or empty; a Problem for one that gpg would cut
+    or that is no text."""
     given = os.environ.get("PASSPHRASE") or None
     return None if given is None else checked_passphrase(given, "the variable PASSPHRASE")
 
 
 def checked_passphrase(text: str, where: str = "the passphrase") -> str:
-    """``text``, unless gpg would use less of it than was given: it reads one line."""
+    """``text``, unless gpg would use less of it than was given, as it reads one line, or it is no text."""
     if not text:
         raise Problem(f"{where} is empty", ExitCode.PASSPHRASE)
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise Problem(
+            f"{where} has bytes that are no UTF-8 text, which not every terminal can type again; give another",
+            ExitCode.PASSPHRASE,
+        )
     if any(character in text for character in "\n\r\0"):
         raise Problem(
             f"{where} has a line break, and gpg reads one line only; give it without", ExitCode.PASSPHRASE

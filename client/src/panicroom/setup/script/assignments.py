@@ -42,12 +42,14 @@ def read_assignments(text: str, home: Path) -> Assignments:
             continue
         if words[:1] == ["export"]:
             words.pop(0)
-        called = next((at for at, word in enumerate(words) if Path(word).name == "duplicity"), None)
+        called = next((at for at, word in enumerate(words) if _is_duplicity(word)), None)
+        _assign(words[:called], name, home, read)
         if called is not None:
             known = {"HOME": str(home), **read.values}
             read.calls[name] = [_filled_in(word, known) or word for word in words[called + 1 :]]
-            continue
-        _assign(words, name, home, read)
+            read.refused.append(
+                ImportedLine(name, False, "a command; only duplicity's options in it are read")
+            )
     return read
 
 
@@ -63,6 +65,10 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
         began, joined = 0, ""
     if joined:
         yield began, joined
+
+
+def _is_duplicity(word: str) -> bool:
+    return _ASSIGNMENT.fullmatch(word) is None and Path(word).name == "duplicity"
 
 
 def _assign(words: list[str], line: str, home: Path, read: Assignments) -> None:

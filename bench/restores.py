@@ -67,7 +67,10 @@ class RestoreBench:
         source = folder / "chain"
         source.mkdir()
         client = Client(place, source)
+        short = place.gpg / "gpg.conf"
+        short.write_text("s2k-count 65536\n")
         _store_chain(place, client, source)
+        short.unlink()
         wanted = (source / ONE_FILE).read_bytes()
         self._say(f"near, a chain of {INCREMENTS} increments:")
         for state in ("empty cache", "cache at hand"):

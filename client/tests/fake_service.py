@@ -11,6 +11,7 @@ import hashlib
 import itertools
 import json
 import re
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from panicroom import __version__
 from panicroom.names import parse_name, sealed_sets
 
+_CHUNK_BYTES = 16 * 1024
 CODE = "one-time-code"
 MACHINE = "laptop"
 
@@ -76,8 +78,8 @@ class FakeService:
     newest_known: str | None = None
     """When the newest complete set was stored, where the service knows it better than the bucket."""
     archived: set[str] = field(default_factory=set)
-    sent_bytes: dict[str, int] = field(default_factory=dict)
-    """Bytes of each stored file that were sent, by its name."""
+    sent: dict[str, list[list[int]]] = field(default_factory=dict)
+    """For each time that a stored file was asked for, by its name: from which byte on, and how many were sent."""
     discarded: list[str] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
     false_proofs: tuple[str, ...] = ()
@@ -485,17 +487,31 @@ class _Handler(BaseHTTPRequestHandler):
         first = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").removesuffix("-"))
         data, name = stored.data[first:], key.rsplit("/", 1)[-1]
         with self.fake.lock:
-            self.fake.sent_bytes[name] = self.fake.sent_bytes.get(name, 0) + len(data)
+            sent = [first, 0]
+            self.fake.sent.setdefault(name, []).append(sent)
         headers = {f"x-amz-meta-{item}": value for item, value in stored.metadata.items()}
-        self._answer(206 if first else 200, data, headers)
+        # Little lies in the kernel's buffers when the other side is killed.
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 32 * 1024)
 
-    def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        def count(written: int) -> None:
+            sent[1] += written
+
+        self._answer(206 if first else 200, data, headers, count)
+
+    def _answer(
+        self,
+        status: int,
+        body: bytes,
+        headers: dict[str, str],
+        on_written: Callable[[int], None] = lambda _bytes: None,
+    ) -> None:
         try:
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            for begin in range(0, len(body), _CHUNK_BYTES):
+                on_written(self.wfile.write(body[begin : begin + _CHUNK_BYTES]))
         except OSError:
             self.close_connection = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import os
 import shutil
@@ -10,8 +11,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from fake_service import now_text
 from laptop import Laptop
+from panicroom.duplicity_run.child import restoring
 from panicroom.exit_codes import ExitCode
 from restore.changing_trees import look
 
@@ -157,3 +160,16 @@ def test_a_newest_set_that_the_bucket_has_lost_is_an_error_unless_a_time_is_give
     assert not out.exists()
     laptop.succeed("restore", "--to", str(out), "--time", time_there)
     assert look(out) == look(truths[1])
+
+
+def test_what_ends_a_round_at_a_damaged_volume_is_not_hidden_by_an_error_at_closing() -> None:
+    """Else duplicity goes on without the volume, and the one before it is taken for damaged."""
+
+    class Broken(io.BytesIO):
+        def close(self) -> None:
+            raise ValueError("TarFile is closed")
+
+    with pytest.raises(SystemExit), restoring._closing(Broken()):
+        raise SystemExit(int(ExitCode.START_AGAIN))
+    with pytest.raises(restoring._UnreadableData), restoring._closing(Broken()):
+        pass

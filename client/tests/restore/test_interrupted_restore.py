@@ -81,15 +81,24 @@ class Killer:
 
 
 def fetched_too_much(laptop: Laptop) -> float:
-    """The volumes' bytes that were sent, by the bytes of those that were sent at least once."""
-    sent = {name: count for name, count in laptop.service.sent_bytes.items() if ".vol" in name}
-    return sum(sent.values()) / sum(len(laptop.service.objects[f"system/{name}"].data) for name in sent)
+    """The volumes' bytes that were fetched, by the bytes of those that were fetched at least once.
+
+    A download that was cut off and carried on counts up to where it was carried on: what lay in the kernel's buffers
+    then is nobody's.
+    """
+    fetched = whole = 0
+    for name, requests in laptop.service.sent.items():
+        if ".vol" in name:
+            whole += len(laptop.service.objects[f"system/{name}"].data)
+            for (begin, written), after in zip(requests, [*requests[1:], None], strict=True):
+                fetched += after[0] - begin if after and after[0] > begin else written
+    return fetched / whole
 
 
 def kill_and_carry_on(laptop: Laptop, seed: int, kills: int) -> None:
     chance = random.Random(seed)
     out = laptop.home / f"out-{seed}"
-    laptop.service.sent_bytes.clear()
+    laptop.service.sent.clear()
     for _ in range(kills):
         killer = Killer(laptop, chance.randrange(1, 14), chance.uniform(0, 0.6), signal.SIGKILL)
         code, err = killer.run("restore", "--to", str(out))

@@ -165,6 +165,15 @@ class _Restore:
             plan.lost[path] = TOO_LONG
         return plan
 
+    def _plan_again(self, before: Plan) -> Plan:
+        """Without the volumes that were found damaged since; a file that is proved needs none of them any more."""
+        plan = self._plan()
+        for path in self.done & plan.lost.keys():
+            del plan.lost[path]
+            plan.entries[path] = before.entries[path]
+            plan.digests[path], plan.needs[path] = before.digests[path], before.needs[path]
+        return plan
+
     def _nothing_found(self, plan: Plan) -> Problem:
         first = path_of(plan.missing[0]) if plan.missing else "the source"
         more = f" (and {len(plan.missing) - 1} more)" if len(plan.missing) > 1 else ""
@@ -193,7 +202,7 @@ class _Restore:
             self.failed.update(result.failed)
             if result.damaged:
                 self.damaged |= result.damaged
-                plan = self._plan()
+                plan = self._plan_again(plan)
                 continue
             wrong = [path for path, reason in self.failed.items() if reason == WRONG_CONTENT]
             self._remove(wrong)

@@ -239,11 +239,12 @@ class _closing:  # noqa: N801
     def __enter__(self) -> DataSource:
         return self
 
-    def __exit__(self, *_error: object) -> None:
+    def __exit__(self, kind: object, *_more: object) -> None:
         try:
             self._file.close()
         except Exception as error:
-            raise _UnreadableData(f"{UNREADABLE_DATA}: {error}") from None
+            if kind is None:  # else it must not take the place of what ends the process at a damaged volume
+                raise _UnreadableData(f"{UNREADABLE_DATA}: {error}") from None
 
     def read(self, length: int) -> bytes:
         try:

@@ -25,6 +25,11 @@ def locked(path: Path) -> dict[str, list[str]]:
     return {requirement: digests for requirement, *digests in parts}
 
 
+def _is_wanted(one: Requirement) -> bool:
+    """By this Python, on this system."""
+    return not one.marker or one.marker.evaluate({"extra": ""})
+
+
 @pytest.mark.parametrize("path", LOCKED, ids=lambda path: str(path.relative_to(PROJECT)))
 def test_everything_has_one_version_and_its_digests(path: Path) -> None:
     assert len(LOCKED) == 5
@@ -39,7 +44,7 @@ def test_everything_has_one_version_and_its_digests(path: Path) -> None:
 def test_what_is_asked_for_is_what_is_locked(path: Path) -> None:
     """`make lock` writes the one from the other."""
     lines = [line for line in path.read_text().splitlines() if line[:1] not in ("", "#", "-")]
-    asked = [Requirement(line.partition(" #")[0]) for line in lines]
+    asked = [one for line in lines if (one := Requirement(line.partition(" #")[0])) and _is_wanted(one)]
     found = {
         canonicalize_name(one.name): one.specifier
         for one in map(Requirement, locked(path.with_suffix(".txt")))
@@ -53,11 +58,9 @@ def test_the_clients_lock_has_everything_that_the_client_needs() -> None:
     }
     waiting, needed = ["panicroom"], set[str]()
     while waiting:
-        for text in requires(waiting.pop()) or []:
-            one = Requirement(text)
+        for one in map(Requirement, requires(waiting.pop()) or []):
             name = canonicalize_name(one.name)
-            wanted = not one.marker or one.marker.evaluate({"extra": ""})
-            if wanted and name not in needed:
+            if _is_wanted(one) and name not in needed:
                 needed.add(name)
                 # duplicity stands in this environment without the cloud libraries that it declares.
                 waiting += [] if name == "duplicity" else [name]

@@ -14,6 +14,7 @@ from panicroom.places import Places
 from panicroom.settings import JobSettings, Settings
 from panicroom.setup.health import encryption, machine, service
 from panicroom.setup.health.check_result import FAIL, OK, WARN, CheckResult
+from panicroom.setup.health.unstored import UnstoredAttributes
 from panicroom.wire import JobStatus, MachineStatus, RunSummary
 
 
@@ -180,3 +181,19 @@ def test_a_gpg_that_does_not_work_fails(tmp_path: Path, monkeypatch: pytest.Monk
     found = encryption.gpg()
     assert found.verdict == FAIL
     assert "no such thing" in found.text
+
+
+def test_what_duplicity_does_not_store_is_counted(tmp_path: Path) -> None:
+    found = UnstoredAttributes()
+    for name in ("one", "two", "alone"):
+        (tmp_path / name).write_text(name)
+    os.link(tmp_path / "one", tmp_path / "same")
+    os.link(tmp_path / "alone", tmp_path.parent / f"{tmp_path.name} elsewhere")
+    try:
+        os.setxattr(tmp_path / "two", "user.comment", b"mine")
+    except (AttributeError, OSError):
+        pytest.skip("this file system has no extended attributes")
+    for path in tmp_path.iterdir():
+        found.take(str(path), path.lstat())
+    assert found.text() == "the extended attributes of 1 file, that 2 names are hard links to 1 file"
+    assert UnstoredAttributes().text() == ""

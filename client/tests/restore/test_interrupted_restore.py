@@ -18,6 +18,9 @@ from laptop import Laptop
 from panicroom.exit_codes import ExitCode
 from restore.changing_trees import look
 
+ON_ITS_WAY_BYTES = 256 * 1024
+"""Of one download: what the client writes at a time."""
+
 SPARE_BYTES = 1.1
 """At most so many times the bytes that are needed may be fetched."""
 
@@ -83,15 +86,18 @@ class Killer:
 def fetched_too_much(laptop: Laptop) -> float:
     """The volumes' bytes that were fetched, by the bytes of those that were fetched at least once.
 
-    A download that was cut off and carried on counts up to where it was carried on: what lay in the kernel's buffers
-    then is nobody's.
+    A download that was cut off and carried on counts up to where it was carried on, and one that began anew without
+    what was on its way: in a volume of usual size, that is a hundredth.
     """
     fetched = whole = 0
     for name, requests in laptop.service.sent.items():
         if ".vol" in name:
             whole += len(laptop.service.objects[f"system/{name}"].data)
             for (begin, written), after in zip(requests, [*requests[1:], None], strict=True):
-                fetched += after[0] - begin if after and after[0] > begin else written
+                if after is None:
+                    fetched += written
+                else:
+                    fetched += after[0] - begin if after[0] > begin else max(written - ON_ITS_WAY_BYTES, 0)
     return fetched / whole
 
 

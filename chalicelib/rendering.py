@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chalicelib.domain.audit.findings import at_stage
-from chalicelib.domain.mail.alerts import Alert
-from chalicelib.domain.mail.report import Attachment, Report
+from chalicelib.domain.mail.alert_items import Alert
+from chalicelib.domain.mail.report_parts import Attachment, Report
 from chalicelib.domain.shown import all_shown
 
 if TYPE_CHECKING:

@@ -25,8 +25,8 @@ from chalicelib.domain.audit.notices import SECOND_RUN, Notice
 from chalicelib.domain.backups.machines import Job, LastRun, Machine
 from chalicelib.domain.backups.names import Location, SetId
 from chalicelib.domain.backups.sets import BackupSet, Tally
-from chalicelib.domain.costs.statement import Figures, JobFigures
-from chalicelib.domain.mail.report import Report
+from chalicelib.domain.costs.figures import Figures, JobFigures
+from chalicelib.domain.mail.report_parts import Report
 from chalicelib.domain.weekly import Weekday, WeeklyTime
 from chalicelib.journeys.send_weekly_report import ReportContext, compose, gather
 from chalicelib.rendering import Mail, render

@@ -15,7 +15,9 @@ from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.domain.backups.freshness import Freshness, State, due_since, evaluate_freshness
 from chalicelib.domain.backups.machines import Job, Machine
-from chalicelib.domain.mail.alerts import NOTICES_MAILED_WITHIN, Alert, AlertRecord, JobNow, alerts_due
+from chalicelib.domain.mail.alert_items import Alert, JobNow
+from chalicelib.domain.mail.alert_record import AlertRecord
+from chalicelib.domain.mail.alerts import NOTICES_MAILED_WITHIN, alerts_due
 from chalicelib.domain.mail.phrases import format_age
 from chalicelib.rendering import Mail, render_alert
 

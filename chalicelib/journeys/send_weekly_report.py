@@ -17,27 +17,15 @@ from chalicelib.domain.audit.findings import Finding, at_stage
 from chalicelib.domain.audit.notices import OVER_BUDGET, REPORT_INCOMPLETE, Notice
 from chalicelib.domain.backups.freshness import evaluate_freshness
 from chalicelib.domain.backups.machines import Machine
+from chalicelib.domain.costs.figures import Figures, JobFigures, job_figures
 from chalicelib.domain.costs.price_table import PriceTable, PriceUnknown
-from chalicelib.domain.costs.statement import (
-    WEEKS_OF_TREND,
-    Figures,
-    JobFigures,
-    Statement,
-    job_figures,
-    state_costs,
-)
+from chalicelib.domain.costs.statement import WEEKS_OF_TREND, Statement, state_costs
 from chalicelib.domain.costs.usage import JobUsage, job_usage
-from chalicelib.domain.mail.cost_section import CostSection, describe_costs
+from chalicelib.domain.mail.cost_parts import CostSection
+from chalicelib.domain.mail.cost_section import describe_costs
 from chalicelib.domain.mail.phrases import format_money
-from chalicelib.domain.mail.report import (
-    EvaluatedJob,
-    LastIssue,
-    Report,
-    broken_jobs,
-    compose_report,
-    failed_job,
-    needs_owner,
-)
+from chalicelib.domain.mail.report import broken_jobs, compose_report, needs_owner
+from chalicelib.domain.mail.report_parts import EvaluatedJob, LastIssue, Report, failed_job
 from chalicelib.domain.weekly import WeeklyTime
 from chalicelib.rendering import Mail, render
 

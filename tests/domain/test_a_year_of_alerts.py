@@ -18,7 +18,9 @@ from chalicelib.domain.backups.freshness import evaluate_freshness
 from chalicelib.domain.backups.machines import Job, LastRun, Machine
 from chalicelib.domain.backups.names import Location, SetId
 from chalicelib.domain.backups.sets import BackupSet
-from chalicelib.domain.mail.alerts import REPEATED_AFTER, Alert, AlertRecord, JobNow, alerts_due
+from chalicelib.domain.mail.alert_items import Alert, JobNow
+from chalicelib.domain.mail.alert_record import AlertRecord
+from chalicelib.domain.mail.alerts import REPEATED_AFTER, alerts_due
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 BEGIN = datetime(2026, 1, 1, tzinfo=timezone.utc)

@@ -25,7 +25,9 @@ from chalicelib.domain.audit.notices import (
     Notice,
 )
 from chalicelib.domain.backups.freshness import State
-from chalicelib.domain.mail.alerts import Alert, AlertRecord, JobNow, Trouble, alerts_due
+from chalicelib.domain.mail.alert_items import Alert, JobNow, Trouble
+from chalicelib.domain.mail.alert_record import AlertRecord
+from chalicelib.domain.mail.alerts import alerts_due
 
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=timezone.utc)
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -17,6 +17,8 @@ from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import Location, SetId
 from chalicelib.domain.backups.sets import BackupSet, Tally
 from chalicelib.domain.backups.storage import DEEP_ARCHIVE, StoragePolicy
+from chalicelib.domain.costs.figures import Figures, JobFigures, job_figures
+from chalicelib.domain.costs.months import month_of
 from chalicelib.domain.costs.pricing import GB, ThawTier
 from chalicelib.domain.costs.service_costs import (
     ALARMS,
@@ -26,9 +28,10 @@ from chalicelib.domain.costs.service_costs import (
     Activity,
     service_cost,
 )
-from chalicelib.domain.costs.statement import Figures, JobFigures, Statement, job_figures, state_costs
-from chalicelib.domain.costs.usage import JobUsage, job_usage, month_of
-from chalicelib.domain.mail.cost_section import CostSection, describe_costs
+from chalicelib.domain.costs.statement import Statement, state_costs
+from chalicelib.domain.costs.usage import JobUsage, job_usage
+from chalicelib.domain.mail.cost_parts import CostSection
+from chalicelib.domain.mail.cost_section import describe_costs
 from ops.resources.template import TEMPLATE_PATH
 from tests.mail_scenes import SCENES
 

@@ -28,7 +28,8 @@ from chalicelib.domain.mail.phrases import (
     format_money,
     format_time_left,
 )
-from chalicelib.domain.mail.report import AT_RISK, EvaluatedJob, LastIssue, Report, Tone, compose_report
+from chalicelib.domain.mail.report import compose_report
+from chalicelib.domain.mail.report_parts import AT_RISK, EvaluatedJob, LastIssue, Report, Tone
 from chalicelib.rendering import render
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=timezone.utc)

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from chalicelib.domain.audit.findings import Finding, new_finding
 from chalicelib.domain.audit.notices import Notice
 from chalicelib.domain.backups.events import MalformedEvent, key_changes
-from chalicelib.domain.mail.alerts import Alert, AlertItem
-from chalicelib.domain.mail.report import FINDINGS_SHOWN, compose_report
+from chalicelib.domain.mail.alert_items import Alert, AlertItem
+from chalicelib.domain.mail.report import compose_report
+from chalicelib.domain.mail.shortened import FINDINGS_SHOWN
 from chalicelib.domain.shown import HIDDEN_CATEGORIES, all_shown, shown, shown_cell, shown_command
 from chalicelib.rendering import Mail, render, render_alert
 from tests.hostile.memory_aws import service_in_memory

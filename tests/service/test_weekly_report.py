@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from botocore.httpsession import URLLib3Session
 
 from chalicelib.adapters.ses_mailer import Mailer, MailRefused, as_message
-from chalicelib.domain.mail.report import Attachment
+from chalicelib.domain.mail.report_parts import Attachment
 from chalicelib.journeys.send_weekly_report import RecipientsRefused
 from chalicelib.rendering import Mail
 from tests.service.conftest import ENVIRONMENT, OWNER, Service, later

@@ -11,7 +11,8 @@ from typing import Any
 from chalicelib.adapters.stores import rows
 from chalicelib.adapters.table import Item, Table, attempted
 from chalicelib.domain.backups.freshness import State
-from chalicelib.domain.mail.alerts import AlertRecord, Trouble
+from chalicelib.domain.mail.alert_items import Trouble
+from chalicelib.domain.mail.alert_record import AlertRecord
 
 CLAIM_LIFE = timedelta(minutes=5)
 """Longer than the function may run: a claim that lapsed belongs to a call that died before its mail was taken, or

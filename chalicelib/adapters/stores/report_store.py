@@ -16,7 +16,7 @@ from chalicelib.adapters.stores import rows
 from chalicelib.adapters.table import Item, Table, attempted
 
 if TYPE_CHECKING:
-    from chalicelib.domain.costs.statement import Figures, JobFigures
+    from chalicelib.domain.costs.figures import Figures, JobFigures
 
 CLAIM_LIFE = timedelta(minutes=5)
 """As long as the report's function may run: a claim that lapsed belongs to a call that died before its mail was
@@ -126,9 +126,8 @@ def _deliveries(issue: datetime) -> str:
 
 
 def _figures(item: Item) -> Figures:
-    from chalicelib.domain.costs.statement import (
-        Figures,
-    )  # the API asks for the newest mail's time alone, at each cold start
+    # Not above: the API asks for the newest mail's time alone, at each cold start.
+    from chalicelib.domain.costs.figures import Figures
 
     money = {name: Decimal(item[name]) if name in item else None for name in _MONEY}
     return Figures(
@@ -150,7 +149,7 @@ def _packed(jobs: Mapping[str, JobFigures]) -> bytes:
 
 
 def _unpacked(attribute: Any) -> dict[str, JobFigures]:
-    from chalicelib.domain.costs.statement import JobFigures
+    from chalicelib.domain.costs.figures import JobFigures
 
     return {
         name: JobFigures(Decimal(monthly), int(current), int(noncurrent))

@@ -8,7 +8,7 @@ is what was mailed; it changes only when a mail went out, so that nothing is los
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta, tzinfo
 
 from chalicelib.domain.audit.codes.code import Severity
@@ -16,6 +16,16 @@ from chalicelib.domain.audit.finding_codes import CODES
 from chalicelib.domain.audit.findings import Finding, OpenFinding, worst_first
 from chalicelib.domain.audit.notices import Notice
 from chalicelib.domain.backups.freshness import State
+from chalicelib.domain.mail.alert_items import (
+    Alert,
+    AlertItem,
+    JobNow,
+    Trouble,
+    item_of_finding,
+    item_of_job,
+    item_of_notice,
+)
+from chalicelib.domain.mail.alert_record import AlertRecord
 
 SETTLES_IN = timedelta(minutes=2)
 """Events come in any order, sometimes a minute late: a manifest's event before its volumes' looks like a gap."""
@@ -34,126 +44,6 @@ NOTICES_MAILED_WITHIN = timedelta(days=30)
 
 FIRST_NOTICES = timedelta(days=1)
 """What the very first alerts look back on; a service that is new to alerts must not mail a month's past."""
-
-
-@dataclasses.dataclass(frozen=True)
-class JobNow:
-    """A job as it was just evaluated. ``detail`` is a sentence for the owner on how it stands."""
-
-    machine: str
-    job: str
-    state: State
-    detail: str
-    is_running: bool = False
-    newest_complete_at: datetime | None = None
-    pause_ended_at: datetime | None = None
-    never_came: bool = False
-    """No backup of it has ever come."""
-
-    @property
-    def name(self) -> str:
-        return f"{self.machine}/{self.job}"
-
-
-@dataclasses.dataclass(frozen=True)
-class Trouble:
-    """A job that is overdue or failing, from ``since`` on; ``mails`` were sent about it, the last at ``mailed_at``.
-
-    ``is_over``: it has ended, and the mail about that is still to come.
-    """
-
-    state: State
-    since: datetime
-    mailed_at: datetime | None = None
-    mails: int = 0
-    is_over: bool = False
-
-
-@dataclasses.dataclass(frozen=True)
-class AlertRecord:
-    """What was mailed and when: findings that are open by their keys, jobs in trouble, notices of the last month."""
-
-    findings: Mapping[str, datetime] = dataclasses.field(default_factory=dict)
-    troubles: Mapping[str, Trouble] = dataclasses.field(default_factory=dict)
-    notices: Mapping[str, datetime] = dataclasses.field(default_factory=dict)
-    at_once: Mapping[str, datetime] = dataclasses.field(default_factory=dict)
-    """The last mail at once, by whom and what it was about."""
-    hourly_at: datetime | None = None
-    daily_at: datetime | None = None
-    evaluated_at: datetime | None = None
-    """When the states of the jobs were evaluated last."""
-    begun_at: datetime | None = None
-
-    def not_after(self, now: datetime) -> AlertRecord:
-        """With no time later than ``now``: a clock that was ahead for a while must not silence the alerts for as
-        long."""
-
-        def past(moment: datetime | None) -> datetime | None:
-            return min(moment, now) if moment else None
-
-        def all_past(moments: Mapping[str, datetime]) -> dict[str, datetime]:
-            return {key: min(moment, now) for key, moment in moments.items()}
-
-        troubles = {
-            name: dataclasses.replace(
-                trouble, since=min(trouble.since, now), mailed_at=past(trouble.mailed_at)
-            )
-            for name, trouble in self.troubles.items()
-        }
-        return AlertRecord(
-            all_past(self.findings),
-            troubles,
-            all_past(self.notices),
-            all_past(self.at_once),
-            past(self.hourly_at),
-            past(self.daily_at),
-            past(self.evaluated_at),
-            past(self.begun_at),
-        )
-
-
-@dataclasses.dataclass(frozen=True)
-class AlertItem:
-    """One thing in a mail. ``whose`` is a machine and job, or a bucket; ``title`` goes into the subject."""
-
-    whose: str
-    title: str
-    message: str
-    evidence: str = ""
-    advice: str = ""
-    commands: tuple[str, ...] = ()
-
-
-@dataclasses.dataclass(frozen=True)
-class Alert:
-    """A mail that is due: its items, by how urgent they are."""
-
-    safety: tuple[AlertItem, ...] = ()
-    critical: tuple[AlertItem, ...] = ()
-    jobs: tuple[AlertItem, ...] = ()
-    over: tuple[AlertItem, ...] = ()
-    warnings: tuple[AlertItem, ...] = ()
-
-    @property
-    def items(self) -> tuple[AlertItem, ...]:
-        return self.safety + self.critical + self.jobs + self.over + self.warnings
-
-    def of_machines(self, names: Collection[str]) -> Alert | None:
-        """What concerns these machines; None for nothing."""
-
-        def theirs(items: tuple[AlertItem, ...]) -> tuple[AlertItem, ...]:
-            return tuple(item for item in items if item.whose.partition("/")[0] in names)
-
-        part = Alert(*(theirs(getattr(self, field.name)) for field in dataclasses.fields(self)))
-        return part if part.items else None
-
-    @property
-    def subject(self) -> str:
-        """Which machine and what: of several things the most urgent one, and how many more."""
-        first, *others = self.items
-        urgency = "Look now: " if self.safety else "All clear: " if self.items == self.over else ""
-        more = f" (and {len(others)} more)" if others else ""
-        return f"{urgency}{first.whose}: {first.title}{more}"
 
 
 def alerts_due(
@@ -236,7 +126,7 @@ class _Plan:
             key = notice_key(notice)
             if key in self._notices or notice.at < self._begun_at - FIRST_NOTICES:
                 continue
-            item = _item_of_notice(notice)
+            item = item_of_notice(notice)
             kind = CODES.get(notice.code)
             if kind is not None and kind.is_safety:
                 sent = self._send_at_once(item, notice.code)
@@ -259,7 +149,7 @@ class _Plan:
                 self._mailed[finding.key] = self._now
 
     def _send_finding(self, finding: Finding) -> bool:
-        item = _item_of_finding(finding)
+        item = item_of_finding(finding)
         if finding.severity is Severity.WARNING:
             self._warnings += [item] if self._daily_is_due else []
             return self._daily_is_due
@@ -330,7 +220,7 @@ class _Plan:
             return None
         if job.state is not trouble.state or not _is_due(trouble, self._now):
             return trouble
-        self._of_jobs.append(_item_of_job(job, trouble))
+        self._of_jobs.append(item_of_job(job, trouble))
         return dataclasses.replace(trouble, mailed_at=self._now, mails=trouble.mails + 1)
 
 
@@ -344,53 +234,3 @@ def _is_due(trouble: Trouble, now: datetime) -> bool:
 def notice_key(notice: Notice) -> str:
     """A notice is kept once a day for each kind and job."""
     return f"{notice.at:%Y-%m-%d}#{notice.machine}/{notice.job}#{notice.code}"
-
-
-def _item_of_notice(notice: Notice) -> AlertItem:
-    kind = CODES.get(notice.code)
-    title = kind.title if kind else notice.code.replace("_", " ")
-    whose = "/".join(filter(None, (notice.machine, notice.job))) or "panicroom"
-    return AlertItem(
-        whose, title, notice.message, f"at {notice.at:%Y-%m-%d %H:%M} UTC", kind.advice if kind else ""
-    )
-
-
-def _item_of_finding(finding: Finding) -> AlertItem:
-    return AlertItem(
-        finding.whose, finding.title, finding.message, finding.evidence, finding.advice, finding.commands
-    )
-
-
-def _item_of_job(job: JobNow, trouble: Trouble) -> AlertItem:
-    still = "still " if trouble.mails else ""
-    if trouble.state is State.FAILING:
-        return AlertItem(
-            job.name,
-            f"backups {still}fail" if still else "the last backup failed",
-            job.detail,
-            advice="The machine's log has the reason: start a backup by hand there and read what it prints.",
-            commands=("panicroom doctor", f"panicroom backup {job.job}"),
-        )
-    if job.never_came:
-        return AlertItem(
-            job.name,
-            f"{still}no backup since it was added",
-            job.detail,
-            advice="Enrol the machine and start a backup there. A machine that is no longer wanted can be removed.",
-            commands=(
-                f"python -m ops machine add {job.machine}",
-                f"panicroom backup {job.job}",
-                f"python -m ops machine remove {job.machine}",
-            ),
-        )
-    back_by = f"{trouble.since + timedelta(days=14):%Y-%m-%d}"
-    return AlertItem(
-        job.name,
-        f"{still}no backup in time",
-        job.detail,
-        advice="Start a backup there, or find out why none runs. A machine that is meant to be off can be paused.",
-        commands=(
-            f"panicroom backup {job.job}",
-            f"python -m ops machine pause {job.machine} --until {back_by}",
-        ),
-    )

@@ -2,89 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from decimal import Decimal
 
-from chalicelib.domain.backups.storage import (
-    DEEP_ARCHIVE,
-    GLACIER_FLEXIBLE_RETRIEVAL,
-    GLACIER_INSTANT_RETRIEVAL,
-    STANDARD,
-)
+from chalicelib.domain.costs.bill import Bill
+from chalicelib.domain.costs.changes import Advice, Rise
+from chalicelib.domain.costs.figures import Figures
 from chalicelib.domain.costs.price_table import OLD_AFTER_DAYS, PriceTable
-from chalicelib.domain.costs.pricing import STANDARD_IA, ThawTier
-from chalicelib.domain.costs.statement import (
-    WEEKS_OF_TREND,
-    Advice,
-    Bill,
-    Figures,
-    RestoreCost,
-    Rise,
-    Statement,
-)
+from chalicelib.domain.costs.statement import Statement
+from chalicelib.domain.mail.cost_amounts import class_amounts, restore_amount, tag_amounts
+from chalicelib.domain.mail.cost_bars import budget_bar, machine_bars, more_machines, trend_bars
+from chalicelib.domain.mail.cost_parts import SHOWN_FROM, Amount, CostSection
 from chalicelib.domain.mail.phrases import (
     count,
-    format_bytes,
     format_day,
-    format_estimate,
     format_money,
 )
-
-MACHINES_SHOWN = 8
-A_FEW_MORE = 2
-"""So many more are shown rather than summed up."""
-
-SHOWN_FROM = Decimal("0.005")
-"""What rounds to no cent is not worth a line."""
-
-CLASS_NAMES = {
-    STANDARD: "Standard",
-    STANDARD_IA: "Standard-IA",
-    GLACIER_INSTANT_RETRIEVAL: "Glacier Instant Retrieval",
-    GLACIER_FLEXIBLE_RETRIEVAL: "Glacier Flexible Retrieval",
-    DEEP_ARCHIVE: "Glacier Deep Archive",
-}
-
-
-@dataclasses.dataclass(frozen=True)
-class Bar:
-    """A line of a small chart: ``percent`` is its length, 0 to 100, and ``value`` is the same in numbers."""
-
-    label: str
-    value: str
-    percent: int
-    too_much: bool = False
-
-
-@dataclasses.dataclass(frozen=True)
-class Amount:
-    label: str
-    value: str
-    note: str
-
-
-@dataclasses.dataclass(frozen=True)
-class CostSection:
-    """Empty texts and tuples are left out of the mail. ``this_month`` is the forecast for its end."""
-
-    this_month: str
-    over_budget: bool
-    months: tuple[Amount, ...]
-    budget: Bar | None
-    budget_sentence: str
-    rise: str
-    trend: tuple[Bar, ...]
-    classes: tuple[Amount, ...]
-    keeping: str
-    machines: tuple[Bar, ...]
-    more_machines: str
-    requests: str
-    restores: tuple[Amount, ...]
-    advice: tuple[str, ...]
-    service: str
-    prices: str
 
 
 def describe_costs(
@@ -106,16 +40,16 @@ def describe_costs(
             Amount("By the month's end", format_money(forecast), _parts(statement.forecast)),
             Amount("Next month", format_money(statement.next_month.total), _parts(statement.next_month)),
         ),
-        budget=_budget_bar(forecast, budget),
+        budget=budget_bar(forecast, budget),
         budget_sentence=_budget_sentence(forecast, budget),
         rise=_rise(statement.rise, zone),
-        trend=_trend(statement, earlier, now, zone),
-        classes=_classes(statement) + _tags(statement),
+        trend=trend_bars(statement, earlier, now, zone),
+        classes=class_amounts(statement) + tag_amounts(statement),
         keeping=f"Keeping what is stored now, where it is now, costs {format_money(statement.monthly)} a month.",
-        machines=_machines(statement),
-        more_machines=_more_machines(statement),
+        machines=machine_bars(statement),
+        more_machines=more_machines(statement),
         requests=_requests(statement),
-        restores=tuple(_restore(restore) for restore in statement.restores),
+        restores=tuple(restore_amount(restore) for restore in statement.restores),
         advice=tuple(_advice(advice) for advice in statement.advice),
         service=_service(statement),
         prices=_prices(statement.prices, now),
@@ -131,15 +65,6 @@ def _parts(bill: Bill) -> str:
     }
     return ", ".join(
         f"{name} {format_money(amount)}" for name, amount in named.items() if amount >= SHOWN_FROM
-    )
-
-
-def _budget_bar(forecast: Decimal, budget: Decimal | None) -> Bar | None:
-    if not budget:
-        return None
-    percent = int(forecast * 100 / budget)
-    return Bar(
-        "Of the budget", f"{percent:,} % of {format_money(budget)}", min(100, percent), forecast > budget
     )
 
 
@@ -163,80 +88,6 @@ def _rise(rise: Rise | None, zone: tzinfo) -> str:
     )
 
 
-def _trend(statement: Statement, earlier: Sequence[Figures], now: datetime, zone: tzinfo) -> tuple[Bar, ...]:
-    """What keeping things cost a month, week by week; one week alone is no trend."""
-    weeks = [
-        (week.written_at, week.monthly, week.stored_bytes) for week in earlier if week.monthly is not None
-    ][-(WEEKS_OF_TREND - 1) :]
-    if not weeks:
-        return ()
-    weeks.append((now, statement.monthly, statement.stored_bytes))
-    most = max(monthly for _, monthly, _ in weeks)
-    return tuple(
-        Bar(
-            format_day(at, zone),
-            f"{format_money(monthly)}, {format_bytes(stored)}",
-            int(monthly * 100 / most) if most else 0,
-        )
-        for at, monthly, stored in weeks
-    )
-
-
-def _classes(statement: Statement) -> tuple[Amount, ...]:
-    return tuple(
-        Amount(
-            CLASS_NAMES.get(line.storage_class, line.storage_class),
-            format_money(line.monthly),
-            _class_note(line.current_bytes, line.noncurrent_bytes, line.overhead_bytes),
-        )
-        for line in statement.by_class
-    )
-
-
-def _class_note(current_bytes: int, noncurrent_bytes: int, overhead_bytes: int) -> str:
-    parts = [format_bytes(current_bytes)]
-    if noncurrent_bytes:
-        parts.append(f"{format_bytes(noncurrent_bytes)} of older versions")
-    if overhead_bytes:
-        parts.append(f"{format_bytes(overhead_bytes)} of overhead")
-    return " + ".join(parts)
-
-
-def _tags(statement: Statement) -> tuple[Amount, ...]:
-    if statement.tags_monthly < SHOWN_FROM:
-        return ()
-    return (Amount("Tags", format_money(statement.tags_monthly), count(statement.tags, "volume")),)
-
-
-def _machines(statement: Statement) -> tuple[Bar, ...]:
-    lines = statement.by_machine
-    if len(lines) < 2:
-        return ()
-    most = max((line.stored_bytes for line in lines), default=0)
-    return tuple(
-        Bar(
-            line.machine,
-            f"{format_bytes(line.stored_bytes)}, {format_money(line.monthly)}",
-            line.stored_bytes * 100 // most if most else 0,
-        )
-        for line in lines[: _shown_machines(statement)]
-    )
-
-
-def _shown_machines(statement: Statement) -> int:
-    number = len(statement.by_machine)
-    return number if number <= MACHINES_SHOWN + A_FEW_MORE else MACHINES_SHOWN
-
-
-def _more_machines(statement: Statement) -> str:
-    rest = statement.by_machine[_shown_machines(statement) :]
-    if not rest:
-        return ""
-    stored = format_bytes(sum(line.stored_bytes for line in rest))
-    monthly = format_money(sum((line.monthly for line in rest), Decimal(0)))
-    return f"{count(len(rest), 'other machine')}: {stored}, {monthly} (see the attached table)."
-
-
 def _requests(statement: Statement) -> str:
     bill = statement.so_far
     if not statement.puts and not statement.moves:
@@ -250,24 +101,6 @@ def _requests(statement: Statement) -> str:
 
 def _in_brackets(amount: Decimal) -> str:
     return f" ({format_money(amount)})" if amount >= SHOWN_FROM else ""
-
-
-_TIER_NAMES = {
-    None: "Everything, at once",
-    ThawTier.EXPEDITED: "Everything, Expedited",
-    ThawTier.STANDARD: "Everything, Standard",
-    ThawTier.BULK: "Everything, Bulk",
-}
-
-
-def _restore(restore: RestoreCost) -> Amount:
-    fetching = f"about {format_estimate(restore.fetch)} at 100 Mbit/s"
-    waiting = f"up to {format_estimate(restore.wait)} until it can be read, then " if restore.wait else ""
-    cost = format_money(restore.cost) if restore.cost is not None else "price not known"
-    transfer = ""
-    if restore.cost is not None and SHOWN_FROM <= restore.transfer < restore.cost - SHOWN_FROM:
-        transfer = f"; {format_money(restore.transfer)} of it for leaving AWS"
-    return Amount(_TIER_NAMES[restore.tier], cost, f"{waiting}{fetching}{transfer}")
 
 
 def _advice(advice: Advice) -> str:

@@ -1,0 +1,61 @@
+"""What is kept of a report, so that the next one can be compared with it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from chalicelib.domain.backups.sets import Tallies, total_bytes
+from chalicelib.domain.costs.price_table import PriceTable
+from chalicelib.domain.costs.pricing import (
+    GB,
+    billed_in_all,
+)
+from chalicelib.domain.costs.usage import JobUsage
+
+
+@dataclasses.dataclass(frozen=True)
+class JobFigures:
+    """Of one job, kept for the next report: money in USD a month, at the price of each class's first GB."""
+
+    monthly: Decimal
+    current_bytes: int
+    noncurrent_bytes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Figures:
+    """What is kept of a report. Money is USD; ``monthly`` is what keeping what is stored costs a month."""
+
+    written_at: datetime
+    backups: int
+    in_need: int
+    stored_bytes: int
+    monthly: Decimal | None
+    so_far: Decimal | None
+    forecast: Decimal | None
+
+
+def first_price_monthly(table: PriceTable, stored: Tallies) -> Decimal:
+    """A month of storage at the first step's prices, so that jobs can be compared and added."""
+    return sum(
+        (
+            Decimal(size_bytes) / GB * table.first(f"storage/{storage_class}")
+            for storage_class, size_bytes in billed_in_all(stored).items()
+        ),
+        Decimal(0),
+    )
+
+
+def job_figures(table: PriceTable, usages: Sequence[JobUsage]) -> dict[str, JobFigures]:
+    """What is kept of each job, by ``machine/job``."""
+    return {
+        f"{usage.machine}/{usage.job}": JobFigures(
+            first_price_monthly(table, usage.stored),
+            total_bytes(usage.current),
+            total_bytes(usage.noncurrent),
+        )
+        for usage in usages
+    }

@@ -1,0 +1,139 @@
+"""What an alert says of a notice, of a finding, and of a job."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from chalicelib.domain.audit.finding_codes import CODES
+from chalicelib.domain.audit.findings import Finding
+from chalicelib.domain.audit.notices import Notice
+from chalicelib.domain.backups.freshness import State
+
+
+@dataclasses.dataclass(frozen=True)
+class JobNow:
+    """A job as it was just evaluated. ``detail`` is a sentence for the owner on how it stands."""
+
+    machine: str
+    job: str
+    state: State
+    detail: str
+    is_running: bool = False
+    newest_complete_at: datetime | None = None
+    pause_ended_at: datetime | None = None
+    never_came: bool = False
+    """No backup of it has ever come."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.machine}/{self.job}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Trouble:
+    """A job that is overdue or failing, from ``since`` on; ``mails`` were sent about it, the last at ``mailed_at``.
+
+    ``is_over``: it has ended, and the mail about that is still to come.
+    """
+
+    state: State
+    since: datetime
+    mailed_at: datetime | None = None
+    mails: int = 0
+    is_over: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class AlertItem:
+    """One thing in a mail. ``whose`` is a machine and job, or a bucket; ``title`` goes into the subject."""
+
+    whose: str
+    title: str
+    message: str
+    evidence: str = ""
+    advice: str = ""
+    commands: tuple[str, ...] = ()
+
+
+def item_of_notice(notice: Notice) -> AlertItem:
+    kind = CODES.get(notice.code)
+    title = kind.title if kind else notice.code.replace("_", " ")
+    whose = "/".join(filter(None, (notice.machine, notice.job))) or "panicroom"
+    return AlertItem(
+        whose, title, notice.message, f"at {notice.at:%Y-%m-%d %H:%M} UTC", kind.advice if kind else ""
+    )
+
+
+def item_of_finding(finding: Finding) -> AlertItem:
+    return AlertItem(
+        finding.whose, finding.title, finding.message, finding.evidence, finding.advice, finding.commands
+    )
+
+
+def item_of_job(job: JobNow, trouble: Trouble) -> AlertItem:
+    still = "still " if trouble.mails else ""
+    if trouble.state is State.FAILING:
+        return AlertItem(
+            job.name,
+            f"backups {still}fail" if still else "the last backup failed",
+            job.detail,
+            advice="The machine's log has the reason: start a backup by hand there and read what it prints.",
+            commands=("panicroom doctor", f"panicroom backup {job.job}"),
+        )
+    if job.never_came:
+        return AlertItem(
+            job.name,
+            f"{still}no backup since it was added",
+            job.detail,
+            advice="Enrol the machine and start a backup there. A machine that is no longer wanted can be removed.",
+            commands=(
+                f"python -m ops machine add {job.machine}",
+                f"panicroom backup {job.job}",
+                f"python -m ops machine remove {job.machine}",
+            ),
+        )
+    back_by = f"{trouble.since + timedelta(days=14):%Y-%m-%d}"
+    return AlertItem(
+        job.name,
+        f"{still}no backup in time",
+        job.detail,
+        advice="Start a backup there, or find out why none runs. A machine that is meant to be off can be paused.",
+        commands=(
+            f"panicroom backup {job.job}",
+            f"python -m ops machine pause {job.machine} --until {back_by}",
+        ),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Alert:
+    """A mail that is due: its items, by how urgent they are."""
+
+    safety: tuple[AlertItem, ...] = ()
+    critical: tuple[AlertItem, ...] = ()
+    jobs: tuple[AlertItem, ...] = ()
+    over: tuple[AlertItem, ...] = ()
+    warnings: tuple[AlertItem, ...] = ()
+
+    @property
+    def items(self) -> tuple[AlertItem, ...]:
+        return self.safety + self.critical + self.jobs + self.over + self.warnings
+
+    def of_machines(self, names: Collection[str]) -> Alert | None:
+        """What concerns these machines; None for nothing."""
+
+        def theirs(items: tuple[AlertItem, ...]) -> tuple[AlertItem, ...]:
+            return tuple(item for item in items if item.whose.partition("/")[0] in names)
+
+        part = Alert(*(theirs(getattr(self, field.name)) for field in dataclasses.fields(self)))
+        return part if part.items else None
+
+    @property
+    def subject(self) -> str:
+        """Which machine and what: of several things the most urgent one, and how many more."""
+        first, *others = self.items
+        urgency = "Look now: " if self.safety else "All clear: " if self.items == self.over else ""
+        more = f" (and {len(others)} more)" if others else ""
+        return f"{urgency}{first.whose}: {first.title}{more}"

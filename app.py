@@ -9,29 +9,28 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from chalice import Chalice
 from chalice.app import AuthRequest, AuthResponse, CloudWatchEvent, Response, SQSEvent
 
 from chalicelib import metrics, queue_batches, web, wire, wiring
+from chalicelib.callers import calling_job, calling_machine, in_run
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.refusals import Refusal
-from chalicelib.journeys.authenticate import Caller, authenticate, authenticate_for_job
-from chalicelib.journeys.conduct_run import require_lease, start_run, update_run
+from chalicelib.journeys.authenticate import authenticate
+from chalicelib.journeys.conduct_run import start_run, update_run
 from chalicelib.journeys.describe_machine import describe_machine
 from chalicelib.journeys.discard_files import ask_to_discard, discard_files
 from chalicelib.journeys.enrol_machine import enrol_machine
 from chalicelib.journeys.issue_download_urls import issue_download_urls
-from chalicelib.journeys.issue_upload_urls import UploadContext, issue_upload_urls
+from chalicelib.journeys.issue_upload_urls import issue_upload_urls
 from chalicelib.journeys.list_files import list_files
 from chalicelib.journeys.report_false_proofs import report_false_proofs
 from chalicelib.journeys.upload_in_parts import upload_in_parts
 
 app = Chalice(app_name="panicroom")
 app.register_middleware(web.observed, "all")
-OfRun = TypeVar("OfRun", wire.UploadRequest, wire.MultipartRequest, wire.DiscardRequest)
 
 
 # ---------------------------------------------------------------- authentication
@@ -51,24 +50,6 @@ def authorizer(request: AuthRequest) -> AuthResponse:
 route = web.routes(app, authorizer)
 
 
-def _authorization() -> str:
-    return str(app.current_request.headers.get("authorization", ""))
-
-
-def _caller(job: str) -> tuple[Caller, datetime]:
-    """The calling machine with its job of that name and the job's lease, and the request's one time."""
-    now = web.now()
-    return authenticate_for_job(wiring.machine_store(), wiring.run_store(), _authorization(), job, now), now
-
-
-def _in_run(job: str, shape: type[OfRun]) -> tuple[UploadContext, OfRun]:
-    """What a request needs that carries the run which holds the job's lease, and the request."""
-    caller, now = _caller(job)
-    request = web.read_body(app.current_request, shape)
-    require_lease(wiring.run_store(), caller, request.run, now)
-    return wiring.upload_context(caller, now), request
-
-
 # ---------------------------------------------------------------- the API
 
 
@@ -81,21 +62,21 @@ def enrolments() -> Response:
 
 @route("GET", "/machine")
 def machine() -> Response:
-    caller = authenticate(wiring.machine_store(), _authorization())
+    caller = calling_machine(app.current_request)
     stores = wiring.machine_store(), wiring.catalogue_store(), wiring.report_store()
     return web.answer(describe_machine(*stores, caller, wiring.settings().region, web.now()))
 
 
 @route("POST", "/jobs/{job}/runs")
 def runs(job: str) -> Response:
-    caller, now = _caller(job)
+    caller, now = calling_job(app.current_request, job)
     request = web.read_body(app.current_request, wire.RunStart)
     return web.answer(start_run(wiring.run_store(), wiring.notice_store(), caller, request, now), status=201)
 
 
 @route("PATCH", "/jobs/{job}/runs/{run}")
 def run(job: str, run: str) -> Response:
-    caller, now = _caller(job)
+    caller, now = calling_job(app.current_request, job)
     request = web.read_body(app.current_request, wire.RunUpdate)
     update_run(wiring.run_store(), caller, run, request, now)
     if request.false_proofs is not None:
@@ -106,25 +87,25 @@ def run(job: str, run: str) -> Response:
 
 @route("POST", "/jobs/{job}/uploads")
 def uploads(job: str) -> Response:
-    context, request = _in_run(job, wire.UploadRequest)
+    context, request = in_run(app.current_request, job, wire.UploadRequest)
     return web.answer(issue_upload_urls(context, request.files))
 
 
 @route("POST", "/jobs/{job}/multiparts")
 def multiparts(job: str) -> Response:
-    return web.answer(upload_in_parts(*_in_run(job, wire.MultipartRequest)))
+    return web.answer(upload_in_parts(*in_run(app.current_request, job, wire.MultipartRequest)))
 
 
 @route("GET", "/jobs/{job}/files")
 def files(job: str) -> Response:
-    caller, _ = _caller(job)
+    caller, _ = calling_job(app.current_request, job)
     after = (app.current_request.query_params or {}).get("after", "")
     return web.answer(list_files(wiring.catalogue_store(), wiring.buckets(), caller.job, after))
 
 
 @route("POST", "/jobs/{job}/downloads")
 def downloads(job: str) -> Response:
-    caller, now = _caller(job)
+    caller, now = calling_job(app.current_request, job)
     request = web.read_body(app.current_request, wire.DownloadRequest)
     context = wiring.download_context(caller, now)
     return web.answer(issue_download_urls(context, request.names, facts_only=request.facts_only))
@@ -132,7 +113,7 @@ def downloads(job: str) -> Response:
 
 @route("POST", "/jobs/{job}/discards")
 def discards(job: str) -> Response:
-    context, request = _in_run(job, wire.DiscardRequest)
+    context, request = in_run(app.current_request, job, wire.DiscardRequest)
     ask = wiring.discard_function().ask
     return web.answer(ask_to_discard(context.notices, ask, context.job, request.names, context.now))
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.processes import Cost, run
+from chalicelib.owner_wire import MachineAdded
 from ops.environments import LAPTOP, ROOT
 from ops.local.stack_file import StackDescription
 from ops.service.admin_client import local_admin_client
@@ -102,7 +103,7 @@ class Client(Program):
         return self.home.name
 
     def set_up(self) -> None:
-        code = local_admin_client(self.place.stack).call("machine_add", name=self.name)["code"]
+        code = local_admin_client(self.place.stack).ask(MachineAdded, "machine_add", name=self.name).code
         self.panicroom("enrol", self.place.stack.api_url, code, "--source", str(self.source), "--yes")
 
     def panicroom(self, *arguments: str) -> Cost:

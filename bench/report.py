@@ -19,12 +19,16 @@ import tempfile
 import time
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.table import Table
 
 from bench.growth import most_memory_mb
+
+if TYPE_CHECKING:
+    from chalicelib.journeys.send_weekly_report import ReportContext
 
 MACHINES = 1000
 JOBS_A_MACHINE = ("system", "home", "mail")
@@ -86,34 +90,11 @@ def _in_a_process(machines: int, volumes: int) -> Measured:
 
 def measure(machines: int, volumes: int) -> Measured:
     """Reads, judges, prices, composes and renders the report once."""
-    from typing import Any
-
     from bench.generated.reports import GeneratedReports
-    from chalicelib.adapters.price_files import price_table
-    from chalicelib.adapters.stores.catalogue_store import CatalogueStore
-    from chalicelib.adapters.stores.finding_store import FindingStore
-    from chalicelib.adapters.stores.machine_store import MachineStore
-    from chalicelib.adapters.stores.notice_store import NoticeStore
-    from chalicelib.adapters.stores.report_store import ReportStore
-    from chalicelib.adapters.table import Table as RowTable
-    from chalicelib.domain.weekly import Weekday, WeeklyTime
-    from chalicelib.journeys.send_weekly_report import ReportContext, preview
+    from chalicelib.journeys.send_weekly_report import preview
 
     generated = GeneratedReports(machines, JOBS_A_MACHINE, volumes, INCREMENTS, NOW)
-    table = RowTable(generated.client(), "panicroom-bench")
-    no_mailer: Any = None
-    context = ReportContext(
-        MachineStore(table),
-        NoticeStore(table),
-        CatalogueStore(table),
-        FindingStore(table),
-        ReportStore(table),
-        no_mailer,
-        WeeklyTime(Weekday.MONDAY, 7, ZoneInfo("Europe/Berlin")),
-        ["owner@example.org"],
-        NOW,
-        prices=price_table("us-east-1"),
-    )
+    context = _context(generated.client())
     generated.generating_seconds = 0.0
     began = time.process_time()
     mail = preview(context)
@@ -126,6 +107,33 @@ def measure(machines: int, volumes: int) -> Measured:
         requests=generated.requests,
         read_mb=generated.answered_bytes / 2**20,
         html_kb=len(mail.html.encode()) / 2**10,
+    )
+
+
+def _context(client: Any) -> ReportContext:
+    from chalicelib.adapters.price_files import price_table
+    from chalicelib.adapters.stores.catalogue_store import CatalogueStore
+    from chalicelib.adapters.stores.finding_store import FindingStore
+    from chalicelib.adapters.stores.machine_store import MachineStore
+    from chalicelib.adapters.stores.notice_store import NoticeStore
+    from chalicelib.adapters.stores.report_store import ReportStore
+    from chalicelib.adapters.table import Table as RowTable
+    from chalicelib.domain.weekly import Weekday, WeeklyTime
+    from chalicelib.journeys.send_weekly_report import ReportContext
+
+    table = RowTable(client, "panicroom-bench")
+    no_mailer: Any = None
+    return ReportContext(
+        MachineStore(table),
+        NoticeStore(table),
+        CatalogueStore(table),
+        FindingStore(table),
+        ReportStore(table),
+        no_mailer,
+        WeeklyTime(Weekday.MONDAY, 7, ZoneInfo("Europe/Berlin")),
+        ["owner@example.org"],
+        NOW,
+        prices=price_table("us-east-1"),
     )
 
 

@@ -24,7 +24,8 @@ from chalicelib.domain.audit.findings import Finding
 from chalicelib.domain.audit.notices import SECOND_RUN, Notice
 from chalicelib.domain.backups.machines import Job, LastRun, Machine
 from chalicelib.domain.backups.names import Location, SetId
-from chalicelib.domain.backups.sets import BackupSet, Tally
+from chalicelib.domain.backups.sets import BackupSet
+from chalicelib.domain.backups.tallies import Tally
 from chalicelib.domain.costs.figures import Figures, JobFigures
 from chalicelib.domain.mail.report_parts import Report
 from chalicelib.domain.weekly import Weekday, WeeklyTime

@@ -54,6 +54,7 @@ ROOMS = (
     "chalicelib.queue_batches",
     "chalicelib.wiring",
     "chalicelib.web",
+    "chalicelib.callers",
     "app",
     # What the owner runs.
     "ops",  # which AWS, stages, steps, errors

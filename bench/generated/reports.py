@@ -15,11 +15,12 @@ import boto3
 from boto3.dynamodb.types import TypeSerializer
 from botocore.awsrequest import AWSRequest, AWSResponse
 
-from chalicelib.adapters.stores import rows
+from chalicelib.adapters.stores import catalogue_rows, machine_rows
 from chalicelib.adapters.table import Item
 from chalicelib.domain.backups.machines import Job, LastRun, Machine
 from chalicelib.domain.backups.names import Location, SetId
-from chalicelib.domain.backups.sets import BackupSet, Tally
+from chalicelib.domain.backups.sets import BackupSet
+from chalicelib.domain.backups.tallies import Tally
 
 PAGE_BYTES = 2**20
 """DynamoDB answers with at most a megabyte."""
@@ -77,15 +78,17 @@ class GeneratedReports:
     def _rows(self, partition: str, prefix: str) -> list[Item]:
         if partition == "MACHINES":
             long_ago = self._now - timedelta(days=200)
-            return [rows.machine_item(Machine(name, long_ago)) for name in self._machines]
+            return [machine_rows.machine_item(Machine(name, long_ago)) for name in self._machines]
         if partition == "JOBS":
             return [
-                rows.job_item(self._job(machine, name)) for machine in self._machines for name in self._jobs
+                machine_rows.job_item(self._job(machine, name))
+                for machine in self._machines
+                for name in self._jobs
             ]
         if partition.startswith("JOB#") and "SET#".startswith(prefix):
             machine, _, name = partition.removeprefix("JOB#").partition("/")
             job = self._job(machine, name)
-            return [rows.set_item(job, one, 1) for one in self._sets()]
+            return [catalogue_rows.set_item(job, one, 1) for one in self._sets()]
         return []
 
     def _job(self, machine: str, name: str) -> Job:

@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from bench.generated.bucket import BUCKET, ETAG, PREFIX, SIZE_BYTES, STORED_AT, Names
-from chalicelib.adapters.stores import rows
+from chalicelib.adapters.stores import catalogue_rows
 from chalicelib.adapters.table import Item
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import Location, SetId
-from chalicelib.domain.backups.sets import BackupSet, ObjectRow, StoredObject, Tally
+from chalicelib.domain.backups.objects import ObjectRow, StoredObject
+from chalicelib.domain.backups.sets import BackupSet
+from chalicelib.domain.backups.tallies import Tally
 
 JOB = Job("anna", "system", Location(BUCKET, PREFIX))
 ROWS_A_PAGE = 3000
@@ -37,7 +39,7 @@ class GeneratedTable:
         self.calls: Counter[str] = Counter()
         if filled:
             for number in range(names.sets):
-                item = rows.set_item(JOB, self._complete_set(number), 1)
+                item = catalogue_rows.set_item(JOB, self._complete_set(number), 1)
                 self._sets[item["sk"]] = item
 
     def _complete_set(self, number: int) -> BackupSet:
@@ -57,9 +59,9 @@ class GeneratedTable:
     def query(self, *, ExpressionAttributeValues: dict[str, Any], **arguments: Any) -> dict[str, Any]:
         self.calls["query"] += 1
         values = ExpressionAttributeValues
-        if values[":pk"] == rows.objects_partition(JOB):
+        if values[":pk"] == catalogue_rows.objects_partition(JOB):
             return self._objects(values, arguments.get("ExclusiveStartKey"))
-        if values[":pk"] == rows.job_partition(JOB) and values.get(":sk") == "SET#":
+        if values[":pk"] == catalogue_rows.job_partition(JOB) and values.get(":sk") == "SET#":
             return {"Items": list(self._sets.values())}
         return {"Items": []}
 
@@ -104,4 +106,7 @@ class GeneratedTable:
 def _object_item(name: str, names: Names) -> Item:
     promised = names.volumes_of_a_set if "manifest" in name else None
     stored = StoredObject(SIZE_BYTES, ETAG, "STANDARD", STORED_AT, "v1", volumes_promised=promised)
-    return {**rows.object_item(rows.objects_partition(JOB), ObjectRow(name, stored)), "revision": 1}
+    return {
+        **catalogue_rows.object_item(catalogue_rows.objects_partition(JOB), ObjectRow(name, stored)),
+        "revision": 1,
+    }

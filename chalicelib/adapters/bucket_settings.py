@@ -7,7 +7,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.domain.audit.bucket_settings import BucketSettings, UnfinishedUpload, receivers_of
+from chalicelib.domain.audit.bucket_settings import BucketSettings, UnfinishedUpload
+from chalicelib.domain.audit.notifications import receivers_of
 
 MOST_UPLOADS = 1000
 """Unfinished uploads whose parts are counted; a request each."""

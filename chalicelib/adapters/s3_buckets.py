@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 from botocore.exceptions import ClientError
 
 from chalicelib.domain.backups.names import Location
-from chalicelib.domain.backups.sets import StoredObject, Tallies, Tally, add_tallies, total_bytes
+from chalicelib.domain.backups.objects import StoredObject
 from chalicelib.domain.backups.storage import STORAGE_TAG_KEY
+from chalicelib.domain.backups.tallies import Tallies, Tally, add_tallies, total_bytes
 from chalicelib.domain.backups.uploads import SignedHeaders, size_of_part
 from chalicelib.domain.refusals import Refusal
 from chalicelib.wire import ErrorCode, ListedFile, MultipartRequest, UploadFile

@@ -13,15 +13,18 @@ from chalicelib.adapters.stores.catalogue_store import CatalogueStore
 from chalicelib.adapters.stores.finding_store import FindingStore
 from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
-from chalicelib.domain.audit.anomalies import find_anomalies, find_foreign_writer, find_silence
+from chalicelib.domain.audit.anomalies import find_anomalies
 from chalicelib.domain.audit.bucket_audit import NOTICES_COUNT_FOR, BucketAudit, findings_of_notices
 from chalicelib.domain.audit.bucket_settings import Expected
 from chalicelib.domain.audit.codes.code import Concern
+from chalicelib.domain.audit.custody import WatchedJob
 from chalicelib.domain.audit.findings import Finding, codes_about, worst_first
-from chalicelib.domain.audit.placement import WatchedJob, check_object
+from chalicelib.domain.audit.placement import check_object
+from chalicelib.domain.audit.silence import find_foreign_writer, find_silence
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import parse_file_name, split_key
-from chalicelib.domain.backups.sets import BackupSet, ObjectRow
+from chalicelib.domain.backups.objects import ObjectRow
+from chalicelib.domain.backups.sets import BackupSet
 from chalicelib.journeys.catalogue.catalogue_changes import owner_of, watched
 
 MOST_TAGS_READ = 500

@@ -14,10 +14,10 @@ from chalicelib.adapters.s3_buckets import Buckets
 from chalicelib.adapters.stores.catalogue_store import CatalogueStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.domain.audit.notices import DISCARD_REFUSED, Notice
-from chalicelib.domain.backups import order, uploads
+from chalicelib.domain.backups import gates, order, uploads
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import BackupFile, FileKind, SetId
-from chalicelib.domain.backups.sets import StoredObject
+from chalicelib.domain.backups.objects import StoredObject
 from chalicelib.domain.refusals import Refusal
 from chalicelib.wire import DiscardAnswer, ErrorCode, RefusedDiscard
 
@@ -68,14 +68,14 @@ def _discard_of_set(
         raise order.quarantined()
     manifest = _manifest_of(buckets, job, set_id)
     if manifest is not None:
-        kept = frozenset(name for name, file in files if uploads.belongs_to_sealed(file, manifest))
+        kept = frozenset(name for name, file in files if gates.belongs_to_sealed(file, manifest))
         _mark_deleted(buckets, job, [name for name, _ in files if name not in kept])
         return kept
     if _was_sealed(catalogue, job, set_id):
         # Somebody deleted the manifest: the owner is to bring it back, not the laptop to clear the rest away.
         return frozenset(name for name, _ in files)
     if not catalogue.begin_discarding(job, set_id, now):
-        raise uploads.being_sealed(catalogue.gate(job, set_id), now)
+        raise gates.being_sealed(catalogue.gate(job, set_id), now)
     try:
         # The look before the lock may be old by now. From here on the set cannot be sealed.
         if _manifest_of(buckets, job, set_id) is not None:

@@ -12,7 +12,7 @@ from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.domain.audit.notices import DOWNLOAD_CAP_REACHED, Notice
 from chalicelib.domain.backups import uploads
 from chalicelib.domain.backups.machines import Job, Machine
-from chalicelib.domain.backups.sets import StoredObject
+from chalicelib.domain.backups.objects import StoredObject
 from chalicelib.domain.backups.storage import needs_thaw
 from chalicelib.domain.refusals import Refusal
 from chalicelib.wire import DownloadAnswer, DownloadPermit, ErrorCode

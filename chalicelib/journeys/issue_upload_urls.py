@@ -13,7 +13,7 @@ from chalicelib.adapters.stores.catalogue_store import CatalogueStore
 from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.domain.audit.notices import STORAGE_CAP_REACHED, Notice
-from chalicelib.domain.backups import order, uploads
+from chalicelib.domain.backups import gates, order, uploads
 from chalicelib.domain.backups.machines import Job, Machine
 from chalicelib.domain.backups.names import (
     METADATA_PREFIX,
@@ -25,7 +25,7 @@ from chalicelib.domain.backups.names import (
     signatures_file,
     volume_file,
 )
-from chalicelib.domain.backups.sets import StoredObject
+from chalicelib.domain.backups.objects import StoredObject
 from chalicelib.domain.refusals import Refusal
 from chalicelib.wire import ErrorCode, UploadAnswer, UploadFile, UploadPermit
 
@@ -101,7 +101,7 @@ class UploadContext:
         stored = self.buckets.heads(location.bucket, [location.key(name) for name in names])
         return dataclasses.replace(self, stored=stored)
 
-    def gate(self, set_id: SetId) -> uploads.Gate:
+    def gate(self, set_id: SetId) -> gates.Gate:
         return self.catalogue.gate(self.job, set_id)
 
     def sealed(self, set_id: SetId) -> bool:
@@ -156,7 +156,7 @@ def _permit(context: UploadContext, upload: UploadFile, file: BackupFile | Refus
         return UploadPermit(upload.name, present=True, etag=known.etag)
     if file.kind is FileKind.MANIFEST:
         return _seal(context, upload, file)
-    uploads.check_set_takes(
+    gates.check_set_takes(
         file, sealed=context.sealed(file.set_id), gate=context.gate(file.set_id), now=context.now
     )
     uploads.check_signatures(file, upload.size, context.job.last_run, context.machine.storage_cap_bytes)
@@ -189,10 +189,10 @@ def _seal(context: UploadContext, upload: UploadFile, file: BackupFile) -> Uploa
     uploads.check_proof(upload, context.job.proofs_since)
     if upload.set is None:
         raise Refusal(ErrorCode.SET_LIST_MISSING, "A manifest must come with the list of its set's files.")
-    uploads.check_set_list(file.set_id, upload.set)
+    gates.check_set_list(file.set_id, upload.set)
     sealed = context.sealed_sets()
     order.check_follows(file.set_id, sealed - context.quarantined)
-    check = uploads.check_seal(upload.set, _stored_of(context, file.set_id))
+    check = gates.check_seal(upload.set, _stored_of(context, file.set_id))
     if check.missing_or_different:
         raise Refusal(
             ErrorCode.SET_INCOMPLETE,
@@ -200,8 +200,8 @@ def _seal(context: UploadContext, upload: UploadFile, file: BackupFile) -> Uploa
             names=check.missing_or_different,
         )
     if check.extra and context.discard(context.job, check.extra):
-        raise uploads.being_sealed(context.gate(file.set_id), context.now)
-    until = context.now + uploads.sealing_life(upload.size)
+        raise gates.being_sealed(context.gate(file.set_id), context.now)
+    until = context.now + gates.sealing_life(upload.size)
     if not context.catalogue.claim_seal(context.job, file.set_id, sealed, until, context.now):
         raise Refusal(
             ErrorCode.SET_SEALING,
@@ -210,10 +210,10 @@ def _seal(context: UploadContext, upload: UploadFile, file: BackupFile) -> Uploa
         )
     order.check_follows(file.set_id, context.sealed_sets() - context.quarantined)
     if not context.catalogue.begin_sealing(context.job, file.set_id, upload.sha256, until, context.now):
-        raise uploads.being_sealed(context.gate(file.set_id), context.now)
-    check = uploads.check_seal(upload.set, _stored_of(context, file.set_id))
+        raise gates.being_sealed(context.gate(file.set_id), context.now)
+    check = gates.check_seal(upload.set, _stored_of(context, file.set_id))
     if check.missing_or_different or check.extra:
-        raise uploads.being_sealed(context.gate(file.set_id), context.now)
+        raise gates.being_sealed(context.gate(file.set_id), context.now)
     return _sign(context, upload, file, volumes_promised=check.volumes)
 
 
@@ -241,7 +241,7 @@ def _sign(
     headers = uploads.headers_for(
         file, context.job.storage, volumes_promised=volumes_promised, proof=upload.proof
     )
-    life = uploads.SEAL_URL_LIFE if file.kind is FileKind.MANIFEST else uploads.UPLOAD_URL_LIFE
+    life = gates.SEAL_URL_LIFE if file.kind is FileKind.MANIFEST else uploads.UPLOAD_URL_LIFE
     url, sent = context.buckets.presign_put(context.job.location, upload, headers, life)
     return UploadPermit(upload.name, url=url, headers=sent)
 

@@ -7,9 +7,8 @@ nobody finished. Nothing that can be read is removed or moved by any of them.
 from __future__ import annotations
 
 import dataclasses
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timezone
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -18,35 +17,23 @@ from chalicelib.adapters.bucket_settings import SettingsReader
 from chalicelib.adapters.s3_buckets import Buckets
 from chalicelib.domain.audit.anomalies import find_anomalies
 from chalicelib.domain.audit.bucket_audit import BucketAudit
-from chalicelib.domain.audit.bucket_settings import BucketSettings, stale_uploads
+from chalicelib.domain.audit.bucket_settings import BucketSettings
 from chalicelib.domain.audit.codes.code import Severity
+from chalicelib.domain.audit.custody import Custody, WatchedJob
 from chalicelib.domain.audit.findings import Finding, at_stage, worst_first
 from chalicelib.domain.audit.lifecycle.rules import rule_of
-from chalicelib.domain.audit.placement import Custody, WatchedJob
 from chalicelib.domain.backups.foreign_names import form_of
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import Location, SetId, is_manifest, parse_file_name
-from chalicelib.domain.backups.sets import BackupSet, ObjectRow, SetSum
-from chalicelib.domain.backups.storage import StoragePolicy
+from chalicelib.domain.backups.objects import ObjectRow
+from chalicelib.domain.backups.sets import BackupSet, SetSum
 from ops.aws import Aws
-from ops.buckets.documents import with_receiver
+from ops.buckets.fixes import FIX, now
 from ops.errors import OpsError
-from ops.resources.lifecycle import put_adopted_rules, put_lifecycle_rules
 from ops.service.admin_client import AdminClient
-from ops.service.deployed_stage import DeployedStage
 
 MOST_TAGS_READ = 1_000
 """Tags cost a request an object; this many show whether a rule with a tag matches anything."""
-
-FIX = "python -m ops audit --fix"
-
-
-@dataclasses.dataclass(frozen=True)
-class Fix:
-    """``what`` is a sentence for the owner; ``carry_out`` does it."""
-
-    what: str
-    carry_out: Callable[[], object]
 
 
 # ---------------------------------------------------------------- what the service watches
@@ -62,72 +49,6 @@ def finding_of(row: Mapping[str, Any]) -> Finding:
     """A finding from an answer of the ``admin`` function."""
     fields = {**row, "severity": Severity(row["severity"]), "commands": tuple(row["commands"])}
     return Finding(**fields)
-
-
-def fixes_for_stage(deployed: DeployedStage, admin: AdminClient, findings: Iterable[Finding]) -> list[Fix]:
-    """What can be done about them. Raises ``OpsError`` where a bucket cannot be read."""
-    jobs_of: dict[str, list[Job]] = defaultdict(list)
-    for row in admin.call("job_list")["jobs"]:
-        policy = StoragePolicy(row["archive_class"], row["archive_after_days"])
-        location = Location(row["bucket"], row["prefix"])
-        jobs_of[location.bucket].append(Job(row["machine"], row["job"], location, storage=policy))
-    found = list(findings)
-    fixes: list[Fix] = []
-    for bucket in dict.fromkeys([deployed.stage.bucket, *jobs_of]):
-        codes = {one.code for one in found if one.subject.partition("/")[0] == bucket}
-        fixes += _fixes_of(deployed, bucket, jobs_of[bucket], codes)
-    return fixes
-
-
-def _fixes_of(deployed: DeployedStage, bucket: str, jobs: Sequence[Job], codes: set[str]) -> list[Fix]:
-    stage, s3 = deployed.stage, deployed.aws.client("s3")
-    is_own = bucket == stage.bucket
-    fixes: list[Fix] = []
-    if "no_archive_rule" in codes:
-
-        def put_rules() -> object:
-            return put_lifecycle_rules(s3, bucket) if is_own else put_adopted_rules(s3, bucket, stage, jobs)
-
-        fixes.append(
-            Fix(
-                f"Write the lifecycle rules of the storage policies in {bucket}, beside those that are there.",
-                put_rules,
-            )
-        )
-    if "notifications_missing" in codes:
-        prefixes = [""] if is_own else [job.location.prefix for job in jobs]
-        fixes.append(
-            Fix(
-                f"Have {bucket} send its events to {stage.queue}; other receivers stay.",
-                lambda: _send_events(deployed, bucket, prefixes),
-            )
-        )
-    if "uploads_piling_up" in codes:
-        fixes += fixes_of_uploads(deployed.aws, bucket)
-    return fixes
-
-
-def _send_events(deployed: DeployedStage, bucket: str, prefixes: Sequence[str]) -> None:
-    stage, s3 = deployed.stage, deployed.aws.client("s3")
-    configuration: Any = s3.get_bucket_notification_configuration(Bucket=bucket)
-    for prefix in prefixes:
-        configuration = with_receiver(configuration, stage, stage.arn("sqs", stage.queue), prefix)
-    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=configuration)
-
-
-def fixes_of_uploads(aws: Aws, bucket: str) -> list[Fix]:
-    """The end of uploads that nobody has finished in a week."""
-    s3 = aws.client("s3")
-    stale = stale_uploads(SettingsReader(s3).read(bucket), _now())
-    if not stale:
-        return []
-
-    def abort() -> None:
-        for upload in stale:
-            s3.abort_multipart_upload(Bucket=bucket, Key=upload.key, UploadId=upload.id)
-
-    size = sum(upload.size_bytes for upload in stale)
-    return [Fix(f"Abort {len(stale)} unfinished uploads to {bucket}, {size} bytes.", abort)]
 
 
 # ---------------------------------------------------------------- any bucket
@@ -150,7 +71,7 @@ def audit_bucket(aws: Aws, bucket: str, prefix: str) -> list[Finding]:
         raise OpsError(f"The bucket {bucket} cannot be audited: {why}.") from error
     except BotoCoreError as error:
         raise OpsError(f"The bucket {bucket} cannot be audited: {error}") from error
-    return judge_listing(settings, rows, tags, _now())
+    return judge_listing(settings, rows, tags, now())
 
 
 def judge_listing(
@@ -222,7 +143,3 @@ def _sets_of(folder: str, rows: Mapping[str, ObjectRow]) -> list[BackupSet]:
             total = sums.setdefault(file.set_id, SetSum(BackupSet(file.set_id)))
             total.change(None, dataclasses.replace(row, name=name))
     return [one for one in (total.result() for total in sums.values()) if one.current]
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote_plus, unquote_plus
 
-from chalicelib.domain.audit.bucket_settings import NEEDED_EVENTS, RECEIVERS, overlaps, receivers_of
+from chalicelib.domain.audit.notifications import NEEDED_EVENTS, RECEIVERS, overlaps, receivers_of
 from ops.errors import OpsError
 from ops.functions.policies import policy_document
 from ops.stages import LAMBDA_FUNCTIONS, LOCAL, Stage

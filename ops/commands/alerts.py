@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from chalicelib.owner_wire import AlertPreview, AlertSent
 from ops.commands.arguments.options import confirm, console, print_json, stage_options
 from ops.service.admin_client import admin_client
 
@@ -24,13 +25,13 @@ def alerts() -> None:
 @stage_options
 def preview(at: str | None, stage: str, state_folder: Path, as_json: bool) -> None:
     """Show the mail that would go out now; nothing is sent."""
-    answer = admin_client(stage, state_folder).call("alerts_preview", at=at)
+    answer = admin_client(stage, state_folder).ask(AlertPreview, "alerts_preview", at=at)
     if as_json:
         print_json(answer)
-    elif answer["mail"] is None:
+    elif answer.mail is None:
         console.print("There is nothing to mail.")
     else:
-        console.print(f"Subject: {answer['mail']['subject']}\n\n{answer['mail']['text']}", markup=False)
+        console.print(f"Subject: {answer.mail.subject}\n\n{answer.mail.text}", markup=False)
 
 
 @alerts.command()
@@ -38,6 +39,6 @@ def preview(at: str | None, stage: str, state_folder: Path, as_json: bool) -> No
 @stage_options
 def send(at: str | None, stage: str, state_folder: Path, as_json: bool) -> None:
     """Send what is due now; the schedule does so each minute by itself."""
-    answer = admin_client(stage, state_folder).call("alerts_send", at=at)
-    sent = answer["message_id"] is not None
+    answer = admin_client(stage, state_folder).ask(AlertSent, "alerts_send", at=at)
+    sent = answer.message_id is not None
     confirm(answer, as_json, "Sent." if sent else "There was nothing to mail.")

@@ -15,7 +15,8 @@ from chalicelib.domain.audit.codes.code import Severity
 from chalicelib.domain.audit.findings import Finding, exit_code
 from chalicelib.domain.shown import all_shown, shown
 from ops.aws import Aws
-from ops.buckets.audit import Fix, audit_bucket, audit_stage, fixes_for_stage, fixes_of_uploads
+from ops.buckets.audit import audit_bucket, audit_stage
+from ops.buckets.fixes import Fix, fixes_for_stage, fixes_of_uploads
 from ops.commands.arguments.options import console, print_json, stage_options
 from ops.local.stack import running_stack
 from ops.service.admin_client import admin_client

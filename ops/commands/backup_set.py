@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from chalicelib.domain.backups.names import Location, SetId
+from chalicelib.owner_wire import Quarantined
 from ops.buckets.bring_back import bring_back
 from ops.commands.arguments.options import confirm, stage_options
 from ops.errors import OpsError
@@ -49,9 +50,9 @@ def quarantine(
         "release": release,
         "stored_since": stored_since,
     }
-    answer = admin_client(stage, state_folder).call("set_quarantine", **arguments)
+    answer = admin_client(stage, state_folder).ask(Quarantined, "set_quarantine", **arguments)
     if stored_since is not None:
-        hidden = ", ".join(answer["sets"]) or "none"
+        hidden = ", ".join(answer.sets) or "none"
         confirm(answer, as_json, f"Hidden from {machine}/{job}, and stored still: {hidden}.")
         return
     sentence = (
@@ -73,11 +74,11 @@ def bring_back_(machine: str, job: str, set_name: str, stage: str, state_folder:
         set_id = SetId.parse(set_name)
     except ValueError as error:
         raise OpsError(f"{error}: `machine show` lists them.") from error
-    rows = admin_client(stage, state_folder).call("job_list")["jobs"]
-    found = [row for row in rows if (row["machine"], row["job"]) == (machine, job)]
+    places = admin_client(stage, state_folder).jobs()
+    found = [place for place in places if (place.machine, place.job) == (machine, job)]
     if not found:
         raise OpsError(f"There is no job {machine}/{job}: `machine list` lists them.")
-    location = Location(found[0]["bucket"], found[0]["prefix"])
+    location = Location(found[0].bucket, found[0].prefix)
     names = bring_back(deployed_stage(stage, state_folder).aws.client("s3"), location, set_id)
     what = ", ".join(names) if names else "nothing: no file of it is deleted in the bucket"
     confirm({"brought_back": names}, as_json, f"Brought back: {what}.")

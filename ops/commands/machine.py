@@ -9,14 +9,15 @@ from typing import Any
 
 import click
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Table
 
 from chalicelib.domain.mail.phrases import count, format_bytes
+from chalicelib.owner_wire import MachineAdded, MachineChanged, MachineListing, MachineShown, StoredCount
 from ops.buckets.adopt import Adoption, plan_adoption
 from ops.buckets.audit import audit_bucket
 from ops.buckets.found_backups import backups_to_adopt
-from ops.commands.arguments.durations import show_duration
 from ops.commands.arguments.options import DURATION, SIZE, confirm, console, print_json, stage_options, typed
+from ops.commands.machine_shown import show_code, show_job
 from ops.deploy.client_wheel import addresses_for_machines
 from ops.service.admin_client import AdminClient, admin_client
 from ops.service.deployed_stage import deployed_stage
@@ -71,7 +72,8 @@ def add(
         if not _go_on(adoption, prefix or "", found, only_plan, as_json):
             return
     client = admin_client(stage, state_folder)
-    added = client.call(
+    added = client.ask(
+        MachineAdded,
         "machine_add",
         name=name,
         jobs=list(jobs) or None,
@@ -83,7 +85,7 @@ def add(
     )
     if adoption:
         adoption.carry_out()
-    _show_code(added, _addresses(stage, state_folder, client), as_json)
+    show_code(added, _addresses(stage, state_folder, client), as_json)
     if adoption and not as_json:
         reconcile = typed(f"reconcile --machine {name}", stage)
         console.print(f"\n{reconcile} brings in what is in {bucket} already.", markup=False)
@@ -93,16 +95,16 @@ def add(
 @stage_options
 def list_(stage: str, state_folder: Path, as_json: bool) -> None:
     """List the machines."""
-    answer = admin_client(stage, state_folder).call("machine_list")
+    answer = admin_client(stage, state_folder).ask(MachineListing, "machine_list")
     if as_json:
         print_json(answer)
         return
     table = Table("machine", "status", "jobs", "added", "last used")
-    for row in answer["machines"]:
-        used = row.get("last_used_at") or "never"
-        table.add_row(row["machine"], row["status"], ", ".join(row["jobs"]), row["created_at"], used)
+    for row in answer.machines:
+        used = row.last_used_at or "never"
+        table.add_row(row.machine, row.status, ", ".join(row.jobs), row.created_at, used)
     console.print(
-        table if answer["machines"] else f"No machine yet: {typed('machine add NAME', stage)} adds one."
+        table if answer.machines else f"No machine yet: {typed('machine add NAME', stage)} adds one."
     )
 
 
@@ -111,14 +113,14 @@ def list_(stage: str, state_folder: Path, as_json: bool) -> None:
 @stage_options
 def show(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
     """Show a machine's jobs and their sets."""
-    answer = admin_client(stage, state_folder).call("machine_show", name=name)
+    answer = admin_client(stage, state_folder).ask(MachineShown, "machine_show", name=name)
     if as_json:
         print_json(answer)
         return
-    used = answer.get("last_used_at") or "never"
-    console.print(f"[bold]{escape(answer['machine'])}[/] {answer['status']}, last used {used}")
-    for job in answer["jobs"]:
-        _show_job(job)
+    used = answer.last_used_at or "never"
+    console.print(f"[bold]{escape(answer.machine)}[/] {answer.status}, last used {used}")
+    for job in answer.jobs:
+        show_job(job)
 
 
 @machine.command("set")
@@ -160,7 +162,7 @@ def set_(
         )
     if job and every is None and grace is None:
         raise click.UsageError("The caps and the owner are of the whole machine: leave out --job.")
-    answer = admin_client(stage, state_folder).call("machine_set", name=name, job=job, **changes)
+    answer = admin_client(stage, state_folder).ask(MachineShown, "machine_set", name=name, job=job, **changes)
     confirm(answer, as_json, f"{name}{f'/{job}' if job else ''} is changed.")
 
 
@@ -170,8 +172,8 @@ def set_(
 def rotate(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
     """Print a code for a new token; the old token ends when the code is used."""
     client = admin_client(stage, state_folder)
-    code = client.call("machine_rotate", name=name)
-    _show_code(code, _addresses(stage, state_folder, client), as_json)
+    code = client.ask(MachineAdded, "machine_rotate", name=name)
+    show_code(code, _addresses(stage, state_folder, client), as_json)
 
 
 @machine.command()
@@ -179,8 +181,8 @@ def rotate(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
 @stage_options
 def recount(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
     """Count what a machine has stored, for its cap, which counts every permission to upload as used."""
-    answer = admin_client(stage, state_folder).call("machine_recount", name=name)
-    stored, cap = format_bytes(answer["stored_bytes"]), format_bytes(answer["storage_cap_bytes"])
+    answer = admin_client(stage, state_folder).ask(StoredCount, "machine_recount", name=name)
+    stored, cap = format_bytes(answer.stored_bytes), format_bytes(answer.storage_cap_bytes)
     confirm(answer, as_json, f"{name} has stored {stored} of the {cap} that it may, older versions included.")
 
 
@@ -192,7 +194,7 @@ def recount(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
 @stage_options
 def pause(name: str, until: str | None, stage: str, state_folder: Path, as_json: bool) -> None:
     """Expect no backups from a machine for a while."""
-    answer = admin_client(stage, state_folder).call("machine_pause", name=name, until=until)
+    answer = admin_client(stage, state_folder).ask(MachineChanged, "machine_pause", name=name, until=until)
     confirm(answer, as_json, f"{name} is paused {f'until {until}' if until else 'until you resume it'}.")
 
 
@@ -201,7 +203,7 @@ def pause(name: str, until: str | None, stage: str, state_folder: Path, as_json:
 @stage_options
 def resume(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
     """Expect backups from a paused machine again."""
-    answer = admin_client(stage, state_folder).call("machine_resume", name=name)
+    answer = admin_client(stage, state_folder).ask(MachineChanged, "machine_resume", name=name)
     confirm(answer, as_json, f"{name} is expected to back up again.")
 
 
@@ -210,7 +212,7 @@ def resume(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
 @stage_options
 def revoke(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
     """Revoke a machine's token, for example when it was stolen. Its backups stay."""
-    answer = admin_client(stage, state_folder).call("machine_revoke", name=name)
+    answer = admin_client(stage, state_folder).ask(MachineChanged, "machine_revoke", name=name)
     again = typed(f"machine add {name}", stage)
     confirm(answer, as_json, f"The token of {name} is revoked; {again} makes a code for a new one.")
 
@@ -223,7 +225,7 @@ def remove(name: str, yes: bool, stage: str, state_folder: Path, as_json: bool) 
     """Watch a machine no longer; what it stored stays in the bucket."""
     if not yes:
         click.confirm(f"Remove {name} from the machines that are watched? What it stored stays.", abort=True)
-    answer = admin_client(stage, state_folder).call("machine_remove", name=name)
+    answer = admin_client(stage, state_folder).ask(MachineChanged, "machine_remove", name=name)
     confirm(answer, as_json, f"{name} is removed; what it stored stays in the bucket.")
 
 
@@ -263,47 +265,3 @@ def _addresses(stage_name: str, state_folder: Path, client: AdminClient) -> dict
         return {"api_url": client.api_url}
     deployed = deployed_stage(stage_name, state_folder)
     return addresses_for_machines(deployed.aws, deployed.stage)
-
-
-def _show_code(added: dict[str, Any], addresses: dict[str, str], as_json: bool) -> None:
-    """The lines to type on the machine."""
-    if as_json:
-        print_json({**added, **addresses})
-        return
-    console.print(f"Machine [bold]{escape(added['machine'])}[/] with {_jobs(added['jobs'])}.")
-    console.print(f"On that machine, before {added['code_expires_at']}:\n")
-    if "client_url" in addresses:
-        console.print(f"  pipx install --force '{addresses['client_url']}'", markup=False)
-    console.print(f"  panicroom enrol {addresses.get('api_url', 'URL')} {added['code']}", markup=False)
-
-
-def _jobs(names: list[str]) -> str:
-    return f"job {names[0]}" if len(names) == 1 else f"jobs {', '.join(names)}"
-
-
-def _show_job(job: dict[str, Any]) -> None:
-    console.print(
-        f"\n  [bold]{escape(job['job'])}[/] {job['state']}, every {show_duration(job['period_seconds'])}"
-        f" (grace {show_duration(job['grace_seconds'])}),"
-        f" newest complete {job.get('newest_complete_at') or 'never'},"
-        f" {format_bytes(job['stored_bytes'])} stored"
-    )
-    # Its name is typed elsewhere: it must be whole in a narrow terminal too.
-    table = Table(Column("set", overflow="fold"), "volumes", "size", "state")
-    for backup_set in job["sets"]:
-        expected = backup_set.get("volumes_expected")
-        volumes = f"{backup_set['volumes']} of {expected}" if expected else str(backup_set["volumes"])
-        table.add_row(backup_set["set"], volumes, format_bytes(backup_set["bytes"]), set_state(backup_set))
-    if job["sets"]:
-        console.print(table)
-
-
-def set_state(backup_set: dict[str, Any]) -> str:
-    """A set's state in words."""
-    if backup_set.get("gaps"):
-        state = f"missing volumes {backup_set['gaps']}"
-    elif backup_set["complete"]:
-        state = "complete"
-    else:
-        state = "unproven" if backup_set["sealed"] else "open"
-    return f"in quarantine ({state})" if backup_set.get("quarantined") else state

@@ -10,23 +10,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from ops import environments
+from chalicelib.owner_wire import MachineShown, ReportSent
 from ops.aws import Aws
-from ops.demo.compare_trees import Tree, count_files, differences, record_tree
+from ops.demo.compare_trees import count_files, differences, record_tree
 from ops.demo.laptop import Laptop, gpg_folder
+from ops.demo.machines import SETS_OF_A_MACHINE, DemoMachine, all_at_once, back_up_twice, enrol, install
 from ops.demo.source_trees import (
     PHOTO_SIZES_MB,
     SessionSizes,
-    change_tree,
     copy_tree,
     make_library_tree,
     make_photo_tree,
@@ -43,34 +40,6 @@ DEMO_FOLDER = PROJECT / "build" / "demo"
 CATALOGUE_SECONDS = 60
 POLL_SECONDS = 0.2
 SHOWN_DIFFERENCES = 10
-SETS_OF_A_MACHINE = 2
-"""One full and one increment."""
-
-
-@dataclasses.dataclass
-class DemoMachine:
-    """A machine of the demonstration, and what its source held at each backup."""
-
-    laptop: Laptop
-    make_source: Callable[[Path], None]
-    at_full: Tree = dataclasses.field(default_factory=dict)
-    at_newest: Tree = dataclasses.field(default_factory=dict)
-    jobs: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-
-    @property
-    def name(self) -> str:
-        return self.laptop.name
-
-    @property
-    def sets(self) -> list[dict[str, Any]]:
-        """What the catalogue knows of its sets, the oldest first."""
-        return [backup_set for job in self.jobs for backup_set in job["sets"]]
-
-    @property
-    def time_of_full(self) -> str:
-        """``20261122T205000Z``."""
-        [full] = [backup_set["set"] for backup_set in self.sets if backup_set["kind"] == "full"]
-        return str(full).partition(".")[2]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,9 +83,9 @@ def run_demo(
             DemoMachine(Laptop("laptop", folder / "laptop", keys), make_source),
             DemoMachine(Laptop("studio", folder / "studio", keys), make_photos),
         ]
-        _install(machines, str(source or "the standard library"), steps)
-        _enrol(machines, admin, steps)
-        _back_up_twice(machines, steps)
+        install(machines, str(source or "the standard library"), steps)
+        enrol(machines, admin, steps)
+        back_up_twice(machines, steps)
         with steps.step("Waiting until the catalogue calls every set complete"):
             _wait_for_sets(machines, admin)
         with steps.step("Sending the weekly mail"):
@@ -139,45 +108,12 @@ def failure_sentence(summary: DemoResult) -> str | None:
     return "\n".join([f"Something differs ({count}):", *shown, *more])
 
 
-def _install(machines: Sequence[DemoMachine], source: str, steps: Steps) -> None:
-    with steps.step("Installing the client as on a laptop"):
-        environments.make_missing([environments.LAPTOP])
-    with steps.step(f"Copying {source} and making photos"):
-        for machine in machines:
-            machine.laptop.folder.mkdir()
-            machine.make_source(machine.laptop.source)
-
-
-def _enrol(machines: Sequence[DemoMachine], admin: AdminClient, steps: Steps) -> None:
-    passphrase = secrets.token_urlsafe(24)
-    with steps.step(f"Adding and enrolling {' and '.join(machine.name for machine in machines)}") as say:
-        for machine in machines:
-            code = admin.call("machine_add", name=machine.name)["code"]
-            words = ["enrol", str(admin.api_url), code, "--source", str(machine.laptop.source), "--yes"]
-            machine.laptop.run(*words, say=say, passphrase=passphrase)
-
-
-def _back_up_twice(machines: Sequence[DemoMachine], steps: Steps) -> None:
-    for machine in machines:
-        machine.at_full = record_tree(machine.laptop.source)
-    with steps.step("Backing up in full") as say:
-        _all_at_once(machines, lambda machine: machine.laptop.run("backup", "full", say=say))
-    with steps.step("Changing, adding, moving and deleting files"):
-        for machine in machines:
-            change_tree(machine.laptop.source)
-            machine.at_newest = record_tree(machine.laptop.source)
-    with steps.step("Backing up what changed") as say:
-        _all_at_once(machines, lambda machine: machine.laptop.run("backup", "incremental", say=say))
-
-
 def _wait_for_sets(machines: Sequence[DemoMachine], admin: AdminClient) -> None:
     deadline = time.monotonic() + CATALOGUE_SECONDS
     for machine in machines:
         while True:
-            machine.jobs = admin.call("machine_show", name=machine.name)["jobs"]
-            complete = [
-                backup_set for backup_set in machine.sets if backup_set["sealed"] and backup_set["complete"]
-            ]
+            machine.jobs = admin.ask(MachineShown, "machine_show", name=machine.name).jobs
+            complete = [row for row in machine.sets if row.sealed and row.complete]
             if len(machine.sets) == len(complete) == SETS_OF_A_MACHINE:
                 break
             if time.monotonic() > deadline:
@@ -189,7 +125,7 @@ def _wait_for_sets(machines: Sequence[DemoMachine], admin: AdminClient) -> None:
 
 
 def _send_report(stack: StackDescription, admin: AdminClient, folder: Path) -> ReceivedMail:
-    message_id = admin.call("report_send")["message_id"]
+    message_id = admin.ask(ReportSent, "report_send").message_id
     for mail in received_mails(stack.endpoint):
         if mail.message_id.partition("@")[0] == message_id.partition("@")[0]:
             write_mail_files(mail, folder)
@@ -203,9 +139,9 @@ def _restore_and_compare(machines: Sequence[DemoMachine], steps: Steps) -> Itera
         machine.laptop.run("restore", "--to", str(target), *time_option, say=say)
 
     with steps.step("Restoring the newest state") as say:
-        _all_at_once(machines, lambda machine: restore(machine, "newest", say=say))
+        all_at_once(machines, lambda machine: restore(machine, "newest", say=say))
     with steps.step("Restoring the state at the full backup") as say:
-        _all_at_once(
+        all_at_once(
             machines, lambda machine: restore(machine, "at-full", "--time", machine.time_of_full, say=say)
         )
     with steps.step("Comparing what was restored with what was backed up"):
@@ -240,8 +176,8 @@ def _compare_once(stack: StackDescription, admin: AdminClient, machines: Sequenc
         for page in pages.paginate(Bucket=stack.bucket)
         for item in page.get("Contents", [])
     }
-    known = {item["key"]: item["size"] for machine in machines for item in admin.catalogue_objects(machine)}
-    strays = [item["key"] for item in admin.catalogue_strays()]
+    known = {item.key: item.size for machine in machines for item in admin.catalogue_objects(machine)}
+    strays = [item.key for item in admin.catalogue_strays()]
     return [
         *(
             f"{key} is in the bucket and unknown to the catalogue"
@@ -260,13 +196,13 @@ def _compare_once(stack: StackDescription, admin: AdminClient, machines: Sequenc
 def _summarise(
     machines: Sequence[DemoMachine], mail: ReceivedMail, found: list[str], steps: Steps
 ) -> DemoResult:
-    sets = [backup_set for machine in machines for backup_set in machine.sets]
+    sets = [row for machine in machines for row in machine.sets]
     return DemoResult(
         machines=[machine.name for machine in machines],
-        jobs=[f"{machine.name}/{job['job']}" for machine in machines for job in machine.jobs],
-        sets=[f"{machine.name}/{backup_set['set']}" for machine in machines for backup_set in machine.sets],
-        volumes=sum(backup_set["volumes"] for backup_set in sets),
-        bytes=sum(backup_set["bytes"] for backup_set in sets),
+        jobs=[f"{machine.name}/{job.job}" for machine in machines for job in machine.jobs],
+        sets=[f"{machine.name}/{row.set}" for machine in machines for row in machine.sets],
+        volumes=sum(row.volumes for row in sets),
+        bytes=sum(row.bytes for row in sets),
         mail_subject=mail.subject,
         files_restored=sum(
             count_files(machine.at_full) + count_files(machine.at_newest) for machine in machines
@@ -274,10 +210,3 @@ def _summarise(
         differences=found,
         seconds=steps.seconds,
     )
-
-
-def _all_at_once(machines: Sequence[DemoMachine], act: Callable[[DemoMachine], None]) -> None:
-    """Two machines do not wait for each other. The first failure is raised once all have ended."""
-    with ThreadPoolExecutor(len(machines)) as pool:
-        for _ in pool.map(act, machines):
-            pass

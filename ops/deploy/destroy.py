@@ -7,7 +7,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from chalicelib.domain.backups.sets import Tallies, Tally
+from chalicelib.domain.backups.tallies import Tallies, Tally
 from ops.aws import Aws
 from ops.buckets.adopt import adopted_places, end_events, give_back
 from ops.deploy.pipeline import chalice

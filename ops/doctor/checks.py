@@ -6,10 +6,9 @@ It changes nothing. A check that could not be made is a complaint as well: what 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta, timezone
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -18,28 +17,21 @@ from chalicelib.adapters.price_files import price_table
 from chalicelib.domain.audit.bucket_settings import Expected, check_settings
 from chalicelib.domain.audit.findings import at_stage
 from chalicelib.domain.costs.price_table import OLD_AFTER_DAYS
-from chalicelib.metrics import HEARTBEAT_HOURS
+from chalicelib.owner_wire import CatalogueDifferences
 from ops.aws import Aws
 from ops.buckets.adopt import plans_for_adopted
+from ops.doctor.alarms import alarms
 from ops.doctor.failures import failures
-from ops.doctor.mail_refusals import refusals
+from ops.doctor.mail import mail
+from ops.doctor.patient import Patient, admin
+from ops.doctor.schedules import schedules
 from ops.errors import OpsError
 from ops.functions.compare_api import unexpected_answers
 from ops.functions.compare_functions import finish_differences, function_differences, wanted_service
 from ops.functions.concurrency import account_limit, concurrency_complaints
-from ops.resources.alarm_subscription import CONFIRM_WITHIN_HOURS, unconfirmed
-from ops.resources.mail_identities import unverified_addresses
 from ops.resources.stack import changed_resources
-from ops.service.admin_client import AdminClient
 from ops.service.deployed_stage import DeployedStage
-from ops.service.lambda_function import LambdaFunction
 from ops.stages import Stage
-
-SILENCE = timedelta(hours=6)
-"""CloudWatch's numbers come late; a shorter time says nothing about a schedule that runs every minute."""
-
-MAIL_OVERDUE = timedelta(days=8)
-"""A week, and a day in which a refused mail is tried again."""
 
 MOST_WAITING = 5000
 """Events; a large first backup has fewer of them under way."""
@@ -55,16 +47,6 @@ class Check:
     @property
     def ok(self) -> bool:
         return not self.wrong
-
-
-@dataclasses.dataclass(frozen=True)
-class Patient:
-    """The stage that is checked."""
-
-    aws: Aws
-    stage: Stage
-    project: Path
-    now: datetime
 
 
 def examine(aws: Aws, stage: Stage, project: Path, now: datetime | None = None) -> Iterator[Check]:
@@ -151,117 +133,8 @@ def _depth(patient: Patient, queue: str) -> int:
     return int(answer["Attributes"]["ApproximateNumberOfMessages"])
 
 
-def _alarms(patient: Patient) -> list[str]:
-    pages = (
-        patient.aws.client("cloudwatch")
-        .get_paginator("describe_alarms")
-        .paginate(AlarmNamePrefix=f"{patient.stage.prefix}-")
-    )
-    return [
-        *(
-            line
-            for page in pages
-            for alarm in page["MetricAlarms"]
-            for line in alarm_complaints(alarm, patient.now)
-        ),
-        *(
-            f"{address} has not confirmed that it wants alarms: follow the link in the mail from AWS"
-            f" Notifications. AWS forgets the question after {CONFIRM_WITHIN_HOURS} hours;"
-            f" `python -m ops deploy --stage {patient.stage.name}` then asks again"
-            for address in unconfirmed(patient.aws.client("sns"), patient.stage)
-        ),
-    ]
-
-
-def alarm_complaints(alarm: Mapping[str, Any], now: datetime) -> list[str]:
-    """What an alarm's state means; the alarm itself only sends its reader here."""
-    name, since = alarm["AlarmName"], alarm["StateUpdatedTimestamp"]
-    if alarm["StateValue"] == "ALARM":
-        where = "what failed stands under Events, Failures or Mail here"
-        ends = f"the alarm ends by itself within {2 * HEARTBEAT_HOURS} hours of the last failure"
-        return [f"{name} is raised since {since:%Y-%m-%d %H:%M} UTC: {where}; {ends}"]
-    # A new alarm has no data until the first word.
-    if alarm["StateValue"] == "INSUFFICIENT_DATA" and now - since > timedelta(hours=2 * HEARTBEAT_HOURS):
-        why = "has not run, or cannot be loaded: Functions, Failures or Schedules here say why"
-        return [f"{name} has no data since {since:%Y-%m-%d %H:%M} UTC: the function that reports them {why}"]
-    return []
-
-
 def _failures(patient: Patient) -> list[str]:
     return failures(patient.aws, patient.stage, patient.now)
-
-
-def _mail(patient: Patient) -> list[str]:
-    ses, stage = patient.aws.client("sesv2"), patient.stage
-    account = ses.get_account()
-    # Out of the sandbox SES asks for nobody's consent but the sender's.
-    needed = [stage.sender] if account["ProductionAccessEnabled"] else [stage.sender, *stage.recipients]
-    wrong = [
-        f"{address} is not confirmed: follow the link in the mail from Amazon Web Services (a day old at most;"
-        f" `aws sesv2 delete-email-identity --email-identity {address}` and a deploy send another)"
-        for address in unverified_addresses(ses, list(dict.fromkeys(needed)))
-    ]
-    if not account["SendingEnabled"]:
-        wrong.append("SES has stopped this account's mail: its page in the AWS console says why")
-    return wrong + refusals(ses, admin(patient.aws, stage), stage) + _overdue(patient)
-
-
-def _overdue(patient: Patient) -> list[str]:
-    client = admin(patient.aws, patient.stage)
-    last = client.call("report_status")["last_sent_at"]
-    if last is None or not client.call("machine_list")["machines"]:
-        return []
-    sent_at = datetime.fromisoformat(last.replace("Z", "+00:00"))
-    if patient.now - sent_at < MAIL_OVERDUE:
-        return []
-    return [f"the newest weekly mail went out on {sent_at:%Y-%m-%d}: Failures or Schedules here say why"]
-
-
-def _schedules(patient: Patient) -> list[str]:
-    cloudwatch, functions = patient.aws.client("cloudwatch"), patient.aws.client("lambda")
-    wrong = []
-    for short_name, every in _schedule_periods(patient):
-        name = patient.stage.function(short_name)
-        modified = functions.get_function_configuration(FunctionName=name)["LastModified"]
-        changed = datetime.strptime(modified, "%Y-%m-%dT%H:%M:%S.%f%z")
-        since = patient.now - max(2 * every, SILENCE)
-        if changed > since:
-            continue  # it may not have had its turn yet
-        answer = cloudwatch.get_metric_statistics(
-            Namespace="AWS/Lambda",
-            MetricName="Invocations",
-            Dimensions=[{"Name": "FunctionName", "Value": name}],
-            StartTime=since,
-            EndTime=patient.now,
-            Period=3600,
-            Statistics=["Sum"],
-        )
-        if not sum(point["Sum"] for point in answer["Datapoints"]):
-            wrong.append(
-                f"{name} has not run since {since:%Y-%m-%d %H:%M} UTC: its rule in EventBridge's console, or"
-                f" its log, says why; `python -m ops deploy --stage {patient.stage.name}` repairs the rule"
-            )
-    return wrong
-
-
-def _schedule_periods(patient: Patient) -> Iterator[tuple[str, timedelta]]:
-    for short_name, properties in wanted_service(patient.stage, patient.project).functions.items():
-        for event in properties.get("Events", {}).values():
-            if event["Type"] == "Schedule":
-                yield short_name, schedule_period(event["Properties"]["Schedule"])
-
-
-def schedule_period(expression: str) -> timedelta:
-    """How far apart two runs of an EventBridge schedule are at most; for the forms that ``app.py`` has."""
-    kind, _, inside = expression.rstrip(")").partition("(")
-    words = inside.split()
-    if kind == "rate":
-        unit = words[1].rstrip("s") + "s"
-        return timedelta(**{unit: int(words[0])})
-    _, hour, _, _, weekday, _ = words
-    if hour == "*":
-        return timedelta(hours=1)
-    return timedelta(days=1 if weekday in ("?", "*") else 7)
 
 
 def _catalogue(patient: Patient) -> list[str]:
@@ -270,13 +143,15 @@ def _catalogue(patient: Patient) -> list[str]:
     Every set has some, the newest as well; `ops reconcile` also compares the volumes.
     """
     client, wrong = admin(patient.aws, patient.stage), []
-    for job in client.call("job_list")["jobs"]:
-        differing = client.call("catalogue_differences", name=job["machine"], job=job["job"])["keys"]
+    for job in client.jobs():
+        differing = client.ask(
+            CatalogueDifferences, "catalogue_differences", name=job.machine, job=job.job
+        ).keys
         if differing:
             wrong.append(
-                f"{len(differing)} of the manifests and signatures of {job['machine']}/{job['job']} are not"
+                f"{len(differing)} of the manifests and signatures of {job.machine}/{job.job} are not"
                 f" catalogued as they are stored, {differing[0]} first: `python -m ops reconcile"
-                f" --machine {job['machine']} --job {job['job']} --stage {patient.stage.name}` repairs it"
+                f" --machine {job.machine} --job {job.job} --stage {patient.stage.name}` repairs it"
             )
     return wrong
 
@@ -295,11 +170,6 @@ def price_complaints(region: str, now: datetime) -> list[str]:
     return [f"the prices of {region} are {age} days old: {refresh}"] if age > OLD_AFTER_DAYS else []
 
 
-def admin(aws: Aws, stage: Stage) -> AdminClient:
-    """The owner's commands on a stage that is named by its settings."""
-    return AdminClient(LambdaFunction(aws, stage.function("admin")))
-
-
 CHECKS: dict[str, Callable[[Patient], list[str]]] = {
     "Resources": _resources,
     "Functions": _functions,
@@ -309,10 +179,10 @@ CHECKS: dict[str, Callable[[Patient], list[str]]] = {
     "The bucket": _bucket,
     "Adopted buckets": _adopted,
     "Events": _queues,
-    "Alarms": _alarms,
+    "Alarms": alarms,
     "Failures": _failures,
-    "Mail": _mail,
-    "Schedules": _schedules,
+    "Mail": mail,
+    "Schedules": schedules,
     "Catalogue": _catalogue,
     "Prices": _prices,
 }

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from chalicelib import wire
+from chalicelib.owner_wire import (
+    CataloguedObject,
+    CataloguePage,
+    JobListing,
+    JobPlace,
+    MachineListing,
+    MachineRow,
+)
 from ops.aws import Aws
 from ops.errors import OpsError
 from ops.local.stack import DEFAULT_STATE_FOLDER, running_stack
@@ -13,6 +22,8 @@ from ops.local.stack_file import StackDescription
 from ops.service.deployed_stage import aws_of
 from ops.service.lambda_function import LambdaFunction
 from ops.stages import APP_NAME, LOCAL
+
+Shape = TypeVar("Shape")
 
 
 class AdminClient:
@@ -30,21 +41,32 @@ class AdminClient:
             raise OpsError(str(answer["message"]))
         return answer["result"]
 
-    def catalogue_objects(self, machine: str) -> Iterator[dict[str, Any]]:
-        """Every object that the catalogue knows of a machine's jobs, job by job."""
-        for job in self.call("job_list", name=machine)["jobs"]:
-            yield from self._catalogue_pages(name=machine, job=job["job"])
+    def ask(self, shape: type[Shape], command: str, **arguments: Any) -> Shape:
+        """The same as the shape of ``chalicelib.owner_wire`` that the command answers with."""
+        return wire.from_json(shape, self.call(command, **arguments))
 
-    def catalogue_strays(self) -> Iterator[dict[str, Any]]:
+    def machines(self) -> tuple[MachineRow, ...]:
+        return self.ask(MachineListing, "machine_list").machines
+
+    def jobs(self, machine: str | None = None) -> tuple[JobPlace, ...]:
+        """Every job, or those of one machine."""
+        return self.ask(JobListing, "job_list", name=machine).jobs
+
+    def catalogue_objects(self, machine: str) -> Iterator[CataloguedObject]:
+        """Every object that the catalogue knows of a machine's jobs, job by job."""
+        for job in self.jobs(machine):
+            yield from self._catalogue_pages(name=machine, job=job.job)
+
+    def catalogue_strays(self) -> Iterator[CataloguedObject]:
         """Every object in the service's own bucket that belongs to no set."""
         return self._catalogue_pages()
 
-    def _catalogue_pages(self, **job: str) -> Iterator[dict[str, Any]]:
+    def _catalogue_pages(self, **job: str) -> Iterator[CataloguedObject]:
         after: str | None = None
         while True:
-            page = self.call("catalogue_objects", **job, after=after)
-            yield from page["objects"]
-            after = page.get("next")
+            page = self.ask(CataloguePage, "catalogue_objects", **job, after=after)
+            yield from page.objects
+            after = page.next
             if after is None:
                 return
 

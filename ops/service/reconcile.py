@@ -21,7 +21,7 @@ class Reconciliation:
 
 def jobs_to_reconcile(admin: AdminClient, machine: str | None, job: str | None) -> list[tuple[str, str]]:
     """``(machine, job)`` of those that were asked for. Raises ``OpsError`` where a name is that of nobody."""
-    found = [(row["machine"], row["job"]) for row in admin.call("job_list", name=machine)["jobs"]]
+    found = [(place.machine, place.job) for place in admin.jobs(machine)]
     chosen = [(machine_name, name) for machine_name, name in found if job in (None, name)]
     if not chosen and (machine or job):
         named = f"{machine}/{job}" if machine and job else machine or job

@@ -7,10 +7,12 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from chalicelib.domain.audit.anomalies import find_anomalies, find_foreign_writer
+from chalicelib.domain.audit.anomalies import find_anomalies
+from chalicelib.domain.audit.silence import find_foreign_writer
 from chalicelib.domain.backups.machines import Job, LastRun, Machine
 from chalicelib.domain.backups.names import Location, SetId
-from chalicelib.domain.backups.sets import BackupSet, Tally
+from chalicelib.domain.backups.sets import BackupSet
+from chalicelib.domain.backups.tallies import Tally
 
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=timezone.utc)
 DAY = timedelta(days=1)

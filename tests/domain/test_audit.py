@@ -11,24 +11,22 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.audit.anomalies import find_anomalies, find_foreign_writer, find_silence
+from chalicelib.domain.audit.anomalies import find_anomalies
 from chalicelib.domain.audit.bucket_audit import BucketAudit, findings_of_notices
-from chalicelib.domain.audit.bucket_settings import (
-    NEEDED_EVENTS,
-    BucketSettings,
-    Expected,
-    Receiver,
-    UnfinishedUpload,
-    check_settings,
-    receivers_of,
-)
+from chalicelib.domain.audit.bucket_settings import BucketSettings, Expected, UnfinishedUpload, check_settings
 from chalicelib.domain.audit.codes.code import Concern, Severity
+from chalicelib.domain.audit.custody import Custody, WatchedJob
 from chalicelib.domain.audit.finding_codes import CODES, MOST_ALIKE
 from chalicelib.domain.audit.findings import Finding, at_stage, exit_code
 from chalicelib.domain.audit.notices import Notice
-from chalicelib.domain.audit.placement import Custody, WatchedJob, check_object, check_stray
+from chalicelib.domain.audit.notifications import NEEDED_EVENTS, Receiver, receivers_of
+from chalicelib.domain.audit.placement import check_object
+from chalicelib.domain.audit.silence import find_foreign_writer, find_silence
+from chalicelib.domain.audit.strays import check_stray
 from chalicelib.domain.backups.machines import Job, LastRun, Machine
 from chalicelib.domain.backups.names import (
+    BackupFile,
+    FileKind,
     Location,
     SetId,
     manifest_file,
@@ -36,8 +34,10 @@ from chalicelib.domain.backups.names import (
     signatures_file,
     volume_file,
 )
-from chalicelib.domain.backups.sets import BackupSet, ObjectRow, StoredObject, Tally, apply_changes
+from chalicelib.domain.backups.objects import ObjectRow, StoredObject
+from chalicelib.domain.backups.sets import BackupSet, apply_changes
 from chalicelib.domain.backups.storage import DEFAULT_STORAGE_POLICY, STORAGE_POLICIES, STORAGE_TAG_KEY
+from chalicelib.domain.backups.tallies import Tally
 
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
@@ -270,7 +270,8 @@ WRONG: dict[str, Bucket] = {
     "unknown_job": dataclasses.replace(
         HEALTHY, elsewhere=[ObjectRow(f"old-laptop/system/{FULL_VOLUME}", stored(1))]
     ),
-    "wrong_prefix": HEALTHY.with_rows(misnamed(NEWEST_VOLUME, "meta_")),
+    "wrong_prefix": HEALTHY.with_rows(misnamed(BackupFile(THIRD, FileKind.JSONSTAT).name, "data_")),
+    "misplaced_copy": HEALTHY.with_rows(misnamed(NEWEST_VOLUME, "meta_")),
     "metadata_archived": HEALTHY.change(MANIFEST, storage_class="DEEP_ARCHIVE"),
     "wrong_class": HEALTHY.change(FULL_VOLUME, storage_class="DEEP_ARCHIVE"),
     "wrong_tag": HEALTHY.change(FULL_VOLUME, storage_tag="glacier"),
@@ -821,14 +822,15 @@ def test_a_volume_under_the_wrong_prefix_is_moved_with_its_tag_and_never_over_th
     misplaced = misnamed(NEWEST_VOLUME, "meta_")
     alone = HEALTHY.without(NEWEST_VOLUME).with_rows(misplaced)
     found = alone.the("wrong_prefix")
-    copy, delete = map(shlex.split, found.commands)
+    [copy] = map(shlex.split, found.commands)
     assert copy[copy.index("--key") + 1] == JOB.location.key(NEWEST_VOLUME)
     assert copy[copy.index("--copy-source") + 1] == f"{BUCKET}/{JOB.location.key(misplaced.name)}"
     assert copy[copy.index("--tagging") + 1] == DEFAULT_STORAGE_POLICY.tagging
-    assert delete[delete.index("--key") + 1] == JOB.location.key(misplaced.name)
     assert "duplicity does not find it" in found.message
-    twice = WRONG["wrong_prefix"].the("wrong_prefix")
-    assert [shlex.split(line)[2] for line in twice.commands] == ["delete-object"]
+    twice = WRONG["misplaced_copy"].the("misplaced_copy")
+    assert [shlex.split(line)[2] for line in twice.commands] == ["head-object"], (
+        "nothing is deleted or overwritten"
+    )
     assert "the right one is there as well" in twice.message
 
 
@@ -838,7 +840,7 @@ def test_metadata_under_the_prefix_of_volumes_is_misplaced_too(name: str) -> Non
     found = bucket.the("wrong_prefix")
     assert "--tagging " not in found.commands[0]
     assert "duplicity does not find it" in found.message
-    assert "delete-object" in HEALTHY.with_rows(misnamed(name, "data_")).the("wrong_prefix").commands[0]
+    assert HEALTHY.with_rows(misnamed(name, "data_")).the("misplaced_copy").severity is Severity.INFO
 
 
 def test_a_file_of_more_than_five_gigabytes_is_copied_in_parts() -> None:

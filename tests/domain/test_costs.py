@@ -15,11 +15,13 @@ from chalicelib.adapters.price_files import price_table
 from chalicelib.domain.backups.freshness import Progress
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import Location, SetId
-from chalicelib.domain.backups.sets import BackupSet, Tally
+from chalicelib.domain.backups.sets import BackupSet
 from chalicelib.domain.backups.storage import DEEP_ARCHIVE, StoragePolicy
+from chalicelib.domain.backups.tallies import Tally
+from chalicelib.domain.costs.billed import GB
 from chalicelib.domain.costs.figures import Figures, JobFigures, job_figures
 from chalicelib.domain.costs.months import month_of
-from chalicelib.domain.costs.pricing import GB, ThawTier
+from chalicelib.domain.costs.pricing import ThawTier
 from chalicelib.domain.costs.service_costs import (
     ALARMS,
     MINUTE_CALLS,

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from chalicelib.domain.backups.freshness import Progress, State, evaluate_freshness
 from chalicelib.domain.backups.machines import Job, LastRun, Machine
 from chalicelib.domain.backups.names import Location, SetId
-from chalicelib.domain.backups.sets import BackupSet, Tally
+from chalicelib.domain.backups.sets import BackupSet
+from chalicelib.domain.backups.tallies import Tally
 
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=timezone.utc)
 DAY = timedelta(days=1)

@@ -16,15 +16,16 @@ from hypothesis import strategies as st
 from chalicelib.domain.audit.bucket_audit import BucketAudit
 from chalicelib.domain.audit.bucket_settings import BucketSettings, Expected
 from chalicelib.domain.audit.codes.code import Concern, Severity
+from chalicelib.domain.audit.custody import Custody, WatchedJob
 from chalicelib.domain.audit.finding_codes import CODES
 from chalicelib.domain.audit.findings import Finding
 from chalicelib.domain.audit.lifecycle.own_rules import own_rules
 from chalicelib.domain.audit.lifecycle.rules import Rule, rule_of
-from chalicelib.domain.audit.placement import Custody, WatchedJob
 from chalicelib.domain.backups.foreign_names import form_of
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import Location, SetId, manifest_file, signatures_file, volume_file
-from chalicelib.domain.backups.sets import BackupSet, ObjectRow, StoredObject
+from chalicelib.domain.backups.objects import ObjectRow, StoredObject
+from chalicelib.domain.backups.sets import BackupSet
 from chalicelib.domain.backups.storage import STORAGE_TAG_KEY
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=timezone.utc)

@@ -11,23 +11,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.adapters.price_files import FOLDER, price_table
-from chalicelib.domain.backups.sets import Tally
-from chalicelib.domain.costs.price_table import PriceTable, PriceUnknown, read_price_table, write_price_table
-from chalicelib.domain.costs.pricing import (
+from chalicelib.domain.backups.tallies import Tally
+from chalicelib.domain.costs.billed import (
     GB,
     KB,
+    billed_in_all,
+    billed_object_bytes,
+    gb_months,
+    shares_in_cents,
+)
+from chalicelib.domain.costs.price_table import PriceTable, PriceUnknown, read_price_table, write_price_table
+from chalicelib.domain.costs.pricing import (
     PRICED_CLASSES,
     THAW_HOURS,
     ThawTier,
-    billed_in_all,
-    billed_object_bytes,
     early_deletion_cost,
-    gb_months,
     get_cost,
     month_of_storage,
     put_cost,
     read_cost,
-    shares_in_cents,
     storage_cost,
     tags_cost,
     thaw_cost,

@@ -9,18 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.domain.backups.names import SetId, manifest_file, signatures_file, volume_file
-from chalicelib.domain.backups.sets import (
-    BackupSet,
-    ObjectRow,
-    StoredObject,
-    apply_changes,
-    format_gaps,
-    format_ranges,
-    is_newer,
-    newest_chain,
-    newest_whole,
-    parse_ranges,
-)
+from chalicelib.domain.backups.objects import ObjectRow, StoredObject, is_newer
+from chalicelib.domain.backups.sets import BackupSet, apply_changes, newest_chain, newest_whole
+from chalicelib.domain.ranges import format_gaps, format_ranges, parse_ranges
 
 T0 = datetime(2026, 11, 1, tzinfo=timezone.utc)
 SET = SetId(None, T0)

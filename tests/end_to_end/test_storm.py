@@ -267,7 +267,7 @@ def in_bucket(storm: Storm) -> dict[str, tuple[int, str, str]]:
 def in_catalogue(storm: Storm) -> dict[str, tuple[int, str, str]]:
     objects = [one for machine in MACHINES for one in storm.admin.catalogue_objects(machine)]
     objects += storm.admin.catalogue_strays()
-    return {one["key"]: (one["size"], one["storage_class"], one["version_id"]) for one in objects}
+    return {one.key: (one.size, one.storage_class, one.version_id) for one in objects}
 
 
 def sets_in_bucket(keys: Iterable[str], prefix: str) -> dict[str, tuple[int, bool]]:

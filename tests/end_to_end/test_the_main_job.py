@@ -105,7 +105,7 @@ def test_the_catalogue_says_both_sets_are_sealed_and_complete_and_knows_every_ob
     assert [one["kind"] for one in sets] == ["full", "inc"]
     assert all(one["volumes"] == one["volumes_expected"] > 0 for one in sets)
     known = service.wait(
-        lambda: {one["key"]: one["size"] for one in service.admin.catalogue_objects(machine.name)},
+        lambda: {one.key: one.size for one in service.admin.catalogue_objects(machine.name)},
         lambda found: len(found) >= len(service.keys(f"{machine.name}/")),
     )
     assert known == service.keys(f"{machine.name}/")

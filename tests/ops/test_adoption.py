@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.audit.bucket_settings import NEEDED_EVENTS
+from chalicelib.domain.audit.notifications import NEEDED_EVENTS
 from ops.buckets.documents import (
     changed_receivers,
     changed_statements,

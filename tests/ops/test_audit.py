@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.audit.bucket_settings import NEEDED_EVENTS
+from chalicelib.domain.audit.notifications import NEEDED_EVENTS
 from chalicelib.domain.backups.names import METADATA_PREFIX, VOLUME_PREFIX, format_time
 from ops.errors import OpsError
 from tests.ops.conftest import Owner

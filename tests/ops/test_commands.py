@@ -6,12 +6,14 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+from chalicelib.owner_wire import SetRow
 from ops.cli import commands
-from ops.commands.machine import set_state
+from ops.commands.machine_shown import set_state
 from ops.errors import OpsError
 from tests.ops.conftest import Owner
 
@@ -95,7 +97,7 @@ def test_a_set_is_hidden_and_shown_again(owner: Owner) -> None:
 
     def states() -> list[str]:
         [job] = owner.asks("machine", "show", "cellar")["jobs"]
-        return [set_state(one) for one in job["sets"]]
+        return [set_state(SetRow(**one)) for one in job["sets"]]
 
     wait(lambda: states() == ["open"])
     words = ["set", "quarantine", "cellar", "system", "full.20261101T000000Z"]
@@ -116,8 +118,10 @@ def test_a_set_is_hidden_and_shown_again(owner: Owner) -> None:
         ({"sealed": True, "complete": True, "gaps": "", "quarantined": True}, "in quarantine (complete)"),
     ],
 )
-def test_a_sets_state_is_one_of_a_few_words(told: dict[str, object], state: str) -> None:
-    assert set_state(told) == state
+def test_a_sets_state_is_one_of_a_few_words(told: dict[str, Any], state: str) -> None:
+    shown = {"set": "full.20261101T000000Z", "kind": "full", "volumes": 1, "bytes": 1, "quarantined": False}
+    row = SetRow(**{**shown, **told})
+    assert set_state(row) == state
 
 
 def test_a_machine_is_paused_resumed_revoked_and_removed(owner: Owner) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from ops.doctor.checks import alarm_complaints
+from ops.doctor.alarms import alarm_complaints
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc)
 

@@ -11,9 +11,10 @@ from panicroom.cli import cli as panicroom
 from ops.cli import commands
 from ops.functions.package import PROJECT
 from tools.docs.check import DocumentClone, script_of, try_document
+from tools.docs.command_pages import command_names
 from tools.docs.commands import complaint_about, complaints
 from tools.docs.markdown import Document, anchor_of, broken_links, documents
-from tools.docs.reference import command_names, generated_files, with_blocks
+from tools.docs.reference import generated_files, with_blocks
 
 DOCUMENTS = documents()
 GENERATED = generated_files()

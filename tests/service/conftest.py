@@ -80,7 +80,7 @@ class Service:
     def admin(self, command: str, **arguments: object) -> Any:
         import app
 
-        answer = app.admin({"command": command, **arguments}, None)
+        answer = json.loads(json.dumps(app.admin({"command": command, **arguments}, None)))  # as it travels
         return answer.get("result", answer)
 
     def enrolled(self, machine: str = "anna-laptop", **arguments: object) -> str:

@@ -109,20 +109,21 @@ def test_an_event_that_comes_again_after_a_failure_still_makes_its_finding(
     assert [code for code, _ in found(machine)] == ["stray", "wrong_prefix"]
 
 
-def test_a_duplicate_that_could_be_removed_is_the_only_copy_when_the_other_has_gone(machine: Service) -> None:
+def test_a_copy_under_the_wrong_prefix_is_what_there_is_when_the_right_one_has_gone(machine: Service) -> None:
     whole_set(machine)
     wrong = VOLUME.replace("data_", "meta_")
     machine.put(wrong, b"volume", **TAGGED)
     machine.catalogue(wrong)
 
-    def advised() -> list[str]:
-        (one,) = [one for one in machine.admin("findings")["findings"] if one["code"] == "wrong_prefix"]
-        return [line.split()[2] for line in one["commands"]]
+    def advised() -> dict[str, list[str]]:
+        misplaced = [one for one in machine.admin("findings")["findings"] if one["subject"] == wrong_name]
+        return {one["code"]: [line.split()[2] for line in one["commands"]] for one in misplaced}
 
-    assert advised() == ["delete-object"]
+    wrong_name = wrong.removeprefix(FOLDER)
+    assert advised() == {"misplaced_copy": ["head-object"]}
     machine.s3.delete_object(Bucket=BUCKET, Key=VOLUME)
     machine.catalogue(VOLUME)
-    assert advised() == ["copy-object", "delete-object"]
+    assert advised() == {"wrong_prefix": ["copy-object"]}
 
 
 # ---------------------------------------------------------------- the daily audit

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.adapters.stores import rows
+from chalicelib.adapters.stores import catalogue_rows
 from chalicelib.journeys.admin import catalogue as admin_catalogue
 from chalicelib.journeys.catalogue import catalogue_changes
 from chalicelib.journeys.catalogue.catalogue_changes import Contended
@@ -203,8 +203,8 @@ def test_what_the_catalogue_knows_of_a_job_comes_page_by_page(
     machine.catalogue(*KEYS.values())
     monkeypatch.setattr(admin_catalogue, "OBJECTS_A_PAGE", 3)
     read: list[str] = []
-    really = rows.object_of
-    monkeypatch.setattr(rows, "object_of", lambda item: read.append(item["sk"]) or really(item))
+    really = catalogue_rows.object_of
+    monkeypatch.setattr(catalogue_rows, "object_of", lambda item: read.append(item["sk"]) or really(item))
     ask = {"name": "anna-laptop", "job": "system"}
     first = machine.admin("catalogue_objects", **ask)
     second = machine.admin("catalogue_objects", **ask, after=first["next"])

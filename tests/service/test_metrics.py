@@ -11,10 +11,11 @@ import pytest
 from botocore.client import BaseClient
 
 import app
-from chalicelib.adapters.stores import rows
+from chalicelib.adapters.stores import catalogue_rows
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import Location, SetId
-from chalicelib.domain.backups.sets import BackupSet, Tally
+from chalicelib.domain.backups.sets import BackupSet
+from chalicelib.domain.backups.tallies import Tally
 from chalicelib.domain.costs.service_costs import (
     EVALUATIONS,
     METRIC_HOURS_A_DAY,
@@ -161,7 +162,7 @@ def test_a_set_takes_no_more_of_the_table_than_its_price_is_worked_out_from() ->
     stored = {"STANDARD": Tally(3, 4_000_000), "GLACIER_IR": Tally(4, 104_857_600)}
     job = Job("annas-laptop", "system", Location("b", "annas-laptop/system/"))
     one = BackupSet(SetId(seen, NOW), frozenset({1, 2, 3, 4}), 4, True, True, NOW, stored, {}, NOW)
-    item = rows.set_item(job, one, revision=12)
+    item = catalogue_rows.set_item(job, one, revision=12)
     assert sum(len(name) + len(str(value)) for name, value in item.items()) <= SET_BYTES
 
 

@@ -22,7 +22,8 @@ from moto.s3.models import s3_backends
 from chalicelib import web, wiring
 from chalicelib.domain.backups.events import KeyChange
 from chalicelib.domain.backups.machines import Job
-from chalicelib.domain.backups.sets import BackupSet, ObjectRow
+from chalicelib.domain.backups.objects import ObjectRow
+from chalicelib.domain.backups.sets import BackupSet
 from chalicelib.journeys.catalogue.catalogue_changes import catalogue_changes
 from chalicelib.journeys.catalogue.reconcile_job import Reconciled, reconcile_job
 from tests.service.conftest import BUCKET, Service

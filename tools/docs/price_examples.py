@@ -9,7 +9,6 @@ import dataclasses
 from decimal import Decimal
 
 from chalicelib.adapters.price_files import price_table
-from chalicelib.domain.backups.sets import Tallies, Tally
 from chalicelib.domain.backups.storage import (
     DEEP_ARCHIVE,
     DEFAULT_STORAGE_POLICY,
@@ -17,9 +16,10 @@ from chalicelib.domain.backups.storage import (
     GLACIER_INSTANT_RETRIEVAL,
     STANDARD,
 )
+from chalicelib.domain.backups.tallies import Tallies, Tally
+from chalicelib.domain.costs.billed import GB
 from chalicelib.domain.costs.price_table import PriceTable
 from chalicelib.domain.costs.pricing import (
-    GB,
     MONTH_DAYS,
     THAW_HOURS,
     ThawTier,

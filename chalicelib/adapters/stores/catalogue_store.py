@@ -7,13 +7,16 @@ import hashlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
-from chalicelib.adapters.stores import rows
+from chalicelib.adapters.stores import catalogue_rows, rows
 from chalicelib.adapters.stores.summary_store import SummaryStore
 from chalicelib.adapters.table import Item, Table, attempted
+from chalicelib.domain.backups.gates import Gate
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import Location, SetId
-from chalicelib.domain.backups.sets import BackupSet, ObjectRow, total_bytes
-from chalicelib.domain.backups.uploads import DISCARD_LOCK_LIFE, Gate
+from chalicelib.domain.backups.objects import ObjectRow
+from chalicelib.domain.backups.sets import BackupSet
+from chalicelib.domain.backups.tallies import total_bytes
+from chalicelib.domain.backups.uploads import DISCARD_LOCK_LIFE
 
 STRAYS = "STRAYS"
 
@@ -56,15 +59,18 @@ class CatalogueStore:
 
     def sets(self, job: Job) -> list[BackupSet]:
         """The sets of which something is stored; of a set that was given up, only its row is left."""
-        found = map(rows.set_of, self._table.query(rows.job_partition(job), "SET#"))
+        found = map(catalogue_rows.set_of, self._table.query(catalogue_rows.job_partition(job), "SET#"))
         return [backup_set for backup_set in found if backup_set.current]
 
     def sets_between(self, job: Job, set_ids: Collection[SetId]) -> list[BackupSet]:
         """These sets, and those of their kind that stand between them in the order of their rows."""
         found: list[BackupSet] = []
         for kind in {set_id.kind for set_id in set_ids}:
-            keys = sorted(rows.set_sort_key(set_id) for set_id in set_ids if set_id.kind == kind)
-            found += map(rows.set_of, self._table.query_between(rows.job_partition(job), keys[0], keys[-1]))
+            keys = sorted(catalogue_rows.set_sort_key(set_id) for set_id in set_ids if set_id.kind == kind)
+            found += map(
+                catalogue_rows.set_of,
+                self._table.query_between(catalogue_rows.job_partition(job), keys[0], keys[-1]),
+            )
         return found
 
     def sets_of_each(self, jobs: Iterable[Job]) -> Iterator[JobSets]:
@@ -72,11 +78,13 @@ class CatalogueStore:
 
         Not consistent: this is for evaluating them, again and again, and most of what the table costs.
         """
-        hidden = frozenset(map(rows.quarantined_set_of, self._table.query(rows.QUARANTINES)))
+        hidden = frozenset(
+            map(catalogue_rows.quarantined_set_of, self._table.query(catalogue_rows.QUARANTINES))
+        )
         for job in jobs:
             name = rows.job_sort_key(job.machine, job.name)
-            found = self._table.query(rows.job_partition(job), "SET#", consistent=False)
-            every = list(map(rows.set_of, found))
+            found = self._table.query(catalogue_rows.job_partition(job), "SET#", consistent=False)
+            every = list(map(catalogue_rows.set_of, found))
             yield JobSets(
                 job,
                 every,
@@ -92,7 +100,9 @@ class CatalogueStore:
         return sum(
             total_bytes(backup_set.current) + total_bytes(backup_set.noncurrent)
             for job in jobs
-            for backup_set in map(rows.set_of, self._table.query(rows.job_partition(job), "SET#"))
+            for backup_set in map(
+                catalogue_rows.set_of, self._table.query(catalogue_rows.job_partition(job), "SET#")
+            )
         )
 
     def visible_sets(self, job: Job) -> list[BackupSet]:
@@ -101,7 +111,7 @@ class CatalogueStore:
         return [backup_set for backup_set in self.sets(job) if backup_set.set_id not in hidden]
 
     def quarantine(self, job: Job, set_id: SetId, *, hide: bool) -> None:
-        key = (rows.QUARANTINES, rows.quarantine_sort_key(job, set_id))
+        key = (catalogue_rows.QUARANTINES, catalogue_rows.quarantine_sort_key(job, set_id))
         if hide:
             self._table.put({"pk": key[0], "sk": key[1], "schema": rows.SCHEMA_VERSION})
         else:
@@ -109,36 +119,36 @@ class CatalogueStore:
 
     def quarantined(self, job: Job) -> frozenset[SetId]:
         """The sets that the owner hides from the listing."""
-        found = self._table.query(rows.QUARANTINES, rows.quarantine_sort_key(job, None))
-        return frozenset(rows.quarantined_set_of(item)[1] for item in found)
+        found = self._table.query(catalogue_rows.QUARANTINES, catalogue_rows.quarantine_sort_key(job, None))
+        return frozenset(catalogue_rows.quarantined_set_of(item)[1] for item in found)
 
     def read_page(self, job: Job, set_id: SetId, names: Sequence[str]) -> SetPage:
         """The set and those of its objects that ``names`` lists, in one consistent read."""
-        set_key = (rows.job_partition(job), rows.set_sort_key(set_id))
-        partition = rows.objects_partition(job)
+        set_key = (catalogue_rows.job_partition(job), catalogue_rows.set_sort_key(set_id))
+        partition = catalogue_rows.objects_partition(job)
         found = self._table.get_many([set_key, *((partition, name) for name in names)])
         item = found.pop(set_key, None)
         return SetPage(
-            backup_set=rows.set_of(item) if item else BackupSet(set_id),
+            backup_set=catalogue_rows.set_of(item) if item else BackupSet(set_id),
             revision=int(item["revision"]) if item else 0,
-            objects={sk: rows.object_of(found[pk, sk]) for pk, sk in found},
+            objects={sk: catalogue_rows.object_of(found[pk, sk]) for pk, sk in found},
         )
 
     def write_page(
         self, job: Job, page: SetPage, backup_set: BackupSet, objects: Sequence[ObjectRow]
     ) -> bool:
         """Writes up to 99 objects and their set together; False if somebody wrote one of them since."""
-        partition = rows.objects_partition(job)
+        partition = catalogue_rows.objects_partition(job)
         puts = [_conditional_put(partition, row, page.objects.get(row.name)) for row in objects]
-        set_item = rows.set_item(job, backup_set, page.revision + 1)
+        set_item = catalogue_rows.set_item(job, backup_set, page.revision + 1)
         puts.append((set_item, _UNCHANGED_SET, {":known": page.revision}))
         return attempted(self._table.put_all_or_none, puts)
 
     def set_pages(self, job: Job) -> dict[SetId, SetPage]:
         """Every set row of the job with its revision, given-up sets included."""
         pages = {}
-        for item in self._table.query(rows.job_partition(job), "SET#"):
-            backup_set = rows.set_of(item)
+        for item in self._table.query(catalogue_rows.job_partition(job), "SET#"):
+            backup_set = catalogue_rows.set_of(item)
             pages[backup_set.set_id] = SetPage(backup_set, int(item["revision"]), {})
         return pages
 
@@ -148,14 +158,14 @@ class CatalogueStore:
 
     def objects_between(self, job: Job, after: str, last: str = LAST_NAME) -> Iterator[ObjectRow]:
         """The job's rows with ``after < name <= last``, as many as are asked for."""
-        found = self._table.query_between(rows.objects_partition(job), after or FIRST_NAME, last)
-        return (row for row in map(rows.object_of, found) if row.name > after)
+        found = self._table.query_between(catalogue_rows.objects_partition(job), after or FIRST_NAME, last)
+        return (row for row in map(catalogue_rows.object_of, found) if row.name > after)
 
     def strays_between(self, location: Location, after: str, last: str = LAST_NAME) -> Iterator[ObjectRow]:
         """The strays below a job's location, by what follows its prefix in their keys."""
         base = f"{location.bucket}/{location.prefix}"
         for row in map(
-            rows.object_of,
+            catalogue_rows.object_of,
             self._table.query_between(STRAYS, *map(rows.sort_key, (base + after, base + last))),
         ):
             name = row.name.removeprefix(base)
@@ -164,13 +174,13 @@ class CatalogueStore:
 
     def objects(self, job: Job) -> Iterator[ObjectRow]:
         """All of the job's object rows, tombstones included, in the order of their names."""
-        return map(rows.object_of, self._table.query(rows.objects_partition(job)))
+        return map(catalogue_rows.object_of, self._table.query(catalogue_rows.objects_partition(job)))
 
     # ------------------------------------------------------------ strays
 
     def stray(self, bucket: str, key: str) -> ObjectRow | None:
         item = self._table.get(STRAYS, rows.sort_key(f"{bucket}/{key}"))
-        return rows.object_of(item) if item else None
+        return catalogue_rows.object_of(item) if item else None
 
     def put_stray(self, bucket: str, key: str, row: ObjectRow, known: ObjectRow | None) -> bool:
         """``row`` goes under its whole address; False if somebody wrote it since ``known`` was read."""
@@ -180,25 +190,31 @@ class CatalogueStore:
     def strays(self, bucket: str, key_prefix: str = "") -> Iterator[ObjectRow]:
         """Stray rows by their keys, tombstones included."""
         for item in self._table.query(STRAYS, f"{bucket}/{key_prefix}"):
-            row = rows.object_of(item)
+            row = catalogue_rows.object_of(item)
             yield dataclasses.replace(row, name=row.name.removeprefix(f"{bucket}/"))
 
     # ------------------------------------------------------------ uploads in parts
 
     def record_multipart(self, job: Job, upload: str, digest: str, now: datetime) -> None:
         """What the upload was begun for; the row goes when the bucket's rule has aborted the upload."""
-        key = {"pk": rows.job_partition(job), "sk": _multipart_key(upload), "schema": rows.SCHEMA_VERSION}
+        key = {
+            "pk": catalogue_rows.job_partition(job),
+            "sk": _multipart_key(upload),
+            "schema": rows.SCHEMA_VERSION,
+        }
         expires_at = int((now + MULTIPART_LIFE).timestamp())
         self._table.put({**key, "digest": digest, "expires_at_epoch": expires_at})
 
     def multipart_digest(self, job: Job, upload: str) -> str | None:
-        item = self._table.get(rows.job_partition(job), _multipart_key(upload))
+        item = self._table.get(catalogue_rows.job_partition(job), _multipart_key(upload))
         return item["digest"] if item else None
 
     # ------------------------------------------------------------ gates
 
     def gate(self, job: Job, set_id: SetId) -> Gate:
-        return rows.gate_of(self._table.get(rows.job_partition(job), rows.gate_sort_key(set_id)))
+        return catalogue_rows.gate_of(
+            self._table.get(catalogue_rows.job_partition(job), catalogue_rows.gate_sort_key(set_id))
+        )
 
     def begin_set(self, job: Job, set_id: SetId, now: datetime) -> None:
         self._move_gate(job, set_id, {"begun_at": rows.format_instant(now)}, None, None)
@@ -210,7 +226,7 @@ class CatalogueStore:
 
         Another's claim ends with its life, or when that set is among the ``sealed``.
         """
-        key = (rows.job_partition(job), "SEALING")
+        key = (catalogue_rows.job_partition(job), "SEALING")
         known = self._table.get(*key) or {}
         other = known.get("set", "")
         if other not in ("", str(set_id), *map(str, sealed)) and rows.instant_of(known["until"]) > now:
@@ -263,8 +279,8 @@ class CatalogueStore:
     ) -> bool:
         return attempted(
             self._table.update,
-            rows.job_partition(job),
-            rows.gate_sort_key(set_id),
+            catalogue_rows.job_partition(job),
+            catalogue_rows.gate_sort_key(set_id),
             changes,
             condition=condition,
             values=values,
@@ -280,7 +296,7 @@ def _conditional_put(partition: str, row: ObjectRow, known: ObjectRow | None) ->
 
     By the revision, since restores and transitions change rows without a sequencer of their own.
     """
-    item = {**rows.object_item(partition, row), "revision": (known.revision if known else 0) + 1}
+    item = {**catalogue_rows.object_item(partition, row), "revision": (known.revision if known else 0) + 1}
     if known is None:
         return item, "attribute_not_exists(pk)", {}
     return item, "revision = :known", {":known": known.revision}

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from chalicelib.adapters.stores import rows
+from chalicelib.adapters.stores import finding_rows, rows
 from chalicelib.adapters.table import Table
 from chalicelib.domain.audit.codes.code import Severity
 from chalicelib.domain.audit.finding_codes import MOST_ALIKE
@@ -28,7 +28,7 @@ class FindingStore:
         return self._below(f"{rows.job_sort_key(job.machine, job.name)}#" if job else "")
 
     def _below(self, prefix: str) -> list[OpenFinding]:
-        return [rows.open_finding_of(item) for item in self._table.query(FINDINGS, prefix)]
+        return [finding_rows.open_finding_of(item) for item in self._table.query(FINDINGS, prefix)]
 
     def replace(
         self,
@@ -45,7 +45,7 @@ class FindingStore:
         Of findings of one code a hundred are stored, and one that counts the rest; those about safety all.
         Information is not stored.
         """
-        prefix = f"{rows.job_sort_key(job.machine, job.name)}#" if job else rows.OF_NO_JOB
+        prefix = f"{rows.job_sort_key(job.machine, job.name)}#" if job else finding_rows.OF_NO_JOB
         there = [entry.finding for entry in self._below(prefix)]
         wanted = {finding.key: finding for finding in found if finding.severity is not Severity.INFO}
         known = {finding.key: finding for finding in there if finding.code in codes}
@@ -58,9 +58,9 @@ class FindingStore:
             if key not in known:
                 alike[finding.code] += 1
                 if alike[finding.code] <= MOST_ALIKE + 1 or finding.is_safety:
-                    self._table.put(rows.finding_item(finding, now))
+                    self._table.put(finding_rows.finding_item(finding, now))
             elif known[key] != finding:
-                self._table.update(FINDINGS, rows.sort_key(key), rows.finding_details(finding))
+                self._table.update(FINDINGS, rows.sort_key(key), finding_rows.finding_details(finding))
 
     def forget_others(self, jobs: Collection[tuple[str, str]]) -> None:
         """Removes the findings of jobs that are not there any more; ``jobs`` are machines and names of those that

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from chalicelib.adapters.stores import rows
+from chalicelib.adapters.stores import machine_rows, rows
 from chalicelib.adapters.table import Table, attempted
 from chalicelib.domain.backups.machines import EnrolmentCode, Job, Machine
 
@@ -21,19 +21,19 @@ class MachineStore:
 
     def machine(self, name: str) -> Machine | None:
         item = self._table.get("MACHINES", name)
-        return rows.machine_of(item) if item else None
+        return machine_rows.machine_of(item) if item else None
 
     def machines(self) -> list[Machine]:
-        return [rows.machine_of(item) for item in self._table.query("MACHINES")]
+        return [machine_rows.machine_of(item) for item in self._table.query("MACHINES")]
 
     def jobs(self, machine: str | None = None) -> list[Job]:
         prefix = f"{machine}/" if machine else ""
-        return [rows.job_of(item) for item in self._table.query("JOBS", prefix)]
+        return [machine_rows.job_of(item) for item in self._table.query("JOBS", prefix)]
 
     def jobs_named(self, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Job]:
         """The jobs among these ``(machine, job)`` that exist."""
         keys = [("JOBS", rows.job_sort_key(machine, job)) for machine, job in names]
-        found = map(rows.job_of, self._table.get_many(keys).values())
+        found = map(machine_rows.job_of, self._table.get_many(keys).values())
         return {(job.machine, job.name): job for job in found}
 
     def adopt_location(self, job: Job) -> None:
@@ -55,11 +55,11 @@ class MachineStore:
 
     def create_machine(self, machine: Machine) -> bool:
         """False if there is one of that name already."""
-        return attempted(self._table.put, rows.machine_item(machine), "attribute_not_exists(pk)")
+        return attempted(self._table.put, machine_rows.machine_item(machine), "attribute_not_exists(pk)")
 
     def create_job(self, job: Job) -> bool:
         """False if the machine has a job of that name already."""
-        return attempted(self._table.put, rows.job_item(job), "attribute_not_exists(pk)")
+        return attempted(self._table.put, machine_rows.job_item(job), "attribute_not_exists(pk)")
 
     def set_token(self, code: EnrolmentCode, token_sha256: str) -> bool:
         """From now on this token counts and no other; lifts a revocation.
@@ -120,11 +120,11 @@ class MachineStore:
     # ------------------------------------------------------------ enrolment codes
 
     def put_code(self, code: EnrolmentCode) -> None:
-        self._table.put(rows.code_item(code))
+        self._table.put(machine_rows.code_item(code))
 
     def code(self, code_sha256: str) -> EnrolmentCode | None:
         item = self._table.get("CODES", code_sha256)
-        return rows.code_of(item) if item else None
+        return machine_rows.code_of(item) if item else None
 
     def use_code(self, code: EnrolmentCode, secret_sha256: str) -> bool:
         """Marks the code as used for that secret; False if it was used for another one first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from datetime import datetime
 
-from chalicelib.adapters.stores import rows
+from chalicelib.adapters.stores import catalogue_rows, machine_rows, rows
 from chalicelib.adapters.table import Item, Table, attempted
 from chalicelib.domain.backups.leases import LEASE_LIFE, Lease
 from chalicelib.domain.backups.machines import Job, LastRun, Machine, ReconcileProgress
@@ -30,9 +30,9 @@ class RunStore:
         found = self._table.get_many(keys)
         machine_item, job_item, lease_item = (found.get(key) for key in keys)
         return LeaseState(
-            rows.machine_of(machine_item) if machine_item else None,
-            rows.job_of(job_item) if job_item else None,
-            rows.lease_of(lease_item) if lease_item else None,
+            machine_rows.machine_of(machine_item) if machine_item else None,
+            machine_rows.job_of(job_item) if job_item else None,
+            machine_rows.lease_of(lease_item) if lease_item else None,
         )
 
     def take_lease(self, job: Job, run: str, now: datetime, *, instead_of: str | None) -> bool:
@@ -65,8 +65,12 @@ class RunStore:
 
     def record_run(self, job: Job, last_run: LastRun, details: Item) -> None:
         """Stores the run's own row, and the summary in its job's row unless a newer run is there already."""
-        summary = rows.last_run_map(last_run)
-        key = {"pk": rows.job_partition(job), "sk": f"RUN#{last_run.run}", "schema": rows.SCHEMA_VERSION}
+        summary = machine_rows.last_run_map(last_run)
+        key = {
+            "pk": catalogue_rows.job_partition(job),
+            "sk": f"RUN#{last_run.run}",
+            "schema": rows.SCHEMA_VERSION,
+        }
         self._table.put({**key, **summary, **details})
         attempted(  # a superseded run may report its end late
             self._table.update,
@@ -81,6 +85,6 @@ class RunStore:
         """How far the job's reconcile has come; nothing for a job that was removed meanwhile."""
         key, changes = (
             rows.job_sort_key(job.machine, job.name),
-            {"reconcile": rows.reconcile_map(reconcile)},
+            {"reconcile": machine_rows.reconcile_map(reconcile)},
         )
         attempted(self._table.update, "JOBS", key, changes, condition="attribute_exists(pk)")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from chalicelib.adapters.stores import rows
+from chalicelib.adapters.stores import catalogue_rows, rows
 from chalicelib.adapters.table import Item, Table, attempted
 from chalicelib.domain.backups.freshness import SealedSummary, summarize
 from chalicelib.domain.backups.machines import Job
@@ -44,16 +44,16 @@ class SummaryStore:
 
     def open_sets(self, job: Job, now: datetime) -> list[BackupSet]:
         """The sets that are begun and not sealed, as far as they are catalogued."""
-        prefix = rows.quarantine_sort_key(job, None)
+        prefix = catalogue_rows.quarantine_sort_key(job, None)
         found = [
             SetId.parse(item["sk"].removeprefix(prefix))
             for item in self._table.query(OPEN_SETS, prefix)
             if item.get("expires_at_epoch", now.timestamp() + 1) > now.timestamp()
         ]
         known = self._table.get_many(
-            [(rows.job_partition(job), rows.set_sort_key(set_id)) for set_id in found]
+            [(catalogue_rows.job_partition(job), catalogue_rows.set_sort_key(set_id)) for set_id in found]
         )
-        by_id = {backup_set.set_id: backup_set for backup_set in map(rows.set_of, known.values())}
+        by_id = {backup_set.set_id: backup_set for backup_set in map(catalogue_rows.set_of, known.values())}
         return [by_id.get(set_id, BackupSet(set_id)) for set_id in found]
 
     def begin(self, job: Job, set_id: SetId, now: datetime) -> None:
@@ -91,7 +91,7 @@ class SummaryStore:
             self.set_open(job, wanted[set_id])
         for set_id in known.keys() - wanted.keys():
             if known[set_id].current:  # else it is begun only
-                self._table.delete(OPEN_SETS, rows.quarantine_sort_key(job, set_id))
+                self._table.delete(OPEN_SETS, catalogue_rows.quarantine_sort_key(job, set_id))
 
 
 def is_open(backup_set: BackupSet) -> bool:
@@ -99,7 +99,11 @@ def is_open(backup_set: BackupSet) -> bool:
 
 
 def _open_item(job: Job, set_id: SetId) -> Item:
-    return {"pk": OPEN_SETS, "sk": rows.quarantine_sort_key(job, set_id), "schema": rows.SCHEMA_VERSION}
+    return {
+        "pk": OPEN_SETS,
+        "sk": catalogue_rows.quarantine_sort_key(job, set_id),
+        "schema": rows.SCHEMA_VERSION,
+    }
 
 
 def _summary_of(item: Item) -> SealedSummary:

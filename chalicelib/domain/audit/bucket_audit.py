@@ -11,14 +11,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from chalicelib.domain.audit.bucket_settings import BucketSettings, Expected, check_noncurrent, check_settings
+from chalicelib.domain.audit.custody import WatchedJob
 from chalicelib.domain.audit.finding_codes import CODES, MOST_ALIKE
 from chalicelib.domain.audit.findings import Finding, new_finding, worst_first
 from chalicelib.domain.audit.lifecycle.rule_book import RuleBook
 from chalicelib.domain.audit.lifecycle.rules import rule_of
 from chalicelib.domain.audit.notices import Notice
-from chalicelib.domain.audit.placement import WatchedJob, check_object, check_stray
+from chalicelib.domain.audit.placement import check_object
+from chalicelib.domain.audit.strays import check_stray
 from chalicelib.domain.backups.names import SetId, parse_file_name
-from chalicelib.domain.backups.sets import BackupSet, ObjectRow, Tally
+from chalicelib.domain.backups.objects import ObjectRow
+from chalicelib.domain.backups.sets import BackupSet
+from chalicelib.domain.backups.tallies import Tally
 
 NOTICES_COUNT_FOR = timedelta(days=7)
 """A refused deletion is over at once, but an audit some days later must still report it."""

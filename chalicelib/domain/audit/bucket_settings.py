@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import unquote_plus
 
 from chalicelib.domain.audit.codes.code import Severity
 from chalicelib.domain.audit.findings import Finding, command, new_finding
-from chalicelib.domain.backups.sets import Tally
+from chalicelib.domain.audit.notifications import Receiver, check_events
+from chalicelib.domain.backups.tallies import Tally
 
 UNFINISHED_AFTER = timedelta(days=7)
 """No upload takes a week; the lifecycle rule that this service writes aborts them at that age."""
@@ -18,15 +18,6 @@ UNFINISHED_AFTER = timedelta(days=7)
 NONCURRENT_SHARE = 0.1
 NONCURRENT_WARNING_BYTES = 2**30
 """Old versions are a finding from a tenth of what is current on, and a warning from a gigabyte (two cents a month)."""
-
-NEEDED_EVENTS = (
-    "s3:ObjectCreated:*",
-    "s3:ObjectRemoved:*",
-    "s3:ObjectRestore:*",
-    "s3:LifecycleTransition",
-    "s3:LifecycleExpiration:*",
-)
-"""The events that the catalogue needs."""
 
 ALL_BLOCKED = "BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true"
 
@@ -39,16 +30,6 @@ class UnfinishedUpload:
     id: str
     begun_at: datetime
     size_bytes: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Receiver:
-    """Who gets which events of which keys: one entry of a notification configuration."""
-
-    arn: str
-    events: tuple[str, ...]
-    prefix: str = ""
-    suffix: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +79,7 @@ def check_settings(settings: BucketSettings, expected: Expected | None, now: dat
     ]
     if expected is not None:
         found += _place(settings, expected)
-        found += _events(settings, expected)
+        found += check_events(settings.bucket, settings.receivers, expected.queue_arn, expected.prefixes)
     return found
 
 
@@ -228,86 +209,3 @@ def _place(settings: BucketSettings, expected: Expected) -> list[Finding]:
             ),
         )
     ]
-
-
-def _events(settings: BucketSettings, expected: Expected) -> list[Finding]:
-    if settings.receivers is None:
-        return []
-    found = []
-    show = command("aws", "s3api", "get-bucket-notification-configuration", "--bucket", settings.bucket)
-    for prefix in expected.prefixes:
-        ours = [receiver for receiver in settings.receivers if receiver.arn == expected.queue_arn]
-        missing = [
-            event for event in NEEDED_EVENTS if not any(_sends(receiver, event, prefix) for receiver in ours)
-        ]
-        if not missing:
-            continue
-        taken = sorted(
-            {
-                receiver.arn
-                for receiver in settings.receivers
-                if receiver not in ours and _in_the_way(receiver, missing, prefix)
-            }
-        )
-        place = f"s3://{settings.bucket}/{prefix}"
-        evidence = f"not sent: {', '.join(missing)}"
-        if taken:
-            found.append(
-                new_finding(
-                    "notifications_elsewhere",
-                    subject=f"{settings.bucket}/{prefix}",
-                    message=f"Events of {place} go to {', '.join(taken)} and not to the service's queue.",
-                    evidence=evidence,
-                    commands=(show,),
-                )
-            )
-        else:
-            found.append(
-                new_finding(
-                    "notifications_missing",
-                    subject=f"{settings.bucket}/{prefix}",
-                    message=f"The service gets no events of {place}.",
-                    evidence=evidence,
-                    commands=("python -m ops audit --fix",),
-                )
-            )
-    return found
-
-
-def _sends(receiver: Receiver, event: str, prefix: str) -> bool:
-    """Whether that receiver gets all events of that kind for all keys below ``prefix``."""
-    covers = any(event == kind or event.startswith(kind.removesuffix("*")) for kind in receiver.events)
-    return covers and prefix.startswith(receiver.prefix) and not receiver.suffix
-
-
-def _in_the_way(receiver: Receiver, events: Sequence[str], prefix: str) -> bool:
-    """Whether S3 would refuse the service's queue for that receiver's sake: it overlaps in keys and in events."""
-    same_keys = receiver.prefix.startswith(prefix) or prefix.startswith(receiver.prefix)
-    return same_keys and any(overlaps(sent, event) for event in events for sent in receiver.events)
-
-
-def overlaps(event: str, other: str) -> bool:
-    """Whether two kinds of events have one in common: ``s3:ObjectCreated:*`` and ``s3:ObjectCreated:Put`` do."""
-    return event.startswith(other.rstrip("*")) or other.startswith(event.rstrip("*"))
-
-
-RECEIVERS = {
-    "QueueConfigurations": "QueueArn",
-    "TopicConfigurations": "TopicArn",
-    "LambdaFunctionConfigurations": "LambdaFunctionArn",
-}
-"""Kinds of receivers in a notification configuration, and the field that names one."""
-
-
-def receivers_of(configuration: Mapping[str, Any]) -> tuple[Receiver, ...]:
-    """The receivers in ``GetBucketNotificationConfiguration``; S3 stores prefixes form-encoded."""
-    return tuple(_receivers(configuration))
-
-
-def _receivers(configuration: Mapping[str, Any]) -> Iterable[Receiver]:
-    for kind, field in RECEIVERS.items():
-        for entry in configuration.get(kind, []):
-            rules = entry.get("Filter", {}).get("Key", {}).get("FilterRules", [])
-            values = {rule["Name"].lower(): unquote_plus(rule["Value"]) for rule in rules}
-            events = tuple(entry["Events"])
-            yield Receiver(entry[field], events, values.get("prefix", ""), values.get("suffix", ""))

@@ -7,48 +7,25 @@ a bucket that the service made all of it, of an adopted one only what a restore 
 from __future__ import annotations
 
 import dataclasses
-from enum import Enum
 from urllib.parse import quote
 
+from chalicelib.domain.audit.custody import Custody, WatchedJob
 from chalicelib.domain.audit.findings import Finding, command, new_finding
-from chalicelib.domain.backups.foreign_names import NameForm, form_of
+from chalicelib.domain.audit.strays import described, unmanaged
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import (
-    SERVICE_PREFIX,
     BackupFile,
     FileKind,
-    Location,
     parse_file_name,
-    split_key,
 )
-from chalicelib.domain.backups.sets import BackupSet, ObjectRow, StoredObject
+from chalicelib.domain.backups.objects import ObjectRow, StoredObject
+from chalicelib.domain.backups.sets import BackupSet
 from chalicelib.domain.backups.storage import STANDARD, STORAGE_POLICIES, STORAGE_TAG_KEY, needs_thaw
 
 LARGEST_COPY_BYTES = 5 * 2**30
 """CopyObject takes no more; the CLI's ``s3 cp`` then copies in parts."""
 
 POLICY_OF_TAG = {policy.tag_value: policy for policy in STORAGE_POLICIES}
-
-
-class Custody(str, Enum):
-    """Who made a job's bucket: the service, somebody whose bucket was adopted, or somebody else."""
-
-    OWN = "own"
-    ADOPTED = "adopted"
-    FOREIGN = "foreign"
-
-
-@dataclasses.dataclass(frozen=True)
-class WatchedJob:
-    """A job as the audit sees it. Of a foreign bucket ``job`` is made up from the folder, and has no policy."""
-
-    job: Job
-    custody: Custody
-
-    @property
-    def label(self) -> str:
-        """``machine/job``; of files at the root of a foreign bucket the bucket alone."""
-        return f"{self.job.machine}/{self.job.name}".rstrip("/")
 
 
 def check_object(watched: WatchedJob, row: ObjectRow, backup_set: BackupSet) -> list[Finding]:
@@ -61,7 +38,7 @@ def check_object(watched: WatchedJob, row: ObjectRow, backup_set: BackupSet) -> 
     if not file.is_under_right_prefix:
         # duplicity names its files without prefixes unless told otherwise: that is a chain of its own, not a mistake.
         if not file.prefix:
-            return [] if watched.custody is Custody.FOREIGN else [_unmanaged(watched.job, row.name, stored)]
+            return [] if watched.custody is Custody.FOREIGN else [unmanaged(watched.job, row.name, stored)]
         return [_wrong_prefix(watched, row.name, file, stored, backup_set)]
     found = [_wrong_class(watched, row.name, file, stored), _wrong_tag(watched, row.name, file, stored)]
     return [finding for finding in found if finding is not None]
@@ -90,67 +67,6 @@ def _manifest_vanished(watched: WatchedJob, name: str, file: BackupFile) -> Find
     )
 
 
-def check_stray(bucket: str, row: ObjectRow, job: Job | None, *, is_own_bucket: bool) -> list[Finding]:
-    """Findings about a key that belongs to no set; ``row.name`` is the whole key, ``job`` whose prefix it
-    has."""
-    key, stored = row.name, row.stored
-    if stored is None or (is_own_bucket and key.startswith(SERVICE_PREFIX)):
-        return []
-    if job is not None and parse_file_name(key.removeprefix(job.location.prefix)) is not None:
-        return []  # the job was added after the file: the weekly reconcile adds it
-    seen = f"s3://{bucket}/{key}, {_described(stored)}"
-    parts = split_key(key) if is_own_bucket and job is None else None
-    if parts is not None and parse_file_name(parts[2]) is not None:
-        return [_of_unknown_job(bucket, parts[0], parts[1], seen)]
-    form = form_of(key)
-    if form is not None:
-        where = job or Job("", "", Location(bucket, ""))
-        return [_unmanaged(where, key.removeprefix(where.location.prefix), stored)]
-    machine, name = (job.machine, job.name) if job else ("", "")
-    return [
-        new_finding(
-            "stray",
-            machine=machine,
-            job=name,
-            subject=key if job else f"{bucket}/{key}",
-            message=f"s3://{bucket}/{key} is no duplicity file of a known job.",
-            evidence=seen,
-            commands=(_delete(bucket, key),),
-        )
-    ]
-
-
-def _of_unknown_job(bucket: str, machine: str, job: str, seen: str) -> Finding:
-    folder = f"{machine}/{job}/"
-    return new_finding(
-        "unknown_job",
-        subject=f"{bucket}/{folder}",
-        message=f"s3://{bucket}/{folder} holds backup files, and there is no job {machine}/{job}: nobody watches them.",
-        evidence=seen,
-        commands=(command("python", "-m", "ops", "machine", "add", machine, "--job", job),),
-    )
-
-
-def _unmanaged(job: Job, name: str, stored: StoredObject) -> Finding:
-    """A file that duplicity may have written and that this service does not manage. Nothing is advised that could
-    break a chain: no copy of one file under another name, and no deletion."""
-    bucket, key = job.location.bucket, job.location.key(name)
-    form = form_of(key) or NameForm.UNKNOWN
-    folder = key.rpartition("/")[0]
-    what = f"is a backup file {form.value}: the service does not manage such a chain"
-    if form is NameForm.PREFIXED:
-        what = f"is a backup file, but no job has the prefix {folder}/"
-    return new_finding(
-        "backup_unmanaged",
-        machine=job.machine,
-        job=job.name,
-        subject=key if job.machine else f"{bucket}/{key}",
-        message=f"s3://{bucket}/{key} {what}.",
-        evidence=f"s3://{bucket}/{key}, {_described(stored)}",
-        commands=(command("aws", "s3", "ls", f"s3://{bucket}/{folder + '/' if folder else ''}"),),
-    )
-
-
 def _wrong_prefix(
     watched: WatchedJob, name: str, file: BackupFile, stored: StoredObject, backup_set: BackupSet
 ) -> Finding:
@@ -160,21 +76,21 @@ def _wrong_prefix(
     wrong_key, right_key = job.location.key(name), job.location.key(right)
     tagging = job.storage.tagging if file.kind is FileKind.VOLUME and watched.custody is Custody.OWN else None
     twice = _is_there(backup_set, file)
-    remove = (_delete(bucket, wrong_key),)
-    look = (command("aws", "s3api", "head-object", "--bucket", bucket, "--key", right_key),)
-    move = (*_thaw(bucket, wrong_key, stored), _copy(bucket, wrong_key, right_key, stored, tagging))
+    look = command("aws", "s3api", "head-object", "--bucket", bucket, "--key", right_key)
     return new_finding(
-        "wrong_prefix",
+        "misplaced_copy" if twice else "wrong_prefix",
         machine=job.machine,
         job=job.name,
         subject=name,
         message=f"{what} of the set {file.set_id} of {watched.label} is called {file.prefix or 'without a prefix'} "
         f"instead of {file.expected_prefix}: "
         + ("the right one is there as well." if twice else "duplicity does not find it."),
-        evidence=f"s3://{bucket}/{wrong_key}, {_described(stored)}",
-        # A copy over the right one could put a broken file in its place.
-        # What somebody else's duplicity wrote is nobody's to delete.
-        commands=(*(() if twice else move), *(remove if watched.custody is Custody.OWN else look)),
+        evidence=f"s3://{bucket}/{wrong_key}, {described(stored)}",
+        # A copy over the right one could put a broken file in its place. And what duplicity may have written is never
+        # advised to be deleted.
+        commands=(look,)
+        if twice
+        else (*_thaw(bucket, wrong_key, stored), _copy(bucket, wrong_key, right_key, stored, tagging)),
     )
 
 
@@ -212,7 +128,7 @@ def _wrong_class(watched: WatchedJob, name: str, file: BackupFile, stored: Store
         subject=name,
         message=f"{what} of the set {file.set_id} of {watched.label} is in {stored.storage_class} instead of "
         f"{should_be}{therefore}",
-        evidence=f"s3://{bucket}/{key}, {_described(stored)}",
+        evidence=f"s3://{bucket}/{key}, {described(stored)}",
         commands=(*_thaw(bucket, key, stored), _copy(bucket, key, key, stored, tagging)),
     )
 
@@ -247,13 +163,9 @@ def _wrong_tag(watched: WatchedJob, name: str, file: BackupFile, stored: StoredO
         job=job.name,
         subject=name,
         message=f"{name} of {watched.label} has {has}: {means}.",
-        evidence=f"s3://{bucket}/{key}, {_described(stored)}",
+        evidence=f"s3://{bucket}/{key}, {described(stored)}",
         commands=(repair,),
     )
-
-
-def _described(stored: StoredObject) -> str:
-    return f"{stored.size} bytes in {stored.storage_class}, stored {stored.stored_at:%Y-%m-%d %H:%M} UTC"
 
 
 def _tag_set(job: Job) -> str:
@@ -280,7 +192,3 @@ def _copy(bucket: str, source: str, target: str, stored: StoredObject, tagging: 
     tags = ("--tagging-directive", "REPLACE", *(("--tagging", tagging) if tagging else ()))
     call = ("aws", "s3api", "copy-object", "--bucket", bucket, "--key", target)
     return command(*call, "--copy-source", quote(f"{bucket}/{source}"), "--storage-class", STANDARD, *tags)
-
-
-def _delete(bucket: str, key: str) -> str:
-    return command("aws", "s3api", "delete-object", "--bucket", bucket, "--key", key)

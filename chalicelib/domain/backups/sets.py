@@ -9,104 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from chalicelib.domain.backups.names import BackupFile, FileKind, SetId, parse_file_name
-
-
-@dataclasses.dataclass(frozen=True)
-class Tally:
-    """How many objects, and how many bytes they have together."""
-
-    count: int = 0
-    size_bytes: int = 0
-
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(self.count + other.count, self.size_bytes + other.size_bytes)
-
-    def __sub__(self, other: Tally) -> Tally:
-        return Tally(self.count - other.count, self.size_bytes - other.size_bytes)
-
-
-Tallies = Mapping[str, Tally]
-"""By storage class; classes with nothing in them are left out."""
-
-
-def add_tallies(one: Tallies, other: Tallies) -> Tallies:
-    return _combined(one, other, operator.add)
-
-
-def subtract_tallies(one: Tallies, other: Tallies) -> Tallies:
-    return _combined(one, other, operator.sub)
-
-
-def _combined(one: Tallies, other: Tallies, combine: Callable[[Tally, Tally], Tally]) -> Tallies:
-    sums = {name: combine(one.get(name, Tally()), other.get(name, Tally())) for name in {**one, **other}}
-    return {name: tally for name, tally in sums.items() if tally != Tally()}
-
-
-def total_bytes(tallies: Tallies) -> int:
-    return sum(tally.size_bytes for tally in tallies.values())
-
-
-@dataclasses.dataclass(frozen=True)
-class StoredObject:
-    """The present state of a key in S3. Only a HEAD returns ``sha256``, ``volumes_promised`` and ``proof``.
-
-    ``sha256`` of an object that came in parts is the digest of their digests, followed by ``-`` and their number.
-    ``storage_tag`` is the value of the tag that names the storage policy: empty if there is none, ``None`` if nobody
-    has asked.
-    """
-
-    size: int
-    etag: str
-    storage_class: str
-    stored_at: datetime
-    version_id: str | None = None
-    sha256: str | None = None
-    volumes_promised: int | None = None
-    """N, from a manifest's ``x-amz-meta-volumes``."""
-    proof: str | None = None
-    """From a manifest's ``x-amz-meta-proof``: the client's proof that it made this set."""
-    storage_tag: str | None = dataclasses.field(default=None, compare=False)
-    """No listing has it, so a catalogue that was rebuilt may lack it and be right."""
-
-
-@dataclasses.dataclass(frozen=True)
-class ObjectRow:
-    """A key the catalogue knows. ``stored`` is ``None`` for a tombstone: the key was there once.
-
-    ``sequencer`` orders the events of one key: S3 documents that the shorter is padded on the right with 0, and that
-    they compare as texts. ``noncurrent`` are older versions, which are billed and which no plain listing shows.
-    """
-
-    name: str
-    stored: StoredObject | None
-    sequencer: str = ""
-    noncurrent: Tallies = dataclasses.field(default_factory=dict)
-    revision: int = dataclasses.field(default=0, compare=False)
-    """Counts the writes of the row; it guards them, and is no property of the object."""
-
-    @property
-    def current(self) -> Tallies:
-        stored = self.stored
-        return {stored.storage_class: Tally(1, stored.size)} if stored else {}
-
-
-def is_newer(sequencer: str, known: str) -> bool:
-    """Whether an event is newer than the row; the same sequencer is the same event again.
-
-    Events without a sequencer (restores, transitions) are never known already.
-    """
-    width = max(len(sequencer), len(known))
-    return not sequencer or sequencer.ljust(width, "0") > known.ljust(width, "0")
-
-
-def newer_sequencer(one: str, other: str) -> str:
-    return one if is_newer(one, other) and one else other
+from chalicelib.domain.backups.objects import ObjectRow, StoredObject
+from chalicelib.domain.backups.tallies import Tallies, add_tallies, subtract_tallies, total_bytes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -264,28 +173,3 @@ def newest_chain(sets: Iterable[BackupSet]) -> tuple[BackupSet, ...]:
             break  # a name that goes back in time would make a ring
         chain.append(increment)
     return tuple(chain)
-
-
-def format_ranges(numbers: Iterable[int]) -> str:
-    """``1-3,7``: 8,000 volumes in a row take six characters of a row."""
-    ranges: list[list[int]] = []
-    for number in sorted(set(numbers)):
-        if ranges and number == ranges[-1][1] + 1:
-            ranges[-1][1] = number
-        else:
-            ranges.append([number, number])
-    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)
-
-
-def format_gaps(gaps: Iterable[range]) -> str:
-    """As ``format_ranges`` does, without counting through them."""
-    return ",".join(f"{gap[0]}-{gap[-1]}" if len(gap) > 1 else str(gap[0]) for gap in gaps)
-
-
-def parse_ranges(text: str) -> frozenset[int]:
-    """The reverse of ``format_ranges``."""
-    numbers: set[int] = set()
-    for part in filter(None, text.split(",")):
-        first, _, last = part.partition("-")
-        numbers.update(range(int(first), int(last or first) + 1))
-    return frozenset(numbers)

@@ -7,14 +7,10 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from chalicelib.domain.backups.storage import STANDARD
+from chalicelib.domain.costs.billed import gb_months
 from chalicelib.domain.costs.months import Month, Span
 from chalicelib.domain.costs.price_table import PriceTable
-from chalicelib.domain.costs.pricing import (
-    gb_months,
-    put_cost,
-    storage_cost,
-    transition_cost,
-)
+from chalicelib.domain.costs.pricing import put_cost, storage_cost, transition_cost
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,14 +7,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from chalicelib.domain.backups.sets import total_bytes
 from chalicelib.domain.backups.storage import STANDARD
+from chalicelib.domain.backups.tallies import total_bytes
+from chalicelib.domain.costs.billed import GB
 from chalicelib.domain.costs.figures import Figures, JobFigures, first_price_monthly
 from chalicelib.domain.costs.price_table import PriceTable
-from chalicelib.domain.costs.pricing import (
-    GB,
-    transition_cost,
-)
+from chalicelib.domain.costs.pricing import transition_cost
 from chalicelib.domain.costs.usage import JobUsage
 
 RISE_REPORTED_FROM = Decimal("0.20")

@@ -7,12 +7,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from chalicelib.domain.backups.sets import Tallies, total_bytes
+from chalicelib.domain.backups.tallies import Tallies, total_bytes
+from chalicelib.domain.costs.billed import GB, billed_in_all
 from chalicelib.domain.costs.price_table import PriceTable
-from chalicelib.domain.costs.pricing import (
-    GB,
-    billed_in_all,
-)
 from chalicelib.domain.costs.usage import JobUsage
 
 

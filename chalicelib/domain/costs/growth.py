@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 
 from chalicelib.domain.backups.freshness import Progress
 from chalicelib.domain.backups.machines import Job
-from chalicelib.domain.backups.sets import BackupSet, Tally
+from chalicelib.domain.backups.sets import BackupSet
 from chalicelib.domain.backups.storage import STANDARD
+from chalicelib.domain.backups.tallies import Tally
 from chalicelib.domain.costs.months import SpanSum
 
 UPLOADS_TAKE_AT_MOST = timedelta(days=30)

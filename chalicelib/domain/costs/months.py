@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 
-from chalicelib.domain.backups.sets import Tally
-from chalicelib.domain.costs.pricing import billed_bytes
+from chalicelib.domain.backups.tallies import Tally
+from chalicelib.domain.costs.billed import billed_bytes
 
 Amounts = Mapping[str, int]
 """By storage class: billed bytes times seconds, or objects."""

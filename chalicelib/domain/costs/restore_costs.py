@@ -6,8 +6,8 @@ import dataclasses
 from datetime import timedelta
 from decimal import Decimal
 
-from chalicelib.domain.backups.sets import Tallies, total_bytes
 from chalicelib.domain.backups.storage import ARCHIVE_CLASSES
+from chalicelib.domain.backups.tallies import Tallies, total_bytes
 from chalicelib.domain.costs.price_table import PriceTable, PriceUnknown
 from chalicelib.domain.costs.pricing import (
     THAW_HOURS,

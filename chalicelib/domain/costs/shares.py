@@ -6,11 +6,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from chalicelib.domain.backups.sets import Tallies, Tally, add_tallies
-from chalicelib.domain.costs.pricing import (
-    billed_in_all,
-    shares_in_cents,
-)
+from chalicelib.domain.backups.tallies import Tallies, Tally, add_tallies
+from chalicelib.domain.costs.billed import billed_in_all, shares_in_cents
 from chalicelib.domain.costs.usage import JobUsage
 
 

@@ -15,8 +15,9 @@ from datetime import datetime, timedelta
 
 from chalicelib.domain.backups.freshness import Progress
 from chalicelib.domain.backups.machines import Job
-from chalicelib.domain.backups.sets import BackupSet, Tallies, Tally, add_tallies, total_bytes
+from chalicelib.domain.backups.sets import BackupSet
 from chalicelib.domain.backups.storage import STANDARD
+from chalicelib.domain.backups.tallies import Tallies, Tally, add_tallies, total_bytes
 from chalicelib.domain.costs.growth import add_growth, add_rest_of_first_backup, arrival
 from chalicelib.domain.costs.months import Span, SpanSum, month_of
 

@@ -8,7 +8,8 @@ from chalicelib.domain.backups.storage import (
     GLACIER_INSTANT_RETRIEVAL,
     STANDARD,
 )
-from chalicelib.domain.costs.pricing import STANDARD_IA, ThawTier
+from chalicelib.domain.costs.billed import STANDARD_IA
+from chalicelib.domain.costs.pricing import ThawTier
 from chalicelib.domain.costs.restore_costs import RestoreCost
 from chalicelib.domain.costs.statement import Statement
 from chalicelib.domain.mail.cost_parts import SHOWN_FROM, Amount

@@ -1,11 +1,13 @@
 """The owner's commands, as the ``admin`` function takes them: ``{"command": name, ...arguments}``.
 
-IAM decides who may call it. Every answer is plain JSON; a refusal says what to do.
+IAM decides who may call it. Answers are the shapes of ``chalicelib.owner_wire``; a refusal says what to do.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from chalicelib.domain.refusals import Refusal
 from chalicelib.journeys.admin.catalogue import (
@@ -37,24 +39,23 @@ from chalicelib.journeys.admin.mail import (
 )
 from chalicelib.journeys.admin.request import (
     AdminContext,
-    Answer,
     Arguments,
     bad_request,
 )
 
 
-def administer(context: AdminContext, request: Arguments) -> Answer:
-    """``{"result": ...}``, or ``{"error": code, "message": what to do}``."""
+def administer(context: AdminContext, request: Arguments) -> dict[str, Any]:
+    """``{"result": ...}`` with the command's answer as JSON, or ``{"error": code, "message": what to do}``."""
     command = COMMANDS.get(str(request.get("command")))
     try:
         if command is None:
             raise bad_request(f"There is no command {request.get('command')!r}.")
-        return {"result": command(context, request)}
+        return {"result": dataclasses.asdict(command(context, request))}
     except Refusal as refusal:
         return {"error": refusal.code.value, "message": refusal.message}
 
 
-COMMANDS: Mapping[str, Callable[[AdminContext, Arguments], Answer]] = {
+COMMANDS: Mapping[str, Callable[[AdminContext, Arguments], Any]] = {
     "machine_add": machine_add,
     "machine_list": machine_list,
     "machine_show": machine_show,

@@ -7,11 +7,9 @@ from datetime import datetime
 
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import Location, SetId
-from chalicelib.domain.backups.sets import StoredObject
 from chalicelib.domain.refusals import Refusal
 from chalicelib.journeys.admin.request import (
     AdminContext,
-    Answer,
     Arguments,
     bad_request,
     known_job,
@@ -20,13 +18,21 @@ from chalicelib.journeys.admin.request import (
 )
 from chalicelib.journeys.catalogue.catalogue_changes import refresh_findings
 from chalicelib.journeys.catalogue.reconcile_job import find_differences
+from chalicelib.owner_wire import (
+    CatalogueDifferences,
+    CataloguedObject,
+    CataloguePage,
+    JobListing,
+    JobPlace,
+    Quarantined,
+)
 from chalicelib.wire import ErrorCode
 
 OBJECTS_A_PAGE = 5_000
 """An object takes some 200 bytes of JSON; a Lambda function answers with at most 6 MB."""
 
 
-def set_quarantine(context: AdminContext, request: Arguments) -> Answer:
+def set_quarantine(context: AdminContext, request: Arguments) -> Quarantined:
     """Hides a set from the listing (or shows it again), so that increments go on without it; deletes nothing."""
     job = known_job(context, request)
     if request.get("stored_since"):
@@ -40,10 +46,10 @@ def set_quarantine(context: AdminContext, request: Arguments) -> Answer:
     hide = request.get("release") is not True
     context.catalogue.quarantine(job, set_id, hide=hide)
     refresh_findings(context.catalogue, context.audit.findings, job, context.now)
-    return {"machine": job.machine, "job": job.name, "set": str(set_id), "quarantined": hide}
+    return Quarantined(job.machine, job.name, (str(set_id),), hide)
 
 
-def _quarantine_since(context: AdminContext, job: Job, since: datetime) -> Answer:
+def _quarantine_since(context: AdminContext, job: Job, since: datetime) -> Quarantined:
     """Hides every set of which S3 stored a file at ``since`` or later, whatever its name is dated."""
     found = [
         backup_set.set_id
@@ -53,28 +59,28 @@ def _quarantine_since(context: AdminContext, job: Job, since: datetime) -> Answe
     for set_id in found:
         context.catalogue.quarantine(job, set_id, hide=True)
     refresh_findings(context.catalogue, context.audit.findings, job, context.now)
-    return {"machine": job.machine, "job": job.name, "sets": list(map(str, found)), "quarantined": True}
+    return Quarantined(job.machine, job.name, tuple(map(str, found)), True)
 
 
-def job_list(context: AdminContext, request: Arguments) -> Answer:
+def job_list(context: AdminContext, request: Arguments) -> JobListing:
     """Every job, or those of one machine, with where it is kept and how."""
     name = read_identifier(request, "name") if request.get("name") else None
-    return {
-        "jobs": [
-            {
-                "machine": job.machine,
-                "job": job.name,
-                "bucket": job.location.bucket,
-                "prefix": job.location.prefix,
-                "archive_class": job.storage.archive_class,
-                "archive_after_days": job.storage.archive_after_days,
-            }
+    return JobListing(
+        tuple(
+            JobPlace(
+                job.machine,
+                job.name,
+                job.location.bucket,
+                job.location.prefix,
+                job.storage.archive_class,
+                job.storage.archive_after_days,
+            )
             for job in context.machines.jobs(name)
-        ]
-    }
+        )
+    )
 
 
-def catalogue_objects(context: AdminContext, request: Arguments) -> Answer:
+def catalogue_objects(context: AdminContext, request: Arguments) -> CataloguePage:
     """A page of a job's objects, by the catalogue; without a job, of the strays in the service's own bucket."""
     job = known_job(context, request) if request.get("name") else None
     location = job.location if job else Location(context.bucket, "")
@@ -84,24 +90,20 @@ def catalogue_objects(context: AdminContext, request: Arguments) -> Answer:
         if job
         else context.catalogue.strays_between(location, after)
     )
-    stored = (_describe_object(location.key(row.name), row.stored) for row in rows if row.stored)
+    stored = (
+        CataloguedObject(
+            location.key(row.name), row.stored.size, row.stored.storage_class, row.stored.version_id
+        )
+        for row in rows
+        if row.stored
+    )
     page = list(itertools.islice(stored, OBJECTS_A_PAGE + 1))
     more = len(page) > OBJECTS_A_PAGE
     page = page[:OBJECTS_A_PAGE]
-    return {"objects": page, "next": page[-1]["key"] if more else None}
+    return CataloguePage(tuple(page), page[-1].key if more else None)
 
 
-def catalogue_differences(context: AdminContext, request: Arguments) -> Answer:
+def catalogue_differences(context: AdminContext, request: Arguments) -> CatalogueDifferences:
     """Which of a job's manifests and signatures are not catalogued as they are stored."""
-    return {
-        "keys": find_differences(context.catalogue, context.buckets, known_job(context, request), context.now)
-    }
-
-
-def _describe_object(key: str, stored: StoredObject) -> Answer:
-    return {
-        "key": key,
-        "size": stored.size,
-        "storage_class": stored.storage_class,
-        "version_id": stored.version_id,
-    }
+    job = known_job(context, request)
+    return CatalogueDifferences(tuple(find_differences(context.catalogue, context.buckets, job, context.now)))

@@ -20,12 +20,12 @@ from chalicelib.domain.backups.machines import (
     sha256_hex,
 )
 from chalicelib.domain.backups.names import Location, is_identifier
-from chalicelib.domain.backups.sets import BackupSet, format_gaps
+from chalicelib.domain.backups.sets import BackupSet
+from chalicelib.domain.ranges import format_gaps
 from chalicelib.domain.refusals import Refusal
 from chalicelib.journeys.admin.request import (
     NAME_FORM,
     AdminContext,
-    Answer,
     Arguments,
     bad_request,
     known_machine,
@@ -35,10 +35,20 @@ from chalicelib.journeys.admin.request import (
     time_or_none,
 )
 from chalicelib.journeys.describe_machine import describe_job, format_wire_time
-from chalicelib.wire import ErrorCode, to_json
+from chalicelib.owner_wire import (
+    JobShown,
+    MachineAdded,
+    MachineChanged,
+    MachineListing,
+    MachineRow,
+    MachineShown,
+    SetRow,
+    StoredCount,
+)
+from chalicelib.wire import ErrorCode
 
 
-def machine_add(context: AdminContext, request: Arguments) -> Answer:
+def machine_add(context: AdminContext, request: Arguments) -> MachineAdded:
     """A new machine, or a new code (and perhaps new jobs) for one that is there."""
     name = read_identifier(request, "name")
     jobs = request.get("jobs") or [DEFAULT_JOB]
@@ -59,8 +69,8 @@ def machine_add(context: AdminContext, request: Arguments) -> Answer:
     code = format_code(secrets.token_bytes(CODE_BYTES))
     expires_at = context.now + CODE_LIFE
     context.machines.put_code(EnrolmentCode(sha256_hex(code), name, expires_at))
-    known = [job.name for job in context.machines.jobs(name)]
-    return {"machine": name, "jobs": known, "code": code, "code_expires_at": format_wire_time(expires_at)}
+    known = tuple(job.name for job in context.machines.jobs(name))
+    return MachineAdded(name, known, code, format_wire_time(expires_at))
 
 
 def _adopted_location(
@@ -86,47 +96,44 @@ def _adopted_location(
     return Location(bucket, prefix)
 
 
-def machine_list(context: AdminContext, _: Arguments) -> Answer:
+def machine_list(context: AdminContext, _: Arguments) -> MachineListing:
     jobs = context.machines.jobs()
-    return {
-        "machines": [
-            {
-                "machine": machine.name,
-                "status": _status(machine, context.now),
-                "jobs": [job.name for job in jobs if job.machine == machine.name],
-                "created_at": format_wire_time(machine.created_at),
-                "last_used_at": time_or_none(machine.last_used_at),
-            }
+    return MachineListing(
+        tuple(
+            MachineRow(
+                machine.name,
+                _status(machine, context.now),
+                tuple(job.name for job in jobs if job.machine == machine.name),
+                format_wire_time(machine.created_at),
+                time_or_none(machine.last_used_at),
+            )
             for machine in context.machines.machines()
-        ]
-    }
-
-
-def machine_show(context: AdminContext, request: Arguments) -> Answer:
-    machine = known_machine(context, request)
-    jobs = []
-    for job in context.machines.jobs(machine.name):
-        sets = sorted(context.catalogue.sets(job), key=lambda backup_set: backup_set.set_id.end)
-        hidden = context.catalogue.quarantined(job)
-        visible = [backup_set for backup_set in sets if backup_set.set_id not in hidden]
-        status = to_json(describe_job(evaluate_freshness(machine, job, visible, context.now), job))
-        jobs.append(
-            {
-                **status,
-                "sets": [_describe_set(backup_set, backup_set.set_id in hidden) for backup_set in sets],
-            }
         )
-    return {
-        "machine": machine.name,
-        "status": _status(machine, context.now),
-        "created_at": format_wire_time(machine.created_at),
-        "last_used_at": time_or_none(machine.last_used_at),
-        "owner_mail": machine.owner_mail,
-        "jobs": jobs,
-    }
+    )
 
 
-def machine_set(context: AdminContext, request: Arguments) -> Answer:
+def machine_show(context: AdminContext, request: Arguments) -> MachineShown:
+    machine = known_machine(context, request)
+    return MachineShown(
+        machine.name,
+        _status(machine, context.now),
+        format_wire_time(machine.created_at),
+        tuple(_show_job(context, machine, job) for job in context.machines.jobs(machine.name)),
+        time_or_none(machine.last_used_at),
+        machine.owner_mail,
+    )
+
+
+def _show_job(context: AdminContext, machine: Machine, job: Job) -> JobShown:
+    sets = sorted(context.catalogue.sets(job), key=lambda backup_set: backup_set.set_id.end)
+    hidden = context.catalogue.quarantined(job)
+    visible = [backup_set for backup_set in sets if backup_set.set_id not in hidden]
+    status = describe_job(evaluate_freshness(machine, job, visible, context.now), job)
+    fields = {field.name: getattr(status, field.name) for field in dataclasses.fields(status)}
+    return JobShown(**fields, sets=tuple(_set_row(one, one.set_id in hidden) for one in sets))
+
+
+def machine_set(context: AdminContext, request: Arguments) -> MachineShown:
     machine = known_machine(context, request)
     wanted = request.get("job")
     jobs = [job for job in context.machines.jobs(machine.name) if wanted in (None, job.name)]
@@ -163,33 +170,34 @@ def _owner_mail(request: Arguments) -> str | None:
     return address
 
 
-def machine_pause(context: AdminContext, request: Arguments) -> Answer:
+def machine_pause(context: AdminContext, request: Arguments) -> MachineChanged:
     machine = known_machine(context, request)
     until = request.get("until")
     context.machines.pause(machine.name, context.now, read_time(until, "until") if until else None)
-    return {"machine": machine.name, "paused_until": until}
+    return MachineChanged(machine.name, paused_until=until)
 
 
-def machine_resume(context: AdminContext, request: Arguments) -> Answer:
+def machine_resume(context: AdminContext, request: Arguments) -> MachineChanged:
     machine = known_machine(context, request)
     if machine.is_paused(context.now):
         context.machines.pause(machine.name, machine.paused_at, context.now)
-    return {"machine": machine.name}
+    return MachineChanged(machine.name)
 
 
-def machine_revoke(context: AdminContext, request: Arguments) -> Answer:
+def machine_revoke(context: AdminContext, request: Arguments) -> MachineChanged:
     machine = known_machine(context, request)
     context.machines.revoke(machine.name, context.now)
-    return {"machine": machine.name, "revoked_at": format_wire_time(context.now)}
+    return MachineChanged(machine.name, revoked_at=format_wire_time(context.now))
 
 
-def machine_remove(context: AdminContext, request: Arguments) -> Answer:
+def machine_remove(context: AdminContext, request: Arguments) -> MachineChanged:
     machine = known_machine(context, request)
     context.machines.remove_machine(machine.name)
-    return {"machine": machine.name, "kept": f"What it stored stays in the bucket under {machine.name}/."}
+    kept = f"What it stored stays in the bucket under {machine.name}/."
+    return MachineChanged(machine.name, kept=kept)
 
 
-def machine_rotate(context: AdminContext, request: Arguments) -> Answer:
+def machine_rotate(context: AdminContext, request: Arguments) -> MachineAdded:
     """A new code for a machine that is there; its token works until the code is used."""
     machine = known_machine(context, request)
     return machine_add(
@@ -197,7 +205,7 @@ def machine_rotate(context: AdminContext, request: Arguments) -> Answer:
     )
 
 
-def machine_recount(context: AdminContext, request: Arguments) -> Answer:
+def machine_recount(context: AdminContext, request: Arguments) -> StoredCount:
     """Counts what the machine has in the bucket, every version, for its storage cap."""
     machine = known_machine(context, request)
     places = {Location(context.bucket, f"{machine.name}/")}
@@ -206,7 +214,7 @@ def machine_recount(context: AdminContext, request: Arguments) -> Answer:
     }
     stored = sum(context.buckets.bytes_of_all_versions(place.bucket, place.prefix) for place in places)
     context.caps.set_stored_bytes(machine, stored, context.now)
-    return {"machine": machine.name, "stored_bytes": stored, "storage_cap_bytes": machine.storage_cap_bytes}
+    return StoredCount(machine.name, stored, machine.storage_cap_bytes)
 
 
 _MAIL_ADDRESS = re.compile(r"[^@\s,<>\"]+@[^@\s,<>\"]+\.[^@\s,<>\"]+")
@@ -220,15 +228,15 @@ def _status(machine: Machine, now: datetime) -> str:
     return "enrolled" if machine.token_sha256 else "not enrolled yet"
 
 
-def _describe_set(backup_set: BackupSet, quarantined: bool) -> Answer:
-    return {
-        "set": str(backup_set.set_id),
-        "kind": backup_set.set_id.kind,
-        "volumes": len(backup_set.volumes),
-        "volumes_expected": backup_set.volumes_promised,
-        "bytes": backup_set.stored_bytes,
-        "sealed": backup_set.sealed,
-        "complete": backup_set.complete,
-        "gaps": format_gaps(backup_set.gaps),
-        "quarantined": quarantined,
-    }
+def _set_row(backup_set: BackupSet, quarantined: bool) -> SetRow:
+    return SetRow(
+        set=str(backup_set.set_id),
+        kind=backup_set.set_id.kind,
+        volumes=len(backup_set.volumes),
+        volumes_expected=backup_set.volumes_promised,
+        bytes=backup_set.stored_bytes,
+        sealed=backup_set.sealed,
+        complete=backup_set.complete,
+        gaps=format_gaps(backup_set.gaps),
+        quarantined=quarantined,
+    )

@@ -9,7 +9,6 @@ from chalicelib.adapters.ses_mailer import MailRefused
 from chalicelib.domain.audit.findings import worst_first
 from chalicelib.journeys.admin.request import (
     AdminContext,
-    Answer,
     Arguments,
     bad_request,
     read_time,
@@ -18,36 +17,41 @@ from chalicelib.journeys.admin.request import (
 from chalicelib.journeys.audit_buckets import audit_buckets
 from chalicelib.journeys.send_alerts import AlertContext, preview_alerts, send_alerts
 from chalicelib.journeys.send_weekly_report import preview, send_now
+from chalicelib.owner_wire import (
+    AlertPreview,
+    AlertSent,
+    AuditAnswer,
+    FindingsAnswer,
+    ReportSent,
+    ReportStatus,
+)
+from chalicelib.rendering import Mail
 
 MOST_FINDINGS = 2_000
 
 
-def findings(context: AdminContext, _: Arguments) -> Answer:
+def findings(context: AdminContext, _: Arguments) -> FindingsAnswer:
     """What is kept as wrong, as the last events and the last audit left it."""
-    return {"findings": [dataclasses.asdict(finding) for finding in context.report.findings.findings()]}
+    return FindingsAnswer(tuple(context.report.findings.findings()))
 
 
-def audit(context: AdminContext, _: Arguments) -> Answer:
+def audit(context: AdminContext, _: Arguments) -> AuditAnswer:
     """Audits every bucket now; what is wrong, worst first."""
     found = audit_buckets(context.audit)
     found.sort(key=lambda finding: not finding.is_safety)  # stable: worst first within each
     left_off = found[MOST_FINDINGS:]
-    return {
-        "findings": [dataclasses.asdict(finding) for finding in worst_first(found[:MOST_FINDINGS])],
-        "left_off": len(left_off),
-        "left_off_by_code": Counter(finding.code for finding in left_off),
-    }
+    by_code = Counter(finding.code for finding in left_off)
+    return AuditAnswer(tuple(worst_first(found[:MOST_FINDINGS])), len(left_off), dict(by_code))
 
 
-def alerts_preview(context: AdminContext, request: Arguments) -> Answer:
+def alerts_preview(context: AdminContext, request: Arguments) -> AlertPreview:
     """The alert that would be mailed now, or ``at`` another time; nothing is sent."""
-    mail = preview_alerts(_alerts_at(context, request))
-    return {"mail": dataclasses.asdict(mail) if mail else None}
+    return AlertPreview(preview_alerts(_alerts_at(context, request)))
 
 
-def alerts_send(context: AdminContext, request: Arguments) -> Answer:
+def alerts_send(context: AdminContext, request: Arguments) -> AlertSent:
     """Sends what is due now, as the schedule would within a minute, or what were due ``at`` another time."""
-    return {"message_id": send_alerts(_alerts_at(context, request))}
+    return AlertSent(send_alerts(_alerts_at(context, request)))
 
 
 def _alerts_at(context: AdminContext, request: Arguments) -> AlertContext:
@@ -55,17 +59,17 @@ def _alerts_at(context: AdminContext, request: Arguments) -> AlertContext:
     return dataclasses.replace(context.alerts, now=read_time(at, "at")) if at else context.alerts
 
 
-def report_preview(context: AdminContext, _: Arguments) -> Answer:
-    return dataclasses.asdict(preview(context.report))
+def report_preview(context: AdminContext, _: Arguments) -> Mail:
+    return preview(context.report)
 
 
-def report_status(context: AdminContext, _: Arguments) -> Answer:
+def report_status(context: AdminContext, _: Arguments) -> ReportStatus:
     """When the newest weekly mail reached anybody, and whom it could not reach, with SES's reasons."""
     reports = context.report.reports
-    return {"last_sent_at": time_or_none(reports.last_sent_at()), "refused": reports.refused()}
+    return ReportStatus(dict(reports.refused()), time_or_none(reports.last_sent_at()))
 
 
-def report_send(context: AdminContext, request: Arguments) -> Answer:
+def report_send(context: AdminContext, request: Arguments) -> ReportSent:
     recipients = list(request.get("to") or context.report.recipients)
     try:
         mail, message_id = send_now(context.report, recipients)
@@ -73,4 +77,4 @@ def report_send(context: AdminContext, request: Arguments) -> Answer:
         raise bad_request(
             f"SES refused the mail to {', '.join(recipients)}: {refusal} `python -m ops doctor` shows more."
         ) from refusal
-    return {"sent_to": recipients, "subject": mail.subject, "message_id": message_id}
+    return ReportSent(tuple(recipients), mail.subject, message_id)

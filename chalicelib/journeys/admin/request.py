@@ -21,10 +21,7 @@ from chalicelib.journeys.audit_buckets import AuditContext
 from chalicelib.journeys.describe_machine import format_wire_time
 from chalicelib.journeys.send_alerts import AlertContext
 from chalicelib.journeys.send_weekly_report import ReportContext
-from chalicelib.wire import ErrorCode
-
-Answer = dict[str, Any]
-
+from chalicelib.wire import MOST, ErrorCode
 
 Arguments = Mapping[str, Any]
 
@@ -45,7 +42,7 @@ class AdminContext:
 NAME_FORM = "1 to 41 lower-case letters, digits and hyphens, not beginning with a hyphen"
 
 
-LARGEST = {"seconds": 10 * 366 * 86_400, "bytes": 2**60}
+LARGEST = {"seconds": 10 * 366 * 86_400, "bytes": MOST}
 """Ten years, and an exabyte: what is larger would overflow sums of times, and is a slip of the keyboard."""
 
 

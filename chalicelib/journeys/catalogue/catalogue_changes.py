@@ -21,9 +21,11 @@ from chalicelib.adapters.stores.run_store import RunStore
 from chalicelib.adapters.stores.summary_store import is_open
 from chalicelib.domain.audit.anomalies import find_anomalies
 from chalicelib.domain.audit.codes.code import Concern
+from chalicelib.domain.audit.custody import Custody, WatchedJob
 from chalicelib.domain.audit.findings import Finding, codes_about
 from chalicelib.domain.audit.notices import LATE_UPLOAD, Notice
-from chalicelib.domain.audit.placement import Custody, WatchedJob, check_object, check_stray
+from chalicelib.domain.audit.placement import check_object
+from chalicelib.domain.audit.strays import check_stray
 from chalicelib.domain.backups.events import KeyChange
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import (
@@ -34,14 +36,8 @@ from chalicelib.domain.backups.names import (
     split_key,
     volume_file,
 )
-from chalicelib.domain.backups.sets import (
-    BackupSet,
-    ObjectRow,
-    apply_changes,
-    first_proof,
-    is_newer,
-    newer_sequencer,
-)
+from chalicelib.domain.backups.objects import ObjectRow, is_newer, newer_sequencer
+from chalicelib.domain.backups.sets import BackupSet, apply_changes, first_proof
 from chalicelib.journeys.catalogue.hide_revoked import hide_what_outlived_a_token
 
 MOST_OBJECTS_A_WRITE = 99

@@ -10,7 +10,8 @@ from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.domain.audit.notices import AFTER_REVOCATION, Notice
 from chalicelib.domain.backups.machines import Job
-from chalicelib.domain.backups.sets import BackupSet, ObjectRow
+from chalicelib.domain.backups.objects import ObjectRow
+from chalicelib.domain.backups.sets import BackupSet
 
 
 def hide_what_outlived_a_token(

@@ -21,7 +21,9 @@ from chalicelib.domain.audit.notices import CATALOGUE_DIFFERED, Notice
 from chalicelib.domain.backups.events import KeyChange
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import METADATA_PREFIX, SetId, is_manifest, parse_file_name
-from chalicelib.domain.backups.sets import BackupSet, ObjectRow, SetSum, apply_changes, format_ranges
+from chalicelib.domain.backups.objects import ObjectRow
+from chalicelib.domain.backups.sets import BackupSet, SetSum, apply_changes
+from chalicelib.domain.ranges import format_ranges
 from chalicelib.journeys.catalogue.catalogue_changes import (
     MOST_OBJECTS_A_WRITE,
     CatalogueContext,

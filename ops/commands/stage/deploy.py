@@ -9,6 +9,7 @@ import click
 
 from chalicelib.adapters.price_files import price_table
 from chalicelib.domain.mail.phrases import format_money
+from chalicelib.owner_wire import MachineAdded
 from ops.aws import Aws
 from ops.commands.arguments.options import Read, console, json_option, print_json
 from ops.commands.stage.answers import (
@@ -37,7 +38,8 @@ from ops.deploy.client_wheel import addresses_for_machines
 from ops.deploy.cost_preview import service_month
 from ops.deploy.deployer_policy import deployer_policy
 from ops.deploy.pipeline import Deployment, carry_out, plan
-from ops.doctor.checks import admin, examine
+from ops.doctor.checks import examine
+from ops.doctor.patient import admin
 from ops.resources.stack_parameters import chosen_before
 from ops.stages import Stage
 from ops.steps import Steps, silent_steps
@@ -176,8 +178,8 @@ def _first_machine(aws: Aws, stage: Stage, name: str) -> dict[str, Any]:
     nowhere = {"api_url": None, "client_url": None, "client_requirements_url": None}
     found: dict[str, Any] = {**nowhere, **addresses_for_machines(aws, stage)}
     client = admin(aws, stage)
-    if not client.call("machine_list")["machines"]:
-        found["code"] = client.call("machine_add", name=name)["code"]
+    if not client.machines():
+        found["code"] = client.ask(MachineAdded, "machine_add", name=name).code
     return found
 
 

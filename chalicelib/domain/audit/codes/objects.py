@@ -40,7 +40,16 @@ OF_OBJECTS = (
         "a backup's file is under the wrong prefix",
         "A volume is not under data_, or a manifest, signature or jsonstat is not under meta_. duplicity "
         "does not find it there, and the lifecycle rules treat it as what it is not.",
-        "Copy it to its right name. Once a restore has proved the set, the misplaced one can go.",
+        "Copy it to its right name.",
+    ),
+    Code(
+        "misplaced_copy",
+        Concern.OBJECTS,
+        Severity.INFO,
+        "a copy of a backup's file under the wrong prefix",
+        "A file of a backup is there under its right name, and once more under the wrong prefix. The copy is billed, "
+        "and does no harm.",
+        "Nothing has to be done. Once a restore has proved the set, the copy may go.",
     ),
     Code(
         "manifest_vanished",

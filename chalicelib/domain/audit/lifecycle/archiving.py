@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
+from chalicelib.domain.audit.custody import WatchedJob
 from chalicelib.domain.audit.findings import Finding, command, new_finding
 from chalicelib.domain.audit.lifecycle.coverage import (
     INTELLIGENT_TIERING,
@@ -14,7 +15,6 @@ from chalicelib.domain.audit.lifecycle.coverage import (
 )
 from chalicelib.domain.audit.lifecycle.inventory import FilesOfJob, TakenByRule
 from chalicelib.domain.audit.lifecycle.sentences import RuleSentences
-from chalicelib.domain.audit.placement import WatchedJob
 from chalicelib.domain.backups.names import METADATA_PREFIX, VOLUME_PREFIX
 from chalicelib.domain.backups.storage import needs_thaw
 

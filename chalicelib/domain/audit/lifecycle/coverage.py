@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from chalicelib.domain.audit.custody import Custody, WatchedJob
 from chalicelib.domain.audit.lifecycle.rules import SMALLEST_MOVED_BYTES, Rule
-from chalicelib.domain.audit.placement import Custody, WatchedJob
 from chalicelib.domain.backups.names import METADATA_PREFIX, VOLUME_PREFIX, BackupFile, FileKind
-from chalicelib.domain.backups.sets import StoredObject
+from chalicelib.domain.backups.objects import StoredObject
 from chalicelib.domain.backups.storage import STORAGE_TAG_KEY, needs_thaw
 
 INTELLIGENT_TIERING = "INTELLIGENT_TIERING"

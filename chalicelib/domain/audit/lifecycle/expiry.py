@@ -9,12 +9,12 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from chalicelib.domain.audit.custody import WatchedJob
 from chalicelib.domain.audit.findings import Finding
 from chalicelib.domain.audit.lifecycle.inventory import FileOfSet, FilesOfJob, TakenByRule
 from chalicelib.domain.audit.lifecycle.rewriting import GRACE_DAYS
 from chalicelib.domain.audit.lifecycle.rules import Rule
 from chalicelib.domain.audit.lifecycle.sentences import RuleSentences
-from chalicelib.domain.audit.placement import WatchedJob
 from chalicelib.domain.backups.names import SetId
 from chalicelib.domain.backups.sets import BackupSet
 

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from chalicelib.domain.audit.custody import Custody, WatchedJob
 from chalicelib.domain.audit.lifecycle.coverage import (
     INTELLIGENT_TIERING,
     can_sink,
@@ -14,11 +15,12 @@ from chalicelib.domain.audit.lifecycle.coverage import (
     takes_to_come,
 )
 from chalicelib.domain.audit.lifecycle.rules import Rule, next_midnight
-from chalicelib.domain.audit.placement import POLICY_OF_TAG, Custody, WatchedJob
+from chalicelib.domain.audit.placement import POLICY_OF_TAG
 from chalicelib.domain.backups.foreign_names import form_of
 from chalicelib.domain.backups.names import BackupFile, FileKind, SetId
-from chalicelib.domain.backups.sets import StoredObject, Tally
+from chalicelib.domain.backups.objects import StoredObject
 from chalicelib.domain.backups.storage import STANDARD
+from chalicelib.domain.backups.tallies import Tally
 
 LATE_BY = timedelta(days=3)
 """S3 works through the rules once a day and may take another day or two with many objects."""

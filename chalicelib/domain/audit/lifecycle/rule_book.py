@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from chalicelib.domain.audit.custody import Custody, WatchedJob
 from chalicelib.domain.audit.findings import Finding
 from chalicelib.domain.audit.lifecycle.advice import corrected_rules, differences, write_command
 from chalicelib.domain.audit.lifecycle.archiving import archived_by_tiers, archives_volumes, moves_metadata
@@ -23,9 +24,9 @@ from chalicelib.domain.audit.lifecycle.rewriting import Correction
 from chalicelib.domain.audit.lifecycle.rules import Document, Rule, rule_of
 from chalicelib.domain.audit.lifecycle.sentences import RuleSentences
 from chalicelib.domain.audit.lifecycle.transitions import unmoved_volumes
-from chalicelib.domain.audit.placement import Custody, WatchedJob
 from chalicelib.domain.backups.names import METADATA_PREFIX, VOLUME_PREFIX, BackupFile
-from chalicelib.domain.backups.sets import BackupSet, StoredObject
+from chalicelib.domain.backups.objects import StoredObject
+from chalicelib.domain.backups.sets import BackupSet
 
 
 class RuleBook:

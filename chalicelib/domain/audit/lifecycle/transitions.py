@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from chalicelib.domain.audit.custody import Custody
 from chalicelib.domain.audit.findings import Finding, new_finding
 from chalicelib.domain.audit.lifecycle.coverage import has_rule_for
 from chalicelib.domain.audit.lifecycle.inventory import FilesOfJob
 from chalicelib.domain.audit.lifecycle.rules import Rule
 from chalicelib.domain.audit.lifecycle.sentences import RuleSentences
-from chalicelib.domain.audit.placement import Custody
 from chalicelib.domain.backups.names import VOLUME_PREFIX
 
 

@@ -1,0 +1,151 @@
+"""Rows of machines, jobs, codes and leases."""
+
+from __future__ import annotations
+
+from chalicelib.adapters.stores.rows import (
+    format_instant,
+    instant_in,
+    instant_of,
+    integer_of,
+    job_sort_key,
+    new_row,
+    parse_instant,
+)
+from chalicelib.adapters.table import Item
+from chalicelib.domain.backups.leases import Lease
+from chalicelib.domain.backups.machines import EnrolmentCode, Job, LastRun, Machine, ReconcileProgress
+from chalicelib.domain.backups.names import Location
+from chalicelib.domain.backups.storage import StoragePolicy
+
+
+def machine_item(machine: Machine) -> Item:
+    return new_row(
+        "MACHINES",
+        machine.name,
+        created_at=format_instant(machine.created_at),
+        token_sha256=machine.token_sha256,
+        code_issued_at=format_instant(machine.code_issued_at),
+        revoked_at=format_instant(machine.revoked_at),
+        paused_at=format_instant(machine.paused_at),
+        paused_until=format_instant(machine.paused_until),
+        last_used_at=format_instant(machine.last_used_at),
+        storage_cap_bytes=machine.storage_cap_bytes,
+        download_cap_bytes=machine.download_cap_bytes,
+        owner_mail=machine.owner_mail,
+    )
+
+
+def machine_of(item: Item) -> Machine:
+    return Machine(
+        name=item["sk"],
+        created_at=instant_in(item, "created_at"),
+        token_sha256=item.get("token_sha256"),
+        code_issued_at=parse_instant(item.get("code_issued_at")),
+        revoked_at=parse_instant(item.get("revoked_at")),
+        paused_at=parse_instant(item.get("paused_at")),
+        paused_until=parse_instant(item.get("paused_until")),
+        last_used_at=parse_instant(item.get("last_used_at")),
+        storage_cap_bytes=int(item["storage_cap_bytes"]),
+        download_cap_bytes=int(item["download_cap_bytes"]),
+        owner_mail=item.get("owner_mail"),
+    )
+
+
+def job_item(job: Job) -> Item:
+    return new_row(
+        "JOBS",
+        job_sort_key(job.machine, job.name),
+        bucket=job.location.bucket,
+        prefix=job.location.prefix,
+        period_seconds=job.period_seconds,
+        grace_seconds=job.grace_seconds,
+        archive_class=job.storage.archive_class,
+        archive_after_days=job.storage.archive_after_days,
+        last_run=last_run_map(job.last_run) if job.last_run else None,
+        added_at=format_instant(job.added_at),
+        proofs_since=format_instant(job.proofs_since),
+    )
+
+
+def job_of(item: Item) -> Job:
+    machine, _, name = item["sk"].partition("/")
+    return Job(
+        machine=machine,
+        name=name,
+        location=Location(item["bucket"], item["prefix"]),
+        period_seconds=int(item["period_seconds"]),
+        grace_seconds=int(item["grace_seconds"]),
+        storage=StoragePolicy(item["archive_class"], int(item["archive_after_days"])),
+        last_run=_last_run_of(item["last_run"]) if "last_run" in item else None,
+        reconcile=_reconcile_of(item["reconcile"]) if "reconcile" in item else None,
+        added_at=parse_instant(item.get("added_at")),
+        proofs_since=parse_instant(item.get("proofs_since")),
+        false_proofs=frozenset(item.get("false_proofs", ())),
+    )
+
+
+_RUN_NUMBERS = (
+    "exit_code",
+    "estimated_bytes",
+    "source_files",
+    "source_bytes",
+    "earlier_source_files",
+    "earlier_source_bytes",
+)
+
+
+def last_run_map(last_run: LastRun) -> Item:
+    fields = {
+        "run": last_run.run,
+        "kind": last_run.kind,
+        "started_at": format_instant(last_run.started_at),
+        "ended_at": format_instant(last_run.ended_at),
+        **{name: getattr(last_run, name) for name in _RUN_NUMBERS},
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _last_run_of(fields: Item) -> LastRun:
+    return LastRun(
+        run=fields["run"],
+        kind=fields["kind"],
+        started_at=instant_of(fields["started_at"]),
+        ended_at=parse_instant(fields.get("ended_at")),
+        **{name: integer_of(fields.get(name)) for name in _RUN_NUMBERS},
+    )
+
+
+def reconcile_map(comparison: ReconcileProgress) -> Item:
+    return {
+        "begun_at": format_instant(comparison.begun_at),
+        "after": comparison.after,
+        "done_at": format_instant(comparison.done_at),
+    }
+
+
+def _reconcile_of(fields: Item) -> ReconcileProgress:
+    return ReconcileProgress(
+        instant_of(fields["begun_at"]), fields["after"], parse_instant(fields["done_at"])
+    )
+
+
+def code_item(code: EnrolmentCode) -> Item:
+    return new_row(
+        "CODES",
+        code.code_sha256,
+        machine=code.machine,
+        expires_at=format_instant(code.expires_at),
+        # Kept a month beyond its life, so that a second use is noticed as one.
+        expires_at_epoch=int(code.expires_at.timestamp()) + 30 * 86_400,
+        secret_sha256=code.secret_sha256,
+    )
+
+
+def code_of(item: Item) -> EnrolmentCode:
+    return EnrolmentCode(
+        item["sk"], item["machine"], instant_in(item, "expires_at"), item.get("secret_sha256")
+    )
+
+
+def lease_of(item: Item) -> Lease:
+    return Lease(item["run"], instant_in(item, "expires_at"))

@@ -1,0 +1,39 @@
+"""Who sends a request: its machine, the job that it is about, and the run that it belongs to."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TypeVar
+
+from chalice.app import Request
+
+from chalicelib import web, wire, wiring
+from chalicelib.domain.backups.machines import Machine
+from chalicelib.journeys.authenticate import Caller, authenticate, authenticate_for_job
+from chalicelib.journeys.conduct_run import require_lease
+from chalicelib.journeys.issue_upload_urls import UploadContext
+
+OfRun = TypeVar("OfRun", wire.UploadRequest, wire.MultipartRequest, wire.DiscardRequest)
+
+
+def calling_machine(request: Request) -> Machine:
+    """The machine whose token the request carries. This and what follows raises ``Refusal``."""
+    return authenticate(wiring.machine_store(), _authorization(request))
+
+
+def calling_job(request: Request, job: str) -> tuple[Caller, datetime]:
+    """The calling machine with its job of that name and the job's lease, and the request's one time."""
+    now, stores = web.now(), (wiring.machine_store(), wiring.run_store())
+    return authenticate_for_job(*stores, _authorization(request), job, now), now
+
+
+def in_run(request: Request, job: str, shape: type[OfRun]) -> tuple[UploadContext, OfRun]:
+    """What a request needs that carries the run which holds the job's lease, and the request's body."""
+    caller, now = calling_job(request, job)
+    body = web.read_body(request, shape)
+    require_lease(wiring.run_store(), caller, body.run, now)
+    return wiring.upload_context(caller, now), body
+
+
+def _authorization(request: Request) -> str:
+    return str(request.headers.get("authorization", ""))

@@ -1,0 +1,81 @@
+"""Sets of a job that the seal gate would refuse today, as they are out of order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from chalicelib.domain.audit.findings import Finding, command, new_finding
+from chalicelib.domain.backups.machines import Job
+from chalicelib.domain.backups.names import SetId
+from chalicelib.domain.backups.sets import BackupSet
+
+CLOCK_OFF_BY = timedelta(minutes=10)
+"""A set's name has the laptop's time when it began, so it cannot be later than S3's time of the manifest.
+
+It may be earlier by any time: over a slow line a set takes days, and a copy is stored long after it was made."""
+
+
+def out_of_order(sets: Sequence[BackupSet]) -> dict[SetId, BackupSet]:
+    """The sets that the seal gate would refuse today, each with the set that was sealed before it.
+
+    Only sets that were sealed with their number of volumes: S3's times of an adopted backup are those of its copy. And
+    none by a clock that was ahead: it has a finding, and is no measure for the others.
+    """
+    late: dict[SetId, BackupSet] = {}
+    proven = [
+        backup_set
+        for backup_set in sets
+        if backup_set.sealed_at and not backup_set.unproven and not clock_was_off(backup_set)
+    ]
+    first_from: dict[datetime, BackupSet] = {}
+    newest: BackupSet | None = None
+    for backup_set in sorted(proven, key=_sealed_order):
+        set_id = backup_set.set_id
+        earlier = first_from.setdefault(set_id.start, backup_set) if set_id.start is not None else newest
+        if set_id.start is not None:
+            is_late = earlier is not backup_set
+        else:
+            is_late = newest is not None and set_id.end <= newest.set_id.end
+        if is_late and earlier is not None:
+            late[set_id] = earlier
+        elif newest is None or set_id.end > newest.set_id.end:
+            newest = backup_set
+    return late
+
+
+def _sealed_order(backup_set: BackupSet) -> tuple[datetime, datetime]:
+    return backup_set.sealed_at or backup_set.set_id.end, backup_set.set_id.end
+
+
+def out_of_order_finding(job: Job, backup_set: BackupSet, earlier: BackupSet) -> Finding:
+    set_id = backup_set.set_id
+    hide = command("python", "-m", "ops", "set", "quarantine", job.machine, job.name, str(set_id))
+    evidence = f"stored at {backup_set.sealed_at:%Y-%m-%d %H:%M:%S} UTC, after {earlier.set_id}"
+    if set_id.is_full:
+        message = f"is dated before {earlier.set_id}, which was stored earlier"
+        return about_set("full_backdated", job, backup_set, message, evidence, hide)
+    return about_set("fork", job, backup_set, f"continues the same set as {earlier.set_id}", evidence, hide)
+
+
+def clock_was_off(backup_set: BackupSet) -> bool:
+    sealed_at = backup_set.sealed_at
+    if sealed_at is None:
+        return False
+    return backup_set.set_id.end - sealed_at > CLOCK_OFF_BY
+
+
+def about_set(
+    code: str, job: Job, backup_set: BackupSet, message: str, evidence: str, *commands: str
+) -> Finding:
+    set_name = str(backup_set.set_id)
+    sentence = f"The set {set_name} of {job.machine}/{job.name} {message}."
+    return new_finding(
+        code,
+        machine=job.machine,
+        job=job.name,
+        subject=set_name,
+        message=sentence,
+        evidence=evidence,
+        commands=commands,
+    )

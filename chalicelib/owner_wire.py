@@ -1,0 +1,193 @@
+"""The answers of the ``admin`` function: the contract between the service and ``python -m ops``.
+
+The service makes these, the owner's commands read them back with ``wire.from_json``. Fields that are ``None`` travel
+as null. Times are ISO 8601 in UTC.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from chalicelib.domain.audit.findings import Finding
+from chalicelib.rendering import Mail
+from chalicelib.wire import JobStatus
+
+
+@dataclasses.dataclass(frozen=True)
+class MachineAdded:
+    """``machine_add``, ``machine_rotate``: the one-time code, and all jobs of the machine."""
+
+    machine: str
+    jobs: tuple[str, ...]
+    code: str
+    code_expires_at: str
+
+
+@dataclasses.dataclass(frozen=True)
+class MachineRow:
+    """``status``: enrolled, not enrolled yet, paused, revoked."""
+
+    machine: str
+    status: str
+    jobs: tuple[str, ...]
+    created_at: str
+    last_used_at: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class MachineListing:
+    """``machine_list``."""
+
+    machines: tuple[MachineRow, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class SetRow:
+    """``volumes`` are counted; ``volumes_expected`` where a manifest promises a number."""
+
+    set: str
+    kind: str
+    volumes: int
+    bytes: int
+    sealed: bool
+    complete: bool
+    gaps: str
+    quarantined: bool
+    volumes_expected: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class JobShown(JobStatus):
+    """A job as the machine itself is told, and its sets in the order of their names."""
+
+    sets: tuple[SetRow, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class MachineShown:
+    """``machine_show``, ``machine_set``."""
+
+    machine: str
+    status: str
+    created_at: str
+    jobs: tuple[JobShown, ...]
+    last_used_at: str | None = None
+    owner_mail: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class MachineChanged:
+    """``machine_pause``, ``machine_resume``, ``machine_revoke``, ``machine_remove``: what is set is what was done."""
+
+    machine: str
+    paused_until: str | None = None
+    revoked_at: str | None = None
+    kept: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredCount:
+    """``machine_recount``."""
+
+    machine: str
+    stored_bytes: int
+    storage_cap_bytes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Quarantined:
+    """``set_quarantine``; ``quarantined`` is false where the sets are shown again."""
+
+    machine: str
+    job: str
+    sets: tuple[str, ...]
+    quarantined: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class JobPlace:
+    """Where a job is kept, and how."""
+
+    machine: str
+    job: str
+    bucket: str
+    prefix: str
+    archive_class: str
+    archive_after_days: int
+
+
+@dataclasses.dataclass(frozen=True)
+class JobListing:
+    """``job_list``."""
+
+    jobs: tuple[JobPlace, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class CataloguedObject:
+    key: str
+    size: int
+    storage_class: str
+    version_id: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class CataloguePage:
+    """``catalogue_objects``: ``next`` is what to ask for as ``after``; None at the end."""
+
+    objects: tuple[CataloguedObject, ...]
+    next: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class CatalogueDifferences:
+    """``catalogue_differences``: keys that are not catalogued as they are stored."""
+
+    keys: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportStatus:
+    """``report_status``: ``refused`` has SES's reason by address."""
+
+    refused: dict[str, str]
+    last_sent_at: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportSent:
+    """``report_send``."""
+
+    sent_to: tuple[str, ...]
+    subject: str
+    message_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class AlertSent:
+    """``alerts_send``: no ``message_id`` where there was nothing to mail."""
+
+    message_id: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class AlertPreview:
+    """``alerts_preview``: no mail where there is nothing to mail."""
+
+    mail: Mail | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class FindingsAnswer:
+    """``findings``."""
+
+    findings: tuple[Finding, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class AuditAnswer:
+    """``audit``: ``left_off`` are beyond what one answer takes, counted by code as well."""
+
+    findings: tuple[Finding, ...]
+    left_off: int = 0
+    left_off_by_code: dict[str, int] = dataclasses.field(default_factory=dict)

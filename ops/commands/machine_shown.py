@@ -1,0 +1,58 @@
+"""What the commands about machines print."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from rich.markup import escape
+from rich.table import Column, Table
+
+from chalicelib.domain.mail.phrases import format_bytes
+from chalicelib.owner_wire import JobShown, MachineAdded, SetRow
+from ops.commands.arguments.durations import show_duration
+from ops.commands.arguments.options import console, print_json
+
+
+def show_code(added: MachineAdded, addresses: dict[str, str], as_json: bool) -> None:
+    """The lines to type on the machine."""
+    if as_json:
+        print_json({**dataclasses.asdict(added), **addresses})
+        return
+    console.print(f"Machine [bold]{escape(added.machine)}[/] with {_jobs(added.jobs)}.")
+    console.print(f"On that machine, before {added.code_expires_at}:\n")
+    if "client_url" in addresses:
+        console.print(f"  pipx install --force '{addresses['client_url']}'", markup=False)
+    console.print(f"  panicroom enrol {addresses.get('api_url', 'URL')} {added.code}", markup=False)
+
+
+def _jobs(names: Sequence[str]) -> str:
+    return f"job {names[0]}" if len(names) == 1 else f"jobs {', '.join(names)}"
+
+
+def show_job(job: JobShown) -> None:
+    console.print(
+        f"\n  [bold]{escape(job.job)}[/] {job.state}, every {show_duration(job.period_seconds)}"
+        f" (grace {show_duration(job.grace_seconds)}),"
+        f" newest complete {job.newest_complete_at or 'never'},"
+        f" {format_bytes(job.stored_bytes)} stored"
+    )
+    # Its name is typed elsewhere: it must be whole in a narrow terminal too.
+    table = Table(Column("set", overflow="fold"), "volumes", "size", "state")
+    for row in job.sets:
+        expected = row.volumes_expected
+        volumes = f"{row.volumes} of {expected}" if expected else str(row.volumes)
+        table.add_row(row.set, volumes, format_bytes(row.bytes), set_state(row))
+    if job.sets:
+        console.print(table)
+
+
+def set_state(row: SetRow) -> str:
+    """A set's state in words."""
+    if row.gaps:
+        state = f"missing volumes {row.gaps}"
+    elif row.complete:
+        state = "complete"
+    else:
+        state = "unproven" if row.sealed else "open"
+    return f"in quarantine ({state})" if row.quarantined else state

@@ -72,17 +72,9 @@ def add(
         if not _go_on(adoption, prefix or "", found, only_plan, as_json):
             return
     client = admin_client(stage, state_folder)
-    added = client.ask(
-        MachineAdded,
-        "machine_add",
-        name=name,
-        jobs=list(jobs) or None,
-        period_seconds=every,
-        grace_seconds=grace,
-        bucket=bucket,
-        prefix=prefix,
-        owner_mail=owner_mail,
-    )
+    rhythm, place = {"period_seconds": every, "grace_seconds": grace}, {"bucket": bucket, "prefix": prefix}
+    arguments = {"jobs": list(jobs) or None, "owner_mail": owner_mail, **rhythm, **place}
+    added = client.ask(MachineAdded, "machine_add", name=name, **arguments)
     if adoption:
         adoption.carry_out()
     show_code(added, _addresses(stage, state_folder, client), as_json)

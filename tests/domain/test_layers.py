@@ -4,6 +4,8 @@ sides ship the same contract; the names and sizes of things stay such that a rea
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -138,3 +140,13 @@ PLANTED: dict[str, tuple[dict[str, str], Callable[[Product], object], object]] =
 def test_what_is_planted_is_found(tmp_path: Path, planted: str) -> None:
     modules, found, expected = PLANTED[planted]
     assert found(write(tmp_path, **modules)) == expected
+
+
+def test_a_statement_that_nothing_reaches_fails_the_check_of_types(tmp_path: Path) -> None:
+    """``make check`` runs mypy with these settings over all of the product."""
+    planted = tmp_path / "planted.py"
+    planted.write_text("def endless() -> None:\n    while True:\n        pass\n    print('never')\n")
+    check = [sys.executable, "-m", "mypy", "--config-file", "pyproject.toml", str(planted)]
+    checked = subprocess.run(check, cwd=ROOT, capture_output=True, text=True)
+    assert checked.returncode == 1
+    assert "planted.py:4: error: Statement is unreachable" in checked.stdout

@@ -78,10 +78,10 @@ def test_each_misplaced_object_is_known_at_its_event_and_forgotten_at_the_next_o
     machine.catalogue(*keys, f"old/system/{VOLUME.rpartition('/')[2]}")
     assert found(machine) == [
         ("metadata_archived", MANIFEST.removeprefix(FOLDER)),
+        ("misplaced_copy", wrong.removeprefix(FOLDER)),
         ("stray", f"{FOLDER}notes.txt"),
         ("stray", f"{BUCKET}/holiday.jpg"),
         ("unknown_job", f"{BUCKET}/old/system/"),
-        ("wrong_prefix", wrong.removeprefix(FOLDER)),
         ("wrong_tag", untagged.removeprefix(FOLDER)),
     ]
     for key in keys:

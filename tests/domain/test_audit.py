@@ -270,7 +270,9 @@ WRONG: dict[str, Bucket] = {
     "unknown_job": dataclasses.replace(
         HEALTHY, elsewhere=[ObjectRow(f"old-laptop/system/{FULL_VOLUME}", stored(1))]
     ),
-    "wrong_prefix": HEALTHY.with_rows(misnamed(BackupFile(THIRD, FileKind.JSONSTAT).name, "data_")),
+    "wrong_prefix": HEALTHY.with_rows(
+        ObjectRow(BackupFile(THIRD, FileKind.JSONSTAT, prefix="data_").name, stored(1))
+    ),
     "misplaced_copy": HEALTHY.with_rows(misnamed(NEWEST_VOLUME, "meta_")),
     "metadata_archived": HEALTHY.change(MANIFEST, storage_class="DEEP_ARCHIVE"),
     "wrong_class": HEALTHY.change(FULL_VOLUME, storage_class="DEEP_ARCHIVE"),
@@ -840,7 +842,7 @@ def test_metadata_under_the_prefix_of_volumes_is_misplaced_too(name: str) -> Non
     found = bucket.the("wrong_prefix")
     assert "--tagging " not in found.commands[0]
     assert "duplicity does not find it" in found.message
-    assert HEALTHY.with_rows(misnamed(name, "data_")).the("misplaced_copy").severity is Severity.INFO
+    assert HEALTHY.with_rows(misnamed(name, "data_")).the("misplaced_copy").severity is Severity.WARNING
 
 
 def test_a_file_of_more_than_five_gigabytes_is_copied_in_parts() -> None:

@@ -45,7 +45,7 @@ OF_OBJECTS = (
     Code(
         "misplaced_copy",
         Concern.OBJECTS,
-        Severity.INFO,
+        Severity.WARNING,
         "a copy of a backup's file under the wrong prefix",
         "A file of a backup is there under its right name, and once more under the wrong prefix. The copy is billed, "
         "and does no harm.",

@@ -12,7 +12,8 @@ from chalicelib.domain.audit.anomalies import find_anomalies
 from chalicelib.domain.backups.machines import MAX_OPEN_SETS, MAX_SETS_A_DAY, Job
 from chalicelib.domain.backups.names import Location, SetId
 from chalicelib.domain.backups.order import check_follows
-from chalicelib.domain.backups.sets import BackupSet, Tally
+from chalicelib.domain.backups.sets import BackupSet
+from chalicelib.domain.backups.tallies import Tally
 from chalicelib.domain.refusals import Refusal
 from chalicelib.wire import ErrorCode
 from tests.hostile.honest_laptop import name_of

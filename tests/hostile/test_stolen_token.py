@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib import wire
 from chalicelib.domain.audit.anomalies import find_anomalies
 from chalicelib.domain.backups.machines import MAX_OPEN_SETS, MAX_SETS_A_DAY, Job
 from chalicelib.domain.backups.names import Location, SetId
@@ -414,7 +415,7 @@ class TestManySets:
         self.fill(thief, 30)
         [told] = thief.service.call("GET", "/machine", token=thief.token).body["jobs"]
         [known] = thief.service.admin("machine_show", name="anna-laptop")["jobs"]
-        assert {name: known[name] for name in told} == told
+        assert wire.from_json(wire.JobStatus, known) == wire.from_json(wire.JobStatus, told)
         assert told["stored_bytes"] == 30 * 100 + 4 + 2 * 8
 
     def test_a_job_that_nobody_summarized_yet_is_summarized_once(self, thief: Thief) -> None:

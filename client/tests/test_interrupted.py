@@ -293,7 +293,20 @@ def test_a_kill_between_the_stored_manifest_and_duplicitys_next_line(laptop: Lap
     story = Story(laptop, seed=3)
     out = story.interrupt((POINTS["manifest stored, answer lost"], "all"))
     assert "carrying on" not in out
+    assert [path.name for path in laptop.archive.iterdir() if "next" in path.name] == []
     story.restore_all()
+
+
+def test_what_a_gpg_that_was_started_early_has_left_is_no_manifest(laptop: Laptop) -> None:
+    """Also by the name that earlier clients gave it, which duplicity reads as a manifest's."""
+    laptop.enrol()
+    (laptop.source / "file").write_text("1")
+    laptop.succeed("backup")
+    (manifest,) = laptop.archive.glob("*.manifest")
+    (laptop.archive / f"{manifest.name}.gpg.next").write_bytes(b"\x8c\x0d\x04\x09")
+    (laptop.archive / f"next-{manifest.name}.gpg").write_bytes(b"\x8c\x0d\x04\x09")
+    laptop.succeed("backup")
+    assert [path.name for path in laptop.archive.iterdir() if "next" in path.name] == []
 
 
 @pytest.mark.soak

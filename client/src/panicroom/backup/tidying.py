@@ -16,6 +16,7 @@ from panicroom.api import Api
 from panicroom.backup.preconditions.lease import HeldLease
 from panicroom.backup.resume import Decision, decide
 from panicroom.backup.trusted_sets import TrustedSets
+from panicroom.duplicity_run.speed.gpg_ahead import SPARE_PREFIX
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.names import parse_name, sealed_sets
 from panicroom.transfer.journal import Journal, MadeVolume
@@ -85,6 +86,7 @@ class Tidying:
         return {path.name: path.stat().st_size for path in self._archive.iterdir() if path.is_file()}
 
     def _decision(self, remote: list[ListedFile], sealed: set[str]) -> Decision:
+        self._remove_spare_files()
         self._reopen_signatures(sealed)
         self._on_sealed(sealed)
         journal = self._journal.read()
@@ -121,6 +123,13 @@ class Tidying:
             (self._archive / name).unlink(missing_ok=True)
         self._journal.rewrite(decision.journal)
         return True
+
+    def _remove_spare_files(self) -> None:
+        """What a killed gpg that was started early has left; duplicity would take one of an earlier client for a
+        manifest, by its name (``….manifest.gpg.next``)."""
+        for name in self.local_files():
+            if name.startswith(SPARE_PREFIX) or name.endswith(".next"):
+                (self._archive / name).unlink(missing_ok=True)
 
     def _reopen_signatures(self, sealed: set[str]) -> None:
         """Undoes duplicity's last step but one where a kill came before the manifest was stored: it had

@@ -17,6 +17,9 @@ from typing import Any
 
 from panicroom.duplicity_run.speed.use import Use
 
+SPARE_PREFIX = "next-"
+"""Of the name of a file that a gpg started early is going to write."""
+
 
 class _Spare(Use):
     """The gpg that waits for whoever writes next; there is one at a time, and nobody needs the last one."""
@@ -71,12 +74,19 @@ def install() -> Use:
             if encrypt:
                 # duplicity has them inherited: a second gpg would hold the first one's input open.
                 os.set_inheritable(self.gpg_input.fileno(), False)
-                following = usual(True, path.Path(encrypt_path.name + b".next"), profile)
+                following = usual(True, path.Path(_spare_name(encrypt_path.name)), profile)
                 os.set_inheritable(following.gpg_input.fileno(), False)
                 spare.hold(following, profile)
 
     gpg.GPGFile = FileAhead
     return spare
+
+
+def _spare_name(name: bytes) -> bytes:
+    """In the same folder. After a kill the file stays, and duplicity must not take it for a manifest: it knows one
+    by how its name begins."""
+    folder, base = os.path.split(name)
+    return os.path.join(folder, SPARE_PREFIX.encode() + base)  # noqa: PTH118  # a name in bytes
 
 
 def _path(file: Any) -> Path:

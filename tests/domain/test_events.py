@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import quote_plus
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from chalicelib.domain.backups.events import KeyChange, MalformedEvent, key_changes
+from chalicelib.domain.backups.events import KeyChange, MalformedEvent, key_changes, lag_seconds
 
 
 def record(key: str = "k", bucket: object = "bucket", **described: object) -> dict[str, Any]:
@@ -87,3 +91,27 @@ def test_the_test_event_has_no_changes_and_a_restore_has_no_order() -> None:
     assert key_changes({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "b"}) == []
     unordered = {"s3": {"bucket": {"name": "bucket"}, "object": {"key": "k"}}}
     assert key_changes({"Records": [unordered]}) == [KeyChange("bucket", "k", "")]
+
+
+TIMES = st.sampled_from(
+    ["", "0001-01-01T00:00:00+14:00", "2026-11-29T10:00:00.000Z", "2026-11-29T10:00:00", 7, None]
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["Records", "s3", "bucket", "object", "key", "name"]), inner, max_size=3
+        )
+        | st.builds(lambda time, other: {"eventTime": time, "s3": other}, TIMES, inner)
+    ),
+    max_leaves=8,
+)
+
+
+@given(VALUES | st.builds(lambda records: {"Records": records}, VALUES))
+def test_whatever_a_message_is_it_is_malformed_at_most_and_its_lag_a_number(body: object) -> None:
+    """Any other error would fail all messages of its batch."""
+    assert lag_seconds(body, datetime(2026, 11, 29, 12, tzinfo=timezone.utc)) >= 0
+    with contextlib.suppress(MalformedEvent):
+        key_changes(body)

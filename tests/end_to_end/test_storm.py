@@ -32,7 +32,10 @@ MALFORMED = 0.01
 MACHINES = {"anna": ("system", "photos"), "ben": ("system",), "carla": ("system",)}
 VOLUMES_OF_A_SET = 30
 VISIBILITY_SECONDS = 3
-"""A message that fails comes back after so long, five times; in the deployment it is six minutes."""
+"""A message that fails comes back after so long; in the deployment it is six minutes."""
+
+TRIES = 5
+"""Of a message, before it is a dead letter; in the deployment there are twenty."""
 
 VOLUME = re.compile(r"data_duplicity-(?P<set>.+)\.vol\d+\.difftar\.gpg")
 MANIFEST = re.compile(r"meta_duplicity-(?P<set>.+)\.manifest\.gpg")
@@ -232,7 +235,8 @@ def ready(folder: Path, stack: StackDescription) -> Storm:
     )
     sqs.purge_queue(QueueUrl=recorder.url)  # S3's test event
     queue = Queue(sqs, stack.queue)
-    queue.set(VisibilityTimeout=str(VISIBILITY_SECONDS))
+    redrive = {"deadLetterTargetArn": Queue(sqs, stack.dead_letter_queue).arn, "maxReceiveCount": TRIES}
+    queue.set(VisibilityTimeout=str(VISIBILITY_SECONDS), RedrivePolicy=json.dumps(redrive))
     life = Life(s3, stack.bucket, random.Random(20261122))
     return Storm(folder, stack, aws, admin, life, recorder, queue, [])
 

@@ -67,8 +67,8 @@ def key_changes(body: object) -> list[KeyChange]:
 
 def lag_seconds(body: object, now: datetime) -> float:
     """How long ago S3 saw the oldest of the message's events; 0 where they carry no time that can be read."""
-    times = []
-    for record in body.get("Records", []) if isinstance(body, Mapping) else []:
+    times, records = [], body.get("Records") if isinstance(body, Mapping) else None
+    for record in records if isinstance(records, list) else []:
         with contextlib.suppress(KeyError, TypeError, ValueError):
             times.append(datetime.fromisoformat(str(record["eventTime"]).replace("Z", "+00:00")))
     known = [time for time in times if time.tzinfo is not None]

@@ -10,18 +10,22 @@ import pytest
 
 from ops.aws import Aws
 from ops.doctor import checks as doctor
+from ops.service.admin_client import AdminClient
 from ops.stages import LOCAL
 
+STORED = {"archive_class": "STANDARD", "archive_after_days": 0}
 JOBS = [
-    {"machine": "anna", "job": "system", "bucket": LOCAL.bucket},
-    {"machine": "bert", "job": "photos", "bucket": "attic"},
+    {"machine": "anna", "job": "system", "bucket": LOCAL.bucket, "prefix": "anna/system/", **STORED},
+    {"machine": "bert", "job": "photos", "bucket": "attic", "prefix": "", **STORED},
 ]
 
 
-class Admin:
+class Admin(AdminClient):
     """In the place of the ``admin`` function: bert's catalogue lags behind."""
 
-    def call(self, command: str, **job: str) -> Any:
+    def __init__(self) -> None: ...
+
+    def call(self, command: str, **job: Any) -> Any:
         if command == "job_list":
             return {"jobs": JOBS}
         assert command == "catalogue_differences"

@@ -97,6 +97,7 @@ FOR_WHAT_THE_TEMPLATE_LEAVES_OUT = {
     "dynamodb:AssociateTableReplica": "global tables",
     "dynamodb:*Item": "global tables",
     "dynamodb:CreateTableReplica": "global tables",
+    "*:Untag*": "a tag that a resource once had and no longer has",
     "dynamodb:DeleteResourcePolicy": "a policy of the table's own",
     "dynamodb:*ableKinesisStreamingDestination": "streams",
     "dynamodb:ImportTable": "tables filled from a bucket",

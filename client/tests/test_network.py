@@ -383,6 +383,8 @@ def test_no_value_in_an_answer_is_a_traceback(
     waits: list[float] = []
     monkeypatch.setattr(lease_module.HeldLease, "_beat", lambda _lease, seconds: waits.append(seconds))
     good, use = CALLS[call]
+    if "server_time" in good:  # this module may have been loaded a while ago
+        good = {**good, "server_time": now_text()}
     refused: list[tuple[object, str]] = []
     api = Api(SERVICE, "laptop.0a", patience_seconds=0)
     for answer in (good, *spoilt(good), *ODD):

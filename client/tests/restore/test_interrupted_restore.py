@@ -138,6 +138,7 @@ def working_folder(laptop: Laptop) -> Path:
     return folder
 
 
+@pytest.mark.soak  # it needs a moment between two files, and on a quick machine the restore ends before it
 def test_ctrl_c_says_what_there_is_and_how_to_go_on_and_another_request_takes_it_over(
     backed_up: Laptop,
 ) -> None:

@@ -22,7 +22,7 @@ from ops.buckets.documents import (
     without_rights,
 )
 from ops.errors import OpsError
-from ops.resources.bucket_policy import bucket_policy
+from ops.resources.compare_bucket_policy import bucket_policy
 from ops.service.admin_client import AdminClient
 from ops.service.deployed_stage import DeployedStage
 

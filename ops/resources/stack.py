@@ -14,7 +14,6 @@ from botocore.exceptions import ClientError
 from ops.aws import Aws
 from ops.errors import OpsError
 from ops.resources.alarm_subscription import is_subscribed, subscribe_owner, unsubscribe
-from ops.resources.bucket_policy import missing_statements, put_missing_statements
 from ops.resources.cloudformation import (
     deploy_stack,
     deployed_template,
@@ -23,6 +22,7 @@ from ops.resources.cloudformation import (
     parameters_of,
     settled_stack,
 )
+from ops.resources.compare_bucket_policy import missing_statements, put_missing_statements
 from ops.resources.lifecycle import changed_rules, put_lifecycle_rules
 from ops.resources.mail_identities import make_identities, missing_identities
 from ops.resources.stack_parameters import stack_parameters

@@ -10,7 +10,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from ops.resources.bucket_policy import bucket_policy, missing_statements, put_missing_statements
+from ops.resources.compare_bucket_policy import bucket_policy, missing_statements, put_missing_statements
 from ops.resources.template import bucket_statements
 from ops.stages import LOCAL, Stage
 

@@ -140,6 +140,8 @@ def test_a_newest_set_without_its_signatures_does_not_pass_for_restored(laptop: 
     assert ended.returncode == ExitCode.RESTORE_INCOMPLETE, ended.stderr
     assert "signatures are not stored" in ended.stderr
     assert look(out) == look(truths[1])
+    planned = json.loads(laptop.succeed("restore", "--to", str(out), "--dry-run", "--json"))
+    assert not planned["newest"], "the newest backup is the one that cannot be opened"
     # Without a proof, and only if it is asked for:
     laptop.succeed("restore", "--plain", "--to", str(laptop.home / "plain"))
     assert look(laptop.home / "plain") == look(truths[2])

@@ -46,7 +46,7 @@ class RestoreReport:
 
     def lines(self) -> Iterator[str]:
         """Sentences for a person: what there is now; what is not right is the ``problem``."""
-        which = " (the newest backup)" if self.is_newest and self.unusable is None else ""
+        which = " (the newest backup)" if self.is_newest else ""
         amount = f"{self.files} file{'s' if self.files != 1 else ''} ({size_text(self.size_bytes)})"
         yield f"Restored {amount} as of {time_text(self.as_of)}{which} to {shown_path(str(self.to))}"
         yield from self.notes
@@ -76,7 +76,7 @@ class RestoreReport:
             "files": self.files,
             "bytes": self.size_bytes,
             "as_of": exact_time_text(self.as_of),
-            "newest": self.is_newest and self.unusable is None,
+            "newest": self.is_newest,
             "differing": [
                 {
                     "path": item.path,

@@ -149,7 +149,7 @@ class _Restore:
 
     def _title(self, plan: Plan) -> str:
         files = f"{len(plan.needs)} file{'s' if len(plan.needs) != 1 else ''}"
-        newest = " (the newest backup)" if self.backup.is_newest and self.backup.unusable is None else ""
+        newest = " (the newest backup)" if self.backup.is_newest else ""
         title = self.backup.selection.title
         what = files if title == EVERYTHING else f"{title}: {files}"
         size = size_text(plan.most_bytes)

@@ -96,15 +96,16 @@ class BackupSelector:
         complete = opened.with_manifests(self.cache, selection.indexes)
         if not complete.contents:
             raise _nothing_opens(complete)
+        unusable = complete.unusable or unusable
         return SelectedBackup(
-            complete.chain,
-            complete.contents,
-            selection,
-            complete.unusable or unusable,
-            opened.chain.end == stored.times[-1],
-            origins,
-            self.cache.passphrase_of(opened.chain.sets),
-            _older(stored, opened.chain),
+            chain=complete.chain,
+            contents=complete.contents,
+            selection=selection,
+            unusable=unusable,
+            is_newest=unusable is None and opened.chain.end == stored.times[-1],
+            origin=origins,
+            passphrase=self.cache.passphrase_of(opened.chain.sets),
+            older=_older(stored, opened.chain),
         )
 
     def _chain_before(self, stored: StoredChains, opened: OpenedChain) -> OpenedChain:

@@ -80,3 +80,13 @@ def test_a_file_that_is_lost_in_the_newest_chain_is_had_from_the_one_before(two_
     assert all(item["restored"] for item in named.values())
     assert (two_chains.home / "nearest" / "letter").read_bytes() == b"two" * 1000
     assert (two_chains.home / "nearest" / "other").read_bytes() == (two_chains.source / "other").read_bytes()
+
+    # Damage in the older chain, too: it costs the file that needs the volume its newer version, and no other file.
+    increment = next(name for name in two_chains.service.names() if "-inc." in name and ".vol" in name)
+    stored = two_chains.service.objects[f"system/{increment}"]
+    stored.data = stored.data[:-1] + bytes([stored.data[-1] ^ 1])
+    named = restored("damaged", "--nearest")
+    first, second, _third = times(two_chains)
+    assert {path: item["newest"] for path, item in named.items()} == {"letter": first, "other": second}
+    assert all(item["restored"] for item in named.values())
+    assert (two_chains.home / "damaged" / "letter").read_bytes() == b"one" * 1000

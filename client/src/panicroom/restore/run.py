@@ -142,8 +142,9 @@ class _Restore:
         entries = dict(plan.entries)
         versions = OlderVersions(self.metadata, self.backup)
         if self.request.nearest:
-            self._fetch_older(versions, plan, entries)
-        newest = versions.find(self._without_data(plan) - self.older.keys(), self.damaged)
+            newest = self._fetch_older(versions, plan, entries)
+        else:
+            newest = versions.find(self._without_data(plan), self.damaged)
         with self.reporter.busy("comparing everything once more"):
             return self._finish(plan, entries, {**newest, **self.older})
 
@@ -230,28 +231,31 @@ class _Restore:
 
     def _fetch_older(
         self, versions: OlderVersions, plan: Plan, entries: dict[PathIndex, SignatureEntry]
-    ) -> None:
-        """Brings the files that are lost as of the newest time as of which they can be had."""
+    ) -> dict[PathIndex, OlderVersion]:
+        """Brings the files that are lost as of the newest time as of which they can be had; the versions of those that
+        could not be brought."""
         tried: set[tuple[PathIndex, str]] = set()
         while True:
             by_set: dict[str, tuple[OlderVersion, list[PathIndex]]] = {}
-            lost = self._without_data(plan) - self.older.keys()
-            for path, version in versions.find(lost, self.damaged).items():
+            found = versions.find(self._without_data(plan) - self.older.keys(), self.damaged)
+            for path, version in found.items():
                 if (path, version.sets[-1].name) not in tried:
-                    tried.add((path, version.sets[-1].name))
                     by_set.setdefault(version.sets[-1].name, (version, []))[1].append(path)
             if not by_set:
-                return
-            for version, paths in by_set.values():
-                self._fetch_version(version, paths, entries)
+                return found
+            for name, (version, paths) in by_set.items():
+                # A round ends at a damaged volume: files that need none such may not have had their turn.
+                if not self._fetch_version(version, paths, entries):
+                    tried.update((path, name) for path in paths)
 
     def _fetch_version(
         self, version: OlderVersion, paths: list[PathIndex], entries: dict[PathIndex, SignatureEntry]
-    ) -> None:
+    ) -> bool:
+        """Whether a damaged volume was found, at which it ended."""
         older = make_plan(version.sets, paths, self.damaged)
         files = older.needs.keys() & set(paths)
         if not files:
-            return
+            return False
         with self.reporter.task(f"Restoring {len(files)} of them as of {time_text(version.time)}", 0):
             result = self.rounds.run(older, files, version.passphrase)
         self.damaged |= result.damaged
@@ -262,6 +266,7 @@ class _Restore:
             for above in (path[:length] for length in range(len(path))):
                 entries.setdefault(above, older.entries[above])
         self.done |= result.proved
+        return bool(result.damaged)
 
     def _finish(
         self,

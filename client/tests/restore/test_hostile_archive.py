@@ -15,7 +15,7 @@ from fake_service import Stored, now_text
 from laptop import Laptop
 from panicroom.exit_codes import ExitCode
 
-TIME = "20261101T000000Z"
+TIME, TIME_BEFORE = "20261101T000000Z", "20261031T000000Z"
 
 
 def signature(content: bytes) -> bytes:
@@ -25,17 +25,18 @@ def signature(content: bytes) -> bytes:
 
 
 class HostileSet:
-    """A full set written by hand, not encrypted, so that any name can be in it."""
+    """A full set written by hand, not encrypted, so that anything can be in it."""
 
-    def __init__(self) -> None:
+    def __init__(self, time: str = TIME) -> None:
+        self._time = time
         self._volume, self._signatures = io.BytesIO(), io.BytesIO()
         self._volumes = tarfile.TarFile(fileobj=self._volume, mode="w")
         self._sigtar = tarfile.TarFile(fileobj=self._signatures, mode="w")
         self.other("", tarfile.DIRTYPE)
 
-    def file(self, path: str, content: bytes) -> None:
+    def file(self, path: str, content: bytes, form: str = "snapshot") -> None:
         for tar, prefix, data in (
-            (self._volumes, "snapshot", content),
+            (self._volumes, form, content),
             (self._sigtar, "signature", signature(content)),
         ):
             info = tarfile.TarInfo(f"{prefix}/{path}")
@@ -57,9 +58,11 @@ class HostileSet:
             f"    Hash SHA1 {hashlib.sha1(volume).hexdigest()}\n"
         )
         for name, data in {
-            f"data_duplicity-full.{TIME}.vol1.difftar.gz": volume,
-            f"meta_duplicity-full.{TIME}.manifest": manifest.encode(),
-            f"meta_duplicity-full-signatures.{TIME}.sigtar.gz": gzip.compress(self._signatures.getvalue()),
+            f"data_duplicity-full.{self._time}.vol1.difftar.gz": volume,
+            f"meta_duplicity-full.{self._time}.manifest": manifest.encode(),
+            f"meta_duplicity-full-signatures.{self._time}.sigtar.gz": gzip.compress(
+                self._signatures.getvalue()
+            ),
         }.items():
             laptop.service.objects[f"system/{name}"] = Stored(data, "etag", now_text())
 
@@ -125,3 +128,24 @@ def test_a_volume_that_says_other_than_the_signatures_is_not_believed(laptop: La
     out = laptop.home / "out" / "away"
     assert ended.returncode == ExitCode.RESTORE_INCOMPLETE or out.read_bytes() == b"plain"
     assert not out.is_symlink()
+
+
+def test_a_file_that_duplicity_cannot_put_together_is_had_from_the_chain_before(
+    laptop: Laptop, outside: Path
+) -> None:
+    """A difference without the file that it belongs to: duplicity warns and goes on."""
+    before, newest = HostileSet(TIME_BEFORE), HostileSet()
+    before.file("letter", b"as it was")
+    newest.file("letter", b"no difference to anything", form="diff")
+    newest.file("other", b"other")
+    before.store(laptop)
+    newest.store(laptop)
+    out = laptop.home / "out"
+    ended = laptop.run("restore", "--to", str(out), "--json", "--nearest")
+    assert ended.returncode == ExitCode.RESTORE_INCOMPLETE, ended.stderr
+    (named,) = json.loads(ended.stdout.splitlines()[-1])["differing"]
+    assert (named["path"], named["newest"], named["restored"]) == ("letter", TIME_BEFORE, True)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == {
+        "letter": b"as it was",
+        "other": b"other",
+    }

@@ -1,4 +1,4 @@
-"""Reports the files that duplicity gives up on in a restore: it mentions them in a warning, goes on, and ends with 0.
+"""Reports the files that duplicity gives up on when it reads a backup: it warns of them, goes on, and ends with 0.
 
 They are known by the warning's code, since its words may be in any language.
 """
@@ -16,9 +16,11 @@ from panicroom.duplicity_run.events import Events
 from panicroom.duplicity_run.restore_plan import to_hex
 
 
-def install(events: Events, on_error: Callable[[BaseException], None] = lambda _error: None) -> None:
+def install(
+    events: Events, on_error: Callable[[BaseException], None] = lambda _error: None, begin: str = ""
+) -> None:
     """Sends the event ``unwritten`` with ``path`` (hex) and ``reason``; once, before duplicity runs. ``on_error`` gets
-    the error behind any warning first."""
+    the error behind any warning first; each reason begins with ``begin``."""
     from duplicity import log
 
     warn = log.Warn
@@ -31,6 +33,6 @@ def install(events: Events, on_error: Callable[[BaseException], None] = lambda _
         if code == log.WarningCode.cannot_process and extra:
             path = os.fsencode(unescaped(extra)).split(b"/")
             reason = (error.strerror if isinstance(error, OSError) else None) or str(error or text)
-            events.send("unwritten", path=to_hex(tuple(path)), reason=reason)
+            events.send("unwritten", path=to_hex(tuple(path)), reason=begin + reason)
 
     log.Warn = reporting_warn

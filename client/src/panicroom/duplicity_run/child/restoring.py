@@ -48,7 +48,7 @@ def install(child: ChildPlan, token: str, events: Events) -> Callable[[Any], Any
     _take_over_downloads(plan)
     _read_planned_volumes(plan, events)
     _write_planned_files(plan, events)
-    given_up.install(events, functools.partial(_end_on_full_disk, events))
+    given_up.install(events, functools.partial(_end_on_full_disk, events), begin=f"{UNREADABLE_DATA}: ")
 
     def make_backend(parsed_url: Any) -> Any:
         from panicroom.duplicity_run.child.planned_backend import PlannedBackend

@@ -161,7 +161,7 @@ def catalogue_context(meter: Meter) -> Any:
     from chalicelib.adapters.table import Table as CatalogueTable
     from chalicelib.domain.backups.machines import Job, Machine
     from chalicelib.domain.backups.names import Location
-    from chalicelib.journeys.catalogue.catalogue_changes import CatalogueContext
+    from chalicelib.journeys.catalogue.catalogue_context import CatalogueContext
 
     table = CatalogueTable(
         meter.watch(boto3.resource("dynamodb").meta.client, "dynamodb", READS + WRITES), TABLE

@@ -94,7 +94,7 @@ def measure(objects: int, state: str) -> Grown:
     from chalicelib.adapters.stores.notice_store import NoticeStore
     from chalicelib.adapters.stores.run_store import RunStore
     from chalicelib.adapters.table import Table as CatalogueTable
-    from chalicelib.journeys.catalogue.catalogue_changes import CatalogueContext
+    from chalicelib.journeys.catalogue.catalogue_context import CatalogueContext
     from chalicelib.journeys.catalogue.reconcile_job import reconcile_job
 
     names = Names(objects // (VOLUMES_OF_A_SET + 2), VOLUMES_OF_A_SET)

@@ -9,7 +9,8 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from chalicelib.domain.backups.events import KeyChange, MalformedEvent, key_changes, lag_seconds
-from chalicelib.journeys.catalogue.catalogue_changes import CatalogueContext, Contended, catalogue_changes
+from chalicelib.journeys.catalogue.catalogue_changes import Contended, catalogue_changes
+from chalicelib.journeys.catalogue.catalogue_context import CatalogueContext
 
 logger = Logger()
 

@@ -25,7 +25,7 @@ from chalicelib.adapters.stores.run_store import RunStore
 from chalicelib.adapters.table import Table
 from chalicelib.config import ServiceConfig, read_settings
 from chalicelib.journeys.authenticate import Caller
-from chalicelib.journeys.catalogue.catalogue_changes import CatalogueContext
+from chalicelib.journeys.catalogue.catalogue_context import CatalogueContext
 from chalicelib.journeys.issue_download_urls import DownloadContext
 from chalicelib.journeys.issue_upload_urls import UploadContext
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -427,6 +428,26 @@ class TestManySets:
         assert thief.service.table._partitions["SUMMARIES"]
 
 
+@contextmanager
+def failing(step: str) -> Iterator[None]:
+    """For the length of the ``with`` that step of what follows the writing of rows fails."""
+    from chalicelib import wiring
+    from chalicelib.adapters.stores.finding_store import FindingStore
+    from chalicelib.adapters.stores.machine_store import MachineStore
+    from chalicelib.adapters.stores.summary_store import SummaryStore
+
+    def fail(*_: object, **__: object) -> None:
+        raise ConnectionError(step)
+
+    with pytest.MonkeyPatch.context() as patch:
+        if step == "discard":
+            patch.setattr(wiring, "discard_function", lambda: fail)
+        else:
+            store = next(one for one in (FindingStore, MachineStore, SummaryStore) if hasattr(one, step))
+            patch.setattr(store, step, fail)
+        yield
+
+
 class TestAfterARevocation:
     """URLs outlive it: a download's by five minutes, an upload's by fifteen."""
 
@@ -462,6 +483,53 @@ class TestAfterARevocation:
         thief.service.catalogue(key)
         assert key not in thief.service.stored_keys()
         assert "marked deleted" in self.mail(thief)
+
+    @pytest.mark.parametrize("fails", ["findings", "set_open", "discard"])
+    def test_what_failed_once_its_row_was_written_is_marked_deleted_at_the_next_try(
+        self, thief: Thief, fails: str
+    ) -> None:
+        assert "url" in thief.ask(NEXT, 1)
+        self.revoke(thief)
+        key = f"anna-laptop/system/{name_of(NEXT, 1)}"
+        thief.service.put(key, b"x")
+        with failing(fails):
+            assert thief.service.catalogue(key, sequencer="A1")["batchItemFailures"]
+        neighbour = f"anna-laptop/system/{name_of(NEXT, 'signatures')}"
+        thief.service.put(neighbour, b"x")
+        thief.service.catalogue(key, neighbour, sequencer="A1")
+        assert not {key, neighbour} & set(thief.service.stored_keys())
+        assert "2 file(s)" in self.mail(thief)
+        assert f"anna-laptop/system#{NEXT}" in thief.service.table._partitions["OPEN_SETS"]
+
+    @pytest.mark.parametrize("fails", ["findings", "machine", "bring_up_to_date", "replace"])
+    def test_and_a_set_that_was_sealed_is_hidden_and_counted(self, thief: Thief, fails: str) -> None:
+        members = [thief.put(NEXT, part) for part in (1, "signatures")]
+        assert "url" in thief.seal(NEXT, members)
+        self.revoke(thief)
+        thief.store_manifest(NEXT)
+        keys = [f"anna-laptop/system/{name_of(NEXT, part)}" for part in (1, "signatures", "manifest")]
+        thief.service.catalogue(*keys[:2], sequencer="A1")
+        with failing(fails):
+            assert thief.service.catalogue(keys[2], sequencer="A1")["batchItemFailures"]
+        thief.service.catalogue(keys[2], sequencer="A1")
+        kept = thief.service.table._partitions
+        sealed = f"anna-laptop/system#{NEXT}"
+        assert sealed in kept["QUARANTINES"]
+        assert sealed not in kept["OPEN_SETS"]
+        assert "was finished so, and is in quarantine" in self.mail(thief)
+
+    def test_what_could_not_be_marked_deleted_is_not_said_to_be(self, thief: Thief) -> None:
+        members = [thief.put(NEXT, part) for part in (1, "signatures")]
+        assert "url" in thief.ask(NEXT, 2)
+        assert "url" in thief.seal(NEXT, members)
+        thief.service.admin("machine_revoke", name=thief.machine)
+        later(thief.service, seconds=20)
+        key = f"anna-laptop/system/{name_of(NEXT, 2)}"
+        thief.service.put(key, b"x")
+        thief.service.catalogue(key)
+        assert key in thief.service.stored_keys(), "the set is sealing: nothing of it may go"
+        assert "1 of them could not be marked deleted" in self.mail(thief)
+        assert f"python -m ops set quarantine anna-laptop system {NEXT}" in self.mail(thief)
 
     def test_what_was_stored_before_stays_though_its_event_comes_after(self, thief: Thief) -> None:
         thief.put(NEXT, 1)

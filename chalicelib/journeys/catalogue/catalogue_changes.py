@@ -11,13 +11,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from chalicelib.adapters.s3_buckets import Buckets
-from chalicelib.adapters.stores.cap_store import CapStore
 from chalicelib.adapters.stores.catalogue_store import CatalogueStore
 from chalicelib.adapters.stores.finding_store import FindingStore
 from chalicelib.adapters.stores.machine_store import MachineStore
-from chalicelib.adapters.stores.notice_store import NoticeStore
-from chalicelib.adapters.stores.run_store import RunStore
 from chalicelib.adapters.stores.summary_store import is_open
 from chalicelib.domain.audit.anomalies import find_anomalies
 from chalicelib.domain.audit.codes.code import Concern
@@ -38,6 +34,7 @@ from chalicelib.domain.backups.names import (
 )
 from chalicelib.domain.backups.objects import ObjectRow, is_newer, newer_sequencer
 from chalicelib.domain.backups.sets import BackupSet, apply_changes, first_proof
+from chalicelib.journeys.catalogue.catalogue_context import CatalogueContext
 from chalicelib.journeys.catalogue.hide_revoked import hide_what_outlived_a_token
 
 MOST_OBJECTS_A_WRITE = 99
@@ -48,22 +45,6 @@ MOST_TRIES = 10
 
 class Contended(Exception):
     """Other workers kept winning; the queue brings the message back."""
-
-
-@dataclasses.dataclass(frozen=True)
-class CatalogueContext:
-    """``bucket`` is the service's own; keys of other buckets belong to the jobs that were adopted with them."""
-
-    machines: MachineStore
-    runs: RunStore
-    notices: NoticeStore
-    caps: CapStore
-    catalogue: CatalogueStore
-    findings: FindingStore
-    buckets: Buckets
-    bucket: str
-    discard: Callable[[Job, Sequence[str]], Sequence[str]]
-    now: datetime
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,26 +126,35 @@ def catalogue_set(context: CatalogueContext, job: Job, set_id: SetId, changes: S
             for name, sequencer in sequencers.items()
             if name not in page.objects or is_newer(sequencer, page.objects[name].sequencer)
         }
+        known = [page.objects[name] for name in sequencers if name not in news]
         if not news:
-            # The try that wrote the rows may have failed after that.
-            _expel_late(context, job, page.backup_set)
-            _record_placement(context, job, page.backup_set, list(page.objects.values()))
-            record_proofs(context.machines, job, page.objects.values())
+            _follow_up(context, job, None, page.backup_set, known)
             return
         rows = _present_rows(context, job.location.bucket, job.location.key, news, page.objects)
         backup_set = apply_changes(page.backup_set, page.objects, rows)
         if context.catalogue.write_page(job, page, backup_set, rows):
-            _record_placement(context, job, backup_set, rows)
-            record_proofs(context.machines, job, rows)
-            if is_open(backup_set) != is_open(page.backup_set):
-                context.catalogue.summaries.set_open(job, backup_set)
-            stores = context.machines, context.catalogue, context.notices
-            hide_what_outlived_a_token(stores, context.discard, job, backup_set, rows, context.now)
-            if backup_set.sealed or page.backup_set.sealed:
-                _expel_late(context, job, backup_set)
-                refresh_findings(context.catalogue, context.findings, job, context.now)
+            _follow_up(context, job, None if known else page.backup_set, backup_set, [*known, *rows])
             return
     raise Contended(f"{job.machine}/{job.name} {set_id}")
+
+
+def _follow_up(
+    context: CatalogueContext,
+    job: Job,
+    before: BackupSet | None,
+    backup_set: BackupSet,
+    rows: Sequence[ObjectRow],
+) -> None:
+    """What comes of rows that are written. ``before`` is the set before them, ``None`` where some were written by an
+    earlier try: it may have failed after that, so all of this is done again. Each step may be repeated."""
+    _record_placement(context, job, backup_set, rows)
+    record_proofs(context.machines, job, rows)
+    if before is None or is_open(backup_set) != is_open(before):
+        context.catalogue.summaries.set_open(job, backup_set)
+    hide_what_outlived_a_token(context, job, backup_set, rows)
+    if before is None or backup_set.sealed or before.sealed:
+        _expel_late(context, job, backup_set)
+        refresh_findings(context.catalogue, context.findings, job, context.now)
 
 
 def record_proofs(machines: MachineStore, job: Job, rows: Iterable[ObjectRow]) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from chalicelib.domain.backups.machines import Job, ReconcileProgress
 from chalicelib.domain.backups.reconciles import reconciles_due
-from chalicelib.journeys.catalogue.catalogue_changes import CatalogueContext
+from chalicelib.journeys.catalogue.catalogue_context import CatalogueContext
 from chalicelib.journeys.catalogue.reconcile_job import reconcile_job
 
 

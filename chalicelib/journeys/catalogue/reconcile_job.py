@@ -26,11 +26,11 @@ from chalicelib.domain.backups.sets import BackupSet, SetSum, apply_changes
 from chalicelib.domain.ranges import format_ranges
 from chalicelib.journeys.catalogue.catalogue_changes import (
     MOST_OBJECTS_A_WRITE,
-    CatalogueContext,
     catalogue_set,
     record_proofs,
     refresh_findings,
 )
+from chalicelib.journeys.catalogue.catalogue_context import CatalogueContext
 
 KEYS_A_BLOCK = 1000
 """What S3 lists in one request."""

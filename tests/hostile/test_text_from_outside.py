@@ -12,14 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib.domain.audit.bucket_settings import BucketSettings
 from chalicelib.domain.audit.findings import Finding, new_finding
 from chalicelib.domain.audit.notices import Notice
 from chalicelib.domain.backups.events import MalformedEvent, key_changes
+from chalicelib.domain.backups.objects import ObjectRow, StoredObject
 from chalicelib.domain.mail.alert_items import Alert, AlertItem
 from chalicelib.domain.mail.report import compose_report
 from chalicelib.domain.mail.shortened import FINDINGS_SHOWN
 from chalicelib.domain.shown import HIDDEN_CATEGORIES, all_shown, shown, shown_cell, shown_command
 from chalicelib.rendering import Mail, render, render_alert
+from ops.buckets.audit import judge_listing
 from tests.hostile.memory_aws import service_in_memory
 from tests.service.conftest import BUCKET, NOW, Service
 
@@ -37,6 +40,8 @@ ODD_NAMES = [
     "'; rm -rf ~; echo '",
     "$(id) `id`",
     "{{ 7*7 }}",
+    "old{1}",
+    "{when!x",
     "=cmd|' /C calc'!A0",
     "k" * 900,
     "\u05e9\u05dc\u05d5\u05dd",
@@ -208,3 +213,14 @@ def test_a_sequencer_of_another_form_is_no_event(sequencer: object) -> None:
 def test_a_sequencer_of_s3_is_taken(sequencer: str) -> None:
     record = {"s3": {"bucket": {"name": "b"}, "object": {"key": "k", "sequencer": sequencer}}}
     assert key_changes({"Records": [record]})[0].sequencer == sequencer
+
+
+@pytest.mark.parametrize("folder", ODD_NAMES, ids=ascii)
+def test_the_audit_of_a_foreign_bucket_names_any_folder_as_it_is(folder: str) -> None:
+    name = "data_duplicity-full.20261101T000000Z.vol1.difftar.gpg"
+    stored = StoredObject(10, "e", "STANDARD", NOW)
+    rows = {f"{folder}/{name}": ObjectRow(f"{folder}/{name}", stored)}
+    rule = {"ID": "r", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 365}}
+    found = judge_listing(BucketSettings("attic", lifecycle=(rule,)), rows, {}, NOW)
+    [loss] = [one for one in found if one.code == "rule_expires_full"]
+    assert f"deletes the full backup full.20261101T000000Z of attic/{folder} on 2027-11-23" in loss.message

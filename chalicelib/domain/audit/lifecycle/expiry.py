@@ -34,15 +34,14 @@ class _Loss:
         """Of what goes on the same day, the volumes of a full backup are the worst loss."""
         return self.date, not self.set_id.is_full, not self.file.is_volume
 
-    @property
-    def sentence(self) -> str:
+    def sentence(self, when: str) -> str:
         what = f"the {'full backup' if self.set_id.is_full else 'increment'} {self.set_id}"
         what = what if self.file.is_volume else f"metadata of {what}"
         needed = (
             f"{self.needing} increments that need it" if self.needing > 1 else "the increment that needs it"
         )
         under = f"from under {needed}" if self.needing else "and there is no newer one"
-        return f"{what} of {self.label} {{when}}, {under}."
+        return f"{what} of {self.label} {when}, {under}."
 
 
 def expires_backup(
@@ -64,7 +63,7 @@ def expires_backup(
     loss = _first_loss(as_meant, chains, stored)
     if loss is not None:
         code = "rule_expires_full" if loss.set_id.is_full and loss.file.is_volume else "rule_expires_backup"
-        message = f"{name} deletes {loss.sentence.format(when=about.on(loss.date))}"
+        message = f"{name} deletes {loss.sentence(about.on(loss.date))}"
         return [about.finding(code, rule, message, f"first on {loss.date:%Y-%m-%d}")]
     if taken.expiring_other is not None:
         date, key = taken.expiring_other

@@ -1,7 +1,7 @@
 """The answers of the ``admin`` function: the contract between the service and ``python -m ops``.
 
-The service makes these, the owner's commands read them back with ``wire.from_json``. Fields that are ``None`` travel
-as null. Times are ISO 8601 in UTC.
+The service makes these, the owner's commands read them back with ``wire.from_json``: unknown fields are passed over.
+Fields that are ``None`` travel as null. Times are ISO 8601 in UTC.
 """
 
 from __future__ import annotations

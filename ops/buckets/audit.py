@@ -18,7 +18,6 @@ from chalicelib.adapters.s3_buckets import Buckets
 from chalicelib.domain.audit.anomalies import find_anomalies
 from chalicelib.domain.audit.bucket_audit import BucketAudit
 from chalicelib.domain.audit.bucket_settings import BucketSettings
-from chalicelib.domain.audit.codes.code import Severity
 from chalicelib.domain.audit.custody import Custody, WatchedJob
 from chalicelib.domain.audit.findings import Finding, at_stage, worst_first
 from chalicelib.domain.audit.lifecycle.rules import rule_of
@@ -27,6 +26,7 @@ from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import Location, SetId, is_manifest, parse_file_name
 from chalicelib.domain.backups.objects import ObjectRow
 from chalicelib.domain.backups.sets import BackupSet, SetSum
+from chalicelib.owner_wire import AuditAnswer
 from ops.aws import Aws
 from ops.buckets.fixes import FIX, now
 from ops.errors import OpsError
@@ -39,16 +39,11 @@ MOST_TAGS_READ = 1_000
 # ---------------------------------------------------------------- what the service watches
 
 
-def audit_stage(admin: AdminClient, stage: str) -> list[Finding]:
+def audit_stage(admin: AdminClient, stage: str) -> AuditAnswer:
     """Has the service audit every bucket that it watches, now."""
-    found = [finding_of(row) for row in admin.call("audit")["findings"]]
-    return [dataclasses.replace(one, commands=at_stage(one.commands, stage)) for one in found]
-
-
-def finding_of(row: Mapping[str, Any]) -> Finding:
-    """A finding from an answer of the ``admin`` function."""
-    fields = {**row, "severity": Severity(row["severity"]), "commands": tuple(row["commands"])}
-    return Finding(**fields)
+    answer = admin.ask(AuditAnswer, "audit")
+    found = [dataclasses.replace(one, commands=at_stage(one.commands, stage)) for one in answer.findings]
+    return dataclasses.replace(answer, findings=tuple(found))
 
 
 # ---------------------------------------------------------------- any bucket

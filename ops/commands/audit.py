@@ -14,6 +14,7 @@ from rich.text import Text
 from chalicelib.domain.audit.codes.code import Severity
 from chalicelib.domain.audit.findings import Finding, exit_code
 from chalicelib.domain.shown import all_shown, shown
+from chalicelib.owner_wire import AuditAnswer
 from ops.aws import Aws
 from ops.buckets.audit import audit_bucket, audit_stage
 from ops.buckets.fixes import Fix, fixes_for_stage, fixes_of_uploads
@@ -52,17 +53,17 @@ def audit(
     if fix and as_json and not yes:
         raise click.UsageError("--fix asks first; with --json add --yes.")
     audited = _Audited(bucket, prefix or "", stage, state_folder)
-    found = audited.findings()
+    found = audited.answer()
     done: list[str] = []
-    if fix and (fixes := audited.fixes(found)):
+    if fix and (fixes := audited.fixes(found.findings)):
         done = _carry_out(fixes, ask=not yes, shown=not as_json)
-        found = audited.findings() if done else found
+        found = audited.answer() if done else found
     if as_json:
-        answer = {"findings": [dataclasses.asdict(one) for one in found]}
+        answer = dataclasses.asdict(found)
         print_json({**answer, "fixed": done} if fix else answer)
     else:
         _show(found)
-    context.exit(exit_code(found))
+    context.exit(exit_code(found.findings))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,10 +75,10 @@ class _Audited:
     stage: str
     state_folder: Path
 
-    def findings(self) -> list[Finding]:
+    def answer(self) -> AuditAnswer:
         if self.bucket is None:
             return audit_stage(admin_client(self.stage, self.state_folder), self.stage)
-        return audit_bucket(self._aws(), self.bucket, self.prefix)
+        return AuditAnswer(tuple(audit_bucket(self._aws(), self.bucket, self.prefix)))
 
     def fixes(self, found: Sequence[Finding]) -> list[Fix]:
         if self.bucket is None:
@@ -107,7 +108,8 @@ def _carry_out(fixes: Sequence[Fix], *, ask: bool, shown: bool) -> list[str]:
     return [one.what for one in fixes]
 
 
-def _show(found: Sequence[Finding]) -> None:
+def _show(answer: AuditAnswer) -> None:
+    found = answer.findings
     if not found:
         console.print("Everything is in its right place.")
         return
@@ -127,3 +129,6 @@ def _show(found: Sequence[Finding]) -> None:
     counts = Counter(one.severity for one in found)
     counted = ", ".join(f"{counts[severity]} {severity.value}" for severity in Severity if counts[severity])
     console.print(f"\n{counted}.")
+    if answer.left_off:
+        kinds = ", ".join(f"{code} {number:,}" for code, number in answer.left_off_by_code.items())
+        console.print(f"{answer.left_off:,} more that matter less are not listed ({kinds}).", markup=False)

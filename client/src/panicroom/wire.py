@@ -424,7 +424,7 @@ def _plain(value: Any) -> Any:
         return {name: _plain(item) for name, item in pairs if item is not None}
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    return value
+    return value.value if isinstance(value, Enum) else value
 
 
 def _build(kind: Any, data: object, where: str) -> object:
@@ -445,6 +445,8 @@ def _build(kind: Any, data: object, where: str) -> object:
         return _mapping(typing.get_args(kind)[1], data, where)
     if dataclasses.is_dataclass(kind):
         return _record(typing.cast("type[Any]", kind), data, where)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return _choice(kind, data, where)
     return _scalar(kind, data, where)
 
 
@@ -452,6 +454,13 @@ def _in_range(number: Any, allowed: Range, where: str) -> object:
     if not allowed.least <= number <= allowed.most:
         raise WireError(f"{where} must be from {allowed.least} to {allowed.most}")
     return number
+
+
+def _choice(kind: type[Enum], data: object, where: str) -> Enum:
+    values = [member.value for member in kind]
+    if data not in values:
+        raise WireError(f"{where} must be one of {', '.join(values)}")
+    return kind(data)
 
 
 def _scalar(kind: Any, data: object, where: str) -> object:
@@ -491,7 +500,7 @@ def _record(kind: type[Any], data: object, where: str) -> object:
         inner = f"{where}.{field.name}" if where else field.name
         if field.name in data:
             arguments[field.name] = _build(hints[field.name], data[field.name], inner)
-        elif field.default is dataclasses.MISSING:
+        elif field.default is field.default_factory is dataclasses.MISSING:
             raise WireError(f"{inner} is missing")
     return kind(**arguments)
 

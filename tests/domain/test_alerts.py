@@ -20,6 +20,7 @@ from chalicelib.domain.audit.notices import (
     DISCARD_REFUSED,
     DOWNLOAD_CAP_REACHED,
     LATE_UPLOAD,
+    OVER_BUDGET,
     SECOND_RUN,
     STORAGE_CAP_REACHED,
     Notice,
@@ -512,3 +513,27 @@ def test_a_subject_says_whose_it_is_and_what() -> None:
     assert subject(one) == "anna/system: a backup's file is under the wrong prefix"
     assert subject(found(WARNING).finding, one) == f"{subject(one)} (and 1 more)"
     assert subject(found(SAFETY).finding).startswith("Look now: anna/system: ")
+
+
+def test_the_owner_of_a_machine_gets_what_is_about_it_whatever_the_machine_is_called(owner: Owner) -> None:
+    """Also one that is called like the service, or like a bucket: that is no affair of its owner's."""
+    bucket = "attic"
+    owner.machines = {"panicroom", bucket}
+    owner.findings = [found(CRITICAL, f"{bucket}/x", machine=""), found(WARNING, f"{bucket}/y", machine="")]
+    owner.notices = [Notice(OVER_BUDGET, "", "", "This month will cost $2.", NOW)]
+    alert = owner.mail()
+    assert alert is not None
+    assert {one.whose for one in alert.items} == {"panicroom", bucket}
+    assert alert.of_machines(owner.machines) is None
+    owner.findings = [found(CRITICAL, machine=bucket)]
+    owner.notices = [Notice(SECOND_RUN, bucket, "", "Two.", owner.now)]
+    owner.jobs = [job(State.OVERDUE, "panicroom")]
+    mails = [owner.mail(DAY)]
+    owner.findings, owner.jobs = [], [job(State.FRESH, "panicroom", newest_complete_at=owner.now)]
+    mails.append(owner.mail(DAY))
+    for mail in mails:
+        assert mail is not None
+        for name in (bucket, "panicroom"):
+            part = mail.of_machines({name})
+            assert part is not None
+            assert {one.whose.partition("/")[0] for one in part.items} == {name}

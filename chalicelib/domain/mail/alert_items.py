@@ -47,7 +47,10 @@ class Trouble:
 
 @dataclasses.dataclass(frozen=True)
 class AlertItem:
-    """One thing in a mail. ``whose`` is a machine and job, or a bucket; ``title`` goes into the subject."""
+    """One thing in a mail. ``whose`` is shown: a machine and job, or a bucket; ``title`` goes into the subject.
+
+    ``machine`` is empty for what concerns no one machine.
+    """
 
     whose: str
     title: str
@@ -55,6 +58,7 @@ class AlertItem:
     evidence: str = ""
     advice: str = ""
     commands: tuple[str, ...] = ()
+    machine: str = ""
 
 
 def item_of_notice(notice: Notice) -> AlertItem:
@@ -62,13 +66,24 @@ def item_of_notice(notice: Notice) -> AlertItem:
     title = kind.title if kind else notice.code.replace("_", " ")
     whose = "/".join(filter(None, (notice.machine, notice.job))) or "panicroom"
     return AlertItem(
-        whose, title, notice.message, f"at {notice.at:%Y-%m-%d %H:%M} UTC", kind.advice if kind else ""
+        whose,
+        title,
+        notice.message,
+        f"at {notice.at:%Y-%m-%d %H:%M} UTC",
+        kind.advice if kind else "",
+        machine=notice.machine,
     )
 
 
 def item_of_finding(finding: Finding) -> AlertItem:
     return AlertItem(
-        finding.whose, finding.title, finding.message, finding.evidence, finding.advice, finding.commands
+        finding.whose,
+        finding.title,
+        finding.message,
+        finding.evidence,
+        finding.advice,
+        finding.commands,
+        finding.machine,
     )
 
 
@@ -81,6 +96,7 @@ def item_of_job(job: JobNow, trouble: Trouble) -> AlertItem:
             job.detail,
             advice="The machine's log has the reason: start a backup by hand there and read what it prints.",
             commands=("panicroom doctor", f"panicroom backup {job.job}"),
+            machine=job.machine,
         )
     if job.never_came:
         return AlertItem(
@@ -93,6 +109,7 @@ def item_of_job(job: JobNow, trouble: Trouble) -> AlertItem:
                 f"panicroom backup {job.job}",
                 f"python -m ops machine remove {job.machine}",
             ),
+            machine=job.machine,
         )
     back_by = f"{trouble.since + timedelta(days=14):%Y-%m-%d}"
     return AlertItem(
@@ -104,6 +121,7 @@ def item_of_job(job: JobNow, trouble: Trouble) -> AlertItem:
             f"panicroom backup {job.job}",
             f"python -m ops machine pause {job.machine} --until {back_by}",
         ),
+        machine=job.machine,
     )
 
 
@@ -125,7 +143,7 @@ class Alert:
         """What concerns these machines; None for nothing."""
 
         def theirs(items: tuple[AlertItem, ...]) -> tuple[AlertItem, ...]:
-            return tuple(item for item in items if item.whose.partition("/")[0] in names)
+            return tuple(item for item in items if item.machine in names)
 
         part = Alert(*(theirs(getattr(self, field.name)) for field in dataclasses.fields(self)))
         return part if part.items else None

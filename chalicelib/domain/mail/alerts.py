@@ -179,7 +179,8 @@ class _Plan:
                 del self._mailed[key]
                 title = CODES[code].title if code in CODES else code
                 whose = whose if machine else subject.partition("/")[0]
-                self._over.append(AlertItem(whose, f"over: {title}", f"No longer so: {title} ({subject})."))
+                message = f"No longer so: {title} ({subject})."
+                self._over.append(AlertItem(whose, f"over: {title}", message, machine=machine))
 
     # ------------------------------------------------------------ jobs
 
@@ -216,7 +217,7 @@ class _Plan:
     def _mail_about(self, job: JobNow, trouble: Trouble) -> Trouble | None:
         if trouble.is_over:
             title = f"is backed up again after being {trouble.state.value}"
-            self._over.append(AlertItem(job.name, title, job.detail))
+            self._over.append(AlertItem(job.name, title, job.detail, machine=job.machine))
             return None
         if job.state is not trouble.state or not _is_due(trouble, self._now):
             return trouble

@@ -14,7 +14,7 @@ from chalicelib.adapters.stores.finding_store import FindingStore
 from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.domain.backups.freshness import Freshness, State, due_since, evaluate_freshness
-from chalicelib.domain.backups.machines import Job, Machine
+from chalicelib.domain.backups.machines import Job, Machine, machines_by_owner
 from chalicelib.domain.mail.alert_items import Alert, JobNow
 from chalicelib.domain.mail.alert_record import AlertRecord
 from chalicelib.domain.mail.alerts import NOTICES_MAILED_WITHIN, alerts_due
@@ -68,14 +68,10 @@ def send_alerts(context: AlertContext) -> str | None:
 
 def _send_to_owners(context: AlertContext, alert: Alert) -> None:
     """To each machine's own owner what concerns their machines: after the record, so that nobody gets one twice."""
-    owned: dict[str, set[str]] = {}
-    for machine in context.machines.machines():
-        if machine.owner_mail and machine.owner_mail not in context.recipients:
-            owned.setdefault(machine.owner_mail, set()).add(machine.name)
-    for address, names in owned.items():
+    for address, names in machines_by_owner(context.machines.machines()).items():
         part = alert.of_machines(names)
-        if part is not None:
-            # What SES refuses is on its suppression list, which the doctor shows.
+        if part is not None and address not in context.recipients:
+            # The service's own recipients have it already; the doctor shows whom the weekly mail cannot reach.
             with contextlib.suppress(MailRefused):
                 context.mailer.send(_render(context, part), [address])
 
@@ -156,14 +152,12 @@ def _job_now(context: AlertContext, machine: Machine, sets: JobSets) -> JobNow:
 
 
 def _detail(machine: Machine, job: Job, freshness: Freshness, context: AlertContext) -> str:
+    every, grace = (timedelta(seconds=seconds) for seconds in (job.period_seconds, job.grace_seconds))
+    expected = f" It should make one every {format_age(every)}, and may be {format_age(grace)} late."
     newest = freshness.newest_complete_at
     if newest is None:
-        since = due_since(machine, job)
-        every, grace = (timedelta(seconds=seconds) for seconds in (job.period_seconds, job.grace_seconds))
-        return (
-            f"No backup of {job.machine}/{job.name} has come since {since.astimezone(context.zone):%a %d %b %Y}."
-            f" It should make one every {format_age(every)}, and may be {format_age(grace)} late."
-        )
+        since = due_since(machine, job).astimezone(context.zone)
+        return f"No backup of {job.machine}/{job.name} has come since {since:%a %d %b %Y}.{expected}"
     at = newest.astimezone(context.zone)
     detail = (
         f"The newest complete backup of {job.machine}/{job.name} is {format_age(context.now - newest)} old "
@@ -171,8 +165,7 @@ def _detail(machine: Machine, job: Job, freshness: Freshness, context: AlertCont
     )
     run = job.last_run
     if freshness.state is State.OVERDUE:
-        every, grace = (timedelta(seconds=seconds) for seconds in (job.period_seconds, job.grace_seconds))
-        detail += f" It should make one every {format_age(every)}, and may be {format_age(grace)} late."
+        detail += expected
     if freshness.state is State.FAILING and run is not None and run.ended_at is not None:
         detail += f" The last run failed {format_age(context.now - run.ended_at)} ago (exit {run.exit_code})."
     return detail

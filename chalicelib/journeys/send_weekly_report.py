@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -16,7 +16,7 @@ from chalicelib.adapters.stores.report_store import ReportStore
 from chalicelib.domain.audit.findings import Finding, at_stage
 from chalicelib.domain.audit.notices import OVER_BUDGET, REPORT_INCOMPLETE, Notice
 from chalicelib.domain.backups.freshness import evaluate_freshness
-from chalicelib.domain.backups.machines import Machine
+from chalicelib.domain.backups.machines import Machine, machines_by_owner
 from chalicelib.domain.costs.figures import Figures, JobFigures, job_figures
 from chalicelib.domain.costs.price_table import PriceTable, PriceUnknown
 from chalicelib.domain.costs.statement import WEEKS_OF_TREND, Statement, state_costs
@@ -253,21 +253,12 @@ def _deliver(context: ReportContext, issue: datetime) -> tuple[str | None, dict[
     waiting = [recipient for recipient in context.recipients if recipient not in done]
     if waiting:
         deliver(render(compose(context, gathered)), waiting)
-    for address, machines in _owners(gathered.machines.values()).items():
+    for address, machines in machines_by_owner(gathered.machines.values()).items():
         if address not in done and address not in context.recipients:
             deliver(render(compose_for(context, gathered, machines)), [address])
     if message_id is not None:
         context.reports.store_figures(issue, figures, gathered.monthly)
     return message_id, refused
-
-
-def _owners(machines: Iterable[Machine]) -> dict[str, frozenset[str]]:
-    """Machines by the address of their own owner."""
-    owned: dict[str, set[str]] = {}
-    for machine in machines:
-        if machine.owner_mail:
-            owned.setdefault(machine.owner_mail, set()).add(machine.name)
-    return {address: frozenset(names) for address, names in owned.items()}
 
 
 def watch_budget(context: ReportContext) -> bool:

@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import hmac
 import re
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from chalicelib.domain.backups.names import Location
@@ -81,6 +82,15 @@ class Machine:
     def is_paused(self, now: datetime) -> bool:
         """Paused machines are not evaluated overdue; they may back up all the same."""
         return self.paused_at is not None and (self.paused_until is None or now < self.paused_until)
+
+
+def machines_by_owner(machines: Iterable[Machine]) -> dict[str, frozenset[str]]:
+    """Names of machines by the address of their own owner; those without one are in nobody's."""
+    owned: dict[str, set[str]] = {}
+    for machine in machines:
+        if machine.owner_mail:
+            owned.setdefault(machine.owner_mail, set()).add(machine.name)
+    return {address: frozenset(names) for address, names in owned.items()}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,6 +20,8 @@ from tools.docs.openapi import OPERATIONS, description
 DESCRIPTION: dict[str, Any] = json.loads((PROJECT / "docs/reference/openapi.json").read_text())
 SCHEMAS = DESCRIPTION["components"]["schemas"]
 MOST_CPU_SECONDS = 1.0
+"""Of one answer, by the quickest of three tries: what is measured is of the whole process, so that a collection of
+garbage of the tests before counts in one of them. What a request costs, it costs each time."""
 
 SETS = ["full.20261122T195500Z", "full.20261122T195700Z", "inc.20261122T195500Z.to.20261122T195600Z"]
 NAMES = st.builds(
@@ -120,10 +122,14 @@ def fuzz(service: Service, requests: int) -> None:
     @given(st.one_of(calls), st.sampled_from(["system", "system", "system", "photos", "x" * 42]))
     def send(call: tuple[str, str, Any], job: str) -> None:
         method, path, body = call
-        began = time.process_time()
-        answer = service.call(method, path.format(job=job, run=run), body, token)
-        assert answer.status < 500, (call, answer)
-        assert time.process_time() - began < MOST_CPU_SECONDS, call
+        for tries_left in (2, 1, 0):
+            began = time.process_time()
+            answer = service.call(method, path.format(job=job, run=run), body, token)
+            seconds = time.process_time() - began
+            assert answer.status < 500, (call, answer)
+            if seconds < MOST_CPU_SECONDS:
+                break
+            assert tries_left, call
 
     send()
     assert service.call("GET", "/machine", token=token).status == 200

@@ -1,9 +1,15 @@
-"""The order in which the files of tests are begun: those that take longest first, so that at the end nothing waits for
-one of them. (`make test` gives each file as a whole to one of its processes.)"""
+"""Hypothesis without a clock, and the order in which the files of tests are begun: those that take longest first, so
+that at the end nothing waits for one of them. (`make test` gives each file as a whole to one of its processes.)"""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "panicroom", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("panicroom")
 
 LONG = (
     "test_deploy",

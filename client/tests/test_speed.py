@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from laptop import PASSPHRASE, Laptop
 from odd_files import change_odd_files, change_odd_files_again, make_odd_files
@@ -187,7 +187,6 @@ INDEXES = st.lists(st.lists(st.sampled_from([b"a", b"b", b"a-"]), max_size=3).ma
 )
 
 
-@settings(deadline=None)  # the first one imports duplicity
 @given(st.lists(INDEXES, min_size=1, max_size=6))
 def test_of_each_path_the_newest_entry_counts(files: list[list[tuple[bytes, ...]]]) -> None:
     """As duplicity's own merging has it, in its order."""

@@ -462,7 +462,7 @@ def test_a_clock_that_was_ahead_for_a_while_does_not_silence_the_alerts(owner: O
         max_size=60,
     )
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_whatever_happens_the_rates_hold_and_nothing_is_lost(
     story: Iterable[tuple[int, set[str], State, bool]],
 ) -> None:

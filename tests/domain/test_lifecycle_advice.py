@@ -215,7 +215,7 @@ TO_GLACIER = {"Transitions": [{"Days": 0, "StorageClass": "GLACIER"}]}
 EXPIRES_OLD = {"NoncurrentVersionExpiration": {"NoncurrentDays": 1}}
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @example(WITHOUT_PREFIXES, [rule("laptop/duplicity-full-signatures", **TO_GLACIER)])
 @example(WITHOUT_PREFIXES, [rule("laptop/data_", **TO_GLACIER)])
 @example(WITHOUT_PREFIXES, [rule("duplicity-", **EXPIRES_OLD, **TO_GLACIER)])

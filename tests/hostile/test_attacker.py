@@ -378,9 +378,7 @@ def attack() -> Iterator[Callable[..., None]]:
         Attack.service = service
 
         def run(**how: Any) -> None:
-            everything = settings(
-                deadline=None, suppress_health_check=list(HealthCheck), print_blob=True, **how
-            )
+            everything = settings(suppress_health_check=list(HealthCheck), **how)
             run_state_machine_as_test(Attack, settings=everything)
 
         yield run

@@ -113,7 +113,6 @@ def fuzz(service: Service, requests: int) -> None:
 
     @settings(
         max_examples=requests,
-        deadline=None,
         database=None,
         derandomize=True,
         phases=[Phase.generate],

@@ -79,7 +79,7 @@ class Span:
         return self.began < other.ended and other.began < self.ended  # type: ignore[operator]
 
 
-HOW_OFTEN = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+HOW_OFTEN = {"suppress_health_check": list(HealthCheck)}
 STORIES = given(
     volumes=st.integers(1, 3),
     offset=st.integers(0, 16),

@@ -146,7 +146,6 @@ STORIES = st.lists(
 )
 WITH_THE_SERVICE = settings(
     max_examples=8,
-    deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # making a failure smaller takes minutes here
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -107,7 +107,7 @@ def test_the_signature_is_the_one_of_librsync(tmp_path: Path) -> None:
     assert entry.signature == generator.getsig()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(names, min_size=1, max_size=5, unique=True))
 def test_any_name_comes_back(tmp_path_factory: pytest.TempPathFactory, found: list[bytes]) -> None:
     folder = tmp_path_factory.mktemp("names")

@@ -1,4 +1,4 @@
-"""One local stack with IAM enforced, for the tests that type the owner's commands against a running service."""
+"""What tests of the owner's side share: moto's AWS, and a local stack with IAM enforced to type commands against."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from click.testing import CliRunner, Result
+from moto import mock_aws
 
 from ops.aws import Aws
 from ops.cli import commands
@@ -43,3 +45,21 @@ def owner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Owner]:
     folder = tmp_path_factory.mktemp("owner")
     with local_stack(folder, enforce_iam=True) as stack:
         yield Owner(folder, stack)
+
+
+@pytest.fixture
+def moto_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An empty AWS account that moto plays in this process."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    with mock_aws():
+        yield
+
+
+@pytest.fixture
+def s3(moto_account: None) -> Any:
+    """Its S3, with a bucket ``attic`` that keeps versions."""
+    client = boto3.client("s3", region_name="us-east-1")
+    client.create_bucket(Bucket="attic")
+    client.put_bucket_versioning(Bucket="attic", VersioningConfiguration={"Status": "Enabled"})
+    return client

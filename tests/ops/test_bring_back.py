@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any
 
-import boto3
-import pytest
 from click.testing import CliRunner
-from moto import mock_aws
 
 from chalicelib.domain.backups.names import Location, SetId, manifest_file, signatures_file, volume_file
 from ops.buckets.bring_back import bring_back
@@ -18,17 +14,6 @@ from ops.cli import commands
 SET = SetId(None, datetime(2026, 11, 1, 4, tzinfo=timezone.utc))
 OTHER = SetId(SET.end, datetime(2026, 11, 2, 4, tzinfo=timezone.utc))
 PLACE = Location("attic", "laptop/")
-
-
-@pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    with mock_aws():
-        client = boto3.client("s3", region_name="us-east-1")
-        client.create_bucket(Bucket="attic")
-        client.put_bucket_versioning(Bucket="attic", VersioningConfiguration={"Status": "Enabled"})
-        yield client
 
 
 def listed(s3: Any) -> set[str]:

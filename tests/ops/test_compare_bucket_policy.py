@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from ops.resources.compare_bucket_policy import bucket_policy, missing_statements, put_missing_statements
 from ops.resources.template import bucket_statements
@@ -32,13 +29,9 @@ OWNERS = {
 
 
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    with mock_aws():
-        client = boto3.client("s3", region_name="us-east-1")
-        client.create_bucket(Bucket=HOME.bucket)
-        yield client
+def s3(s3: Any) -> Any:
+    s3.create_bucket(Bucket=HOME.bucket)
+    return s3
 
 
 def put(s3: Any, *statements: Any) -> None:

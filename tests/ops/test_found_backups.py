@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from ops.buckets.found_backups import backups_to_adopt
 from ops.errors import OpsError
@@ -19,16 +16,6 @@ SET = (
     "data_duplicity-inc.20261101T040000Z.to.20261128T040000Z.vol1.difftar.gpg",
     "meta_duplicity-inc.20261101T040000Z.to.20261128T040000Z.manifest.gpg",
 )
-
-
-@pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    with mock_aws():
-        client = boto3.client("s3", region_name="us-east-1")
-        client.create_bucket(Bucket="attic")
-        yield client
 
 
 def put(s3: Any, *keys: str) -> None:

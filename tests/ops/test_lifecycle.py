@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
 from typing import Any
-
-import boto3
-import pytest
-from moto import mock_aws
 
 from chalicelib.domain.audit.lifecycle.own_rules import own_rules
 from chalicelib.domain.backups.machines import Job
@@ -18,23 +13,13 @@ from chalicelib.domain.backups.storage import STORAGE_POLICIES, STORAGE_TAG_KEY
 from ops.resources.lifecycle import changed_rules, put_adopted_rules, put_lifecycle_rules
 from ops.stages import LOCAL
 
-BUCKET = "bucket"
+BUCKET = "attic"
 OWNERS_RULE: dict[str, Any] = {
     "ID": "my logs",
     "Status": "Enabled",
     "Filter": {"Prefix": "logs/"},
     "Expiration": {"Days": 30},
 }
-
-
-@pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    with mock_aws():
-        client = boto3.client("s3", region_name="us-east-1")
-        client.create_bucket(Bucket=BUCKET)
-        yield client
 
 
 def rules_of(s3: Any) -> dict[str, Any]:

@@ -26,9 +26,10 @@ from ops.doctor.mail import mail
 from ops.doctor.patient import Patient, admin
 from ops.doctor.schedules import schedules
 from ops.errors import OpsError
+from ops.functions.boundary import boundary_changes
 from ops.functions.compare_api import unexpected_answers
 from ops.functions.compare_functions import finish_differences, function_differences, wanted_service
-from ops.functions.concurrency import account_limit, concurrency_complaints
+from ops.functions.concurrency import concurrency_complaints, limit_for_stage
 from ops.resources.stack import changed_resources
 from ops.service.deployed_stage import DeployedStage
 from ops.stages import Stage
@@ -64,6 +65,11 @@ def _resources(patient: Patient) -> list[str]:
     return [f"{change}: `python -m ops deploy --stage {patient.stage.name}` does it" for change in changes]
 
 
+def _roles(patient: Patient) -> list[str]:
+    changes = boundary_changes(patient.aws, patient.stage)
+    return [f"{change}: `python -m ops deploy --stage {patient.stage.name}` does it" for change in changes]
+
+
 def _functions(patient: Patient) -> list[str]:
     wanted = wanted_service(patient.stage, patient.project)
     differences = function_differences(patient.aws, patient.stage, wanted)
@@ -78,7 +84,7 @@ def _left_out(patient: Patient) -> list[str]:
 
 
 def _concurrency(patient: Patient) -> list[str]:
-    return concurrency_complaints(account_limit(patient.aws))
+    return concurrency_complaints(limit_for_stage(patient.aws, patient.stage))
 
 
 def _api(patient: Patient) -> list[str]:
@@ -172,6 +178,7 @@ def price_complaints(region: str, now: datetime) -> list[str]:
 
 CHECKS: dict[str, Callable[[Patient], list[str]]] = {
     "Resources": _resources,
+    "Roles": _roles,
     "Functions": _functions,
     "What Chalice leaves out": _left_out,
     "Concurrency": _concurrency,

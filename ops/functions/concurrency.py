@@ -1,7 +1,8 @@
 """How many invocations may run at once behind the API, so that no flood of requests takes the account's whole share.
 
 All functions of an account and region share one limit, 1,000 in most accounts and as few as 10 in new ones. What is
-reserved for a function is also the most that it may run. AWS leaves at least ``UNRESERVED`` to all others.
+reserved for a function is also the most that it may run. AWS leaves at least ``UNRESERVED`` to all that have nothing
+reserved, so what others have reserved, be it another stage, counts as not there.
 """
 
 from __future__ import annotations
@@ -27,14 +28,15 @@ def concurrency_limits(account_limit: int) -> dict[str, int]:
     return limits if limits["api_handler"] >= LEAST else {}
 
 
-def account_limit(aws: Aws) -> int:
-    """How many invocations of all functions may run at once in the account and region."""
-    return int(aws.client("lambda").get_account_settings()["AccountLimit"]["ConcurrentExecutions"])
+def limit_for_stage(aws: Aws, stage: Stage) -> int:
+    """How many invocations may run at once in the account and region, without what is reserved for other functions."""
+    unreserved = aws.client("lambda").get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"]
+    return unreserved + sum(limit or 0 for limit in _present(aws, stage).values())
 
 
 def concurrency_differences(aws: Aws, stage: Stage) -> list[str]:
     """What ``limit_concurrency`` would change, a line each."""
-    present, wanted = _present(aws, stage), concurrency_limits(account_limit(aws))
+    present, wanted = _present(aws, stage), concurrency_limits(limit_for_stage(aws, stage))
     return [
         f"let {stage.function(short_name)} run {wanted.get(short_name, 'any number of')} times at once at most"
         for short_name in WANTED
@@ -44,23 +46,27 @@ def concurrency_differences(aws: Aws, stage: Stage) -> list[str]:
 
 def limit_concurrency(aws: Aws, stage: Stage) -> None:
     """Chalice takes every limit away at each deploy, since the configuration names none: the account decides it."""
-    functions, wanted = aws.client("lambda"), concurrency_limits(account_limit(aws))
-    for short_name, present in _present(aws, stage).items():
+    functions, present = aws.client("lambda"), _present(aws, stage)
+    wanted = concurrency_limits(limit_for_stage(aws, stage))
+    # Lower ones first: what they give back may be what the others need.
+    for short_name in sorted(WANTED, key=lambda name: wanted.get(name, 0) - (present[name] or 0)):
         limit, name = wanted.get(short_name), stage.function(short_name)
-        if limit is not None and limit != present:
+        if limit is not None and limit != present[short_name]:
             functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=limit)
-        elif limit is None and present is not None:
+        elif limit is None and present[short_name] is not None:
             functions.delete_function_concurrency(FunctionName=name)
 
 
 def concurrency_complaints(limit: int) -> list[str]:
-    """What the doctor says of an account that may run too few functions at once to reserve any."""
+    """What the doctor says where the stage's functions may run too few times at once to reserve any; ``limit`` as
+    ``limit_for_stage`` counts it."""
     if concurrency_limits(limit):
         return []
     complaint = (
-        f"this account may run {limit} functions at once in this region, too few to keep any back: a flood of requests"
-        " can delay the catalogue and the mails for as long as it lasts (nothing is lost). AWS raises the limit to"
-        " 1,000 free of charge: Service Quotas, AWS Lambda, Concurrent executions; then deploy again"
+        f"this account may run {limit} functions at once in this region, beside what it reserves for others, too few to"
+        " keep any back: a flood of requests can delay the catalogue and the mails for as long as it lasts (nothing is"
+        " lost). AWS raises the limit to 1,000 free of charge: Service Quotas, AWS Lambda, Concurrent executions; then"
+        " deploy again"
     )
     return [complaint]
 

@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from chalice.constants import MISSING_DEPENDENCIES_TEMPLATE
 from chalice.utils import to_cfn_resource_name
 
 from ops.aws import environment_for_local_stack
@@ -82,16 +83,16 @@ def _read_package(folder: Path) -> AppPackage:
     return AppPackage(json.loads((folder / "sam.json").read_text()), folder / "deployment.zip")
 
 
-def package_app_once(project: Path, stage: Stage, packages: Path = PACKAGES) -> AppPackage:
-    """As ``package_app``; the same files are packaged once, and found again in ``packages``.
+def package_app_once(project: Path, stage: Stage) -> AppPackage:
+    """As ``package_app``; the same files are packaged once, and found again in ``PACKAGES``.
 
     Packaging takes most of the time in which a local stack starts or a deploy is planned. Raises ``OpsError``.
     """
     made_by = json.dumps([sys.version, version("chalice"), template_additions(stage)])
-    package = packages / hashlib.sha256((digest_of(project) + made_by).encode()).hexdigest()
+    package = PACKAGES / hashlib.sha256((digest_of(project) + made_by).encode()).hexdigest()
     if not package.exists():
-        packages.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=packages) as folder:
+        PACKAGES.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=PACKAGES) as folder:
             package_app(project, stage, Path(folder))
             # Whoever packages the same at the same time comes first or second: both are the same.
             with contextlib.suppress(OSError):
@@ -114,7 +115,19 @@ def run_chalice(arguments: list[str], project: Path, environment: Mapping[str, s
     )
     if run.returncode != 0:
         raise OpsError(f"`chalice {arguments[0]}` failed: {_last_words(run.stdout)}")
+    missing = _missing_libraries(run.stdout)
+    if missing:
+        raise OpsError(
+            f"`chalice {arguments[0]}` could not fetch {', '.join(missing)}, without which the functions do not work."
+            " Check the network, then type the command again."
+        )
     return run.stdout
+
+
+def _missing_libraries(said: str) -> list[str]:
+    """What Chalice went on without: it only prints that, and ends with 0."""
+    begin, end = MISSING_DEPENDENCIES_TEMPLATE.strip().split("%s")
+    return said.partition(begin)[2].partition(end)[0].split()
 
 
 def _last_words(said: str) -> str:

@@ -8,7 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+from chalice.constants import MISSING_DEPENDENCIES_TEMPLATE
+
 from app import app
+from ops.errors import OpsError
+from ops.functions import package
 from ops.functions.chalice_config import stage_entry
 from ops.functions.package import PROJECT, copy_project, package_app
 from ops.stages import LOCAL
@@ -40,6 +45,20 @@ def test_the_api_that_chalice_generates_has_exactly_the_apps_routes(tmp_path: Pa
 def test_the_zip_stays_small(tmp_path: Path) -> None:
     copy_project(tmp_path / "project", LOCAL)
     assert package_app(tmp_path / "project", LOCAL, tmp_path).zip_path.stat().st_size < ZIP_BYTES
+
+
+def test_a_package_that_lacks_a_library_is_refused_and_not_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chalice ends well and only prints it."""
+    copy_project(tmp_path / "project", LOCAL)
+    said = "Creating deployment package.\n" + MISSING_DEPENDENCIES_TEMPLATE % "jinja2==3.1.6\ntzdata==2026.1"
+    ended = subprocess.CompletedProcess([], 0, stdout=said)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: ended)
+    monkeypatch.setattr(package, "PACKAGES", tmp_path / "packages")
+    with pytest.raises(OpsError, match=r"could not fetch jinja2==3\.1\.6, tzdata==2026\.1, without"):
+        package.package_app_once(tmp_path / "project", LOCAL)
+    assert list((tmp_path / "packages").iterdir()) == []
 
 
 def test_no_function_has_more_than_256_mb_but_those_with_a_measured_reason() -> None:

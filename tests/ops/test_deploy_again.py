@@ -198,6 +198,10 @@ def test_the_doctor_names_what_somebody_changed_by_hand(account: Account) -> Non
         "the API compresses answers from 4096 bytes on, not from 1024",
     ):
         assert f"{said}: `python -m ops deploy --stage home` repairs it" in wrong["Functions"]
+    [unbound] = wrong["Roles"]
+    assert unbound.startswith(
+        "bind the role panicroom-home-catalogue by panicroom-home-boundary: `python -m ops"
+    )
     assert "switch the queue mapping on again" in wrong["What Chalice leaves out"][0]
     assert "single failed messages" in wrong["What Chalice leaves out"][1]
     assert "let panicroom-home run 100 times at once at most" in wrong["What Chalice leaves out"][2]

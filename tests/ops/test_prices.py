@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.server
 import json
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +22,7 @@ from chalicelib.adapters.price_files import FOLDER, price_table
 from ops.aws import Aws
 from ops.cli import commands
 from ops.errors import OpsError
+from ops.functions.package import PROJECT
 from ops.prices import OFFERS, prices_of, refresh_prices
 
 TODAY = date(2027, 2, 1)
@@ -189,3 +192,13 @@ def test_a_region_that_is_none_is_refused_in_one_sentence(tmp_path: Path) -> Non
 def test_without_an_answer_the_sentence_says_what_is_needed(tmp_path: Path) -> None:
     with pytest.raises(OpsError, match="pricing:GetProducts"):
         refresh_prices(Aws(None, "http://127.0.0.1:9"), "us-east-1", TODAY, tmp_path)
+
+
+def test_the_command_that_the_document_names_shows_each_part() -> None:
+    command = "-m tools.docs.price_examples"
+    assert f"`.venv/bin/python {command}` shows each part" in (PROJECT / "docs" / "prices.md").read_text()
+    printed = subprocess.run(
+        [sys.executable, *command.split()], cwd=PROJECT, capture_output=True, text=True, check=True
+    ).stdout
+    assert "us-east-1, 1,000 machine(s), in full and after allowances:" in printed
+    assert printed.count("all of it") == 6

@@ -182,9 +182,9 @@ def _table_of(region: str) -> PriceTable:
     return table
 
 
-if __name__ == "__main__":
-    print("\n\n".join(service_parts(_table_of(region), count) for region in REGIONS for count in MACHINES))
-
-
 def _money(amount: Decimal | None) -> str:
     return "not known" if amount is None else format_money(amount)
+
+
+if __name__ == "__main__":
+    print("\n\n".join(service_parts(_table_of(region), count) for region in REGIONS for count in MACHINES))

@@ -15,7 +15,7 @@ from chalice.constants import LAMBDA_TRUST_POLICY
 
 from ops.aws import Aws
 from ops.errors import OpsError
-from ops.functions.roles import role_name
+from ops.functions.roles import bound_of, described_role, role_name
 from ops.stages import Stage
 
 
@@ -50,14 +50,15 @@ def boundary_changes(aws: Aws, stage: Stage) -> list[str]:
         changes.append(f"make the policy {stage.boundary}, the most that any role may do")
     elif known != boundary_document(stage):
         changes.append(f"put back the policy {stage.boundary}, which allows other things")
-    bounds = {short_name: _bound_of(iam, stage, short_name) for short_name in stage.functions}
-    missing = [short_name for short_name, bound in bounds.items() if bound is None]
+    roles = [role_name(stage, short_name) for short_name in stage.functions]
+    described = {role: described_role(iam, role) for role in roles}
+    missing = [role for role, found in described.items() if found is None]
     if missing:
         changes.append(f"make {len(missing)} roles, bound by {stage.boundary}")
     changes += [
-        f"bind the role {role_name(stage, short_name)} by {stage.boundary}"
-        for short_name, bound in bounds.items()
-        if bound is not None and bound != stage.boundary_arn
+        f"bind the role {role} by {stage.boundary}"
+        for role, found in described.items()
+        if found is not None and bound_of(found) != stage.boundary_arn
     ]
     return changes
 
@@ -75,14 +76,15 @@ def make_roles(aws: Aws, stage: Stage) -> None:
     elif known != boundary_document(stage):
         _change_boundary(iam, stage, document)
     for short_name in stage.functions:
-        role, bound = role_name(stage, short_name), _bound_of(iam, stage, short_name)
-        if bound is None:
+        role = role_name(stage, short_name)
+        found = described_role(iam, role)
+        if found is None:
             iam.create_role(
                 RoleName=role,
                 AssumeRolePolicyDocument=json.dumps(LAMBDA_TRUST_POLICY),
                 PermissionsBoundary=stage.boundary_arn,
             )
-        elif bound != stage.boundary_arn:
+        elif bound_of(found) != stage.boundary_arn:
             iam.put_role_permissions_boundary(RoleName=role, PermissionsBoundary=stage.boundary_arn)
 
 
@@ -105,15 +107,6 @@ def _present_document(aws: Aws, stage: Stage) -> dict[str, Any] | None:
         return None
     document: Any = answer["PolicyVersion"]["Document"]
     return dict(document)
-
-
-def _bound_of(iam: Any, stage: Stage, short_name: str) -> str | None:
-    """The ARN of the role's boundary, empty without one; ``None`` where there is no role."""
-    try:
-        role = iam.get_role(RoleName=role_name(stage, short_name))["Role"]
-    except iam.exceptions.NoSuchEntityException:
-        return None
-    return str(role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""))
 
 
 def _within(name: str, service: str, actions: tuple[str, ...], resource: str) -> dict[str, Any]:

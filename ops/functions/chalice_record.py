@@ -15,7 +15,7 @@ from typing import Any
 
 from ops.aws import Aws
 from ops.functions.queue_mappings import event_source_mappings
-from ops.functions.roles import role_name
+from ops.functions.roles import described_role, role_name
 from ops.stages import API_STAGE, Stage
 
 Entry = dict[str, str]
@@ -131,11 +131,9 @@ def _functions(aws: Aws, stage: Stage) -> dict[str, str]:
 
 
 def _role(aws: Aws, stage: Stage, short_name: str) -> list[Entry]:
-    iam = aws.client("iam")
     name = role_name(stage, short_name)
-    try:
-        role = iam.get_role(RoleName=name)["Role"]
-    except iam.exceptions.NoSuchEntityException:
+    role = described_role(aws.client("iam"), name)
+    if role is None:
         return []
     entry = {"name": f"{short_name}_role", "resource_type": "iam_role"}
     return [{**entry, "role_arn": role["Arn"], "role_name": name}]

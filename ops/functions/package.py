@@ -58,8 +58,13 @@ def copy_project(target: Path, stage: Stage, project: Path = PROJECT) -> None:
     write_config_files(stage, target / ".chalice")
 
 
-def digest_of(folder: Path) -> str:
-    """A digest of all files of a copied project; the same digest needs no new deploy."""
+def package_digest(project: Path, stage: Stage) -> str:
+    """A digest of all files of a copied project, and of what packages them; the same digest needs no new package."""
+    made_by = json.dumps([sys.version, version("chalice"), template_additions(stage)])
+    return hashlib.sha256((_digest_of(project) + made_by).encode()).hexdigest()
+
+
+def _digest_of(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes() + b"\0")
@@ -88,8 +93,7 @@ def package_app_once(project: Path, stage: Stage) -> AppPackage:
 
     Packaging takes most of the time in which a local stack starts or a deploy is planned. Raises ``OpsError``.
     """
-    made_by = json.dumps([sys.version, version("chalice"), template_additions(stage)])
-    package = PACKAGES / hashlib.sha256((digest_of(project) + made_by).encode()).hexdigest()
+    package = PACKAGES / package_digest(project, stage)
     if not package.exists():
         PACKAGES.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=PACKAGES) as folder:

@@ -7,6 +7,7 @@ a role with a policy attached to it cannot be deleted.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -28,20 +29,16 @@ def role_differences(aws: Aws, stage: Stage, short_name: str, role_arn: str) -> 
     if role_arn.rpartition("/")[2] != role:
         return [f"{name}: runs with the role {role_arn}, not {role}"]
     iam = aws.client("iam")
-    try:
-        is_lambdas_alone = _is_lambdas_alone(iam, role)
-        documents, attached = _documents(iam, role), _attached(iam, role)
-    except iam.exceptions.NoSuchEntityException:
+    described = described_role(iam, role)
+    if described is None:
         return [f"{name}: its role {role} is not there"]
-    if not is_lambdas_alone:
+    if not _is_lambdas_alone(described):
         return [f"{name}: others than Lambda may take on its role"]
-    if iam.get_role(RoleName=role)["Role"].get("PermissionsBoundary", {}).get("PermissionsBoundaryArn") != (
-        stage.boundary_arn
-    ):
+    if bound_of(described) != stage.boundary_arn:
         return [f"{name}: its role is not bound by {stage.boundary}"]
-    if attached:
+    if attached := _attached(iam, role):
         return [f"{name}: its role has the policy {attached[0]} besides its own"]
-    if documents != {role: policy_document(stage, short_name)}:
+    if _documents(iam, role) != {role: policy_document(stage, short_name)}:
         return [f"{name}: its role has other rights than .chalice/policies/{stage.name}/{short_name}.json"]
     return []
 
@@ -51,15 +48,14 @@ def remove_foreign_rights(aws: Aws, stage: Stage) -> None:
     iam = aws.client("iam")
     for short_name in stage.functions:
         role = role_name(stage, short_name)
-        try:
-            inline, attached = _inline(iam, role), _attached(iam, role)
-        except iam.exceptions.NoSuchEntityException:
+        described = described_role(iam, role)
+        if described is None:
             continue
-        if not _is_lambdas_alone(iam, role):
+        if not _is_lambdas_alone(described):
             iam.update_assume_role_policy(RoleName=role, PolicyDocument=json.dumps(LAMBDA_TRUST_POLICY))
-        for arn in attached:
+        for arn in _attached(iam, role):
             iam.detach_role_policy(RoleName=role, PolicyArn=arn)
-        for policy in inline:
+        for policy in _inline(iam, role):
             if policy != role:
                 iam.delete_role_policy(RoleName=role, PolicyName=policy)
 
@@ -86,9 +82,21 @@ def region_of_roles(aws: Aws, stage: Stage) -> str | None:
     return None
 
 
-def _is_lambdas_alone(iam: Any, role: str) -> bool:
-    trust = iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
-    return _without_sids(trust) == _without_sids(LAMBDA_TRUST_POLICY)
+def described_role(iam: Any, role: str) -> dict[str, Any] | None:
+    """The role as IAM describes it; ``None`` where there is none of that name."""
+    try:
+        return dict(iam.get_role(RoleName=role)["Role"])
+    except iam.exceptions.NoSuchEntityException:
+        return None
+
+
+def bound_of(described: Mapping[str, Any]) -> str:
+    """The ARN of the role's permissions boundary; empty without one."""
+    return str(described.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""))
+
+
+def _is_lambdas_alone(described: Mapping[str, Any]) -> bool:
+    return _without_sids(described["AssumeRolePolicyDocument"]) == _without_sids(LAMBDA_TRUST_POLICY)
 
 
 def _without_sids(document: dict[str, Any]) -> list[dict[str, Any]]:

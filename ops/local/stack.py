@@ -19,9 +19,8 @@ from ops.errors import OpsError
 from ops.functions.package import (
     PROJECT,
     copy_project,
-    digest_of,
     package_app_once,
-    template_additions,
+    package_digest,
     with_code_at,
 )
 from ops.local.ministack import HOST, MiniStack, free_port
@@ -169,5 +168,5 @@ def local_stack(
 
 
 def _digest_of_everything(copy: Path, stage: Stage) -> str:
-    beside_the_app = json.dumps([TEMPLATE_PATH.read_text(), template_additions(stage), own_rules()])
-    return hashlib.sha256((digest_of(copy) + beside_the_app).encode()).hexdigest()
+    beside_the_app = json.dumps([TEMPLATE_PATH.read_text(), own_rules()])
+    return hashlib.sha256((package_digest(copy, stage) + beside_the_app).encode()).hexdigest()

@@ -36,7 +36,7 @@ MEASUREMENTS: dict[str, Run] = {
     "growth": growth.run,
     "half-a-million": saying(small_files.half_a_million),
     "report": report.run,
-    "restores": saying(lambda say: restores.main(say=say)),
+    "restores": saying(restores.main),
     "small-files": saying(small_files.main),
     "speed-ups": saying(speed_ups.main),
     "unchanged": unchanged.run,

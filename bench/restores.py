@@ -17,10 +17,11 @@ from pathlib import Path
 
 import boto3
 
+from bench.budgets import Budgets
 from bench.generated.chain import generate_chain
 from bench.processes import Cost
 from bench.programs import PASSPHRASE, PROGRAMS, Client, Stock, UploadTarget, make_source
-from bench.upload import places
+from bench.upload import SOURCE_MB, places
 
 INCREMENTS = 365
 ONE_FILE = "file-007"
@@ -32,59 +33,47 @@ MOST_BACKUP_SECONDS = 25.0
 MOST_OF_STOCK = {"near": 0.75, "far": 0.45}
 
 
-class RestoreBench:
-    """Measures, prints what it finds, and holds the budgets that were missed."""
+def _whole_restore(budgets: Budgets, line: str, place: UploadTarget, source: Path) -> None:
+    """Everything, proved, by the client and by the stock backend, in turns."""
+    stock, client = Stock(place, source), Client(place, source)
+    stock.back_up()
+    client.back_up()
+    theirs: list[Cost] = []
+    ours: list[Cost] = []
+    for _round in range(2 if line == "near" else 1):
+        for program, costs in ((stock, theirs), (client, ours)):
+            shutil.rmtree(program.home / "restored", ignore_errors=True)
+            costs.append(program.restore())
+    for program in (stock, client):
+        shutil.rmtree(program.home)
+    budgets.say(f"{line}: stock {_times(theirs)}, client {_times(ours)}")
+    ratio = min(cost.seconds for cost in ours) / min(cost.seconds for cost in theirs)
+    budgets.check(f"{line}: restore by the client to stock backend", ratio, MOST_OF_STOCK[line])
 
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
-        self.missed: list[str] = []
 
-    def budget(self, what: str, value: float, most: float, unit: str = "") -> None:
-        kept = value <= most
-        if not kept:
-            self.missed.append(what)
-        self._say(f"  {what}: {value:.2f}{unit} (at most {most:g}{unit}) {'ok' if kept else 'MISSED'}")
-
-    def whole_restore(self, line: str, place: UploadTarget, source: Path) -> None:
-        """Everything, proved, by the client and by the stock backend, in turns."""
-        stock, client = Stock(place, source), Client(place, source)
-        stock.back_up()
-        client.back_up()
-        theirs: list[Cost] = []
-        ours: list[Cost] = []
-        for _round in range(2 if line == "near" else 1):
-            for program, costs in ((stock, theirs), (client, ours)):
-                shutil.rmtree(program.home / "restored", ignore_errors=True)
-                costs.append(program.restore())
-        for program in (stock, client):
-            shutil.rmtree(program.home)
-        self._say(f"{line}: stock {_times(theirs)}, client {_times(ours)}")
-        ratio = min(cost.seconds for cost in ours) / min(cost.seconds for cost in theirs)
-        self.budget(f"{line}: restore by the client to stock backend", ratio, MOST_OF_STOCK[line])
-
-    def long_chain(self, place: UploadTarget, folder: Path) -> None:
-        """A file, with and without the cache, and a backup without it."""
-        source = folder / "chain"
-        source.mkdir()
-        client = Client(place, source)
-        short = place.gpg / "gpg.conf"
-        short.write_text("s2k-count 65536\n")
-        _store_chain(place, client, source)
-        short.unlink()
-        wanted = (source / ONE_FILE).read_bytes()
-        self._say(f"near, a chain of {INCREMENTS} increments:")
-        for state in ("empty cache", "cache at hand"):
-            to = client.home / state.replace(" ", "-")
-            cost = client.panicroom("restore", ONE_FILE, "--to", str(to))
-            if (to / ONE_FILE).read_bytes() != wanted:
-                raise RuntimeError(f"{ONE_FILE} came back wrong")
-            self.budget(f"one file, {state}", cost.seconds, MOST_FILE_SECONDS, " s")
-        self.budget("volumes for one file", _planned_volumes(client), MOST_VOLUMES)
-        for path in (client.home / "cache", client.home / "state"):
-            shutil.rmtree(path, ignore_errors=True)
-        (source / ONE_FILE).write_bytes(b"changed")
-        cost = client.panicroom("backup", "incremental")
-        self.budget("a backup whose cache was lost", cost.seconds, MOST_BACKUP_SECONDS, " s")
+def _long_chain(budgets: Budgets, place: UploadTarget, folder: Path) -> None:
+    """A file, with and without the cache, and a backup without it."""
+    source = folder / "chain"
+    source.mkdir()
+    client = Client(place, source)
+    short = place.gpg / "gpg.conf"
+    short.write_text("s2k-count 65536\n")
+    _store_chain(place, client, source)
+    short.unlink()
+    wanted = (source / ONE_FILE).read_bytes()
+    budgets.say(f"near, a chain of {INCREMENTS} increments:")
+    for state in ("empty cache", "cache at hand"):
+        to = client.home / state.replace(" ", "-")
+        cost = client.panicroom("restore", ONE_FILE, "--to", str(to))
+        if (to / ONE_FILE).read_bytes() != wanted:
+            raise RuntimeError(f"{ONE_FILE} came back wrong")
+        budgets.check(f"one file, {state}", cost.seconds, MOST_FILE_SECONDS, " s")
+    budgets.check("volumes for one file", _planned_volumes(client), MOST_VOLUMES)
+    for path in (client.home / "cache", client.home / "state"):
+        shutil.rmtree(path, ignore_errors=True)
+    (source / ONE_FILE).write_bytes(b"changed")
+    cost = client.panicroom("backup", "incremental")
+    budgets.check("a backup whose cache was lost", cost.seconds, MOST_BACKUP_SECONDS, " s")
 
 
 def _store_chain(place: UploadTarget, client: Client, source: Path) -> None:
@@ -116,14 +105,14 @@ def _times(costs: list[Cost]) -> str:
     return ", ".join(str(cost) for cost in costs)
 
 
-def main(size_mb: int = 300, say: Callable[[str], None] = print) -> list[str]:
-    """Prints seconds and ratios; the budgets that were missed."""
-    bench = RestoreBench(say)
+def main(say: Callable[[str], None]) -> list[str]:
+    """Says seconds and ratios; the budgets that were missed."""
+    budgets = Budgets(say)
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
-        source = make_source(folder, "incompressible", size_mb)
+        source = make_source(folder, "incompressible", SOURCE_MB)
         with places(folder) as found:
-            bench.long_chain(found["near"], folder)
+            _long_chain(budgets, found["near"], folder)
             for line in ("near", "far"):
-                bench.whole_restore(line, found[line], source)
-    return bench.missed
+                _whole_restore(budgets, line, found[line], source)
+    return budgets.missed

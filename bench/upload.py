@@ -27,6 +27,7 @@ from tests.hostile.s3_servers import seaweedfs
 SIGNER = "000000000000"
 """The access key that MiniStack gives its Lambda functions."""
 
+SOURCE_MB = 300
 DELAY_SECONDS = 0.030
 BYTES_A_SECOND = 5 * MB
 
@@ -87,8 +88,8 @@ def places(folder: Path) -> Iterator[dict[str, UploadTarget]]:
         yield found
 
 
-def measure_case(case: Case, place: UploadTarget, source: Path, size_mb: int, budgets: Budgets) -> None:
-    budgets.say(f"{case.line}, {size_mb} MB of {case.kind}:")
+def measure_case(case: Case, place: UploadTarget, source: Path, budgets: Budgets) -> None:
+    budgets.say(f"{case.line}, {SOURCE_MB} MB of {case.kind}:")
     programs: list[type[Program]] = [Stock, Client]
     if case.to_restic is not None and restic_is_here(budgets):
         programs.append(Restic)
@@ -136,15 +137,15 @@ def _restore(stock: Program, client: Program, budgets: Budgets) -> None:
     budgets.say(f"  restore: stock {theirs}, client {ours}: {ours.seconds / theirs.seconds:.2f} of its time")
 
 
-def main(say: Callable[[str], None], size_mb: int = 300) -> list[str]:
+def main(say: Callable[[str], None]) -> list[str]:
     """Says seconds and ratios; the budgets that were missed."""
     budgets = Budgets(say)
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
-        sources = {kind: make_source(folder, kind, size_mb) for kind in ("incompressible", "text")}
+        sources = {kind: make_source(folder, kind, SOURCE_MB) for kind in ("incompressible", "text")}
         with places(folder) as found:
             for case in CASES:
-                measure_case(case, found[case.line], sources[case.kind], size_mb, budgets)
+                measure_case(case, found[case.line], sources[case.kind], budgets)
     return budgets.missed
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 
 from chalicelib.domain.audit.findings import Finding
+from chalicelib.domain.backups.names import Location
 from chalicelib.rendering import Mail
 from chalicelib.wire import JobStatus
 
@@ -114,6 +115,10 @@ class JobPlace:
     prefix: str
     archive_class: str
     archive_after_days: int
+
+    @property
+    def location(self) -> Location:
+        return Location(self.bucket, self.prefix)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,7 +20,7 @@ from ops.deploy.deployer_policy import deployer_policy
 from ops.functions.boundary import boundary_document
 from ops.functions.policies import policy_document
 from ops.functions.roles import role_name
-from ops.resources.template import TEMPLATE_PATH, bucket_statements, read_template
+from ops.resources.template import bucket_statements, queue_statements
 from ops.stages import LAMBDA_FUNCTIONS, Stage
 
 STAGE = Stage(
@@ -100,14 +100,7 @@ def documents() -> Iterator[tuple[str, dict[str, Any]]]:
         for name in functions_on_objects(STAGE)
     }
     yield "adopted bucket", with_rights(None, STAGE, roles, "attic", "old/")
-    resources = read_template(TEMPLATE_PATH.read_text(encoding="utf-8"))["Resources"]
-    text = json.dumps(resources["EventsQueuePolicy"]["Properties"]["PolicyDocument"])
-    for reference, value in (
-        ('{"Fn::GetAtt": ["EventsQueue", "Arn"]}', STAGE.arn("sqs", STAGE.queue)),
-        ('{"Ref": "AWS::AccountId"}', STAGE.account),
-    ):
-        text = text.replace(reference, json.dumps(value))
-    yield "queue", json.loads(text)
+    yield "queue", {"Version": "2012-10-17", "Statement": queue_statements(STAGE)}
 
 
 def problems(name: str, document: dict[str, Any]) -> list[PolicyProblem]:

@@ -14,14 +14,14 @@ from urllib.parse import quote_plus, unquote_plus
 from chalicelib.domain.audit.notifications import NEEDED_EVENTS, RECEIVERS, overlaps, receivers_of
 from ops.errors import OpsError
 from ops.functions.policies import policy_document
-from ops.stages import LAMBDA_FUNCTIONS, LOCAL, Stage
+from ops.stages import LAMBDA_FUNCTIONS, Stage
 
 Document = dict[str, Any]
 
 # ---------------------------------------------------------------- the bucket's policy
 
 
-LISTING = ("s3:ListBucket", "s3:ListBucketVersions")
+LISTING = {"s3:ListBucket", "s3:ListBucketVersions"}
 
 
 def with_rights(
@@ -54,18 +54,15 @@ def _statements_of_role(
     stage: Stage, short_name: str, role: str, bucket_arn: str, below: Sequence[str]
 ) -> list[Document]:
     """What a role may do with objects, in listings, and with the bucket's settings; ``below`` are patterns of keys."""
-    actions = _s3_actions(stage, short_name)
+    on_objects, on_bucket = _s3_actions(stage, short_name)
     listing: Document = {"Resource": [bucket_arn]}
     if "*" not in below:
         # S3 takes the key itself for the prefix where it decides between "not found" and "forbidden".
         listing["Condition"] = {"StringLike": {"s3:prefix": list(below)}}
     parts = {
-        "": (
-            set(actions) - set(LISTING) - ON_BUCKETS,
-            {"Resource": [f"{bucket_arn}/{one}" for one in below]},
-        ),
-        "-listing": (set(actions) & set(LISTING), listing),
-        "-settings": (set(actions) & ON_BUCKETS, {"Resource": [bucket_arn]}),
+        "": (on_objects, {"Resource": [f"{bucket_arn}/{one}" for one in below]}),
+        "-listing": (on_bucket & LISTING, listing),
+        "-settings": (on_bucket - LISTING, {"Resource": [bucket_arn]}),
     }
     return [
         {
@@ -121,23 +118,18 @@ def role_name(arn: str) -> str:
 
 def functions_on_objects(stage: Stage) -> list[str]:
     """Short names of the functions that have any right on the bucket."""
-    return [short_name for short_name in LAMBDA_FUNCTIONS if _s3_actions(stage, short_name)]
+    return [short_name for short_name in LAMBDA_FUNCTIONS if any(_s3_actions(stage, short_name))]
 
 
-def _s3_actions(stage: Stage, short_name: str) -> list[str]:
-    statements = policy_document(stage, short_name)["Statement"]
-    actions = {action for statement in statements for action in statement["Action"]}
-    return sorted(action for action in actions if action.startswith("s3:"))
-
-
-ON_BUCKETS = {
-    action
-    for short_name in LAMBDA_FUNCTIONS
-    for statement in policy_document(LOCAL, short_name)["Statement"]
-    for action in statement["Action"]
-    if statement["Resource"] == f"arn:aws:s3:::{LOCAL.bucket}" and action not in LISTING
-}
-"""What is a right on a bucket as a whole: its settings, and its unfinished uploads."""
+def _s3_actions(stage: Stage, short_name: str) -> tuple[set[str], set[str]]:
+    """What the function may do in the service's own bucket: with its objects, and with the bucket as a whole."""
+    on_objects, on_bucket = set[str](), set[str]()
+    for statement in policy_document(stage, short_name)["Statement"]:
+        if statement["Resource"] == f"arn:aws:s3:::{stage.bucket}/*":
+            on_objects |= set(statement["Action"])
+        elif statement["Resource"] == f"arn:aws:s3:::{stage.bucket}":
+            on_bucket |= set(statement["Action"])
+    return on_objects, on_bucket
 
 
 def _denials(stage: Stage, signer: str, objects: Sequence[str]) -> list[Document]:

@@ -12,7 +12,6 @@ from chalicelib.adapters.bucket_settings import SettingsReader
 from chalicelib.domain.audit.bucket_settings import stale_uploads
 from chalicelib.domain.audit.findings import Finding
 from chalicelib.domain.backups.machines import Job
-from chalicelib.domain.backups.names import Location
 from chalicelib.domain.backups.storage import StoragePolicy
 from ops.aws import Aws
 from ops.buckets.documents import with_receiver
@@ -36,8 +35,7 @@ def fixes_for_stage(deployed: DeployedStage, admin: AdminClient, findings: Itera
     jobs_of: dict[str, list[Job]] = defaultdict(list)
     for place in admin.jobs():
         policy = StoragePolicy(place.archive_class, place.archive_after_days)
-        location = Location(place.bucket, place.prefix)
-        jobs_of[location.bucket].append(Job(place.machine, place.job, location, storage=policy))
+        jobs_of[place.bucket].append(Job(place.machine, place.job, place.location, storage=policy))
     found = list(findings)
     fixes: list[Fix] = []
     for bucket in dict.fromkeys([deployed.stage.bucket, *jobs_of]):

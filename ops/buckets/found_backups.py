@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import itertools
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from chalicelib.adapters.s3_buckets import Buckets
 from chalicelib.domain.backups.foreign_names import NameForm, form_of
-from chalicelib.domain.backups.names import SetId, is_manifest, parse_file_name
-from chalicelib.domain.mail.phrases import format_bytes
+from chalicelib.domain.backups.names import Location, SetId, is_manifest, parse_file_name
+from chalicelib.domain.mail.phrases import count, format_bytes
 from ops.errors import OpsError
 
 MOST_KEYS = 1_000_000
@@ -59,13 +62,12 @@ def count_backups(objects: Iterable[tuple[str, int]]) -> dict[str, FoundBackups]
 def backups_to_adopt(s3: Any, bucket: str, prefix: str, *, may_be_empty: bool = False) -> list[str]:
     """Lines about what is at the place that is to be adopted. Raises ``OpsError`` with the reason where nothing there
     can be continued, and with the prefix that was probably meant. ``may_be_empty``: a new backup is to begin there."""
-    # A prefix may also end within a name.
-    names = ((key.removeprefix(prefix), size) for key, size in _objects(s3, bucket, prefix))
-    here = count_backups(names).get("", FoundBackups())
+    found = _backups_below(s3, bucket, prefix)
+    here = found.get("", FoundBackups())
     place = f"s3://{bucket}/{prefix}"
     others = [
-        f"{count} backup {'file' if count == 1 else 'files'} {form.value}"
-        for form, count in here.forms.items()
+        f"{count(number, 'backup file')} {form.value}"
+        for form, number in here.forms.items()
         if form is not NameForm.PREFIXED
     ]
     if here.can_be_continued:
@@ -77,22 +79,20 @@ def backups_to_adopt(s3: Any, bucket: str, prefix: str, *, may_be_empty: bool = 
             " meta_ from the first full backup on. Leave it as it is: plain duplicity restores it. Add the machine"
             " without --bucket, or with an empty prefix and --empty, to begin a new chain."
         )
-    elsewhere = count_backups(_objects(s3, bucket, ""))
-    if elsewhere and not may_be_empty:
-        meant = _probable_prefix(prefix, list(elsewhere))
+    elsewhere = {} if may_be_empty else (_backups_below(s3, bucket, "") if prefix else found)
+    if elsewhere:
+        meant = shlex.quote(_probable_prefix(prefix, list(elsewhere)))
         also = ", ".join(repr(folder) for folder in sorted(elsewhere)[:5])
         raise OpsError(
-            f"No backup was found in {place}. Did you mean --prefix {meant or chr(39) * 2}? Backups are below: {also}."
+            f"No backup was found in {place}. Did you mean --prefix {meant}? Backups are below: {also}."
             " To begin a new backup at the prefix that you gave, add --empty."
         )
     return [f"No backup was found in {place}: the first one there will be a full backup."]
 
 
-def _objects(s3: Any, bucket: str, prefix: str) -> Iterable[tuple[str, int]]:
-    pages = s3.get_paginator("list_objects_v2").paginate(
-        Bucket=bucket, Prefix=prefix, PaginationConfig={"MaxItems": MOST_KEYS}
-    )
-    return ((item["Key"], item["Size"]) for page in pages for item in page.get("Contents", []))
+def _backups_below(s3: Any, bucket: str, prefix: str) -> dict[str, FoundBackups]:
+    files = itertools.islice(Buckets(s3).list_files(Location(bucket, prefix)), MOST_KEYS)
+    return count_backups((file.name, file.size) for file in files)
 
 
 def _probable_prefix(prefix: str, folders: Sequence[str]) -> str:

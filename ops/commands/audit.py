@@ -15,14 +15,11 @@ from chalicelib.domain.audit.codes.code import Severity
 from chalicelib.domain.audit.findings import Finding, exit_code
 from chalicelib.domain.shown import all_shown, shown
 from chalicelib.owner_wire import AuditAnswer
-from ops.aws import Aws
 from ops.buckets.audit import audit_bucket, audit_stage
 from ops.buckets.fixes import Fix, fixes_for_stage, fixes_of_uploads
 from ops.commands.arguments.options import console, print_json, stage_options
-from ops.local.stack import running_stack
 from ops.service.admin_client import admin_client
-from ops.service.deployed_stage import DeployedStage, aws_of, deployed_stage
-from ops.stages import LOCAL
+from ops.service.deployed_stage import aws_of, deployed_stage
 
 COLOURS = {Severity.CRITICAL: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 
@@ -59,8 +56,7 @@ def audit(
         done = _carry_out(fixes, ask=not yes, shown=not as_json)
         found = audited.answer() if done else found
     if as_json:
-        answer = dataclasses.asdict(found)
-        print_json({**answer, "fixed": done} if fix else answer)
+        print_json({**dataclasses.asdict(found), "fixed": done} if fix else found)
     else:
         _show(found)
     context.exit(exit_code(found.findings))
@@ -68,7 +64,7 @@ def audit(
 
 @dataclasses.dataclass(frozen=True)
 class _Audited:
-    """What is audited: a stage, or a bucket by the credentials that reach it."""
+    """What is audited: a stage, or a bucket, which needs no stage, only credentials that reach it."""
 
     bucket: str | None
     prefix: str
@@ -78,22 +74,14 @@ class _Audited:
     def answer(self) -> AuditAnswer:
         if self.bucket is None:
             return audit_stage(admin_client(self.stage, self.state_folder), self.stage)
-        return AuditAnswer(tuple(audit_bucket(self._aws(), self.bucket, self.prefix)))
+        found = audit_bucket(aws_of(self.stage, self.state_folder), self.bucket, self.prefix)
+        return AuditAnswer(tuple(found))
 
     def fixes(self, found: Sequence[Finding]) -> list[Fix]:
         if self.bucket is None:
-            return fixes_for_stage(self._deployed(), admin_client(self.stage, self.state_folder), found)
-        return fixes_of_uploads(self._aws(), self.bucket)
-
-    def _deployed(self) -> DeployedStage:
-        return deployed_stage(self.stage, self.state_folder)
-
-    def _aws(self) -> Aws:
-        """A bucket can be audited without any stage, with the owner's credentials."""
-        if self.stage != LOCAL.name:
-            return aws_of(self.stage)
-        stack = running_stack(self.state_folder)
-        return Aws(stack.region, stack.endpoint)
+            deployed = deployed_stage(self.stage, self.state_folder)
+            return fixes_for_stage(deployed, admin_client(self.stage, self.state_folder), found)
+        return fixes_of_uploads(aws_of(self.stage, self.state_folder), self.bucket)
 
 
 def _carry_out(fixes: Sequence[Fix], *, ask: bool, shown: bool) -> list[str]:

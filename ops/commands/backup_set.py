@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from chalicelib.domain.backups.names import Location, SetId
+from chalicelib.domain.backups.names import SetId
 from chalicelib.owner_wire import Quarantined
 from ops.buckets.bring_back import bring_back
 from ops.commands.arguments.options import confirm, stage_options
 from ops.errors import OpsError
 from ops.service.admin_client import admin_client
-from ops.service.deployed_stage import deployed_stage
+from ops.service.deployed_stage import aws_of
 
 
 @click.group("set")
@@ -78,7 +78,6 @@ def bring_back_(machine: str, job: str, set_name: str, stage: str, state_folder:
     found = [place for place in places if (place.machine, place.job) == (machine, job)]
     if not found:
         raise OpsError(f"There is no job {machine}/{job}: `machine list` lists them.")
-    location = Location(found[0].bucket, found[0].prefix)
-    names = bring_back(deployed_stage(stage, state_folder).aws.client("s3"), location, set_id)
+    names = bring_back(aws_of(stage, state_folder).client("s3"), found[0].location, set_id)
     what = ", ".join(names) if names else "nothing: no file of it is deleted in the bucket"
     confirm({"brought_back": names}, as_json, f"Brought back: {what}.")

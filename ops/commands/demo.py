@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import click
@@ -32,7 +31,7 @@ def demo(source: Path | None, as_json: bool) -> None:
         raise OpsError(complaint)
     summary = run_demo(source, silent_steps() if as_json else Steps(console), local=LocalStack())
     if as_json:
-        print_json(dataclasses.asdict(summary))
+        print_json(summary)
     failure = failure_sentence(summary)
     if failure:
         raise OpsError(failure)

@@ -28,7 +28,7 @@ def up(port: int | None, enforce_iam: bool, state_folder: Path, as_json: bool) -
     steps = silent_steps() if as_json else Steps(console)
     stack = LocalStack(state_folder).up(port, enforce_iam=enforce_iam, steps=steps)
     if as_json:
-        print_json(dataclasses.asdict(stack))
+        print_json(stack)
     else:
         _show(stack)
 

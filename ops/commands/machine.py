@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.markup import escape
 from rich.table import Table
 
+from chalicelib.domain.audit.findings import Finding
 from chalicelib.domain.mail.phrases import count, format_bytes
 from chalicelib.owner_wire import MachineAdded, MachineChanged, MachineListing, MachineShown, StoredCount
 from ops.buckets.adopt import Adoption, plan_adoption
@@ -72,9 +71,17 @@ def add(
         if not _go_on(adoption, prefix or "", found, only_plan, as_json):
             return
     client = admin_client(stage, state_folder)
-    rhythm, place = {"period_seconds": every, "grace_seconds": grace}, {"bucket": bucket, "prefix": prefix}
-    arguments = {"jobs": list(jobs) or None, "owner_mail": owner_mail, **rhythm, **place}
-    added = client.ask(MachineAdded, "machine_add", name=name, **arguments)
+    added = client.ask(
+        MachineAdded,
+        "machine_add",
+        name=name,
+        jobs=list(jobs) or None,
+        owner_mail=owner_mail,
+        period_seconds=every,
+        grace_seconds=grace,
+        bucket=bucket,
+        prefix=prefix,
+    )
     if adoption:
         adoption.carry_out()
     show_code(added, _addresses(stage, state_folder, client), as_json)
@@ -234,17 +241,16 @@ def _go_on(adoption: Adoption, prefix: str, found: list[str], only_plan: bool, a
     return click.confirm("Continue?", default=True)
 
 
-def _audit(adoption: Adoption, prefix: str) -> list[dict[str, Any]]:
+def _audit(adoption: Adoption, prefix: str) -> list[Finding]:
     """What is wrong in the bucket before anything of it is changed."""
-    found = audit_bucket(adoption.deployed.aws, adoption.bucket, prefix)
-    return [dataclasses.asdict(one) for one in found]
+    return audit_bucket(adoption.deployed.aws, adoption.bucket, prefix)
 
 
 def _show_adoption(adoption: Adoption, prefix: str) -> None:
     found = _audit(adoption, prefix)
     console.print(f"{adoption.bucket} as it is: {count(len(found), 'finding')}", markup=False)
     for one in found:
-        console.print(f"  - {one['message']}", markup=False)
+        console.print(f"  - {one.message}", markup=False)
     console.print("What changes; no object is touched:", markup=False)
     for line in adoption.changes or ("nothing",):
         console.print(f"  - {line}", markup=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import click
@@ -29,7 +28,7 @@ def reconcile(machine: str | None, job: str | None, stage: str, state_folder: Pa
     steps = silent_steps() if as_json else Steps(console)
     found = reconcile_jobs(deployed_stage(stage, state_folder).function("reconcile"), jobs, steps)
     if as_json:
-        print_json(dataclasses.asdict(found))
+        print_json(found)
     else:
         _show(found)
 

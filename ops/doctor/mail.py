@@ -25,15 +25,16 @@ def mail(patient: Patient) -> list[str]:
     ]
     if not account["SendingEnabled"]:
         wrong.append("SES has stopped this account's mail: its page in the AWS console says why")
-    return wrong + refusals(ses, admin(patient.aws, stage), stage) + _overdue(patient)
+    client = admin(patient.aws, stage)
+    status = client.ask(ReportStatus, "report_status")
+    overdue = _overdue(status.last_sent_at, patient.now) if client.machines() else []
+    return wrong + refusals(ses, status, stage) + overdue
 
 
-def _overdue(patient: Patient) -> list[str]:
-    client = admin(patient.aws, patient.stage)
-    last = client.ask(ReportStatus, "report_status").last_sent_at
-    if last is None or not client.machines():
+def _overdue(last_sent_at: str | None, now: datetime) -> list[str]:
+    if last_sent_at is None:
         return []
-    sent_at = datetime.fromisoformat(last.replace("Z", "+00:00"))
-    if patient.now - sent_at < MAIL_OVERDUE:
+    sent_at = datetime.fromisoformat(last_sent_at.replace("Z", "+00:00"))
+    if now - sent_at < MAIL_OVERDUE:
         return []
     return [f"the newest weekly mail went out on {sent_at:%Y-%m-%d}: Failures or Schedules here say why"]

@@ -8,17 +8,15 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from chalicelib.owner_wire import ReportStatus
-from ops.service.admin_client import AdminClient
 from ops.stages import Stage
 
 
-def refusals(ses: Any, admin: AdminClient, stage: Stage) -> list[str]:
+def refusals(ses: Any, status: ReportStatus, stage: Stage) -> list[str]:
     """A sentence for each address that the newest weekly mail could not reach, with what to do."""
-    refused = admin.ask(ReportStatus, "report_status").refused
     told = [
         f"SES refused the weekly mail to {address}: {reason.rstrip('.')}. Confirm the address, or take it out of those"
         " who get the mail; it is tried again every hour"
-        for address, reason in refused.items()
+        for address, reason in status.refused.items()
     ]
     # MiniStack keeps no such list.
     suppressed = {} if stage.on_local_stack else suppressed_addresses(ses, stage.recipients)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,24 +21,37 @@ def read_template(text: str) -> dict[str, Any]:
 
 def bucket_statements(stage: Stage) -> list[dict[str, Any]]:
     """The statements of the bucket's policy as CloudFormation writes them for the stage."""
-    policy = read_template(TEMPLATE_PATH.read_text())["Resources"]["BucketPolicy"]
-    return list(_with_names(policy["Properties"]["PolicyDocument"]["Statement"], stage))
+    return _statements(stage, "BucketPolicy")
 
 
-def _with_names(value: Any, stage: Stage) -> Any:
-    bucket = f"arn:aws:s3:::{stage.bucket}"
-    if isinstance(value, list):
-        return [_with_names(one, stage) for one in value]
-    if value == {"Fn::GetAtt": ["Bucket", "Arn"]}:
-        return bucket
-    if isinstance(value, dict) and "Fn::Sub" in value:
-        names = {"Bucket.Arn": bucket, "AWS::AccountId": stage.account, "Stage": stage.name}
-        text = str(value["Fn::Sub"])
-        for name, put_in in names.items():
-            text = text.replace(f"${{{name}}}", put_in)
-        return text
-    if isinstance(value, dict):
-        return {key: _with_names(one, stage) for key, one in value.items()}
+def queue_statements(stage: Stage) -> list[dict[str, Any]]:
+    """The statements of the queue's policy, likewise."""
+    return _statements(stage, "EventsQueuePolicy")
+
+
+def _statements(stage: Stage, policy: str) -> list[dict[str, Any]]:
+    names = {
+        "Bucket.Arn": f"arn:aws:s3:::{stage.bucket}",
+        "EventsQueue.Arn": stage.arn("sqs", stage.queue),
+        "AWS::AccountId": stage.account,
+        "Stage": stage.name,
+    }
+    document = read_template(TEMPLATE_PATH.read_text())["Resources"][policy]["Properties"]["PolicyDocument"]
+    return list(_with_names(document["Statement"], names))
+
+
+def _with_names(value: Any, names: Mapping[str, str]) -> Any:
+    match value:
+        case list():
+            return [_with_names(one, names) for one in value]
+        case {"Fn::GetAtt": [resource, attribute]}:
+            return names[f"{resource}.{attribute}"]
+        case {"Ref": name}:
+            return names[name]
+        case {"Fn::Sub": text}:
+            return re.sub(r"\$\{([^}]+)\}", lambda found: names[found[1]], text)
+        case dict():
+            return {key: _with_names(one, names) for key, one in value.items()}
     return value
 
 

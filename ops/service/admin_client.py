@@ -75,7 +75,7 @@ def admin_client(stage_name: str, state_folder: Path = DEFAULT_STATE_FOLDER) -> 
     """The client for a stage. Raises ``OpsError`` where the local stack is asked for and does not run."""
     if stage_name == LOCAL.name:
         return local_admin_client(running_stack(state_folder))
-    return AdminClient(LambdaFunction(aws_of(stage_name), f"{APP_NAME}-{stage_name}-admin"))
+    return AdminClient(LambdaFunction(aws_of(stage_name, state_folder), f"{APP_NAME}-{stage_name}-admin"))
 
 
 def local_admin_client(stack: StackDescription) -> AdminClient:

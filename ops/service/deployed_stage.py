@@ -25,17 +25,22 @@ class DeployedStage:
         return LambdaFunction(self.aws, self.stage.function(short_name))
 
 
-def aws_of(stage_name: str) -> Aws:
-    """The AWS that the stage is in: where this clone has deployed it, else as boto3 finds a region."""
+def aws_of(stage_name: str, state_folder: Path) -> Aws:
+    """The AWS that the stage is in: where this clone has deployed it, else as boto3 finds a region.
+
+    Raises ``OpsError`` where the local stack is asked for and does not run.
+    """
+    if stage_name == LOCAL.name:
+        stack = running_stack(state_folder)
+        return Aws(stack.region, stack.endpoint)
     return Aws(configured_region(stage_name, PROJECT / ".chalice"))
 
 
 def deployed_stage(stage_name: str, state_folder: Path) -> DeployedStage:
     """Asks the deployed ``admin`` function for its settings. Raises ``OpsError`` where there is none."""
+    aws = aws_of(stage_name, state_folder)
     if stage_name == LOCAL.name:
-        stack = running_stack(state_folder)
-        return DeployedStage(Aws(stack.region, stack.endpoint), LOCAL)
-    aws = aws_of(stage_name)
+        return DeployedStage(aws, LOCAL)
     name = f"{APP_NAME}-{stage_name}-admin"
     try:
         found = aws.client("lambda").get_function_configuration(FunctionName=name)

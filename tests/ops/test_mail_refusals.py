@@ -9,8 +9,8 @@ from typing import Any
 import boto3
 from botocore.stub import Stubber
 
+from chalicelib.owner_wire import ReportStatus
 from ops.doctor.mail_refusals import refusals, suppressed_addresses
-from ops.service.admin_client import AdminClient
 from ops.stages import Stage
 
 HOME = Stage(
@@ -22,15 +22,7 @@ HOME = Stage(
 )
 
 
-class Admin(AdminClient):
-    """What the service says of its newest weekly mail."""
-
-    def __init__(self, **refused: str) -> None:
-        self._refused = refused
-
-    def call(self, command: str, **_arguments: Any) -> Any:
-        assert command == "report_status"
-        return {"last_sent_at": None, "refused": self._refused}
+NOBODY_REFUSED = ReportStatus(refused={})
 
 
 def suppression_list(**reasons: str | None) -> tuple[Any, Stubber]:
@@ -52,7 +44,7 @@ def suppression_list(**reasons: str | None) -> tuple[Any, Stubber]:
 
 def test_who_is_on_the_suppression_list_is_reported_with_the_way_off_it() -> None:
     ses, stub = suppression_list(**{"ada@example.org": None, "grace@example.net": "BOUNCE"})
-    [told] = refusals(ses, Admin(), HOME)
+    [told] = refusals(ses, NOBODY_REFUSED, HOME)
     assert "SES drops mail to grace@example.net because of an earlier bounce" in told
     assert "delete-suppressed-destination --email-address grace@example.net" in told
     stub.assert_no_pending_responses()
@@ -60,7 +52,8 @@ def test_who_is_on_the_suppression_list_is_reported_with_the_way_off_it() -> Non
 
 def test_who_was_refused_is_reported_with_the_reason() -> None:
     ses, _ = suppression_list(**{"ada@example.org": None, "grace@example.net": None})
-    [told] = refusals(ses, Admin(**{"grace@example.net": "Email address is not verified."}), HOME)
+    status = ReportStatus(refused={"grace@example.net": "Email address is not verified."})
+    [told] = refusals(ses, status, HOME)
     assert told.startswith(
         "SES refused the weekly mail to grace@example.net: Email address is not verified. Confirm"
     )
@@ -68,7 +61,7 @@ def test_who_was_refused_is_reported_with_the_reason() -> None:
 
 def test_the_stand_in_is_not_asked_for_a_list_that_it_lacks() -> None:
     ses, _ = suppression_list()
-    assert refusals(ses, Admin(), dataclasses.replace(HOME, on_local_stack=True)) == []
+    assert refusals(ses, NOBODY_REFUSED, dataclasses.replace(HOME, on_local_stack=True)) == []
 
 
 def test_an_address_is_asked_about_once() -> None:

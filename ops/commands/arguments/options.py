@@ -68,13 +68,8 @@ def typed(command: str, stage: str) -> str:
 
 
 def print_json(value: object) -> None:
-    """Plain and complete, whatever the terminal's width; an answer of the service as JSON."""
-    plain = (
-        dataclasses.asdict(value)
-        if dataclasses.is_dataclass(value) and not isinstance(value, type)
-        else value
-    )
-    click.echo(json.dumps(plain, indent=2, ensure_ascii=False))
+    """Plain and complete, whatever the terminal's width; dataclasses as their fields."""
+    click.echo(json.dumps(value, default=dataclasses.asdict, indent=2, ensure_ascii=False))
 
 
 def confirm(answer: object, as_json: bool, sentence: str) -> None:

@@ -189,7 +189,7 @@ def trouble() -> Scene:
     lacking[4] = dataclasses.replace(lacking[4], volumes_promised=len(lacking[4].volumes) + 1)
     scene.add("david-desktop", "system", lacking)
     scene.add("emma-laptop", "system", chain(15, 55 * GB, 14, 200 * MB, newest=1.4))
-    scene.add("front-context", "system", chain(33, 12 * GB, 32, 40 * MB))
+    scene.add("front-desk", "system", chain(33, 12 * GB, 32, 40 * MB))
     nas = chain(45, 480 * GB, 44, 700 * MB)
     nas[0] = dataclasses.replace(nas[0], noncurrent={"GLACIER_IR": Tally(8_000, 190 * GB)})
     scene.add("garage-nas", "system", nas)

@@ -36,6 +36,7 @@ MADE_BY_US = (
     "__pycache__",
     "*.egg-info",
 )
+STACK = "build/local"
 DOCUMENT_SECONDS = 900
 """A machine that does other work as well takes many times as long as one that does not."""
 SHOWN_LINES = 25
@@ -44,12 +45,12 @@ GIVEN_NAME = re.compile(r"(?:^|\s)([A-Z]+)=", re.MULTILINE)
 
 PROLOGUE = """\
 set -euo pipefail
-python -m ops local up >/dev/null
+test -e build/local/stack.json || python -m ops local up >/dev/null
 of_json() { python -c "import json, sys; print(json.load(sys.stdin)$1)"; }
 api_url() { of_json '["api_url"]' < build/local/stack.json; }
 code_for() { python -m ops machine add "$1" --json | of_json '["code"]'; }
 """
-"""The clone's local stack, empty, and what the ``before`` comments may ask: they stand in the clone."""
+"""The clone's local stack, and what the ``before`` comments may ask: they stand in the clone."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,19 +125,26 @@ def try_document(document: Document, place: DocumentClone, home: Path) -> str | 
 
 
 @contextmanager
-def place_to_try() -> Iterator[DocumentClone]:
-    """A clone with the environments that are there already, whose local stack ends with it."""
+def place_to_try(running_stack: Path | None = None) -> Iterator[DocumentClone]:
+    """A clone with the environments that are there already, whose local stack is empty and ends with it.
+
+    Or the stack is one that runs, of which the state folder is given: it has what is in it, and goes on running.
+    """
     with tempfile.TemporaryDirectory(prefix="docs-") as folder, gpg_folder() as gpg:
         clone = Path(folder) / "panicroom"
         shutil.copytree(PROJECT, clone, ignore=shutil.ignore_patterns(*MADE_BY_US))
-        for environment in (SITE, MINISTACK, LAPTOP):
-            (clone / environment).parent.mkdir(parents=True, exist_ok=True)
-            (clone / environment).symlink_to(PROJECT / environment)
+        links = {folder: PROJECT / folder for folder in (SITE, MINISTACK, LAPTOP)}
+        if running_stack is not None:
+            links = {SITE: PROJECT / SITE, LAPTOP: PROJECT / LAPTOP, STACK: running_stack}
+        for link, target in links.items():
+            (clone / link).parent.mkdir(parents=True, exist_ok=True)
+            (clone / link).symlink_to(target)
         place = DocumentClone(clone, gpg)
         try:
             yield place
         finally:
-            place.run("python -m ops local down", Path(folder) / "end")
+            if running_stack is None:
+                place.run("python -m ops local down", Path(folder) / "end")
 
 
 def what_is_wrong_on_paper(all_documents: list[Document]) -> list[str]:

@@ -1,0 +1,17 @@
+"""Two documents typed as they stand: what a laptop does, and what its owner does. ``make docs-check`` types all."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.end_to_end.conftest import Service
+from tools.docs.check import place_to_try, try_document
+from tools.docs.markdown import documents
+
+
+@pytest.mark.parametrize("path", ["client/README.md", "docs/weekly-mail.md"])
+def test_what_a_document_says_to_type_works(service: Service, path: str) -> None:
+    [document] = [one for one in documents() if str(one.path) == path]
+    assert any(block.is_run for block in document.blocks)
+    with place_to_try(service.state_folder) as place:
+        assert try_document(document, place, place.clone.parent / "home") is None

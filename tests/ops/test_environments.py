@@ -15,9 +15,28 @@ from ops import environments
 SCRIPT = Path(environments.__file__)
 
 
-def test_a_python_that_is_too_old_is_one_clear_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "version_info", (3, 9, 18))
-    assert "needs Python 3.10 or newer, and this is 3.9" in str(environments.complaint_about_python())
+@pytest.mark.parametrize(
+    ("words", "found", "sentence"),
+    [
+        ([], (3, 10, 13), "needs Python 3.11 or newer, and this is 3.10"),
+        (["--needs", "gpg"], (3, 10, 13), "needs Python 3.11 or newer, and this is 3.10"),
+        (["--owner"], (3, 9, 18), "needs Python 3.10 or newer, and this is 3.9"),
+    ],
+)
+def test_a_python_that_is_too_old_is_one_clear_sentence(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], found: tuple[int, int, int], sentence: str
+) -> None:
+    monkeypatch.setattr(sys, "version_info", found)
+    with pytest.raises(SystemExit, match=sentence):
+        environments.main(words)
+
+
+def test_the_owners_commands_are_installed_with_an_older_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    monkeypatch.setattr(sys, "version_info", (3, 10, 13))
+    monkeypatch.setattr(environments, "make_owner", lambda: made.append("owner"))
+    environments.main(["--owner"])
+    assert made == ["owner"]
 
 
 def test_an_old_python_can_read_the_script_that_tells_it_so() -> None:

@@ -1,8 +1,4 @@
-"""Auditing: what the service watches by the service itself, any other bucket by the owner's own credentials.
-
-``fixes`` are what is safe by itself: rules beside the owner's own, events to the service's queue, parts of uploads that
-nobody finished. Nothing that can be read is removed or moved by any of them.
-"""
+"""Auditing: what the service watches by the service itself, any other bucket by the owner's own credentials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What ``audit --fix`` does."""
+"""What ``audit --fix`` does: what is safe by itself.
+
+Rules beside the owner's own, events to the service's queue, the end of uploads that nobody finished. Nothing that can
+be read is removed or moved by any of it.
+"""
 
 from __future__ import annotations
 

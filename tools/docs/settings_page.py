@@ -58,7 +58,7 @@ def settings_page() -> str:
         _client_variables() - set(CLIENT_VARIABLES)
     )
     if unexplained:
-        raise LookupError(f"tools/docs/reference.py does not explain {', '.join(sorted(unexplained))}")
+        raise LookupError(f"tools/docs/settings_page.py does not explain {', '.join(sorted(unexplained))}")
     client_rows = [(f"`{name}`", said) for name, said in CLIENT_VARIABLES.items()]
     service_rows = [
         (f"`{name}`", said, f"`{set_by_us[name]}`" if set_by_us.get(name) else "")

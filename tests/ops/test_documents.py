@@ -60,7 +60,9 @@ def test_every_decision_has_a_date_and_a_status_and_is_listed() -> None:
         assert f"[{path.name[:4]}]({path.name})" in listed, path
 
 
-@pytest.mark.parametrize("page", ["docs/architecture.md", "docs/glossary.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize(
+    "page", ["docs/architecture.md", "docs/glossary.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+)
 def test_the_files_and_functions_that_a_document_names_exist(page: str) -> None:
     """``path/to/file.py`` (``function``, ``Class``), over a line's end too."""
     text = " ".join((PROJECT / page).read_text().split())

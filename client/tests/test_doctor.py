@@ -145,6 +145,23 @@ def test_secrets_that_others_can_read_fail(tmp_path: Path) -> None:
     assert encryption.keyring(settings).verdict == OK
 
 
+def test_a_file_list_that_a_backup_would_refuse_fails_and_the_next_job_is_still_looked_at(
+    tmp_path: Path,
+) -> None:
+    source, listed = tmp_path / "source", tmp_path / "list"
+    source.mkdir()
+    (source / "file").write_text("content")
+    settings = some_settings(tmp_path, "refused", "photos")
+    refused, photos = (dataclasses.replace(job, source=source) for job in settings.jobs)
+    settings = dataclasses.replace(settings, jobs=(dataclasses.replace(refused, filelist=listed), photos))
+    for pattern, reason in (("- /elsewhere/**", "line 1"), ("- **", "the file list leaves none")):
+        listed.write_text(pattern + "\n")
+        bad, good = machine.sources(settings)
+        assert (bad.check, bad.verdict) == ("source of refused", FAIL)
+        assert reason in bad.text
+        assert (good.check, good.verdict) == ("source of photos", OK)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "holds"),
     [

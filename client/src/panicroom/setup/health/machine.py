@@ -52,25 +52,29 @@ def sources(settings: Settings) -> Iterator[CheckResult]:
     for job in settings.jobs:
         name = f"source of {job.job}"
         try:
-            empty = next(os.scandir(job.source), None) is None
+            yield from _source(settings, job, name)
+        except Problem as problem:
+            yield CheckResult(name, FAIL, str(problem))
         except OSError as error:
-            yield CheckResult(name, FAIL, f"{job.source}: {error.strerror}; is its disk attached?")
-            continue
-        if empty:
-            yield CheckResult(name, FAIL, f"{job.source} is empty; is its disk attached?")
-        elif job.filelist is not None and not job.filelist.is_file():
-            yield CheckResult(name, FAIL, f"its file list {job.filelist} is not there")
-        else:
-            yield CheckResult(name, OK, str(job.source))
-            yield from _unstored(settings, job)
+            path = error.filename or job.source
+            yield CheckResult(name, FAIL, f"{path}: {error.strerror}; is its disk attached?")
 
 
-def _unstored(settings: Settings, job: JobSettings) -> Iterator[CheckResult]:
-    """What would come back otherwise than it is."""
+def _source(settings: Settings, job: JobSettings, name: str) -> list[CheckResult]:
+    """The results of one job; the second is about what would come back otherwise than it is.
+
+    Raises what keeps a backup from reading the source: ``Problem`` or ``OSError``.
+    """
+    if next(os.scandir(job.source), None) is None:
+        return [CheckResult(name, FAIL, f"{job.source} is empty; is its disk attached?")]
+    if job.filelist is not None and not job.filelist.is_file():
+        return [CheckResult(name, FAIL, f"its file list {job.filelist} is not there")]
     found = UnstoredAttributes()
     survey_job(settings, job, found.take)
+    results = [CheckResult(name, OK, str(job.source))]
     if text := found.text():
-        yield CheckResult(f"source of {job.job}", WARN, f"not stored by duplicity: {text}")
+        results.append(CheckResult(name, WARN, f"not stored by duplicity: {text}"))
+    return results
 
 
 def schedule(places: Places) -> CheckResult:

@@ -285,6 +285,25 @@ def test_nobody_can_have_the_client_sleep_for_good(hostile: Callable[[Answer], s
     assert max(slept) <= LONGEST_RETRY_AFTER_SECONDS
 
 
+def test_a_network_that_comes_back_is_reported_as_one_that_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls, waited = iter(range(4)), list[float]()
+
+    def lost_twice(request: httpx.Request) -> httpx.Response:
+        if next(calls) < 2:
+            raise httpx.ConnectError("gone", request=request)
+        return answering(json.dumps(machine()).encode())(request)
+
+    api = Api(SERVICE, "laptop.0a", sleep=lambda _seconds: None)
+    monkeypatch.setattr(api, "_http", httpx.Client(transport=httpx.MockTransport(lost_twice)))
+    api.outlast_the_network(waited.append)
+    api.machine()
+    api.machine()
+    assert len(waited) == 3
+    assert waited[0] > 0
+    assert waited[1] > 0
+    assert waited[2] == 0
+
+
 RUN = {"run": "20261129t120000z-0a0a", "server_time": now_text(), "lease_seconds": 1200}
 JOB = {
     "job": "system",

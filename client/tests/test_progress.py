@@ -232,6 +232,23 @@ def test_a_lost_network_is_reported_with_its_duration_and_until_it_is_back(
     assert meter.waiting_text == ""
 
 
+@pytest.mark.parametrize(
+    "back",
+    [
+        {"event": "sent", "bytes": 1},
+        {"event": "stored", "name": VOLUME},
+        {"event": "waiting", "seconds": 0.0},
+    ],
+)
+def test_a_backup_waits_for_the_network_until_something_goes_through(back: dict[str, Any]) -> None:
+    meter = RateMeter(1000)
+    meter.take({"event": "waiting", "seconds": 70})
+    fed(meter, ("read", 500), ("made", 200))
+    assert meter.waiting_text == "waiting for the network for 1:10", "files are read without a network"
+    meter.take(back)
+    assert meter.waiting_text == ""
+
+
 class _Clock:
     """The time that the meters see."""
 

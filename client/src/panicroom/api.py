@@ -134,7 +134,8 @@ class Api:
             raise failure.as_problem() from None
 
     def outlast_the_network(self, on_waiting: Callable[[float], None]) -> None:
-        """From now on a lost line is waited for, as in a run; ``on_waiting`` gets the seconds that it is lost."""
+        """From now on a lost line is waited for, as in a run; ``on_waiting`` gets the seconds that it is lost, and 0
+        once it is back."""
         self._patience_seconds, self._on_waiting = RUNNING_SECONDS, on_waiting
 
     def enrol(self, request: wire.EnrolmentRequest) -> wire.EnrolmentAnswer:
@@ -244,6 +245,7 @@ class Api:
         content = None if body is None else wire.to_json(body)
         pauses = waits(self._patience_seconds)
         began_at = time.monotonic()
+        lost = False
         while True:
             try:
                 left = self._patience_seconds - (time.monotonic() - began_at)
@@ -256,11 +258,14 @@ class Api:
             except TooLarge as error:
                 raise self._odd(str(error)) from None
             if failure is None:
+                if lost:
+                    self._on_waiting(0.0)
                 return response
             pause = next(pauses, None)
             if pause is None or not _worth_another_try(failure):
                 raise failure
             if failure.code == UNREACHABLE:
+                lost = True
                 self._on_waiting(time.monotonic() - began_at)
             self._sleep(max(pause, failure.retry_after_seconds or 0))
 

@@ -68,6 +68,7 @@ class RateMeter:
             case "made":
                 self.made_bytes += event["bytes"]
             case "sent":
+                self._waiting_since = None
                 self.sent.reach(self.sent.bytes + event["bytes"])
             case "expected":
                 self.receive_total_bytes += event["bytes"]
@@ -75,8 +76,10 @@ class RateMeter:
                 self._waiting_since = None
                 self.received.reach(self.received.bytes + event["bytes"])
             case "waiting":
-                self._waiting_since = time.monotonic() - event["seconds"]
+                waited = event["seconds"]  # 0 once the network is back
+                self._waiting_since = time.monotonic() - waited if waited else None
             case "stored":
+                self._waiting_since = None
                 self.volumes += ".vol" in event["name"]
 
     @property

@@ -16,7 +16,6 @@ from panicroom.api import Api
 from panicroom.backup.preconditions.lease import HeldLease
 from panicroom.backup.resume import Decision, decide
 from panicroom.backup.trusted_sets import TrustedSets
-from panicroom.duplicity_run.speed.gpg_ahead import SPARE_PREFIX
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.names import parse_name, sealed_sets
 from panicroom.transfer.journal import Journal, MadeVolume
@@ -125,10 +124,10 @@ class Tidying:
         return True
 
     def _remove_spare_files(self) -> None:
-        """What a killed gpg that was started early has left; duplicity would take one of an earlier client for a
-        manifest, by its name (``….manifest.gpg.next``)."""
+        """What a killed gpg that an earlier client had started early has left; duplicity would take some for a
+        manifest, by their names (``….manifest.gpg.next``)."""
         for name in self.local_files():
-            if name.startswith(SPARE_PREFIX) or name.endswith(".next"):
+            if name.startswith("next-") or name.endswith(".next"):
                 (self._archive / name).unlink(missing_ok=True)
 
     def _reopen_signatures(self, sealed: set[str]) -> None:

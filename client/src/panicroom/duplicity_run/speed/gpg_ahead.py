@@ -17,9 +17,6 @@ from typing import Any
 
 from panicroom.duplicity_run.speed.use import Use
 
-SPARE_PREFIX = "next-"
-"""Of the name of a file that a gpg started early is going to write."""
-
 
 class _Spare(Use):
     """The gpg that waits for whoever writes next; there is one at a time, and nobody needs the last one."""
@@ -56,7 +53,7 @@ class _Spare(Use):
 
 def install() -> Use:
     """Puts it into ``duplicity.gpg``; counts the files whose gpg was started early."""
-    from duplicity import gpg, path
+    from duplicity import gpg, path, tempdir
 
     usual: Any = gpg.GPGFile
     spare = _Spare()
@@ -74,19 +71,14 @@ def install() -> Use:
             if encrypt:
                 # duplicity has them inherited: a second gpg would hold the first one's input open.
                 os.set_inheritable(self.gpg_input.fileno(), False)
-                following = usual(True, path.Path(_spare_name(encrypt_path.name)), profile)
+                # Not beside the file: whatever a kill leaves there, duplicity reads as a part of the backup.
+                place = path.Path(os.fsencode(tempdir.default().dir())).append("gpg-ahead")
+                following = usual(True, place, profile)
                 os.set_inheritable(following.gpg_input.fileno(), False)
                 spare.hold(following, profile)
 
     gpg.GPGFile = FileAhead
     return spare
-
-
-def _spare_name(name: bytes) -> bytes:
-    """In the same folder. After a kill the file stays, and duplicity must not take it for a manifest: it knows one
-    by how its name begins."""
-    folder, base = os.path.split(name)
-    return os.path.join(folder, SPARE_PREFIX.encode() + base)  # noqa: PTH118  # a name in bytes
 
 
 def _path(file: Any) -> Path:

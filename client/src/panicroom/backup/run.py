@@ -136,8 +136,8 @@ class _Backup:
             self._journal,
             trust,
             has_changed=self._open_file_changed,
-            on_sealed=lambda sealed: self._remember(self._journal.read(), sealed),
-            on_line=reporter.line,
+            on_sealed=self._remember,
+            on_line=self._say,
         )
 
     def make_sets(self, wanted: str | None, newest_complete_at: str | None) -> None:

@@ -18,7 +18,7 @@ from panicroom.backup.resume import Decision, decide
 from panicroom.backup.trusted_sets import TrustedSets
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.names import parse_name, sealed_sets
-from panicroom.transfer.journal import Journal, MadeVolume
+from panicroom.transfer.journal import Journal, JournalState, MadeVolume
 from panicroom.wire import MAX_FILES_PER_REQUEST, ErrorCode, ListedFile, RunUpdate
 
 _SEALING_PATIENCE_SECONDS = 900.0
@@ -36,7 +36,7 @@ class TidyJob:
 
 class Tidying:
     """Of one job. ``has_changed``: whether the file in the middle of which a volume ends is another now;
-    ``on_sealed`` is called with the names of the finished sets before the journal is written anew."""
+    ``on_sealed`` is called with the journal and the names of the finished sets before the journal is written anew."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Tidying:
         trust: TrustedSets,
         *,
         has_changed: Callable[[MadeVolume], bool],
-        on_sealed: Callable[[set[str]], None],
+        on_sealed: Callable[[JournalState, set[str]], None],
         on_line: Callable[[str], None],
     ) -> None:
         self._api, self._job, self._source, self._archive = api, job, source, archive
@@ -74,7 +74,7 @@ class Tidying:
             if time.monotonic() > give_up_at:
                 raise Problem("the last set is still being sealed; try again later", ExitCode.TRY_LATER)
             if not said:
-                self._on_line(f"{self._job}: waiting for the service to close the set before")
+                self._on_line("waiting for the service to close the set before")
                 said = True
             time.sleep(_LOOK_AGAIN_SECONDS)
 
@@ -87,8 +87,8 @@ class Tidying:
     def _decision(self, remote: list[ListedFile], sealed: set[str]) -> Decision:
         self._remove_spare_files()
         self._reopen_signatures(sealed)
-        self._on_sealed(sealed)
         journal = self._journal.read()
+        self._on_sealed(journal, sealed)
         decision = decide(remote, self.local_files(), journal, self._source, self._has_changed)
         if decision.lost:
             raise Problem(

@@ -1,16 +1,30 @@
-"""Where the next increment searches for changes that duplicity's comparison misses: a decision, nothing is touched."""
+"""Where the next increment searches for changes that duplicity's comparison misses: a decision, nothing is written."""
 
 # SPDX-License-Identifier: GPL-2.0-or-later
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 from panicroom.duplicity_run.file_identity import CHANGE_MARGIN_SECONDS
+from panicroom.duplicity_run.known_files import known_files_path
 from panicroom.duplicity_run.plan import Search
 from panicroom.names import set_kind, set_time
-from panicroom.transfer.checked_set import CheckedSet
+from panicroom.settings import JobSettings
+from panicroom.transfer.checked_set import CheckedSet, checked_set_file
+
+
+def job_search(state: Path, job: JobSettings, sealed: Collection[str]) -> Search:
+    """The search of the job's next increment, from what its earlier runs have left in its folder ``state``.
+
+    ``sealed``: the sets in the bucket.
+    """
+    checked_file = checked_set_file(state)
+    known, source = CheckedSet.load(checked_file), str(job.source.resolve())
+    search = plan_search(sealed, checked_file, known, source, job.check_change_time)
+    return replace(search, known_files=str(known_files_path(state)))
 
 
 def plan_search(

@@ -4,17 +4,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timezone
 
 from panicroom.api import Api
-from panicroom.backup.change_search import plan_search
+from panicroom.backup.change_search import job_search
 from panicroom.backup.policy import kind_by_policy, newest_chain
 from panicroom.backup.preconditions.greeting import greet
 from panicroom.backup.preconditions.readiness import check_machine
 from panicroom.backup.run import check_buildable, survey_job
 from panicroom.backup.run_tally import changes_text
-from panicroom.duplicity_run.known_files import known_files_path
 from panicroom.duplicity_run.sources import SourceMemory
 from panicroom.names import parse_name, sealed_sets, set_time
 from panicroom.reading.duplicity_commands import rehearse_set
@@ -22,7 +20,6 @@ from panicroom.secrets import token_of
 from panicroom.settings import JobSettings, Settings
 from panicroom.terminal.amounts import size_text
 from panicroom.terminal.reporter import Reporter
-from panicroom.transfer.checked_set import CheckedSet, checked_set_file
 
 
 def rehearse(settings: Settings, job: JobSettings, wanted: str | None, reporter: Reporter) -> None:
@@ -42,11 +39,6 @@ def rehearse(settings: Settings, job: JobSettings, wanted: str | None, reporter:
     if unfinished:
         began = set_time(max(unfinished, key=set_time)).astimezone()
         reporter.line(f"{job.job}: a backup would first finish the one begun on {began:%Y-%m-%d %H:%M}")
-    checked_file = checked_set_file(settings.job_state(job.job))
-    known, source = CheckedSet.load(checked_file), str(job.source.resolve())
-    search = replace(
-        plan_search(sealed, checked_file, known, source, job.check_change_time),
-        known_files=str(known_files_path(settings.job_state(job.job))),
-    )
+    search = job_search(settings.job_state(job.job), job, sealed)
     numbers = rehearse_set(settings, job, kind, search)
     reporter.line(f"{job.job}: {kind} backup: {changes_text(numbers)}; nothing was stored")

@@ -10,10 +10,9 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime, timezone
-from pathlib import Path
 
 from panicroom.api import Api
-from panicroom.backup.change_search import plan_search
+from panicroom.backup.change_search import job_search
 from panicroom.backup.compression import Choice, Sampler, choose, gpg_settings
 from panicroom.backup.local_metadata import LocalMetadata
 from panicroom.backup.new_chain import has_begun, is_asked_for, outgrown_sets
@@ -41,7 +40,7 @@ from panicroom.private_files import close_to_others, private_folder
 from panicroom.secrets import passphrase_of, signing_key_of, token_of
 from panicroom.settings import JobSettings, Settings
 from panicroom.terminal.reporter import Reporter
-from panicroom.transfer.checked_set import CheckedSet, checked_set_file
+from panicroom.transfer.checked_set import checked_set_file
 from panicroom.transfer.journal import Journal, JournalState, MadeVolume
 from panicroom.wire import RunStart
 
@@ -237,16 +236,8 @@ class _Backup:
 
     def _search(self, sealed: Collection[str]) -> Search:
         """Where to search for changes; without the files of which this run knows that they cannot be read."""
-        known = CheckedSet.load(self._checked_file)
-        search = plan_search(
-            sealed, self._checked_file, known, str(self._source), self._job.check_change_time
-        )
-        return replace(
-            search,
-            known_files=str(self._known_file),
-            leave_out=self._broken_off,
-            read_first=bool(self._broken_off),
-        )
+        search = job_search(self._state, self._job, sealed)
+        return replace(search, leave_out=self._broken_off, read_first=bool(self._broken_off))
 
     def _remember(self, journal: JournalState, sealed: Collection[str]) -> None:
         """Once the journal's set is sealed: what it skipped, for the increment that follows it."""
@@ -304,7 +295,7 @@ class _Backup:
         assert volume.open_file is not None
         if volume.open_file in self._broken_off:
             return True
-        path = self._source / Path(os.fsdecode(bytes.fromhex(volume.open_file)))
+        path = self._source / os.fsdecode(bytes.fromhex(volume.open_file))
         return has_changed(path, volume.began_at, volume.open_identity)
 
     def _say(self, text: str) -> None:

@@ -9,7 +9,7 @@ import json
 import secrets as randomness
 from pathlib import Path
 
-from panicroom.api import Api, ApiError
+from panicroom.api import Api
 from panicroom.duplicity_run.gpg_keys import key_fingerprint
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.names import sealed_sets
@@ -64,13 +64,8 @@ class Enrolment:
         if secret is None:
             secret = randomness.token_hex(32)
             self._store.put(_PENDING, json.dumps({"url": self.url, "code": code, "secret": secret}))
-        api = Api(self.url)
-        try:
+        with Api(self.url) as api:
             answer = api.enrol(EnrolmentRequest(code, hashlib.sha256(secret.encode()).hexdigest()))
-        except ApiError as failure:
-            raise failure.as_problem() from None
-        finally:
-            api.close()
         if self.known and self.known.machine != answer.machine:
             raise Problem(
                 f"the code is for {answer.machine}, but the settings here are of {self.known.machine}; "
@@ -98,14 +93,9 @@ class Enrolment:
 
     def jobs_with_backups(self) -> list[str]:
         """Jobs that have finished sets in the bucket: adopted, or from before this machine was set up anew."""
-        api = Api(self.url, self._token)
-        try:
-            jobs = [job.job for job in self._answered().jobs]
+        jobs = [job.job for job in self._answered().jobs]
+        with Api(self.url, self._token) as api:
             return [job for job in jobs if sealed_sets(file.name for file in api.files(job))]
-        except ApiError as failure:
-            raise failure.as_problem() from None
-        finally:
-            api.close()
 
     def check_passphrase(self, passphrase: str, advice: str) -> None:
         """A Problem if gpg would cut it, or if it does not open what is stored. The code can be used again."""

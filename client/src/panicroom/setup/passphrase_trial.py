@@ -55,22 +55,14 @@ def try_passphrase(
 
 
 def try_with_token(url: str, token: str, jobs: Iterable[str], passphrase: str) -> list[PassphraseTrial]:
-    api = Api(url, token)
-    try:
+    with Api(url, token) as api:
         return [_try_job(api, job, passphrase) for job in jobs]
-    finally:
-        api.close()
 
 
 def stored_jobs(settings: Settings) -> list[str]:
     """The jobs that have something stored. Raises ``Problem`` where the service cannot be asked."""
-    api = Api(settings.url, token_of(settings))
-    try:
+    with Api(settings.url, token_of(settings)) as api:
         return [job.job for job in settings.jobs if api.files(job.job)]
-    except ApiError as failure:
-        raise failure.as_problem() from None
-    finally:
-        api.close()
 
 
 def _try_job(api: Api, job: str, passphrase: str) -> PassphraseTrial:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from panicroom.api import Api, ApiError
+from panicroom.api import Api
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.secrets import token_of
 from panicroom.settings import Settings
@@ -22,13 +22,8 @@ HEADINGS = ("job", "state", "newest backup", "chain", "stored", "every")
 
 
 def fetch_status(settings: Settings) -> MachineStatus:
-    api = Api(settings.url, token_of(settings))
-    try:
+    with Api(settings.url, token_of(settings)) as api:
         return api.machine()
-    except ApiError as failure:
-        raise failure.as_problem() from None
-    finally:
-        api.close()
 
 
 def status_lines(status: MachineStatus, columns: int) -> list[str]:

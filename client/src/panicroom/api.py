@@ -12,7 +12,7 @@ import json
 import random
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -99,6 +99,12 @@ def waits(
             return
         yield wait
         step = min(step * 2, longest_seconds)
+
+
+def batches(names: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """The names in groups, each as many as one request may have."""
+    for start in range(0, len(names), wire.MAX_FILES_PER_REQUEST):
+        yield tuple(names[start : start + wire.MAX_FILES_PER_REQUEST])
 
 
 class Api:

@@ -12,14 +12,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from panicroom.api import Api
+from panicroom.api import Api, batches
 from panicroom.backup.preconditions.lease import HeldLease
 from panicroom.backup.resume import Decision, decide
 from panicroom.backup.trusted_sets import TrustedSets
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.names import parse_name, sealed_sets
 from panicroom.transfer.journal import Journal, JournalState, MadeVolume
-from panicroom.wire import MAX_FILES_PER_REQUEST, ErrorCode, ListedFile, RunUpdate
+from panicroom.wire import ErrorCode, ListedFile, RunUpdate
 
 _SEALING_PATIENCE_SECONDS = 900.0
 _LOOK_AGAIN_SECONDS = 3.0
@@ -104,9 +104,7 @@ class Tidying:
 
         Each step alone leaves a state from which the next run decides the same or restarts the set.
         """
-        names = decision.discard
-        for start in range(0, len(names), MAX_FILES_PER_REQUEST):
-            batch = names[start : start + MAX_FILES_PER_REQUEST]
+        for batch in batches(decision.discard):
             refused = self._api.discards(self._job, lease.run, batch).refused
             if any(refusal.error in (ErrorCode.SET_SEALING, ErrorCode.SET_SEALED) for refusal in refused):
                 return False

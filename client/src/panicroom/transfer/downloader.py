@@ -21,7 +21,16 @@ from pathlib import Path
 
 import httpx
 
-from panicroom.api import RUNNING_SECONDS, UNREACHABLE, Api, ApiError, reason, retry_after_seconds, waits
+from panicroom.api import (
+    RUNNING_SECONDS,
+    UNREACHABLE,
+    Api,
+    ApiError,
+    batches,
+    reason,
+    retry_after_seconds,
+    waits,
+)
 from panicroom.names import parse_name
 from panicroom.network import http_client
 from panicroom.wire import MAX_FILES_PER_REQUEST, DownloadPermit, ErrorCode
@@ -122,9 +131,9 @@ class Downloader:
 
         The function raises as ``fetch`` does, and ``Closed`` after ``close``. The permits of a batch are one request.
         """
-        for start in range(0, len(names), MAX_FILES_PER_REQUEST):
-            permits = _Permits(self._permits, names[start : start + MAX_FILES_PER_REQUEST])
-            for name in names[start : start + MAX_FILES_PER_REQUEST]:
+        for batch in batches(names):
+            permits = _Permits(self._permits, batch)
+            for name in batch:
                 yield name, functools.partial(self._download_with, permits, name)
 
     def close(self) -> None:

@@ -21,13 +21,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from panicroom.api import Api, ApiError
+from panicroom.api import Api, ApiError, batches
 from panicroom.duplicity_files.stored_sets import chains
 from panicroom.names import parse_name, sealed_sets, set_kind, set_time
 from panicroom.origin import Origin, SetEvidence, key_check, origin_of
 from panicroom.private_files import write_private
 from panicroom.settings import Settings
-from panicroom.wire import MAX_FILES_PER_REQUEST, DownloadPermit, ErrorCode, ListedFile
+from panicroom.wire import DownloadPermit, ErrorCode, ListedFile
 
 _METADATA = ("manifest", "signatures")
 _REQUESTS_AT_ONCE = 4
@@ -35,12 +35,8 @@ _REQUESTS_AT_ONCE = 4
 
 def facts_of(api: Api, job: str, names: Sequence[str]) -> dict[str, DownloadPermit]:
     """What the service knows of the files, by name. Raises ``ApiError``."""
-    batches = [
-        tuple(names[start : start + MAX_FILES_PER_REQUEST])
-        for start in range(0, len(names), MAX_FILES_PER_REQUEST)
-    ]
     with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as pool:
-        answers = pool.map(lambda batch: api.downloads(job, batch, facts_only=True), batches)
+        answers = pool.map(lambda batch: api.downloads(job, batch, facts_only=True), batches(names))
         return {permit.name: permit for answer in answers for permit in answer.files}
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from duplicity import config, errors, log, tempdir
 from duplicity.backend import Backend
 
-from panicroom.api import UNREACHABLE, Api, ApiError
+from panicroom.api import UNREACHABLE, Api, ApiError, batches
 from panicroom.duplicity_run.events import Events
 from panicroom.duplicity_run.plan import ChildPlan
 from panicroom.exit_codes import ExitCode
@@ -27,7 +27,7 @@ from panicroom.transfer.bandwidth import RateLimit
 from panicroom.transfer.downloader import Downloader, NotReadable
 from panicroom.transfer.journal import Journal, StoredFile
 from panicroom.transfer.uploader import Uploader, measure
-from panicroom.wire import MAX_FILES_PER_REQUEST, ErrorCode, SetMember
+from panicroom.wire import ErrorCode, SetMember
 
 
 class ServiceBackend(Backend):  # type: ignore[misc]  # duplicity carries no types
@@ -123,8 +123,7 @@ class ServiceBackend(Backend):  # type: ignore[misc]  # duplicity carries no typ
     def _delete_list(self, filenames: list[bytes]) -> None:
         names = [os.fsdecode(filename) for filename in filenames]
         with self._ends_on_failure():
-            for start in range(0, len(names), MAX_FILES_PER_REQUEST):
-                batch = tuple(names[start : start + MAX_FILES_PER_REQUEST])
+            for batch in batches(names):
                 answer = self._api.discards(self._job, self._run or "", batch)
                 if answer.refused:
                     first = answer.refused[0]

@@ -289,11 +289,16 @@ class Api:
             )
 
 
+def moment_of(text: str) -> datetime:
+    """A time as the service writes it, or another text in ISO 8601. Raises ``ValueError``."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))  # which Python 3.10 does not take
+
+
 def _is_time(text: str) -> bool:
     """Whether it is a time with its zone, as all of the service's are, and one of our days: others cannot be shown in
     every zone."""
     try:
-        time = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        time = moment_of(text)
     except ValueError:
         return False
     return time.tzinfo is not None and 1970 < time.year < 2200

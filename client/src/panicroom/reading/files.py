@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
+from panicroom.api import moment_of
 from panicroom.duplicity_files.manifest import PathIndex
 from panicroom.duplicity_files.signatures import SignatureEntry
 from panicroom.exit_codes import ExitCode, Problem
@@ -92,7 +93,7 @@ def path_text(path: PathIndex) -> str:
 def listing_lines(listing: Listing) -> Iterable[str]:
     """A line a path: local time, size, path; a folder ends with a slash."""
     for item in listing.paths:
-        moment = datetime.fromisoformat(item.changed_at.replace("Z", "+00:00")).astimezone()
+        moment = moment_of(item.changed_at).astimezone()
         size = "" if item.size_bytes is None else size_text(item.size_bytes)
         slash = "/" if item.kind == "folder" else ""
         yield f"{moment:%Y-%m-%d %H:%M}  {size:>10}  {shown_path(item.path)}{slash}"

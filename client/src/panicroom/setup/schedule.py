@@ -20,10 +20,10 @@ import sys
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from panicroom.api import moment_of
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.places import SYSTEM_PLACES, Places
 from panicroom.settings import JobSettings
@@ -81,20 +81,16 @@ def environment_of(places: Places, gpg: str | None) -> dict[str, str]:
 
 def due_jobs(jobs: tuple[JobSettings, ...], status: MachineStatus) -> tuple[JobSettings, ...]:
     """Those whose newest backup is as old as their period, or will be before anybody looks again."""
-    now = _time(status.server_time)
+    now = moment_of(status.server_time)
 
     def due(job: JobSettings) -> bool:
         known = next((each for each in status.jobs if each.job == job.job), None)
         if known is None or known.newest_complete_at is None:
             return True  # what the service does not know, the backup itself says best
-        age = (now - _time(known.newest_complete_at)).total_seconds()
+        age = (now - moment_of(known.newest_complete_at)).total_seconds()
         return age > known.period_seconds - _LOOK_SECONDS
 
     return tuple(job for job in jobs if due(job))
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 def check_places(places: Places, system: bool) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from panicroom.api import Api
+from panicroom.api import Api, moment_of
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.secrets import token_of
 from panicroom.settings import Settings
@@ -28,7 +28,7 @@ def fetch_status(settings: Settings) -> MachineStatus:
 
 def status_lines(status: MachineStatus, columns: int) -> list[str]:
     """A plain table, or where that is too wide three lines a job; times are this machine's own."""
-    now = _time(status.server_time)
+    now = moment_of(status.server_time)
     mail = (
         f"last weekly mail {_ago(status.last_weekly_mail_at, now)}"
         if status.last_weekly_mail_at
@@ -89,7 +89,7 @@ def only_job(status: MachineStatus, name: str) -> MachineStatus:
 
 def status_json(status: MachineStatus) -> str:
     """The service's answer, with ``exit_code`` and each job's ``age_seconds`` (null where there is no backup)."""
-    now = _time(status.server_time)
+    now = moment_of(status.server_time)
     jobs = [{**dataclasses.asdict(job), "age_seconds": _age_seconds(job, now)} for job in status.jobs]
     return json.dumps(
         {**dataclasses.asdict(status), "jobs": jobs, "exit_code": exit_code_of(status)}, indent=1
@@ -111,7 +111,7 @@ _METRICS: tuple[tuple[str, str, Callable[[JobStatus, datetime], float | None]], 
 
 def prometheus_text(status: MachineStatus) -> str:
     """The text format of Prometheus, one gauge a line; names of jobs need no quoting."""
-    now = _time(status.server_time)
+    now = moment_of(status.server_time)
     lines = []
     for name, explanation, value_of in _METRICS:
         lines += [f"# HELP panicroom_{name} {explanation}", f"# TYPE panicroom_{name} gauge"]
@@ -134,15 +134,11 @@ def write_metrics(path: Path, text: str) -> None:
 
 
 def _age_seconds(job: JobStatus, now: datetime) -> float | None:
-    return (now - _time(job.newest_complete_at)).total_seconds() if job.newest_complete_at else None
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return (now - moment_of(job.newest_complete_at)).total_seconds() if job.newest_complete_at else None
 
 
 def _ago(text: str, now: datetime) -> str:
-    then = _time(text)
+    then = moment_of(text)
     return f"{then.astimezone():%Y-%m-%d %H:%M} ({duration_text((now - then).total_seconds())} ago)"
 
 

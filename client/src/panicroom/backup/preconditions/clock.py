@@ -8,6 +8,7 @@ import time
 from collections.abc import Collection
 from datetime import datetime, timezone
 
+from panicroom.api import moment_of
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.names import set_time
 
@@ -17,11 +18,7 @@ _PATIENCE_SECONDS = 30.0
 
 def check_clock(server_time: str) -> None:
     """A Problem if this clock is so wrong that its sets would be refused or would poison the chain."""
-    try:
-        theirs = datetime.fromisoformat(server_time.replace("Z", "+00:00"))
-    except ValueError:
-        return
-    ahead = (datetime.now(timezone.utc) - theirs).total_seconds()
+    ahead = (datetime.now(timezone.utc) - moment_of(server_time)).total_seconds()
     if abs(ahead) > CLOCK_TOLERANCE_SECONDS:
         word = "ahead" if ahead > 0 else "behind"
         raise Problem(

@@ -7,13 +7,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 from panicroom import __version__
-from panicroom.api import Api
+from panicroom.api import Api, moment_of
 from panicroom.backup.preconditions.clock import check_clock
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.terminal.reporter import Reporter
 from panicroom.wire import JobStatus, MachineStatus
 
-_QUIET_MAIL = timedelta(days=8)
+QUIET_MAIL = timedelta(days=8)
+"""A mail is due every week; a day late is late."""
 
 
 def greet(api: Api, job: str, reporter: Reporter) -> JobStatus:
@@ -33,9 +34,9 @@ def greet(api: Api, job: str, reporter: Reporter) -> JobStatus:
 def _report_quiet_mail(status: MachineStatus, reporter: Reporter) -> None:
     if status.last_weekly_mail_at is None:
         return
-    sent_at = datetime.fromisoformat(status.last_weekly_mail_at.replace("Z", "+00:00"))
+    sent_at = moment_of(status.last_weekly_mail_at)
     age = datetime.now(timezone.utc) - sent_at
-    if age > _QUIET_MAIL:
+    if age > QUIET_MAIL:
         reporter.line(f"the last weekly mail went out {age.days} days ago; report it to the owner")
 
 

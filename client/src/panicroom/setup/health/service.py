@@ -5,18 +5,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 
 from panicroom import __version__
+from panicroom.api import moment_of
 from panicroom.backup.preconditions.clock import check_clock
-from panicroom.backup.preconditions.greeting import version_numbers
+from panicroom.backup.preconditions.greeting import QUIET_MAIL, version_numbers
 from panicroom.exit_codes import Problem
 from panicroom.settings import Settings
 from panicroom.setup.health.check_result import FAIL, OK, WARN, CheckResult
 from panicroom.terminal.status import duration_text
 from panicroom.wire import MachineStatus
-
-_QUIET_MAIL = timedelta(days=8)
 
 
 def clock(status: MachineStatus) -> CheckResult:
@@ -78,12 +76,8 @@ def weekly_mail(status: MachineStatus) -> CheckResult:
             WARN,
             "none has gone out yet; if the service is over a week old, report it to the owner",
         )
-    age = _time(status.server_time) - _time(status.last_weekly_mail_at)
+    age = moment_of(status.server_time) - moment_of(status.last_weekly_mail_at)
     ago = f"the last went out {duration_text(age.total_seconds())} ago"
-    if age > _QUIET_MAIL:
+    if age > QUIET_MAIL:
         return CheckResult("weekly mail", WARN, f"{ago}, and should every week; report it to the owner")
     return CheckResult("weekly mail", OK, ago)
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))

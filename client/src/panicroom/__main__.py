@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from panicroom.exit_codes import ExitCode
 from panicroom.private_files import PRIVATE_UMASK
 from panicroom.terminal import interruption
 
@@ -32,9 +33,9 @@ def main() -> NoReturn:
         interruption.raise_interrupts()
         exit_code = int(run())
     except KeyboardInterrupt:  # a second one, while the first was answered
-        exit_code = interruption.INTERRUPTED_EXIT_CODE
+        exit_code = ExitCode.INTERRUPTED
     interruption.end_at_once()
-    if exit_code == interruption.INTERRUPTED_EXIT_CODE:
+    if exit_code == ExitCode.INTERRUPTED:
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.flush()
             sys.stderr.flush()

@@ -21,6 +21,7 @@ from panicroom.commands.secrets import passphrase, secrets
 from panicroom.commands.status import status
 from panicroom.exit_codes import EXPLANATIONS, ExitCode, Problem
 from panicroom.shown import shown
+from panicroom.terminal.interruption import MESSAGE
 
 EXIT_CODES = "Exit codes:\n" + "\n".join(
     f"  {int(code):<4} {text}" for code, text in EXPLANATIONS.items() if code != ExitCode.START_AGAIN
@@ -84,7 +85,7 @@ def run(arguments: list[str] | None = None) -> int:
     except click.exceptions.Abort as abort:
         if isinstance(abort.__cause__, EOFError):  # click takes any for the end of the input
             raise abort.__cause__ from None
-        click.echo("panicroom: interrupted; the next run carries on from there", err=True)
+        click.echo(MESSAGE, err=True)
         return ExitCode.INTERRUPTED
     except click.ClickException as error:
         error.show(sys.stderr)

@@ -13,9 +13,10 @@ import signal
 from types import FrameType
 from typing import NoReturn
 
-INTERRUPTED_EXIT_CODE = 130
+from panicroom.exit_codes import EXPLANATIONS, ExitCode
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_MESSAGE = b"panicroom: interrupted; the next run carries on from there\n"
+MESSAGE = f"panicroom: {EXPLANATIONS[ExitCode.INTERRUPTED]}"
 
 
 def end_at_once() -> None:
@@ -48,8 +49,8 @@ def _handle(handler: signal._HANDLER) -> None:
 
 
 def _end(_number: int, _frame: FrameType | None) -> NoReturn:
-    os.write(2, _MESSAGE)
-    end_process(INTERRUPTED_EXIT_CODE)
+    os.write(2, f"{MESSAGE}\n".encode())
+    end_process(ExitCode.INTERRUPTED)
 
 
 def _raise(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -28,6 +28,10 @@ class Places:
         return self.config / "panicroom.toml"
 
     @property
+    def secrets_file(self) -> Path:
+        return self.config / "secrets.json"
+
+    @property
     def log_file(self) -> Path:
         return self.state / "panicroom.log"
 

@@ -26,9 +26,14 @@ def private_folder(folder: Path) -> Path:
     return folder
 
 
+def open_to_others(path: Path) -> bool:
+    """Whether other users have any rights on it."""
+    return bool(path.stat().st_mode & PRIVATE_UMASK)
+
+
 def close_to_others(folder: Path) -> None:
     """Sets an existing folder of ours, made wider by an older client, to 0700."""
-    if folder.is_dir() and folder.stat().st_mode & 0o077:
+    if folder.is_dir() and open_to_others(folder):
         folder.chmod(0o700)
 
 

@@ -13,10 +13,10 @@ import os
 import re
 import secrets as randomness
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from panicroom import origin
 from panicroom.exit_codes import ExitCode, Problem
+from panicroom.places import Places
 from panicroom.private_files import write_private
 from panicroom.settings import Settings
 
@@ -55,9 +55,9 @@ def usual_store() -> str:
 class SecretStore:
     """Texts by name, in the keyring or in ``secrets.json``; names carry the machine: keyrings are shared."""
 
-    def __init__(self, kind: str, config: Path) -> None:
+    def __init__(self, kind: str, places: Places) -> None:
         self.kind = kind
-        self._file = config / "secrets.json"
+        self._file = places.secrets_file
 
     def get(self, name: str) -> str | None:
         if self.kind == "file":
@@ -115,7 +115,7 @@ class SecretStore:
 
 def token_of(settings: Settings) -> str:
     """``<machine>.<secret>``, what the service asks for as bearer token."""
-    secret = SecretStore(settings.secrets, settings.places.config).get(f"{settings.machine}.secret")
+    secret = SecretStore(settings.secrets, settings.places).get(f"{settings.machine}.secret")
     if secret is None:
         raise Problem(
             "the token of this machine is gone; ask the owner for a code and enrol again", ExitCode.SETTINGS
@@ -161,7 +161,7 @@ def _given_proof_key() -> str | None:
 
 def stored_proof_key(settings: Settings) -> str | None:
     """The key of ``make_proof_key`` in hex, from ``PROOF_KEY`` or as it is stored; None if there is none."""
-    store = SecretStore(settings.secrets, settings.places.config)
+    store = SecretStore(settings.secrets, settings.places)
     return _given_proof_key() or store.get(f"{settings.machine}.proof")
 
 
@@ -188,7 +188,7 @@ def signing_key_of(settings: Settings, job: str, on_line: Callable[[str], None])
     """``proof_key_of`` for a backup: a machine that was enrolled before there were proofs gets its key now."""
     key = proof_key_of(settings, job)
     if key is None:
-        make_proof_key(SecretStore(settings.secrets, settings.places.config), settings.machine)
+        make_proof_key(SecretStore(settings.secrets, settings.places), settings.machine)
         key = proof_key_of(settings, job)
         on_line("this machine has a proof key now; print the recovery sheet again: panicroom recovery-sheet")
     assert key is not None
@@ -197,7 +197,7 @@ def signing_key_of(settings: Settings, job: str, on_line: Callable[[str], None])
 
 def replace_passphrase(settings: Settings, new: str) -> None:
     """Stores the new passphrase; the old one stays in the store, as the older backups need it."""
-    store = SecretStore(settings.secrets, settings.places.config)
+    store = SecretStore(settings.secrets, settings.places)
     old, history = stored_passphrase(settings), passphrases_before(settings)
     if old is not None and old not in history:
         store.put(f"{settings.machine}.passphrases-before", json.dumps([old, *history]))
@@ -206,12 +206,12 @@ def replace_passphrase(settings: Settings, new: str) -> None:
 
 def passphrases_before(settings: Settings) -> list[str]:
     """Passphrases that this machine had before its present one, newest first."""
-    store = SecretStore(settings.secrets, settings.places.config)
+    store = SecretStore(settings.secrets, settings.places)
     return list(json.loads(store.get(f"{settings.machine}.passphrases-before") or "[]"))
 
 
 def stored_passphrase(settings: Settings) -> str | None:
-    return SecretStore(settings.secrets, settings.places.config).get(f"{settings.machine}.passphrase")
+    return SecretStore(settings.secrets, settings.places).get(f"{settings.machine}.passphrase")
 
 
 def passphrase_variable() -> str | None:

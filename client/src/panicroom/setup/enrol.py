@@ -42,7 +42,7 @@ class Enrolment:
 
     def __init__(self, url: str, known: Settings | None, encrypt_key: str | None) -> None:
         self.url, self.known, self.encrypt_key = url, known, encrypt_key
-        self._store = SecretStore(store_kind(known), places().config)
+        self._store = SecretStore(store_kind(known), places())
         self.stored_passphrase = self._stored("passphrase")
         self._answer: EnrolmentAnswer | None = None
         self._token = ""
@@ -137,7 +137,7 @@ class Enrolment:
             return None
         name = f"{self.known.machine}.{kind}"
         try:
-            return SecretStore(self.known.secrets, self.known.places.config).get(name)
+            return SecretStore(self.known.secrets, self.known.places).get(name)
         except Problem:
             return self._store.get(name)
 

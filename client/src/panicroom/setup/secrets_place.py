@@ -12,9 +12,7 @@ from panicroom.setup.settings_file import change_settings
 
 def where_stored(settings: Settings) -> str:
     if settings.secrets == "file":
-        return (
-            f"the token and the passphrase are in the private file {settings.places.config / 'secrets.json'}"
-        )
+        return f"the token and the passphrase are in the private file {settings.places.secrets_file}"
     return "the token and the passphrase are in the keyring"
 
 
@@ -27,7 +25,7 @@ def move_secrets(settings: Settings, kind: str) -> Settings:
         raise Problem("there is no keyring in this session; the secrets stay in the file", ExitCode.SETTINGS)
     if kind == settings.secrets:
         return settings
-    old, new = (SecretStore(each, settings.places.config) for each in (settings.secrets, kind))
+    old, new = (SecretStore(each, settings.places) for each in (settings.secrets, kind))
     names = [f"{settings.machine}.{kind_of}" for kind_of in SECRET_KINDS]
     for name in names:
         value = old.get(name)

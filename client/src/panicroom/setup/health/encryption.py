@@ -10,6 +10,7 @@ import subprocess
 from panicroom.duplicity_run.gpg_keys import check_keys, has_secret_key
 from panicroom.exit_codes import Problem
 from panicroom.places import SYSTEM_PLACES
+from panicroom.private_files import open_to_others
 from panicroom.secrets import passphrase_of
 from panicroom.settings import Settings
 from panicroom.setup.health.check_result import FAIL, OK, WARN, CheckResult
@@ -76,8 +77,8 @@ def encryption_key(encrypt_key: str, sign_key: str | None) -> CheckResult:
 
 def keyring(settings: Settings) -> CheckResult:
     if settings.secrets == "file":
-        file = settings.places.config / "secrets.json"
-        if file.exists() and file.stat().st_mode & 0o077:
+        file = settings.places.secrets_file
+        if file.exists() and open_to_others(file):
             return CheckResult("secrets", FAIL, f"others can read {file}; run: chmod 600 {file}")
         return CheckResult("secrets", OK, f"in the private file {file}")
     import keyring as keyrings

@@ -14,6 +14,7 @@ from panicroom.backup.preconditions.readiness import allow_open_files, check_spa
 from panicroom.backup.run import survey_job
 from panicroom.exit_codes import Problem
 from panicroom.places import SYSTEM_PLACES, Places
+from panicroom.private_files import open_to_others
 from panicroom.settings import JobSettings, Settings
 from panicroom.setup.health.check_result import FAIL, OK, WARN, CheckResult
 from panicroom.setup.health.unstored import UnstoredAttributes
@@ -24,9 +25,9 @@ def privacy(places: Places) -> CheckResult:
     """Manifests in the cache name every file of the machine, in the open: for its user alone."""
     inside = ("archive", "work")
     folders = [places.config, places.state, *(places.cache / name for name in inside)]
-    wide = [str(folder) for folder in folders if folder.is_dir() and folder.stat().st_mode & 0o077]
-    files = [places.settings_file, places.config / "secrets.json", places.log_file]
-    wide += [str(file) for file in files if file.is_file() and file.stat().st_mode & 0o077]
+    wide = [str(folder) for folder in folders if folder.is_dir() and open_to_others(folder)]
+    files = [places.settings_file, places.secrets_file, places.log_file]
+    wide += [str(file) for file in files if file.is_file() and open_to_others(file)]
     if wide:
         paths = " ".join(shlex.quote(path) for path in wide)
         return CheckResult("privacy", WARN, f"other users can read here; run: chmod go-rwx {paths}")

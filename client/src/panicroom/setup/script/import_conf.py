@@ -39,7 +39,7 @@ def import_seed(
         filelist = read_filelist(_text(changes.exclude), changes.source)
         findings += [*filelist.findings, _keep_filelist(filelist, changes)]
     if changes.passphrase is not None:
-        store = SecretStore(settings.secrets, settings.places.config)
+        store = SecretStore(settings.secrets, settings.places)
         store.put(f"{settings.machine}.passphrase", changes.passphrase)
     change_settings(settings.places, changes.tables)
     return findings

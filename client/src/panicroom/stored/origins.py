@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from panicroom.api import Api, ApiError
 from panicroom.duplicity_files.stored_sets import StoredSet
@@ -15,10 +14,8 @@ from panicroom.names import sealed_sets
 from panicroom.origin import Origin
 from panicroom.secrets import older_passphrases_of, older_proof_keys_of, proof_key_of
 from panicroom.settings import Settings
-from panicroom.transfer.origins import OriginCheck, OriginMemory, memory_path
+from panicroom.transfer.origins import NO_FACTS, OriginCheck, OriginMemory, memory_path
 from panicroom.wire import DownloadPermit, ListedFile
-
-_NOTHING: Mapping[str, DownloadPermit] = MappingProxyType({})
 
 
 def quarantine_line(machine: str, job: str, set_name: str) -> str:
@@ -73,7 +70,7 @@ class OriginReader:
             self._check = OriginCheck(api, settings.machine, job, key, memory, older_keys)
 
     def has_new_false(
-        self, sets: Iterable[StoredSet], facts: Mapping[str, DownloadPermit] = _NOTHING
+        self, sets: Iterable[StoredSet], facts: Mapping[str, DownloadPermit] = NO_FACTS
     ) -> bool:
         """Whether one of the sets is false; it is among ``origins`` then, to choose again without it.
 
@@ -108,7 +105,7 @@ class OriginReader:
         names = {item.name for item in sets if item.signatures is not None}
         if self._check is None:
             return frozenset()
-        found = self._ask(self._check, names, _NOTHING)
+        found = self._ask(self._check, names, NO_FACTS)
         if self._check.key_is_known:
             self.origins.false |= {name for name in names if found.get(name) is Origin.FALSE}
         return frozenset(self.origins.false)

@@ -1,8 +1,8 @@
 """Which of a job's sets this machine made: proofs of origin, from the service's answers about stored files.
 
 Nothing is downloaded, and no quota counts: the service answers with S3's digest of a file, and of a manifest with the
-proof. What was found
-once is stored (``OriginMemory``), since a sealed set never changes: a backup asks about the newest set only.
+proof. What was found once is stored (``OriginMemory``), since a sealed set never changes: a backup asks about the
+newest set only.
 
 A restore calls ``OriginCheck.of(files, sets)`` with the sets that it wants to read, leaves out those that are
 ``Origin.FALSE``, and chooses again. A backup calls ``OriginCheck.newest_chain(files)``.
@@ -18,6 +18,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
@@ -29,6 +30,7 @@ from panicroom.private_files import write_private
 from panicroom.settings import Settings
 from panicroom.wire import DownloadPermit, ErrorCode, ListedFile
 
+NO_FACTS: Mapping[str, DownloadPermit] = MappingProxyType({})
 _METADATA = ("manifest", "signatures")
 _REQUESTS_AT_ONCE = 4
 
@@ -157,8 +159,7 @@ class OriginCheck:
         older_keys: Iterable[bytes] = (),
     ) -> None:
         self._api, self._machine, self._job, self._key = api, machine, job, key
-        self._older_keys = older_keys
-        self._made_older_keys: list[bytes] | None = None
+        self._keys_to_make = older_keys
         self.memory = memory
         self.key_fits = False
         """Whether a set was found that the key has signed."""
@@ -177,7 +178,7 @@ class OriginCheck:
         self,
         files: Sequence[ListedFile],
         sets: Collection[str],
-        facts: Mapping[str, DownloadPermit] = MappingProxyType({}),
+        facts: Mapping[str, DownloadPermit] = NO_FACTS,
     ) -> dict[str, Origin]:
         """The origin of each of ``sets``, sealed sets in the listing ``files``, from memory where that is possible.
 
@@ -206,10 +207,12 @@ class OriginCheck:
         self.key_fits |= origin is Origin.PROVEN
         if origin is not Origin.FALSE or evidence is None:
             return origin
-        if self._made_older_keys is None:
-            self._made_older_keys = list(self._older_keys)
-        older = (origin_of(key, self._machine, self._job, evidence, proof) for key in self._made_older_keys)
+        older = (origin_of(key, self._machine, self._job, evidence, proof) for key in self._older_keys)
         return Origin.PROVEN if Origin.PROVEN in older else Origin.FALSE
+
+    @cached_property
+    def _older_keys(self) -> list[bytes]:
+        return list(self._keys_to_make)
 
     def newest_chain(self, files: Sequence[ListedFile]) -> dict[str, Origin]:
         """The origin of the sets of the newest chain without a false set, and of the false ones that lie above it.

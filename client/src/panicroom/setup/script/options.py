@@ -15,13 +15,11 @@ def options_of(words: Sequence[str]) -> Iterator[tuple[str, str]]:
 
     duplicity takes ``--name value`` and ``--name=value``.
     """
-    for at, word in enumerate(words):
-        if not word.startswith("--"):
-            continue
-        name, separator, value = word.partition("=")
-        following = words[at + 1] if at + 1 < len(words) else ""
-        takes_next = not separator and name not in SWITCHES and not following.startswith("-")
-        yield name, following if takes_next and name in OPTION_MEANINGS else value
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word.startswith("--"):
+            name, separator, value = word.partition("=")
+            takes_next = not separator and name not in SWITCHES and not following.startswith("-")
+            yield name, following if takes_next and name in OPTION_MEANINGS else value
 
 
 def words_of(value: str) -> list[str]:

@@ -35,7 +35,7 @@ class Changes:
         return Path(str(self.tables.get(self._table, {}).get("source", self.job.source)))
 
     def set_for_job(self, name: str, value: str | int) -> None:
-        self.tables.setdefault(self._table, {})[name] = value
+        self.set_in(self._table, name, value)
 
     def set_in(self, table: str, name: str, value: str | int) -> None:
         self.tables.setdefault(table, {})[name] = value

@@ -73,11 +73,8 @@ class TerminalReporter:
         left = self._meter.left_seconds
         return "" if left is None else f"{clock_text(left)} left"
 
-    def busy(self, text: str) -> contextlib.AbstractContextManager[None]:
-        return self._busy(text)
-
     @contextlib.contextmanager
-    def _busy(self, text: str) -> Iterator[None]:
+    def busy(self, text: str) -> Iterator[None]:
         with self._console.status(f"{text} ...", spinner_style="green") as status:
             self._busy_with, self._status = text, status
             try:

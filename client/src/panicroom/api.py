@@ -46,6 +46,9 @@ ANSWER_BYTES = 16 * 2**20
 LISTED_FILES = 2_000_000
 """The most files of one job: fifty terabytes in volumes of 25 MB."""
 
+_ANSWER_SECONDS = 35.0
+"""An answer may take as long as API Gateway lets a function run."""
+
 _VERSION = re.compile(r"\d{1,6}(\.\d{1,6}){0,4}", re.ASCII)
 _RUN = re.compile(r"[A-Za-z0-9-]{1,100}")
 
@@ -125,7 +128,7 @@ class Api:
         self._sleep = sleep
         self._on_waiting: Callable[[float], None] = lambda _seconds: None
         headers["Accept-Encoding"] = "identity"
-        self._http = http_client(httpx.Timeout(35.0, connect=10.0), headers=headers)
+        self._http = http_client(httpx.Timeout(_ANSWER_SECONDS), headers=headers)
 
     def close(self) -> None:
         self._http.close()
@@ -279,8 +282,7 @@ class Api:
         self, method: str, path: str, content: Any, parameters: dict[str, str] | None, connect_seconds: float
     ) -> httpx.Response:
         """One call; the answer with its body, of at most ``ANSWER_BYTES``."""
-        # Reading may take as long as API Gateway lets a function run.
-        timeout = httpx.Timeout(35.0, connect=min(max(connect_seconds, 1.0), 10.0))
+        timeout = httpx.Timeout(_ANSWER_SECONDS, connect=min(max(connect_seconds, 1.0), 10.0))
         url = self._url + path
         with self._http.stream(method, url, json=content, params=parameters, timeout=timeout) as response:
             body = read_capped(response, ANSWER_BYTES)

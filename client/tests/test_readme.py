@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
+from panicroom import __version__
 from panicroom.cli import cli
 from panicroom.exit_codes import EXPLANATIONS, ExitCode
 
@@ -35,6 +37,12 @@ def test_help_reads_like_documentation(name: str, command: click.Command) -> Non
     assert len(command.help.split()) >= 10
     for option in command.params:
         assert not isinstance(option, click.Option) or option.help, option.name
+
+
+@pytest.mark.parametrize("name", ["", "schedule", "passphrase", *(name for name, _ in commands())])
+def test_the_version_can_be_asked_for_behind_every_command(name: str) -> None:
+    ended = CliRunner().invoke(cli, [*name.split(), "--version"])
+    assert (ended.exit_code, ended.output) == (0, f"panicroom, version {__version__}\n")
 
 
 def test_the_exit_codes_are_those_of_the_program() -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from fake_service import CODE
 from laptop import Laptop
 from panicroom.backup.hooks import around, run_command
 from panicroom.duplicity_run.failures import explain
@@ -21,6 +24,7 @@ from panicroom.setup.settings_file import with_settings
 from panicroom.terminal.status import exit_code_of, prometheus_text, status_json, write_metrics
 from panicroom.wire import JobStatus, ListedFile, MachineStatus
 from test_commands import one_clear_line
+from trees import differences, snapshot
 
 
 @pytest.fixture
@@ -219,6 +223,39 @@ def test_what_the_client_writes_is_closed_to_other_users(enrolled: Laptop) -> No
     assert "warn  privacy" in enrolled.succeed("doctor")
     enrolled.succeed("backup")
     assert stat.S_IMODE(archive.stat().st_mode) == 0o700
+
+
+@pytest.fixture(scope="session")
+def latin_1(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Variables of a locale whose encoding is Latin-1."""
+    folder = tmp_path_factory.mktemp("locales")
+    command = ["localedef", "-i", "en_US", "-f", "ISO-8859-1", str(folder / "en_US.ISO-8859-1")]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this machine cannot make a locale: it lacks localedef or its sources")
+    variables = {"LOCPATH": str(folder), "LC_ALL": "en_US.ISO-8859-1"}
+    python = [sys.executable, "-c", "import sys; print(sys.getfilesystemencoding())"]
+    said = subprocess.run(python, env=variables, check=True, capture_output=True, text=True).stdout
+    assert said == "iso8859-1\n", "else the tests below would prove nothing"
+    return variables
+
+
+def test_under_a_latin_1_locale_names_and_passphrase_are_the_same_bytes_as_everywhere(
+    laptop: Laptop, latin_1: dict[str, str]
+) -> None:
+    source = laptop.source / "Büro"
+    source.mkdir()
+    (source / "Straße").write_text("Größe")
+    (source / os.fsdecode("Straße".encode("latin-1"))).write_text("as a program of that locale names it")
+    secret = {**latin_1, "PASSPHRASE": "Schlüssel mit ä"}
+    laptop.succeed("enrol", laptop.service.url, CODE, "--source", str(source), "--yes", **secret)
+    laptop.succeed("backup", **latin_1)
+    laptop.succeed("verify", **latin_1)
+    laptop.succeed("restore", "--to", str(laptop.home / "Rückkehr"), **latin_1)
+    assert differences(snapshot(source), snapshot(laptop.home / "Rückkehr")) == []
+    laptop.succeed("restore", "--to", str(laptop.home / "elsewhere"), PASSPHRASE=secret["PASSPHRASE"])
+    assert differences(snapshot(source), snapshot(laptop.home / "elsewhere")) == []
 
 
 def test_exit_codes_have_a_help_of_their_own(laptop: Laptop) -> None:

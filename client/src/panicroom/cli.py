@@ -46,7 +46,6 @@ class _Commands(click.Group):
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: panicroom --help exit-codes",
 )
-@click.version_option(__version__, prog_name="panicroom")
 def cli() -> None:
     """Encrypted backups of this machine to the panicroom service.
 
@@ -72,6 +71,17 @@ for command in (
     doctor,
 ):
     cli.add_command(command)
+
+
+def _take_version(command: click.Command, *, hidden: bool = False) -> None:
+    """``--version`` for the command and those below it, which do not list it in their help."""
+    click.version_option(__version__, prog_name="panicroom", hidden=hidden)(command)
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            _take_version(below, hidden=True)
+
+
+_take_version(cli)
 
 
 def run(arguments: list[str] | None = None) -> int:

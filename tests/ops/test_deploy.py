@@ -261,5 +261,5 @@ def test_the_clients_wheel_is_no_stray(account: Account) -> None:
 
 
 def test_it_called_nothing_that_its_policy_was_not_made_for(account: Account) -> None:
-    """``test_templates.py`` compares the policy with this list, in both directions."""
+    """``test_deploy_again.py`` makes all calls of this list, and ``test_templates.py`` compares the policy with it."""
     assert account.calls_made() <= listed_calls()

@@ -262,9 +262,10 @@ def test_a_new_deploy_takes_over_what_stayed(account: Account, monkeypatch: pyte
     assert kept["Body"].read() == b"kept"
 
 
-def test_it_called_nothing_that_its_policy_was_not_made_for(account: Account) -> None:
+def test_it_called_all_that_its_policy_was_made_for_and_nothing_else(account: Account) -> None:
     """``test_templates.py`` compares the policy with this list, in both directions."""
-    assert account.calls_made() <= listed_calls()
+    assert account.calls_made() - listed_calls() == set(), "the policy may lack it"
+    assert listed_calls() - account.calls_made() == set(), "the policy may grant it for nothing"
 
 
 def test_the_data_go_only_when_the_buckets_name_is_typed(

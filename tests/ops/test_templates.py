@@ -30,7 +30,7 @@ MANAGED_POLICY_CHARACTERS = 6144
 """What IAM takes for a policy that is attached to a user or a permission set; blanks are not counted."""
 
 CALLS_FILE = Path(__file__).with_name("deployer_calls.txt")
-"""What ``test_deploy.py`` and ``test_deploy_again.py`` saw a deployer call; they compare it with this file."""
+"""All that ``test_deploy_again.py`` sees a deployer call, and ``test_deploy.py`` some of: both compare it with this."""
 
 
 WITHOUT_A_CALL_OF_ITS_OWN = {

@@ -25,7 +25,7 @@ LONG = (
     "test_roles",
     "test_policies_fit_the_code",
     "test_attacker",
-    "test_taking_over",
+    "test_moving_in",
 )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from laptop import PASSPHRASE, Laptop
 from panicroom.setup.script.assignments import read_assignments
+from panicroom.setup.script.crontabs import lines_that_run
 from panicroom.setup.script.filelist import read_filelist
 from panicroom.setup.script.options import options_of
 from panicroom.setup.settings_file import with_settings
@@ -143,6 +144,41 @@ def test_a_script_whose_lines_were_all_taken_or_are_not_needed_can_go(laptop: La
     assert f"After the first backup, delete {conf}" in laptop.succeed("import-conf", str(conf))
     conf.write_text("PASSPHRASE='$(pass show backup'\nPASSPHRASE2=$(pass show backup)\n")
     assert f"Do not delete {conf} yet: not taken were PASSPHRASE2" in laptop.succeed("import-conf", str(conf))
+
+
+def test_the_line_of_a_crontab_that_still_runs_the_script_is_named(tmp_path: Path) -> None:
+    """By when it runs and what: arguments may be secrets. panicroom's own line is none of them."""
+    conf, script, other = (tmp_path / name for name in ("BackupToCloud.conf", "BackupToCloud.sh", "clean.sh"))
+    script.write_text('#!/bin/bash\n. "$(dirname "$0")/BackupToCloud.conf"\n"$PROGRAM" "$SOURCE" "$DEST"\n')
+    other.write_text("rm -rf /tmp/old\n")
+    crontab = f"""\
+MAILTO=anna
+# 0 1 * * * {script}
+0 12 * * * {script} full
+@daily nice sh -c 'cd /; {script}' >/dev/null 2>&1
+5 4 * * sun root PASSPHRASE=secret /usr/bin/duplicity /home s3://bucket
+7 * * * * {other}
+8 * * * * env A=b nice -n 19 /opt/panicroom backup --scheduled --if-due # panicroom
+"""
+    found = lines_that_run(conf, {"crontab -e": crontab, "/etc/cron.daily/backup": f"@daily {script}"})
+    assert [str(line) for line in found] == [
+        f"crontab -e: 0 12 * * * {script}",
+        f"crontab -e: @daily {script}",
+        "crontab -e: 5 4 * * sun /usr/bin/duplicity",
+        f"/etc/cron.daily/backup: @daily {script}",
+    ]
+
+
+def test_import_conf_reads_the_crontab_of_whoever_types_it(laptop: Laptop, seed: Path) -> None:
+    laptop.enrol()
+    programs = laptop.home / "bin"
+    programs.mkdir()
+    crontab = programs / "crontab"
+    crontab.write_text(f"#!/bin/sh\necho '0 12 * * * {seed.with_suffix('.sh')}'\n")
+    crontab.chmod(0o755)
+    seed.with_suffix(".sh").write_text("duplicity full\n")
+    said = laptop.succeed("import-conf", str(seed), PATH=f"{programs}:{laptop.environment()['PATH']}")
+    assert f"  crontab -e: 0 12 * * * {seed.with_suffix('.sh')}\n" in said
 
 
 def test_running_it_twice_changes_nothing_more(laptop: Laptop, seed: Path) -> None:

@@ -16,6 +16,9 @@ from chalicelib.domain.backups.names import Location, SetId, is_manifest, parse_
 from chalicelib.domain.mail.phrases import count, format_bytes
 from ops.errors import OpsError
 
+CHAINS_SHOWN = 10
+"""The newest ones; somebody who makes a full backup each month has 36 of them after three years."""
+
 MOST_KEYS = 1_000_000
 """A thousand requests, half a cent: enough for 25 TB in volumes of 25 MB."""
 
@@ -40,6 +43,32 @@ class FoundBackups:
         dates = f"{ends[0]:%Y-%m-%d} to {ends[-1]:%Y-%m-%d}, " if ends else ""
         kinds = f"{fulls} full and {len(self.sets) - fulls} incremental backups"
         return f"{kinds} ({dates}{format_bytes(self.size_bytes)})"
+
+    @property
+    def chains(self) -> list[str]:
+        """A line each, newest first: ``full backup of 2026-11-01, 2 increments until 2026-11-28``."""
+        lines = [_chain_line(full, self._increments_of(full)) for full in self._fulls()]
+        left_out = len(lines) - CHAINS_SHOWN
+        return lines[:CHAINS_SHOWN] + ([f"and {count(left_out, 'older chain')}"] if left_out > 0 else [])
+
+    def _fulls(self) -> list[SetId]:
+        return sorted((one for one in self.sets if one.is_full), key=lambda one: one.end, reverse=True)
+
+    def _increments_of(self, full: SetId) -> list[SetId]:
+        """Those that go on from it, one after the other, by the times in their names."""
+        after = {one.start: one for one in self.sets if one.start is not None and one.end > one.start}
+        chain, end = [], full.end
+        while end in after:
+            chain.append(after[end])
+            end = chain[-1].end
+        return chain
+
+
+def _chain_line(full: SetId, increments: Sequence[SetId]) -> str:
+    line = f"full backup of {full.end:%Y-%m-%d}"
+    if not increments:
+        return line
+    return f"{line}, {count(len(increments), 'increment')} until {increments[-1].end:%Y-%m-%d}"
 
 
 def count_backups(objects: Iterable[tuple[str, int]]) -> dict[str, FoundBackups]:
@@ -72,7 +101,7 @@ def backups_to_adopt(s3: Any, bucket: str, prefix: str, *, may_be_empty: bool = 
     ]
     if here.can_be_continued:
         left = [f"Not managed by the service, and left as they are: {line}." for line in others]
-        return [f"Found {here.sentence} in {place}.", *left]
+        return [f"Found {here.sentence} in {place}.", *(f"  - {line}" for line in here.chains), *left]
     if others:
         raise OpsError(
             f"{place} has {', '.join(others)}. panicroom cannot continue such a chain: it needs the prefixes data_ and"

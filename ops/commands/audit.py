@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from chalicelib.domain.audit.codes.code import Severity
@@ -101,19 +101,21 @@ def _show(answer: AuditAnswer) -> None:
     if not found:
         console.print("Everything is in its right place.")
         return
-    table = Table("severity", "where", "code", "what")
+    table = Table("severity", Column("where", overflow="fold"), Column("code", overflow="fold"), "what")
     for one in found:
         severity = Text(one.severity.value, style=COLOURS[one.severity])
         table.add_row(severity, Text(shown(one.whose)), Text(one.code), Text(one.title))
     console.print(table)
-    for one in found:
-        one = all_shown(one)
+    typed_above: set[str] = set()
+    for one in map(all_shown, found):
         console.print(f"\n{one.whose}: {one.message}", markup=False, style="bold")
         if one.evidence:
             console.print(f"  found: {one.evidence}", markup=False)
         console.print(f"  {one.advice}", markup=False)
         for line in one.commands:
-            console.print(f"    {line}", markup=False)
+            again = line in typed_above
+            console.print("    (by the same command as above)" if again else f"    {line}", markup=False)
+            typed_above.add(line)
     counts = Counter(one.severity for one in found)
     counted = ", ".join(f"{counts[severity]} {severity.value}" for severity in Severity if counts[severity])
     console.print(f"\n{counted}.")

@@ -18,8 +18,11 @@ from ops.buckets.found_backups import backups_to_adopt
 from ops.commands.arguments.options import DURATION, SIZE, confirm, console, print_json, stage_options, typed
 from ops.commands.machine_shown import show_code, show_job
 from ops.deploy.client_wheel import addresses_for_machines
+from ops.errors import OpsError
 from ops.service.admin_client import AdminClient, admin_client
-from ops.service.deployed_stage import deployed_stage
+from ops.service.deployed_stage import DeployedStage, deployed_stage
+from ops.service.reconcile import jobs_to_reconcile, reconcile
+from ops.steps import Steps, silent_steps
 
 
 @click.group()
@@ -84,10 +87,8 @@ def add(
     )
     if adoption:
         adoption.carry_out()
-    show_code(added, _addresses(stage, state_folder, client), as_json)
-    if adoption and not as_json:
-        reconcile = typed(f"reconcile --machine {name}", stage)
-        console.print(f"\n{reconcile} brings in what is in {bucket} already.", markup=False)
+        _bring_in(adoption.deployed, client, name, stage, as_json)
+    show_code(added, _addresses(stage, state_folder, client), as_json, goes_on=adoption is not None)
 
 
 @machine.command("list")
@@ -239,6 +240,16 @@ def _go_on(adoption: Adoption, prefix: str, found: list[str], only_plan: bool, a
     if only_plan or as_json or not sys.stdin.isatty():
         return not only_plan
     return click.confirm("Continue?", default=True)
+
+
+def _bring_in(deployed: DeployedStage, client: AdminClient, name: str, stage: str, as_json: bool) -> None:
+    """Catalogues what is there already. A failure must not cost the code: it can be typed again."""
+    steps = silent_steps() if as_json else Steps(console)
+    try:
+        reconcile(deployed.function("reconcile"), jobs_to_reconcile(client, name, None), steps)
+    except OpsError as error:
+        again = typed(f"reconcile --machine {name}", stage)
+        click.echo(f"Its backups are not in the catalogue yet ({error}): type {again} in a minute.", err=True)
 
 
 def _audit(adoption: Adoption, prefix: str) -> list[Finding]:

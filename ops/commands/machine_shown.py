@@ -14,8 +14,10 @@ from ops.commands.arguments.durations import show_duration
 from ops.commands.arguments.options import console, print_json
 
 
-def show_code(added: MachineAdded, addresses: dict[str, str], as_json: bool) -> None:
-    """The lines to type on the machine."""
+def show_code(
+    added: MachineAdded, addresses: dict[str, str], as_json: bool, *, goes_on: bool = False
+) -> None:
+    """The lines to type on the machine. ``goes_on``: with a backup that its own script made until now."""
     if as_json:
         print_json({**dataclasses.asdict(added), **addresses})
         return
@@ -24,6 +26,13 @@ def show_code(added: MachineAdded, addresses: dict[str, str], as_json: bool) -> 
     if "client_url" in addresses:
         console.print(f"  pipx install --force '{addresses['client_url']}'", markup=False)
     console.print(f"  panicroom enrol {addresses.get('api_url', 'URL')} {added.code}", markup=False)
+    if goes_on:
+        for line in ("import-conf CONF EXCLUDE", "backup", "schedule install"):
+            console.print(f"  panicroom {line}", markup=False)
+        console.print(
+            "\nCONF and EXCLUDE are the files of the script that made the backups until now; leave that line out where"
+            "\nthere is none. When the first backup is done, end the script and delete its AWS keys."
+        )
 
 
 def _jobs(names: Sequence[str]) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from ops.buckets.found_backups import backups_to_adopt
+from ops.buckets.found_backups import backups_to_adopt, count_backups
 from ops.errors import OpsError
 
 SET = (
@@ -27,8 +29,26 @@ def test_a_chain_that_can_be_continued_is_shown_with_its_dates_and_size(s3: Any)
     put(s3, *(f"laptop/{name}" for name in SET), "laptop/df.l8ph0.1.dt.g", "photos/beach.jpg")
     assert backups_to_adopt(s3, "attic", "laptop/") == [
         "Found 1 full and 1 incremental backups (2026-11-01 to 2026-11-28, 6 KB) in s3://attic/laptop/.",
+        "  - full backup of 2026-11-01, 1 increment until 2026-11-28",
         "Not managed by the service, and left as they are: 1 backup file with short names (--short-filenames).",
     ]
+
+
+def test_chains_are_shown_by_their_dates_the_newest_ones_by_name() -> None:
+    def names(day: date, increments: int) -> list[str]:
+        ends = [f"{day + timedelta(days=number):%Y%m%dT040000Z}" for number in range(increments + 1)]
+        links = [f"inc.{start}.to.{end}" for start, end in pairwise(ends)]
+        return [f"meta_duplicity-{one}.manifest.gpg" for one in (f"full.{ends[0]}", *links)]
+
+    fulls = [date(2026, month, 1) for month in range(1, 13)]
+    keys = [key for day in fulls for key in names(day, 3 if day.month == 12 else 0)]
+    [found] = count_backups((key, 1) for key in keys).values()
+    assert found.chains[:2] == [
+        "full backup of 2026-12-01, 3 increments until 2026-12-04",
+        "full backup of 2026-11-01",
+    ]
+    assert found.chains[-1] == "and 2 older chains"
+    assert len(found.chains) == 11
 
 
 @pytest.mark.parametrize(

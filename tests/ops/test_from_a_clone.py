@@ -20,8 +20,7 @@ from ops.aws import Aws
 from ops.functions.package import PROJECT
 from ops.local.ministack import HOST, MiniStack, free_port
 from ops.stages import Stage
-
-pexpect = pytest.importorskip("pexpect", reason="the environment is older than requirements-dev.txt")
+from tests.terminal import Terminal
 
 MOST_COMMANDS = 5
 MOST_ANSWERS = 8
@@ -31,58 +30,12 @@ LONGEST_SECONDS = 900
 HOME = Stage(name="home", account="000000000000", region="us-east-1", sender="", recipients=())
 
 
-class Terminal:
-    """A shell at a terminal of 80 columns, and a person who counts what they type and what they are asked."""
-
-    def __init__(self, folder: Path, home: Path) -> None:
-        self.typed: list[str] = []
-        self.answered: list[str] = []
-        self._shell = pexpect.spawn(
-            "bash",
-            ["--noprofile", "--norc"],
-            cwd=folder,
-            env=environment_of_a_person(home),
-            dimensions=(24, 80),
-            encoding="utf-8",
-            timeout=LONGEST_SECONDS,
-        )
-        self._shell.expect(SHELL_IS_READY)
-
-    def types(self, command: str, answers: dict[str, str] | None = None) -> str:
-        """What the command says, which has to end well. ``answers``: how each question begins -> what is answered.
-
-        These have to be asked, all of them in this order, and nothing else: another question gets no answer, and
-        the shell does not come back.
-        """
-        self.typed.append(command)
-        self._shell.sendline(command)
-        for question, answer in (answers or {}).items():
-            waits = rf"{re.escape(question)}[^\r\n]*: $"
-            assert self._shell.expect([waits, SHELL_IS_READY]) == 0, f"never asked: {question}"
-            self.answered.append(answer)
-            self._shell.sendline(answer)
-        self._shell.expect(SHELL_IS_READY)
-        said: str = self._shell.before
-        assert self._shell.match[1] == "0", said
-        return said
-
-    def closes(self) -> None:
-        self._shell.close(force=True)
-
-
-SHELL_IS_READY = r"\[(\d+)\]> $"
-"""Its prompt, with the exit code of what was typed before."""
-
-
 def environment_of_a_person(home: Path) -> dict[str, str]:
     """Nothing of this process's, but where this computer fetches packages, which is no matter of the product's."""
     settings_of_pip = Path.home() / ".config" / "pip" / "pip.conf"
     return {
         "HOME": str(home),
         "PATH": f"{home}/.local/bin:{os.environ['PATH']}",
-        "LANG": "C.UTF-8",
-        "TERM": "xterm",
-        "PS1": "[$?]> ",
         **({"PIP_CONFIG_FILE": str(settings_of_pip)} if settings_of_pip.exists() else {}),
         **{name: value for name, value in os.environ.items() if name.startswith("PIP_")},
     }
@@ -131,7 +84,8 @@ def aws(tmp_path: Path) -> Iterator[Aws]:
 def test_from_a_clone_to_the_first_sealed_set_are_five_commands_and_eight_answers(
     clone: Path, home: Path, aws: Aws
 ) -> None:
-    owner, laptop = Terminal(clone, home), Terminal(home, home)
+    person = environment_of_a_person(home)
+    owner, laptop = (Terminal(folder, person, LONGEST_SECONDS) for folder in (clone, home))
     try:
         owner.types("make owner")
         said = owner.types(
@@ -144,7 +98,7 @@ def test_from_a_clone_to_the_first_sealed_set_are_five_commands_and_eight_answer
                 "Continue?": "y",
             },
         )
-        install, enrol, backup = re.findall(r"(?m)^  ((?:pipx|panicroom) .*)\r$", said)
+        install, enrol, backup = re.findall(r"(?m)^  ((?:pipx|panicroom) .*)$", said)
         laptop.types(install)
         laptop.types(
             enrol,

@@ -158,16 +158,20 @@ def import_conf(conf: Path, exclude: Path | None, job: str | None) -> None:
     CONF holds assignments as a shell reads them; it is not run. The source folder, the passphrase or the GnuPG
     key, the volume size and the age at which a backup is made in full are taken, also as options of duplicity, and
     EXCLUDE becomes the job's file list, in duplicity's own syntax. A passphrase is tried on the stored backups
-    first. AWS keys are not taken: this machine needs none. Each line is listed with what became of it.
+    first. AWS keys are not taken: this machine needs none. Each line is listed with what became of it, and the lines
+    of crontabs that still run the script are named.
 
     Enrol first. Example: panicroom import-conf BackupToCloud.conf exclude.txt
     """
     from panicroom.settings import load_settings
-    from panicroom.setup.script.import_conf import closing_advice, import_seed
+    from panicroom.setup.script.crontabs import lines_that_run, read_crontabs
+    from panicroom.setup.script.import_conf import closing_advice, import_seed, schedule_advice
 
     settings = load_settings()
     chosen = settings.job_named(job) if job else settings.jobs[0]
     lines = import_seed(settings, chosen, conf, exclude, Path.home())
     for line in lines:
         click.echo(str(line))
+    for advice in schedule_advice(lines_that_run(conf, read_crontabs())):
+        click.echo(advice)
     click.echo(closing_advice(conf, lines))

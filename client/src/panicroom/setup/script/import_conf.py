@@ -17,6 +17,7 @@ from panicroom.private_files import write_private
 from panicroom.secrets import SecretStore
 from panicroom.settings import JobSettings, Settings
 from panicroom.setup.script.assignments import Assignments, read_assignments
+from panicroom.setup.script.crontabs import CronLine
 from panicroom.setup.script.filelist import Filelist, read_filelist
 from panicroom.setup.script.findings import ImportedLine
 from panicroom.setup.script.meanings import OPTION_MEANINGS, UNKNOWN, Meaning, meaning_of, reason_against
@@ -91,6 +92,17 @@ def closing_advice(conf: Path, lines: list[ImportedLine]) -> str:
     if lost:
         return shown(f"Do not delete {conf} yet: not taken were {', '.join(lost)}.")
     return f"After the first backup, delete {conf}: it holds secrets in the open."
+
+
+def schedule_advice(lines: Sequence[CronLine]) -> list[str]:
+    """What still runs the script, and what to do about it; nothing where nothing does."""
+    if not lines:
+        return []
+    which = "this line" if len(lines) == 1 else "these lines"
+    return [
+        f"cron still runs the script. After the first backup, remove {which}, or two programs write one backup:",
+        *(f"  {line}" for line in lines),
+    ]
 
 
 def _keep_filelist(filelist: Filelist, changes: Changes) -> ImportedLine:

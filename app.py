@@ -57,7 +57,8 @@ route = web.routes(app, authorizer)
 def enrolments() -> Response:
     request = web.read_body(app.current_request, wire.EnrolmentRequest)
     stores = wiring.machine_store(), wiring.notice_store()
-    return web.answer(enrol_machine(*stores, request, web.now()), status=201)
+    address = web.address_of(app.current_request)
+    return web.answer(enrol_machine(*stores, request, address, web.now()), status=201)
 
 
 @route("GET", "/machine")

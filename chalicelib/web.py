@@ -66,6 +66,12 @@ def read_body(request: Request, shape: type[Shape]) -> Shape:
     return body
 
 
+def address_of(request: Request) -> str:
+    """The network address that the gateway saw; empty where it names none."""
+    identity = request.context.get("identity") or {}
+    return str(identity.get("sourceIp") or "")
+
+
 def answer(body: Any, status: int = 200) -> Response:
     return Response(body=json.dumps(wire.to_json(body)), status_code=status, headers=HEADERS)
 

@@ -50,7 +50,7 @@ class Terminal:
         self._shell.expect(SHELL_IS_READY)
         said += self._shell.before
         assert self._shell.match[1] == str(ends_with), said
-        return said.replace("\r\n", "\n")
+        return str(said).replace("\r\n", "\n")
 
     def closes(self) -> None:
         self._shell.close(force=True)

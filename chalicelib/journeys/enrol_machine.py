@@ -6,44 +6,47 @@ from datetime import datetime
 
 from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
-from chalicelib.domain.audit.notices import CODE_REUSED, Notice
-from chalicelib.domain.backups.machines import is_sha256_hex, normalized_code, sha256_hex
+from chalicelib.domain.audit.notices import CODE_RETYPED, CODE_REUSED, Notice
+from chalicelib.domain.backups.machines import EnrolmentCode, is_sha256_hex, normalized_code, sha256_hex
 from chalicelib.domain.refusals import Refusal
 from chalicelib.wire import EnrolledJob, EnrolmentAnswer, EnrolmentRequest, ErrorCode
 
 
 def enrol_machine(
-    machines: MachineStore, notices: NoticeStore, request: EnrolmentRequest, now: datetime
+    machines: MachineStore, notices: NoticeStore, request: EnrolmentRequest, address: str, now: datetime
 ) -> EnrolmentAnswer:
     """Registers the secret's hash under the code's machine, in place of any older token.
 
     The same code with the same hash may be sent again, since answers get lost. With another hash it is refused and
-    a notice is recorded: one of the two was not the owner's laptop.
+    a notice is recorded: one of the two was not the owner's laptop, unless both came from one network ``address``
+    within the hour.
     """
     if not is_sha256_hex(request.secret_sha256):
         raise Refusal(ErrorCode.BAD_DIGEST, "secret_sha256 must be 64 lower-case hex digits.")
     code = machines.code(sha256_hex(normalized_code(request.code)))
     if code is None or code.has_expired(now):
         raise _bad_code()
-    if not machines.use_code(code, request.secret_sha256):
-        notices.put(
-            Notice(
-                CODE_REUSED,
-                code.machine,
-                "",
-                f"The enrolment code of {code.machine} was used twice, with two secrets. One of the two is not "
-                f"yours: revoke the machine and enrol it again.",
-                now,
-            )
-        )
-        raise Refusal(
-            ErrorCode.CODE_USED,
-            "This code was used already; the owner gets a mail. Ask the owner for a new one.",
-        )
+    if not machines.use_code(code, request.secret_sha256, address, now):
+        raise _used_code(notices, machines.code(code.code_sha256) or code, address, now)
     if not machines.set_token(code, request.secret_sha256):
         raise _bad_code()
     jobs = machines.jobs(code.machine)
     return EnrolmentAnswer(code.machine, tuple(EnrolledJob(job.name, job.period_seconds) for job in jobs))
+
+
+def _used_code(notices: NoticeStore, code: EnrolmentCode, address: str, now: datetime) -> Refusal:
+    if code.was_just_used_from(address, now):
+        message = f"The enrolment code of {code.machine} was typed again from the same address, and refused."
+        notices.put(Notice(CODE_RETYPED, code.machine, "", message, now))
+        advice = "If this computer is enrolled, nothing has to be done. If not, ask the owner for a new one."
+        return Refusal(ErrorCode.CODE_USED, f"This code was used already. {advice}")
+    message = (
+        f"The enrolment code of {code.machine} was used twice, with two secrets. One of the two is not "
+        f"yours: revoke the machine and enrol it again."
+    )
+    notices.put(Notice(CODE_REUSED, code.machine, "", message, now))
+    advice = "the owner gets a mail. Ask the owner for a new one."
+    return Refusal(ErrorCode.CODE_USED, f"This code was used already; {advice}")
 
 
 def _bad_code() -> Refusal:

@@ -343,7 +343,8 @@ def test_each_finding_tells_what_was_seen_what_it_means_and_what_to_do(code: str
         assert one.commands or code == "setting_unreadable"
         for line in one.commands:
             assert shlex.split(line)[0] in ("aws", "python", "panicroom")
-        assert exit_code([one]) == (2 if one.severity is Severity.CRITICAL else 1)
+        expected = {Severity.CRITICAL: 2, Severity.WARNING: 1, Severity.INFO: 0}
+        assert exit_code([one]) == expected[one.severity]
         assert one.whose in (BUCKET, "anna-laptop/system", "anna/system")
 
 
@@ -1091,6 +1092,7 @@ def test_what_happened_counts_for_a_week_and_once_a_kind() -> None:
         ("discard_refused", "machine revoke anna-laptop"),
         ("second_run", "machine revoke anna-laptop"),
         ("code_reused", "machine revoke anna-laptop"),
+        ("code_retyped", "machine show anna-laptop"),
         ("late_upload", "machine revoke anna-laptop"),
         ("storage_cap_reached", "machine set anna-laptop --storage-cap 20TB"),
         ("download_cap_reached", "machine set anna-laptop --download-cap 1000GB"),

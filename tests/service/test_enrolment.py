@@ -6,6 +6,8 @@ import hashlib
 
 import pytest
 
+from chalicelib import wiring
+from chalicelib.journeys.send_alerts import send_alerts
 from tests.service.conftest import Service, later
 
 SECRET = "5" * 64
@@ -40,12 +42,36 @@ def test_the_same_code_with_the_same_secret_may_be_sent_again(service: Service) 
     assert enrol(service, code) == (201, None)
 
 
-def test_a_code_used_with_another_secret_is_refused_and_the_owner_is_told(service: Service) -> None:
+@pytest.mark.parametrize(
+    ("address", "minutes", "said"),
+    [
+        ("192.0.2.1", 59, "was typed again"),
+        ("192.0.2.1", 61, "was used twice"),
+        ("198.51.100.7", 1, "was used twice"),
+        ("", 1, "was used twice"),
+    ],
+)
+def test_a_code_typed_again_is_an_alert_unless_the_same_laptop_did_it_within_the_hour(
+    service: Service, monkeypatch: pytest.MonkeyPatch, address: str, minutes: int, said: str
+) -> None:
+    import app
+
+    code = service.admin("machine_add", name="anna-laptop")["code"]
+    monkeypatch.setattr(app.web, "address_of", lambda _: address and "192.0.2.1")
+    enrol(service, code)
+    later(service, minutes=minutes)
+    monkeypatch.setattr(app.web, "address_of", lambda _: address)
+    assert enrol(service, code, "a" * 64) == (403, "code_used")
+    is_sent = send_alerts(wiring.alert_context(service.now)) is not None
+    assert is_sent == (said == "was used twice")
+    assert said in " ".join(service.admin("report_preview")["text"].split())
+
+
+def test_a_code_used_with_another_secret_is_refused_and_the_first_token_goes_on(service: Service) -> None:
     code = service.admin("machine_add", name="anna-laptop")["code"]
     enrol(service, code)
     assert enrol(service, code, "a" * 64) == (403, "code_used")
     assert service.call("GET", "/machine", token=f"anna-laptop.{SECRET}").status == 200
-    assert "used twice" in service.admin("report_preview")["text"]
 
 
 @pytest.mark.parametrize("code", ["", "AAAA-BBBB", "x" * 2000, "ünïcode"])

@@ -143,7 +143,12 @@ def code_item(code: EnrolmentCode) -> Item:
 
 def code_of(item: Item) -> EnrolmentCode:
     return EnrolmentCode(
-        item["sk"], item["machine"], instant_in(item, "expires_at"), item.get("secret_sha256")
+        item["sk"],
+        item["machine"],
+        instant_in(item, "expires_at"),
+        item.get("secret_sha256"),
+        parse_instant(item.get("used_at")),
+        item.get("used_from"),
     )
 
 

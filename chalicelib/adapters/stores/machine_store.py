@@ -126,13 +126,14 @@ class MachineStore:
         item = self._table.get("CODES", code_sha256)
         return machine_rows.code_of(item) if item else None
 
-    def use_code(self, code: EnrolmentCode, secret_sha256: str) -> bool:
+    def use_code(self, code: EnrolmentCode, secret_sha256: str, address: str, now: datetime) -> bool:
         """Marks the code as used for that secret; False if it was used for another one first."""
+        use = {"secret_sha256": secret_sha256, "used_at": rows.format_instant(now), "used_from": address}
         return attempted(
             self._table.update,
             "CODES",
             code.code_sha256,
-            {"secret_sha256": secret_sha256},
+            use,
             condition="attribute_exists(pk) AND "
             "(attribute_not_exists(secret_sha256) OR secret_sha256 = :mine)",
             values={":mine": secret_sha256},

@@ -165,6 +165,8 @@ def _after_notice(notice: Notice) -> tuple[str, ...]:
     machine = f"python -m ops machine {{}} {notice.machine}"
     if notice.code in ("discard_refused", "second_run", "code_reused", "late_upload", "after_revocation"):
         return (machine.format("show"), machine.format("revoke"))
+    if notice.code == "code_retyped":
+        return (machine.format("show"),)
     if notice.code == "storage_cap_reached":
         return (machine.format("recount"), f"{machine.format('set')} --storage-cap 20TB")
     if notice.code == "download_cap_reached":

@@ -6,6 +6,7 @@ import dataclasses
 from datetime import datetime
 
 CODE_REUSED = "code_reused"
+CODE_RETYPED = "code_retyped"
 SECOND_RUN = "second_run"
 DISCARD_REFUSED = "discard_refused"
 CATALOGUE_DIFFERED = "catalogue_differed"

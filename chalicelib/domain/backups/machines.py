@@ -125,6 +125,10 @@ class Job:
     """The sets whose proof its client has found to be false."""
 
 
+RETYPED_WITHIN = timedelta(hours=1)
+"""A used code that comes again from the same address within this time is no alarm."""
+
+
 @dataclasses.dataclass(frozen=True)
 class EnrolmentCode:
     """A one-time code, stored as its hash. ``secret_sha256`` is the secret it was used with, once it is used."""
@@ -133,6 +137,9 @@ class EnrolmentCode:
     machine: str
     expires_at: datetime
     secret_sha256: str | None = None
+    used_at: datetime | None = None
+    used_from: str | None = None
+    """The network address that it was used from; missing as ``used_at`` is for codes of before version 0.2."""
 
     @property
     def issued_at(self) -> datetime:
@@ -140,6 +147,13 @@ class EnrolmentCode:
 
     def has_expired(self, now: datetime) -> bool:
         return now >= self.expires_at
+
+    def was_just_used_from(self, address: str, now: datetime) -> bool:
+        """Whether whoever types it again is the one who used it, as far as anybody can tell: somebody who typed the
+        line twice. An unknown address is nobody's."""
+        if self.used_at is None or not address or address != self.used_from:
+            return False
+        return timedelta(0) <= now - self.used_at <= RETYPED_WITHIN
 
 
 def sha256_hex(text: str) -> str:

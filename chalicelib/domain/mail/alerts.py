@@ -126,8 +126,10 @@ class _Plan:
             key = notice_key(notice)
             if key in self._notices or notice.at < self._begun_at - FIRST_NOTICES:
                 continue
-            item = item_of_notice(notice)
             kind = CODES.get(notice.code)
+            if kind is not None and kind.severity is Severity.INFO:
+                continue  # the weekly mail has it
+            item = item_of_notice(notice)
             if kind is not None and kind.is_safety:
                 sent = self._send_at_once(item, notice.code)
             else:

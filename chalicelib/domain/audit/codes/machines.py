@@ -34,6 +34,14 @@ OF_MACHINES = (
         is_safety=True,
     ),
     Code(
+        "code_retyped",
+        Concern.MACHINE,
+        Severity.INFO,
+        "an enrolment code was typed twice",
+        "A code was typed again that had been used from the same network address within the hour. It was refused.",
+        "Nothing has to be done if you typed it twice. If not, revoke the machine and add it again.",
+    ),
+    Code(
         "late_upload",
         Concern.MACHINE,
         Severity.CRITICAL,

@@ -179,6 +179,7 @@ def audit_context(now: datetime) -> AuditContext:
         region=settings().region,
         queue_arn=settings().queue_arn,
         now=now,
+        prices=_prices(),
     )
 
 

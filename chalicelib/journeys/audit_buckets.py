@@ -25,6 +25,8 @@ from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import parse_file_name, split_key
 from chalicelib.domain.backups.objects import ObjectRow
 from chalicelib.domain.backups.sets import BackupSet
+from chalicelib.domain.costs.price_table import PriceTable
+from chalicelib.domain.mail.money_of_findings import with_missed_savings
 from chalicelib.journeys.catalogue.catalogue_changes import owner_of, watched
 
 MOST_TAGS_READ = 500
@@ -45,6 +47,7 @@ class AuditContext:
     region: str
     queue_arn: str
     now: datetime
+    prices: PriceTable | None = None
 
 
 def audit_buckets(context: AuditContext) -> list[Finding]:
@@ -104,7 +107,7 @@ def _audit_bucket(
     for row in context.catalogue.strays(bucket):
         owner = owner_of_stray(row.name, watched_of, is_own_bucket=is_own)
         audit.add_stray(row, watched_of[owner] if owner else None)
-    return audit.findings()
+    return with_missed_savings(audit.findings(), audit.missed, context.prices)
 
 
 def owner_of_stray(key: str, jobs: Iterable[Job], *, is_own_bucket: bool) -> Job | None:

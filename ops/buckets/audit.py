@@ -10,6 +10,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.adapters.bucket_settings import SettingsReader
+from chalicelib.adapters.price_files import price_table
 from chalicelib.adapters.s3_buckets import Buckets
 from chalicelib.domain.audit.anomalies import find_anomalies
 from chalicelib.domain.audit.bucket_audit import BucketAudit
@@ -22,6 +23,8 @@ from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import Location, SetId, is_manifest, parse_file_name
 from chalicelib.domain.backups.objects import ObjectRow
 from chalicelib.domain.backups.sets import BackupSet, SetSum
+from chalicelib.domain.costs.price_table import PriceTable
+from chalicelib.domain.mail.money_of_findings import with_missed_savings
 from chalicelib.owner_wire import AuditAnswer
 from ops.aws import Aws
 from ops.buckets.fixes import FIX, now
@@ -62,7 +65,8 @@ def audit_bucket(aws: Aws, bucket: str, prefix: str) -> list[Finding]:
         raise OpsError(f"The bucket {bucket} cannot be audited: {why}.") from error
     except BotoCoreError as error:
         raise OpsError(f"The bucket {bucket} cannot be audited: {error}") from error
-    return judge_listing(settings, rows, tags, now())
+    prices = price_table(settings.region) if settings.region else None
+    return judge_listing(settings, rows, tags, now(), prices)
 
 
 def judge_listing(
@@ -70,8 +74,10 @@ def judge_listing(
     rows: Mapping[str, ObjectRow],
     tags: Mapping[str, Mapping[str, str]],
     now: datetime,
+    prices: PriceTable | None = None,
 ) -> list[Finding]:
-    """``rows`` are all keys with what they hold; ``tags`` those of the keys whose tags were read."""
+    """``rows`` are all keys with what they hold; ``tags`` those of the keys whose tags were read. ``prices`` are the
+    region's, where they are known."""
     jobs = {folder: _made_up_job(settings.bucket, folder) for folder in _folders_of_duplicity(rows)}
     sets = {job: _sets_of(folder, rows) for folder, job in jobs.items()}
     audit = BucketAudit(settings, sets, None, now, is_own_bucket=False)
@@ -84,7 +90,8 @@ def judge_listing(
         else:
             audit.add_unwatched(row)
     anomalies = [one for job, of_job in sets.items() for one in find_anomalies(job.job, of_job, now)]
-    found = worst_first([*audit.findings(), *anomalies])
+    of_bucket = with_missed_savings(audit.findings(), audit.missed, prices)
+    found = worst_first([*of_bucket, *anomalies])
     return [
         dataclasses.replace(one, commands=_without_service(one.commands, settings.bucket)) for one in found
     ]

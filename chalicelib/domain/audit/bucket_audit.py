@@ -14,6 +14,7 @@ from chalicelib.domain.audit.bucket_settings import BucketSettings, Expected, ch
 from chalicelib.domain.audit.custody import WatchedJob
 from chalicelib.domain.audit.finding_codes import CODES, MOST_ALIKE
 from chalicelib.domain.audit.findings import Finding, new_finding, worst_first
+from chalicelib.domain.audit.lifecycle.inventory import MissedMoves
 from chalicelib.domain.audit.lifecycle.rule_book import RuleBook
 from chalicelib.domain.audit.lifecycle.rules import rule_of
 from chalicelib.domain.audit.notices import Notice
@@ -88,6 +89,11 @@ class BucketAudit:
         self._count(row)
         if row.stored is not None:
             self._book.add_other(row.name, row.stored)
+
+    @property
+    def missed(self) -> Mapping[str, MissedMoves]:
+        """What rules that match nothing were meant to move, by the keys of ``findings``, which come first."""
+        return self._book.missed
 
     def findings(self) -> list[Finding]:
         """What is wrong with the bucket and with what is in it; ``anomalies`` checks the sets as such."""

@@ -14,12 +14,12 @@ from chalicelib.domain.audit.lifecycle.coverage import (
     overlap,
     takes_to_come,
 )
-from chalicelib.domain.audit.lifecycle.rules import Rule, next_midnight
+from chalicelib.domain.audit.lifecycle.rules import SMALLEST_MOVED_BYTES, Rule, next_midnight
 from chalicelib.domain.audit.placement import POLICY_OF_TAG
 from chalicelib.domain.backups.foreign_names import form_of
 from chalicelib.domain.backups.names import BackupFile, FileKind, SetId
 from chalicelib.domain.backups.objects import StoredObject
-from chalicelib.domain.backups.storage import STANDARD
+from chalicelib.domain.backups.storage import GLACIER_INSTANT_RETRIEVAL, STANDARD, needs_thaw
 from chalicelib.domain.backups.tallies import Tally
 
 LATE_BY = timedelta(days=3)
@@ -55,6 +55,16 @@ class TakenByRule:
         return [job for job in jobs if job in self.jobs or takes_to_come(self.rule, job)]
 
 
+@dataclasses.dataclass(frozen=True)
+class MissedMoves:
+    """Volumes in Standard that a rule was meant to move to ``storage_class`` after so many days: by their age in whole
+    days."""
+
+    storage_class: str
+    after_days: int
+    by_age: Mapping[int, Tally]
+
+
 @dataclasses.dataclass
 class FilesOfJob:
     """What was seen of one job: volumes that no rule moves, and those that one should have moved by now."""
@@ -64,6 +74,8 @@ class FilesOfJob:
     """What the names of volumes begin with, folders included."""
     metadata_prefixes: set[str] = dataclasses.field(default_factory=set)
     unmoved: Tally = dataclasses.field(default_factory=Tally)
+    unmoved_by_age: dict[int, Tally] = dataclasses.field(default_factory=dict)
+    """Volumes in Standard that no rule moves and S3 would move, by whole days since S3 stored them."""
     late: Tally = dataclasses.field(default_factory=Tally)
     oldest_late: datetime | None = None
     sets: dict[SetId, list[FileOfSet]] = dataclasses.field(default_factory=dict)
@@ -102,6 +114,20 @@ class Inventory:
             if any(overlap(prefix, one) for one in of_job.volume_prefixes | of_job.metadata_prefixes):
                 found.jobs.add(of_job.watched)
         return found
+
+    def missed_by(self, taken: TakenByRule) -> MissedMoves | None:
+        """What a rule that never matched anything would have moved; ``taken`` is the rule as it was meant."""
+        moves = [one for one in taken.rule.transitions if one.after_days is not None]
+        if not moves:
+            return None
+        first = min(moves, key=lambda one: one.after_days or 0)
+        storage_class = GLACIER_INSTANT_RETRIEVAL if needs_thaw(first.storage_class) else first.storage_class
+        by_age: dict[int, Tally] = {}
+        for of_job in self.jobs:
+            if of_job.watched in taken.volumes_of:
+                for age_days, tally in of_job.unmoved_by_age.items():
+                    by_age[age_days] = by_age.get(age_days, Tally()) + tally
+        return MissedMoves(storage_class, first.after_days or 0, by_age)
 
     def add_other(self, key: str, stored: StoredObject) -> None:
         """An object that belongs to no job. It may be a backup's all the same."""
@@ -160,6 +186,11 @@ class Inventory:
             return
         moving = [(taken.rule, one) for taken in matching for one in taken.rule.transitions]
         if not moving:
+            if stored.size >= SMALLEST_MOVED_BYTES:
+                age_days = max(0, (self._now - stored.stored_at).days)
+                of_job.unmoved_by_age[age_days] = of_job.unmoved_by_age.get(age_days, Tally()) + Tally(
+                    1, stored.size
+                )
             if _should_be_moved(of_job.watched, file, stored):
                 of_job.unmoved += Tally(1, stored.size)
             return

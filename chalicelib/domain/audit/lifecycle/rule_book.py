@@ -17,7 +17,7 @@ from chalicelib.domain.audit.lifecycle.advice import corrected_rules, difference
 from chalicelib.domain.audit.lifecycle.archiving import archived_by_tiers, archives_volumes, moves_metadata
 from chalicelib.domain.audit.lifecycle.coverage import has_rule_for, takes_to_come
 from chalicelib.domain.audit.lifecycle.expiry import expires_backup, removes_old_versions
-from chalicelib.domain.audit.lifecycle.inventory import Inventory, TakenByRule
+from chalicelib.domain.audit.lifecycle.inventory import Inventory, MissedMoves, TakenByRule
 from chalicelib.domain.audit.lifecycle.own_rules import OWN_RULES, adopted_rule, own_rules
 from chalicelib.domain.audit.lifecycle.prefixes import probable_prefix, volumes_alone
 from chalicelib.domain.audit.lifecycle.rewriting import Correction
@@ -50,6 +50,8 @@ class RuleBook:
         self._stage_prefix = stage_prefix
         self._about = RuleSentences(bucket, now)
         self._stored = Inventory(rules, default_size, now)
+        self.missed: dict[str, MissedMoves] = {}
+        """What rules that match nothing were meant to move, by the key of the finding; ``findings`` fills it."""
 
     def add_other(self, key: str, stored: StoredObject) -> None:
         """An object that belongs to no job. It may be a backup's all the same."""
@@ -104,6 +106,9 @@ class RuleBook:
                 meant = probable_prefix(rule, self._volume_prefixes, self._metadata_prefixes)
             found.append(self._matches_nothing(rule, meant))
             as_meant = taken if meant is None else self._stored.with_prefix(taken, meant)
+            missed = self._stored.missed_by(as_meant)
+            if missed is not None:
+                self.missed[found[-1].key] = missed
         moves = moves_metadata(taken, jobs, self._tiers, self._about)
         to_archive = [] if is_own else archives_volumes(as_meant, jobs, self._about)
         expires = expires_backup(as_meant, rule, chains, self._stored.jobs, jobs, self._about)

@@ -8,6 +8,7 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
 from ops.commands.alerts import alerts
+from ops.commands.arguments.whole_help import WholeHelp
 from ops.commands.audit import audit
 from ops.commands.backup_set import backup_set
 from ops.commands.dead_letters import dead_letters
@@ -24,7 +25,7 @@ from ops.deploy.access import NO_CREDENTIALS
 from ops.errors import OpsError
 
 
-class Commands(click.Group):
+class Commands(WholeHelp):
     """Shows an error of AWS in one line, with what to do, in every command."""
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -1,8 +1,9 @@
-"""The weekly mail in four scenes, made by the service's own code: for looking at, and for the tests of its form.
+"""The weekly mail in six scenes, made by the service's own code: for looking at, and for the tests of its form.
 
     python -m tests.mail_scenes FOLDER [--pictures]
 
-writes each as HTML and text, and with ``--pictures`` photographs them at 360 and 800 pixels, one also in the dark.
+writes each as HTML and text, and with ``--pictures`` photographs them at 360 and 800 pixels, two of them also in the
+dark.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import html
+import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -31,7 +33,7 @@ from chalicelib.domain.mail.report_parts import Report
 from chalicelib.domain.weekly import Weekday, WeeklyTime
 from chalicelib.journeys.send_weekly_report import ReportContext, compose, gather
 from chalicelib.rendering import Mail, render
-from ops.local.received_mail import take_picture
+from ops.local.received_mail import run_browser, take_picture
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=timezone.utc)
 MB, GB = 2**20, 2**30
@@ -270,15 +272,52 @@ def thousand() -> Scene:
     return scene
 
 
+def odd() -> Scene:
+    """The longest names there can be, long commands and keys without a space, and names from right to left."""
+    scene = Scene(budget=Decimal(5))
+    longest = "w" * 41
+    scene.add(longest, "m" * 41, chain(60, 140 * GB, 40, 300 * MB, newest=12))
+    scene.add(longest, "photos-2018", chain(40, 64 * GB, 39, 120 * MB), exit_code=30)
+    rule = '{"ID": "to-glacier", "Filter": {"Prefix": "data_"}, "Status": "Enabled"}'
+    command = "aws s3api put-bucket-lifecycle-configuration --bucket annas-backup --lifecycle-configuration"
+    key = f"{longest}/photos-2018/data_duplicity-inc.20261101T040000Z.to.20261128T040000Z.vol1234.difftar.gpg"
+    for code, subject, message in (
+        ("rule_matches_nothing", "to-glacier", "The lifecycle rule to-glacier of annas-backup does nothing."),
+        ("wrong_prefix", key, f"{key} is under the wrong prefix."),
+        (
+            "stray",
+            "\u05ea\u05de\u05d5\u05e0\u05d5\u05ea/\u0635\u0648\u0631\u0629 1.jpg",
+            "\u05ea\u05de\u05d5\u05e0\u05d5\u05ea/\u0635\u0648\u0631\u0629 1.jpg is no file of a backup.",
+        ),
+    ):
+        scene.wrong.append(
+            Finding(
+                code,
+                Severity.WARNING,
+                longest,
+                "photos-2018",
+                subject,
+                message,
+                "Type the command as it is.",
+                evidence=f"found: {rule}",
+                commands=(f"{command} '{{\"Rules\": [{', '.join([rule] * 4)}]}}'", f"aws s3 ls s3://b/{key}"),
+            )
+        )
+    scene.happened.append(Notice(SECOND_RUN, longest, "photos-2018", f"Run {'7' * 64} was refused.", NOW))
+    scene.earlier = weeks_before(9, 1430 * GB, "6.10", 0.02)
+    return scene
+
+
 SCENES: dict[str, Callable[[], Scene]] = {
     "one-laptop": one_laptop,
     "first-week": first_week,
     "trouble": trouble,
     "thousand": thousand,
+    "odd": odd,
     "nothing": Scene,
 }
 WIDTHS = (360, 800)
-DARK = "trouble"
+DARK = ("trouble", "odd")
 
 
 def photograph(page: str, picture: Path, width: int, height: int = 4200) -> None:
@@ -292,6 +331,15 @@ def photograph(page: str, picture: Path, width: int, height: int = 4200) -> None
     framed.unlink()
 
 
+def measured_width(page: str, frame: Path, width: int) -> int | None:
+    """How wide the page is in a window of that width, in pixels; None where there is no Chromium."""
+    measure = "document.title = this.contentDocument.documentElement.scrollWidth"
+    style = f"border:0;width:{width}px;height:4200px"
+    frame.write_text(f'<iframe style="{style}" onload="{measure}" srcdoc="{html.escape(page)}"></iframe>')
+    found = re.search(r"<title>(\d+)</title>", run_browser(frame, 1000, 800, "--dump-dom") or "")
+    return int(found[1]) if found else None
+
+
 def write_scenes(folder: Path, *, pictures: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, scene in SCENES.items():
@@ -302,12 +350,11 @@ def write_scenes(folder: Path, *, pictures: bool) -> None:
         for attachment in mail.attachments:
             (folder / f"{name}-{attachment.name}").write_text(attachment.text, encoding="utf-8")
         print(f"{name}: {mail.subject} ({len(mail.html.encode()):,} bytes of HTML)")
-        if pictures:
-            for width in WIDTHS:
-                photograph(mail.html, folder / f"{name}-{width}.png", width)
-        if pictures and name == DARK:
-            in_the_dark = mail.html.replace("(prefers-color-scheme: dark)", "all")
-            photograph(in_the_dark, folder / f"{name}-dark-360.png", 360)
+        for width in WIDTHS if pictures else ():
+            photograph(mail.html, folder / f"{name}-{width}.png", width)
+            if name in DARK:
+                in_the_dark = mail.html.replace("(prefers-color-scheme: dark)", "all")
+                photograph(in_the_dark, folder / f"{name}-dark-{width}.png", width)
 
 
 if __name__ == "__main__":

@@ -156,3 +156,7 @@ def test_a_single_laptop_gets_no_empty_grandeur() -> None:
     assert sent.attachments == ()
     for needless in ("By machine", "What is wrong", "What would save", "under $0.01"):
         assert needless not in sent.html
+
+
+def test_no_mail_names_a_second_zone(mail: Mail) -> None:
+    assert " UTC" not in mail.text

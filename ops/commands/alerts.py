@@ -8,6 +8,7 @@ import click
 
 from chalicelib.owner_wire import AlertPreview, AlertSent
 from ops.commands.arguments.options import confirm, console, print_json, stage_options
+from ops.commands.arguments.whole_help import WholeHelp
 from ops.service.admin_client import admin_client
 
 at_option = click.option(
@@ -15,7 +16,7 @@ at_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=WholeHelp)
 def alerts() -> None:
     """The mails that come when something is wrong, and when it is well again."""
 

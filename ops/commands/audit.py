@@ -17,7 +17,7 @@ from chalicelib.domain.shown import all_shown, shown
 from chalicelib.owner_wire import AuditAnswer
 from ops.buckets.audit import audit_bucket, audit_stage
 from ops.buckets.fixes import Fix, fixes_for_stage, fixes_of_uploads
-from ops.commands.arguments.options import console, print_json, stage_options
+from ops.commands.arguments.options import console, print_json, say, stage_options
 from ops.service.admin_client import admin_client
 from ops.service.deployed_stage import aws_of, deployed_stage
 
@@ -108,10 +108,10 @@ def _show(answer: AuditAnswer) -> None:
     console.print(table)
     typed_above: set[str] = set()
     for one in map(all_shown, found):
-        console.print(f"\n{one.whose}: {one.message}", markup=False, style="bold")
+        say(f"\n{one.whose}: {one.message}", style="bold")
         if one.evidence:
-            console.print(f"  found: {one.evidence}", markup=False)
-        console.print(f"  {one.advice}", markup=False)
+            say(f"  found: {one.evidence}")
+        say(f"  {one.advice}")
         for line in one.commands:
             again = line in typed_above
             console.print("    (by the same command as above)" if again else f"    {line}", markup=False)

@@ -10,12 +10,13 @@ from chalicelib.domain.backups.names import SetId
 from chalicelib.owner_wire import Quarantined
 from ops.buckets.bring_back import bring_back
 from ops.commands.arguments.options import confirm, stage_options
+from ops.commands.arguments.whole_help import WholeHelp
 from ops.errors import OpsError
 from ops.service.admin_client import admin_client
 from ops.service.deployed_stage import aws_of
 
 
-@click.group("set")
+@click.group("set", cls=WholeHelp)
 def backup_set() -> None:
     """A single set of a job, as `machine show` names it."""
 

@@ -10,11 +10,12 @@ import click
 
 from ops.commands.arguments.durations import show_duration
 from ops.commands.arguments.options import console, print_json, stage_options, typed
+from ops.commands.arguments.whole_help import WholeHelp
 from ops.service.dead_letters import DeadLetter, DeadLetterQueue
 from ops.service.deployed_stage import deployed_stage
 
 
-@click.group("dead-letters")
+@click.group("dead-letters", cls=WholeHelp)
 def dead_letters() -> None:
     """Events that the catalogue could not process in five tries. They stay for two weeks."""
 

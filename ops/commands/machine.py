@@ -15,7 +15,17 @@ from chalicelib.owner_wire import MachineAdded, MachineChanged, MachineListing, 
 from ops.buckets.adopt import Adoption, plan_adoption
 from ops.buckets.audit import audit_bucket
 from ops.buckets.found_backups import backups_to_adopt
-from ops.commands.arguments.options import DURATION, SIZE, confirm, console, print_json, stage_options, typed
+from ops.commands.arguments.options import (
+    DURATION,
+    SIZE,
+    confirm,
+    console,
+    print_json,
+    say,
+    stage_options,
+    typed,
+)
+from ops.commands.arguments.whole_help import WholeHelp
 from ops.commands.machine_shown import show_code, show_job
 from ops.deploy.client_wheel import addresses_for_machines
 from ops.errors import OpsError
@@ -25,7 +35,7 @@ from ops.service.reconcile import jobs_to_reconcile, reconcile
 from ops.steps import Steps, silent_steps
 
 
-@click.group()
+@click.group(cls=WholeHelp)
 def machine() -> None:
     """The machines that back up to this service."""
 
@@ -233,7 +243,7 @@ def _go_on(adoption: Adoption, prefix: str, found: list[str], only_plan: bool, a
     """Shows what is in the bucket and what would change in it; asks where somebody sits at the terminal."""
     if not as_json:
         for line in found:
-            console.print(line, markup=False)
+            say(line)
         _show_adoption(adoption, prefix)
     elif only_plan:
         print_json({"found": found, "changes": adoption.changes, "findings": _audit(adoption, prefix)})
@@ -261,10 +271,10 @@ def _show_adoption(adoption: Adoption, prefix: str) -> None:
     found = _audit(adoption, prefix)
     console.print(f"{adoption.bucket} as it is: {count(len(found), 'finding')}", markup=False)
     for one in found:
-        console.print(f"  - {one.message}", markup=False)
+        say(f"  - {one.message}")
     console.print("What changes; no object is touched:", markup=False)
     for line in adoption.changes or ("nothing",):
-        console.print(f"  - {line}", markup=False)
+        say(f"  - {line}")
     console.print()
 
 

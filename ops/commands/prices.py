@@ -10,10 +10,11 @@ import click
 
 from ops.aws import Aws
 from ops.commands.arguments.options import console, json_option, print_json
+from ops.commands.arguments.whole_help import WholeHelp
 from ops.prices import Refreshed, refresh_prices
 
 
-@click.group()
+@click.group(cls=WholeHelp)
 def prices() -> None:
     """The price tables that the weekly mail counts by."""
 

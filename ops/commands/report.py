@@ -9,10 +9,11 @@ import click
 from chalicelib.owner_wire import ReportSent, ReportStatus
 from chalicelib.rendering import Mail
 from ops.commands.arguments.options import console, print_json, stage_options
+from ops.commands.arguments.whole_help import WholeHelp
 from ops.service.admin_client import admin_client
 
 
-@click.group()
+@click.group(cls=WholeHelp)
 def report() -> None:
     """The weekly mail."""
 

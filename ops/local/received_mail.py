@@ -86,10 +86,16 @@ def take_picture(
     page: Path, picture: Path, *, width: int = PICTURE_WIDTH, height: int = PICTURE_HEIGHT
 ) -> bool:
     """A picture of an HTML file by a headless Chromium; false where there is none, or it fails."""
+    picture.unlink(missing_ok=True)
+    run_browser(page, width, height, f"--screenshot={picture.resolve()}")
+    return picture.exists()
+
+
+def run_browser(page: Path, width: int, height: int, wanted: str) -> str | None:
+    """What a headless Chromium prints, asked for ``wanted`` of an HTML file; None where there is none, or it fails."""
     browser = next((found for found in map(shutil.which, BROWSERS) if found), None)
     if browser is None:
-        return False
-    picture.unlink(missing_ok=True)
+        return None
     with tempfile.TemporaryDirectory() as profile:
         command = [
             browser,
@@ -104,11 +110,11 @@ def take_picture(
             "--hide-scrollbars",
             f"--user-data-dir={profile}",
             f"--window-size={width},{height}",
-            f"--screenshot={picture.resolve()}",
+            wanted,
             page.resolve().as_uri(),
         ]
         try:
-            subprocess.run(command, capture_output=True, timeout=PICTURE_SECONDS, check=False)
+            ended = subprocess.run(command, capture_output=True, timeout=PICTURE_SECONDS, check=False)
         except subprocess.TimeoutExpired:
-            return False
-    return picture.exists()
+            return None
+    return ended.stdout.decode(errors="replace")

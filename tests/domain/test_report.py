@@ -27,6 +27,7 @@ from chalicelib.domain.mail.phrases import (
     format_estimate,
     format_money,
     format_time_left,
+    in_zone,
 )
 from chalicelib.domain.mail.report import compose_report
 from chalicelib.domain.mail.report_parts import AT_RISK, EvaluatedJob, LastIssue, Report, Tone
@@ -268,3 +269,10 @@ def test_money_is_told_to_the_cent(amount: str, text: str) -> None:
 
 def test_changes_of_size_have_a_sign() -> None:
     assert [format_change(size) for size in (0, 2**30, -5 * 2**20)] == ["unchanged", "+1 GB", "-5 MB"]
+
+
+def test_a_mail_has_one_zone_whatever_a_sentence_came_in() -> None:
+    sentence = "Stored at 2026-11-23 06:00:07 UTC, expected by 2026-06-30 23:30 UTC."
+    assert in_zone(sentence, ZoneInfo("Europe/Berlin")) == (
+        "Stored at Mon 23 Nov 2026, 07:00, expected by Wed 01 Jul 2026, 01:30."
+    )

@@ -192,3 +192,10 @@ def wait(until: Callable[[], bool]) -> None:
     while not until():
         assert time.monotonic() < give_up_at
         time.sleep(0.1)
+
+
+@pytest.mark.parametrize("words", [[], ["machine"], ["report"], ["set"], ["dead-letters"]])
+def test_help_lists_each_command_with_its_whole_sentence(words: list[str]) -> None:
+    said = CliRunner().invoke(commands, [*words, "--help"], terminal_width=60).stdout
+    assert "..." not in said.partition("Commands:")[2]
+    assert max(map(len, said.splitlines())) <= 60

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 
 from chalicelib.domain.audit.finding_codes import CODES
 from chalicelib.domain.audit.findings import Finding
 from chalicelib.domain.audit.notices import Notice
 from chalicelib.domain.backups.freshness import State
+from chalicelib.domain.mail.phrases import in_zone
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +60,11 @@ class AlertItem:
     advice: str = ""
     commands: tuple[str, ...] = ()
     machine: str = ""
+
+    def in_zone(self, zone: tzinfo) -> AlertItem:
+        """With the times of its sentences in the zone of the mail."""
+        message, evidence = in_zone(self.message, zone), in_zone(self.evidence, zone)
+        return dataclasses.replace(self, message=message, evidence=evidence)
 
 
 def item_of_notice(notice: Notice) -> AlertItem:

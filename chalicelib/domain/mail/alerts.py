@@ -74,6 +74,7 @@ class _Plan:
 
     def __init__(self, record: AlertRecord, now: datetime, zone: tzinfo) -> None:
         self._now = now
+        self._zone = zone
         self._begun_at = record.begun_at or now
         self._evaluated_at = record.evaluated_at
         self._mailed = dict(record.findings)
@@ -97,13 +98,8 @@ class _Plan:
         self._warnings: list[AlertItem] = []
 
     def alert(self) -> Alert | None:
-        alert = Alert(
-            tuple(self._safety),
-            tuple(self._critical),
-            tuple(self._of_jobs),
-            tuple(self._over),
-            tuple(self._warnings),
-        )
+        parts = (self._safety, self._critical, self._of_jobs, self._over, self._warnings)
+        alert = Alert(*(tuple(item.in_zone(self._zone) for item in part) for part in parts))
         return alert if alert.items else None
 
     def record(self) -> AlertRecord:

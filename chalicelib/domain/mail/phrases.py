@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, tzinfo
+import re
+from datetime import datetime, timedelta, timezone, tzinfo
 from decimal import ROUND_HALF_UP, Decimal
+
+_TIME_IN_UTC = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d)(?::\d\d)? UTC")
 
 _FEW = (
     "no",
@@ -79,6 +82,16 @@ def format_money(amount: Decimal) -> str:
 
 def format_moment(moment: datetime, zone: tzinfo) -> str:
     return moment.astimezone(zone).strftime("%a %d %b %Y, %H:%M")
+
+
+def in_zone(text: str, zone: tzinfo) -> str:
+    """A sentence from elsewhere with its times in the zone of the mail: ``at 2026-11-23 06:00 UTC``."""
+
+    def local(match: re.Match[str]) -> str:
+        moment = datetime.strptime(match[1], "%Y-%m-%d %H:%M").replace(tzinfo=timezone.utc)
+        return format_moment(moment, zone)
+
+    return _TIME_IN_UTC.sub(local, text)
 
 
 def format_day(moment: datetime, zone: tzinfo) -> str:

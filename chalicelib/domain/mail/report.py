@@ -19,6 +19,7 @@ from chalicelib.domain.mail.phrases import (
     format_change,
     format_day,
     format_moment,
+    in_zone,
 )
 from chalicelib.domain.mail.report_parts import (
     AT_RISK,
@@ -63,7 +64,10 @@ def compose_report(
     broken = broken_jobs(findings)
     lines = [line_or_failure(job, broken, now, zone) for job in ordered]
     size = sum(job.freshness.stored_bytes for job in evaluated) if stored_bytes is None else stored_bytes
-    sorted_findings, shown_notices = worst_first(findings), [_notice(notice, zone) for notice in notices]
+    sorted_findings = worst_first(
+        dataclasses.replace(one, message=in_zone(one.message, zone)) for one in findings
+    )
+    shown_notices = [_notice(notice, zone) for notice in notices]
     shown_findings = chosen_findings(sorted_findings)
     report = Report(
         headline=_headline(ordered, sum(line.needs_attention for line in lines)),
@@ -133,7 +137,8 @@ def _headline(evaluated: Sequence[EvaluatedJob], in_need: int) -> str:
         return "Your first backup is not complete yet"
     if waiting:
         return f"{waiting:,} of {total:,} backups {'is' if waiting == 1 else 'are'} not complete yet"
-    return "Your backup is well" if total == 1 else f"All {total:,} backups are well"
+    few = {1: "Your backup is well", 2: "Both backups are well"}
+    return few.get(total, f"All {total:,} backups are well")
 
 
 def _state_counts(labels: Sequence[str]) -> tuple[StateCount, ...]:
@@ -154,4 +159,4 @@ def _since_last(size: int, last: LastIssue | None, zone: tzinfo) -> str:
 
 def _notice(notice: Notice, zone: tzinfo) -> ReportNotice:
     about = "/".join(filter(None, (notice.machine, notice.job))) or "panicroom"
-    return ReportNotice(format_moment(notice.at, zone), about, notice.message)
+    return ReportNotice(format_moment(notice.at, zone), about, in_zone(notice.message, zone))

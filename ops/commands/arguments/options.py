@@ -19,6 +19,12 @@ from ops.stages import LOCAL
 
 console = Console(highlight=False, soft_wrap=True)
 
+
+def say(text: str, style: str | None = None) -> None:
+    """Prose: wrapped by words at a terminal, a line for each sentence elsewhere. Commands are printed whole."""
+    console.print(text, markup=False, style=style, soft_wrap=not console.is_terminal)
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for other programs.")
 stage_option = click.option(
     "--stage", default=LOCAL.name, show_default=True, help="The stage to talk to; `local` is the local stack."

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote_plus, unquote_plus
 
 from chalicelib.domain.audit.notifications import NEEDED_EVENTS, RECEIVERS, overlaps, receivers_of
+from chalicelib.domain.backups.names import prefixes_overlap
 from ops.errors import OpsError
 from ops.functions.policies import policy_document
 from ops.stages import LAMBDA_FUNCTIONS, Stage
@@ -232,7 +233,7 @@ def _receiver(stage: Stage, queue_arn: str, prefix: str) -> Document:
 
 def _refuse_overlap(other: Document, receiver: str, prefix: str) -> None:
     theirs = _prefix_of(other)
-    if not (theirs.startswith(prefix) or prefix.startswith(theirs)):
+    if not prefixes_overlap(theirs, prefix):
         return
     shared = [event for event in other["Events"] if any(overlaps(event, ours) for ours in NEEDED_EVENTS)]
     if shared:

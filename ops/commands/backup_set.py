@@ -40,7 +40,7 @@ def quarantine(
 ) -> None:
     """Hide a garbage set from the machine, so that increments go on without it; nothing is deleted.
 
-    With --stored-since all sets that were stored then or later, as after a theft.
+    With --stored-since all sets that were begun or stored then or later, as after a theft.
     """
     if (set_name is None) == (stored_since is None) or (release and stored_since):
         raise click.UsageError("Name a SET, or a time with --stored-since.")

@@ -12,6 +12,7 @@ from chalicelib.domain.mail.phrases import format_bytes
 from chalicelib.owner_wire import JobShown, MachineAdded, SetRow
 from ops.commands.arguments.durations import show_duration
 from ops.commands.arguments.options import console, print_json
+from ops.deploy.client_wheel import install_line
 
 
 def show_code(
@@ -24,7 +25,7 @@ def show_code(
     console.print(f"Machine [bold]{escape(added.machine)}[/] with {_jobs(added.jobs)}.")
     console.print(f"On that machine, before {added.code_expires_at}:\n")
     if "client_url" in addresses:
-        console.print(f"  pipx install --force '{addresses['client_url']}'", markup=False)
+        console.print(f"  {install_line(addresses)}", markup=False)
     console.print(f"  panicroom enrol {addresses.get('api_url', 'URL')} {added.code}", markup=False)
     if goes_on:
         for line in ("import-conf CONF EXCLUDE", "backup", "schedule install"):

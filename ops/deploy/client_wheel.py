@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,13 @@ def addresses_for_machines(aws: Aws, stage: Stage) -> dict[str, str]:
         found["client_url"] = f"{_url(aws, stage, wheel.key)}#sha256={wheel.sha256}"
         found["client_requirements_url"] = _url(aws, stage, _prefix() + LOCK)
     return found
+
+
+def install_line(addresses: Mapping[str, str]) -> str:
+    """What is typed on a machine, with what ``addresses_for_machines`` found: the wheel and every library that it needs
+    come by their digests alone. pip does so from 26.1 on, an older one refuses; pipx keeps its pip up to date."""
+    by_digest = f"--require-hashes --constraint {addresses['client_requirements_url']}"
+    return f"pipx install --force --pip-args='{by_digest}' '{addresses['client_url']}'"
 
 
 def build_wheel(folder: Path, client: Path = CLIENT) -> Path:

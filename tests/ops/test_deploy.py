@@ -247,7 +247,9 @@ def test_a_second_machine_gets_whole_lines_to_type(account: Account, monkeypatch
     monkeypatch.setenv("AWS_DEFAULT_REGION", HOME.region)
     printed = CliRunner().invoke(commands, ["machine", "add", "desktop", "--stage", "home"]).output
     api = find_rest_api(account.aws, HOME)
-    assert re.search(r"(?m)^  pipx install --force 'http.*\.whl\?.*#sha256=[0-9a-f]{64}'$", printed)
+    by_digest = r"--pip-args='--require-hashes --constraint http\S*/requirements\.txt\?[^\s']*'"
+    wheel = r"'http[^\s']*\.whl\?[^\s']*#sha256=[0-9a-f]{64}'"
+    assert re.search(rf"(?m)^  pipx install --force {by_digest} {wheel}$", printed)
     assert re.search(rf"(?m)^  panicroom enrol https://{api}\S+ \S+$", printed)
 
 

@@ -34,7 +34,7 @@ from ops.commands.stage.target import (
     target_aws,
 )
 from ops.deploy.access import AwsCaller, caller
-from ops.deploy.client_wheel import addresses_for_machines
+from ops.deploy.client_wheel import addresses_for_machines, install_line
 from ops.deploy.cost_preview import service_month
 from ops.deploy.deployer_policy import deployer_policy
 from ops.deploy.pipeline import Deployment, carry_out, plan
@@ -190,10 +190,10 @@ def _show_first_machine(stage: Stage, name: str, first: dict[str, Any]) -> None:
             "On each machine, within a day, to bring its client up to date; on a new one too, before the line"
             f" that `python -m ops machine add NAME --stage {stage.name}` prints:"
         )
-        console.print(f"\n  pipx install --force '{first['client_url']}'\n", markup=False)
+        console.print(f"\n  {install_line(first)}\n", markup=False)
         return
     console.print(f"On the first machine, which is called {name} here, within a day:\n", markup=False)
-    console.print(f"  pipx install '{first['client_url']}'", markup=False)
+    console.print(f"  {install_line(first)}", markup=False)
     console.print(f"  panicroom enrol {first['api_url']} {first['code']}", markup=False)
     console.print("  panicroom backup\n", markup=False)
     console.print(

@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.domain.backups.freshness import Progress, State, evaluate_freshness
+from chalicelib.domain.backups.freshness import (
+    Progress,
+    State,
+    evaluate_freshness,
+    evaluate_summary,
+    summarize,
+)
 from chalicelib.domain.backups.machines import Job, LastRun, Machine
 from chalicelib.domain.backups.names import Location, SetId
 from chalicelib.domain.backups.sets import BackupSet
@@ -189,3 +195,14 @@ def test_a_wrong_clock_makes_no_wrong_beginning() -> None:
     assert told == Progress(NOW - 2 * DAY, 500 * GB, 50, 2 * DAY)
     ahead = progress(first_full(500, begun=-DAY))
     assert ahead == Progress(NOW, 500 * GB, 50, None)
+
+
+def test_a_sealed_set_that_is_still_noted_as_open_counts_once() -> None:
+    """Its row of open sets may outlive its seal for a moment."""
+    sealed = dataclasses.replace(a_set(DAY), current={"STANDARD": Tally(3, 100)}, changed_at=NOW - DAY)
+    begun = BackupSet(SetId(NOW - DAY, NOW), current={"STANDARD": Tally(1, 7)}, changed_at=NOW)
+    summary = summarize([sealed])
+    assert evaluate_summary(MACHINE, JOB, summary, [sealed, begun], NOW).stored_bytes == 107
+    assert evaluate_summary(MACHINE, JOB, summary, [sealed, begun], NOW) == evaluate_freshness(
+        MACHINE, JOB, [sealed, begun], NOW
+    )

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 
-from chalicelib.domain.backups.machines import Job, Machine
+from chalicelib.domain.backups.machines import Job, Machine, added_at
 from chalicelib.domain.backups.sets import BackupSet, newest_chain, newest_whole
 
 
 class State(str, Enum):
-    """In the order in which they are tried; the first that holds counts."""
+    """The first that holds counts, in this order; but a first full backup that grows is never, not overdue."""
 
     PAUSED = "paused"
     OVERDUE = "overdue"
@@ -83,12 +83,14 @@ def summarize(sets: Sequence[BackupSet]) -> SealedSummary:
 
 
 def evaluate_freshness(machine: Machine, job: Job, sets: Sequence[BackupSet], now: datetime) -> Freshness:
-    return evaluate_summary(machine, job, summarize(sets), [one for one in sets if not one.sealed], now)
+    return evaluate_summary(machine, job, summarize(sets), sets, now)
 
 
 def evaluate_summary(
-    machine: Machine, job: Job, summary: SealedSummary, open_sets: Sequence[BackupSet], now: datetime
+    machine: Machine, job: Job, summary: SealedSummary, sets: Sequence[BackupSet], now: datetime
 ) -> Freshness:
+    """``summary`` is of the job's sealed sets; any of them that is among ``sets`` too is passed over."""
+    open_sets = [backup_set for backup_set in sets if not backup_set.sealed]
     newest_at = summary.newest_complete_at
     grows = any(one.changed_at and now - one.changed_at <= STALLED_AFTER for one in open_sets)
     return Freshness(
@@ -102,9 +104,8 @@ def evaluate_summary(
 
 def due_since(machine: Machine, job: Job) -> datetime:
     """From when on a job without any backup counts its period: its adding, or the end of a pause after that."""
-    added_at = job.added_at or machine.created_at
-    paused_until = machine.paused_until
-    return max(added_at, paused_until) if paused_until is not None else added_at
+    added, paused_until = added_at(machine, job), machine.paused_until
+    return max(added, paused_until) if paused_until is not None else added
 
 
 def _state(
@@ -116,22 +117,17 @@ def _state(
     if first_grows:
         return State.NEVER
     age = now - (newest_at or due_since(machine, job))
-    period = timedelta(seconds=job.period_seconds)
-    if age > period + timedelta(seconds=job.grace_seconds):
+    if age > job.late_after:
         return State.OVERDUE
     if newest_at is None:
         return State.NEVER
     if job.last_run is not None and job.last_run.exit_code not in (None, 0):
         return State.FAILING
-    return State.DUE if age > period else State.FRESH
+    return State.DUE if age > timedelta(seconds=job.period_seconds) else State.FRESH
 
 
-def _progress(machine: Machine, job: Job, sets: Sequence[BackupSet], now: datetime) -> Progress | None:
-    begun = [
-        backup_set
-        for backup_set in sets
-        if backup_set.set_id.is_full and not backup_set.sealed and backup_set.stored_bytes
-    ]
+def _progress(machine: Machine, job: Job, open_sets: Sequence[BackupSet], now: datetime) -> Progress | None:
+    begun = [backup_set for backup_set in open_sets if backup_set.set_id.is_full and backup_set.stored_bytes]
     if not begun:
         return None
     first = max(begun, key=lambda backup_set: backup_set.set_id.end)

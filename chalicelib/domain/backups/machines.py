@@ -56,6 +56,15 @@ class LastRun:
     """What the newest earlier run that reported it found in the source."""
     earlier_source_bytes: int | None = None
 
+    @property
+    def known_source_files(self) -> int | None:
+        """As it reported it, or else the newest earlier run that did."""
+        return self.source_files or self.earlier_source_files
+
+    @property
+    def known_source_bytes(self) -> int | None:
+        return self.source_bytes or self.earlier_source_bytes
+
 
 @dataclasses.dataclass(frozen=True)
 class Machine:
@@ -123,6 +132,15 @@ class Job:
     """When S3 stored the first of its manifests with a proof of origin; a manifest without one is refused since."""
     false_proofs: frozenset[str] = frozenset()
     """The sets whose proof its client has found to be false."""
+
+    @property
+    def late_after(self) -> timedelta:
+        """How old the newest backup may become: period and grace."""
+        return timedelta(seconds=self.period_seconds + self.grace_seconds)
+
+
+def added_at(machine: Machine, job: Job) -> datetime:
+    return job.added_at or machine.created_at
 
 
 RETYPED_WITHIN = timedelta(hours=1)

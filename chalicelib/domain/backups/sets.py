@@ -41,6 +41,11 @@ class BackupSet:
         return self.sealed_at is not None
 
     @property
+    def is_open(self) -> bool:
+        """Something of it is stored, and it is not sealed."""
+        return bool(self.current) and not self.sealed
+
+    @property
     def unproven(self) -> bool:
         """Sealed without the number of volumes (adopted from elsewhere)."""
         return self.sealed and self.volumes_promised is None

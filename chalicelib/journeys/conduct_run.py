@@ -74,11 +74,6 @@ def _checked_run(run: str | None, last_run: LastRun | None) -> str | None:
 
 
 def _new_run(run: str, request: RunStart, earlier: LastRun | None, now: datetime) -> LastRun:
-    before_files = before_bytes = None
-    if earlier is not None:
-        # A run that did not report its source's size must not hide what the run before it reported.
-        before_files = earlier.source_files or earlier.earlier_source_files
-        before_bytes = earlier.source_bytes or earlier.earlier_source_bytes
     return LastRun(
         run,
         request.kind,
@@ -86,8 +81,9 @@ def _new_run(run: str, request: RunStart, earlier: LastRun | None, now: datetime
         estimated_bytes=request.estimated_bytes,
         source_files=request.source_files,
         source_bytes=request.source_bytes,
-        earlier_source_files=before_files,
-        earlier_source_bytes=before_bytes,
+        # A run that did not report its source's size must not hide what the run before it reported.
+        earlier_source_files=earlier.known_source_files if earlier else None,
+        earlier_source_bytes=earlier.known_source_bytes if earlier else None,
     )
 
 

@@ -92,15 +92,19 @@ def _mark_deleted(buckets: Buckets, job: Job, names: Sequence[str]) -> None:
 
 
 def _manifest_of(buckets: Buckets, job: Job, set_id: SetId) -> StoredObject | None:
-    manifests = [BackupFile(set_id, FileKind.MANIFEST, suffix=suffix).name for suffix in MANIFEST_SUFFIXES]
-    found = buckets.heads(job.location.bucket, [job.location.key(name) for name in manifests])
+    keys = [job.location.key(name) for name in _manifest_names(set_id)]
+    found = buckets.heads(job.location.bucket, keys)
     return next((stored for stored in found.values() if stored is not None), None)
 
 
 def _was_sealed(catalogue: CatalogueStore, job: Job, set_id: SetId) -> bool:
     """Whether a manifest of the set was stored once: its older version is still known."""
-    names = [BackupFile(set_id, FileKind.MANIFEST, suffix=suffix).name for suffix in MANIFEST_SUFFIXES]
-    return any(row.noncurrent for row in catalogue.read_page(job, set_id, names).objects.values())
+    page = catalogue.read_page(job, set_id, _manifest_names(set_id))
+    return any(row.noncurrent for row in page.objects.values())
+
+
+def _manifest_names(set_id: SetId) -> list[str]:
+    return [BackupFile(set_id, FileKind.MANIFEST, suffix=suffix).name for suffix in MANIFEST_SUFFIXES]
 
 
 def _refused(name: str, refusal: Refusal) -> RefusedDiscard:

@@ -6,18 +6,16 @@ from collections.abc import Collection
 
 from chalicelib.adapters.s3_buckets import Buckets
 from chalicelib.adapters.stores.catalogue_store import CatalogueStore
+from chalicelib.domain.backups.events import MAX_KEY_BYTES
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import SetId, manifest_file, parse_file_name
 from chalicelib.domain.refusals import Refusal
 from chalicelib.wire import ErrorCode, FileListing
 
-MAX_KEY_LENGTH = 1024
-"""S3's limit, in bytes."""
-
 
 def list_files(catalogue: CatalogueStore, buckets: Buckets, job: Job, after: str) -> FileListing:
     """One page. Strays, misplaced files, quarantined sets, and volumes beyond the end of a sealed set are left out."""
-    if "\0" in after or len(after) > MAX_KEY_LENGTH:
+    if "\0" in after or len(job.location.key(after).encode()) > MAX_KEY_BYTES:
         raise Refusal(ErrorCode.BAD_REQUEST, "after must be the 'next' of the page before.")
     files, more = buckets.list_page(job.location, after=after)
     parsed = [(listed, parse_file_name(listed.name)) for listed in files]

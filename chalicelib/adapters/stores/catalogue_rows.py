@@ -46,12 +46,12 @@ QUARANTINES = "QUARANTINES"
 """All in one partition: there are few, and a reader of all jobs must not query each."""
 
 
-def quarantine_sort_key(job: Job, set_id: SetId | None) -> str:
+def job_set_sort_key(job: Job, set_id: SetId | None) -> str:
     """The row's key; for ``None`` what all such keys of the job begin with."""
     return f"{job_sort_key(job.machine, job.name)}#{set_id or ''}"
 
 
-def quarantined_set_of(item: Item) -> tuple[str, SetId]:
+def job_set_of(item: Item) -> tuple[str, SetId]:
     """The ``machine/job`` and its set."""
     job, _, set_name = item["sk"].partition("#")
     return job, SetId.parse(set_name)

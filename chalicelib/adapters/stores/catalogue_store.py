@@ -16,7 +16,7 @@ from chalicelib.domain.backups.names import Location, SetId
 from chalicelib.domain.backups.objects import ObjectRow
 from chalicelib.domain.backups.sets import BackupSet
 from chalicelib.domain.backups.tallies import total_bytes
-from chalicelib.domain.backups.uploads import DISCARD_LOCK_LIFE
+from chalicelib.domain.backups.uploads import DISCARD_LOCK_LIFE, UNFINISHED_AFTER
 
 STRAYS = "STRAYS"
 
@@ -26,7 +26,7 @@ FIRST_NAME = " "
 LAST_NAME = "\U0010ffff"
 """Sorts behind every name that S3 takes."""
 
-MULTIPART_LIFE = timedelta(days=8)
+MULTIPART_LIFE = UNFINISHED_AFTER + timedelta(days=1)
 """A day more than the bucket's rule leaves an upload that nobody completes."""
 
 _UNCHANGED_SET = "attribute_not_exists(pk) OR revision = :known"
@@ -78,9 +78,7 @@ class CatalogueStore:
 
         Not consistent: this is for evaluating them, again and again, and most of what the table costs.
         """
-        hidden = frozenset(
-            map(catalogue_rows.quarantined_set_of, self._table.query(catalogue_rows.QUARANTINES))
-        )
+        hidden = frozenset(map(catalogue_rows.job_set_of, self._table.query(catalogue_rows.QUARANTINES)))
         for job in jobs:
             name = rows.job_sort_key(job.machine, job.name)
             found = self._table.query(catalogue_rows.job_partition(job), "SET#", consistent=False)
@@ -111,16 +109,16 @@ class CatalogueStore:
         return [backup_set for backup_set in self.sets(job) if backup_set.set_id not in hidden]
 
     def quarantine(self, job: Job, set_id: SetId, *, hide: bool) -> None:
-        key = (catalogue_rows.QUARANTINES, catalogue_rows.quarantine_sort_key(job, set_id))
+        item = rows.new_row(catalogue_rows.QUARANTINES, catalogue_rows.job_set_sort_key(job, set_id))
         if hide:
-            self._table.put({"pk": key[0], "sk": key[1], "schema": rows.SCHEMA_VERSION})
+            self._table.put(item)
         else:
-            self._table.delete(*key)
+            self._table.delete(item["pk"], item["sk"])
 
     def quarantined(self, job: Job) -> frozenset[SetId]:
         """The sets that the owner hides from the listing."""
-        found = self._table.query(catalogue_rows.QUARANTINES, catalogue_rows.quarantine_sort_key(job, None))
-        return frozenset(catalogue_rows.quarantined_set_of(item)[1] for item in found)
+        found = self._table.query(catalogue_rows.QUARANTINES, catalogue_rows.job_set_sort_key(job, None))
+        return frozenset(catalogue_rows.job_set_of(item)[1] for item in found)
 
     def read_page(self, job: Job, set_id: SetId, names: Sequence[str]) -> SetPage:
         """The set and those of its objects that ``names`` lists, in one consistent read."""
@@ -197,13 +195,9 @@ class CatalogueStore:
 
     def record_multipart(self, job: Job, upload: str, digest: str, now: datetime) -> None:
         """What the upload was begun for; the row goes when the bucket's rule has aborted the upload."""
-        key = {
-            "pk": catalogue_rows.job_partition(job),
-            "sk": _multipart_key(upload),
-            "schema": rows.SCHEMA_VERSION,
-        }
         expires_at = int((now + MULTIPART_LIFE).timestamp())
-        self._table.put({**key, "digest": digest, "expires_at_epoch": expires_at})
+        key = catalogue_rows.job_partition(job), _multipart_key(upload)
+        self._table.put(rows.new_row(*key, digest=digest, expires_at_epoch=expires_at))
 
     def multipart_digest(self, job: Job, upload: str) -> str | None:
         item = self._table.get(catalogue_rows.job_partition(job), _multipart_key(upload))

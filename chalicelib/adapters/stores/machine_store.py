@@ -1,4 +1,4 @@
-"""Machines, jobs, codes, leases, runs and notices in the table."""
+"""Machines, jobs, the places of adopted ones, and enrolment codes in the table."""
 
 from __future__ import annotations
 

@@ -37,13 +37,8 @@ class RunStore:
 
     def take_lease(self, job: Job, run: str, now: datetime, *, instead_of: str | None) -> bool:
         """False if another run than ``instead_of``, or ``run`` itself, holds the lease."""
-        item = {
-            "pk": "LEASES",
-            "sk": rows.job_sort_key(job.machine, job.name),
-            "schema": rows.SCHEMA_VERSION,
-            "run": run,
-            "expires_at": rows.format_instant(now + LEASE_LIFE),
-        }
+        key = rows.job_sort_key(job.machine, job.name)
+        item = rows.new_row("LEASES", key, run=run, expires_at=rows.format_instant(now + LEASE_LIFE))
         return attempted(
             self._table.put,
             item,
@@ -66,11 +61,7 @@ class RunStore:
     def record_run(self, job: Job, last_run: LastRun, details: Item) -> None:
         """Stores the run's own row, and the summary in its job's row unless a newer run is there already."""
         summary = machine_rows.last_run_map(last_run)
-        key = {
-            "pk": catalogue_rows.job_partition(job),
-            "sk": f"RUN#{last_run.run}",
-            "schema": rows.SCHEMA_VERSION,
-        }
+        key = rows.new_row(catalogue_rows.job_partition(job), f"RUN#{last_run.run}")
         self._table.put({**key, **summary, **details})
         attempted(  # a superseded run may report its end late
             self._table.update,

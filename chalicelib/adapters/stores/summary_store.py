@@ -27,14 +27,13 @@ class SummaryStore:
 
     def put_summary(self, job: Job, summary: SealedSummary) -> None:
         self._table.put(
-            {
-                "pk": SUMMARIES,
-                "sk": rows.job_sort_key(job.machine, job.name),
-                "schema": rows.SCHEMA_VERSION,
-                "newest_complete_at": rows.format_instant(summary.newest_complete_at),
-                "chain_length": summary.chain_length,
-                "stored_bytes": summary.stored_bytes,
-            }
+            rows.new_row(
+                SUMMARIES,
+                rows.job_sort_key(job.machine, job.name),
+                newest_complete_at=rows.format_instant(summary.newest_complete_at),
+                chain_length=summary.chain_length,
+                stored_bytes=summary.stored_bytes,
+            )
         )
 
     def summaries(self, machine: str) -> dict[str, SealedSummary]:
@@ -42,14 +41,17 @@ class SummaryStore:
         found = self._table.query(SUMMARIES, f"{machine}/")
         return {item["sk"].partition("/")[2]: _summary_of(item) for item in found}
 
-    def open_sets(self, job: Job, now: datetime) -> list[BackupSet]:
-        """The sets that are begun and not sealed, as far as they are catalogued."""
-        prefix = catalogue_rows.quarantine_sort_key(job, None)
-        found = [
-            SetId.parse(item["sk"].removeprefix(prefix))
-            for item in self._table.query(OPEN_SETS, prefix)
+    def open_ids(self, job: Job, now: datetime) -> list[SetId]:
+        """The sets that are begun and not sealed, whether or not anything of them is catalogued."""
+        return [
+            catalogue_rows.job_set_of(item)[1]
+            for item in self._table.query(OPEN_SETS, catalogue_rows.job_set_sort_key(job, None))
             if item.get("expires_at_epoch", now.timestamp() + 1) > now.timestamp()
         ]
+
+    def open_sets(self, job: Job, now: datetime) -> list[BackupSet]:
+        """The same as far as they are catalogued."""
+        found = self.open_ids(job, now)
         known = self._table.get_many(
             [(catalogue_rows.job_partition(job), catalogue_rows.set_sort_key(set_id)) for set_id in found]
         )
@@ -69,41 +71,28 @@ class SummaryStore:
     def set_open(self, job: Job, backup_set: BackupSet) -> None:
         """As the catalogue has it: open with something stored, or not."""
         item = _open_item(job, backup_set.set_id)
-        if is_open(backup_set):
+        if backup_set.is_open:
             self._table.put(item)
         else:
             self._table.delete(item["pk"], item["sk"])
 
-    def put_all(self, job: Job, sets: Sequence[BackupSet]) -> SealedSummary:
-        """From all sets of the job that count, where nobody has written any of it yet."""
+    def bring_up_to_date(self, job: Job, sets: Sequence[BackupSet], now: datetime) -> SealedSummary:
+        """From all sets of the job that count; some of it may be there already, perhaps of sets that do not count any
+        more."""
         summary = summarize(sets)
         self.put_summary(job, summary)
-        for backup_set in filter(is_open, sets):
-            self.set_open(job, backup_set)
-        return summary
-
-    def bring_up_to_date(self, job: Job, sets: Sequence[BackupSet], now: datetime) -> None:
-        """The same where some of it is there already, perhaps of sets that do not count any more."""
-        self.put_summary(job, summarize(sets))
         known = {one.set_id: one for one in self.open_sets(job, now)}
-        wanted = {one.set_id: one for one in sets if is_open(one)}
+        wanted = {one.set_id: one for one in sets if one.is_open}
         for set_id in wanted.keys() - known.keys():
             self.set_open(job, wanted[set_id])
         for set_id in known.keys() - wanted.keys():
             if known[set_id].current:  # else it is begun only
-                self._table.delete(OPEN_SETS, catalogue_rows.quarantine_sort_key(job, set_id))
-
-
-def is_open(backup_set: BackupSet) -> bool:
-    return bool(backup_set.current) and not backup_set.sealed
+                self._table.delete(OPEN_SETS, catalogue_rows.job_set_sort_key(job, set_id))
+        return summary
 
 
 def _open_item(job: Job, set_id: SetId) -> Item:
-    return {
-        "pk": OPEN_SETS,
-        "sk": catalogue_rows.quarantine_sort_key(job, set_id),
-        "schema": rows.SCHEMA_VERSION,
-    }
+    return rows.new_row(OPEN_SETS, catalogue_rows.job_set_sort_key(job, set_id))
 
 
 def _summary_of(item: Item) -> SealedSummary:

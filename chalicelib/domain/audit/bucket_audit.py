@@ -14,7 +14,7 @@ from chalicelib.domain.audit.bucket_settings import BucketSettings, Expected, ch
 from chalicelib.domain.audit.custody import WatchedJob
 from chalicelib.domain.audit.finding_codes import CODES, MOST_ALIKE
 from chalicelib.domain.audit.findings import Finding, new_finding, worst_first
-from chalicelib.domain.audit.lifecycle.inventory import MissedMoves
+from chalicelib.domain.audit.lifecycle.inventory import Inventory, MissedMoves
 from chalicelib.domain.audit.lifecycle.rule_book import RuleBook
 from chalicelib.domain.audit.lifecycle.rules import rule_of
 from chalicelib.domain.audit.notices import Notice
@@ -51,10 +51,11 @@ class BucketAudit:
         self._jobs = list(sets)
         self._is_own_bucket = is_own_bucket
         rules = [rule_of(rule) for rule in settings.lifecycle or ()]
+        self._stored = Inventory(rules, settings.smallest_moved, now)
         self._book = RuleBook(
             settings.bucket,
             rules,
-            settings.smallest_moved,
+            self._stored,
             now,
             archive_tiers=settings.archive_tiers,
             stage_prefix=expected.stage_prefix if expected else "",
@@ -73,14 +74,14 @@ class BucketAudit:
             return
         self._count(row)
         if row.stored is not None:
-            self._book.add(watched, row.name, file, row.stored, all_tags)
+            self._stored.add(watched, row.name, file, row.stored, all_tags)
         self._keep(check_object(watched, row, self._set_of(watched, file.set_id)))
 
     def add_stray(self, row: ObjectRow, watched: WatchedJob | None) -> None:
         """A key that belongs to no set; ``row.name`` is the whole of it, ``watched`` the job whose prefix it has."""
         self._count(row)
         if row.stored is not None:
-            self._book.add_other(row.name, row.stored)
+            self._stored.add_other(row.name, row.stored)
         job = watched.job if watched else None
         self._keep(check_stray(self._settings.bucket, row, job, is_own_bucket=self._is_own_bucket))
 
@@ -88,7 +89,7 @@ class BucketAudit:
         """A key in a place that nobody watches: somebody may need it, and rules may take it."""
         self._count(row)
         if row.stored is not None:
-            self._book.add_other(row.name, row.stored)
+            self._stored.add_other(row.name, row.stored)
 
     @property
     def missed(self) -> Mapping[str, MissedMoves]:
@@ -130,10 +131,8 @@ class BucketAudit:
         return self._sets.get(watched.label, {}).get(set_id, BackupSet(set_id))
 
     def _count(self, row: ObjectRow) -> None:
-        for tally in row.current.values():
-            self._current += tally
-        for tally in row.noncurrent.values():
-            self._noncurrent += tally
+        self._current = sum(row.current.values(), self._current)
+        self._noncurrent = sum(row.noncurrent.values(), self._noncurrent)
 
     def _keep(self, found: Iterable[Finding]) -> None:
         for finding in found:

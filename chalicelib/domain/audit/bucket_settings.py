@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from chalicelib.domain.audit.codes.code import Severity
 from chalicelib.domain.audit.findings import Finding, command, new_finding
 from chalicelib.domain.audit.notifications import Receiver, check_events
 from chalicelib.domain.backups.tallies import Tally
-
-UNFINISHED_AFTER = timedelta(days=7)
-"""No upload takes a week; the lifecycle rule that this service writes aborts them at that age."""
+from chalicelib.domain.backups.uploads import UNFINISHED_AFTER
 
 NONCURRENT_SHARE = 0.1
 NONCURRENT_WARNING_BYTES = 2**30

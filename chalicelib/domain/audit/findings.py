@@ -1,8 +1,8 @@
 """What can be wrong: each kind of finding with its stable code, how bad it is, what it means, and what to do.
 
-The table below is the only place where a code's severity, meaning and advice stand; the reference in the docs is
-made from it. What a finding says of the case at hand (its sentence, its evidence, the commands to type) comes from
-the rule that found it.
+The tables in ``chalicelib.domain.audit.codes`` are the only place where a code's severity, meaning and advice stand;
+the reference in the docs is made from them. What a finding says of the case at hand (its sentence, its evidence, the
+commands to type) comes from the rule that found it.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from chalicelib.domain.audit.findings import Finding, command, new_finding
+from chalicelib.domain.backups.names import prefixes_overlap
 
 NEEDED_EVENTS = (
     "s3:ObjectCreated:*",
@@ -67,7 +68,7 @@ def _sends(receiver: Receiver, event: str, prefix: str) -> bool:
 
 def _in_the_way(receiver: Receiver, events: Sequence[str], prefix: str) -> bool:
     """Whether S3 would refuse the service's queue for that receiver's sake: it overlaps in keys and in events."""
-    same_keys = receiver.prefix.startswith(prefix) or prefix.startswith(receiver.prefix)
+    same_keys = prefixes_overlap(receiver.prefix, prefix)
     return same_keys and any(overlaps(sent, event) for event in events for sent in receiver.events)
 
 

@@ -29,7 +29,7 @@ POLICY_OF_TAG = {policy.tag_value: policy for policy in STORAGE_POLICIES}
 
 
 def check_object(watched: WatchedJob, row: ObjectRow, backup_set: BackupSet) -> list[Finding]:
-    """What is wrong with a file of ``backup_set``; nothing about a key that holds nothing any more."""
+    """What is wrong with a file of ``backup_set``; of a key that holds nothing now only that a manifest is gone."""
     file, stored = parse_file_name(row.name), row.stored
     if file is None:
         return []

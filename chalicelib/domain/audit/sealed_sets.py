@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from chalicelib.domain.audit.findings import Finding, command
-from chalicelib.domain.audit.set_order import about_set, clock_was_off
+from chalicelib.domain.audit.set_order import about_set, clock_was_off, quarantine_command, stored_at
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import volume_file
 from chalicelib.domain.backups.sets import BackupSet
@@ -28,7 +28,7 @@ def _volumes(job: Job, backup_set: BackupSet) -> list[Finding]:
     promised, set_id = backup_set.volumes_promised or "an unknown number of", backup_set.set_id
     if not backup_set.volumes:
         message, evidence = "has a manifest and no volumes", f"{promised} volumes promised, none stored"
-        commands = _quarantine(job, backup_set), _full(job)
+        commands = quarantine_command(job, backup_set.set_id), _full(job)
         return [about_set("no_volumes", job, backup_set, message, evidence, *commands)]
     if not backup_set.gaps:
         return []
@@ -50,36 +50,27 @@ def _metadata(job: Job, backup_set: BackupSet, sealed_ends: set[datetime]) -> li
 
 
 def _proof(job: Job, backup_set: BackupSet) -> list[Finding]:
-    quarantine = _quarantine(job, backup_set)
+    quarantine = quarantine_command(job, backup_set.set_id)
     if str(backup_set.set_id) in job.false_proofs and backup_set.has_proof:
-        message, evidence = "was not made by this machine", f"{_stored_at(backup_set)}; its proof is false"
+        message, evidence = "was not made by this machine", f"{stored_at(backup_set)}; its proof is false"
         commands = *_lock_out(job), quarantine
         return [about_set("false_proof", job, backup_set, message, evidence, *commands)]
     if not _lacks_proof(job, backup_set):
         return []
-    evidence = f"{_stored_at(backup_set)}; sets are signed since {job.proofs_since:%Y-%m-%d %H:%M:%S} UTC"
+    evidence = f"{stored_at(backup_set)}; sets are signed since {job.proofs_since:%Y-%m-%d %H:%M:%S} UTC"
     return [about_set("unproved_set", job, backup_set, "carries no proof of origin", evidence, quarantine)]
 
 
 def _clock(job: Job, backup_set: BackupSet, starts: set[datetime]) -> list[Finding]:
     if not clock_was_off(backup_set):
         return []
-    end, advice = backup_set.set_id.end, _quarantine(job, backup_set)
+    end, advice = backup_set.set_id.end, quarantine_command(job, backup_set.set_id)
     message = f"is dated {end:%Y-%m-%d}, but was stored on {backup_set.sealed_at:%Y-%m-%d}"
     if end in starts:
         # To hide it would hide what others continue.
         message += "; later sets continue it, so do not put it into quarantine"
         advice = command("python", "-m", "ops", "machine", "show", job.machine)
-    return [about_set("clock_off", job, backup_set, message, _stored_at(backup_set), advice)]
-
-
-def _stored_at(backup_set: BackupSet) -> str:
-    return f"stored at {backup_set.sealed_at:%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _quarantine(job: Job, backup_set: BackupSet) -> str:
-    words = ("python", "-m", "ops", "set", "quarantine")
-    return command(*words, job.machine, job.name, str(backup_set.set_id))
+    return [about_set("clock_off", job, backup_set, message, stored_at(backup_set), advice)]
 
 
 def _full(job: Job) -> str:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from chalicelib.domain.audit.findings import Finding, command, new_finding
+from chalicelib.domain.backups.leases import CLOCK_TOLERANCE
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import SetId
 from chalicelib.domain.backups.sets import BackupSet
-
-CLOCK_OFF_BY = timedelta(minutes=10)
-"""A set's name has the laptop's time when it began, so it cannot be later than S3's time of the manifest.
-
-It may be earlier by any time: over a slow line a set takes days, and a copy is stored long after it was made."""
 
 
 def out_of_order(sets: Sequence[BackupSet]) -> dict[SetId, BackupSet]:
@@ -49,9 +45,8 @@ def _sealed_order(backup_set: BackupSet) -> tuple[datetime, datetime]:
 
 
 def out_of_order_finding(job: Job, backup_set: BackupSet, earlier: BackupSet) -> Finding:
-    set_id = backup_set.set_id
-    hide = command("python", "-m", "ops", "set", "quarantine", job.machine, job.name, str(set_id))
-    evidence = f"stored at {backup_set.sealed_at:%Y-%m-%d %H:%M:%S} UTC, after {earlier.set_id}"
+    set_id, hide = backup_set.set_id, quarantine_command(job, backup_set.set_id)
+    evidence = f"{stored_at(backup_set)}, after {earlier.set_id}"
     if set_id.is_full:
         message = f"is dated before {earlier.set_id}, which was stored earlier"
         return about_set("full_backdated", job, backup_set, message, evidence, hide)
@@ -59,10 +54,22 @@ def out_of_order_finding(job: Job, backup_set: BackupSet, earlier: BackupSet) ->
 
 
 def clock_was_off(backup_set: BackupSet) -> bool:
+    """A set's name has the laptop's time when it began, so it cannot be later than S3's time of the manifest.
+
+    It may be earlier by any time: over a slow line a set takes days, and a copy is stored long after it was made.
+    """
     sealed_at = backup_set.sealed_at
     if sealed_at is None:
         return False
-    return backup_set.set_id.end - sealed_at > CLOCK_OFF_BY
+    return backup_set.set_id.end - sealed_at > CLOCK_TOLERANCE
+
+
+def stored_at(backup_set: BackupSet) -> str:
+    return f"stored at {backup_set.sealed_at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def quarantine_command(job: Job, set_id: SetId) -> str:
+    return command("python", "-m", "ops", "set", "quarantine", job.machine, job.name, str(set_id))
 
 
 def about_set(

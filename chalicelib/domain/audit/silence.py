@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from chalicelib.domain.audit.findings import Finding, command, new_finding
 from chalicelib.domain.backups.freshness import due_since
-from chalicelib.domain.backups.machines import Job, Machine
+from chalicelib.domain.backups.machines import Job, Machine, added_at
 from chalicelib.domain.backups.sets import BackupSet
 
 
 def find_silence(machine: Machine, job: Job, sets: Sequence[BackupSet], now: datetime) -> list[Finding]:
-    """A job of which nothing has come since its machine was added, though its period and grace are over."""
+    """A job of which nothing has ever come, though its period and grace are over: since it was added, or since the end
+    of a pause after that."""
     since = due_since(machine, job)
-    due_at = since + timedelta(seconds=job.period_seconds + job.grace_seconds)
+    due_at = since + job.late_after
     if sets or now <= due_at or machine.is_paused(now):
         return []
     message = f"Nothing of {job.machine}/{job.name} has arrived since {since:%Y-%m-%d}."
@@ -37,7 +38,7 @@ def find_silence(machine: Machine, job: Job, sets: Sequence[BackupSet], now: dat
 
 def find_foreign_writer(machine: Machine, job: Job, sets: Sequence[BackupSet]) -> list[Finding]:
     """Sets that were stored since the job was added and that no client of the service has sealed; a finding for all."""
-    since = job.added_at or machine.created_at
+    since = added_at(machine, job)
     foreign = [one for one in sets if one.unproven and one.sealed_at is not None and one.sealed_at > since]
     if not foreign:
         return []

@@ -22,21 +22,19 @@ def check_stray(bucket: str, row: ObjectRow, job: Job | None, *, is_own_bucket: 
         return []
     if job is not None and parse_file_name(key.removeprefix(job.location.prefix)) is not None:
         return []  # the job was added after the file: the weekly reconcile adds it
+    owner = job or Job("", "", Location(bucket, ""))
     seen = f"s3://{bucket}/{key}, {described(stored)}"
     parts = split_key(key) if is_own_bucket and job is None else None
     if parts is not None and parse_file_name(parts[2]) is not None:
         return [_of_unknown_job(bucket, parts[0], parts[1], seen)]
-    form = form_of(key)
-    if form is not None:
-        where = job or Job("", "", Location(bucket, ""))
-        return [unmanaged(where, key.removeprefix(where.location.prefix), stored)]
-    machine, name = (job.machine, job.name) if job else ("", "")
+    if form_of(key) is not None:
+        return [unmanaged(owner, key.removeprefix(owner.location.prefix), stored)]
     return [
         new_finding(
             "stray",
-            machine=machine,
-            job=name,
-            subject=key if job else f"{bucket}/{key}",
+            machine=owner.machine,
+            job=owner.name,
+            subject=_subject(owner, key),
             message=f"s3://{bucket}/{key} is no duplicity file of a known job.",
             evidence=seen,
             commands=(delete_command(bucket, key),),
@@ -68,11 +66,16 @@ def unmanaged(job: Job, name: str, stored: StoredObject) -> Finding:
         "backup_unmanaged",
         machine=job.machine,
         job=job.name,
-        subject=key if job.machine else f"{bucket}/{key}",
+        subject=_subject(job, key),
         message=f"s3://{bucket}/{key} {what}.",
         evidence=f"s3://{bucket}/{key}, {described(stored)}",
         commands=(command("aws", "s3", "ls", f"s3://{bucket}/{folder + '/' if folder else ''}"),),
     )
+
+
+def _subject(job: Job, key: str) -> str:
+    """Of a key that belongs to no job with its bucket, of which there may be several."""
+    return key if job.machine else f"{job.location.bucket}/{key}"
 
 
 def described(stored: StoredObject) -> str:

@@ -47,15 +47,10 @@ def key_changes(body: object) -> list[KeyChange]:
     Raises ``MalformedEvent``. Event versions and names are not matched: whatever happened, S3 is asked what the
     key holds now.
     """
-    if not isinstance(body, Mapping):
-        raise MalformedEvent("the message is no JSON object")
-    if body.get("Event") == "s3:TestEvent":
+    if isinstance(body, Mapping) and body.get("Event") == "s3:TestEvent":
         return []
-    records = body.get("Records")
-    if not isinstance(records, list):
-        raise MalformedEvent("the message has no Records")
     changes, reasons = list[KeyChange](), list[str]()
-    for record in records:
+    for record in _records(body):
         try:
             changes.append(_key_change(record))
         except MalformedEvent as error:
@@ -67,12 +62,22 @@ def key_changes(body: object) -> list[KeyChange]:
 
 def lag_seconds(body: object, now: datetime) -> float:
     """How long ago S3 saw the oldest of the message's events; 0 where they carry no time that can be read."""
-    times, records = [], body.get("Records") if isinstance(body, Mapping) else None
-    for record in records if isinstance(records, list) else []:
-        with contextlib.suppress(KeyError, TypeError, ValueError):
-            times.append(datetime.fromisoformat(str(record["eventTime"]).replace("Z", "+00:00")))
+    times = []
+    with contextlib.suppress(MalformedEvent):
+        for record in _records(body):
+            with contextlib.suppress(KeyError, TypeError, ValueError):
+                times.append(datetime.fromisoformat(str(record["eventTime"]).replace("Z", "+00:00")))
     known = [time for time in times if time.tzinfo is not None]
     return max(0.0, (now - min(known)).total_seconds()) if known else 0.0
+
+
+def _records(body: object) -> list[Any]:
+    if not isinstance(body, Mapping):
+        raise MalformedEvent("the message is no JSON object")
+    records = body.get("Records")
+    if not isinstance(records, list):
+        raise MalformedEvent("the message has no Records")
+    return records
 
 
 def _key_change(record: Any) -> KeyChange:

@@ -203,6 +203,11 @@ class Location:
         return f"{self.prefix}{name}"
 
 
+def prefixes_overlap(prefix: str, other: str) -> bool:
+    """Whether a key can have both: one of them begins with the other."""
+    return prefix.startswith(other) or other.startswith(prefix)
+
+
 def split_key(key: str) -> tuple[str, str, str] | None:
     """``(machine, job, file name)`` of a key in the shared bucket; ``None`` if it has not that form."""
     machine, _, rest = key.partition("/")

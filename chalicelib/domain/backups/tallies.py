@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +28,10 @@ Tallies = Mapping[str, Tally]
 
 def add_tallies(one: Tallies, other: Tallies) -> Tallies:
     return _combined(one, other, operator.add)
+
+
+def sum_tallies(many: Iterable[Tallies]) -> Tallies:
+    return functools.reduce(add_tallies, many, {})
 
 
 def subtract_tallies(one: Tallies, other: Tallies) -> Tallies:

@@ -28,6 +28,9 @@ DOWNLOAD_URL_LIFE = timedelta(minutes=5)
 DISCARD_LOCK_LIFE = timedelta(seconds=90)
 """Longer than the discard function may run, so that a lapsed lock never belongs to a call still at work."""
 
+UNFINISHED_AFTER = timedelta(days=7)
+"""No upload in parts takes a week; the lifecycle rule that this service writes aborts them at that age."""
+
 MAX_VOLUME_BYTES = 2**30
 """Volumes have 25 MB by default and 200 MB for photos; signatures may be larger."""
 
@@ -116,8 +119,8 @@ def check_multipart(request: MultipartRequest, now: datetime) -> BackupFile:
 
 def most_signature_bytes(run: LastRun | None, storage_cap_bytes: int) -> int:
     """What a source as the run reported it can explain; one that no run reported is as large as may be stored."""
-    source_bytes = (run.source_bytes or run.earlier_source_bytes) if run else None
-    files = (run.source_files or run.earlier_source_files or 0) if run else 0
+    source_bytes = run.known_source_bytes if run else None
+    files = (run.known_source_files or 0) if run else 0
     if not source_bytes:
         return SIGNATURES_WITHOUT_SOURCE_BYTES + storage_cap_bytes // SIGNATURES_PART_OF_SOURCE
     return (

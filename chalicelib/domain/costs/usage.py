@@ -9,7 +9,6 @@ were removed earlier in the month are no longer known; versions that were only h
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
@@ -17,7 +16,7 @@ from chalicelib.domain.backups.freshness import Progress
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.sets import BackupSet
 from chalicelib.domain.backups.storage import STANDARD
-from chalicelib.domain.backups.tallies import Tallies, Tally, add_tallies, total_bytes
+from chalicelib.domain.backups.tallies import Tallies, Tally, add_tallies, sum_tallies, total_bytes
 from chalicelib.domain.costs.growth import add_growth, add_rest_of_first_backup, arrival
 from chalicelib.domain.costs.months import Span, SpanSum, month_of
 
@@ -89,8 +88,8 @@ def job_usage(
         job.name,
         job.storage.archive_class,
         len(sets),
-        functools.reduce(add_tallies, (backup_set.current for backup_set in sets), {}),
-        functools.reduce(add_tallies, (backup_set.noncurrent for backup_set in sets), {}),
+        sum_tallies(backup_set.current for backup_set in sets),
+        sum_tallies(backup_set.noncurrent for backup_set in sets),
         sum(len(backup_set.volumes) + _objects(backup_set.noncurrent) for backup_set in sets),
         unmoved,
         so_far.span(),

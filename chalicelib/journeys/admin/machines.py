@@ -19,7 +19,7 @@ from chalicelib.domain.backups.machines import (
     format_code,
     sha256_hex,
 )
-from chalicelib.domain.backups.names import Location, is_identifier
+from chalicelib.domain.backups.names import Location, is_identifier, prefixes_overlap
 from chalicelib.domain.backups.sets import BackupSet
 from chalicelib.domain.ranges import format_gaps
 from chalicelib.domain.refusals import Refusal
@@ -90,7 +90,7 @@ def _adopted_location(
     if known is not None and known.location != Location(bucket, prefix):
         raise bad_request(f"{machine}/{jobs[0]} is kept elsewhere already. Choose another name for the job.")
     for other in context.machines.adopted_jobs(bucket):
-        nested = other.location.prefix.startswith(prefix) or prefix.startswith(other.location.prefix)
+        nested = prefixes_overlap(other.location.prefix, prefix)
         if nested and (other.machine, other.name) != (machine, jobs[0]):
             raise bad_request(f"{other.machine}/{other.name} has this place, or one inside it, already.")
     return Location(bucket, prefix)
@@ -129,8 +129,7 @@ def _show_job(context: AdminContext, machine: Machine, job: Job) -> JobShown:
     hidden = context.catalogue.quarantined(job)
     visible = [backup_set for backup_set in sets if backup_set.set_id not in hidden]
     status = describe_job(evaluate_freshness(machine, job, visible, context.now), job)
-    fields = {field.name: getattr(status, field.name) for field in dataclasses.fields(status)}
-    return JobShown(**fields, sets=tuple(_set_row(one, one.set_id in hidden) for one in sets))
+    return JobShown(**vars(status), sets=tuple(_set_row(one, one.set_id in hidden) for one in sets))
 
 
 def machine_set(context: AdminContext, request: Arguments) -> MachineShown:

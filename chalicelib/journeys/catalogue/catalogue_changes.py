@@ -14,7 +14,6 @@ from datetime import datetime
 from chalicelib.adapters.stores.catalogue_store import CatalogueStore
 from chalicelib.adapters.stores.finding_store import FindingStore
 from chalicelib.adapters.stores.machine_store import MachineStore
-from chalicelib.adapters.stores.summary_store import is_open
 from chalicelib.domain.audit.anomalies import find_anomalies
 from chalicelib.domain.audit.codes.code import Concern
 from chalicelib.domain.audit.custody import Custody, WatchedJob
@@ -149,7 +148,7 @@ def _follow_up(
     earlier try: it may have failed after that, so all of this is done again. Each step may be repeated."""
     _record_placement(context, job, backup_set, rows)
     record_proofs(context.machines, job, rows)
-    if before is None or is_open(backup_set) != is_open(before):
+    if before is None or backup_set.is_open != before.is_open:
         context.catalogue.summaries.set_open(job, backup_set)
     hide_what_outlived_a_token(context, job, backup_set, rows)
     if before is None or backup_set.sealed or before.sealed:
@@ -184,7 +183,7 @@ def watched(context_bucket: str, job: Job) -> WatchedJob:
 def _record_placement(
     context: CatalogueContext, job: Job, backup_set: BackupSet, rows: Sequence[ObjectRow]
 ) -> None:
-    """What is misplaced is known as soon as its event is: nobody has to look for it.
+    """Records at its event what is misplaced, and what is not any more.
 
     What was misplaced before is evaluated again with the rest of its set: a duplicate that could be removed is the only
     copy when the other one has gone.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chalicelib.domain.audit.findings import command
 from chalicelib.domain.audit.notices import AFTER_REVOCATION, Notice
+from chalicelib.domain.audit.set_order import quarantine_command
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.objects import ObjectRow
 from chalicelib.domain.backups.sets import BackupSet
@@ -45,5 +45,5 @@ def _discard(context: CatalogueContext, job: Job, backup_set: BackupSet, names: 
     refused = context.discard(job, names)
     if not refused:
         return f"They are marked deleted; the set {backup_set.set_id} is not finished."
-    hide = command("python", "-m", "ops", "set", "quarantine", job.machine, job.name, str(backup_set.set_id))
+    hide = quarantine_command(job, backup_set.set_id)
     return f"{len(refused)} of them could not be marked deleted. Hide the set {backup_set.set_id}: {hide}"

@@ -137,8 +137,8 @@ OF_SETS = (
         Concern.SETS,
         Severity.WARNING,
         "no backup has arrived yet",
-        "A machine was added longer ago than its job's period and grace, and nothing of that job has "
-        "arrived.",
+        "Nothing of a job has ever arrived, though its period and grace are over: since it was added, or since the "
+        "end of a pause after that.",
         "Enrol the machine and start 'panicroom backup' there, or remove it if it is not wanted.",
     ),
 )

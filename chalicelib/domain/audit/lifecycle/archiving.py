@@ -83,7 +83,7 @@ def archived_by_tiers(
         if first is None:
             continue
         message = (
-            f"{of_job.tiered.count} files of {watched.label} are in {INTELLIGENT_TIERING}, and {about.bucket} has its "
+            f"{of_job.tiered} files of {watched.label} are in {INTELLIGENT_TIERING}, and {about.bucket} has its "
             f"archive tiers on: the first need a thaw {about.since(first + timedelta(days=days))}."
         )
         found.append(

@@ -6,7 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from chalicelib.domain.audit.custody import Custody, WatchedJob
 from chalicelib.domain.audit.lifecycle.rules import SMALLEST_MOVED_BYTES, Rule
-from chalicelib.domain.backups.names import METADATA_PREFIX, VOLUME_PREFIX, BackupFile, FileKind
+from chalicelib.domain.backups.names import (
+    METADATA_PREFIX,
+    VOLUME_PREFIX,
+    BackupFile,
+    FileKind,
+    prefixes_overlap,
+)
 from chalicelib.domain.backups.objects import StoredObject
 from chalicelib.domain.backups.storage import STORAGE_TAG_KEY, needs_thaw
 
@@ -14,10 +20,6 @@ INTELLIGENT_TIERING = "INTELLIGENT_TIERING"
 
 WITHOUT_PREFIX = "duplicity-"
 """How duplicity's names begin where it was given no prefixes: those of volumes and of metadata alike."""
-
-
-def overlap(prefix: str, other: str) -> bool:
-    return prefix.startswith(other) or other.startswith(prefix)
 
 
 def can_sink(storage_class: str) -> bool:
@@ -44,12 +46,12 @@ def takes_to_come(
     if watched.custody is not Custody.FOREIGN and not (rule.tags.items() <= tag.items()):
         return False
     names = kinds if watched.custody is not Custody.FOREIGN else (*kinds, WITHOUT_PREFIX)
-    return any(overlap(rule.prefix, watched.job.location.key(name)) for name in names)
+    return any(prefixes_overlap(rule.prefix, watched.job.location.key(name)) for name in names)
 
 
 def takes_metadata_to_come(rule: Rule, watched: WatchedJob) -> bool:
     """Metadata of ours carries no tag."""
-    return not rule.tags and overlap(rule.prefix, watched.job.location.key(METADATA_PREFIX))
+    return not rule.tags and prefixes_overlap(rule.prefix, watched.job.location.key(METADATA_PREFIX))
 
 
 def has_rule_for(watched: WatchedJob, rules: Iterable[Rule]) -> bool:

@@ -11,13 +11,12 @@ from chalicelib.domain.audit.lifecycle.coverage import (
     INTELLIGENT_TIERING,
     can_sink,
     known_tags,
-    overlap,
     takes_to_come,
 )
 from chalicelib.domain.audit.lifecycle.rules import SMALLEST_MOVED_BYTES, Rule, next_midnight
 from chalicelib.domain.audit.placement import POLICY_OF_TAG
 from chalicelib.domain.backups.foreign_names import form_of
-from chalicelib.domain.backups.names import BackupFile, FileKind, SetId
+from chalicelib.domain.backups.names import BackupFile, FileKind, SetId, prefixes_overlap
 from chalicelib.domain.backups.objects import StoredObject
 from chalicelib.domain.backups.storage import GLACIER_INSTANT_RETRIEVAL, STANDARD, needs_thaw
 from chalicelib.domain.backups.tallies import Tally
@@ -80,8 +79,8 @@ class FilesOfJob:
     oldest_late: datetime | None = None
     sets: dict[SetId, list[FileOfSet]] = dataclasses.field(default_factory=dict)
     """The files of each set, where a rule expires anything."""
-    tiered: Tally = dataclasses.field(default_factory=Tally)
-    """What is in Intelligent-Tiering."""
+    tiered: int = 0
+    """How many files are in Intelligent-Tiering."""
     first_tiered: datetime | None = None
 
 
@@ -91,7 +90,7 @@ class Inventory:
     def __init__(self, rules: Sequence[Rule], default_size: str, now: datetime) -> None:
         self.taken = [TakenByRule(rule) for rule in rules if rule.enabled]
         self.count = 0
-        self._default_size = default_size
+        self.default_size = default_size
         self._now = now
         self._jobs: dict[str, FilesOfJob] = {}
         self._asked_tags = {name for taken in self.taken for name in taken.rule.tags}
@@ -109,9 +108,11 @@ class Inventory:
         rule = dataclasses.replace(taken.rule, prefix=prefix)
         found = TakenByRule(rule)
         for of_job in self.jobs:
-            if any(overlap(prefix, one) for one in of_job.volume_prefixes):
+            if any(prefixes_overlap(prefix, one) for one in of_job.volume_prefixes):
                 found.volumes_of.add(of_job.watched)
-            if any(overlap(prefix, one) for one in of_job.volume_prefixes | of_job.metadata_prefixes):
+            if any(
+                prefixes_overlap(prefix, one) for one in of_job.volume_prefixes | of_job.metadata_prefixes
+            ):
                 found.jobs.add(of_job.watched)
         return found
 
@@ -167,7 +168,7 @@ class Inventory:
             if sinks and not is_volume and taken.sinking_metadata is None:
                 taken.sinking_metadata = (watched, key)
         if stored.storage_class == INTELLIGENT_TIERING:
-            of_job.tiered += Tally(1, stored.size)
+            of_job.tiered += 1
             of_job.first_tiered = min(of_job.first_tiered or stored.stored_at, stored.stored_at)
         if self._expires:
             of_job.sets.setdefault(file.set_id, []).append(FileOfSet(key, stored, tags, is_volume))
@@ -198,7 +199,7 @@ class Inventory:
             next_midnight(stored.stored_at + timedelta(days=transition.after_days))
             for rule, transition in moving
             if transition.after_days is not None
-            and rule.moves(stored.size, transition.storage_class, self._default_size)
+            and rule.moves(stored.size, transition.storage_class, self.default_size)
         ]
         if due and self._now > min(due) + LATE_BY:
             of_job.late += Tally(1, stored.size)

@@ -7,11 +7,10 @@ from typing import Any
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import VOLUME_PREFIX
 from chalicelib.domain.backups.storage import STORAGE_POLICIES, STORAGE_TAG_KEY, StoragePolicy
+from chalicelib.domain.backups.uploads import UNFINISHED_AFTER
 
 OWN_RULES = "panicroom-"
 """Their names begin so. Most of them match nothing."""
-
-ABORT_UPLOADS_AFTER_DAYS = 7
 
 
 def own_rules() -> list[dict[str, Any]]:
@@ -23,7 +22,7 @@ def own_rules() -> list[dict[str, Any]]:
         "ID": f"{OWN_RULES}unfinished-uploads",
         "Status": "Enabled",
         "Filter": {"Prefix": ""},
-        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": ABORT_UPLOADS_AFTER_DAYS},
+        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": UNFINISHED_AFTER.days},
     }
     return [*(_policy_rule(policy) for policy in STORAGE_POLICIES), abort]
 

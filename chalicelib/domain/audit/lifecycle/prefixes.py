@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Set
 
-from chalicelib.domain.audit.lifecycle.coverage import WITHOUT_PREFIX, can_sink, overlap
+from chalicelib.domain.audit.lifecycle.coverage import WITHOUT_PREFIX, can_sink
 from chalicelib.domain.audit.lifecycle.rules import Rule
-from chalicelib.domain.backups.names import METADATA_PREFIX, VOLUME_PREFIX
+from chalicelib.domain.backups.names import METADATA_PREFIX, VOLUME_PREFIX, prefixes_overlap
 from chalicelib.domain.backups.storage import GLACIER_INSTANT_RETRIEVAL
 
 SIMILAR_ENOUGH = 0.6
@@ -42,8 +42,12 @@ def volumes_alone(rule: Rule, of_volumes: Iterable[str], of_metadata: Iterable[s
         {one if one.endswith((VOLUME_PREFIX, METADATA_PREFIX)) else one + WITHOUT_PREFIX for one in prefixes}
         for prefixes in (of_volumes, of_metadata)
     )
-    covered = {max(prefix, rule.prefix, key=len) for prefix in volumes if overlap(prefix, rule.prefix)}
-    return tuple(sorted(one for one in covered if not any(overlap(one, other) for other in metadata)))
+    covered = {
+        max(prefix, rule.prefix, key=len) for prefix in volumes if prefixes_overlap(prefix, rule.prefix)
+    }
+    return tuple(
+        sorted(one for one in covered if not any(prefixes_overlap(one, other) for other in metadata))
+    )
 
 
 def _letters(prefix: str) -> str:

@@ -1,7 +1,7 @@
 """The lifecycle rules of a bucket compared with what is in it.
 
 S3 reports neither that a rule matches nothing, nor that it moves a manifest out of reach, nor that it deletes a full
-backup while its increments live. ``RuleBook`` is fed every object once and then knows.
+backup while its increments live. ``RuleBook`` knows it from what was counted of every object.
 """
 
 from __future__ import annotations
@@ -24,49 +24,33 @@ from chalicelib.domain.audit.lifecycle.rewriting import Correction
 from chalicelib.domain.audit.lifecycle.rules import Document, Rule, rule_of
 from chalicelib.domain.audit.lifecycle.sentences import RuleSentences
 from chalicelib.domain.audit.lifecycle.transitions import unmoved_volumes
-from chalicelib.domain.backups.names import METADATA_PREFIX, VOLUME_PREFIX, BackupFile
-from chalicelib.domain.backups.objects import StoredObject
+from chalicelib.domain.backups.names import METADATA_PREFIX, VOLUME_PREFIX
 from chalicelib.domain.backups.sets import BackupSet
 
 
 class RuleBook:
-    """The lifecycle rules of one bucket. Feed it every current object, then ask for ``findings``."""
+    """The lifecycle rules of one bucket."""
 
     def __init__(
         self,
         bucket: str,
         rules: Sequence[Rule],
-        default_size: str,
+        stored: Inventory,
         now: datetime,
         *,
         archive_tiers: Mapping[str, int] | None = None,
         stage_prefix: str = "",
     ) -> None:
-        """``archive_tiers``: days without access until Intelligent-Tiering archives, by the configuration's name; None
+        """``stored`` was made with these rules, and is fed every current object before the ``findings`` are asked for.
+        ``archive_tiers``: days without access until Intelligent-Tiering archives, by the configuration's name; None
         where nobody could read them. ``stage_prefix`` begins the names of the rules that a stage adds."""
         self._rules = rules
-        self._default_size = default_size
         self._tiers = archive_tiers or {}
         self._stage_prefix = stage_prefix
         self._about = RuleSentences(bucket, now)
-        self._stored = Inventory(rules, default_size, now)
+        self._stored = stored
         self.missed: dict[str, MissedMoves] = {}
         """What rules that match nothing were meant to move, by the key of the finding; ``findings`` fills it."""
-
-    def add_other(self, key: str, stored: StoredObject) -> None:
-        """An object that belongs to no job. It may be a backup's all the same."""
-        self._stored.add_other(key, stored)
-
-    def add(
-        self,
-        watched: WatchedJob,
-        name: str,
-        file: BackupFile,
-        stored: StoredObject,
-        all_tags: Mapping[str, str] | None = None,
-    ) -> None:
-        """A file of a job's; ``all_tags`` where somebody has read them all, otherwise the service's own is known."""
-        self._stored.add(watched, name, file, stored, all_tags)
 
     def findings(
         self, chains: Mapping[str, Sequence[BackupSet]], jobs: Iterable[WatchedJob]
@@ -158,7 +142,7 @@ class RuleBook:
         changes = differences(before, after)
         if not changes:
             return [dataclasses.replace(one, commands=(self._about.show_rules(),)) for one in found]
-        commands = (write_command(self._about.bucket, after, self._default_size),)
+        commands = (write_command(self._about.bucket, after, self._stored.default_size),)
         evidence = f"the command replaces all rules: {'; '.join(changes)}"
         return [
             dataclasses.replace(one, commands=commands, evidence=f"{one.evidence}; {evidence}")

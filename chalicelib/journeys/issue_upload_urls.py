@@ -65,13 +65,18 @@ class UploadContext:
                     found.add(file.set_id)
         return frozenset(found)
 
-    def begin(self, set_id: SetId) -> None:
+    def admit(self, file: BackupFile, size_bytes: int) -> None:
+        """Raises ``Refusal`` unless its set takes that file now; begins the set with its first one."""
+        gate, sealed = self.gate(file.set_id), self.sealed(file.set_id)
+        gates.check_set_takes(file, sealed=sealed, gate=gate, now=self.now)
+        uploads.check_signatures(file, size_bytes, self.job.last_run, self.machine.storage_cap_bytes)
+        if file.set_id not in self.begun and not sealed:
+            self._begin(file.set_id, is_new=gate.begun_at is None)
+
+    def _begin(self, set_id: SetId, *, is_new: bool) -> None:
         """Checks once for each set that it follows the others, before its first file is permitted, and that not too
         many are open."""
-        if set_id in self.begun or self.sealed(set_id):
-            return
-        is_new = self.gate(set_id).begun_at is None
-        open_sets = {one.set_id for one in self.catalogue.summaries.open_sets(self.job, self.now)}
+        open_sets = set(self.catalogue.summaries.open_ids(self.job, self.now))
         if is_new or set_id not in open_sets:
             sealed = self.sealed_sets()
             order.check_room(set_id, open_sets - sealed - self.quarantined)
@@ -156,11 +161,7 @@ def _permit(context: UploadContext, upload: UploadFile, file: BackupFile | Refus
         return UploadPermit(upload.name, present=True, etag=known.etag)
     if file.kind is FileKind.MANIFEST:
         return _seal(context, upload, file)
-    gates.check_set_takes(
-        file, sealed=context.sealed(file.set_id), gate=context.gate(file.set_id), now=context.now
-    )
-    uploads.check_signatures(file, upload.size, context.job.last_run, context.machine.storage_cap_bytes)
-    context.begin(file.set_id)
+    context.admit(file, upload.size)
     if known is not None:
         make_room(context, upload.name)
     return _sign(context, upload, file)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from chalicelib.domain.backups import gates, order, uploads
+from chalicelib.domain.backups import order, uploads
 from chalicelib.domain.backups.names import manifest_file
 from chalicelib.domain.refusals import Refusal
 from chalicelib.journeys.issue_upload_urls import UploadContext, make_room, too_many_today
@@ -25,11 +25,7 @@ def upload_in_parts(context: UploadContext, request: MultipartRequest) -> Multip
     known = context.present(request.name)
     if known is not None and uploads.is_same_in_parts(request, known):
         return MultipartAnswer(etag=known.etag)
-    gates.check_set_takes(
-        file, sealed=context.sealed(file.set_id), gate=context.gate(file.set_id), now=context.now
-    )
-    uploads.check_signatures(file, request.size, job.last_run, context.machine.storage_cap_bytes)
-    context.begin(file.set_id)
+    context.admit(file, request.size)
     digest = uploads.multipart_digest(request)
     if request.upload is not None and context.catalogue.multipart_digest(job, request.upload) != digest:
         raise Refusal(ErrorCode.NOT_FOUND, "This upload was not begun for these bytes. Begin a new one.")

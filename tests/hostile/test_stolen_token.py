@@ -11,7 +11,7 @@ import pytest
 
 from chalicelib import wire
 from chalicelib.domain.audit.anomalies import find_anomalies
-from chalicelib.domain.backups.machines import MAX_OPEN_SETS, MAX_SETS_A_DAY, Job
+from chalicelib.domain.backups.machines import MAX_OPEN_SETS, MAX_PERMITS_A_DAY, MAX_SETS_A_DAY, Job
 from chalicelib.domain.backups.names import Location, SetId
 from chalicelib.domain.backups.order import check_follows
 from chalicelib.domain.backups.sets import BackupSet
@@ -300,6 +300,33 @@ class TestSizesAndCounts:
         later(thief.service, days=1)
         assert "url" in thief.ask("full.20261123T195900Z", 1)
 
+    def test_no_more_files_are_asked_for_in_a_day_than_anybody_needs(self, thief: Thief) -> None:
+        from chalicelib import wiring
+
+        machine = wiring.machine_store().machine("anna-laptop")
+        assert machine is not None
+        today = thief.service.table._partitions["UPLOADS#anna-laptop"]["2026-11-22"]
+        left = MAX_PERMITS_A_DAY - int(today["permits"]) - 3
+        assert wiring.cap_store().count_permits(machine, left, thief.service.now)
+
+        def ask(*parts: int) -> int:
+            files = [a_file(name_of(NEXT, part), b"x") for part in parts]
+            body = {"run": thief.run, "files": files}
+            return thief.service.call("POST", "/jobs/system/uploads", body, thief.token).status
+
+        assert [ask(1, 2), ask(3, 4), ask(3), ask(4)] == [200, 403, 200, 403]
+        parts = {"part_bytes": 5 * 2**20, "part_sha256": ["0" * 64]}
+        body = {"run": thief.run, "name": name_of(NEXT, "signatures"), "size": 1, **parts}
+        answer = thief.service.call("POST", "/jobs/system/multiparts", body, thief.token)
+        assert answer.error == "storage_cap", "parts are counted too"
+        assert (
+            "has asked for as many files as it may in a day" in thief.service.admin("report_preview")["text"]
+        )
+        assert "url" in Thief(thief.service, "bens-laptop").ask(NEXT, 1), "each machine has its own count"
+        later(thief.service, days=1)
+        thief.run = thief.service.run(thief.token).body["run"]
+        assert ask(4) == 200
+
 
 class TestOpenSets:
     """They are begun and not sealed; a laptop has one."""
@@ -347,6 +374,30 @@ class TestOpenSets:
         full.service.catalogue(f"anna-laptop/system/{name_of(self.name(2), 1)}")
         assert "url" in full.ask(self.name(41), 1)
         assert full.ask(self.name(42), 1)["error"] == "storage_cap"
+
+    def test_a_thief_who_filled_them_is_ended_by_the_owners_commands(self, thief: Thief) -> None:
+        """As docs/security.md has them: revoke, enrol again, hide what came since."""
+        later(thief.service, hours=3)
+        theft = thief.service.now
+        for number in range(MAX_OPEN_SETS):
+            assert "url" in thief.ask(self.name(number), 1)
+            if number % 2:
+                self.store(thief, self.name(number))
+        thief.service.admin("machine_revoke", name="anna-laptop")
+        later(thief.service, minutes=21)  # the lease of his run has lapsed
+        thief.token = thief.service.enrolled("anna-laptop")
+        thief.run = thief.service.run(thief.token).body["run"]
+        assert thief.ask(NEXT, 1)["error"] == "storage_cap"
+        at = {"name": "anna-laptop", "job": "system", "stored_since": theft.isoformat()}
+        assert len(thief.service.admin("set_quarantine", **at)["sets"]) == MAX_OPEN_SETS
+        thief.make(NEXT)
+        assert thief.listed_sets() == {FULL, INCREMENT, NEXT}
+
+    def test_a_set_that_was_begun_before_is_not_hidden_with_them(self, thief: Thief) -> None:
+        thief.put(NEXT, 1)
+        later(thief.service, minutes=30)
+        at = {"name": "anna-laptop", "job": "system", "stored_since": thief.service.now.isoformat()}
+        assert thief.service.admin("set_quarantine", **at)["sets"] == []
 
     def test_those_of_which_nothing_came_are_open_for_an_hour_and_the_others_stay(self, full: Thief) -> None:
         later(full.service, hours=2)
@@ -410,7 +461,7 @@ class TestManySets:
                     path = "/machine" if call == "machine" else "/jobs/system/files"
                     assert service.call("GET", path, token=thief.token).status == 200
             rows_read[number] = len(read)
-        assert rows_read[1000] == rows_read[10] < 25
+        assert rows_read[1000] == rows_read[10] == {"machine": 4, "files": 6, "uploads": 5}[call]
 
     def test_a_summary_says_what_all_the_sets_say(self, thief: Thief) -> None:
         self.fill(thief, 30)

@@ -34,32 +34,41 @@ OBJECTS_A_PAGE = 5_000
 
 def set_quarantine(context: AdminContext, request: Arguments) -> Quarantined:
     """Hides a set from the listing (or shows it again), so that increments go on without it; deletes nothing."""
-    job = known_job(context, request)
-    if request.get("stored_since"):
-        return _quarantine_since(context, job, read_time(request.get("stored_since"), "stored_since"))
+    job, since = known_job(context, request), request.get("stored_since")
+    hide = bool(since) or request.get("release") is not True
+    found = (
+        _since(context, job, read_time(since, "stored_since")) if since else [_named(context, job, request)]
+    )
+    for set_id in found:
+        context.catalogue.quarantine(job, set_id, hide=hide)
+    refresh_findings(context.catalogue, context.audit.findings, job, context.now)
+    return Quarantined(job.machine, job.name, tuple(map(str, found)), hide)
+
+
+def _named(context: AdminContext, job: Job, request: Arguments) -> SetId:
     try:
         set_id = SetId.parse(str(request.get("set")))
     except ValueError:
         raise bad_request("Name the set as 'ops machine show' does, such as full.20261122T205000Z.") from None
     if set_id not in {backup_set.set_id for backup_set in context.catalogue.sets(job)}:
         raise Refusal(ErrorCode.NOT_FOUND, f"{job.machine}/{job.name} has no set {set_id}.")
-    hide = request.get("release") is not True
-    context.catalogue.quarantine(job, set_id, hide=hide)
-    refresh_findings(context.catalogue, context.audit.findings, job, context.now)
-    return Quarantined(job.machine, job.name, (str(set_id),), hide)
+    return set_id
 
 
-def _quarantine_since(context: AdminContext, job: Job, since: datetime) -> Quarantined:
-    """Hides every set of which S3 stored a file at ``since`` or later, whatever its name is dated."""
-    found = [
+def _since(context: AdminContext, job: Job, since: datetime) -> list[SetId]:
+    """Every set of which S3 stored a file at ``since`` or later, whatever its name is dated, and those that were begun
+    since and have no file yet: they would hold up the next backup."""
+    changed = {
         backup_set.set_id
-        for backup_set in context.catalogue.visible_sets(job)
+        for backup_set in context.catalogue.sets(job)
         if backup_set.changed_at is not None and backup_set.changed_at >= since
-    ]
-    for set_id in found:
-        context.catalogue.quarantine(job, set_id, hide=True)
-    refresh_findings(context.catalogue, context.audit.findings, job, context.now)
-    return Quarantined(job.machine, job.name, tuple(map(str, found)), True)
+    }
+    begun = {
+        set_id
+        for set_id in context.catalogue.summaries.open_ids(job, context.now)
+        if (begun_at := context.catalogue.gate(job, set_id).begun_at) is not None and begun_at >= since
+    }
+    return sorted((changed | begun) - context.catalogue.quarantined(job), key=str)
 
 
 def job_list(context: AdminContext, request: Arguments) -> JobListing:

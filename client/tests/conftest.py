@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from fake_service import FakeService
-from laptop import Laptop
+from laptop import Laptop, laptop_in
 
 from ops.demo.laptop import gpg_folder
 
@@ -56,6 +56,13 @@ def gnupg() -> Iterator[Path]:
 def laptop(tmp_path: Path, service: FakeService, gnupg: Path) -> Laptop:
     (tmp_path / "source").mkdir()
     return Laptop(tmp_path, gnupg, service)
+
+
+@pytest.fixture(scope="module")
+def laptop_of_file(tmp_path_factory: pytest.TempPathFactory, gnupg: Path) -> Iterator[Laptop]:
+    """For what the tests of a file have in common; each takes it over into a laptop of its own."""
+    with laptop_in(tmp_path_factory.mktemp("laptop"), gnupg) as laptop:
+        yield laptop
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ service signs: length, SHA-256, first write (412). Tests can look at everything,
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import itertools
 import json
@@ -116,6 +117,11 @@ class FakeService:
     def close(self) -> None:
         self.server.shutdown()
         self.server.server_close()
+
+    def take_over(self, other: FakeService) -> None:
+        """Has what ``other`` has: stored files, runs, and the enrolled machine."""
+        self.objects, self.runs = copy.deepcopy((other.objects, other.runs))
+        self.secret_sha256, self.false_proofs = other.secret_sha256, other.false_proofs
 
     def names(self, job: str = "system") -> list[str]:
         return sorted(key.split("/", 1)[1] for key in self.objects if key.startswith(f"{job}/"))

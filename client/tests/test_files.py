@@ -10,27 +10,35 @@ import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+import pytest
 from laptop import Laptop
 
 ODD = "odd 'name'\nnext ünï"
 
 
-def back_up_twice(laptop: Laptop) -> Path:
-    """Two sets, the second with one file more; the folder of the letters."""
-    folder = laptop.source / "letters"
+@pytest.fixture(scope="module")
+def made_once(laptop_of_file: Laptop) -> Laptop:
+    """Two sets, the second with one file more."""
+    folder = laptop_of_file.source / "letters"
     folder.mkdir()
     (folder / "first").write_text("first")
-    (laptop.source / ODD).write_text("odd")
-    laptop.enrol()
-    laptop.succeed("backup")
+    (laptop_of_file.source / ODD).write_text("odd")
+    laptop_of_file.enrol()
+    laptop_of_file.succeed("backup")
     time.sleep(1.1)
     (folder / "second").write_text("second")
-    laptop.succeed("backup")
-    return folder
+    laptop_of_file.succeed("backup")
+    return laptop_of_file
 
 
-def test_files_lists_what_is_in_the_backup_now_and_then(laptop: Laptop) -> None:
-    folder = back_up_twice(laptop)
+@pytest.fixture
+def letters(laptop: Laptop, made_once: Laptop) -> Path:
+    """The folder of the letters in a source of two sets."""
+    laptop.take_over(made_once)
+    return laptop.source / "letters"
+
+
+def test_files_lists_what_is_in_the_backup_now_and_then(laptop: Laptop, letters: Path) -> None:
     listed = laptop.run("files", TZ="Asia/Kolkata")
     lines = listed.stdout.splitlines()
     assert [line[30:] for line in lines] == [
@@ -39,7 +47,7 @@ def test_files_lists_what_is_in_the_backup_now_and_then(laptop: Laptop) -> None:
         "letters/second",
         "odd 'name'?next ünï",
     ]
-    changed_at = datetime.fromtimestamp((folder / "second").stat().st_mtime, timezone(timedelta(hours=5.5)))
+    changed_at = datetime.fromtimestamp((letters / "second").stat().st_mtime, timezone(timedelta(hours=5.5)))
     assert lines[2].startswith(f"{changed_at:%Y-%m-%d %H:%M}   512 bytes  ")
     assert re.fullmatch(r"3 files, 1\.5 KB, as of .* \(the newest backup\)", listed.stderr.strip())
     found = json.loads(laptop.succeed("files", "--json"))
@@ -48,12 +56,12 @@ def test_files_lists_what_is_in_the_backup_now_and_then(laptop: Laptop) -> None:
     assert [item["size_bytes"] for item in found] == [None, 512, 512, 512]
 
     then = laptop.service.sealed()[0].rsplit(".", 1)[-1]
-    said = laptop.succeed("files", "--time", then, str(folder))
+    said = laptop.succeed("files", "--time", then, str(letters))
     assert [line[30:] for line in said.splitlines()] == ["letters/", "letters/first"]
 
 
+@pytest.mark.usefixtures("letters")
 def test_a_path_that_is_not_there_is_met_with_those_that_may_be_meant(laptop: Laptop) -> None:
-    back_up_twice(laptop)
     for command, wanted, meant in (
         ("files", "Letters/First", "letters/first"),
         ("files", "letters/fist", "letters/first"),
@@ -66,8 +74,8 @@ def test_a_path_that_is_not_there_is_met_with_those_that_may_be_meant(laptop: La
     assert "did you mean" not in laptop.run("files", "completely-different").stderr
 
 
+@pytest.mark.usefixtures("letters")
 def test_names_are_found_by_a_word_or_a_pattern_in_any_capitals(laptop: Laptop) -> None:
-    back_up_twice(laptop)
 
     def found(*arguments: str) -> list[str]:
         return [item["path"] for item in json.loads(laptop.succeed("files", "--json", *arguments))]
@@ -79,8 +87,8 @@ def test_names_are_found_by_a_word_or_a_pattern_in_any_capitals(laptop: Laptop) 
     assert (nothing.returncode, len(nothing.stderr.splitlines())) == (25, 1)
 
 
+@pytest.mark.usefixtures("letters")
 def test_a_time_before_the_first_backup_is_refused_by_every_command(laptop: Laptop) -> None:
-    back_up_twice(laptop)
     for command in ("files", "verify", "verify --quick"):
         refused = laptop.run(*command.split(), "--time", "2001-01-01")
         assert refused.returncode == 25, refused.stdout
@@ -89,13 +97,12 @@ def test_a_time_before_the_first_backup_is_refused_by_every_command(laptop: Lapt
         assert nonsense.returncode == 2
 
 
-def test_versions_are_the_backups_in_which_a_path_changed(laptop: Laptop) -> None:
-    folder = back_up_twice(laptop)
+def test_versions_are_the_backups_in_which_a_path_changed(laptop: Laptop, letters: Path) -> None:
     time.sleep(1.1)
-    (folder / "second").write_bytes(bytes(2000))
+    (letters / "second").write_bytes(bytes(2000))
     laptop.succeed("backup")
     time.sleep(1.1)
-    (folder / "second").unlink()
+    (letters / "second").unlink()
     laptop.succeed("backup")
     full, *increments = laptop.service.sealed()
 
@@ -119,8 +126,8 @@ def test_versions_are_the_backups_in_which_a_path_changed(laptop: Laptop) -> Non
     assert "letters/second" in laptop.succeed("files", "--time", stamp)
 
 
+@pytest.mark.usefixtures("letters")
 def test_a_full_backup_is_compared_with_what_was_before_it(laptop: Laptop) -> None:
-    back_up_twice(laptop)
     time.sleep(1.1)
     laptop.succeed("backup", "full")
     assert len(laptop.succeed("versions").splitlines()) == 2
@@ -131,34 +138,35 @@ def test_a_full_backup_is_compared_with_what_was_before_it(laptop: Laptop) -> No
     assert "0 new, 0 changed, 1 deleted" in newest
 
 
+@pytest.mark.usefixtures("letters")
 def test_reading_works_on_a_disk_without_hard_links(laptop: Laptop, without_links: dict[str, str]) -> None:
-    back_up_twice(laptop)
     for command in ("files", "verify", "versions"):
         laptop.succeed(command, **without_links)
 
 
-def test_a_quick_verify_finds_each_kind_of_difference_and_downloads_no_volume(laptop: Laptop) -> None:
-    folder = back_up_twice(laptop)
+def test_a_quick_verify_finds_each_kind_of_difference_and_downloads_no_volume(
+    laptop: Laptop, letters: Path
+) -> None:
     for name in ("content", "mode", "gone", "kind"):
-        (folder / name).write_text(name)
-    (folder / "link").symlink_to("first")
-    (folder / "empty").touch()
+        (letters / name).write_text(name)
+    (letters / "link").symlink_to("first")
+    (letters / "empty").touch()
     laptop.succeed("backup")
     fetched: list[str] = []
     laptop.service.on_get = fetched.append
     assert "are equal" in laptop.succeed("verify", "--quick")
     assert not [name for name in fetched if ".vol" in name]
 
-    before = (folder / "content").stat()
-    (folder / "content").write_text("CONTENT")
-    os.utime(folder / "content", ns=(before.st_atime_ns, before.st_mtime_ns))
-    (folder / "mode").chmod(0o600)
-    (folder / "gone").unlink()
-    (folder / "kind").unlink()
-    (folder / "kind").mkdir()
-    (folder / "link").unlink()
-    (folder / "link").symlink_to("second")
-    (folder / "new").write_text("new")
+    before = (letters / "content").stat()
+    (letters / "content").write_text("CONTENT")
+    os.utime(letters / "content", ns=(before.st_atime_ns, before.st_mtime_ns))
+    (letters / "mode").chmod(0o600)
+    (letters / "gone").unlink()
+    (letters / "kind").unlink()
+    (letters / "kind").mkdir()
+    (letters / "link").unlink()
+    (letters / "link").symlink_to("second")
+    (letters / "new").write_text("new")
     differs = laptop.run("verify", "--quick")
     assert differs.returncode == 15
     found = dict(line.removeprefix("letters/").split(": ", 1) for line in differs.stdout.splitlines())
@@ -172,8 +180,8 @@ def test_a_quick_verify_finds_each_kind_of_difference_and_downloads_no_volume(la
     }
 
 
+@pytest.mark.usefixtures("letters")
 def test_offline_every_command_gives_up_with_one_line(laptop: Laptop) -> None:
-    back_up_twice(laptop)
     laptop.service.close()
     for command in ("files", "versions", "verify"):
         began = time.monotonic()
@@ -182,17 +190,16 @@ def test_offline_every_command_gives_up_with_one_line(laptop: Laptop) -> None:
         assert (offline.returncode, len(offline.stderr.splitlines())) == (75, 1)
 
 
-def test_verify_finds_what_differs(laptop: Laptop) -> None:
-    folder = back_up_twice(laptop)
+def test_verify_finds_what_differs(laptop: Laptop, letters: Path) -> None:
     assert "are equal" in laptop.succeed("verify")
-    (folder / "first").write_text("FIRST")
+    (letters / "first").write_text("FIRST")
     differs = laptop.run("verify")
     assert differs.returncode == 15
     assert "letters/first" in differs.stdout
 
 
+@pytest.mark.usefixtures("letters")
 def test_duplicity_can_look_at_everything_and_change_nothing(laptop: Laptop) -> None:
-    back_up_twice(laptop)
     before = dict(laptop.service.objects)
     status = laptop.succeed("duplicity", "--", "collection-status")
     assert "Chain start time" in status

@@ -11,11 +11,20 @@ from laptop import Laptop
 from trees import differences, snapshot
 
 
-def back_up_twice(laptop: Laptop) -> None:
-    laptop.enrol()
+@pytest.fixture(scope="module")
+def made_once(laptop_of_file: Laptop) -> Laptop:
+    laptop_of_file.enrol()
     for number in range(2):
-        (laptop.source / f"file {number}").write_bytes(os.urandom(20_000 + number))
-        laptop.succeed("backup")
+        (laptop_of_file.source / f"file {number}").write_bytes(os.urandom(20_000 + number))
+        laptop_of_file.succeed("backup")
+    return laptop_of_file
+
+
+@pytest.fixture
+def backed_up(laptop: Laptop, made_once: Laptop) -> Laptop:
+    """With a full backup and an increment."""
+    laptop.take_over(made_once)
+    return laptop
 
 
 def is_metadata(name: str) -> bool:
@@ -23,10 +32,9 @@ def is_metadata(name: str) -> bool:
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "zeros", "gone"])
-def test_damaged_copies_are_fetched_again_before_duplicity_reads_them(laptop: Laptop, damage: str) -> None:
+def test_damaged_copies_are_fetched_again_before_duplicity_reads_them(backed_up: Laptop, damage: str) -> None:
     """As a power failure leaves them: the backup is an increment as ever, and all of it restores equal."""
-    back_up_twice(laptop)
-    for path in list(laptop.archive.iterdir()):
+    for path in list(backed_up.archive.iterdir()):
         data = path.read_bytes()
         if damage == "gone":
             path.unlink()
@@ -34,35 +42,33 @@ def test_damaged_copies_are_fetched_again_before_duplicity_reads_them(laptop: La
             path.write_bytes(
                 {"empty": b"", "cut": data[: len(data) // 2], "zeros": b"\0" * len(data)}[damage]
             )
-    (laptop.source / "file 1").write_bytes(os.urandom(30_000))
-    requests = laptop.service.download_requests
-    said = laptop.succeed("backup")
+    (backed_up.source / "file 1").write_bytes(os.urandom(30_000))
+    requests = backed_up.service.download_requests
+    said = backed_up.succeed("backup")
     assert "incremental backup done: 0 new, 1 changed" in said
-    assert laptop.service.download_requests - requests <= 4
-    assert not differences(snapshot(laptop.source), snapshot(laptop.restore()))
+    assert backed_up.service.download_requests - requests <= 4
+    assert not differences(snapshot(backed_up.source), snapshot(backed_up.restore()))
 
 
-def test_whole_copies_are_not_fetched(laptop: Laptop) -> None:
-    back_up_twice(laptop)
+def test_whole_copies_are_not_fetched(backed_up: Laptop) -> None:
     fetched: list[str] = []
-    laptop.service.on_get = fetched.append
-    laptop.succeed("backup")
+    backed_up.service.on_get = fetched.append
+    backed_up.succeed("backup")
     assert not [name for name in fetched if "sigtar" in name]
 
 
-def test_a_set_that_does_not_open_is_named_and_a_full_backup_follows(laptop: Laptop) -> None:
+def test_a_set_that_does_not_open_is_named_and_a_full_backup_follows(backed_up: Laptop) -> None:
     """An increment of rubbish, stored without a proof as with AWS keys, stands in the way of any other."""
-    back_up_twice(laptop)
-    shutil.rmtree(laptop.home / "cache")
-    newest = laptop.service.sealed()[-1]
-    for name in laptop.service.names():
+    shutil.rmtree(backed_up.home / "cache")
+    newest = backed_up.service.sealed()[-1]
+    for name in backed_up.service.names():
         if is_metadata(name) and newest.split(".to.")[-1] in name:
-            stored = laptop.service.objects[f"system/{name}"]
+            stored = backed_up.service.objects[f"system/{name}"]
             stored.data = b"rubbish" * 40
             stored.metadata.pop("proof", None)
-    ended = laptop.run("backup")
+    ended = backed_up.run("backup")
     assert ended.returncode == 0, ended.stderr
     assert f"the set {newest} cannot be opened" in ended.stdout
     assert f"ops set quarantine laptop system {newest}" in ended.stdout
     assert "full backup done" in ended.stdout
-    assert not differences(snapshot(laptop.source), snapshot(laptop.restore()))
+    assert not differences(snapshot(backed_up.source), snapshot(backed_up.restore()))

@@ -25,15 +25,15 @@ def volumes(laptop: Laptop, kind: str) -> list[str]:
     return sorted(name for name in laptop.service.names() if f"duplicity-{kind}." in name and ".vol" in name)
 
 
-def back_up_three_times(laptop: Laptop) -> list[Path]:
-    """A full set of several volumes and two increments; copies of the source as of each."""
-    folder = laptop.source / "folder"
+@pytest.fixture(scope="module")
+def made_once(laptop_of_file: Laptop) -> Laptop:
+    source = laptop_of_file.source
+    folder = source / "folder"
     folder.mkdir()
     for number in range(8):
         (folder / f"file-{number}").write_bytes(os.urandom(350_000))
-    (laptop.source / "link").symlink_to("folder")
-    laptop.enrol()
-    truths = []
+    (source / "link").symlink_to("folder")
+    laptop_of_file.enrol()
     for step in range(3):
         if step:
             for number in (step, step + 3):
@@ -41,10 +41,16 @@ def back_up_three_times(laptop: Laptop) -> list[Path]:
                     file.write(os.urandom(5000))
             (folder / f"new-{step}").write_bytes(os.urandom(1000))
             time.sleep(1.1)
-        laptop.succeed("backup")
-        truths.append(laptop.home / f"truth-{step}")
-        shutil.copytree(laptop.source, truths[-1], symlinks=True)
-    return truths
+        laptop_of_file.succeed("backup")
+        shutil.copytree(source, laptop_of_file.home / f"truth-{step}", symlinks=True)
+    return laptop_of_file
+
+
+@pytest.fixture
+def truths(laptop: Laptop, made_once: Laptop) -> list[Path]:
+    """A full set of several volumes and two increments; copies of the source as of each."""
+    laptop.take_over(made_once)
+    return [laptop.home / f"truth-{step}" for step in range(3)]
 
 
 def absent(laptop: Laptop, names: list[str]) -> None:
@@ -83,9 +89,8 @@ def check_named_exactly(laptop: Laptop, truth: Path, to: Path, *more: str) -> di
     return named
 
 
-def test_damage_in_the_full_set_and_in_an_increment(laptop: Laptop) -> None:
+def test_damage_in_the_full_set_and_in_an_increment(laptop: Laptop, truths: list[Path]) -> None:
     """Each kind of damage in turn, then two at once; the last files of all can be had as of an older time."""
-    truths = back_up_three_times(laptop)
     whole = dict(laptop.service.objects)
     full, increments = volumes(laptop, "full"), volumes(laptop, "inc")
     assert len(full) >= 3
@@ -111,9 +116,8 @@ def test_damage_in_the_full_set_and_in_an_increment(laptop: Laptop) -> None:
     assert "new-1" not in {path.name for path in older.parent.iterdir()}
 
 
-def test_a_set_of_rubbish_is_named_with_the_line_that_hides_it(laptop: Laptop) -> None:
+def test_a_set_of_rubbish_is_named_with_the_line_that_hides_it(laptop: Laptop, truths: list[Path]) -> None:
     """The newest set, without a proof of origin, cannot be opened: what does not need it is restored."""
-    truths = back_up_three_times(laptop)
     newest = laptop.service.sealed()[-1]
     manifest = f"system/meta_duplicity-{newest}.manifest.gpg"
     stored = laptop.service.objects[manifest]
@@ -130,8 +134,9 @@ def test_a_set_of_rubbish_is_named_with_the_line_that_hides_it(laptop: Laptop) -
     assert look(out) == look(truths[1])
 
 
-def test_a_newest_set_without_its_signatures_does_not_pass_for_restored(laptop: Laptop) -> None:
-    truths = back_up_three_times(laptop)
+def test_a_newest_set_without_its_signatures_does_not_pass_for_restored(
+    laptop: Laptop, truths: list[Path]
+) -> None:
     newest = laptop.service.sealed()[-1].removeprefix("inc.")
     (name,) = (name for name in laptop.service.names() if newest in name and "sigtar" in name)
     del laptop.service.objects[f"system/{name}"]
@@ -147,8 +152,9 @@ def test_a_newest_set_without_its_signatures_does_not_pass_for_restored(laptop: 
     assert look(laptop.home / "plain") == look(truths[2])
 
 
-def test_a_newest_set_that_the_bucket_has_lost_is_an_error_unless_a_time_is_given(laptop: Laptop) -> None:
-    truths = back_up_three_times(laptop)
+def test_a_newest_set_that_the_bucket_has_lost_is_an_error_unless_a_time_is_given(
+    laptop: Laptop, truths: list[Path]
+) -> None:
     newest = laptop.service.sealed()[-1].removeprefix("inc.")
     for name in laptop.service.names():
         if newest in name:

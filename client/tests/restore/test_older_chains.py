@@ -12,9 +12,9 @@ from laptop import Laptop
 from panicroom.exit_codes import ExitCode
 
 
-@pytest.fixture
-def two_chains(laptop: Laptop) -> Laptop:
-    """A full set and an increment under one passphrase, and a full set under another."""
+@pytest.fixture(scope="module")
+def made_once(laptop_of_file: Laptop) -> Laptop:
+    laptop = laptop_of_file
     (laptop.source / "letter").write_bytes(b"one" * 1000)
     (laptop.source / "other").write_bytes(os.urandom(1_500_000))
     laptop.enrol()
@@ -26,6 +26,13 @@ def two_chains(laptop: Laptop) -> Laptop:
     (laptop.source / "letter").write_bytes(b"three" * 1000)
     time.sleep(1.1)
     laptop.succeed("backup")
+    return laptop
+
+
+@pytest.fixture
+def two_chains(laptop: Laptop, made_once: Laptop) -> Laptop:
+    """A full set and an increment under one passphrase, and a full set under another."""
+    laptop.take_over(made_once)
     return laptop
 
 

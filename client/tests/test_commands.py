@@ -38,6 +38,22 @@ def enrolled(laptop: Laptop) -> Laptop:
     return laptop
 
 
+@pytest.fixture(scope="module")
+def made_once(laptop_of_file: Laptop) -> Laptop:
+    (laptop_of_file.source / "file").write_text("content")
+    make_tree(laptop_of_file.source)
+    laptop_of_file.enrol()
+    laptop_of_file.succeed("backup")
+    return laptop_of_file
+
+
+@pytest.fixture
+def backed_up(laptop: Laptop, made_once: Laptop) -> Laptop:
+    """With a full backup of a small tree."""
+    laptop.take_over(made_once)
+    return laptop
+
+
 # ---------------------------------------------------------------- enrolment
 
 
@@ -94,27 +110,25 @@ def test_enrolling_again_keeps_what_somebody_wrote_into_the_settings(enrolled: L
     enrolled.succeed("status")
 
 
-def test_a_passphrase_that_does_not_open_what_is_stored_is_refused(enrolled: Laptop) -> None:
-    enrolled.succeed("backup")
-    enrolled.service.secret_sha256 = None  # the owner gave a new code
-    ended = enrolled.run("enrol", enrolled.service.url, CODE, "--yes", PASSPHRASE="another")
+def test_a_passphrase_that_does_not_open_what_is_stored_is_refused(backed_up: Laptop) -> None:
+    backed_up.service.secret_sha256 = None  # the owner gave a new code
+    ended = backed_up.run("enrol", backed_up.service.url, CODE, "--yes", PASSPHRASE="another")
     one_clear_line(ended, ExitCode.PASSPHRASE, "does not open the stored backups of system")
-    enrolled.succeed("enrol", enrolled.service.url, CODE, "--yes")
-    enrolled.succeed("backup")
+    backed_up.succeed("enrol", backed_up.service.url, CODE, "--yes")
+    backed_up.succeed("backup")
 
 
-def test_an_adopted_job_is_enrolled_with_its_old_passphrase_and_no_other(enrolled: Laptop) -> None:
+def test_an_adopted_job_is_enrolled_with_its_old_passphrase_and_no_other(backed_up: Laptop) -> None:
     """The machine was set up anew: nothing is here, and the bucket has its backups."""
-    enrolled.succeed("backup")
     for folder in ("config", "state", "cache"):
-        shutil.rmtree(enrolled.home / folder)
-    enrolled.service.secret_sha256 = None
-    arguments = ["enrol", enrolled.service.url, CODE, "--source", str(enrolled.source), "--yes"]
+        shutil.rmtree(backed_up.home / folder)
+    backed_up.service.secret_sha256 = None
+    arguments = ["enrol", backed_up.service.url, CODE, "--source", str(backed_up.source), "--yes"]
     one_clear_line(
-        enrolled.run(*arguments, PASSPHRASE="wrong"), ExitCode.PASSPHRASE, "does not open", "again"
+        backed_up.run(*arguments, PASSPHRASE="wrong"), ExitCode.PASSPHRASE, "does not open", "again"
     )
-    enrolled.succeed(*arguments, PASSPHRASE=PASSPHRASE)
-    enrolled.succeed("backup")
+    backed_up.succeed(*arguments, PASSPHRASE=PASSPHRASE)
+    backed_up.succeed("backup")
 
 
 @pytest.mark.parametrize(
@@ -198,15 +212,14 @@ def test_a_clock_that_is_wrong(enrolled: Laptop) -> None:
     one_clear_line(enrolled.run("backup"), ExitCode.CLOCK, "60 minutes ahead")
 
 
-def test_a_client_too_old_is_told_so_and_still_restores(enrolled: Laptop) -> None:
+def test_a_client_too_old_is_told_so_and_still_restores(backed_up: Laptop) -> None:
     """No version keeps anybody from what is stored already."""
-    enrolled.succeed("backup")
-    stored = enrolled.service.names()
-    enrolled.service.oldest_client_version = enrolled.service.newest_client_version = "99.0.0"
-    one_clear_line(enrolled.run("backup"), ExitCode.REFUSED, "too old", "the line that installs 99.0.0")
-    assert enrolled.service.names() == stored
-    assert differences(snapshot(enrolled.source), snapshot(enrolled.restore())) == []
-    enrolled.succeed("status")
+    stored = backed_up.service.names()
+    backed_up.service.oldest_client_version = backed_up.service.newest_client_version = "99.0.0"
+    one_clear_line(backed_up.run("backup"), ExitCode.REFUSED, "too old", "the line that installs 99.0.0")
+    assert backed_up.service.names() == stored
+    assert differences(snapshot(backed_up.source), snapshot(backed_up.restore())) == []
+    backed_up.succeed("status")
 
 
 def test_gpg_is_missing(enrolled: Laptop) -> None:
@@ -270,14 +283,13 @@ def test_an_increment_without_a_full_backup(enrolled: Laptop) -> None:
     one_clear_line(enrolled.run("backup", "incremental"), ExitCode.USAGE, "panicroom backup full")
 
 
-def test_a_wrong_passphrase(enrolled: Laptop) -> None:
-    enrolled.succeed("backup")
-    out = enrolled.home / "out"
-    shutil.rmtree(enrolled.home / "cache")
+def test_a_wrong_passphrase(backed_up: Laptop) -> None:
+    out = backed_up.home / "out"
+    shutil.rmtree(backed_up.home / "cache")
     one_clear_line(
-        enrolled.run("restore", "--to", str(out), PASSPHRASE="wrong"), ExitCode.PASSPHRASE, "passphrase"
+        backed_up.run("restore", "--to", str(out), PASSPHRASE="wrong"), ExitCode.PASSPHRASE, "passphrase"
     )
-    one_clear_line(enrolled.run("backup", PASSPHRASE="wrong"), ExitCode.PASSPHRASE, "passphrase")
+    one_clear_line(backed_up.run("backup", PASSPHRASE="wrong"), ExitCode.PASSPHRASE, "passphrase")
 
 
 def test_a_target_that_is_not_empty(enrolled: Laptop) -> None:
@@ -288,8 +300,10 @@ def test_a_target_that_is_not_empty(enrolled: Laptop) -> None:
 
 def test_nothing_to_restore(enrolled: Laptop) -> None:
     one_clear_line(enrolled.run("restore", "--to", str(enrolled.home / "a")), ExitCode.NOT_FOUND)
-    enrolled.succeed("backup")
-    ended = enrolled.run("restore", "nothing", "--to", str(enrolled.home / "b"))
+
+
+def test_a_path_that_is_not_in_the_backup(backed_up: Laptop) -> None:
+    ended = backed_up.run("restore", "nothing", "--to", str(backed_up.home / "b"))
     one_clear_line(ended, ExitCode.NOT_FOUND, "path")
 
 
@@ -373,31 +387,27 @@ def test_the_line_is_left_to_others_by_max_upload_rate(enrolled: Laptop) -> None
     assert time.monotonic() - began > sent / (64 * 1024) - 1
 
 
-def test_one_path_comes_back_in_its_place(enrolled: Laptop) -> None:
-    make_tree(enrolled.source)
-    enrolled.succeed("backup")
-    out = enrolled.home / "out"
-    enrolled.succeed("restore", "d1/script", str(enrolled.source / "d2"), "--to", str(out))
-    wanted = snapshot(enrolled.source)
+def test_one_path_comes_back_in_its_place(backed_up: Laptop) -> None:
+    out = backed_up.home / "out"
+    backed_up.succeed("restore", "d1/script", str(backed_up.source / "d2"), "--to", str(out))
+    wanted = snapshot(backed_up.source)
     expected = {path: wanted[path] for path in wanted if path == "d1/script" or path.split("/")[0] == "d2"}
     restored = snapshot(out)
     del restored["."], restored["d1"]
     assert differences(expected, restored) == []
 
 
-def test_an_unfinished_backup_is_no_obstacle_to_a_restore(enrolled: Laptop) -> None:
+def test_an_unfinished_backup_is_no_obstacle_to_a_restore(backed_up: Laptop) -> None:
     """Neither here nor on a new machine, where only the bucket is left."""
-    make_tree(enrolled.source)
-    enrolled.succeed("backup")
-    expected = snapshot(enrolled.source)
-    for path in enrolled.source.rglob("file-*"):
+    expected = snapshot(backed_up.source)
+    for path in backed_up.source.rglob("file-*"):
         path.write_bytes(os.urandom(300_000))
-    enrolled.service.trouble = lambda method, path: 403 if "vol3" in path and method == "PUT" else None
-    enrolled.run("backup")
-    assert any("inc." in name for name in enrolled.service.names())
-    assert differences(expected, snapshot(enrolled.restore())) == []
-    shutil.rmtree(enrolled.home / "cache")
-    assert differences(expected, snapshot(enrolled.restore())) == []
+    backed_up.service.trouble = lambda method, path: 403 if "vol3" in path and method == "PUT" else None
+    backed_up.run("backup")
+    assert any("inc." in name for name in backed_up.service.names())
+    assert differences(expected, snapshot(backed_up.restore())) == []
+    shutil.rmtree(backed_up.home / "cache")
+    assert differences(expected, snapshot(backed_up.restore())) == []
 
 
 def test_the_lists_of_what_to_leave_out_are_duplicitys_own(enrolled: Laptop) -> None:

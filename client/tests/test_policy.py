@@ -109,11 +109,27 @@ def test_what_is_no_period_is_refused(text: str) -> None:
         parse_period(text)
 
 
-@pytest.fixture
-def enrolled(laptop: Laptop) -> Laptop:
+def enrol(laptop: Laptop) -> Laptop:
     for number in range(10):
         (laptop.source / f"file-{number}").write_text("content")
     laptop.enrol()
+    return laptop
+
+
+@pytest.fixture
+def enrolled(laptop: Laptop) -> Laptop:
+    return enrol(laptop)
+
+
+@pytest.fixture(scope="module")
+def made_once(laptop_of_file: Laptop) -> Laptop:
+    enrol(laptop_of_file).succeed("backup")
+    return laptop_of_file
+
+
+@pytest.fixture
+def backed_up(laptop: Laptop, made_once: Laptop) -> Laptop:
+    laptop.take_over(made_once)
     return laptop
 
 
@@ -144,30 +160,28 @@ def age(laptop: Laptop, days: int) -> None:
         shutil.rmtree(laptop.home / folder)
 
 
-def test_full_every_has_its_effect_on_the_backup(enrolled: Laptop) -> None:
-    enrolled.succeed("backup")
-    age(enrolled, 100)
-    set_in_job(enrolled, 'full_every = "101d"')
-    (enrolled.source / "file-0").write_text("changed")
-    assert "system: incremental backup done" in enrolled.succeed("backup")
-    set_in_job(enrolled, 'full_every = "3m"')
-    assert "system: full backup done" in enrolled.succeed("backup")
-    assert [run["kind"] for run in enrolled.service.runs] == ["full", "incremental", "full"]
+def test_full_every_has_its_effect_on_the_backup(backed_up: Laptop) -> None:
+    age(backed_up, 100)
+    set_in_job(backed_up, 'full_every = "101d"')
+    (backed_up.source / "file-0").write_text("changed")
+    assert "system: incremental backup done" in backed_up.succeed("backup")
+    set_in_job(backed_up, 'full_every = "3m"')
+    assert "system: full backup done" in backed_up.succeed("backup")
+    assert [run["kind"] for run in backed_up.service.runs] == ["full", "incremental", "full"]
 
 
-def test_a_source_that_lost_half_its_files_is_not_backed_up(enrolled: Laptop) -> None:
-    enrolled.succeed("backup")
+def test_a_source_that_lost_half_its_files_is_not_backed_up(backed_up: Laptop) -> None:
     for number in range(4):
-        (enrolled.source / f"file-{number}").unlink()
-    enrolled.succeed("backup")
+        (backed_up.source / f"file-{number}").unlink()
+    backed_up.succeed("backup")
     for number in range(4, 7):
-        (enrolled.source / f"file-{number}").unlink()
+        (backed_up.source / f"file-{number}").unlink()
     for arguments in (["backup"], ["backup", "--dry-run"], ["backup", "full"]):
-        ended = enrolled.run(*arguments)
+        ended = backed_up.run(*arguments)
         one_clear_line(ended, ExitCode.SMALLER, "3 files", "had 6", "--accept-smaller")
-    assert len(enrolled.service.runs) == 2
-    enrolled.succeed("backup", "--accept-smaller")
-    enrolled.succeed("backup")
+    assert len(backed_up.service.runs) == 2
+    backed_up.succeed("backup", "--accept-smaller")
+    backed_up.succeed("backup")
 
 
 def test_another_folder_or_another_list_is_not_compared(tmp_path: Path) -> None:

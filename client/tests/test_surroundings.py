@@ -27,10 +27,26 @@ from test_commands import one_clear_line
 from trees import differences, snapshot
 
 
-@pytest.fixture
-def enrolled(laptop: Laptop) -> Laptop:
+def enrol(laptop: Laptop) -> Laptop:
     (laptop.source / "file").write_text("content")
     laptop.enrol()
+    return laptop
+
+
+@pytest.fixture
+def enrolled(laptop: Laptop) -> Laptop:
+    return enrol(laptop)
+
+
+@pytest.fixture(scope="module")
+def made_once(laptop_of_file: Laptop) -> Laptop:
+    enrol(laptop_of_file).succeed("backup")
+    return laptop_of_file
+
+
+@pytest.fixture
+def backed_up(laptop: Laptop, made_once: Laptop) -> Laptop:
+    laptop.take_over(made_once)
     return laptop
 
 
@@ -213,15 +229,14 @@ def test_a_backup_goes_on_when_nobody_reads_what_it_prints(enrolled: Laptop) -> 
     assert len(enrolled.service.sealed()) == 1
 
 
-def test_what_the_client_writes_is_closed_to_other_users(enrolled: Laptop) -> None:
-    enrolled.succeed("backup")
+def test_what_the_client_writes_is_closed_to_other_users(backed_up: Laptop) -> None:
     for folder in ("config", "state", "cache"):
-        for path in [enrolled.home / folder, *(enrolled.home / folder).rglob("*")]:
+        for path in [backed_up.home / folder, *(backed_up.home / folder).rglob("*")]:
             assert path.stat().st_mode & 0o077 == 0, path
-    archive = enrolled.home / "cache" / "archive"
+    archive = backed_up.home / "cache" / "archive"
     archive.chmod(0o755)
-    assert "warn  privacy" in enrolled.succeed("doctor")
-    enrolled.succeed("backup")
+    assert "warn  privacy" in backed_up.succeed("doctor")
+    backed_up.succeed("backup")
     assert stat.S_IMODE(archive.stat().st_mode) == 0o700
 
 
@@ -300,21 +315,20 @@ def test_the_smallest_manifest_of_the_newest_chain_is_tried() -> None:
     assert manifest_to_try([]) is None
 
 
-def test_a_changed_passphrase_begins_a_new_chain_and_the_old_one_opens_the_old(enrolled: Laptop) -> None:
-    enrolled.succeed("backup")
-    (old,) = enrolled.service.sealed()
-    one_clear_line(enrolled.run("passphrase", "check", PASSPHRASE="x"), ExitCode.PASSPHRASE, "does not open")
-    assert "system: opens" in enrolled.succeed("passphrase", "check")
-    said = enrolled.succeed("passphrase", "change", "--yes", NEW_PASSPHRASE="another one")
+def test_a_changed_passphrase_begins_a_new_chain_and_the_old_one_opens_the_old(backed_up: Laptop) -> None:
+    (old,) = backed_up.service.sealed()
+    one_clear_line(backed_up.run("passphrase", "check", PASSPHRASE="x"), ExitCode.PASSPHRASE, "does not open")
+    assert "system: opens" in backed_up.succeed("passphrase", "check")
+    said = backed_up.succeed("passphrase", "change", "--yes", NEW_PASSPHRASE="another one")
     assert "new chain" in said
-    (enrolled.source / "file").write_text("changed")
-    assert "full backup" in enrolled.succeed("backup")
-    assert "system: opens" in enrolled.succeed("passphrase", "check")
+    (backed_up.source / "file").write_text("changed")
+    assert "full backup" in backed_up.succeed("backup")
+    assert "system: opens" in backed_up.succeed("passphrase", "check")
     for folder in ("archive", "work"):  # a lost cache
-        subprocess.run(["rm", "-rf", str(enrolled.home / "cache" / folder)], check=True)
-    (enrolled.source / "file").write_text("again")
-    assert "incremental backup" in enrolled.succeed("backup")
-    assert len(enrolled.service.sealed()) == 3
-    secrets = json.loads((enrolled.home / "config" / "secrets.json").read_text())
+        subprocess.run(["rm", "-rf", str(backed_up.home / "cache" / folder)], check=True)
+    (backed_up.source / "file").write_text("again")
+    assert "incremental backup" in backed_up.succeed("backup")
+    assert len(backed_up.service.sealed()) == 3
+    secrets = json.loads((backed_up.home / "config" / "secrets.json").read_text())
     assert json.loads(secrets["laptop.passphrases-before"]) == ["correct horse battery staple"]
     assert old.startswith("full.")

@@ -70,24 +70,37 @@ def enrol(laptop: Laptop, key: str, **more: str) -> None:
     )
 
 
-def test_without_any_passphrase_it_backs_up_and_restores(with_key: Laptop, keyring: Keyring) -> None:
-    make_tree(with_key.source, files=3)
-    enrol(with_key, "anna@example.org")
-    settings = (with_key.home / "config" / "panicroom.toml").read_text()
+@pytest.fixture(scope="module")
+def made_once(laptop_of_file: Laptop, keyring: Keyring) -> Laptop:
+    laptop = dataclasses.replace(laptop_of_file, gnupg=keyring.home)
+    make_tree(laptop.source, files=3)
+    enrol(laptop, "anna@example.org")
+    laptop.succeed("backup")
+    return laptop
+
+
+@pytest.fixture
+def backed_up(with_key: Laptop, made_once: Laptop) -> Laptop:
+    """With a full backup for the key without a passphrase."""
+    with_key.take_over(made_once)
+    return with_key
+
+
+def test_without_any_passphrase_it_backs_up_and_restores(backed_up: Laptop, keyring: Keyring) -> None:
+    settings = (backed_up.home / "config" / "panicroom.toml").read_text()
     assert f'\nencrypt_key = "{keyring.plain}"\n' in settings
-    assert "passphrase" not in (with_key.home / "config" / "secrets.json").read_text()
-    with_key.succeed("backup")
-    (with_key.source / "d1" / "script").write_text("changed")
-    with_key.succeed("backup")
-    shutil.rmtree(with_key.home / "cache")
-    with_key.succeed("backup")
-    assert differences(snapshot(with_key.source), snapshot(with_key.restore())) == []
-    assert "encryption key: " + keyring.plain in with_key.succeed("doctor")
+    assert "passphrase" not in (backed_up.home / "config" / "secrets.json").read_text()
+    (backed_up.source / "d1" / "script").write_text("changed")
+    backed_up.succeed("backup")
+    shutil.rmtree(backed_up.home / "cache")
+    backed_up.succeed("backup")
+    assert differences(snapshot(backed_up.source), snapshot(backed_up.restore())) == []
+    assert "encryption key: " + keyring.plain in backed_up.succeed("doctor")
     # The recovery sheet's words do too.
-    shutil.rmtree(with_key.home / "restored")
-    ended = type_it(with_key, with_key.succeed("recovery-sheet"))
+    shutil.rmtree(backed_up.home / "restored")
+    ended = type_it(backed_up, backed_up.succeed("recovery-sheet"))
     assert ended.returncode == 0, ended.stderr
-    assert differences(snapshot(with_key.source), snapshot(with_key.home / "restored")) == []
+    assert differences(snapshot(backed_up.source), snapshot(backed_up.home / "restored")) == []
 
 
 def test_with_a_passphrase_of_its_own_and_a_signature(with_key: Laptop, keyring: Keyring) -> None:
@@ -104,27 +117,24 @@ def test_with_a_passphrase_of_its_own_and_a_signature(with_key: Laptop, keyring:
 
 
 def test_the_proof_key_is_made_at_enrolment_and_carried_to_a_new_computer_on_the_sheet(
-    with_key: Laptop, keyring: Keyring
+    backed_up: Laptop, keyring: Keyring
 ) -> None:
-    make_tree(with_key.source, files=3)
-    enrol(with_key, keyring.plain)
-    proof_key = json.loads((with_key.home / "config" / "secrets.json").read_text())["laptop.proof"]
-    sheet = with_key.succeed("recovery-sheet")
+    proof_key = json.loads((backed_up.home / "config" / "secrets.json").read_text())["laptop.proof"]
+    sheet = backed_up.succeed("recovery-sheet")
     assert proof_key in sheet
     assert "export PROOF_KEY=" in sheet
-    with_key.succeed("backup")
     for folder in ("config", "state", "cache"):
-        shutil.rmtree(with_key.home / folder)
+        shutil.rmtree(backed_up.home / folder)
 
-    with_key.service.secret_sha256 = None  # the owner gave a new code
-    enrol(with_key, keyring.plain)
-    one_clear_line(with_key.run("backup"), ExitCode.PASSPHRASE, "PROOF_KEY", "recovery sheet")
-    assert with_key.service.false_proofs == (), "a lost key is no thief"
-    with_key.service.secret_sha256 = None
-    enrol(with_key, keyring.plain, PROOF_KEY=proof_key)
+    backed_up.service.secret_sha256 = None  # the owner gave a new code
+    enrol(backed_up, keyring.plain)
+    one_clear_line(backed_up.run("backup"), ExitCode.PASSPHRASE, "PROOF_KEY", "recovery sheet")
+    assert backed_up.service.false_proofs == (), "a lost key is no thief"
+    backed_up.service.secret_sha256 = None
+    enrol(backed_up, keyring.plain, PROOF_KEY=proof_key)
     time.sleep(1.1)
-    with_key.succeed("backup")
-    assert [name.split(".")[0] for name in with_key.service.sealed()] == ["full", "inc"]
+    backed_up.succeed("backup")
+    assert [name.split(".")[0] for name in backed_up.service.sealed()] == ["full", "inc"]
 
 
 def test_where_only_the_public_half_is_backups_are_made_and_a_restore_says_what_it_lacks(
@@ -160,11 +170,10 @@ def test_keys_that_cannot_be_used_are_named_before_the_code_is_spent(
     assert with_key.service.secret_sha256 is None
 
 
-def test_a_short_id_in_the_settings_is_refused(with_key: Laptop, keyring: Keyring) -> None:
-    enrol(with_key, keyring.plain)
-    settings = with_key.home / "config" / "panicroom.toml"
+def test_a_short_id_in_the_settings_is_refused(backed_up: Laptop, keyring: Keyring) -> None:
+    settings = backed_up.home / "config" / "panicroom.toml"
     settings.write_text(settings.read_text().replace(keyring.plain, keyring.plain[-8:]))
-    one_clear_line(with_key.run("backup"), ExitCode.SETTINGS, "encrypt_key", "fingerprint")
+    one_clear_line(backed_up.run("backup"), ExitCode.SETTINGS, "encrypt_key", "fingerprint")
 
 
 def test_a_seed_scripts_key_is_taken_over_and_used(with_key: Laptop, keyring: Keyring) -> None:

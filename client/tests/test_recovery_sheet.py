@@ -11,6 +11,7 @@ import time
 from datetime import date
 from pathlib import Path
 
+import pytest
 from laptop import PASSPHRASE, Laptop
 from panicroom.places import Places
 from panicroom.settings import JobSettings, Settings
@@ -114,10 +115,16 @@ def type_it(laptop: Laptop, sheet: str, **more: str) -> subprocess.CompletedProc
     )
 
 
-def test_its_words_restore_with_plain_duplicity(laptop: Laptop) -> None:
-    make_tree(laptop.source, files=3)
-    laptop.enrol()
-    laptop.succeed("backup")
+@pytest.fixture(scope="module")
+def made_once(laptop_of_file: Laptop) -> Laptop:
+    make_tree(laptop_of_file.source, files=8)
+    laptop_of_file.enrol()
+    laptop_of_file.succeed("backup")
+    return laptop_of_file
+
+
+def test_its_words_restore_with_plain_duplicity(laptop: Laptop, made_once: Laptop) -> None:
+    laptop.take_over(made_once)
     sheet = laptop.succeed("recovery-sheet")
     assert PASSPHRASE not in sheet
     ended = type_it(laptop, sheet, PASSPHRASE=PASSPHRASE)
@@ -125,11 +132,9 @@ def test_its_words_restore_with_plain_duplicity(laptop: Laptop) -> None:
     assert differences(snapshot(laptop.source), snapshot(laptop.home / "restored")) == []
 
 
-def test_the_time_on_it_gets_past_a_backup_that_was_never_finished(laptop: Laptop) -> None:
+def test_the_time_on_it_gets_past_a_backup_that_was_never_finished(laptop: Laptop, made_once: Laptop) -> None:
     """Plain duplicity takes the volumes of an open increment for a part of the newest state."""
-    make_tree(laptop.source, files=8)
-    laptop.enrol()
-    laptop.succeed("backup")
+    laptop.take_over(made_once)
     expected = snapshot(laptop.source)
     time.sleep(1.1)
     for path in laptop.source.rglob("file-*"):

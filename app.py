@@ -21,13 +21,13 @@ from chalicelib.domain.refusals import Refusal
 from chalicelib.journeys.authenticate import authenticate
 from chalicelib.journeys.conduct_run import start_run, update_run
 from chalicelib.journeys.describe_machine import describe_machine
-from chalicelib.journeys.discard_files import ask_to_discard, discard_files
 from chalicelib.journeys.enrol_machine import enrol_machine
 from chalicelib.journeys.issue_download_urls import issue_download_urls
-from chalicelib.journeys.issue_upload_urls import issue_upload_urls
 from chalicelib.journeys.list_files import list_files
 from chalicelib.journeys.report_false_proofs import report_false_proofs
-from chalicelib.journeys.upload_in_parts import upload_in_parts
+from chalicelib.journeys.uploads.discard_files import ask_to_discard, discard_files
+from chalicelib.journeys.uploads.issue_upload_urls import issue_upload_urls
+from chalicelib.journeys.uploads.upload_in_parts import upload_in_parts
 
 app = Chalice(app_name="panicroom")
 app.register_middleware(web.observed, "all")

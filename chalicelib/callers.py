@@ -11,7 +11,7 @@ from chalicelib import web, wire, wiring
 from chalicelib.domain.backups.machines import Machine
 from chalicelib.journeys.authenticate import Caller, authenticate, authenticate_for_job
 from chalicelib.journeys.conduct_run import require_lease
-from chalicelib.journeys.issue_upload_urls import UploadContext
+from chalicelib.journeys.uploads.upload_context import UploadContext
 
 OfRun = TypeVar("OfRun", wire.UploadRequest, wire.MultipartRequest, wire.DiscardRequest)
 

@@ -27,7 +27,7 @@ from chalicelib.config import ServiceConfig, read_settings
 from chalicelib.journeys.authenticate import Caller
 from chalicelib.journeys.catalogue.catalogue_context import CatalogueContext
 from chalicelib.journeys.issue_download_urls import DownloadContext
-from chalicelib.journeys.issue_upload_urls import UploadContext
+from chalicelib.journeys.uploads.upload_context import UploadContext
 
 if TYPE_CHECKING:
     from chalicelib.adapters.bucket_settings import SettingsReader

@@ -49,6 +49,7 @@ ROOMS = (
     "chalicelib.adapters",
     "chalicelib.adapters.stores",
     "chalicelib.journeys.catalogue",
+    "chalicelib.journeys.uploads",
     "chalicelib.journeys",
     "chalicelib.journeys.admin",
     "chalicelib.queue_batches",

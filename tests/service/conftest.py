@@ -161,7 +161,7 @@ def running_service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
         monkeypatch.setenv(name, value)
     import app
     from chalicelib import web, wiring
-    from chalicelib.journeys.discard_files import discard_files
+    from chalicelib.journeys.uploads.discard_files import discard_files
 
     cached = [value for value in vars(wiring).values() if hasattr(value, "cache_clear")]
     with mock_aws(config={"core": {"mock_credentials": False}}):

@@ -11,7 +11,7 @@ import dataclasses
 from chalicelib.domain.backups import order, uploads
 from chalicelib.domain.backups.names import manifest_file
 from chalicelib.domain.refusals import Refusal
-from chalicelib.journeys.issue_upload_urls import UploadContext, make_room, too_many_today
+from chalicelib.journeys.uploads.upload_context import UploadContext, make_room, too_many_today
 from chalicelib.wire import PARTS_PER_ANSWER, ErrorCode, MultipartAnswer, MultipartRequest, PartPermit
 
 

@@ -1,0 +1,1 @@
+"""Uploads from the permit to the seal, and discards of what a killed run has left."""

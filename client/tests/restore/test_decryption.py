@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+from panicroom.duplicity_files import openpgp
 from panicroom.duplicity_files.decryption import Decryption, NotOpened, stretching_of
 
 PASSPHRASE = 'with "quotes", spaces and ünï '
@@ -54,6 +56,48 @@ def test_whatever_way_gpg_stretched_the_passphrase_the_file_opens(
     target = tmp_path / "opened"
     Decryption(PASSPHRASE).decrypt(encrypted(tmp_path, data, *options), target)
     assert target.read_bytes() == data
+
+
+@pytest.fixture
+def starts_of_gpg(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The arguments of each start of gpg from here on."""
+    started: list[list[str]] = []
+    run = subprocess.run
+
+    def recording(arguments: list[str], **more: Any) -> Any:
+        started.append(arguments)
+        return run(arguments, **more)
+
+    monkeypatch.setattr(subprocess, "run", recording)
+    return started
+
+
+@pytest.mark.parametrize(("options", "size_bytes"), [((), 1_500_000), (("--cipher-algo", "CAST5"), 100)])
+def test_gpg_gets_the_key_of_what_is_not_opened_here_and_stretches_nothing(
+    tmp_path: Path, starts_of_gpg: list[list[str]], options: tuple[str, ...], size_bytes: int
+) -> None:
+    """A large file, and one of another cipher."""
+    data = os.urandom(size_bytes)
+    path = encrypted(tmp_path, data, *options)
+    starts_of_gpg.clear()
+    assert Decryption("another", older=(PASSPHRASE,)).decrypt(path, tmp_path / "opened") == PASSPHRASE
+    assert (tmp_path / "opened").read_bytes() == data
+    assert all("--override-session-key-fd" in arguments for arguments in starts_of_gpg)
+    assert starts_of_gpg
+
+
+def test_what_unpacks_to_more_than_memory_should_hold_is_left_to_gpg(
+    tmp_path: Path, starts_of_gpg: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = bytes(100_000)
+    path = encrypted(tmp_path, data)
+    starts_of_gpg.clear()
+    for most_bytes, starts in ((len(data) + 100, 0), (len(data) - 1, 1)):
+        monkeypatch.setattr(openpgp, "_MOST_UNPACKED_BYTES", most_bytes)
+        target = tmp_path / f"opened-{starts}"
+        Decryption(PASSPHRASE).decrypt(path, target)
+        assert target.read_bytes() == data
+        assert len(starts_of_gpg) == starts
 
 
 @pytest.mark.parametrize(

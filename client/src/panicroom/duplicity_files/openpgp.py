@@ -14,21 +14,28 @@ import hashlib
 import hmac
 import zlib
 from collections.abc import Iterator
+from typing import Protocol
 
 AES = (7, 8, 9)
 """With keys of 128, 192 and 256 bits."""
 
-_COMPRESSED, _LITERAL, _PROTECTED, _STRETCHING = 8, 11, 18, 3
+SYMMETRIC_KEY = 3
+"""The packet that says how a passphrase becomes the key."""
+
+_COMPRESSED, _LITERAL, _PROTECTED = 8, 11, 18
 _BLOCK_BYTES = 16
 _HASH_BYTES = 20
 _HASH_PACKET = b"\xd3\x14"
+
+_MOST_UNPACKED_BYTES = 32 * 2**20
+"""What is larger unpacked is left to gpg, which writes to the disk."""
 
 
 def open_message(data: bytes, key: bytes) -> bytes | None:
     """The plaintext; None if it is of another form, or not whole, or if the key is another one."""
     try:
-        (stretching, _), (protected, body) = _packets(data)
-        if (stretching, protected) != (_STRETCHING, _PROTECTED) or body[:1] != b"\x01":
+        (stretching, _), (protected, body) = packets(data)
+        if (stretching, protected) != (SYMMETRIC_KEY, _PROTECTED) or body[:1] != b"\x01":
             return None
         content = _unprotected(_decrypted(body[1:], key))
         return None if content is None else _literal(content)
@@ -58,9 +65,9 @@ def _unprotected(plain: bytes) -> bytes | None:
 
 
 def _literal(content: bytes) -> bytes | None:
-    ((tag, body),) = _packets(content)
+    ((tag, body),) = packets(content)
     if tag == _COMPRESSED:
-        ((tag, body),) = _packets(_unpacked(body))
+        ((tag, body),) = packets(_unpacked(body))
     if tag != _LITERAL:
         return None
     return body[2 + body[1] + 4 :]  # behind the form, the name and the time
@@ -71,15 +78,29 @@ def _unpacked(body: bytes) -> bytes:
         case 0:
             return body[1:]
         case 1:
-            return zlib.decompress(body[1:], -zlib.MAX_WBITS)
+            return _bounded(zlib.decompressobj(-zlib.MAX_WBITS), body[1:])
         case 2:
-            return zlib.decompress(body[1:])
+            return _bounded(zlib.decompressobj(), body[1:])
         case 3:
-            return bz2.decompress(body[1:])
+            return _bounded(bz2.BZ2Decompressor(), body[1:])
     raise ValueError("packed in an unknown way")
 
 
-def _packets(data: bytes) -> Iterator[tuple[int, bytes]]:
+class _Unpacker(Protocol):
+    @property
+    def eof(self) -> bool: ...
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+
+
+def _bounded(unpacker: _Unpacker, packed: bytes) -> bytes:
+    unpacked = unpacker.decompress(packed, _MOST_UNPACKED_BYTES)
+    if not unpacker.eof:
+        raise ValueError("it is cut, or too large")
+    return unpacked
+
+
+def packets(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Tag and body of each packet. Raises ``ValueError`` or ``IndexError`` where they make no sense."""
     place = 0
     while place < len(data):

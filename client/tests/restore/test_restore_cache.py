@@ -7,21 +7,24 @@ import time
 from pathlib import Path
 
 from panicroom.restore.restore_cache import remove_abandoned, restore_cache
-from panicroom.restored_tree.working_folder import WorkingFolder
+from panicroom.restored_tree.working_folder import working_folder
 
 DAY = 86_400
 
 
 def test_a_folder_goes_when_nobody_will_carry_its_restore_on(tmp_path: Path) -> None:
     parent = tmp_path / "work"
-    folders = {name: WorkingFolder(tmp_path / name, tmp_path / f".{name}") for name in ("gone", "begun")}
+    folders = {name: working_folder(tmp_path / name) for name in ("gone", "begun", "done")}
     kept = {}
     for name, folder in folders.items():
         with restore_cache(parent, folder) as cache:
             (cache / "volume").touch()
             kept[name] = cache
-    folders["begun"].folder.mkdir()
+    folders["begun"].tree.mkdir(parents=True)
+    folders["done"].folder.mkdir()
+    folders["done"].journal.touch()
     remove_abandoned(parent, time.time())
+    assert not folders["done"].folder.exists(), "it was killed when its tree had become the target"
     assert kept["gone"].exists(), "it may have been killed before its first file"
     with restore_cache(parent, folders["gone"]) as running:
         remove_abandoned(parent, time.time() + 2 * DAY)

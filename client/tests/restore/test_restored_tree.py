@@ -12,9 +12,11 @@ import pytest
 from duplicity import diffdir, librsync
 from panicroom.duplicity_files.contents import signature_digest
 from panicroom.duplicity_files.signatures import SignatureEntry
+from panicroom.exit_codes import Problem
 from panicroom.restored_tree.file_proof import WRONG_CONTENT, FileProver, ProofJournal
 from panicroom.restored_tree.finishing import finish_tree
 from panicroom.restored_tree.tree import Tree
+from panicroom.restored_tree.working_folder import WorkingFolder
 
 PATH = (b"folder", b"file")
 
@@ -139,6 +141,43 @@ def test_a_file_touched_after_its_proof_is_found(root: Path) -> None:
     top = dataclasses.replace(folder, path=())
     failed = finish_tree(Tree(root), {(): top, (b"folder",): folder, PATH: entry}, journal.read())
     assert failed == {PATH: "it was changed meanwhile"}
+
+
+@pytest.mark.parametrize("moved", range(3))
+def test_a_restore_into_a_mounted_disk_that_is_killed_as_it_ends_carries_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moved: int
+) -> None:
+    """Folders too, which are in the target and not empty; what somebody else has put there is left alone."""
+    folder = WorkingFolder(tmp_path, tmp_path / ".panicroom-restore-1")
+    for name in ("a", "b", "c"):
+        (folder.tree / name).mkdir(parents=True)
+        (folder.tree / name / "file").write_text(name)
+    rename = Path.rename
+    left = [None] * moved
+
+    def killed(path: Path, target: Path) -> Path:
+        if not left:
+            raise KeyboardInterrupt
+        left.pop()
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", killed)
+    with pytest.raises(KeyboardInterrupt):
+        folder.finish()
+    monkeypatch.undo()
+    (tmp_path / "somebody's").touch()
+    with pytest.raises(Problem, match="is not an empty folder"):
+        folder.prepare_target()
+    (tmp_path / "somebody's").unlink()
+    folder.prepare_target()
+    assert sorted(path.name for path in folder.tree.iterdir()) == ["a", "b", "c"]
+    (folder.tree / "a" / "file").write_text("restored anew")
+    folder.finish()
+    assert {path.name: (path / "file").read_text() for path in tmp_path.iterdir()} == {
+        "a": "restored anew",
+        "b": "b",
+        "c": "c",
+    }
 
 
 def test_a_torn_line_of_the_journal_counts_as_not_written(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """The folder of volumes of a restore, in the cache: a restore that was killed finds there what it had fetched.
 
 It lives as long as its restore can be carried on. One whose target nobody will finish is removed by a later restore:
-never that of a running one, nor one whose files are still beside their target.
+never that of a running one, nor one whose files are still beside their target. What a restore that was killed at its
+very end has left beside its target is removed as well.
 """
 
 # SPDX-License-Identifier: GPL-2.0-or-later
@@ -9,7 +10,6 @@ never that of a running one, nor one whose files are still beside their target.
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import shutil
 import time
@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from panicroom.private_files import private_folder
-from panicroom.restored_tree.working_folder import WorkingFolder
+from panicroom.restored_tree.working_folder import WorkingFolder, remove_finished
 
 _PREFIX = "restoring-"
 _LOCK = ".in-use"
@@ -33,7 +33,7 @@ _YOUNG_SECONDS = 86_400.0
 def restore_cache(parent: Path, folder: WorkingFolder) -> Iterator[Path]:
     """The folder in ``parent`` for the restore that works in ``folder``, the same each time; locked meanwhile."""
     remove_abandoned(parent, time.time())
-    path = parent / f"{_PREFIX}{hashlib.sha256(os.fsencode(folder.target)).hexdigest()[:8]}"
+    path = parent / f"{_PREFIX}{folder.key}"
     descriptor = _locked(path)
     try:
         (path / _TARGET).write_bytes(os.fsencode(folder.folder))
@@ -63,6 +63,7 @@ def _can_be_carried_on(path: Path, now: float) -> bool:
     try:
         target = path / _TARGET
         working = Path(os.fsdecode(target.read_bytes()))
+        remove_finished(working)
         return working.exists() or now - target.stat().st_mtime < _YOUNG_SECONDS
     except OSError:
         return now - path.stat().st_mtime < _YOUNG_SECONDS

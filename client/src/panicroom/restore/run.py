@@ -65,7 +65,7 @@ def restore(
     duplicity_process.require_gpg()
     folder = working_folder(request.to)
     with locked(folder, settings.places.state), _explained(folder):
-        folder.check_target()
+        folder.prepare_target()
         with (
             _selected(settings, job, request, reporter) as (backup, metadata),
             restore_cache(settings.job_cache(job.job), folder) as cache,

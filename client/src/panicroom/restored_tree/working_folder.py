@@ -8,6 +8,7 @@ is proved. Where that cannot be (the target is a mounted disk, or what is above 
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -18,9 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from panicroom.exit_codes import ExitCode, Problem
+from panicroom.private_files import write_private
 from panicroom.shown import shown_path
 
 _PREFIX = ".panicroom-restore-"
+_TREE, _JOURNAL = "tree", "proved"
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,16 @@ class WorkingFolder:
 
     @property
     def tree(self) -> Path:
-        return self.folder / "tree"
+        return self.folder / _TREE
 
     @property
     def journal(self) -> Path:
-        return self.folder / "proved"
+        return self.folder / _JOURNAL
+
+    @property
+    def key(self) -> str:
+        """What tells the target from others in the names of files."""
+        return self.folder.name.removeprefix(_PREFIX)
 
     @property
     def is_within(self) -> bool:
@@ -48,11 +56,11 @@ class WorkingFolder:
         """The nearest folder that is there: where the space is that the restore will take."""
         return next(path for path in (self.folder, *self.folder.parents) if path.is_dir())
 
-    def check_target(self) -> None:
-        """Raises ``Problem`` unless the target can become what is restored."""
+    def prepare_target(self) -> None:
+        """Raises ``Problem`` unless the target can become what is restored. What a try that was killed in its last step
+        had moved into it comes back first."""
         _check_place(self.target)
-        if self._is_moving():
-            return
+        self._move_back()
         if self.target.is_dir() and set(self.target.iterdir()) - {self.folder}:
             raise Problem(
                 f"{shown_path(str(self.target))} is not an empty folder; restore into a new one",
@@ -75,23 +83,29 @@ class WorkingFolder:
             ) from None
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def finish_moving(self) -> bool:
-        """Ends what a kill has interrupted in the last step; whether there was something to end."""
-        if not self._is_moving():
-            return False
-        self.finish()
-        return True
+    @property
+    def _moving(self) -> Path:
+        """Holds the names that are moved into the target, while they are."""
+        return self.folder / "moving"
 
-    def _is_moving(self) -> bool:
-        return self.is_within and (self.folder / "moving").exists()
+    def _move_back(self) -> None:
+        """The names that were recorded, and no others: whatever else is in the target is somebody's."""
+        if not self._moving.exists():
+            return
+        self.tree.mkdir(mode=0o700, exist_ok=True)
+        for name in os.fsdecode(self._moving.read_bytes()).split("/"):
+            if os.path.lexists(self.target / name) and not os.path.lexists(self.tree / name):
+                (self.target / name).rename(self.tree / name)
+        self._moving.unlink()
 
     def _move_out(self) -> None:
         """Moves what was restored up into the target, which gets the root's mode and time last."""
-        (self.folder / "moving").touch()
         status = self.tree.stat()
         self.tree.chmod(0o700)
-        for path in sorted(self.tree.iterdir()):
-            path.rename(self.target / path.name)
+        names = sorted(path.name for path in self.tree.iterdir())
+        write_private(self._moving, os.fsencode("/".join(names)))
+        for name in names:
+            (self.tree / name).rename(self.target / name)
         shutil.rmtree(self.folder)
         self.target.chmod(status.st_mode & 0o7777)
         os.utime(self.target, (status.st_mtime, status.st_mtime))
@@ -111,12 +125,20 @@ def working_folder(to: Path) -> WorkingFolder:
     return beside
 
 
+def remove_finished(folder: Path) -> None:
+    """Removes the working folder of a restore that was killed when its tree had become the target; no other folder."""
+    if folder.name.startswith(_PREFIX) and not (folder / _TREE).exists():
+        with contextlib.suppress(OSError):
+            (folder / _JOURNAL).unlink(missing_ok=True)
+            folder.rmdir()
+
+
 @contextmanager
 def locked(folder: WorkingFolder, state: Path) -> Iterator[None]:
     """Holds the target against a second restore into it; a Problem if there is one. Ends with the process."""
     locks = state / "restores"
     locks.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = locks / f"{folder.folder.name.removeprefix(_PREFIX)}.lock"
+    path = locks / f"{folder.key}.lock"
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -24,11 +24,10 @@ from panicroom.wire import ListedFile
 
 @dataclass(frozen=True)
 class StoredMetadata:
-    """A manifest or signatures as this run stored them: name, size and digest of the encrypted file, S3's ETag."""
+    """A manifest or signatures as this run stored them: name and size of the encrypted file, S3's ETag."""
 
     name: str
     size: int
-    sha256: str
     etag: str
 
 
@@ -84,7 +83,6 @@ class LocalMetadata:
                         name=file.name,
                         size=file.size,
                         etag=file.etag,
-                        sha256=file.sha256,
                         local_name=path.name,
                         local_size=path.stat().st_size,
                         local_sha256=sha256_of(path),
@@ -107,6 +105,4 @@ def stored_metadata(event: Mapping[str, object]) -> StoredMetadata | None:
     parsed = parse_name(str(event["name"]))
     if parsed is None or parsed.kind not in ("manifest", "signatures"):
         return None
-    return StoredMetadata(
-        str(event["name"]), int(str(event["size"])), str(event["sha256"]), str(event["etag"])
-    )
+    return StoredMetadata(str(event["name"]), int(str(event["size"])), str(event["etag"]))

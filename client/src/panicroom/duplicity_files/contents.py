@@ -62,12 +62,6 @@ def signature_digest(signature: bytes) -> bytes:
     return hashlib.blake2b(signature, digest_size=_DIGEST_BYTES).digest()
 
 
-def index_of(path: str) -> PathIndex:
-    """The index of a path that is relative to the source."""
-    names = path.encode("utf-8", "surrogateescape").split(b"/")
-    return tuple(name for name in names if name not in (b"", b"."))
-
-
 def path_of(index: PathIndex) -> str:
     """The path of an index, for people and JSON: bytes that are no text become lone surrogates."""
     return b"/".join(index).decode("utf-8", "surrogateescape") or "."

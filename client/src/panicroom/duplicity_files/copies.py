@@ -28,13 +28,12 @@ _CHUNK_BYTES = 2**20
 
 @dataclass(frozen=True)
 class LocalCopy:
-    """A decrypted file in the cache. ``name``, ``size``, ``etag`` and ``sha256`` are of the stored file, as it is
-    encrypted (the digest as S3 has it); ``local_name``, ``local_size`` and ``local_sha256`` of the copy."""
+    """A decrypted file in the cache. ``name``, ``size`` and ``etag`` are of the stored file, as it is encrypted;
+    ``local_name``, ``local_size`` and ``local_sha256`` of the copy."""
 
     name: str
     size: int
     etag: str
-    sha256: str
     local_name: str
     local_size: int
     local_sha256: str

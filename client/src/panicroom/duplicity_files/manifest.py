@@ -40,10 +40,6 @@ class VolumeRange:
         """Whether that very path can be in the volume."""
         return self.first <= path <= self.last
 
-    def may_hold_below(self, path: PathIndex) -> bool:
-        """Whether that path, or anything below it, can be in the volume."""
-        return self.first[: len(path)] <= path <= self.last
-
 
 @dataclass(frozen=True)
 class Manifest:

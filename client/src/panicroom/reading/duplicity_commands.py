@@ -13,7 +13,7 @@ from panicroom.exit_codes import ExitCode, Problem
 from panicroom.reading.stored_backups import StoredBackups, open_backups
 from panicroom.reading.working_copy import raise_problem, run_reading, without_time, working_copy
 from panicroom.settings import JobSettings, Settings
-from panicroom.stored.metadata import SetMetadata
+from panicroom.stored.metadata import BOTH, SetMetadata
 
 TARGET = "TARGET"
 """What ``panicroom duplicity`` takes for the job's place among the arguments."""
@@ -82,4 +82,4 @@ def pass_through(
 def _newest_chain(backups: StoredBackups) -> dict[str, SetMetadata]:
     if not backups.stored.chains:
         return {}
-    return backups.at_hand(backups.chain(None), ("manifest", "signatures"))
+    return backups.at_hand(backups.chain(None), BOTH)

@@ -8,26 +8,23 @@ difference between source and signatures. Whether the volumes still hold the dat
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from panicroom.duplicity_files.contents import path_of, signature_digest
 from panicroom.duplicity_files.manifest import PathIndex
 from panicroom.duplicity_files.signatures import SignatureEntry
 from panicroom.duplicity_run.left_out import left_out_folders
 from panicroom.duplicity_run.sources import SourceSelection, survey
-from panicroom.reading.files import path_text
 from panicroom.reading.history import SetEntries
 from panicroom.reading.stored_backups import StoredBackups, unopened_problem
+from panicroom.restored_tree.file_proof import signature_of
 from panicroom.settings import JobSettings, Settings
 from panicroom.shown import shown_path
 from panicroom.terminal.reporter import Reporter
-
-_READ_BYTES = 64 * 1024
-_DIGEST_BYTES = 20
 
 
 @dataclass(frozen=True)
@@ -81,7 +78,9 @@ def signed_tree(sets: Iterable[SetEntries]) -> dict[PathIndex, SignedPath]:
             if entry.kind == "deleted":
                 tree.pop(entry.path, None)
             else:
-                tree[entry.path] = SignedPath(entry.without_signature(), _digest(entry.signature or b""))
+                tree[entry.path] = SignedPath(
+                    entry.without_signature(), signature_digest(entry.signature or b"")
+                )
     return tree
 
 
@@ -95,12 +94,12 @@ def quick_differences(
     """
     for path in sorted(tree):
         reason, size = _difference(source / os.fsdecode(b"/".join(path)), tree[path])
-        yield size, f"{shown_path(path_text(path)) or '.'}: {reason}" if reason else None
+        yield size, f"{shown_path(path_of(path))}: {reason}" if reason else None
     root = os.fspath(source)
     for name in selected:
         path = tuple(os.fsencode(os.path.relpath(name, root)).split(b"/"))
         if path not in tree:
-            yield 0, f"{shown_path(path_text(path))}: it is not in the backup"
+            yield 0, f"{shown_path(path_of(path))}: it is not in the backup"
 
 
 def _difference(place: Path, signed: SignedPath) -> tuple[str | None, int]:
@@ -119,7 +118,9 @@ def _difference(place: Path, signed: SignedPath) -> tuple[str | None, int]:
             return None, 0
         if not entry.size_bytes - entry.block_bytes < status.st_size <= entry.size_bytes and status.st_size:
             return "its size is another", 0
-        if _digest(_signature(place, entry.block_bytes)) != signed.digest:
+        with place.open("rb", buffering=0) as file:
+            signature = signature_of(file.read, entry.block_bytes)
+        if signature_digest(signature) != signed.digest:
             return "its content is another", status.st_size
         return ("its time is another" if int(status.st_mtime) != entry.modified_at else None), status.st_size
     except FileNotFoundError:
@@ -131,18 +132,3 @@ def _difference(place: Path, signed: SignedPath) -> tuple[str | None, int]:
 def _kind(status: os.stat_result) -> str:
     kinds = {stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFLNK: "link", stat.S_IFIFO: "pipe"}
     return kinds.get(stat.S_IFMT(status.st_mode), "device")
-
-
-def _signature(place: Path, block_bytes: int) -> bytes:
-    from duplicity import librsync  # takes a moment
-
-    generator = librsync.SigGenerator(block_bytes)
-    with place.open("rb", buffering=0) as file:
-        while data := file.read(_READ_BYTES):
-            generator.update(data)
-    signature: bytes = generator.getsig()
-    return signature
-
-
-def _digest(signature: bytes) -> bytes:
-    return hashlib.blake2b(signature, digest_size=_DIGEST_BYTES).digest()

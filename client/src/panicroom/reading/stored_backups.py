@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
-from panicroom.api import Api, ApiError
+from panicroom.api import Api
 from panicroom.duplicity_files.signatures import read_signatures
 from panicroom.duplicity_files.stored_sets import Chain, StoredChains, StoredSet, all_sets, chains
 from panicroom.exit_codes import ExitCode, Problem
@@ -93,14 +93,9 @@ def open_backups(
 ) -> Iterator[StoredBackups]:
     """Asks the service what is stored. Raises ``Problem`` after eight seconds if it cannot be reached; what follows is
     more patient. ``on_event``: see ``MetadataCache``."""
-    api = Api(settings.url, token_of(settings))
-    try:
+    with Api(settings.url, token_of(settings)) as api:
         listing = api.files(job.job)
         api.outlast_the_network(lambda seconds: on_event({"event": "waiting", "seconds": seconds}))
         false = OriginReader(settings, job.job, api, listing).leave_out_false(all_sets(chains(listing)))
         cache = MetadataCache(settings, job.job, api, on_event)
         yield StoredBackups(chains(listing, false), cache, false)
-    except ApiError as failure:
-        raise failure.as_problem() from None
-    finally:
-        api.close()

@@ -16,6 +16,7 @@ from panicroom.reading.stored_backups import StoredBackups
 from panicroom.reading.working_copy import raise_problem, run_reading, working_copy
 from panicroom.settings import JobSettings, Settings
 from panicroom.shown import shown_path
+from panicroom.stored.metadata import MANIFESTS
 from panicroom.stored.times import exact_time_text
 from panicroom.terminal.reporter import Reporter
 
@@ -37,7 +38,7 @@ def verify(
     not be compared.
     """
     chain = backups.chain(time)
-    copies = backups.at_hand(chain, ("manifest",))
+    copies = backups.at_hand(chain, MANIFESTS)
     passphrase = backups.cache.passphrase_of(chain.sets)
     differences = 0
 

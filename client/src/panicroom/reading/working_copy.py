@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from panicroom.duplicity_files.copies import place
 from panicroom.duplicity_files.work_folder import work_folder
 from panicroom.duplicity_run import process as duplicity_process
 from panicroom.duplicity_run.plan import ChildPlan, Search
@@ -29,8 +28,7 @@ def working_copy(settings: Settings, job: JobSettings, copies: Mapping[str, SetM
         private_folder(work / "tmp")
         archive = private_folder(work / "archive" / settings.archive_name(job.job))
         for item in copies.values():
-            for copy in item.copies.values():
-                place(item.folder / copy.local_name, archive / copy.local_name)
+            item.place_in(archive)
         yield work
 
 

@@ -1,7 +1,7 @@
 """A chain as far as it can be opened: its signatures, and the manifests of the sets that a plan needs.
 
 A file's place in the chain is known from the signatures alone, of all sets; its volumes from the manifests of the few
-sets that have stored it. Each file of metadata costs a start of gpg, and a long chain has hundreds.
+sets that have stored it. Each file of metadata has to be fetched and decrypted, and a long chain has hundreds.
 """
 
 # SPDX-License-Identifier: GPL-2.0-or-later

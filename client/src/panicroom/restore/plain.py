@@ -6,14 +6,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 
-from panicroom.api import Api, ApiError
+from panicroom.api import Api
 from panicroom.duplicity_files.contents import path_of
-from panicroom.duplicity_files.copies import place
 from panicroom.duplicity_files.stored_sets import all_sets, chains
 from panicroom.duplicity_files.work_folder import work_folder
 from panicroom.duplicity_run import process as duplicity_process
@@ -151,13 +149,10 @@ def _open_chain(settings: Settings, job: JobSettings, time: str | None, reporter
     """The chain up to ``time``, else the newest, without sets that somebody else made."""
     moment = None if time is None else parse_time(time, datetime.now(timezone.utc))
     with (
-        closing(Api(settings.url, token_of(settings))) as api,
+        Api(settings.url, token_of(settings)) as api,
         shown_fetch(reporter, "the manifests") as on_event,
     ):
-        try:
-            listing = api.files(job.job)
-        except ApiError as failure:
-            raise failure.as_problem() from None
+        listing = api.files(job.job)
         trust = OriginReader(settings, job.job, api, listing)
         hidden = trust.leave_out_false(all_sets(chains(listing)))
         chain = chain_at(chains(listing, hidden), moment)
@@ -174,8 +169,7 @@ def _place_manifests(metadata: Mapping[str, SetMetadata], archive: Path) -> None
     """Gives duplicity the manifests that could be opened; it fetches any other itself."""
     archive.mkdir(mode=0o700, parents=True)
     for item in metadata.values():
-        for copy in item.copies.values():
-            place(item.folder / copy.local_name, archive / copy.local_name)
+        item.place_in(archive)
 
 
 def relative_path(path: str, source: Path) -> str:

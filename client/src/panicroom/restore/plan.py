@@ -54,22 +54,22 @@ class Plan:
         """The bytes of all files together; signatures know each size up to one block of the file only."""
         return sum(entry.size_bytes for entry in self.entries.values())
 
-    def keys(self, without: Collection[PathIndex] = ()) -> list[VolumeKey]:
-        """The volumes that the files need, but for the files ``without``; in order."""
-        return sorted({key for path, needed in self.needs.items() if path not in without for key in needed})
+    def by_set(self, files: Iterable[PathIndex]) -> dict[int, list[int]]:
+        """The numbers of the volumes that ``files`` need, by the number of their set; both in order."""
+        found: dict[int, list[int]] = {}
+        for number, volume in sorted({key for path in files for key in self.needs[path]}):
+            found.setdefault(number, []).append(volume)
+        return found
 
-    def wanted(self, without: Collection[PathIndex] = ()) -> tuple[SetVolumes, ...]:
-        """The same, by set and with their bytes."""
-        by_set: dict[int, list[int]] = {}
-        for number, volume in self.keys(without):
-            by_set.setdefault(number, []).append(volume)
+    def wanted(self) -> tuple[SetVolumes, ...]:
+        """The volumes that all files need, with their bytes."""
         return tuple(
             SetVolumes(
                 self.sets[number].name,
                 tuple(volumes),
                 sum(self.sets[number].stored[volume].size for volume in volumes),
             )
-            for number, volumes in by_set.items()
+            for number, volumes in self.by_set(self.needs).items()
         )
 
 
@@ -136,7 +136,7 @@ def sets_holding(sets: Sequence[SetContents], selection: Iterable[PathIndex]) ->
 def newest_sets(
     lost: Iterable[PathIndex], sets: Sequence[SetContents], damaged: Collection[str] = ()
 ) -> dict[PathIndex, int]:
-    """For files that cannot be had as of the last of ``sets``: the number of the newest set as of which each can."""
+    """The number of the newest set as of which each of the ``lost`` files can be had, of those that one has."""
     wanted = set(lost)
     history: dict[PathIndex, list[tuple[int, bool]]] = {path: [] for path in wanted}
     for number, contents in enumerate(sets):

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from panicroom.duplicity_files.contents import SetContents
 from panicroom.duplicity_files.manifest import PathIndex
 from panicroom.duplicity_run import process as duplicity_process
 from panicroom.duplicity_run.arguments import restore_arguments
@@ -136,14 +137,15 @@ def full_disk(existing: Path, target: Path, needed_bytes: int) -> Problem:
 
 def _planned_volumes(plan: Plan, files: Collection[PathIndex]) -> Iterator[tuple[PlannedVolume, ...]]:
     """The volumes that the files need, of each set in its turn."""
-    wanted: dict[int, list[PlannedVolume]] = {}
-    for number, volume in sorted({key for path in files for key in plan.needs[path]}):
-        contents = plan.sets[number]
-        file = contents.stored[volume]
-        hashes = contents.ranges[volume].hashes if contents.ranges is not None else {}
-        known = next(((name, hashes[name]) for name in ("SHA1", "MD5") if name in hashes), None)
-        wanted.setdefault(number, []).append(PlannedVolume(file.name, file.size, known))
-    return (tuple(volumes) for volumes in wanted.values())
+    for number, volumes in plan.by_set(files).items():
+        yield tuple(_planned_volume(plan.sets[number], volume) for volume in volumes)
+
+
+def _planned_volume(contents: SetContents, number: int) -> PlannedVolume:
+    assert contents.ranges is not None, "the plan has read them"
+    file, hashes = contents.stored[number], contents.ranges[number].hashes
+    known = next(((name, hashes[name]) for name in ("SHA1", "MD5") if name in hashes), None)
+    return PlannedVolume(file.name, file.size, known)
 
 
 class _Spool:

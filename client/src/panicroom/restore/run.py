@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -90,7 +90,7 @@ def _selected(
     settings: Settings, job: JobSettings, request: RestoreRequest, reporter: Reporter
 ) -> Iterator[tuple[SelectedBackup, MetadataCache]]:
     """The backup that was asked for, and what opens others. Something is shown from the first moment."""
-    with closing(Api(settings.url, token_of(settings))) as api:
+    with Api(settings.url, token_of(settings)) as api:
         with shown_fetch(reporter, "what the backups hold") as on_event:
             selector = BackupSelector(settings, job, api, on_event)
             backup = selector.select(request.paths, request.time, datetime.now(timezone.utc))

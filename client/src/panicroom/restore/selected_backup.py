@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from panicroom.api import Api, ApiError
+from panicroom.api import Api
 from panicroom.duplicity_files.contents import SetContents
 from panicroom.duplicity_files.stored_sets import Chain, StoredChains, chains
 from panicroom.exit_codes import ExitCode, Problem
@@ -61,7 +61,7 @@ class BackupSelector:
         """The backup of ``time`` (as people write it), else the newest.
 
         Raises ``Problem`` if there is none of that time, or none that can be opened; and without a time if the newest
-        one that the service knows is not in the bucket.
+        one that the service knows is not in the bucket. Raises ``ApiError`` if the service does not list them.
         """
         moment = parse_time(time, now) if time is not None else None
         listing = self._listing(moment)
@@ -116,16 +116,12 @@ class BackupSelector:
         return before
 
     def _listing(self, moment: datetime | None) -> list[ListedFile]:
-        try:
-            listing = self._api.files(self._job.job)
-            self._api.outlast_the_network(
-                lambda seconds: self._on_event({"event": "waiting", "seconds": seconds})
-            )
-            newest_known = _newest_known(self._api, self._job.job) if moment is None else None
-        except ApiError as failure:
-            raise failure.as_problem() from None
+        listing = self._api.files(self._job.job)
+        self._api.outlast_the_network(
+            lambda seconds: self._on_event({"event": "waiting", "seconds": seconds})
+        )
         if moment is None:
-            _check_newest(listing, newest_known)
+            _check_newest(listing, _newest_known(self._api, self._job.job))
         return listing
 
 

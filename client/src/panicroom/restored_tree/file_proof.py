@@ -84,7 +84,7 @@ class FileProver:
                     return "it is no file"
                 if not _is_size(os.fstat(descriptor).st_size, entry):
                     return WRONG_CONTENT
-                if signature_digest(_signature(file.read, entry.block_bytes)) != digest:
+                if signature_digest(signature_of(file.read, entry.block_bytes)) != digest:
                     return WRONG_CONTENT
             self._tree.set_attributes(path, entry, owner_of(entry))
             status = self._tree.status(path)
@@ -144,8 +144,9 @@ def _is_size(size: int, entry: SignatureEntry) -> bool:
     return entry.size_bytes - entry.block_bytes < size <= entry.size_bytes or size == entry.size_bytes == 0
 
 
-def _signature(read: Callable[[int], bytes | None], block_bytes: int) -> bytes:
-    from duplicity import librsync
+def signature_of(read: Callable[[int], bytes | None], block_bytes: int) -> bytes:
+    """librsync's signature of the bytes that ``read`` gives, up to its first empty answer."""
+    from duplicity import librsync  # takes a moment
 
     generator = librsync.SigGenerator(block_bytes)
     while data := read(_READ_BYTES):

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from panicroom.api import Api, ApiError
-from panicroom.duplicity_files.copies import CopyRecords, LocalCopy, local_name, sha256_of
+from panicroom.duplicity_files.copies import CopyRecords, LocalCopy, local_name, place, sha256_of
 from panicroom.duplicity_files.decryption import Decryption, NotOpened
 from panicroom.duplicity_files.manifest import Manifest, ManifestUnreadable, parse_manifest
 from panicroom.duplicity_files.signatures import SignaturesUnreadable, check_head
@@ -80,6 +80,11 @@ class SetMetadata:
         """The manifest, read and parsed anew with each call."""
         copy = self.copies.get("manifest")
         return parse_manifest((self.folder / copy.local_name).read_bytes()) if copy is not None else None
+
+    def place_in(self, archive: Path) -> None:
+        """Puts the copies into a folder that duplicity takes for its own."""
+        for copy in self.copies.values():
+            place(self.folder / copy.local_name, archive / copy.local_name)
 
 
 class MetadataCache:
@@ -163,11 +168,10 @@ class MetadataCache:
         known = self._records.read()
         found = {}
         for item in sets:
-            files: dict[Part, ListedFile | None] = {"manifest": item.manifest, "signatures": item.signatures}
             copies = {
                 part: copy
-                for part, file in files.items()
-                if file is not None and (copy := self._whole(file, known)) is not None
+                for part in BOTH
+                if (file := _file(item, part)) is not None and (copy := self._whole(file, known)) is not None
             }
             found[item.name] = SetMetadata(item, self.folder, copies)
         return found
@@ -295,7 +299,6 @@ class MetadataCache:
             name=file.name,
             size=encrypted.stat().st_size,
             etag=received.headers.get("etag", "").strip('"') or file.etag,
-            sha256=received.permit.sha256 or sha256_of(encrypted),
             local_name=local_name(file.name),
             local_size=packed.stat().st_size,
             local_sha256=sha256_of(packed),

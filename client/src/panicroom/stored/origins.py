@@ -69,9 +69,7 @@ class OriginReader:
             older_keys = older_proof_keys_of(settings, job)
             self._check = OriginCheck(api, settings.machine, job, key, memory, older_keys)
 
-    def has_new_false(
-        self, sets: Iterable[StoredSet], facts: Mapping[str, DownloadPermit] = NO_FACTS
-    ) -> bool:
+    def has_new_false(self, sets: Iterable[StoredSet], facts: Mapping[str, DownloadPermit]) -> bool:
         """Whether one of the sets is false; it is among ``origins`` then, to choose again without it.
 
         ``facts``: what the service has said of their files already. Raises ``Problem`` where the passphrase cannot be

@@ -62,10 +62,14 @@ class ServiceBackend(Backend):  # type: ignore[misc]  # duplicity carries no typ
         self._downloader = Downloader(
             api,
             job,
-            lambda _name: Path(os.fsdecode(tempdir.default().mktemp())),  # duplicity clears it away
+            self._path_ahead,
             lambda count: events.send("received", bytes=count),
             lambda seconds: events.send("waiting", seconds=seconds),
         )
+
+    def _path_ahead(self, _name: str) -> Path:
+        """Where a file is put that is fetched before duplicity asks for it."""
+        return Path(os.fsdecode(tempdir.default().mktemp()))  # duplicity clears it away
 
     def _put(self, source_path: Any, remote_filename: bytes) -> None:
         name = os.fsdecode(remote_filename)
@@ -267,7 +271,5 @@ def _uploader(plan: ChildPlan, api: Api, events: Events, journal: Journal | None
         plan.upload_threads,
         RateLimit(plan.max_upload_rate),
         on_sent=lambda count: events.send("sent", bytes=count),
-        on_stored=lambda file: events.send(
-            "stored", name=file.name, size=file.size, sha256=file.sha256, etag=file.etag
-        ),
+        on_stored=lambda file: events.send("stored", name=file.name, size=file.size, etag=file.etag),
     )

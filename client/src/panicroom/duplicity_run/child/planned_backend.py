@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 from panicroom.duplicity_run.child.backend import ServiceBackend, patient_api
 from panicroom.duplicity_run.events import Events
 from panicroom.duplicity_run.plan import ChildPlan
 from panicroom.duplicity_run.restore_plan import ChildRestore, partial_path
-from panicroom.transfer.downloader import Downloader
 
 
 class PlannedBackend(ServiceBackend):
@@ -20,10 +20,10 @@ class PlannedBackend(ServiceBackend):
     def __init__(
         self, parsed_url: Any, *, child: ChildPlan, plan: ChildRestore, token: str, events: Events
     ) -> None:
-        api = patient_api(child, token, events)
+        self._plan = plan
         super().__init__(
             parsed_url,
-            api=api,
+            api=patient_api(child, token, events),
             job=child.job,
             events=events,
             run=None,
@@ -32,16 +32,10 @@ class PlannedBackend(ServiceBackend):
             before_volume=lambda _name, _size: None,
             at_end=lambda: None,
         )
-        self._plan = plan
         self._sizes = {volume.name: volume.size for volume in plan.volumes}
-        self._downloader.close()
-        self._downloader = Downloader(
-            api,
-            child.job,
-            lambda name: partial_path(plan.spool / name),
-            lambda count: events.send("received", bytes=count),
-            lambda seconds: events.send("waiting", seconds=seconds),
-        )
+
+    def _path_ahead(self, name: str) -> Path:
+        return partial_path(self._plan.spool / name)
 
     def _list(self) -> list[str]:
         """What is to be read is planned; duplicity's own account of a long chain takes seconds."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from fake_service import FakeService
-from laptop import Laptop, laptop_in
+from laptop import Laptop, laptop_in, preloaded
 
 from ops.demo.laptop import gpg_folder
 
@@ -69,10 +68,4 @@ def laptop_of_file(tmp_path_factory: pytest.TempPathFactory, gnupg: Path) -> Ite
 def without_links(tmp_path: Path) -> dict[str, str]:
     """Variables with which a hard link is refused, as exFAT does."""
     code = "#include <errno.h>\nint link(void){errno=EPERM;return -1;}\nint linkat(void){errno=EPERM;return -1;}\n"
-    (tmp_path / "refuse.c").write_text(code)
-    subprocess.run(
-        ["cc", "-shared", "-fPIC", "-o", tmp_path / "refuse.so", tmp_path / "refuse.c"],
-        check=True,
-        capture_output=True,
-    )
-    return {"LD_PRELOAD": str(tmp_path / "refuse.so")}
+    return preloaded(tmp_path, code)

@@ -129,6 +129,16 @@ class FakeService:
     def sealed(self, job: str = "system") -> list[str]:
         return sorted(sealed_sets(self.names(job)), key=lambda name: name.rsplit(".", 1)[-1])
 
+    def store(self, name: str, data: bytes) -> None:
+        """Has a file of the first job stored, without a run."""
+        self.objects[f"{self.jobs[0]}/{name}"] = Stored(data, hashlib.md5(data).hexdigest(), now_text())
+
+    def lose(self, *parts: str) -> None:
+        """Has the files of the first job gone whose names have all of ``parts`` in them."""
+        for name in self.names(self.jobs[0]):
+            if all(part in name for part in parts):
+                del self.objects[f"{self.jobs[0]}/{name}"]
+
     # ------------------------------------------------------------ the API
 
     def call(self, method: str, path: list[str], query: dict[str, list[str]], body: Any) -> tuple[int, Any]:  # noqa: C901

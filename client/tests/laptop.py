@@ -41,6 +41,12 @@ class Laptop:
         """duplicity's folder of signatures and manifests."""
         return self.home / "cache" / "archive" / "laptop.system"
 
+    @property
+    def secrets(self) -> dict[str, str]:
+        """What is in the private file of secrets, by name."""
+        found: dict[str, str] = json.loads((self.home / "config" / "secrets.json").read_text())
+        return found
+
     def environment(self, **more: str) -> dict[str, str]:
         usual = {key: os.environ[key] for key in ("PATH", "LANG", "LC_ALL") if key in os.environ}
         return {
@@ -170,6 +176,15 @@ class Enrolled:
                 text.replace(self.url, laptop.service.url).replace(str(self.source), str(laptop.source))
             )
         laptop.service.secret_sha256 = self.secret_sha256
+
+
+def preloaded(folder: Path, code: str) -> dict[str, str]:
+    """Variables with which a program calls the functions of ``code``, in C, instead of the system's. Raises
+    ``CalledProcessError`` where it cannot be compiled."""
+    source, library = folder / "preloaded.c", folder / "preloaded.so"
+    source.write_text(code)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True, capture_output=True)
+    return {"LD_PRELOAD": str(library)}
 
 
 _enrolled: list[Enrolled] = []

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
-from fake_service import CODE, Stored, now_text
+from fake_service import CODE
 from laptop import COMMAND, PASSPHRASE, Laptop
 from panicroom.exit_codes import EXPLANATIONS, ExitCode
 from trees import differences, make_tree, snapshot
@@ -59,12 +59,11 @@ def backed_up(laptop: Laptop, made_once: Laptop) -> Laptop:
 
 def test_enrolment_registers_the_hash_of_a_secret_that_stays_here(laptop: Laptop) -> None:
     laptop.enrol_by_command()
-    secrets = laptop.home / "config" / "secrets.json"
-    kept = json.loads(secrets.read_text())
+    kept = laptop.secrets
     assert re.fullmatch(r"[0-9a-f]{64}", kept["laptop.secret"])
     assert kept["laptop.passphrase"] == PASSPHRASE
     assert set(kept) == {"laptop.secret", "laptop.passphrase"}
-    assert stat.S_IMODE(secrets.stat().st_mode) == 0o600
+    assert stat.S_IMODE((laptop.home / "config" / "secrets.json").stat().st_mode) == 0o600
     assert re.search(r"(?m)^system .*never", laptop.succeed("status"))
 
 
@@ -74,9 +73,9 @@ def test_a_lost_answer_of_the_enrolment_is_asked_for_again(laptop: Laptop) -> No
 
     def lose(_method: str, path: str) -> int | None:
         if path.endswith("/enrolments") and laptop.service.secret_sha256 is None and not lost:
-            laptop.service.enrol(
-                {"code": CODE, "secret_sha256": json_secret_sha256(laptop.home / "config" / "secrets.json")}
-            )
+            pending = json.loads(laptop.secrets["enrolment"])
+            secret_sha256 = hashlib.sha256(pending["secret"].encode()).hexdigest()
+            laptop.service.enrol({"code": CODE, "secret_sha256": secret_sha256})
             lost.append(path)
             return -1
         return None
@@ -85,11 +84,6 @@ def test_a_lost_answer_of_the_enrolment_is_asked_for_again(laptop: Laptop) -> No
     laptop.enrol_by_command()
     laptop.succeed("status")
     assert lost
-
-
-def json_secret_sha256(path: Path) -> str:
-    pending = json.loads(json.loads(path.read_text())["enrolment"])
-    return hashlib.sha256(pending["secret"].encode()).hexdigest()
 
 
 def test_enrolling_again_keeps_what_somebody_wrote_into_the_settings(enrolled: Laptop) -> None:
@@ -311,7 +305,7 @@ def test_a_refused_discard_ends_the_run_at_the_first_refusal(enrolled: Laptop) -
     """duplicity would repeat it for ever."""
     make_tree(enrolled.source)
     left_over = "data_duplicity-full.20250101T000000Z.vol1.difftar.gpg"
-    enrolled.service.objects[f"system/{left_over}"] = Stored(b"x", "e", now_text())
+    enrolled.service.store(left_over, b"x")
     enrolled.service.refuse_discards = "wrong_prefix"
     one_clear_line(enrolled.run("backup"), ExitCode.DISCARD_REFUSED, left_over)
 

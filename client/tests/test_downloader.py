@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from fake_service import CODE, FakeService, Stored, now_text
+from fake_service import CODE, FakeService
 from panicroom import api as api_module
 from panicroom.api import Api, ApiError
 from panicroom.transfer import downloader as downloader_module
@@ -36,8 +36,7 @@ class Restore:
 
     def store(self, *names: str) -> list[str]:
         for name in names:
-            data = random.Random(name).randbytes(10_000)
-            self.service.objects[f"system/{name}"] = Stored(data, "etag", now_text())
+            self.service.store(name, random.Random(name).randbytes(10_000))
         return list(names)
 
     def take(self, name: str) -> bytes:

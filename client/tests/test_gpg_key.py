@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import shutil
 import subprocess
@@ -119,7 +118,7 @@ def test_with_a_passphrase_of_its_own_and_a_signature(with_key: Laptop, keyring:
 def test_the_proof_key_is_made_at_enrolment_and_carried_to_a_new_computer_on_the_sheet(
     backed_up: Laptop, keyring: Keyring
 ) -> None:
-    proof_key = json.loads((backed_up.home / "config" / "secrets.json").read_text())["laptop.proof"]
+    proof_key = backed_up.secrets["laptop.proof"]
     sheet = backed_up.succeed("recovery-sheet")
     assert proof_key in sheet
     assert "export PROOF_KEY=" in sheet

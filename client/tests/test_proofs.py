@@ -36,8 +36,7 @@ def backed_up(laptop: Laptop, made_once: Laptop) -> Laptop:
 
 
 def thief_of(laptop: Laptop) -> Thief:
-    secret = json.loads((laptop.home / "config" / "secrets.json").read_text())["laptop.secret"]
-    return Thief(laptop.service.url, f"laptop.{secret}")
+    return Thief(laptop.service.url, f"laptop.{laptop.secrets['laptop.secret']}")
 
 
 def replay(laptop: Laptop, set_name: str, proof: str | None = FALSE) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -112,8 +111,7 @@ def test_it_says_line_by_line_what_it_took_and_what_not(laptop: Laptop, seed: Pa
     assert "\nvolume_mb = 50\n" in settings
     assert '\nfilelist = "exclude.txt"\n' in settings
     assert '\nfull_every = "3M"\n' in settings
-    secrets = json.loads((laptop.home / "config" / "secrets.json").read_text())
-    assert secrets["laptop.passphrase"] == "its $5 #new"
+    assert laptop.secrets["laptop.passphrase"] == "its $5 #new"
 
 
 def test_no_aws_key_is_kept_and_no_secret_is_shown(laptop: Laptop, seed: Path) -> None:
@@ -133,8 +131,7 @@ def test_a_passphrase_that_does_not_open_the_stored_backups_is_not_taken(laptop:
     said = laptop.succeed("import-conf", str(seed))
     assert "not taken  PASSPHRASE: it does not open the stored backups of system" in said
     assert f"Do not delete {seed} yet: not taken were STAMP, line 16, PASSPHRASE" in said
-    secrets = json.loads((laptop.home / "config" / "secrets.json").read_text())
-    assert secrets["laptop.passphrase"] == PASSPHRASE
+    assert laptop.secrets["laptop.passphrase"] == PASSPHRASE
 
 
 def test_a_script_whose_lines_were_all_taken_or_are_not_needed_can_go(laptop: Laptop, tmp_path: Path) -> None:

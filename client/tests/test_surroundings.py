@@ -329,6 +329,5 @@ def test_a_changed_passphrase_begins_a_new_chain_and_the_old_one_opens_the_old(b
     (backed_up.source / "file").write_text("again")
     assert "incremental backup" in backed_up.succeed("backup")
     assert len(backed_up.service.sealed()) == 3
-    secrets = json.loads((backed_up.home / "config" / "secrets.json").read_text())
-    assert json.loads(secrets["laptop.passphrases-before"]) == ["correct horse battery staple"]
+    assert json.loads(backed_up.secrets["laptop.passphrases-before"]) == ["correct horse battery staple"]
     assert old.startswith("full.")

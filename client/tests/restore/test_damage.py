@@ -155,10 +155,7 @@ def test_a_newest_set_without_its_signatures_does_not_pass_for_restored(
 def test_a_newest_set_that_the_bucket_has_lost_is_an_error_unless_a_time_is_given(
     laptop: Laptop, truths: list[Path]
 ) -> None:
-    newest = laptop.service.sealed()[-1].removeprefix("inc.")
-    for name in laptop.service.names():
-        if newest in name:
-            del laptop.service.objects[f"system/{name}"]
+    laptop.service.lose(laptop.service.sealed()[-1].removeprefix("inc."))
     laptop.service.newest_known = now_text(3600)
     out = laptop.home / "out"
     ended = laptop.run("restore", "--to", str(out))

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from laptop import Laptop
+from laptop import Laptop, preloaded
 from panicroom.exit_codes import ExitCode
 from restore.changing_trees import look
 
@@ -75,12 +75,10 @@ int symlinkat(const char *t, int fd, const char *p) {
 @pytest.fixture
 def folding(tmp_path: Path) -> dict[str, str]:
     """Variables with which a restore writes to such a file system."""
-    code, library = tmp_path / "folding.c", tmp_path / "folding.so"
-    code.write_text(FOLDING)
-    compiler = ["cc", "-shared", "-fPIC", "-o", str(library), str(code), "-ldl"]
-    if subprocess.run(compiler, capture_output=True, check=False).returncode != 0:
+    try:
+        return preloaded(tmp_path, FOLDING)
+    except subprocess.CalledProcessError:
         pytest.skip("a file system of one's own takes a compiler, and Linux")
-    return {"LD_PRELOAD": str(library)}
 
 
 def folded(path: str) -> str:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from duplicity import diffdir, librsync
-from fake_service import Stored, now_text
 from laptop import Laptop
 from panicroom.exit_codes import ExitCode
 
@@ -64,7 +63,7 @@ class HostileSet:
                 self._signatures.getvalue()
             ),
         }.items():
-            laptop.service.objects[f"system/{name}"] = Stored(data, "etag", now_text())
+            laptop.service.store(name, data)
 
 
 @pytest.fixture

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from datetime import datetime, timedelta, timezone
 
-from fake_service import Stored, now_text
 from laptop import PASSPHRASE, Laptop
 from panicroom.duplicity_run.child.long_chain import is_ready
 
@@ -22,8 +20,7 @@ def test_a_file_costs_the_signatures_of_all_sets_and_manifests_and_volumes_of_th
     newest = (datetime.now(timezone.utc) - timedelta(hours=1)).replace(microsecond=0)
     gnupg = {"GNUPGHOME": str(laptop.gnupg)}
     for file in generate_chain(laptop.source, INCREMENTS, newest, gnupg, PASSPHRASE):
-        etag = hashlib.md5(file.data).hexdigest()
-        laptop.service.objects[f"system/{file.name}"] = Stored(file.data, etag, now_text())
+        laptop.service.store(file.name, file.data)
     fetched: list[str] = []
     laptop.service.on_get = fetched.append
 

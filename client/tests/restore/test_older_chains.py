@@ -57,22 +57,14 @@ def test_a_time_before_a_change_of_the_passphrase_needs_no_passphrase_by_hand(tw
     two_chains.succeed("restore", "--to", str(two_chains.home / "newest"), "--time", third)
 
     shutil.rmtree(two_chains.home / "cache")
-    (two_chains.home / "config" / "secrets.json").write_text(
-        json.dumps({
-            name: text
-            for name, text in json.loads((two_chains.home / "config" / "secrets.json").read_text()).items()
-            if "before" not in name
-        })
-    )  # fmt: skip
+    without_older = {name: text for name, text in two_chains.secrets.items() if "before" not in name}
+    (two_chains.home / "config" / "secrets.json").write_text(json.dumps(without_older))
     ended = two_chains.run("restore", "--to", str(two_chains.home / "no"), "--time", second)
     assert ended.returncode == ExitCode.PASSPHRASE, ended.stderr
 
 
 def test_a_file_that_is_lost_in_the_newest_chain_is_had_from_the_one_before(two_chains: Laptop) -> None:
-    newest = two_chains.service.sealed()[-1]
-    for name in two_chains.service.names():
-        if newest in name and ".vol" in name:
-            del two_chains.service.objects[f"system/{name}"]
+    two_chains.service.lose(two_chains.service.sealed()[-1], ".vol")
     second = times(two_chains)[1]
 
     def restored(to: str, *more: str) -> dict[str, dict[str, object]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -21,6 +22,15 @@ from ops.demo.laptop import laptop_environment
 
 PASSPHRASE = "correct horse battery staple"
 COMMAND = Path(sys.executable).with_name("panicroom")
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes that ``pid`` has started, and theirs."""
+    found = []
+    with contextlib.suppress(OSError):
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            found += [int(child), *descendants(int(child))]
+    return found
 
 
 @dataclass

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 from faulty_proxy import FaultyProxy
-from laptop import Laptop
+from laptop import Laptop, descendants
 from panicroom.names import parse_name, set_time
 from panicroom.transfer.journal import Journal
 from trees import Tree, differences, make_tree, snapshot
@@ -187,15 +187,6 @@ def wait_for_orphans(laptop: Laptop) -> None:
                 time.sleep(0.05)
             else:
                 return
-
-
-def descendants(pid: int) -> list[int]:
-    """The processes that ``pid`` has started, and theirs."""
-    found = []
-    with contextlib.suppress(OSError):
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            found += [int(child), *descendants(int(child))]
-    return found
 
 
 def change_behind_its_back(source: Path, seed: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import signal
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from fake_service import FakeService
-from laptop import Laptop
+from laptop import Laptop, descendants
 from panicroom.exit_codes import ExitCode
 from restore.changing_trees import look
 
@@ -248,6 +249,29 @@ def test_something_put_into_the_target_meanwhile_is_left_alone(backed_up: Laptop
     assert "restored and proved" in ended.stderr
     assert (out / "mine").read_text() == "x"
     assert look(working_folder(backed_up) / "tree") == look(backed_up.source)
+
+
+def test_the_duplicity_of_a_killed_restore_is_gone_before_the_next_one_begins(backed_up: Laptop) -> None:
+    """Both would write the same downloads and files, and each remove what the other still reads."""
+    out = backed_up.home / "out-orphan"
+    log = backed_up.home / "state" / "panicroom.log"
+    killed = backed_up.start("restore", "--to", str(out))
+    while not any(backed_up.home.glob(".panicroom-restore-*/tree/*/file-*")):
+        assert killed.poll() is None, killed.communicate()
+        time.sleep(0.02)
+    orphan = descendants(killed.pid)[0]
+    os.kill(orphan, signal.SIGSTOP)
+    killed.kill()
+    killed.communicate(timeout=60)
+    begun = log.read_text().count(" duplicity restore ")
+    following = backed_up.start("restore", "--to", str(out))
+    with pytest.raises(subprocess.TimeoutExpired):
+        following.wait(4)
+    assert log.read_text().count(" duplicity restore ") == begun
+    os.kill(orphan, signal.SIGCONT)
+    _out, err = following.communicate(timeout=100)
+    assert following.returncode == 0, err
+    assert look(out) == look(backed_up.source)
 
 
 def test_nothing_is_made_before_the_first_volume_can_be_read(backed_up: Laptop) -> None:

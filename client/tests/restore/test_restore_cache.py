@@ -18,8 +18,8 @@ def test_a_folder_goes_when_nobody_will_carry_its_restore_on(tmp_path: Path) -> 
     kept = {}
     for name, folder in folders.items():
         with restore_cache(parent, folder) as cache:
-            (cache / "volume").touch()
-            kept[name] = cache
+            (cache.folder / "volume").touch()
+            kept[name] = cache.folder
     folders["begun"].tree.mkdir(parents=True)
     folders["done"].folder.mkdir()
     folders["done"].journal.touch()
@@ -28,7 +28,7 @@ def test_a_folder_goes_when_nobody_will_carry_its_restore_on(tmp_path: Path) -> 
     assert kept["gone"].exists(), "it may have been killed before its first file"
     with restore_cache(parent, folders["gone"]) as running:
         remove_abandoned(parent, time.time() + 2 * DAY)
-        assert (running / "volume").exists(), "it is the same folder, and in use"
+        assert (running.folder / "volume").exists(), "it is the same folder, and in use"
     remove_abandoned(parent, time.time() + 2 * DAY)
     assert not kept["gone"].exists()
     assert (kept["begun"] / "volume").exists(), "its files are beside their target"

@@ -15,6 +15,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from panicroom.private_files import private_folder
@@ -29,15 +30,26 @@ _YOUNG_SECONDS = 86_400.0
 """A restore that was killed before its first file has nothing but this folder; a day later it begins anew."""
 
 
+@dataclass(frozen=True)
+class RestoreCache:
+    """``lock`` is the descriptor that holds ``folder`` while it is open, here and in a process that inherits it."""
+
+    folder: Path
+    lock: int
+
+
 @contextmanager
-def restore_cache(parent: Path, folder: WorkingFolder) -> Iterator[Path]:
-    """The folder in ``parent`` for the restore that works in ``folder``, the same each time; locked meanwhile."""
+def restore_cache(parent: Path, folder: WorkingFolder) -> Iterator[RestoreCache]:
+    """The folder in ``parent`` for the restore that works in ``folder``, the same each time; locked meanwhile.
+
+    Waits for the duplicity of a restore that was killed: it ends by itself, a moment later, and writes until then.
+    """
     remove_abandoned(parent, time.time())
     path = parent / f"{_PREFIX}{folder.key}"
     descriptor = _locked(path)
     try:
         (path / _TARGET).write_bytes(os.fsencode(folder.folder))
-        yield path
+        yield RestoreCache(path, descriptor)
     finally:
         os.close(descriptor)
 

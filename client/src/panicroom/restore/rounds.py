@@ -23,6 +23,7 @@ from panicroom.duplicity_run.process import Ended
 from panicroom.duplicity_run.restore_plan import ChildRestore, PlannedVolume, from_hex
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.restore.plan import Plan, VolumeKey
+from panicroom.restore.restore_cache import RestoreCache
 from panicroom.restored_tree.file_proof import FileProver, ProofJournal, ProvingThread
 from panicroom.restored_tree.working_folder import WorkingFolder
 from panicroom.secrets import token_of
@@ -42,12 +43,13 @@ class RoundResult:
 
 
 class Rounds:
-    """Starts the rounds of one restore. ``cache`` is its own folder: volumes, and duplicity's working files."""
+    """Starts the rounds of one restore. ``cache`` is its own: volumes, and duplicity's working files."""
 
     def __init__(
-        self, settings: Settings, job: str, folder: WorkingFolder, cache: Path, reporter: Reporter
+        self, settings: Settings, job: str, folder: WorkingFolder, cache: RestoreCache, reporter: Reporter
     ) -> None:
-        self._settings, self._job, self._folder, self._cache = settings, job, folder, cache
+        self._settings, self._job, self._folder, self._cache = settings, job, folder, cache.folder
+        self._lock = cache.lock
         self._reporter = reporter
 
     def run(self, plan: Plan, files: Collection[PathIndex], passphrase: str | None) -> RoundResult:
@@ -102,6 +104,7 @@ class Rounds:
             passphrase=passphrase,
             log_file=self._settings.places.log_file,
             on_event=on_event,
+            lock_descriptor=self._lock,
         )
 
     def _check(self, ended: Ended, plan: Plan, result: RoundResult) -> None:

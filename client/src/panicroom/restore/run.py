@@ -72,7 +72,7 @@ def restore(
         ):
             rounds = Rounds(settings, job.job, folder, cache, reporter)
             report = _Restore(request, folder, backup, metadata, rounds, reporter).run()
-            shutil.rmtree(cache, ignore_errors=True)
+            shutil.rmtree(cache.folder, ignore_errors=True)
             return report
 
 

@@ -6,6 +6,9 @@ import dataclasses
 import io
 import os
 import stat
+import tempfile
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,8 @@ from panicroom.restored_tree.tree import Tree
 from panicroom.restored_tree.working_folder import WorkingFolder
 
 PATH = (b"folder", b"file")
+NOBODY = 65534
+"""The number of the user who may do nothing."""
 
 
 @pytest.fixture
@@ -178,6 +183,58 @@ def test_a_restore_into_a_mounted_disk_that_is_killed_as_it_ends_carries_on(
         "b": "b",
         "c": "c",
     }
+
+
+def as_ordinary_user(work: Callable[[Path], None]) -> None:
+    """Calls it with a folder of its own, in a process that is not root's."""
+    with tempfile.TemporaryDirectory() as name:
+        if os.geteuid() != 0:
+            work(Path(name))
+            return
+        os.chown(name, NOBODY, NOBODY)
+        process = os.fork()
+        if process == 0:
+            try:
+                os.setgroups([])
+                os.setgid(NOBODY)
+                os.setuid(NOBODY)
+                work(Path(name))
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
+
+
+@pytest.mark.parametrize("within", [False, True], ids=["beside the target", "on a mounted disk"])
+def test_read_only_folders_get_their_place_without_the_rights_of_root(within: bool) -> None:
+    def work(home: Path) -> None:
+        target = home / "target"
+        target.mkdir()
+        folder = WorkingFolder(target, (target if within else home) / ".panicroom-restore-1")
+        (folder.tree / "photos").mkdir(parents=True)
+        (folder.tree / "photos" / "file").touch()
+        (folder.tree / "photos").chmod(0o555)
+        folder.tree.chmod(0o555)
+        folder.finish()
+        for path in (target, target / "photos"):
+            assert stat.S_IMODE(path.stat().st_mode) == 0o555
+            path.chmod(0o755)
+        assert list(home.iterdir()) == [target]
+        assert [path.name for path in target.rglob("*")] == ["photos", "file"]
+
+    as_ordinary_user(work)
+
+
+def test_what_somebody_has_put_into_the_target_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    folder = WorkingFolder(tmp_path, tmp_path / ".panicroom-restore-1")
+    folder.tree.mkdir(parents=True)
+    (folder.tree / "file").write_text("restored")
+    (tmp_path / "file").write_text("somebody's")
+    with pytest.raises(Problem, match="file is there already"):
+        folder.finish()
+    assert (tmp_path / "file").read_text() == "somebody's"
+    assert (folder.tree / "file").read_text() == "restored"
 
 
 def test_a_torn_line_of_the_journal_counts_as_not_written(tmp_path: Path) -> None:

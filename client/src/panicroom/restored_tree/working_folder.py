@@ -9,10 +9,12 @@ is proved. Where that cannot be (the target is a mounted disk, or what is above 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -74,7 +76,7 @@ class WorkingFolder:
             if self.is_within:
                 self._move_out()
             else:
-                self.tree.rename(self.target)
+                _move(self.tree, self.target)
         except OSError as error:
             raise Problem(
                 f"everything is restored and proved, in {shown_path(str(self.tree))}; it cannot be renamed to "
@@ -95,7 +97,7 @@ class WorkingFolder:
         self.tree.mkdir(mode=0o700, exist_ok=True)
         for name in os.fsdecode(self._moving.read_bytes()).split("/"):
             if os.path.lexists(self.target / name) and not os.path.lexists(self.tree / name):
-                (self.target / name).rename(self.tree / name)
+                _move(self.target / name, self.tree / name)
         self._moving.unlink()
 
     def _move_out(self) -> None:
@@ -105,10 +107,23 @@ class WorkingFolder:
         names = sorted(path.name for path in self.tree.iterdir())
         write_private(self._moving, os.fsencode("/".join(names)))
         for name in names:
-            (self.tree / name).rename(self.target / name)
+            if os.path.lexists(self.target / name):
+                raise FileExistsError(errno.EEXIST, f"{shown_path(name)} is there already")
+            _move(self.tree / name, self.target / name)
         shutil.rmtree(self.folder)
         self.target.chmod(status.st_mode & 0o7777)
         os.utime(self.target, (status.st_mtime, status.st_mtime))
+
+
+def _move(path: Path, target: Path) -> None:
+    """Renames; a folder that its mode protects as well: whoever gives it another parent has to be allowed to write."""
+    mode = path.lstat().st_mode
+    if not stat.S_ISDIR(mode):
+        path.rename(target)
+        return
+    path.chmod(mode & 0o7777 | stat.S_IWUSR)
+    path.rename(target)
+    target.chmod(mode & 0o7777)
 
 
 def working_folder(to: Path) -> WorkingFolder:

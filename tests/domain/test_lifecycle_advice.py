@@ -212,6 +212,15 @@ def rule(prefix: str, **actions: Any) -> dict[str, Any]:
 
 WITHOUT_PREFIXES = Place(Custody.OWN, "laptop/", False, 9)
 TO_GLACIER = {"Transitions": [{"Days": 0, "StorageClass": "GLACIER"}]}
+ONE_ZONE_THEN_GLACIER = {
+    "Transitions": [{"Days": 0, "StorageClass": "ONEZONE_IA"}, {"Days": 1, "StorageClass": "GLACIER"}]
+}
+SMALL_ONES_TO_TIERS = {
+    "ID": "small",
+    "Status": "Enabled",
+    "Filter": {"And": {"Prefix": "", "ObjectSizeLessThan": 1001}},
+    "Transitions": [{"Days": 0, "StorageClass": "INTELLIGENT_TIERING"}],
+}
 EXPIRES_OLD = {"NoncurrentVersionExpiration": {"NoncurrentDays": 1}}
 
 
@@ -223,6 +232,11 @@ EXPIRES_OLD = {"NoncurrentVersionExpiration": {"NoncurrentDays": 1}}
     dataclasses.replace(WITHOUT_PREFIXES, custody=Custody.ADOPTED), [rule("", **TO_GLACIER, **EXPIRES_OLD)]
 )
 @example(dataclasses.replace(WITHOUT_PREFIXES, custody=Custody.FOREIGN), [rule("laptop/data_", **TO_GLACIER)])
+@example(
+    dataclasses.replace(WITHOUT_PREFIXES, custody=Custody.FOREIGN),
+    [rule("laptop/data_", **ONE_ZONE_THEN_GLACIER)],
+)
+@example(Place(Custody.OWN, "", True, 9), [SMALL_ONES_TO_TIERS])
 @given(PLACES, RULES)
 def test_whoever_types_all_of_the_advice_loses_nothing_and_is_worse_off_in_nothing(
     place: Place, rules: list[dict[str, Any]]

@@ -6,7 +6,8 @@ import difflib
 from collections.abc import Iterable, Set
 
 from chalicelib.domain.audit.lifecycle.coverage import WITHOUT_PREFIX, can_sink
-from chalicelib.domain.audit.lifecycle.rules import Rule
+from chalicelib.domain.audit.lifecycle.rewriting import readable
+from chalicelib.domain.audit.lifecycle.rules import Rule, present_form
 from chalicelib.domain.backups.names import METADATA_PREFIX, VOLUME_PREFIX, prefixes_overlap
 from chalicelib.domain.backups.storage import GLACIER_INSTANT_RETRIEVAL
 
@@ -17,11 +18,9 @@ def probable_prefix(rule: Rule, of_volumes: Set[str], of_metadata: Set[str]) -> 
     """``_data`` is ``data_``, ``/laptop/data`` is ``laptop/data_``; None where no prefix in the bucket is near."""
     if not rule.prefix:
         return None
-    archives = any(
-        can_sink(one.storage_class) or one.storage_class == GLACIER_INSTANT_RETRIEVAL
-        for one in rule.transitions
-    )
-    # What archives, or will once it is corrected, is never advised to take the metadata.
+    moved_to = {one["StorageClass"] for one in readable(present_form(rule.document).get("Transitions", ()))}
+    archives = any(can_sink(one) or one == GLACIER_INSTANT_RETRIEVAL for one in moved_to)
+    # What archives once it is corrected is never advised to take the metadata.
     candidates = sorted((of_volumes - of_metadata if archives else of_volumes | of_metadata) - {""})
     asked = _letters(rule.prefix)
     for candidate in candidates:

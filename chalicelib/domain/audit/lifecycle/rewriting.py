@@ -44,7 +44,7 @@ def corrected(document: Document, correction: Correction) -> list[dict[str, Any]
     if correction.drops_expiry:
         rule = _without_expiry(rule)
     if correction.stays_readable and "Transitions" in rule:
-        rule = _with_transitions(rule, _readable(rule["Transitions"]))
+        rule = _with_transitions(rule, readable(rule["Transitions"]))
     if correction.keeps_old_versions:
         rule = _with_grace(rule)
     if correction.moves_only is None or "Transitions" not in rule:
@@ -88,7 +88,7 @@ def _with_transitions(document: Document, transitions: Sequence[Document]) -> di
     return {**left, "Transitions": list(transitions)} if transitions else left
 
 
-def _readable(transitions: Sequence[Document]) -> list[Document]:
+def readable(transitions: Sequence[Document]) -> list[Document]:
     """The transitions with Glacier Instant Retrieval in place of the classes that cannot be read before a thaw."""
     found: list[Document] = []
     for transition in sorted(transitions, key=lambda one: one.get("Days", 0)):

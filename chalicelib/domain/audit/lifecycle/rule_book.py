@@ -100,7 +100,7 @@ class RuleBook:
         correction = Correction(
             prefix=meant,
             drops_expiry=bool(expires),
-            moves_only=self._volumes_below(as_meant.rule, jobs) if moves else None,
+            moves_only=self._volumes_taken(as_meant, jobs) if moves else None,
             stays_readable=bool(to_archive or (moves and not is_own)),
             keeps_old_versions=bool(removes),
         )
@@ -116,12 +116,18 @@ class RuleBook:
             message += f" It probably means the prefix {meant}."
         return self._about.finding("rule_matches_nothing", rule, message)
 
-    def _volumes_below(self, rule: Rule, jobs: Iterable[WatchedJob]) -> tuple[str, ...]:
-        """What the rule's transitions are meant for: where volumes are, or where the first of ``jobs`` will be."""
+    def _volumes_taken(self, taken: TakenByRule, jobs: Iterable[WatchedJob]) -> tuple[str, ...]:
+        """What the rule's transitions are meant for: where it takes volumes, or where the first of ``jobs`` will be.
+
+        Not where all volumes are too large for it, or have other tags: it would match nothing there.
+        """
         places = [job.job.location for job in jobs]
-        volumes = self._volume_prefixes or {place.key(VOLUME_PREFIX) for place in places}
+        volumes = {place.key(VOLUME_PREFIX) for place in places}
+        if self._volume_prefixes:
+            here = [of_job for of_job in self._stored.jobs if of_job.watched in taken.volumes_of]
+            volumes = {prefix for of_job in here for prefix in of_job.volume_prefixes}
         metadata = self._metadata_prefixes | {place.key(METADATA_PREFIX) for place in places}
-        return volumes_alone(rule, volumes, metadata)
+        return volumes_alone(taken.rule, volumes, metadata)
 
     @property
     def _volume_prefixes(self) -> set[str]:

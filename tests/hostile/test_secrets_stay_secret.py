@@ -180,7 +180,7 @@ def test_what_goes_wrong_leaves_its_mark_in_log_and_mail(deployed: Deployed, sec
     api_log = everywhere[f"/aws/lambda/{deployed.stack.functions['api_handler']}"]
     for error in ("code_used", "bad_json", "bad_request", "lease_lost"):
         assert error in api_log
-    assert "was used twice" in everywhere["mails"]
+    assert "was typed again" in everywhere["mails"]
     assert NAME in everywhere["rows"]
     assert NAME in everywhere["objects"]
     assert "duplicity" in everywhere["the laptop"]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from panicroom.duplicity_run.child.main import WITHOUT_VARIABLE
+from panicroom.duplicity_run.plan import WITHOUT_VARIABLE
 from panicroom.duplicity_run.speed.patches import USED
 
 from bench.budgets import Budgets

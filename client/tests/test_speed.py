@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -234,3 +235,29 @@ except tarfile.ReadError as error:
             "(b'a',) signature 600",
             "(b'b',) signature 600",
         ]
+
+
+@pytest.mark.parametrize("takes_session_keys", [True, False])
+def test_a_restore_gives_gpg_the_keys_of_volumes_where_it_takes_them(
+    laptop: Laptop, tmp_path: Path, takes_session_keys: bool
+) -> None:
+    (laptop.source / "file").write_bytes(os.urandom(2_500_000))
+    laptop.enrol()
+    laptop.succeed("backup")
+    real, called, folder = shutil.which("gpg"), tmp_path / "called", tmp_path / "bin"
+    folder.mkdir()
+    hidden = "" if takes_session_keys else "| grep -v session-key"
+    (folder / "gpg").write_text(
+        f"""#!/bin/sh
+echo "$*" >> {called}
+case "$*" in --dump-options) {real} "$@" {hidden};; *) exec {real} "$@";; esac
+"""
+    )
+    (folder / "gpg").chmod(0o755)
+    out = laptop.home / "out"
+    laptop.succeed("restore", "--to", str(out), PATH=f"{folder}:{os.environ['PATH']}")
+    assert (out / "file").read_bytes() == (laptop.source / "file").read_bytes()
+    decrypted = [line for line in called.read_text().splitlines() if "--decrypt" in line]
+    assert len(decrypted) >= 3
+    assert {"--override-session-key-fd" in line for line in decrypted} == {takes_session_keys}
+    assert {"--passphrase-fd" in line for line in decrypted} == {not takes_session_keys}

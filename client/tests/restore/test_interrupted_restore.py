@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -139,8 +140,9 @@ def working_folder(laptop: Laptop) -> Path:
     return folder
 
 
-def interrupt_between_two_files(laptop: Laptop, out: Path) -> tuple[int, str]:
-    """Ctrl-C when files are restored and others cannot be yet, since the last volumes do not come."""
+@contextmanager
+def restore_between_two_files(laptop: Laptop, out: Path) -> Iterator[subprocess.Popen[str]]:
+    """One that has restored files and cannot go on with others, since the last volumes do not come until the end."""
     go_on = threading.Event()
 
     def hold(name: str) -> None:
@@ -151,10 +153,16 @@ def interrupt_between_two_files(laptop: Laptop, out: Path) -> tuple[int, str]:
     process = laptop.start("restore", "--to", str(out))
     while process.poll() is None and not any(laptop.home.glob(".panicroom-restore-*/tree/*/file-*")):
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    _out, err = process.communicate(timeout=90)
+    yield process
     go_on.set()
     laptop.service.on_get = lambda _name: None
+
+
+def interrupt_between_two_files(laptop: Laptop, out: Path) -> tuple[int, str]:
+    """Ctrl-C at such a moment."""
+    with restore_between_two_files(laptop, out) as process:
+        process.send_signal(signal.SIGINT)
+        _out, err = process.communicate(timeout=90)
     return process.returncode, err
 
 
@@ -255,20 +263,17 @@ def test_the_duplicity_of_a_killed_restore_is_gone_before_the_next_one_begins(ba
     """Both would write the same downloads and files, and each remove what the other still reads."""
     out = backed_up.home / "out-orphan"
     log = backed_up.home / "state" / "panicroom.log"
-    killed = backed_up.start("restore", "--to", str(out))
-    while not any(backed_up.home.glob(".panicroom-restore-*/tree/*/file-*")):
-        assert killed.poll() is None, killed.communicate()
-        time.sleep(0.02)
-    orphan = descendants(killed.pid)[0]
-    os.kill(orphan, signal.SIGSTOP)
-    killed.kill()
-    killed.communicate(timeout=60)
-    begun = log.read_text().count(" duplicity restore ")
-    following = backed_up.start("restore", "--to", str(out))
-    with pytest.raises(subprocess.TimeoutExpired):
-        following.wait(4)
-    assert log.read_text().count(" duplicity restore ") == begun
-    os.kill(orphan, signal.SIGCONT)
+    with restore_between_two_files(backed_up, out) as killed:
+        orphan = descendants(killed.pid)[0]
+        os.kill(orphan, signal.SIGSTOP)
+        killed.kill()
+        killed.communicate(timeout=60)
+        begun = log.read_text().count(" duplicity restore ")
+        following = backed_up.start("restore", "--to", str(out))
+        with pytest.raises(subprocess.TimeoutExpired):
+            following.wait(4)
+        assert log.read_text().count(" duplicity restore ") == begun
+        os.kill(orphan, signal.SIGCONT)
     _out, err = following.communicate(timeout=100)
     assert following.returncode == 0, err
     assert look(out) == look(backed_up.source)

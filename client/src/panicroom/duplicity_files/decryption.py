@@ -31,6 +31,8 @@ _DIGESTS = {1: "md5", 2: "sha1", 3: "ripemd160", 8: "sha256", 9: "sha384", 10: "
 _KEY_BYTES = {2: 24, 3: 16, 4: 16, 7: 16, 8: 24, 9: 32, 10: 32, 11: 16, 12: 24, 13: 32}
 """Of the ciphers in RFC 4880, section 9.2, and RFC 5581."""
 
+SESSION_KEY_OPTION = "--override-session-key-fd"
+
 _HEAD_BYTES = 32
 _ITERATED = 3
 _HASHED_AT_ONCE = 2**20
@@ -79,6 +81,16 @@ class StretchedPassphrase:
                 break
         return key[:wanted]
 
+    def session_key(self, passphrase: str) -> str:
+        """The key as gpg's option ``--override-session-key-fd`` takes it."""
+        return f"{self.cipher}:{self.key(_encoded(passphrase)).hex().upper()}"
+
+
+def stretching_in(source: Path) -> StretchedPassphrase | None:
+    """How a passphrase becomes the key of a file; None where it takes anything else."""
+    with source.open("rb") as file:
+        return stretching_of(file.read(_HEAD_BYTES))
+
 
 def stretching_of(head: bytes) -> StretchedPassphrase | None:
     """The first packet of a file that a passphrase alone encrypts; None for any other form."""
@@ -112,8 +124,7 @@ class Decryption:
     def decrypt(self, source: Path, target: Path) -> str | None:
         """Decrypts ``source`` into ``target``, which must not exist; the passphrase that did it. Raises ``NotOpened``,
         or ``OSError`` where the disk is full."""
-        with source.open("rb") as file:
-            stretching = stretching_of(file.read(_HEAD_BYTES))
+        stretching = stretching_in(source)
         if stretching is not None and self._can_open_here(stretching, source.stat().st_size):
             passphrase = self._open_here(source, target, stretching)
             if passphrase is not None:
@@ -154,8 +165,7 @@ class Decryption:
             yield "--passphrase-fd", None, None
         if stretching is not None:
             for passphrase in self._passphrases:
-                key = stretching.key(_encoded(passphrase)).hex().upper()
-                yield "--override-session-key-fd", f"{stretching.cipher}:{key}", passphrase
+                yield SESSION_KEY_OPTION, stretching.session_key(passphrase), passphrase
         for passphrase in self._passphrases:
             yield "--passphrase-fd", passphrase, passphrase
 

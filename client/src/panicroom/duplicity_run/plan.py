@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,13 @@ PLAN_VARIABLE = "PANICROOM_CHILD"
 TOKEN_VARIABLE = "PANICROOM_TOKEN"  # noqa: S105
 PROOF_VARIABLE = "PANICROOM_PROOF_KEY"
 """The key that signs the set, in hex."""
+
+WITHOUT_VARIABLE = "PANICROOM_WITHOUT"
+"""Names of speed-ups to leave out, with commas between them: for measuring what each saves."""
+
+
+def left_out_patches() -> list[str]:
+    return os.environ.get(WITHOUT_VARIABLE, "").split(",")
 
 
 @dataclass(frozen=True)

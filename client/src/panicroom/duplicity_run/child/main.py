@@ -37,13 +37,16 @@ from panicroom.duplicity_run.child import (
     source_check,
 )
 from panicroom.duplicity_run.events import Events
-from panicroom.duplicity_run.plan import PLAN_VARIABLE, PROOF_VARIABLE, TOKEN_VARIABLE, ChildPlan
+from panicroom.duplicity_run.plan import (
+    PLAN_VARIABLE,
+    PROOF_VARIABLE,
+    TOKEN_VARIABLE,
+    ChildPlan,
+    left_out_patches,
+)
 from panicroom.duplicity_run.speed import patches as speed_patches
 from panicroom.exit_codes import ExitCode
 from panicroom.transfer.journal import Journal
-
-WITHOUT_VARIABLE = "PANICROOM_WITHOUT"
-"""Names of patches to leave out, with commas between them: for measuring what each saves."""
 
 
 def main() -> NoReturn:
@@ -108,8 +111,7 @@ def _patched_for_backup(plan: ChildPlan, events: Events, began_at: float) -> dic
     watch.install()
     broken_off.install(events, left_out.report_error)
     progress.start(events, change.counts)
-    without = os.environ.get(WITHOUT_VARIABLE, "").split(",")
-    end_speed_patches = speed_patches.install(without) if plan.speed_up else lambda: None
+    end_speed_patches = speed_patches.install(left_out_patches()) if plan.speed_up else lambda: None
 
     def at_end() -> None:
         end_speed_patches()

@@ -33,6 +33,7 @@ from panicroom.duplicity_run.restore_plan import (
     partial_path,
     to_hex,
 )
+from panicroom.duplicity_run.speed.session_keys import session_key_of
 from panicroom.exit_codes import ExitCode
 from panicroom.restored_tree.tree import DataSource, Tree
 
@@ -134,9 +135,10 @@ def _opened(path: Path) -> Any:
     from duplicity import path as duplicity_path
 
     parsed = file_naming.parse(os.fsencode(path.name))
-    file = dup_temp.FileobjHooked(
-        duplicity_path.DupPath(os.fsencode(path), parseresults=parsed).filtered_open("rb")
-    )
+    with session_key_of(path):
+        file = dup_temp.FileobjHooked(
+            duplicity_path.DupPath(os.fsencode(path), parseresults=parsed).filtered_open("rb")
+        )
     if parsed.encrypted and config.gpg_profile.sign_key:
         dup_main.restore_add_sig_check(file)
     return file

@@ -17,7 +17,7 @@ from panicroom.exit_codes import ExitCode
 from panicroom.shown import shown_path
 from panicroom.terminal import json_lines
 from panicroom.terminal.amounts import clock_text, part_text
-from panicroom.terminal.bars import TerminalReporter
+from panicroom.terminal.bars import TerminalReporter, by_words
 from panicroom.terminal.json_lines import JsonReporter
 from panicroom.terminal.plain_lines import PlainReporter
 from panicroom.terminal.rates import Flow, RateMeter
@@ -255,6 +255,16 @@ class _Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
         monkeypatch.setattr(time, "monotonic", lambda: self.now)
+
+
+def test_a_line_is_wrapped_by_words_and_no_path_is_broken() -> None:
+    path = "/home/anna/" + "a-long-name/" * 6
+    said = by_words(f"Restored 44 files (68.8 MB) as of 30 Nov 2026 02:04 (the newest backup) to {path}", 60)
+    assert said.split("\n") == [
+        "Restored 44 files (68.8 MB) as of 30 Nov 2026 02:04 (the",
+        "newest backup) to",
+        path,
+    ]
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from rich.table import Column, Table
 from rich.text import Text
 
 from chalicelib.domain.audit.codes.code import Severity
@@ -17,7 +16,7 @@ from chalicelib.domain.shown import all_shown, shown
 from chalicelib.owner_wire import AuditAnswer
 from ops.buckets.audit import audit_bucket, audit_stage
 from ops.buckets.fixes import Fix, fixes_for_stage, fixes_of_uploads
-from ops.commands.arguments.options import console, print_json, say, stage_options
+from ops.commands.arguments.options import console, folding_table, print_json, say, stage_options
 from ops.service.admin_client import admin_client
 from ops.service.deployed_stage import aws_of, deployed_stage
 
@@ -101,7 +100,7 @@ def _show(answer: AuditAnswer) -> None:
     if not found:
         console.print("Everything is in its right place.")
         return
-    table = Table("severity", Column("where", overflow="fold"), Column("code", overflow="fold"), "what")
+    table = folding_table("severity", "where", "code", "what")
     for one in found:
         severity = Text(one.severity.value, style=COLOURS[one.severity])
         table.add_row(severity, Text(shown(one.whose)), Text(one.code), Text(one.title))

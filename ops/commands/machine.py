@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 from rich.markup import escape
-from rich.table import Table
 
 from chalicelib.domain.audit.findings import Finding
 from chalicelib.domain.mail.phrases import count, format_bytes
@@ -20,6 +19,7 @@ from ops.commands.arguments.options import (
     SIZE,
     confirm,
     console,
+    folding_table,
     print_json,
     say,
     stage_options,
@@ -109,7 +109,7 @@ def list_(stage: str, state_folder: Path, as_json: bool) -> None:
     if as_json:
         print_json(answer)
         return
-    table = Table("machine", "status", "jobs", "added", "last used")
+    table = folding_table("machine", "status", "jobs", "added", "last used")
     for row in answer.machines:
         used = row.last_used_at or "never"
         table.add_row(row.machine, row.status, ", ".join(row.jobs), row.created_at, used)

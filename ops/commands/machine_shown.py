@@ -6,12 +6,11 @@ import dataclasses
 from collections.abc import Sequence
 
 from rich.markup import escape
-from rich.table import Column, Table
 
 from chalicelib.domain.mail.phrases import format_bytes
 from chalicelib.owner_wire import JobShown, MachineAdded, SetRow
 from ops.commands.arguments.durations import show_duration
-from ops.commands.arguments.options import console, print_json
+from ops.commands.arguments.options import console, folding_table, print_json
 from ops.deploy.client_wheel import install_line
 
 
@@ -47,8 +46,7 @@ def show_job(job: JobShown) -> None:
         f" newest complete {job.newest_complete_at or 'never'},"
         f" {format_bytes(job.stored_bytes)} stored"
     )
-    # Its name is typed elsewhere: it must be whole in a narrow terminal too.
-    table = Table(Column("set", overflow="fold"), "volumes", "size", "state")
+    table = folding_table("set", "volumes", "size", "state")
     for row in job.sets:
         expected = row.volumes_expected
         volumes = f"{row.volumes} of {expected}" if expected else str(row.volumes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
 from collections.abc import Callable
@@ -10,9 +11,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from chalicelib.owner_wire import SetRow
 from ops.cli import commands
+from ops.commands.arguments.options import folding_table
 from ops.commands.machine_shown import set_state
 from ops.errors import OpsError
 from tests.ops.conftest import Owner
@@ -199,3 +202,18 @@ def test_help_lists_each_command_with_its_whole_sentence(words: list[str]) -> No
     said = CliRunner().invoke(commands, [*words, "--help"], terminal_width=60).stdout
     assert "..." not in said.partition("Commands:")[2]
     assert max(map(len, said.splitlines())) <= 60
+
+
+@pytest.mark.parametrize(
+    "headers", [("machine", "status", "jobs", "added", "last used"), ("set", "volumes", "size", "state")]
+)
+def test_a_table_cuts_nothing_in_a_terminal_of_sixty_columns(headers: tuple[str, ...]) -> None:
+    cells = [f"{number}{'x' * 40}" for number in range(len(headers))]
+    table = folding_table(*headers)
+    table.add_row(*cells)
+    said = io.StringIO()
+    Console(file=said, width=60, force_terminal=True, color_system=None).print(table)
+    lines = said.getvalue().splitlines()
+    assert max(map(len, lines)) <= 60
+    assert "\u2026" not in said.getvalue()
+    assert sum(line.count("x") for line in lines) == 40 * len(headers)

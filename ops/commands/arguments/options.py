@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 from rich.console import Console
+from rich.table import Column, Table
 
 from chalicelib.domain.audit.findings import at_stage
 from ops.commands.arguments.durations import parse_duration
@@ -23,6 +24,11 @@ console = Console(highlight=False, soft_wrap=True)
 def say(text: str, style: str | None = None) -> None:
     """Prose: wrapped by words at a terminal, a line for each sentence elsewhere. Commands are printed whole."""
     console.print(text, markup=False, style=style, soft_wrap=not console.is_terminal)
+
+
+def folding_table(*headers: str) -> Table:
+    """One that cuts nothing in a narrow terminal: names and times are typed elsewhere."""
+    return Table(*(Column(header, overflow="fold") for header in headers))
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for other programs.")

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.progress import Progress, TaskID
     from rich.status import Status
+
+
+def by_words(text: str, columns: int) -> str:
+    """``text`` in lines of so many columns; a word that is longer, such as a path, stays whole."""
+    lines = text.split("\n")
+    return "\n".join(
+        textwrap.fill(line, columns, break_long_words=False, break_on_hyphens=False) for line in lines
+    )
 
 
 class TerminalReporter:
@@ -34,7 +43,7 @@ class TerminalReporter:
         self._status: Status | None = None
 
     def line(self, text: str) -> None:
-        self._console.print(text, markup=False, soft_wrap=True)
+        self._console.print(by_words(text, self._console.width), markup=False, soft_wrap=True)
 
     def event(self, event: dict[str, Any]) -> None:
         meter = self._meter

@@ -250,6 +250,7 @@ def test_three_old_times_and_the_new_one_can_be_restored(house: House) -> None:
 
 def test_the_weekly_mail_has_no_false_alarm(house: House) -> None:
     said = typed_by_owner(house, "python -m ops report preview")
+    assert "last run: incremental" in said
     of_anna = [line for line in said.splitlines() if "anna-laptop" in line]
     assert any("fresh" in line for line in of_anna), said
     found = house.service.admin.call("audit")["findings"]

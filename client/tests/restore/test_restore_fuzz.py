@@ -89,8 +89,8 @@ class RandomJob:
             os.kill(process.pid, signal.SIGKILL)
         process.communicate(timeout=60)
         out = Path(arguments[2])
-        if process.returncode != -signal.SIGKILL and out.exists():
-            shutil.rmtree(out)  # it was done before
+        if out.exists():
+            shutil.rmtree(out)  # it was done, or killed behind its last step
 
 
 def _copy(source: str, target: str) -> None:

@@ -65,6 +65,13 @@ def laptop_of_file(tmp_path_factory: pytest.TempPathFactory, gnupg: Path) -> Ite
 
 
 @pytest.fixture
+def backed_up(laptop: Laptop, made_once: Laptop) -> Laptop:
+    """With the backups of ``made_once``, which each file makes as it needs them, from ``laptop_of_file``."""
+    laptop.take_over(made_once)
+    return laptop
+
+
+@pytest.fixture
 def without_links(tmp_path: Path) -> dict[str, str]:
     """Variables with which a hard link is refused, as exFAT does."""
     code = "#include <errno.h>\nint link(void){errno=EPERM;return -1;}\nint linkat(void){errno=EPERM;return -1;}\n"

@@ -40,18 +40,12 @@ def enrolled(laptop: Laptop) -> Laptop:
 
 @pytest.fixture(scope="module")
 def made_once(laptop_of_file: Laptop) -> Laptop:
+    """With a full backup of a small tree."""
     (laptop_of_file.source / "file").write_text("content")
     make_tree(laptop_of_file.source)
     laptop_of_file.enrol()
     laptop_of_file.succeed("backup")
     return laptop_of_file
-
-
-@pytest.fixture
-def backed_up(laptop: Laptop, made_once: Laptop) -> Laptop:
-    """With a full backup of a small tree."""
-    laptop.take_over(made_once)
-    return laptop
 
 
 # ---------------------------------------------------------------- enrolment

@@ -13,18 +13,12 @@ from trees import differences, snapshot
 
 @pytest.fixture(scope="module")
 def made_once(laptop_of_file: Laptop) -> Laptop:
+    """With a full backup and an increment."""
     laptop_of_file.enrol()
     for number in range(2):
         (laptop_of_file.source / f"file {number}").write_bytes(os.urandom(20_000 + number))
         laptop_of_file.succeed("backup")
     return laptop_of_file
-
-
-@pytest.fixture
-def backed_up(laptop: Laptop, made_once: Laptop) -> Laptop:
-    """With a full backup and an increment."""
-    laptop.take_over(made_once)
-    return laptop
 
 
 def is_metadata(name: str) -> bool:

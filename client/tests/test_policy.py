@@ -127,12 +127,6 @@ def made_once(laptop_of_file: Laptop) -> Laptop:
     return laptop_of_file
 
 
-@pytest.fixture
-def backed_up(laptop: Laptop, made_once: Laptop) -> Laptop:
-    laptop.take_over(made_once)
-    return laptop
-
-
 def set_in_job(laptop: Laptop, line: str) -> None:
     settings = laptop.home / "config" / "panicroom.toml"
     key = line.split(" ")[0]

@@ -21,18 +21,12 @@ FALSE = "ab" * 32
 
 @pytest.fixture(scope="module")
 def made_once(laptop_of_file: Laptop) -> Laptop:
+    """With a full backup of one file."""
     (laptop_of_file.source / "file").write_text("one")
     laptop_of_file.enrol()
     laptop_of_file.succeed("backup")
     time.sleep(1.1)
     return laptop_of_file
-
-
-@pytest.fixture
-def backed_up(laptop: Laptop, made_once: Laptop) -> Laptop:
-    """With a full backup of one file."""
-    laptop.take_over(made_once)
-    return laptop
 
 
 def thief_of(laptop: Laptop) -> Thief:

@@ -44,12 +44,6 @@ def made_once(laptop_of_file: Laptop) -> Laptop:
     return laptop_of_file
 
 
-@pytest.fixture
-def backed_up(laptop: Laptop, made_once: Laptop) -> Laptop:
-    laptop.take_over(made_once)
-    return laptop
-
-
 def add_settings(laptop: Laptop, **tables: dict[str, str]) -> None:
     settings = laptop.home / "config" / "panicroom.toml"
     settings.write_text(with_settings(settings.read_text(), tables))

@@ -17,6 +17,16 @@ from ops.aws import Aws
 from ops.cli import commands
 from ops.local.stack import local_stack
 from ops.local.stack_file import StackDescription
+from ops.stages import Stage
+
+HOME = Stage(
+    name="home",
+    account="123456789012",
+    region="eu-central-1",
+    sender="ada@example.org",
+    recipients=("ada@example.org",),
+)
+"""A stage that is not deployed, for tests that need no more of it than its names."""
 
 
 @dataclasses.dataclass(frozen=True)

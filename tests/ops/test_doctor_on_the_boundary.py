@@ -12,15 +12,7 @@ from ops.aws import Aws
 from ops.doctor.checks import CHECKS
 from ops.doctor.patient import Patient
 from ops.functions.boundary import make_roles
-from ops.stages import Stage
-
-HOME = Stage(
-    name="home",
-    account="123456789012",
-    region="eu-central-1",
-    sender="ada@example.org",
-    recipients=("ada@example.org",),
-)
+from tests.ops.conftest import HOME
 
 
 @pytest.fixture

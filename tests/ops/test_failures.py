@@ -8,16 +8,9 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ops.doctor.failures import failures
-from ops.stages import Stage
+from tests.ops.conftest import HOME
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc)
-HOME = Stage(
-    name="home",
-    account="123456789012",
-    region="eu-central-1",
-    sender="ada@example.org",
-    recipients=("ada@example.org",),
-)
 REQUEST_FAILED = json.dumps({"level": "ERROR", "message": "request failed", "exception_name": "KeyError"})
 
 

@@ -61,13 +61,15 @@ def examine(aws: Aws, stage: Stage, project: Path, now: datetime | None = None) 
 
 
 def _resources(patient: Patient) -> list[str]:
-    changes = changed_resources(patient.aws, patient.stage)
-    return [f"{change}: `python -m ops deploy --stage {patient.stage.name}` does it" for change in changes]
+    return _done_by_a_deploy(patient.stage, changed_resources(patient.aws, patient.stage))
 
 
 def _roles(patient: Patient) -> list[str]:
-    changes = boundary_changes(patient.aws, patient.stage)
-    return [f"{change}: `python -m ops deploy --stage {patient.stage.name}` does it" for change in changes]
+    return _done_by_a_deploy(patient.stage, boundary_changes(patient.aws, patient.stage))
+
+
+def _done_by_a_deploy(stage: Stage, changes: list[str]) -> list[str]:
+    return [f"{change}: `python -m ops deploy --stage {stage.name}` does it" for change in changes]
 
 
 def _functions(patient: Patient) -> list[str]:

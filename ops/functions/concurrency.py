@@ -7,6 +7,8 @@ reserved, so what others have reserved, be it another stage, counts as not there
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ops.aws import Aws
 from ops.stages import Stage
 
@@ -30,13 +32,19 @@ def concurrency_limits(account_limit: int) -> dict[str, int]:
 
 def limit_for_stage(aws: Aws, stage: Stage) -> int:
     """How many invocations may run at once in the account and region, without what is reserved for other functions."""
+    return _limit_beside(aws, _present(aws, stage))
+
+
+def _limit_beside(aws: Aws, present: Mapping[str, int | None]) -> int:
+    """The same, where ``present`` is what the stage's own functions have reserved."""
     unreserved = aws.client("lambda").get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"]
-    return unreserved + sum(limit or 0 for limit in _present(aws, stage).values())
+    return int(unreserved) + sum(limit or 0 for limit in present.values())
 
 
 def concurrency_differences(aws: Aws, stage: Stage) -> list[str]:
     """What ``limit_concurrency`` would change, a line each."""
-    present, wanted = _present(aws, stage), concurrency_limits(limit_for_stage(aws, stage))
+    present = _present(aws, stage)
+    wanted = concurrency_limits(_limit_beside(aws, present))
     return [
         f"let {stage.function(short_name)} run {wanted.get(short_name, 'any number of')} times at once at most"
         for short_name in WANTED
@@ -47,7 +55,7 @@ def concurrency_differences(aws: Aws, stage: Stage) -> list[str]:
 def limit_concurrency(aws: Aws, stage: Stage) -> None:
     """Chalice takes every limit away at each deploy, since the configuration names none: the account decides it."""
     functions, present = aws.client("lambda"), _present(aws, stage)
-    wanted = concurrency_limits(limit_for_stage(aws, stage))
+    wanted = concurrency_limits(_limit_beside(aws, present))
     # Lower ones first: what they give back may be what the others need.
     for short_name in sorted(WANTED, key=lambda name: wanted.get(name, 0) - (present[name] or 0)):
         limit, name = wanted.get(short_name), stage.function(short_name)

@@ -51,3 +51,8 @@ STORAGE_POLICIES = (
 
 def needs_thaw(storage_class: str) -> bool:
     return storage_class in ARCHIVE_CLASSES
+
+
+def readable_instead_of(storage_class: str) -> str:
+    """The class itself if it can be read at once, else the cheapest one that can."""
+    return GLACIER_INSTANT_RETRIEVAL if needs_thaw(storage_class) else storage_class

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -18,7 +19,7 @@ from chalicelib.domain.audit.placement import POLICY_OF_TAG
 from chalicelib.domain.backups.foreign_names import form_of
 from chalicelib.domain.backups.names import BackupFile, FileKind, SetId, prefixes_overlap
 from chalicelib.domain.backups.objects import StoredObject
-from chalicelib.domain.backups.storage import GLACIER_INSTANT_RETRIEVAL, STANDARD, needs_thaw
+from chalicelib.domain.backups.storage import STANDARD, readable_instead_of
 from chalicelib.domain.backups.tallies import Tally
 
 LATE_BY = timedelta(days=3)
@@ -73,7 +74,7 @@ class FilesOfJob:
     """What the names of volumes begin with, folders included."""
     metadata_prefixes: set[str] = dataclasses.field(default_factory=set)
     unmoved: Tally = dataclasses.field(default_factory=Tally)
-    unmoved_by_age: dict[int, Tally] = dataclasses.field(default_factory=dict)
+    unmoved_by_age: defaultdict[int, Tally] = dataclasses.field(default_factory=lambda: defaultdict(Tally))
     """Volumes in Standard that no rule moves and S3 would move, by whole days since S3 stored them."""
     late: Tally = dataclasses.field(default_factory=Tally)
     oldest_late: datetime | None = None
@@ -122,13 +123,12 @@ class Inventory:
         if not moves:
             return None
         first = min(moves, key=lambda one: one.after_days or 0)
-        storage_class = GLACIER_INSTANT_RETRIEVAL if needs_thaw(first.storage_class) else first.storage_class
-        by_age: dict[int, Tally] = {}
+        by_age = defaultdict[int, Tally](Tally)
         for of_job in self.jobs:
             if of_job.watched in taken.volumes_of:
                 for age_days, tally in of_job.unmoved_by_age.items():
-                    by_age[age_days] = by_age.get(age_days, Tally()) + tally
-        return MissedMoves(storage_class, first.after_days or 0, by_age)
+                    by_age[age_days] += tally
+        return MissedMoves(readable_instead_of(first.storage_class), first.after_days or 0, by_age)
 
     def add_other(self, key: str, stored: StoredObject) -> None:
         """An object that belongs to no job. It may be a backup's all the same."""
@@ -189,9 +189,7 @@ class Inventory:
         if not moving:
             if stored.size >= SMALLEST_MOVED_BYTES:
                 age_days = max(0, (self._now - stored.stored_at).days)
-                of_job.unmoved_by_age[age_days] = of_job.unmoved_by_age.get(age_days, Tally()) + Tally(
-                    1, stored.size
-                )
+                of_job.unmoved_by_age[age_days] += Tally(1, stored.size)
             if _should_be_moved(of_job.watched, file, stored):
                 of_job.unmoved += Tally(1, stored.size)
             return

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chalicelib.domain.audit.lifecycle.rules import Document, present_form
-from chalicelib.domain.backups.storage import GLACIER_INSTANT_RETRIEVAL, needs_thaw
+from chalicelib.domain.backups.storage import GLACIER_INSTANT_RETRIEVAL, readable_instead_of
 
 GRACE_DAYS = 30
 """A month to notice that something was deleted, and to bring it back."""
@@ -92,9 +92,7 @@ def readable(transitions: Sequence[Document]) -> list[Document]:
     """The transitions with Glacier Instant Retrieval in place of the classes that cannot be read before a thaw."""
     found: list[Document] = []
     for transition in sorted(transitions, key=lambda one: one.get("Days", 0)):
-        storage_class = transition["StorageClass"]
-        if needs_thaw(storage_class):
-            storage_class = GLACIER_INSTANT_RETRIEVAL
+        storage_class = readable_instead_of(transition["StorageClass"])
         before = {one["StorageClass"] for one in found}
         if storage_class in before or (storage_class == GLACIER_INSTANT_RETRIEVAL and before & CANNOT_FOLLOW):
             continue

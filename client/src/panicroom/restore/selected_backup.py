@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from panicroom.api import Api
+from panicroom.api import Api, moment_of
 from panicroom.duplicity_files.contents import SetContents
 from panicroom.duplicity_files.stored_sets import Chain, StoredChains, chains
 from panicroom.exit_codes import ExitCode, Problem
@@ -144,12 +144,12 @@ def _newest_known(api: Api, job: str) -> datetime | None:
     """When the newest complete set was stored, as the service knows it."""
     for status in api.machine().jobs:
         if status.job == job and status.newest_complete_at is not None:
-            return _moment(status.newest_complete_at)
+            return moment_of(status.newest_complete_at)
     return None
 
 
 def _check_newest(listing: Collection[ListedFile], newest_known: datetime | None) -> None:
-    stored = [_moment(file.stored_at) for file in listing if ".manifest" in file.name]
+    stored = [moment_of(file.stored_at) for file in listing if ".manifest" in file.name]
     newest_stored = max(stored, default=None)
     if newest_known is None or (newest_stored and newest_stored >= newest_known - _CLOCKS_APART):
         return
@@ -160,7 +160,3 @@ def _check_newest(listing: Collection[ListedFile], newest_known: datetime | None
         f"ask the owner of the service; {there}",
         ExitCode.NOT_FOUND,
     )
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))

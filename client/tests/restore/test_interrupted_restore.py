@@ -266,14 +266,16 @@ def test_the_duplicity_of_a_killed_restore_is_gone_before_the_next_one_begins(ba
     with restore_between_two_files(backed_up, out) as killed:
         orphan = descendants(killed.pid)[0]
         os.kill(orphan, signal.SIGSTOP)
-        killed.kill()
-        killed.communicate(timeout=60)
-        begun = log.read_text().count(" duplicity restore ")
-        following = backed_up.start("restore", "--to", str(out))
-        with pytest.raises(subprocess.TimeoutExpired):
-            following.wait(4)
-        assert log.read_text().count(" duplicity restore ") == begun
-        os.kill(orphan, signal.SIGCONT)
+        try:
+            killed.kill()
+            killed.communicate(timeout=60)
+            begun = log.read_text().count(" duplicity restore ")
+            following = backed_up.start("restore", "--to", str(out))
+            with pytest.raises(subprocess.TimeoutExpired):
+                following.wait(4)
+            assert log.read_text().count(" duplicity restore ") == begun
+        finally:
+            os.kill(orphan, signal.SIGCONT)  # else it would stay, stopped, when this test fails
     _out, err = following.communicate(timeout=100)
     assert following.returncode == 0, err
     assert look(out) == look(backed_up.source)

@@ -44,6 +44,7 @@ ROOMS = (
     "chalicelib.domain.audit.lifecycle",
     "chalicelib.domain.audit.bucket_audit",
     "chalicelib.domain.costs",
+    "chalicelib.domain.restore",
     "chalicelib.domain.mail",
     "chalicelib",  # configuration, metrics, templates
     "chalicelib.adapters",

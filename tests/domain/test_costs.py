@@ -21,7 +21,6 @@ from chalicelib.domain.backups.tallies import Tally
 from chalicelib.domain.costs.billed import GB
 from chalicelib.domain.costs.figures import Figures, JobFigures, job_figures
 from chalicelib.domain.costs.months import month_of
-from chalicelib.domain.costs.pricing import ThawTier
 from chalicelib.domain.costs.service_costs import (
     ALARMS,
     MINUTE_CALLS,
@@ -34,6 +33,7 @@ from chalicelib.domain.costs.statement import Statement, state_costs
 from chalicelib.domain.costs.usage import JobUsage, job_usage
 from chalicelib.domain.mail.cost_parts import CostSection
 from chalicelib.domain.mail.cost_section import describe_costs
+from chalicelib.wire import ThawTier
 from ops.resources.template import TEMPLATE_PATH
 from tests.mail_scenes import SCENES
 

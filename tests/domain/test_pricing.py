@@ -24,7 +24,6 @@ from chalicelib.domain.costs.price_table import PriceTable, PriceUnknown, read_p
 from chalicelib.domain.costs.pricing import (
     PRICED_CLASSES,
     THAW_HOURS,
-    ThawTier,
     early_deletion_cost,
     get_cost,
     month_of_storage,
@@ -36,6 +35,7 @@ from chalicelib.domain.costs.pricing import (
     transfer_out_cost,
     transition_cost,
 )
+from chalicelib.wire import ThawTier
 
 
 def known(region: str) -> PriceTable:

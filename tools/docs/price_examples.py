@@ -22,7 +22,6 @@ from chalicelib.domain.costs.price_table import PriceTable
 from chalicelib.domain.costs.pricing import (
     MONTH_DAYS,
     THAW_HOURS,
-    ThawTier,
     get_cost,
     month_of_storage,
     put_cost,
@@ -35,6 +34,7 @@ from chalicelib.domain.costs.pricing import (
 )
 from chalicelib.domain.costs.service_costs import service_cost
 from chalicelib.domain.mail.phrases import format_money
+from chalicelib.wire import ThawTier
 from ops.deploy.cost_preview import _activity, _sum_of, service_month
 
 REGIONS = ("us-east-1", "eu-central-1")

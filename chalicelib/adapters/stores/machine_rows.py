@@ -13,7 +13,14 @@ from chalicelib.adapters.stores.rows import (
 )
 from chalicelib.adapters.table import Item
 from chalicelib.domain.backups.leases import Lease
-from chalicelib.domain.backups.machines import EnrolmentCode, Job, LastRun, Machine, ReconcileProgress
+from chalicelib.domain.backups.machines import (
+    DEFAULT_THAW_BUDGET_USD,
+    EnrolmentCode,
+    Job,
+    LastRun,
+    Machine,
+    ReconcileProgress,
+)
 from chalicelib.domain.backups.names import Location
 from chalicelib.domain.backups.storage import StoragePolicy
 
@@ -31,6 +38,7 @@ def machine_item(machine: Machine) -> Item:
         last_used_at=format_instant(machine.last_used_at),
         storage_cap_bytes=machine.storage_cap_bytes,
         download_cap_bytes=machine.download_cap_bytes,
+        thaw_budget_usd=machine.thaw_budget_usd,
         owner_mail=machine.owner_mail,
     )
 
@@ -47,6 +55,7 @@ def machine_of(item: Item) -> Machine:
         last_used_at=parse_instant(item.get("last_used_at")),
         storage_cap_bytes=int(item["storage_cap_bytes"]),
         download_cap_bytes=int(item["download_cap_bytes"]),
+        thaw_budget_usd=item.get("thaw_budget_usd", DEFAULT_THAW_BUDGET_USD),
         owner_mail=item.get("owner_mail"),
     )
 

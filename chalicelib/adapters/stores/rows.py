@@ -25,6 +25,9 @@ ALERTS                 record             what was mailed in between the weekly 
 REPORTS                <issue>            a weekly mail, being sent or sent, with its totals
 DELIVERIES#<issue>     <address>          who has it
 JOB_FIGURES            <issue>            its figures of each job, packed
+THAW_PLANS#<machine>/<job>  <thaw>       the volumes of a plan
+THAWS                  <machine>/<job>#<thaw>  Thaw
+THAW_MONTHS#<machine>  <month>            what its thaws have come to
 OVER_BUDGET            <month>            the notice was recorded
 """
 

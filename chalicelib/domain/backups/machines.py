@@ -9,6 +9,7 @@ import hmac
 import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from chalicelib.domain.backups.names import Location
 from chalicelib.domain.backups.storage import DEFAULT_STORAGE_POLICY, StoragePolicy
@@ -23,6 +24,9 @@ CODE_LIFE = timedelta(hours=24)
 
 DEFAULT_DOWNLOAD_CAP_BYTES_A_DAY = 100 * 2**30
 """What a stolen token can cost in transfer a day: at $0.09 a GB, nine dollars. The owner can lift it."""
+
+DEFAULT_THAW_BUDGET_USD = Decimal(1)
+"""What a machine may spend on thaws in a month without asking the owner."""
 
 DEFAULT_STORAGE_CAP_BYTES = 10 * 2**40
 """What a machine may store, older versions included."""
@@ -81,6 +85,7 @@ class Machine:
     last_used_at: datetime | None = None
     storage_cap_bytes: int = DEFAULT_STORAGE_CAP_BYTES
     download_cap_bytes: int = DEFAULT_DOWNLOAD_CAP_BYTES_A_DAY
+    thaw_budget_usd: Decimal = DEFAULT_THAW_BUDGET_USD
     owner_mail: str | None = None
     """Who gets the weekly mail and the alerts about this machine."""
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from enum import Enum
 
 from chalicelib.domain.backups.storage import (
     DEEP_ARCHIVE,
@@ -21,6 +20,7 @@ from chalicelib.domain.backups.storage import (
 from chalicelib.domain.backups.tallies import Tallies, Tally
 from chalicelib.domain.costs.billed import GB, MINIMUM_BILLED_BYTES, STANDARD_IA, billed_bytes, billed_in_all
 from chalicelib.domain.costs.price_table import PriceTable
+from chalicelib.wire import ThawTier
 
 MONTH_DAYS = 30
 
@@ -42,14 +42,6 @@ MINIMUM_STAY_DAYS = {
 
 FREE_TRANSFER_GB = 100
 """A month, of an account, over all services and regions: the price page, "Data transfer"."""
-
-
-class ThawTier(str, Enum):
-    """How fast archived objects are asked back; by what the guide, "restoring-objects-retrieval-options", calls it."""
-
-    EXPEDITED = "Expedited"
-    STANDARD = "Standard"
-    BULK = "Bulk"
 
 
 THAW_HOURS: Mapping[str, Mapping[ThawTier, tuple[Decimal, Decimal]]] = {

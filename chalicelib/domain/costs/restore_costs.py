@@ -11,12 +11,12 @@ from chalicelib.domain.backups.tallies import Tallies, total_bytes
 from chalicelib.domain.costs.price_table import PriceTable, PriceUnknown
 from chalicelib.domain.costs.pricing import (
     THAW_HOURS,
-    ThawTier,
     get_cost,
     read_cost,
     thaw_cost,
     transfer_out_cost,
 )
+from chalicelib.wire import ThawTier
 
 THAWED_DAYS = 7
 """How long a thawed copy is kept while it is fetched."""

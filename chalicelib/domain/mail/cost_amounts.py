@@ -9,7 +9,6 @@ from chalicelib.domain.backups.storage import (
     STANDARD,
 )
 from chalicelib.domain.costs.billed import STANDARD_IA
-from chalicelib.domain.costs.pricing import ThawTier
 from chalicelib.domain.costs.restore_costs import RestoreCost
 from chalicelib.domain.costs.statement import Statement
 from chalicelib.domain.mail.cost_parts import SHOWN_FROM, Amount
@@ -19,6 +18,7 @@ from chalicelib.domain.mail.phrases import (
     format_estimate,
     format_money,
 )
+from chalicelib.wire import ThawTier
 
 CLASS_NAMES = {
     STANDARD: "Standard",

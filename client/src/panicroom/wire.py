@@ -89,6 +89,13 @@ class ErrorCode(str, Enum):
     SET_LIST_MISSING = "set_list_missing"
     PROOF_MISSING = "proof_missing"
     BAD_PROOF = "bad_proof"
+    THAW_BUDGET = "thaw_budget"
+    THAW_CAP = "thaw_cap"
+    THAW_IN_PROGRESS = "thaw_in_progress"
+    PLAN_CHANGED = "plan_changed"
+    TIER_UNAVAILABLE = "tier_unavailable"
+    PRICE_UNKNOWN = "price_unknown"
+    UNKNOWN_THAW = "unknown_thaw"
     NOT_FOUND = "not_found"
     TRY_AGAIN = "try_again"
     INTERNAL = "internal_error"
@@ -346,7 +353,9 @@ class DownloadRequest:
 
 @dataclasses.dataclass(frozen=True)
 class DownloadPermit:
-    """The answer for one name: ``url`` (GET within five minutes), or ``archived``, or an error.
+    """The answer for one name: ``url`` (GET within five minutes), or ``archived``, or an error. ``thawing``: it is
+    archived, and S3 has been asked for a copy; ``thawing_until`` is when that is there at the latest, if a thaw of this
+    service knows it.
 
     ``sha256`` is S3's checksum of the file, in hex; for a file in parts the digest of the parts' digests, ``-`` and
     their number; missing where the file was stored without one. Of a manifest, ``volumes`` and ``proof`` are what its
@@ -361,6 +370,7 @@ class DownloadPermit:
     proof: str | None = None
     archived: bool | None = None
     thawing: bool | None = None
+    thawing_until: str | None = None
     error: str | None = None
     message: str | None = None
 
@@ -368,6 +378,119 @@ class DownloadPermit:
 @dataclasses.dataclass(frozen=True)
 class DownloadAnswer:
     files: tuple[DownloadPermit, ...]
+
+
+# ---------------------------------------------------------------- thaws
+
+
+class ThawTier(str, Enum):
+    """How fast archived files are asked back; by what the S3 user guide, "restoring-objects-retrieval-options", calls
+    it."""
+
+    EXPEDITED = "Expedited"
+    STANDARD = "Standard"
+    BULK = "Bulk"
+
+
+class ThawState(str, Enum):
+    """Where a thaw stands. ``planned``: priced, not begun. ``waiting``: for the owner's approval. ``asking``: S3 is
+    being asked. ``thawing``: S3 has been asked for all. ``ready``: all can be downloaded. ``lapsed``: the copies are
+    gone, and not all was downloaded. ``ended``: over for any other reason."""
+
+    PLANNED = "planned"
+    WAITING = "waiting"
+    ASKING = "asking"
+    THAWING = "thawing"
+    READY = "ready"
+    LAPSED = "lapsed"
+    ENDED = "ended"
+
+
+Money = float
+"""USD before tax, rounded up to a hundredth of a cent."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ThawVolumes:
+    """Volumes of a set: ``set`` as ``full.<T>`` or ``inc.<T0>.to.<T1>``, ``numbers`` as ranges, ``1-3,12``."""
+
+    set: str
+    numbers: str
+
+
+@dataclasses.dataclass(frozen=True)
+class ThawRequest:
+    """``POST /jobs/{job}/thaws``: what a restore needs. ``line_bytes_a_second`` is how fast this client has downloaded
+    lately, if it knows."""
+
+    volumes: tuple[ThawVolumes, ...]
+    line_bytes_a_second: Bytes | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class ThawOffer:
+    """A way to bring the volumes of a plan back. ``usd`` is all that it costs, ``transfer_usd`` the part of it that
+    leaving AWS costs; missing where a price is not known. ``tier`` is missing where nothing is archived: then ``usd``
+    is what reading and transfer cost."""
+
+    ready_by: str
+    tier: ThawTier | None = None
+    usd: Money | None = None
+    transfer_usd: Money | None = None
+    readable_until: str | None = None
+    needs_approval: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class ThawPlan:
+    """The answer to a ``ThawRequest``, good for 24 hours. The same volumes have the same ``thaw``, and ``state`` is
+    more than ``planned`` where it was started already.
+
+    ``bytes`` are those of all volumes of the request that are stored; ``archived``, ``thawing`` and ``readable`` count
+    them, ``archived_bytes`` those that would be asked for. ``missing`` are volumes that are not stored, as
+    ``<set>.vol<N>``, the first hundred of them. ``needs_approval``: every tier costs more than ``left_usd``, what is
+    left of the machine's budget this month. ``month_usd`` is what storing these volumes costs a month.
+    """
+
+    thaw: str
+    state: ThawState
+    bytes: Bytes
+    archived_bytes: Bytes
+    archived: Count
+    thawing: Count
+    readable: Count
+    missing: tuple[str, ...]
+    tiers: tuple[ThawOffer, ...]
+    needs_approval: bool
+    left_usd: Money
+    month_usd: Money | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class ThawStart:
+    """``POST /jobs/{job}/thaws/{thaw}/start``: at most ``max_usd``, the price that was agreed to."""
+
+    tier: ThawTier
+    max_usd: Money
+
+
+@dataclasses.dataclass(frozen=True)
+class ThawStatus:
+    """``GET /jobs/{job}/thaws/{thaw}``, and the answer to a ``ThawStart``. ``of`` volumes are to be thawed, ``done`` of
+    them can be read. ``message`` says why it waits or has ended."""
+
+    thaw: str
+    state: ThawState
+    done: Count
+    of: Count
+    tier: ThawTier | None = None
+    usd: Money | None = None
+    ready_by: str | None = None
+    readable_until: str | None = None
+    message: str | None = None
+
+
+# ---------------------------------------------------------------- discards
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Bringing archived volumes back to a class that can be read."""

@@ -1,0 +1,53 @@
+"""A thaw: archived volumes of one job that are brought back to a class that can be read, for some days."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime
+from decimal import Decimal
+
+from chalicelib.wire import ThawState, ThawTier
+
+UNDER_WAY = frozenset({ThawState.ASKING, ThawState.THAWING})
+"""States in which S3 is at work for a thaw: one at a time a job."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Thaw:
+    """A thaw that was started, or would have been if the owner's approval were not needed.
+
+    ``size_bytes`` and ``volumes`` are what S3 is asked for, ``done`` of them were readable when last looked at. ``usd``
+    is the price that was reserved, transfer included; ``None`` if a price is not known. ``ready_by`` is when the tier
+    promises all, ``readable_until`` when the first copy lapses.
+    """
+
+    machine: str
+    job: str
+    id: str
+    state: ThawState
+    tier: ThawTier
+    started_at: datetime
+    volumes: int
+    size_bytes: int
+    days: int
+    ready_by: datetime
+    usd: Decimal | None = None
+    transfer_usd: Decimal | None = None
+    done: int = 0
+    readable_until: datetime | None = None
+    approved_at: datetime | None = None
+    last_download_at: datetime | None = None
+    downloaded_bytes: int = 0
+    message: str = ""
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.state in UNDER_WAY
+
+
+@dataclasses.dataclass(frozen=True)
+class ThawMonth:
+    """What a machine's thaws come to in a month: ``reserved`` counts against its budget, ``approved`` does not."""
+
+    reserved: Decimal = Decimal(0)
+    approved: Decimal = Decimal(0)

@@ -68,6 +68,7 @@ def render_alert(alert: Alert, *, stage: str, written_at: datetime) -> Mail:
     parts = (
         ("Look now", "wrong", alert.safety),
         ("What is wrong", "wrong", alert.critical),
+        ("Restores from the archive", "look", alert.awaited),
         ("Machines that do not back up", "wrong", alert.jobs),
         ("Over", "well", alert.over),
         ("Worth a look", "look", alert.warnings),

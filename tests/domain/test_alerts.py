@@ -23,6 +23,11 @@ from chalicelib.domain.audit.notices import (
     OVER_BUDGET,
     SECOND_RUN,
     STORAGE_CAP_REACHED,
+    THAW_LAPSING,
+    THAW_READY,
+    THAW_STARTED,
+    THAW_STOPPED,
+    THAW_WAITING,
     Notice,
 )
 from chalicelib.domain.backups.freshness import State
@@ -266,6 +271,37 @@ def test_what_else_happened_comes_with_the_warnings(owner: Owner, code: str) -> 
     assert alert is not None
     assert [(one.whose, one.message) for one in alert.warnings] == [("anna", "It happened.")]
     assert owner.mail(DAY) is None
+
+
+@pytest.mark.parametrize("code", [THAW_STARTED, THAW_WAITING, THAW_READY, THAW_LAPSING, THAW_STOPPED])
+def test_what_somebody_waits_for_goes_at_once_and_is_no_alarm(owner: Owner, code: str) -> None:
+    owner.findings = [found(WARNING), found(CRITICAL)]
+    owner.mail()
+    owner.notices = [Notice(code, "anna", "photos", "It happened.", owner.now, "5e02")]
+    alert = owner.mail()
+    assert alert is not None
+    assert alert.subject == f"anna/photos: {title(code)}"
+    assert [(item.message, item.advice) for item in alert.awaited] == [("It happened.", CODES[code].advice)]
+    assert owner.mail(MINUTE) is None
+
+
+def test_a_waiting_thaw_brings_the_line_that_approves_it(owner: Owner) -> None:
+    owner.notices = [Notice(THAW_WAITING, "anna", "photos", "It costs $9.", owner.now, "5e02")]
+    alert = owner.mail()
+    assert alert is not None
+    assert alert.awaited[0].commands == (
+        "python -m ops thaw approve 5e02",
+        "python -m ops machine revoke anna",
+    )
+
+
+def test_two_thaws_of_a_job_are_two_notices_on_one_day(owner: Owner) -> None:
+    owner.notices = [Notice(THAW_READY, "anna", "photos", "One.", owner.now, "5e02")]
+    owner.mail()
+    owner.notices += [Notice(THAW_READY, "anna", "photos", "Two.", owner.now, "77aa")]
+    alert = owner.mail(MINUTE)
+    assert alert is not None
+    assert [item.message for item in alert.awaited] == ["Two."]
 
 
 def test_a_notice_of_another_day_is_another_one(owner: Owner) -> None:

@@ -37,7 +37,7 @@ def findings_page() -> str:
 
 
 def _finding(kind: Code) -> str:
-    marks = kind.severity.value + (", told at once" if kind.is_safety else "")
+    marks = kind.severity.value + (", told at once" if kind.is_safety or kind.is_awaited else "")
     title = f"{kind.title[0].upper()}{kind.title[1:]} ({marks})."
     return f"### {kind.code}\n\n{title} {kind.meaning}\n\n*What to do:* {kind.advice}\n"
 

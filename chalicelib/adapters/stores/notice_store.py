@@ -1,4 +1,4 @@
-"""Notices in the table: one a day for each kind and job."""
+"""Notices in the table: one a day for each kind and job, and for each of a job's thaws."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ class NoticeStore:
         """Once a day for each kind and job: a flood of requests must not fill the owner's mail."""
         item = {
             "pk": "NOTICES",
-            "sk": f"{notice.at:%Y-%m-%d}#{notice.machine}/{notice.job}#{notice.code}",
+            "sk": notice.key,
             "schema": rows.SCHEMA_VERSION,
             "code": notice.code,
             "machine": notice.machine,
             "job": notice.job,
             "message": notice.message,
             "noticed_at": rows.format_instant(notice.at),
+            "subject": notice.subject,
         }
         attempted(self._table.put, item, "attribute_not_exists(pk)")
 
@@ -34,5 +35,6 @@ class NoticeStore:
             if item["sk"] < f"{since:%Y-%m-%d}":
                 break
             at = rows.instant_of(item["noticed_at"])
-            notices.append(Notice(item["code"], item["machine"], item["job"], item["message"], at))
+            about = item["code"], item["machine"], item["job"], item["message"]
+            notices.append(Notice(*about, at, item.get("subject", "")))
         return [notice for notice in notices if notice.at >= since]

@@ -17,7 +17,7 @@ from chalicelib.domain.audit.findings import Finding, new_finding, worst_first
 from chalicelib.domain.audit.lifecycle.inventory import Inventory, MissedMoves
 from chalicelib.domain.audit.lifecycle.rule_book import RuleBook
 from chalicelib.domain.audit.lifecycle.rules import rule_of
-from chalicelib.domain.audit.notices import Notice
+from chalicelib.domain.audit.notices import Notice, commands_after
 from chalicelib.domain.audit.placement import check_object
 from chalicelib.domain.audit.strays import check_stray
 from chalicelib.domain.backups.names import SetId, parse_file_name
@@ -160,22 +160,7 @@ def findings_of_notices(notices: Iterable[Notice], now: datetime) -> list[Findin
             subject=f"{notice.at:%Y-%m-%d}",
             message=notice.message,
             evidence=f"at {notice.at:%Y-%m-%d %H:%M} UTC",
-            commands=_after_notice(notice),
+            commands=commands_after(notice),
         )
         for notice in newest.values()
     ]
-
-
-def _after_notice(notice: Notice) -> tuple[str, ...]:
-    machine = f"python -m ops machine {{}} {notice.machine}"
-    if notice.code in ("discard_refused", "second_run", "code_reused", "late_upload", "after_revocation"):
-        return (machine.format("show"), machine.format("revoke"))
-    if notice.code == "code_retyped":
-        return (machine.format("show"),)
-    if notice.code == "storage_cap_reached":
-        return (machine.format("recount"), f"{machine.format('set')} --storage-cap 20TB")
-    if notice.code == "download_cap_reached":
-        return (f"{machine.format('set')} --download-cap 1000GB", machine.format("revoke"))
-    if notice.code == "catalogue_differed":
-        return ("python -m ops dead-letters list",)
-    return ("python -m ops report preview",)

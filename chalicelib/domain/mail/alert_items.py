@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, tzinfo
 
 from chalicelib.domain.audit.finding_codes import CODES
 from chalicelib.domain.audit.findings import Finding
-from chalicelib.domain.audit.notices import Notice
+from chalicelib.domain.audit.notices import Notice, commands_after
 from chalicelib.domain.backups.freshness import State
 from chalicelib.domain.mail.phrases import in_zone
 
@@ -77,6 +77,7 @@ def item_of_notice(notice: Notice) -> AlertItem:
         notice.message,
         f"at {notice.at:%Y-%m-%d %H:%M} UTC",
         kind.advice if kind else "",
+        commands_after(notice) if kind else (),
         machine=notice.machine,
     )
 
@@ -137,13 +138,14 @@ class Alert:
 
     safety: tuple[AlertItem, ...] = ()
     critical: tuple[AlertItem, ...] = ()
+    awaited: tuple[AlertItem, ...] = ()
     jobs: tuple[AlertItem, ...] = ()
     over: tuple[AlertItem, ...] = ()
     warnings: tuple[AlertItem, ...] = ()
 
     @property
     def items(self) -> tuple[AlertItem, ...]:
-        return self.safety + self.critical + self.jobs + self.over + self.warnings
+        return self.safety + self.critical + self.awaited + self.jobs + self.over + self.warnings
 
     def of_machines(self, names: Collection[str]) -> Alert | None:
         """What concerns these machines; None for nothing."""

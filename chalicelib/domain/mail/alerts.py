@@ -1,8 +1,9 @@
 """Which alerts to mail now, in between the weekly mails: a pure state machine over what is wrong and what was mailed.
 
-Three rates. What is about safety goes at once. Other critical findings, all-clears, and jobs that are overdue or
-failing share one mail an hour. Warnings share one a day. Whatever is due at one moment goes in one mail. The record
-is what was mailed; it changes only when a mail went out, so that nothing is lost to a mail that did not.
+Three rates. What is about safety, or what somebody waits for, goes at once. Other critical findings, all-clears, and
+jobs that are overdue or failing share one mail an hour. Warnings share one a day. Whatever is due at one moment goes in
+one mail. The record is what was mailed; it changes only when a mail went out, so that nothing is lost to a mail that
+did not.
 """
 
 from __future__ import annotations
@@ -93,12 +94,13 @@ class _Plan:
         )
         self._safety: list[AlertItem] = []
         self._critical: list[AlertItem] = []
+        self._awaited: list[AlertItem] = []
         self._of_jobs: list[AlertItem] = []
         self._over: list[AlertItem] = []
         self._warnings: list[AlertItem] = []
 
     def alert(self) -> Alert | None:
-        parts = (self._safety, self._critical, self._of_jobs, self._over, self._warnings)
+        parts = (self._safety, self._critical, self._awaited, self._of_jobs, self._over, self._warnings)
         alert = Alert(*(tuple(item.in_zone(self._zone) for item in part) for part in parts))
         return alert if alert.items else None
 
@@ -119,15 +121,17 @@ class _Plan:
 
     def take_notices(self, notices: Iterable[Notice]) -> None:
         for notice in sorted(notices, key=lambda notice: notice.at):
-            key = notice_key(notice)
+            key = notice.key
             if key in self._notices or notice.at < self._begun_at - FIRST_NOTICES:
                 continue
             kind = CODES.get(notice.code)
-            if kind is not None and kind.severity is Severity.INFO:
+            if kind is not None and kind.severity is Severity.INFO and not kind.is_awaited:
                 continue  # the weekly mail has it
             item = item_of_notice(notice)
             if kind is not None and kind.is_safety:
-                sent = self._send_at_once(item, notice.code)
+                sent = self._send_at_once(item, notice.code, self._safety)
+            elif kind is not None and kind.is_awaited:
+                sent = self._send_at_once(item, f"{notice.code}#{notice.subject}", self._awaited)
             else:
                 sent = self._daily_is_due
                 self._warnings += [item] if sent else []
@@ -152,18 +156,18 @@ class _Plan:
             self._warnings += [item] if self._daily_is_due else []
             return self._daily_is_due
         if finding.is_safety:
-            return self._send_at_once(item, finding.code)
+            return self._send_at_once(item, finding.code, self._safety)
         self._critical += [item] if self._hourly_is_due else []
         return self._hourly_is_due
 
-    def _send_at_once(self, item: AlertItem, code: str) -> bool:
+    def _send_at_once(self, item: AlertItem, code: str, part: list[AlertItem]) -> bool:
         """At once, but the same of the same job not twice an hour: damage that spreads would be a mail a minute."""
         about = f"{item.whose}#{code}"
         if about in self._at_once and about not in self._sent_now:
             return False
         self._sent_now.add(about)
         self._at_once[about] = self._now
-        self._safety.append(item)
+        part.append(item)
         return True
 
     def _take_gone(self, open_keys: Collection[str], machines: Collection[str]) -> None:
@@ -228,8 +232,3 @@ def _is_due(trouble: Trouble, now: datetime) -> bool:
         return True
     wait = REPEATED_AFTER[min(trouble.mails, len(REPEATED_AFTER)) - 1]
     return now - trouble.mailed_at >= wait
-
-
-def notice_key(notice: Notice) -> str:
-    """A notice is kept once a day for each kind and job."""
-    return f"{notice.at:%Y-%m-%d}#{notice.machine}/{notice.job}#{notice.code}"

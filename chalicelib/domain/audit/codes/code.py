@@ -36,3 +36,5 @@ class Code:
     meaning: str
     advice: str
     is_safety: bool = False
+    is_awaited: bool = False
+    """Somebody waits to know of it: mailed at once, however mild."""

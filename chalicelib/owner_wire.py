@@ -11,7 +11,7 @@ import dataclasses
 from chalicelib.domain.audit.findings import Finding
 from chalicelib.domain.backups.names import Location
 from chalicelib.rendering import Mail
-from chalicelib.wire import JobStatus
+from chalicelib.wire import JobStatus, Money
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +66,7 @@ class JobShown(JobStatus):
 
 @dataclasses.dataclass(frozen=True)
 class MachineShown:
-    """``machine_show``, ``machine_set``."""
+    """``machine_show``, ``machine_set``. ``thaw_reserved_usd`` is what counts against the month's budget for thaws."""
 
     machine: str
     status: str
@@ -74,6 +74,8 @@ class MachineShown:
     jobs: tuple[JobShown, ...]
     last_used_at: str | None = None
     owner_mail: str | None = None
+    thaw_budget_usd: Money = 0.0
+    thaw_reserved_usd: Money = 0.0
 
 
 @dataclasses.dataclass(frozen=True)

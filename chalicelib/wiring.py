@@ -22,6 +22,7 @@ from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.adapters.stores.report_store import ReportStore
 from chalicelib.adapters.stores.run_store import RunStore
+from chalicelib.adapters.stores.thaw_store import ThawStore
 from chalicelib.adapters.table import Table
 from chalicelib.config import ServiceConfig, read_settings
 from chalicelib.journeys.authenticate import Caller
@@ -84,6 +85,11 @@ def run_store() -> RunStore:
 @functools.cache
 def cap_store() -> CapStore:
     return CapStore(_table())
+
+
+@functools.cache
+def thaw_store() -> ThawStore:
+    return ThawStore(_table())
 
 
 @functools.cache
@@ -196,6 +202,7 @@ def admin_context(now: datetime) -> AdminContext:
     return AdminContext(
         machine_store(),
         cap_store(),
+        thaw_store(),
         catalogue_store(),
         buckets(),
         settings().bucket,

@@ -17,6 +17,7 @@ from ops.buckets.found_backups import backups_to_adopt
 from ops.commands.arguments.options import (
     DURATION,
     SIZE,
+    USD,
     confirm,
     console,
     folding_table,
@@ -26,13 +27,19 @@ from ops.commands.arguments.options import (
     typed,
 )
 from ops.commands.arguments.whole_help import WholeHelp
-from ops.commands.machine_shown import show_code, show_job
+from ops.commands.machine_shown import show_code, show_job, thaw_budget_shown
 from ops.deploy.client_wheel import addresses_for_machines
 from ops.errors import OpsError
 from ops.service.admin_client import AdminClient, admin_client
 from ops.service.deployed_stage import DeployedStage, deployed_stage
 from ops.service.reconcile import jobs_to_reconcile, reconcile
 from ops.steps import Steps, silent_steps
+
+thaw_budget_option = click.option(
+    "--thaw-budget",
+    type=USD,
+    help="USD a month that it may spend on thaws without your approval: 1 at first, 0 for none.",
+)
 
 
 @click.group(cls=WholeHelp)
@@ -56,6 +63,7 @@ def machine() -> None:
 )
 @click.option("--empty", is_flag=True, help="With --bucket: begin a new backup where none was found.")
 @click.option("--owner-mail", help="Who gets the weekly mail and the alerts about this machine.")
+@thaw_budget_option
 @click.option(
     "--plan", "only_plan", is_flag=True, help="With --bucket: only read it, and show what would change."
 )
@@ -69,6 +77,7 @@ def add(
     prefix: str | None,
     empty: bool,
     owner_mail: str | None,
+    thaw_budget: str | None,
     only_plan: bool,
     stage: str,
     state_folder: Path,
@@ -90,6 +99,7 @@ def add(
         name=name,
         jobs=list(jobs) or None,
         owner_mail=owner_mail,
+        thaw_budget_usd=thaw_budget,
         period_seconds=every,
         grace_seconds=grace,
         bucket=bucket,
@@ -129,6 +139,7 @@ def show(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
         return
     used = answer.last_used_at or "never"
     console.print(f"[bold]{escape(answer.machine)}[/] {answer.status}, last used {used}")
+    say(f"  {thaw_budget_shown(answer)}")
     for job in answer.jobs:
         show_job(job)
 
@@ -145,6 +156,7 @@ def show(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
 @click.option(
     "--owner-mail", help="Who gets the weekly mail and the alerts about this machine; `none` for nobody."
 )
+@thaw_budget_option
 @stage_options
 def set_(
     name: str,
@@ -154,24 +166,28 @@ def set_(
     storage_cap: int | None,
     download_cap: int | None,
     owner_mail: str | None,
+    thaw_budget: str | None,
     stage: str,
     state_folder: Path,
     as_json: bool,
 ) -> None:
-    """Change how often a machine backs up, how much it may store and download, and who owns it."""
+    """Change how often a machine backs up, how much it may store, download and spend, and who owns it."""
     changes = {
         "period_seconds": every,
         "grace_seconds": grace,
         "storage_cap_bytes": storage_cap,
         "download_cap_bytes": download_cap,
         "owner_mail": "" if owner_mail == "none" else owner_mail,
+        "thaw_budget_usd": thaw_budget,
     }
     if set(changes.values()) == {None}:
         raise click.UsageError(
-            "Say what to change: --every, --grace, --storage-cap, --download-cap or --owner-mail."
+            "Say what to change: --every, --grace, --storage-cap, --download-cap, --thaw-budget or --owner-mail."
         )
     if job and every is None and grace is None:
-        raise click.UsageError("The caps and the owner are of the whole machine: leave out --job.")
+        raise click.UsageError(
+            "The caps, the budget and the owner are of the whole machine: leave out --job."
+        )
     answer = admin_client(stage, state_folder).ask(MachineShown, "machine_set", name=name, job=job, **changes)
     confirm(answer, as_json, f"{name}{f'/{job}' if job else ''} is changed.")
 

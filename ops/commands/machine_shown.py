@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from decimal import Decimal
 
 from rich.markup import escape
 
-from chalicelib.domain.mail.phrases import format_bytes
-from chalicelib.owner_wire import JobShown, MachineAdded, SetRow
+from chalicelib.domain.mail.phrases import format_bytes, format_money
+from chalicelib.owner_wire import JobShown, MachineAdded, MachineShown, SetRow
 from ops.commands.arguments.durations import show_duration
 from ops.commands.arguments.options import console, folding_table, print_json
 from ops.deploy.client_wheel import install_line
@@ -37,6 +38,14 @@ def show_code(
 
 def _jobs(names: Sequence[str]) -> str:
     return f"job {names[0]}" if len(names) == 1 else f"jobs {', '.join(names)}"
+
+
+def thaw_budget_shown(machine: MachineShown) -> str:
+    """``thaws: $0.12 of $1.00 this month``."""
+    budget = format_money(Decimal(str(machine.thaw_budget_usd)))
+    if not machine.thaw_budget_usd:
+        return "thaws: each one needs your approval"
+    return f"thaws: {format_money(Decimal(str(machine.thaw_reserved_usd)))} of {budget} this month"
 
 
 def show_job(job: JobShown) -> None:

@@ -76,6 +76,14 @@ def test_the_caps_of_a_machine_can_be_changed(owner: Owner) -> None:
     assert row["download_cap_bytes"]["N"] == str(1000 * 2**30)
 
 
+def test_the_budget_for_thaws_is_set_and_shown(owner: Owner) -> None:
+    owner.types("machine", "add", "loft", "--thaw-budget", "$2.50")
+    assert "thaws: $0.00 of $2.50 this month" in owner.types("machine", "show", "loft").stdout
+    assert owner.types("machine", "set", "loft", "--thaw-budget", "0").exit_code == 0
+    assert owner.asks("machine", "show", "loft")["thaw_budget_usd"] == 0
+    assert "thaws: each one needs your approval" in owner.types("machine", "show", "loft").stdout
+
+
 def test_recount_says_how_much_of_its_cap_a_machine_has_used(owner: Owner) -> None:
     owner.types("machine", "add", "attic")
     for content in (b"first", b"second"):
@@ -183,6 +191,9 @@ def test_status_tells_programs_and_people(owner: Owner, tmp_path: Path) -> None:
         ["machine", "add", "x", "--every", "soon"],
         ["machine", "set", "x"],
         ["machine", "set", "x", "--storage-cap", "much"],
+        ["machine", "set", "x", "--thaw-budget", "much"],
+        ["machine", "add", "x", "--thaw-budget", "-1"],
+        ["machine", "set", "x", "--job", "system", "--thaw-budget", "1"],
         ["machine", "set", "x", "--job", "system", "--storage-cap", "1TB"],
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from chalicelib.adapters.stores import machine_rows, rows
 from chalicelib.adapters.table import Table, attempted
@@ -94,6 +95,9 @@ class MachineStore:
             "download_cap_bytes": machine.download_cap_bytes,
         }
         self._table.update("MACHINES", machine.name, changes, condition="attribute_exists(pk)")
+
+    def set_thaw_budget(self, machine: str, usd: Decimal) -> None:
+        self._table.update("MACHINES", machine, {"thaw_budget_usd": usd}, condition="attribute_exists(pk)")
 
     def set_owner_mail(self, machine: str, owner_mail: str | None) -> None:
         changes = {"owner_mail": owner_mail}

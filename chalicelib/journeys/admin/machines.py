@@ -13,6 +13,7 @@ from chalicelib.domain.backups.machines import (
     CODE_LIFE,
     DAY_SECONDS,
     DEFAULT_JOB,
+    DEFAULT_THAW_BUDGET_USD,
     EnrolmentCode,
     Job,
     Machine,
@@ -32,6 +33,7 @@ from chalicelib.journeys.admin.request import (
     read_identifier,
     read_positive,
     read_time,
+    read_usd,
     time_or_none,
 )
 from chalicelib.journeys.describe_machine import describe_job, format_wire_time
@@ -58,9 +60,12 @@ def machine_add(context: AdminContext, request: Arguments) -> MachineAdded:
     grace = read_positive(request, "grace_seconds", period)
     adopted = _adopted_location(context, request, name, jobs)
     owner_mail = _owner_mail(request)
+    thaw_budget = read_usd(request, "thaw_budget_usd", DEFAULT_THAW_BUDGET_USD)
     context.machines.create_machine(Machine(name, created_at=context.now))
     if owner_mail is not None:
         context.machines.set_owner_mail(name, owner_mail or None)
+    if "thaw_budget_usd" in request:
+        context.machines.set_thaw_budget(name, thaw_budget)
     for job in jobs:
         location = adopted or Location(context.bucket, f"{name}/{job}/")
         new_job = Job(name, job, location, period, grace, added_at=context.now)
@@ -121,6 +126,8 @@ def machine_show(context: AdminContext, request: Arguments) -> MachineShown:
         tuple(_show_job(context, machine, job) for job in context.machines.jobs(machine.name)),
         time_or_none(machine.last_used_at),
         machine.owner_mail,
+        float(machine.thaw_budget_usd),
+        float(context.thaws.months([machine.name], context.now)[machine.name].reserved),
     )
 
 
@@ -153,6 +160,9 @@ def machine_set(context: AdminContext, request: Arguments) -> MachineShown:
             download_cap_bytes=read_positive(request, "download_cap_bytes", machine.download_cap_bytes),
         )
     )
+    if "thaw_budget_usd" in request:
+        budget = read_usd(request, "thaw_budget_usd", machine.thaw_budget_usd)
+        context.machines.set_thaw_budget(machine.name, budget)
     owner_mail = _owner_mail(request)
     if owner_mail is not None:
         context.machines.set_owner_mail(machine.name, owner_mail or None)

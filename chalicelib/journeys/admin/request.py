@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from chalicelib.adapters.s3_buckets import Buckets
 from chalicelib.adapters.stores.cap_store import CapStore
 from chalicelib.adapters.stores.catalogue_store import CatalogueStore
 from chalicelib.adapters.stores.machine_store import MachineStore
+from chalicelib.adapters.stores.thaw_store import ThawStore
 from chalicelib.domain.backups.machines import (
     Job,
     Machine,
@@ -30,6 +32,7 @@ Arguments = Mapping[str, Any]
 class AdminContext:
     machines: MachineStore
     caps: CapStore
+    thaws: ThawStore
     catalogue: CatalogueStore
     buckets: Buckets
     bucket: str
@@ -81,6 +84,23 @@ def read_positive(request: Arguments, field: str, default: int) -> int:
     if type(value) is not int or not 0 < value <= most:
         raise bad_request(f"{field} must be a whole number from 1 to {most}.")
     return value
+
+
+MOST_USD_A_MONTH = 10_000
+
+
+def read_usd(request: Arguments, field: str, default: Decimal) -> Decimal:
+    """A sum of money in whole cents, nothing included."""
+    value = request.get(field)
+    if value is None:
+        return default
+    try:
+        usd = Decimal(str(value))
+    except InvalidOperation:
+        usd = Decimal("NaN")
+    if not usd.is_finite() or not 0 <= usd <= MOST_USD_A_MONTH or usd != round(usd, 2):
+        raise bad_request(f"{field} must be USD from 0 to {MOST_USD_A_MONTH}, in whole cents.")
+    return usd
 
 
 def read_time(text: object, field: str) -> datetime:

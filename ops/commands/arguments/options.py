@@ -14,6 +14,7 @@ from rich.table import Column, Table
 
 from chalicelib.domain.audit.findings import at_stage
 from ops.commands.arguments.durations import parse_duration
+from ops.commands.arguments.money import parse_usd
 from ops.commands.arguments.sizes import parse_size
 from ops.local.stack import DEFAULT_STATE_FOLDER
 from ops.stages import LOCAL
@@ -71,6 +72,9 @@ DURATION = Read("duration", parse_duration)
 
 SIZE = Read("size", parse_size)
 """``500GB``, ``20TB``: in bytes for the command."""
+
+USD = Read("usd", parse_usd)
+"""``5``, ``2.50``, ``0``: as a text for the command."""
 
 
 def typed(command: str, stage: str) -> str:

@@ -13,6 +13,7 @@ from chalicelib.adapters.stores.catalogue_store import CatalogueStore
 from chalicelib.adapters.stores.finding_store import FindingStore
 from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
+from chalicelib.adapters.stores.thaw_store import ThawStore
 from chalicelib.domain.audit.anomalies import find_anomalies
 from chalicelib.domain.audit.bucket_audit import NOTICES_COUNT_FOR, BucketAudit, findings_of_notices
 from chalicelib.domain.audit.bucket_settings import Expected
@@ -28,6 +29,7 @@ from chalicelib.domain.backups.sets import BackupSet
 from chalicelib.domain.costs.price_table import PriceTable
 from chalicelib.domain.mail.money_of_findings import with_missed_savings
 from chalicelib.journeys.catalogue.catalogue_changes import owner_of, watched
+from chalicelib.journeys.watch_thaws import watch_thaws
 
 MOST_TAGS_READ = 500
 """Changing a tag sends no event, so wrong tags are read again, up to this many."""
@@ -41,6 +43,7 @@ class AuditContext:
     notices: NoticeStore
     catalogue: CatalogueStore
     findings: FindingStore
+    thaws: ThawStore
     buckets: Buckets
     settings: SettingsReader
     bucket: str
@@ -66,6 +69,7 @@ def audit_buckets(context: AuditContext) -> list[Finding]:
         sets_in[job.location.bucket][watched(context.bucket, job)] = job_sets.visible
     found = [finding for bucket, sets in sets_in.items() for finding in _audit_bucket(context, bucket, sets)]
     _keep(context, of_sets, found)
+    found += watch_thaws(context.thaws, context.machines, context.findings, context.now)
     recent = findings_of_notices(context.notices.since(context.now - NOTICES_COUNT_FOR), context.now)
     return worst_first(
         [*found, *(finding for anomalies in of_sets.values() for finding in anomalies), *recent]

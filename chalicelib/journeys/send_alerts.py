@@ -13,12 +13,14 @@ from chalicelib.adapters.stores.catalogue_store import CatalogueStore, JobSets
 from chalicelib.adapters.stores.finding_store import FindingStore
 from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
+from chalicelib.adapters.stores.thaw_store import ThawStore
 from chalicelib.domain.backups.freshness import Freshness, State, due_since, evaluate_freshness
 from chalicelib.domain.backups.machines import Job, Machine, machines_by_owner
 from chalicelib.domain.mail.alert_items import Alert, JobNow
 from chalicelib.domain.mail.alert_record import AlertRecord
 from chalicelib.domain.mail.alerts import NOTICES_MAILED_WITHIN, alerts_due
 from chalicelib.domain.mail.phrases import format_age
+from chalicelib.journeys.watch_thaws import watch_thaws
 from chalicelib.rendering import Mail, render_alert
 
 EVALUATED_EVERY = timedelta(minutes=30)
@@ -33,6 +35,7 @@ class AlertContext:
     notices: NoticeStore
     catalogue: CatalogueStore
     findings: FindingStore
+    thaws: ThawStore
     alerts: AlertStore
     mailer: Mailer
     recipients: Sequence[str]
@@ -49,7 +52,10 @@ def send_alerts(context: AlertContext) -> str | None:
     mail.
     """
     known = context.alerts.read()
-    alert, record = _due(context, known.record, evaluate_jobs=_is_time_to_evaluate(known.record, context.now))
+    evaluates = _is_time_to_evaluate(known.record, context.now)
+    if evaluates:
+        watch_thaws(context.thaws, context.machines, context.findings, context.now)
+    alert, record = _due(context, known.record, evaluate_jobs=evaluates)
     if alert is None:
         if record != known.record:
             context.alerts.replace(record, known, context.now)

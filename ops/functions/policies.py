@@ -79,7 +79,7 @@ def _reconcile(stage: Stage) -> list[Statement]:
 
 def _weekly_report(stage: Stage) -> list[Statement]:
     return [
-        _table(stage, [QUERY, PUT, UPDATE]),
+        _table(stage, [GET_MANY, QUERY, PUT, UPDATE]),
         _send_mail(stage),
         _allow(
             "CountDeadLetters",
@@ -90,7 +90,8 @@ def _weekly_report(stage: Stage) -> list[Statement]:
 
 
 def _alerts(stage: Stage) -> list[Statement]:
-    return [_table(stage, [GET, QUERY, UPDATE]), _send_mail(stage)]
+    # Findings about thaws open and close with the time.
+    return [_table(stage, [GET, QUERY, PUT, UPDATE]), _close_findings(stage), _send_mail(stage)]
 
 
 def _daily_audit(stage: Stage) -> list[Statement]:

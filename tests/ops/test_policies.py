@@ -162,7 +162,15 @@ def test_within_the_boundary_no_role_deletes_a_version_or_changes_a_setting(acti
 
 def test_only_the_owner_deletes_rows_of_every_kind() -> None:
     deleting = [name for name in LAMBDA_FUNCTIONS if "dynamodb:DeleteItem" in actions(name)]
-    assert deleting == ["api_handler", "catalogue", "daily_audit", "reconcile", "weekly_reconcile", "admin"]
+    assert deleting == [
+        "api_handler",
+        "catalogue",
+        "alerts",
+        "daily_audit",
+        "reconcile",
+        "weekly_reconcile",
+        "admin",
+    ]
 
 
 def test_mail_goes_out_only_as_the_sender_and_to_whatever_identity_covers_a_recipient() -> None:

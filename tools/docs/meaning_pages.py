@@ -16,6 +16,7 @@ CONCERNS = {
     Concern.SETS: "Backups",
     Concern.OBJECTS: "Files in the bucket",
     Concern.BUCKET: "Settings of a bucket",
+    Concern.THAWS: "Thaws",
     Concern.MACHINE: "Things that happened",
 }
 

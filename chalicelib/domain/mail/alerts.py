@@ -43,6 +43,9 @@ REPEATED_AFTER = tuple(timedelta(days=days) for days in (1, 2, 4, 8, 16, 30))
 NOTICES_MAILED_WITHIN = timedelta(days=30)
 """A notice is mailed even if no alert could be sent for so long."""
 
+HAS_ANOTHER_MAIL = frozenset({"no_backup_yet", "thaw_unread"})
+"""Findings that are mailed as something else: the job is overdue, there is a notice that copies lapse."""
+
 FIRST_NOTICES = timedelta(days=1)
 """What the very first alerts look back on; a service that is new to alerts must not mail a month's past."""
 
@@ -145,8 +148,8 @@ class _Plan:
             settled = self._now - since[finding.key] >= SETTLES_IN
             if finding.key in self._mailed or not settled or finding.severity is Severity.INFO:
                 continue
-            if finding.code == "no_backup_yet":
-                continue  # the job is overdue, which has a mail of its own
+            if finding.code in HAS_ANOTHER_MAIL:
+                continue
             if self._send_finding(finding):
                 self._mailed[finding.key] = self._now
 

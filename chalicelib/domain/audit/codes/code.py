@@ -23,6 +23,7 @@ class Concern(str, Enum):
     BUCKET = "bucket"
     MACHINE = "machine"
     """From notices, not stored: ``chalicelib.domain.audit.notices``."""
+    THAWS = "thaws"
 
 
 @dataclasses.dataclass(frozen=True)

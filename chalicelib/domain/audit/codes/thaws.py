@@ -57,4 +57,24 @@ OF_THAWS = (
         "and shows the price first.",
         is_awaited=True,
     ),
+    Code(
+        "thaw_stuck",
+        Concern.THAWS,
+        Severity.CRITICAL,
+        "a thaw does not come to its end",
+        "S3 has not been asked for all volumes of a thaw within an hour, or not all of them can be read a day after "
+        "the latest time that S3 names for the tier. A restore waits for it.",
+        "The service goes on asking each minute. If it stays so, the log of the function `thaw` has the reason; "
+        "`doctor` finds a function or a permission that is missing.",
+    ),
+    Code(
+        "thaw_unread",
+        Concern.THAWS,
+        Severity.WARNING,
+        "thawed files were not downloaded",
+        "The copies of a thaw lapse within 24 hours, and not all of them were downloaded. What lapses has to be thawed "
+        "and paid for again; the backup itself is not touched.",
+        "On that machine, type the same `panicroom restore` again. If nobody needs the files any more, nothing has to "
+        "be done.",
+    ),
 )

@@ -62,6 +62,7 @@ ROOMS = (
     "ops",  # which AWS, stages, steps, errors
     "ops.functions",
     "ops.resources",
+    "ops.local.emulator",
     "ops.local",
     "ops.service",
     "ops.buckets",

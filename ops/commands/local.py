@@ -9,6 +9,7 @@ import click
 
 from ops.commands.arguments.options import console, json_option, print_json, state_option
 from ops.commands.arguments.whole_help import WholeHelp
+from ops.commands.local_thaw import thaw
 from ops.local.stack import LocalStack
 from ops.local.stack_file import StackDescription
 from ops.steps import Steps, silent_steps
@@ -17,6 +18,9 @@ from ops.steps import Steps, silent_steps
 @click.group(cls=WholeHelp)
 def local() -> None:
     """The whole service on this machine, on the loopback address only; no AWS account is needed."""
+
+
+local.add_command(thaw)
 
 
 @local.command()

@@ -28,6 +28,9 @@ HOST = "127.0.0.1"
 START_SECONDS = 20.0
 STOP_SECONDS = 5.0
 
+PROGRAM = "import sys; sys.path.append(sys.argv.pop()); from ops.local.emulator.program import main; main()"
+"""MiniStack with what it lacks. The path is no variable of the environment, which its functions would inherit."""
+
 
 class MiniStack:
     """One MiniStack with its state in ``state_folder``.
@@ -88,7 +91,7 @@ class MiniStack:
         with self._lock_path.open("w") as lock, self.log_path.open("w") as log:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             process = subprocess.Popen(
-                [environments.python_of(environments.MINISTACK), "-m", "ministack"],
+                [environments.python_of(environments.MINISTACK), "-c", PROGRAM, environments.ROOT],
                 env=settings,
                 cwd=self._scratch_folder,
                 stdin=subprocess.DEVNULL,

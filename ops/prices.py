@@ -158,7 +158,7 @@ def prices_of(products: Iterable[Mapping[str, Any]]) -> dict[str, tuple[PriceTie
 def region_prefix(products: Iterable[Mapping[str, Any]]) -> str:
     """``EUC1-`` and the like, from the product of Standard storage, which every region has; "" for Virginia."""
     for product in products:
-        attributes = product["product"]["attributes"]
+        attributes = _attributes(product)
         usage_type = attributes.get("usagetype", "")
         is_standard = (attributes.get("volumeType"), attributes.get("storageClass")) == (
             "Standard",
@@ -190,8 +190,14 @@ def _products(client: Any, service: str, region: str) -> Iterator[Mapping[str, A
             yield product
 
 
+def _attributes(product: Mapping[str, Any]) -> Mapping[str, str]:
+    """What the product is; some entries of the list have a price and no product, or none of the usual attributes."""
+    found: Mapping[str, str] = product.get("product", {}).get("attributes", {})
+    return found
+
+
 def _is(product: Mapping[str, Any], offer: Offer, prefix: str) -> bool:
-    attributes = product["product"]["attributes"]
+    attributes = _attributes(product)
     if offer.usage_type == STANDARD_STORAGE and attributes.get("volumeType") != "Standard":
         return False  # overheads of other classes have the same usage type
     if offer.operation is not None and attributes.get("operation", "") != offer.operation:
@@ -200,6 +206,7 @@ def _is(product: Mapping[str, Any], offer: Offer, prefix: str) -> bool:
 
 
 def _steps(product: Mapping[str, Any]) -> tuple[PriceTier, ...]:
+    """The steps in order; () where the product has no price in USD, or two prices from one amount on."""
     steps = [
         PriceTier(Decimal(dimension.get("beginRange") or "0"), Decimal(dimension["pricePerUnit"]["USD"]))
         for term in product.get("terms", {}).get("OnDemand", {}).values()
@@ -207,4 +214,5 @@ def _steps(product: Mapping[str, Any]) -> tuple[PriceTier, ...]:
         if "USD" in dimension["pricePerUnit"]
     ]
     ordered = tuple(sorted(steps, key=lambda step: step.start))
-    return ordered if ordered and ordered[0].start == 0 else ()
+    starts = [step.start for step in ordered]
+    return ordered if starts and starts[0] == 0 and len(set(starts)) == len(starts) else ()

@@ -45,6 +45,7 @@ def known(region: str) -> PriceTable:
 
 
 USE1, EUC1 = known("us-east-1"), known("eu-central-1")
+EUW1, USW2 = known("eu-west-1"), known("us-west-2")
 TB = 1024 * GB
 
 
@@ -199,6 +200,24 @@ EXAMPLES: dict[str, tuple[str, Callable[[], Decimal], str]] = {
         lambda: whole("GLACIER_IR", 412 * GB, 16_876, EUC1),
         "2.06",
     ),
+    # 200 x 0.036 + 1,024 x 12 / 1,000 = 7.20 + 12.288; the copy for 3 of 30 days 200 x 0.0245 / 10 = 0.49
+    "200 GB thawed from Glacier, Expedited, for three days, in Frankfurt": (
+        PRICES + " Data retrievals",
+        lambda: thaw_cost(EUC1, "GLACIER", ThawTier.EXPEDITED, Tally(1_024, 200 * GB), 3),
+        "19.98",
+    ),
+    # 1,024 x 0.024 + 5,243 x 0.12 / 1,000 = 24.576 + 0.6292; the copy for 15 days 1,024 x 0.0245 / 2 = 12.544
+    "a terabyte thawed from Deep Archive, Standard, for 15 days, in Frankfurt": (
+        PRICES + " Data retrievals",
+        lambda: thaw_cost(EUC1, "DEEP_ARCHIVE", ThawTier.STANDARD, Tally(5_243, TB), 15),
+        "37.75",
+    ),
+    # 1,024 x 0.01 + 41,944 x 0.055 / 1,000 = 10.24 + 2.3069; the copy for 10 days 1,024 x 0.023 / 3 = 7.8507
+    "a terabyte thawed from Glacier, Standard, for ten days, in Ireland": (
+        PRICES + " Data retrievals",
+        lambda: thaw_cost(EUW1, "GLACIER", ThawTier.STANDARD, Tally(41_944, TB), 10),
+        "20.40",
+    ),
     # 60 TB = 61,440 GB: 51,200 x 0.0245 + 10,240 x 0.0235
     "60 TB in Standard in Frankfurt": (
         PRICES + " Storage",
@@ -226,6 +245,14 @@ def test_deep_archive_has_no_expedited_retrieval() -> None:
         thaw_cost(USE1, "DEEP_ARCHIVE", ThawTier.EXPEDITED, Tally(1, GB), 1)
 
 
+@pytest.mark.parametrize("table", [EUC1, EUW1, USW2], ids=lambda table: table.region)
+def test_a_thaw_whose_price_was_not_found_has_none(table: PriceTable) -> None:
+    """The tables' sources say so as well; ``ops prices refresh`` brings it."""
+    with pytest.raises(PriceUnknown, match="thaw-request/DEEP_ARCHIVE/Bulk"):
+        thaw_cost(table, "DEEP_ARCHIVE", ThawTier.BULK, Tally(1, GB), 3)
+    assert "not found" in table.source
+
+
 def test_a_price_that_is_not_known_is_never_taken_for_nothing() -> None:
     with pytest.raises(PriceUnknown, match="storage/ONEZONE_IA"):
         storage_cost(USE1, "ONEZONE_IA", Decimal(1))
@@ -233,7 +260,7 @@ def test_a_price_that_is_not_known_is_never_taken_for_nothing() -> None:
 
 # ---------------------------------------------------------------- properties
 
-tables = st.sampled_from([USE1, EUC1])
+tables = st.sampled_from([USE1, EUC1, EUW1, USW2])
 classes = st.sampled_from(PRICED_CLASSES)
 sizes = st.integers(0, 2**52)
 counts = st.integers(0, 10**7)

@@ -110,21 +110,85 @@ def test_virginia_has_no_prefix() -> None:
     assert found["storage/GLACIER_IR"][0].usd == Decimal("0.004")
 
 
+def test_prices_in_another_currency_are_no_prices() -> None:
+    beijing = standard("CNN1-", ("0", "0.023"))
+    yuan = product("CNN1-TimedStorage-GIR-ByteHrs", ("0", "0.03"))
+    for dimension in next(iter(yuan["terms"]["OnDemand"].values()))["priceDimensions"].values():
+        dimension["pricePerUnit"] = {"CNY": "0.2"}
+    assert set(prices_of([beijing, yuan])) == {"storage/STANDARD"}
+
+
+def test_entries_without_product_attributes_or_terms_are_passed_over() -> None:
+    odd: list[dict[str, Any]] = [
+        {"serviceCode": "AmazonS3", "terms": {}},
+        {"product": {"sku": "X"}, "terms": {"OnDemand": {}}},
+        {"product": {"sku": "Y", "attributes": {"usagetype": "EU-Requests-Tier1", "operation": ""}}},
+        {
+            "product": {"sku": "Z", "attributes": {"usagetype": "EU-Requests-Tier2", "operation": ""}},
+            "terms": {"Reserved": {}},
+        },
+    ]
+    assert prices_of([*odd, *IRELAND]) == prices_of(IRELAND)
+
+
+def test_a_product_whose_first_step_is_missing_has_no_price() -> None:
+    found = prices_of([standard("", ("51200", "0.022"), ("512000", "0.021"))])
+    assert found == {}
+
+
+def test_two_terms_of_one_product_that_disagree_are_not_guessed() -> None:
+    """Such a table could not even be read back: its steps would begin at 0 twice."""
+    twice = standard("", ("0", "0.023"), ("51200", "0.022"))
+    terms = twice["terms"]["OnDemand"]
+    terms["later"] = {"priceDimensions": {"x": {"beginRange": "0", "pricePerUnit": {"USD": "0.024"}}}}
+    assert prices_of([twice]) == {}
+
+
+def test_every_thaw_is_found_where_aws_lists_it() -> None:
+    """Deep Archive's requests have an offer of their own, its bytes stand beside those of Flexible Retrieval."""
+    listed = {
+        "thaw/GLACIER/Expedited": ("EUC1-Expedited-Retrieval-Bytes", "", "0.0360000000"),
+        "thaw/GLACIER/Standard": ("EUC1-Standard-Retrieval-Bytes", "RestoreObject", "0.0120000000"),
+        "thaw/GLACIER/Bulk": ("EUC1-Bulk-Retrieval-Bytes", "RestoreObject", "0.0000000000"),
+        "thaw/DEEP_ARCHIVE/Standard": (
+            "EUC1-Standard-Retrieval-Bytes",
+            "DeepArchiveRestoreObject",
+            "0.0240000000",
+        ),
+        "thaw/DEEP_ARCHIVE/Bulk": ("EUC1-Bulk-Retrieval-Bytes", "DeepArchiveRestoreObject", "0.0050000000"),
+        "thaw-request/GLACIER/Expedited": ("EUC1-Requests-Tier6", "", "0.0120000000"),
+        "thaw-request/GLACIER/Standard": ("EUC1-Requests-Tier3", "RestoreObject", "0.0000600000"),
+        "thaw-request/GLACIER/Bulk": ("EUC1-Requests-Tier5", "", "0.0000000000"),
+        "thaw-request/DEEP_ARCHIVE/Standard": ("EUC1-Requests-GDA-Tier3", "", "0.0001200000"),
+        "thaw-request/DEEP_ARCHIVE/Bulk": ("EUC1-Requests-GDA-Tier5", "", "0.0000300000"),
+    }
+    products = [product(usage, ("0", usd), operation=operation) for usage, operation, usd in listed.values()]
+    found = prices_of([standard("EUC1-", ("0", "0.0245")), *products])
+    assert {name: found[name][0].usd for name in listed} == {
+        name: Decimal(usd) for name, (_, _, usd) in listed.items()
+    }
+    without_bulk = [one for one in products if "Tier5" not in one["product"]["attributes"]["usagetype"]]
+    found = prices_of([standard("EUC1-", ("0", "0.0245")), *without_bulk])
+    assert "thaw-request/DEEP_ARCHIVE/Bulk" not in found  # missing is not nothing
+    assert found["thaw/GLACIER/Bulk"][0].usd == 0
+
+
 @contextmanager
 def price_list(products: list[dict[str, Any]]) -> Iterator[str]:
-    """A stub of the API that answers each service with a page of its own and an empty one; the products come once."""
+    """A stub of the API that answers the first service with the products, three a page, and the others with nothing."""
     asked: list[str] = []
+    pages = [products[start : start + 3] for start in range(0, len(products), 3)]
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             assert self.headers["X-Amz-Target"] == "AWSPriceListService.GetProducts"
-            first = not asked
             asked.append(request["ServiceCode"])
             answer: dict[str, Any] = {"FormatVersion": "aws_v1", "PriceList": []}
-            if first:
-                answer["PriceList"] = [json.dumps(one) for one in products]
-                answer["NextToken"] = "more"
+            number = int(request.get("NextToken", "0"))
+            if set(asked) == {request["ServiceCode"]} and number < len(pages):
+                answer["PriceList"] = [json.dumps(one) for one in pages[number]]
+                answer["NextToken"] = str(number + 1)
             body = json.dumps(answer).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/x-amz-json-1.1")

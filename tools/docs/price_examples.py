@@ -37,7 +37,10 @@ from chalicelib.domain.mail.phrases import format_money
 from chalicelib.wire import ThawTier
 from ops.deploy.cost_preview import _activity, _sum_of, service_month
 
+STORAGE_REGIONS = ("us-east-1", "us-west-2", "eu-west-1", "eu-central-1")
 REGIONS = ("us-east-1", "eu-central-1")
+"""Those whose service is worked out in full."""
+
 MB = 2**20
 METADATA_PERCENT = 2
 """Signatures are 0.6 to 2.4 % of what they describe, the more the smaller the files are; they stay in Standard."""
@@ -85,7 +88,7 @@ EXAMPLES = (
 
 def price_blocks() -> dict[str, str]:
     """Every table by the name that the document calls it."""
-    storage = {f"storage {region}": storage_table(_table_of(region)) for region in REGIONS}
+    storage = {f"storage {region}": storage_table(_table_of(region)) for region in STORAGE_REGIONS}
     return storage | {"service": service_table([_table_of(region) for region in REGIONS])}
 
 

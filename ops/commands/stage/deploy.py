@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from chalicelib.adapters.price_files import price_table
+from chalicelib.domain.costs.price_table import PriceUnknown
 from chalicelib.domain.mail.phrases import format_money
 from chalicelib.owner_wire import MachineAdded
 from ops.aws import Aws
@@ -165,7 +166,12 @@ def _cost(stage: Stage) -> str:
     )
     if table is None:
         return f"What it costs is in docs/prices.md, for other regions than {stage.region}.{lock}"
-    in_full, after_allowance = service_month(table, machines=1)
+    try:
+        in_full, after_allowance = service_month(table, machines=1)
+    except PriceUnknown as error:
+        return (
+            f"What the service itself costs is not known: {stage.region} has no price of {error} here.{lock}"
+        )
     return (
         f"The service itself costs about {format_money(in_full)} a month for one machine,"
         f" {format_money(after_allowance)} within AWS's free allowances;"

@@ -117,6 +117,7 @@ def _context(client: Any) -> ReportContext:
     from chalicelib.adapters.stores.machine_store import MachineStore
     from chalicelib.adapters.stores.notice_store import NoticeStore
     from chalicelib.adapters.stores.report_store import ReportStore
+    from chalicelib.adapters.stores.thaw_store import ThawStore
     from chalicelib.adapters.table import Table as RowTable
     from chalicelib.domain.weekly import Weekday, WeeklyTime
     from chalicelib.journeys.send_weekly_report import ReportContext
@@ -128,6 +129,7 @@ def _context(client: Any) -> ReportContext:
         NoticeStore(table),
         CatalogueStore(table),
         FindingStore(table),
+        ThawStore(table),
         ReportStore(table),
         no_mailer,
         WeeklyTime(Weekday.MONDAY, 7, ZoneInfo("Europe/Berlin")),

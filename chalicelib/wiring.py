@@ -142,6 +142,7 @@ def report_context(now: datetime) -> ReportContext:
         notice_store=notice_store(),
         catalogue=catalogue_store(),
         findings=finding_store(),
+        thaws=thaw_store(),
         reports=report_store(),
         mailer=_mailer(),
         weekly_time=settings().weekly_time,

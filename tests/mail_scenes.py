@@ -1,8 +1,8 @@
-"""The weekly mail in six scenes, made by the service's own code: for looking at, and for the tests of its form.
+"""The weekly mail in seven scenes, made by the service's own code: for looking at, and for the tests of its form.
 
     python -m tests.mail_scenes FOLDER [--pictures]
 
-writes each as HTML and text, and with ``--pictures`` photographs them at 360 and 800 pixels, two of them also in the
+writes each as HTML and text, and with ``--pictures`` photographs them at 360 and 800 pixels, three of them also in the
 dark.
 """
 
@@ -30,9 +30,11 @@ from chalicelib.domain.backups.sets import BackupSet
 from chalicelib.domain.backups.tallies import Tally
 from chalicelib.domain.costs.figures import Figures, JobFigures
 from chalicelib.domain.mail.report_parts import Report
+from chalicelib.domain.restore.thaws import Thaw, ThawMonth
 from chalicelib.domain.weekly import Weekday, WeeklyTime
 from chalicelib.journeys.send_weekly_report import ReportContext, compose, gather
 from chalicelib.rendering import Mail, render
+from chalicelib.wire import ThawState, ThawTier
 from ops.local.received_mail import run_browser, take_picture
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=timezone.utc)
@@ -51,6 +53,8 @@ class Scene:
     earlier: list[Figures] = dataclasses.field(default_factory=list)
     earlier_jobs: dict[str, JobFigures] = dataclasses.field(default_factory=dict)
     budget: Decimal | None = None
+    thawed: list[Thaw] = dataclasses.field(default_factory=list)
+    thaw_months: dict[str, ThawMonth] = dataclasses.field(default_factory=dict)
 
     def add(self, machine: str, job: str, sets: list[BackupSet], *, exit_code: int = 0, **fields: Any) -> Job:
         created = min([one.set_id.end for one in sets], default=NOW - timedelta(days=1))
@@ -86,6 +90,12 @@ class Scene:
     def stored_job_figures(self) -> dict[str, JobFigures]:
         return self.earlier_jobs
 
+    def thaws(self) -> list[Thaw]:
+        return self.thawed
+
+    def months(self, machines: Iterable[str], _: datetime) -> dict[str, ThawMonth]:
+        return {machine: self.thaw_months.get(machine, ThawMonth()) for machine in machines}
+
     def context(self) -> ReportContext:
         stores: Any = self
         return ReportContext(
@@ -93,6 +103,7 @@ class Scene:
             notice_store=stores,
             catalogue=stores,
             findings=stores,
+            thaws=stores,
             reports=stores,
             mailer=stores,
             weekly_time=WeeklyTime(Weekday.MONDAY, 7, ZoneInfo("Europe/Berlin")),
@@ -243,6 +254,68 @@ def trouble() -> Scene:
     return scene
 
 
+def thaw_of(machine: str, job: str, state: ThawState, usd: str, size_bytes: int, **fields: Any) -> Thaw:
+    """Of volumes of 25 MB, by Bulk, begun three days ago."""
+    started = NOW - timedelta(days=3)
+    volumes = size_bytes // VOLUME_BYTES
+    fields = {"done": volumes, "ready_by": started + timedelta(hours=48), **fields}
+    return Thaw(
+        machine,
+        job,
+        "5e02a77c0f1b9d34c6ee",
+        state,
+        ThawTier.BULK,
+        started,
+        volumes,
+        size_bytes,
+        days=5,
+        usd=Decimal(usd),
+        **fields,
+    )
+
+
+def restoring() -> Scene:
+    """Photos in Deep Archive that are being brought back, by two machines."""
+    scene = Scene(budget=Decimal(5))
+    deep = {"GLACIER_IR": "DEEP_ARCHIVE"}
+    scene.add("anna-laptop", "system", chain(88, 96 * GB, 87, 180 * MB))
+    for machine, job, size in (
+        ("anna-laptop", "photos", 40),
+        ("carla-studio", "photos-2012", 50),
+        ("carla-studio", "photos-2018", 310),
+    ):
+        archived = [
+            dataclasses.replace(
+                one, current={deep.get(name, name): tally for name, tally in one.current.items()}
+            )
+            for one in chain(200, size * GB, 9, GB, newest=3)
+        ]
+        scene.add(machine, job, archived, period_seconds=7 * 86_400)
+    soon, gone = NOW + timedelta(days=2, hours=18), NOW - timedelta(days=1)
+    some = {"readable_until": soon, "downloaded_bytes": 5 * GB, "last_download_at": NOW - timedelta(hours=4)}
+    lapsed = {"readable_until": gone, "downloaded_bytes": 300 * MB}
+    scene.thawed = [
+        thaw_of("anna-laptop", "photos", ThawState.READY, "0.0883", 12 * GB, **some),
+        thaw_of("anna-laptop", "photos", ThawState.LAPSED, "0.0066", 900 * MB, **lapsed),
+        thaw_of("carla-studio", "photos-2018", ThawState.WAITING, "21.1885", 310 * GB, done=0),
+        thaw_of(
+            "carla-studio",
+            "photos-2012",
+            ThawState.THAWING,
+            "0.3687",
+            50 * GB,
+            done=800,
+            ready_by=NOW + timedelta(hours=9),
+        ),
+    ]
+    scene.thaw_months = {
+        "anna-laptop": ThawMonth(Decimal("0.0949")),
+        "carla-studio": ThawMonth(Decimal("0.3687"), Decimal("3.1042")),
+    }
+    scene.earlier = weeks_before(9, 520 * GB, "1.05", 0.01)
+    return scene
+
+
 def thousand() -> Scene:
     """1,000 machines with three jobs each."""
     scene = Scene(budget=Decimal(2000))
@@ -312,12 +385,13 @@ SCENES: dict[str, Callable[[], Scene]] = {
     "one-laptop": one_laptop,
     "first-week": first_week,
     "trouble": trouble,
+    "restoring": restoring,
     "thousand": thousand,
     "odd": odd,
     "nothing": Scene,
 }
 WIDTHS = (360, 800)
-DARK = ("trouble", "odd")
+DARK = ("trouble", "odd", "restoring")
 
 
 def photograph(page: str, picture: Path, width: int, height: int = 4200) -> None:

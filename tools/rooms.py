@@ -46,6 +46,7 @@ ROOMS = (
     "chalicelib.domain.costs",
     "chalicelib.domain.restore",
     "chalicelib.domain.mail",
+    "chalicelib.domain.restore.thaw_section",
     "chalicelib",  # configuration, metrics, templates
     "chalicelib.adapters",
     "chalicelib.adapters.stores",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -13,8 +13,9 @@ from chalicelib.adapters.stores.finding_store import FindingStore
 from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.adapters.stores.report_store import ReportStore
+from chalicelib.adapters.stores.thaw_store import ThawStore
 from chalicelib.domain.audit.findings import Finding, at_stage
-from chalicelib.domain.audit.notices import OVER_BUDGET, REPORT_INCOMPLETE, Notice
+from chalicelib.domain.audit.notices import OF_THAWS, OVER_BUDGET, REPORT_INCOMPLETE, Notice
 from chalicelib.domain.backups.freshness import evaluate_freshness
 from chalicelib.domain.backups.machines import Machine, machines_by_owner
 from chalicelib.domain.costs.figures import Figures, JobFigures, job_figures
@@ -25,8 +26,10 @@ from chalicelib.domain.mail.cost_parts import CostSection
 from chalicelib.domain.mail.cost_section import describe_costs
 from chalicelib.domain.mail.phrases import format_money
 from chalicelib.domain.mail.report import broken_jobs, compose_report, needs_owner
-from chalicelib.domain.mail.report_parts import EvaluatedJob, LastIssue, Report, failed_job
+from chalicelib.domain.mail.report_parts import EvaluatedJob, LastIssue, Report, ThawSection, failed_job
+from chalicelib.domain.restore.thaw_section import describe_thaws
 from chalicelib.domain.weekly import WeeklyTime
+from chalicelib.journeys.gather_thaws import GatheredThaws, gather_thaws
 from chalicelib.rendering import Mail, render
 
 NOTICES_SHOWN = timedelta(days=8)
@@ -49,6 +52,7 @@ class ReportContext:
     notice_store: NoticeStore
     catalogue: CatalogueStore
     findings: FindingStore
+    thaws: ThawStore
     reports: ReportStore
     mailer: Mailer
     weekly_time: WeeklyTime
@@ -71,6 +75,7 @@ class Gathered:
     stored_bytes: int
     statement: Statement | None
     monthly: Mapping[str, JobFigures]
+    thaws: GatheredThaws
 
     def figures(self, now: datetime) -> Figures:
         broken = broken_jobs(self.findings)
@@ -106,8 +111,13 @@ def gather(context: ReportContext) -> Gathered:
         evaluated.append(EvaluatedJob(job, freshness))
         usages.append(usage)
         runs += Decimal(MONTH_SECONDS) / job.period_seconds
-    statement = _state_costs(context, usages, int(runs), earlier)
-    notices = context.notice_store.since(context.now - NOTICES_SHOWN)
+    thaws = gather_thaws(context.thaws, context.now - NOTICES_SHOWN, context.now)
+    statement = _state_costs(context, usages, int(runs), thaws.this_month, earlier)
+    notices = [
+        notice
+        for notice in context.notice_store.since(context.now - NOTICES_SHOWN)
+        if notice.code not in OF_THAWS  # their section has them
+    ]
     if isinstance(statement, Exception):
         notices = [_costs_failed(statement, context.now), *notices]
         statement = None
@@ -123,6 +133,7 @@ def gather(context: ReportContext) -> Gathered:
         sum(usage.stored_bytes for usage in usages),
         statement,
         job_figures(context.prices, usages) if context.prices is not None and statement else {},
+        thaws,
     )
 
 
@@ -132,7 +143,11 @@ def _costs_failed(error: Exception, now: datetime) -> Notice:
 
 
 def _state_costs(
-    context: ReportContext, usages: Sequence[JobUsage], runs_a_month: int, earlier: Sequence[Figures]
+    context: ReportContext,
+    usages: Sequence[JobUsage],
+    runs_a_month: int,
+    thaws: Decimal,
+    earlier: Sequence[Figures],
 ) -> Statement | Exception | None:
     if context.prices is None:
         return None
@@ -143,6 +158,7 @@ def _state_costs(
             runs_a_month=runs_a_month,
             mails_a_month=WEEKS_A_MONTH * len(context.recipients),
             now=context.now,
+            thaws=thaws,
             before=(earlier[-1], context.reports.stored_job_figures()) if earlier else None,
         )
     except PriceUnknown:
@@ -162,6 +178,7 @@ def compose(context: ReportContext, gathered: Gathered) -> Report:
         next_issue=context.weekly_time.next_issue(context.now),
         zone=context.weekly_time.zone,
         stored_bytes=gathered.stored_bytes,
+        thaws=_thaw_section(context, gathered, gathered.machines),
         costs=_cost_section(context, gathered),
         monthly={name: figures.monthly for name, figures in gathered.monthly.items()},
         last=LastIssue(earlier[-1].written_at, earlier[-1].stored_bytes) if earlier else None,
@@ -177,6 +194,20 @@ def compose_for(context: ReportContext, gathered: Gathered, machines: frozenset[
         now=context.now,
         next_issue=context.weekly_time.next_issue(context.now),
         zone=context.weekly_time.zone,
+        thaws=_thaw_section(context, gathered, machines),
+    )
+
+
+def _thaw_section(
+    context: ReportContext, gathered: Gathered, machines: Collection[str]
+) -> ThawSection | None:
+    """About those machines only."""
+    return describe_thaws(
+        [thaw for thaw in gathered.thaws.recent if thaw.machine in machines],
+        gathered.thaws.months,
+        {name: machine.thaw_budget_usd for name, machine in gathered.machines.items()},
+        zone=context.weekly_time.zone,
+        stage=context.stage,
     )
 
 

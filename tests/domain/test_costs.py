@@ -183,7 +183,7 @@ def test_the_parts_of_every_bill_add_up_to_the_cent(name: str) -> None:
     assert by_class == (statement.monthly - statement.tags_monthly).quantize(Decimal("0.01"))
     assert statement.stored_bytes == sum(line.stored_bytes for line in statement.by_machine)
     for bill in (statement.so_far, statement.forecast, statement.next_month):
-        parts = (bill.storage, bill.tags, bill.requests, bill.transitions, bill.service)
+        parts = (bill.storage, bill.tags, bill.requests, bill.transitions, bill.service, bill.thaws)
         assert bill.total == sum(parts)
         assert min(parts) >= 0
     assert statement.so_far.total <= statement.forecast.total
@@ -383,3 +383,19 @@ def test_the_schedules_counted_are_those_of_the_app() -> None:
     expressions = [getattr(one, "to_string", lambda one=one: one)() for one in schedules]
     assert sorted(expressions) == sorted(a_month)
     assert sum(a_month.values()) == MINUTE_CALLS + OTHER_SCHEDULED_CALLS + RECONCILE_CALLS
+
+
+def test_thaws_of_this_month_are_part_of_it_and_not_of_the_next() -> None:
+    usage = job_usage(
+        job(), [stored(LONG_AGO, STANDARD=Tally(4, 4 * GB))], NOW, since=None, first_backup=None
+    )
+    plain, thawed = state(usage), state(usage, thaws=Decimal("3.5729"))
+    assert thawed.so_far.total - plain.so_far.total == Decimal("3.5729")
+    assert thawed.forecast.total - plain.forecast.total == Decimal("3.5729")
+    assert thawed.next_month == plain.next_month
+    section = describe_costs(thawed, [], budget=None, now=NOW, zone=BERLIN)
+    [line] = [amount for amount in section.months if "thaws" in amount.label]
+    assert line.value == "$3.57"
+    assert "thaws $3.57" in section.months[0].note
+    without = describe_costs(plain, [], budget=None, now=NOW, zone=BERLIN)
+    assert not [amount for amount in without.months if "thaw" in amount.label + amount.note]

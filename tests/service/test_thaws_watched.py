@@ -1,20 +1,24 @@
-"""Findings about thaws open and close by themselves, and are mailed."""
+"""What the owner sees of thaws: findings that open and close by themselves, alerts, and the weekly mail."""
 
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
 from chalicelib import wiring
 from chalicelib.adapters.ses_mailer import Mailer
-from chalicelib.adapters.stores.thaw_store import thaw_item
+from chalicelib.adapters.stores import rows
+from chalicelib.adapters.stores.thaw_store import ThawStore, thaw_item
 from chalicelib.domain.audit.notices import THAW_WAITING, Notice
 from chalicelib.domain.restore.thaws import Thaw
 from chalicelib.journeys.send_alerts import send_alerts
-from chalicelib.rendering import Mail
+from chalicelib.journeys.send_weekly_report import compose_for, gather
+from chalicelib.rendering import Mail, render
 from chalicelib.wire import ThawState, ThawTier
 from tests.service.conftest import NOW, Service, later
 
@@ -128,3 +132,38 @@ def test_the_findings_of_a_machine_that_was_removed_go_with_it(
     machine.admin("machine_remove", name="anna-laptop")
     machine.admin("audit")
     assert found(machine) == []
+
+
+def put_month(machine: str, reserved: int, approved: int) -> None:
+    """In millionths of a dollar."""
+    row = rows.new_row(
+        f"THAW_MONTHS#{machine}", f"{NOW:%Y-%m}", reserved_micro_usd=reserved, approved_micro_usd=approved
+    )
+    wiring._table().put(row)
+
+
+def test_the_weekly_mail_has_thaws_and_what_they_cost_and_each_owner_has_their_own(machine: Service) -> None:
+    machine.admin("machine_add", name="bens-laptop")
+    put(dataclasses.replace(BULK, state=ThawState.WAITING, usd=Decimal("9.12")))
+    put(dataclasses.replace(BULK, machine="bens-laptop", id="77aa", usd=Decimal("0.25")))
+    put_month("bens-laptop", 250_000, 1_500_000)
+    message = "A restore needs 40 volumes."
+    wiring.notice_store().put(Notice(THAW_WAITING, "anna-laptop", "system", message, machine.now, "5e02"))
+    text = machine.admin("report_preview")["text"]
+    assert "anna-laptop / system: $9.12\n  Waits for your approval" in text
+    assert "python -m ops thaw approve 5e02 --stage test" in text
+    assert "$0.25 of $1.00, $0.75 left" in text
+    assert "Approved by you, beyond the budget: bens-laptop $1.50." in text
+    assert re.search(r"Of that for thaws +\$1\.75\n", text)
+    assert message not in text
+    context = wiring.report_context(machine.now)
+    own = render(compose_for(context, gather(context), frozenset({"anna-laptop"}))).text
+    assert "anna-laptop / system: $9.12" in own
+    assert "bens-laptop" not in own
+
+
+def test_a_weekly_mail_without_thaws_reads_no_months(
+    machine: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(ThawStore, "months")
+    assert "thaws" not in machine.admin("report_preview")["text"]

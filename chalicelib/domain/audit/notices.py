@@ -20,6 +20,7 @@ THAW_WAITING = "thaw_waiting"
 THAW_READY = "thaw_ready"
 THAW_LAPSING = "thaw_lapsing"
 THAW_STOPPED = "thaw_stopped"
+OF_THAWS = frozenset({THAW_STARTED, THAW_WAITING, THAW_READY, THAW_LAPSING, THAW_STOPPED})
 REPORT_INCOMPLETE = "report_incomplete"
 """In the mail itself only, never stored."""
 

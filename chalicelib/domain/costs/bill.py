@@ -15,17 +15,18 @@ from chalicelib.domain.costs.pricing import put_cost, storage_cost, transition_c
 
 @dataclasses.dataclass(frozen=True)
 class Bill:
-    """A month, in parts that add up."""
+    """A month, in parts that add up. ``thaws`` are planned prices, all that leaving AWS costs included."""
 
     storage: Decimal
     tags: Decimal
     requests: Decimal
     transitions: Decimal
     service: Decimal
+    thaws: Decimal = Decimal(0)
 
     @property
     def total(self) -> Decimal:
-        return self.storage + self.tags + self.requests + self.transitions + self.service
+        return self.storage + self.tags + self.requests + self.transitions + self.service + self.thaws
 
 
 def merged(spans: Sequence[Span]) -> Span:
@@ -39,7 +40,9 @@ def merged(spans: Sequence[Span]) -> Span:
     return Span(held, moved, sum(span.put_objects for span in spans))
 
 
-def month_bill(table: PriceTable, span: Span, month: Month, tags: Decimal, service: Decimal) -> Bill:
+def month_bill(
+    table: PriceTable, span: Span, month: Month, tags: Decimal, service: Decimal, thaws: Decimal = Decimal(0)
+) -> Bill:
     storage = sum(
         (
             storage_cost(table, name, gb_months(Decimal(byte_seconds) / 3600, month.hours))
@@ -50,4 +53,4 @@ def month_bill(table: PriceTable, span: Span, month: Month, tags: Decimal, servi
     transitions = sum(
         (transition_cost(table, name, objects) for name, objects in span.moved.items()), Decimal(0)
     )
-    return Bill(storage, tags, put_cost(table, STANDARD, span.put_objects), transitions, service)
+    return Bill(storage, tags, put_cost(table, STANDARD, span.put_objects), transitions, service, thaws)

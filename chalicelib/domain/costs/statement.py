@@ -59,9 +59,11 @@ def state_costs(
     runs_a_month: int,
     mails_a_month: int,
     now: datetime,
+    thaws: Decimal = Decimal(0),
     before: tuple[Figures, Mapping[str, JobFigures]] | None = None,
 ) -> Statement:
-    """The whole statement; ``before`` is what the last report kept, by ``machine/job``. Raises ``PriceUnknown``."""
+    """The whole statement; ``thaws`` is what those of this month come to, ``before`` what the last report kept, by
+    ``machine/job``. Raises ``PriceUnknown``."""
     month = month_of(now)
     by_class_cost = month_of_storage(table, sum_of_tallies([usage.stored for usage in usages]))
     tags = sum(usage.tags for usage in usages)
@@ -72,7 +74,7 @@ def state_costs(
     following = merged([usage.next_month for usage in usages])
     sets = sum(usage.sets for usage in usages)
     service = service_cost(table, Activity(len(usages), sets, runs_a_month, whole.put_objects, mails_a_month))
-    fixed = tags_monthly, sum((part.after_allowance for part in service), Decimal(0))
+    running = sum((part.after_allowance for part in service), Decimal(0))
     passed = Decimal((now - month.start).total_seconds()) / Decimal((month.end - month.start).total_seconds())
     rates = {f"{usage.machine}/{usage.job}": first_price_monthly(table, usage.stored) for usage in usages}
     return Statement(
@@ -81,9 +83,9 @@ def state_costs(
         tags=tags,
         tags_monthly=tags_monthly,
         monthly=monthly,
-        so_far=month_bill(table, so_far, month, *(amount * passed for amount in fixed)),
-        forecast=month_bill(table, whole, month, *fixed),
-        next_month=month_bill(table, following, month.following(), *fixed),
+        so_far=month_bill(table, so_far, month, tags_monthly * passed, running * passed, thaws),
+        forecast=month_bill(table, whole, month, tags_monthly, running, thaws),
+        next_month=month_bill(table, following, month.following(), tags_monthly, running),
         puts=so_far.put_objects,
         moves=sum(so_far.moved.values()),
         service=service,

@@ -37,6 +37,7 @@ def describe_costs(
         over_budget=over,
         months=(
             Amount("This month so far", format_money(statement.so_far.total), _parts(statement.so_far)),
+            *_thaws(statement.so_far),
             Amount("By the month's end", format_money(forecast), _parts(statement.forecast)),
             Amount("Next month", format_money(statement.next_month.total), _parts(statement.next_month)),
         ),
@@ -56,11 +57,18 @@ def describe_costs(
     )
 
 
+def _thaws(bill: Bill) -> tuple[Amount, ...]:
+    if not bill.thaws:
+        return ()
+    return (Amount("Of that for thaws", format_money(bill.thaws), "as they were priced, download included"),)
+
+
 def _parts(bill: Bill) -> str:
     named = {
         "storage": bill.storage + bill.tags,
         "requests": bill.requests,
         "moves": bill.transitions,
+        "thaws": bill.thaws,
         "the service": bill.service,
     }
     return ", ".join(

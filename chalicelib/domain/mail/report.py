@@ -29,6 +29,7 @@ from chalicelib.domain.mail.report_parts import (
     ReportLine,
     ReportNotice,
     StateCount,
+    ThawSection,
     Tone,
 )
 from chalicelib.domain.mail.report_tables import attached_tables
@@ -55,6 +56,7 @@ def compose_report(
     next_issue: datetime,
     zone: tzinfo,
     stored_bytes: int | None = None,
+    thaws: ThawSection | None = None,
     costs: CostSection | None = None,
     monthly: Mapping[str, Decimal] | None = None,
     last: LastIssue | None = None,
@@ -71,7 +73,7 @@ def compose_report(
     shown_findings = chosen_findings(sorted_findings)
     report = Report(
         headline=_headline(ordered, sum(line.needs_attention for line in lines)),
-        tone=_tone(lines, findings, notices, costs),
+        tone=_tone(lines, findings, bool(notices or (thaws and thaws.waiting)), costs),
         states=_state_counts([line.label for line in lines]),
         problems=some_problems(lines),
         more_problems=more_problems(lines),
@@ -83,6 +85,7 @@ def compose_report(
         more_notices=how_many_more(shown_notices, NOTICES_SHOWN, "more"),
         stored=format_bytes(size),
         since_last=_since_last(size, last, zone),
+        thaws=thaws,
         costs=costs,
         written_at=format_moment(now, zone),
         next_issue=format_moment(next_issue, zone),
@@ -110,7 +113,7 @@ def needs_owner(evaluated: EvaluatedJob, broken: frozenset[tuple[str, str]]) -> 
 def _tone(
     lines: Sequence[ReportLine],
     findings: Sequence[Finding],
-    notices: Sequence[Notice],
+    something_happened: bool,
     costs: CostSection | None,
 ) -> Tone:
     if any(line.needs_attention for line in lines) or any(
@@ -118,7 +121,9 @@ def _tone(
     ):
         return Tone.BAD
     waiting = not lines or any(line.label == State.NEVER.value for line in lines)
-    return Tone.LOOK if waiting or findings or notices or (costs and costs.over_budget) else Tone.WELL
+    return (
+        Tone.LOOK if waiting or findings or something_happened or (costs and costs.over_budget) else Tone.WELL
+    )
 
 
 def _headline(evaluated: Sequence[EvaluatedJob], in_need: int) -> str:

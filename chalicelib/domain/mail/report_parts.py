@@ -9,7 +9,7 @@ from enum import Enum
 from chalicelib.domain.audit.findings import Finding
 from chalicelib.domain.backups.freshness import Freshness, State
 from chalicelib.domain.backups.machines import Job
-from chalicelib.domain.mail.cost_parts import CostSection
+from chalicelib.domain.mail.cost_parts import Bar, CostSection
 
 AT_RISK = "at risk"
 """Shown instead of the state of a job that is in time, but of which a critical finding is open."""
@@ -60,6 +60,29 @@ class ReportNotice:
 
 
 @dataclasses.dataclass(frozen=True)
+class ThawLine:
+    """One thaw. ``note`` says how far it is and until when; ``command`` is what the owner types, if anything."""
+
+    machine: str
+    job: str
+    price: str
+    what: str
+    note: str
+    command: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class ThawSection:
+    """Empty texts and tuples are left out of the mail. ``budgets`` has a bar a machine; ``waiting``: for the owner."""
+
+    lines: tuple[ThawLine, ...]
+    more: str
+    budgets: tuple[Bar, ...]
+    approved: str
+    waiting: bool
+
+
+@dataclasses.dataclass(frozen=True)
 class Attachment:
     """A table beside the mail; the text is CSV."""
 
@@ -87,6 +110,7 @@ class Report:
     more_notices: str
     stored: str
     since_last: str
+    thaws: ThawSection | None
     costs: CostSection | None
     written_at: str
     next_issue: str

@@ -11,7 +11,7 @@ import dataclasses
 from chalicelib.domain.audit.findings import Finding
 from chalicelib.domain.backups.names import Location
 from chalicelib.rendering import Mail
-from chalicelib.wire import JobStatus, Money
+from chalicelib.wire import JobStatus, Money, ThawState, ThawTier
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +86,50 @@ class MachineChanged:
     paused_until: str | None = None
     revoked_at: str | None = None
     kept: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class ThawRow:
+    """``thaw_approve``, ``thaw_deny``: a thaw as ``ThawStatus`` has it, and what the owner goes by.
+
+    ``bytes`` are those of its ``volumes``, ``downloaded_bytes`` of them were fetched; the copies are kept ``days``.
+    """
+
+    thaw: str
+    machine: str
+    job: str
+    state: ThawState
+    tier: ThawTier
+    volumes: int
+    bytes: int
+    done: int
+    days: int
+    started_at: str
+    ready_by: str
+    downloaded_bytes: int = 0
+    usd: Money | None = None
+    transfer_usd: Money | None = None
+    readable_until: str | None = None
+    approved_at: str | None = None
+    message: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class ThawBudget:
+    """What a machine's thaws come to this month: ``reserved_usd`` of its budget, ``approved_usd`` besides."""
+
+    machine: str
+    budget_usd: Money
+    reserved_usd: Money
+    approved_usd: Money
+
+
+@dataclasses.dataclass(frozen=True)
+class ThawListing:
+    """``thaws``: those that wait for the owner first, then the newest; the budgets of all machines by name."""
+
+    thaws: tuple[ThawRow, ...]
+    budgets: tuple[ThawBudget, ...]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,6 +21,7 @@ from ops.commands.report import report
 from ops.commands.stage.deploy import deploy
 from ops.commands.stage.destroy import destroy
 from ops.commands.stage.doctor import doctor
+from ops.commands.thaw import thaw
 from ops.deploy.access import NO_CREDENTIALS
 from ops.errors import OpsError
 
@@ -56,6 +57,7 @@ for command in (
     local,
     machine,
     backup_set,
+    thaw,
     report,
     prices,
     audit,

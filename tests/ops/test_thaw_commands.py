@@ -80,11 +80,11 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Service:
 
 
 def types(*words: str, answer: str | None = None) -> Result:
-    return CliRunner().invoke(commands, ["thaw", *words], input=answer)
+    return CliRunner().invoke(commands, [*words], input=answer)
 
 
 def test_the_list_names_what_waits_first_with_its_price_and_the_line_to_type(service: Service) -> None:
-    said = types("list").stdout.splitlines()
+    said = types("thaw", "list").stdout.splitlines()
     assert said[:6] == [
         "carla-studio/photos-2018: waits for your approval",
         "  thaw 5e02a77c0f1b9d34c6ee",
@@ -117,7 +117,7 @@ def test_the_list_names_what_waits_first_with_its_price_and_the_line_to_type(ser
 )
 def test_until_when_or_why_not_is_said(service: Service, row: ThawRow, line: str) -> None:
     service.listing = ThawListing((row,), ())
-    assert line in types("list").stdout.splitlines()
+    assert line in types("thaw", "list").stdout.splitlines()
 
 
 def test_the_list_is_readable_in_sixty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,19 +131,19 @@ def test_the_list_is_readable_in_sixty_columns(monkeypatch: pytest.MonkeyPatch) 
 
 def test_many_that_are_over_are_counted_and_all_of_them_are_in_the_json(service: Service) -> None:
     service.listing = ThawListing((ENDED,) * (OTHERS_SHOWN + 3), ())
-    said = types("list").stdout
+    said = types("thaw", "list").stdout
     assert said.count("carla-studio/photos-2018: over") == OTHERS_SHOWN
     assert "and 3 more that are over: --json has them." in said
-    assert len(json.loads(types("list", "--json").stdout)["thaws"]) == OTHERS_SHOWN + 3
+    assert len(json.loads(types("thaw", "list", "--json").stdout)["thaws"]) == OTHERS_SHOWN + 3
 
 
 def test_without_any_the_list_says_so(service: Service) -> None:
     service.listing = ThawListing((), BUDGETS)
-    assert types("list").stdout == "No thaw in the last two months.\n"
+    assert types("thaw", "list").stdout == "No thaw in the last two months.\n"
 
 
 def test_approve_shows_what_and_the_price_asks_and_says_what_comes_next(service: Service) -> None:
-    result = types("approve", WAITING.thaw, answer="y\n")
+    result = types("thaw", "approve", WAITING.thaw, answer="y\n")
     assert result.exit_code == 0
     assert "$21.19, $18.90 of it for leaving AWS" in result.stdout.partition("Approve it?")[0]
     assert "Approved: carla-studio/photos-2018 is ready by 2026-11-25 06:00 UTC." in result.stdout
@@ -153,25 +153,25 @@ def test_approve_shows_what_and_the_price_asks_and_says_what_comes_next(service:
 
 @pytest.mark.parametrize("answer", ["n\n", "\n", ""])
 def test_whoever_does_not_say_yes_approves_nothing(service: Service, answer: str) -> None:
-    assert types("approve", WAITING.thaw, answer=answer).exit_code == 1
+    assert types("thaw", "approve", WAITING.thaw, answer=answer).exit_code == 1
     assert service.asked == []
 
 
 def test_with_yes_nothing_is_asked_and_the_beginning_of_an_id_is_enough(service: Service) -> None:
-    result = types("approve", "5E02", "--yes")
+    result = types("thaw", "approve", "5E02", "--yes")
     assert result.exit_code == 0
     assert "Approve it?" not in result.stdout
     assert service.asked == [("thaw_approve", {"thaw": WAITING.thaw})]
 
 
 def test_the_json_is_alone_on_the_output_also_where_it_asks(service: Service) -> None:
-    result = types("approve", WAITING.thaw, "--json", answer="y\n")
+    result = types("thaw", "approve", WAITING.thaw, "--json", answer="y\n")
     assert json.loads(result.stdout)["state"] == "asking"
     assert "Approve it?" in result.stderr
 
 
 def test_approved_twice_is_said_with_how_far_it_is_and_asks_nothing(service: Service) -> None:
-    said = types("approve", THAWING.thaw)
+    said = types("thaw", "approve", THAWING.thaw)
     assert said.exit_code == 0
     assert "It was approved at 2026-11-23 07:00 UTC already:" in said.stdout
     assert "thawing, 800 of 12,697 can be read" in said.stdout
@@ -187,7 +187,7 @@ def test_approved_twice_is_said_with_how_far_it_is_and_asks_nothing(service: Ser
 )
 def test_an_id_that_names_no_thaw_or_two_is_refused(service: Service, typed: str, reason: str) -> None:
     service.listing = ThawListing((WAITING, THAWING, dataclasses.replace(READY, thaw="77aa1")), ())
-    for words in (["approve", typed, "--yes"], ["deny", typed]):
+    for words in (["thaw", "approve", typed, "--yes"], ["thaw", "deny", typed]):
         error = types(*words).exception
         assert isinstance(error, OpsError)
         assert reason in str(error)
@@ -195,5 +195,5 @@ def test_an_id_that_names_no_thaw_or_two_is_refused(service: Service, typed: str
 
 
 def test_a_thaw_is_declined(service: Service) -> None:
-    assert "Declined: what carla-studio/photos-2018 asked for" in types("deny", WAITING.thaw).stdout
+    assert "Declined: what carla-studio/photos-2018 asked for" in types("thaw", "deny", WAITING.thaw).stdout
     assert service.asked == [("thaw_deny", {"thaw": WAITING.thaw})]

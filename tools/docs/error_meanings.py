@@ -32,6 +32,15 @@ MEANINGS = {
     ErrorCode.SET_LIST_MISSING: "The manifest came without the list of its set's files, or with a list that has gaps.",
     ErrorCode.PROOF_MISSING: "The job has had a proof of origin, and this manifest has none. Upgrade panicroom there.",
     ErrorCode.BAD_PROOF: "A proof is 64 lower-case hex digits.",
+    ErrorCode.THAW_BUDGET: "The thaw costs more than is left of the machine's budget this month, or is by Expedited "
+    "for more than ten volumes. The owner was mailed, and can approve it.",
+    ErrorCode.THAW_CAP: "The machine has planned as many thaws as it may today, or has had its files listed as often "
+    "as it may this month.",
+    ErrorCode.THAW_IN_PROGRESS: "Another thaw of the job is under way. The message says until when.",
+    ErrorCode.PLAN_CHANGED: "The thaw has become dearer than was agreed to. Plan it again.",
+    ErrorCode.TIER_UNAVAILABLE: "The storage class of these volumes has no such tier. Choose another.",
+    ErrorCode.PRICE_UNKNOWN: "A price of the region is not known, so the owner has to approve the thaw.",
+    ErrorCode.UNKNOWN_THAW: "There is no such thaw, or its plan is older than a day. Plan it again.",
     ErrorCode.NOT_FOUND: "There is no such file, set or machine.",
     ErrorCode.TRY_AGAIN: "The service cannot answer now. Try again.",
     ErrorCode.INTERNAL: "The service failed; its log has the reason. Try again.",

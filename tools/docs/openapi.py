@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
+from enum import Enum
 from typing import Annotated, Any
 
 from chalicelib import wire
@@ -132,4 +133,6 @@ def _schema(kind: Any) -> Schema:
         return {"type": "object", "additionalProperties": _schema(arguments[1])}
     if dataclasses.is_dataclass(kind):
         return {"$ref": f"#/components/schemas/{typing.cast('type[Any]', kind).__name__}"}
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return {"type": "string", "enum": [member.value for member in kind]}
     return {"type": _SCALARS[kind]}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from functools import partial
 from typing import Any
 
 from chalice import Chalice
@@ -119,6 +120,32 @@ def discards(job: str) -> Response:
     return web.answer(ask_to_discard(context.notices, ask, context.job, request.names, context.now))
 
 
+@route("POST", "/jobs/{job}/thaws")
+def thaws(job: str) -> Response:
+    from chalicelib.journeys.thaws.plan_thaw import plan_thaw
+
+    caller, now = calling_job(app.current_request, job)
+    request = web.read_body(app.current_request, wire.ThawRequest)
+    return web.answer(plan_thaw(wiring.thaw_context(caller, now), request))
+
+
+@route("POST", "/jobs/{job}/thaws/{thaw}/start")
+def thaw_start(job: str, thaw: str) -> Response:
+    from chalicelib.journeys.thaws.start_thaw import start_thaw
+
+    caller, now = calling_job(app.current_request, job)
+    request = web.read_body(app.current_request, wire.ThawStart)
+    return web.answer(start_thaw(wiring.thaw_context(caller, now), thaw, request))
+
+
+@route("GET", "/jobs/{job}/thaws/{thaw}")
+def thaw_status(job: str, thaw: str) -> Response:
+    from chalicelib.journeys.thaws.describe_thaw import describe_thaw
+
+    caller, now = calling_job(app.current_request, job)
+    return web.answer(describe_thaw(wiring.thaw_store(), caller.machine, caller.job, thaw, now))
+
+
 # ---------------------------------------------------------------- events, schedules, and functions
 
 
@@ -130,7 +157,11 @@ def discards(job: str) -> Response:
 )
 def catalogue(event: SQSEvent) -> dict[str, Any]:
     """S3's events from the queue; returns the messages to retry."""
-    return queue_batches.handle(event.to_dict(), wiring.catalogue_context(web.now()))
+    from chalicelib.journeys.thaws.note_restore_events import note_restore_events
+
+    context = wiring.catalogue_context(web.now())
+    note_restores = partial(note_restore_events, context, wiring.thaw_store(), wiring.thaw_function())
+    return queue_batches.handle(event.to_dict(), context, note_restores)
 
 
 @app.schedule("cron(0 * * * ? *)")
@@ -149,11 +180,13 @@ def weekly_report(_: CloudWatchEvent) -> None:
 
 @app.schedule("rate(1 minute)")
 def alerts(_: CloudWatchEvent) -> None:
-    """Each minute, since safety findings cannot wait; the journey decides what is due."""
+    """Each minute, since safety findings cannot wait; the journeys decide what is due."""
     from chalicelib.journeys.send_alerts import send_alerts
+    from chalicelib.journeys.thaws.ask_due_thaws import ask_due_thaws
 
     message_id = send_alerts(wiring.alert_context(web.now()))
-    web.logger.info("alerts", sent=message_id is not None)
+    thaws_asked = ask_due_thaws(wiring.thaw_store(), wiring.thaw_function(), web.now())
+    web.logger.info("alerts", sent=message_id is not None, thaws=thaws_asked)
 
 
 @app.schedule("cron(15 4 * * ? *)")
@@ -179,6 +212,16 @@ def discard(event: dict[str, Any], _: object) -> dict[str, Any]:
     answer = discard_files(wiring.catalogue_store(), wiring.buckets(), job, event["names"], web.now())
     web.logger.info("discard", machine=job.machine, job=job.name, discarded=len(answer.discarded))
     return wire.to_json(answer)
+
+
+@app.lambda_function()
+def thaw(event: dict[str, Any], _: object) -> None:
+    """``{"machine", "job", "thaw"}``. The only function that may ask S3 for archived volumes."""
+    from chalicelib.journeys.thaws.continue_thaw import continue_thaw
+
+    worker = wiring.thaw_worker(web.now, web.for_seconds(web.SCHEDULED_SECONDS))
+    after = continue_thaw(worker, event["machine"], event["job"], event["thaw"])
+    web.logger.info("thaw", **event, state=after.state.value if after else None)
 
 
 @app.lambda_function()

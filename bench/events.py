@@ -134,14 +134,14 @@ def handle(told: Iterable[Sequence[str]], after: Iterable[Sequence[str]] = ()) -
     with empty_table():
         context = catalogue_context(meter)
         for batch in after:
-            queue_batches.handle(message_batch(batch), context)
+            queue_batches.handle(message_batch(batch), context, lambda _: None)
         before = Meter(meter.calls.copy(), meter.items_written, meter.cpu_seconds)
         # An earlier event of a key has the same sequencer, so each of these is a duplicate of it.
         messages = [message_batch(batch) for batch in told]
         with no_collection():
             began = time.process_time()
             for message in messages:
-                answer = queue_batches.handle(message, context)
+                answer = queue_batches.handle(message, context, lambda _: None)
                 assert answer == {"batchItemFailures": []}, answer
             spent = time.process_time() - began
     counted = Meter(meter.calls - before.calls, meter.items_written - before.items_written)

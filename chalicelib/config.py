@@ -32,6 +32,7 @@ class ServiceConfig:
     recipients: tuple[str, ...]
     weekly_time: WeeklyTime
     discard_function: str
+    thaw_function: str
     monthly_budget: Decimal | None = None
     """USD a month; a forecast over it is reported, and stops nothing."""
 
@@ -56,6 +57,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> ServiceConfig:
             zone=ZoneInfo(environment["PANICROOM_TIME_ZONE"]),
         ),
         discard_function=environment["PANICROOM_DISCARD_FUNCTION"],
+        thaw_function=environment["PANICROOM_THAW_FUNCTION"],
         monthly_budget=read_budget(environment.get("PANICROOM_MONTHLY_BUDGET", "")),
     )
 

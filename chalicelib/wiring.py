@@ -7,8 +7,10 @@ functions start in two thirds of the time without it.
 from __future__ import annotations
 
 import functools
+import time
+from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -24,6 +26,7 @@ from chalicelib.adapters.stores.report_store import ReportStore
 from chalicelib.adapters.stores.run_store import RunStore
 from chalicelib.adapters.stores.thaw_store import ThawStore
 from chalicelib.adapters.table import Table
+from chalicelib.adapters.thaw_function import ThawFunction
 from chalicelib.config import ServiceConfig, read_settings
 from chalicelib.journeys.authenticate import Caller
 from chalicelib.journeys.catalogue.catalogue_context import CatalogueContext
@@ -33,12 +36,14 @@ from chalicelib.journeys.uploads.upload_context import UploadContext
 if TYPE_CHECKING:
     from chalicelib.adapters.bucket_settings import SettingsReader
     from chalicelib.adapters.dead_letters import DeadLetters
+    from chalicelib.adapters.s3_archive import Archive
     from chalicelib.adapters.ses_mailer import Mailer
     from chalicelib.domain.costs.price_table import PriceTable
     from chalicelib.journeys.admin.request import AdminContext
     from chalicelib.journeys.audit_buckets import AuditContext
     from chalicelib.journeys.send_alerts import AlertContext
     from chalicelib.journeys.send_weekly_report import ReportContext
+    from chalicelib.journeys.thaws.thaw_context import ThawContext, ThawWorker
 
 
 @functools.cache
@@ -52,7 +57,7 @@ def _table() -> Table:
 
 
 @functools.cache
-def buckets() -> Buckets:
+def _s3() -> Any:
     # Without both options us-east-1 gives SigV2 URLs, and other regions the global host. A custom endpoint (the
     # local stack) has no names for buckets, and botocore falls back to paths by itself only for IP addresses.
     config = Config(
@@ -64,7 +69,19 @@ def buckets() -> Buckets:
     if not client.meta.endpoint_url.endswith("amazonaws.com"):
         config = config.merge(Config(s3={"addressing_style": "path"}))
         client = boto3.client("s3", config=config)
-    return Buckets(client)
+    return client
+
+
+@functools.cache
+def buckets() -> Buckets:
+    return Buckets(_s3())
+
+
+@functools.cache
+def archive() -> Archive:
+    from chalicelib.adapters.s3_archive import Archive
+
+    return Archive(_s3())
 
 
 @functools.cache
@@ -108,8 +125,18 @@ def report_store() -> ReportStore:
 
 
 @functools.cache
+def _lambda() -> Any:
+    return boto3.client("lambda")
+
+
+@functools.cache
 def discard_function() -> DiscardFunction:
-    return DiscardFunction(boto3.client("lambda"), settings().discard_function)
+    return DiscardFunction(_lambda(), settings().discard_function)
+
+
+@functools.cache
+def thaw_function() -> ThawFunction:
+    return ThawFunction(_lambda(), settings().thaw_function)
 
 
 @functools.cache
@@ -206,6 +233,7 @@ def admin_context(now: datetime) -> AdminContext:
         machine_store(),
         cap_store(),
         thaw_store(),
+        thaw_function(),
         catalogue_store(),
         buckets(),
         settings().bucket,
@@ -216,13 +244,37 @@ def admin_context(now: datetime) -> AdminContext:
     )
 
 
+def thaw_context(caller: Caller, now: datetime) -> ThawContext:
+    from chalicelib.journeys.thaws.thaw_context import ThawContext
+
+    return ThawContext(
+        thaw_store(),
+        cap_store(),
+        notice_store(),
+        archive(),
+        _prices(),
+        thaw_function(),
+        caller.machine,
+        caller.job,
+        now,
+    )
+
+
+def thaw_worker(clock: Callable[[], datetime], has_time: Callable[[], bool]) -> ThawWorker:
+    from chalicelib.journeys.thaws.thaw_context import ThawWorker
+
+    stores = machine_store(), thaw_store(), notice_store()
+    return ThawWorker(*stores, archive(), _prices(), clock, has_time, time.sleep)
+
+
 def upload_context(caller: Caller, now: datetime) -> UploadContext:
     stores = machine_store(), cap_store(), notice_store(), catalogue_store()
     return UploadContext(*stores, buckets(), discard_function(), caller.machine, caller.job, now)
 
 
 def download_context(caller: Caller, now: datetime) -> DownloadContext:
-    return DownloadContext(cap_store(), notice_store(), buckets(), caller.machine, caller.job, now)
+    stores = cap_store(), thaw_store(), notice_store()
+    return DownloadContext(*stores, buckets(), caller.machine, caller.job, now)
 
 
 def catalogue_context(now: datetime) -> CatalogueContext:

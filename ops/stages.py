@@ -17,6 +17,7 @@ LAMBDA_FUNCTIONS = (
     "alerts",
     "daily_audit",
     "discard",
+    "thaw",
     "reconcile",
     "weekly_reconcile",
     "admin",

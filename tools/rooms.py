@@ -53,6 +53,7 @@ ROOMS = (
     "chalicelib.journeys.catalogue",
     "chalicelib.journeys.uploads",
     "chalicelib.journeys",
+    "chalicelib.journeys.thaws",
     "chalicelib.journeys.admin",
     "chalicelib.queue_batches",
     "chalicelib.wiring",

@@ -8,12 +8,13 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
 from chalicelib.domain.backups.names import Location
-from chalicelib.domain.backups.objects import StoredObject
+from chalicelib.domain.backups.objects import RestoreState, StoredObject
 from chalicelib.domain.backups.storage import STORAGE_TAG_KEY
 from chalicelib.domain.backups.tallies import Tallies, Tally, add_tallies, total_bytes
 from chalicelib.domain.backups.uploads import SignedHeaders, size_of_part
@@ -79,15 +80,16 @@ class Buckets:
             sha256=_hex_digest(answer.get("ChecksumSHA256")),
             volumes_promised=int(promised) if promised.isascii() and promised.isdigit() else None,
             proof=metadata.get(PROOF_METADATA),
+            restore=_restore_state(answer.get("Restore", "")),
         )
 
     def heads(self, bucket: str, keys: Sequence[str]) -> dict[str, StoredObject | None]:
         """``head`` of many keys side by side."""
-        return dict(zip(keys, _side_by_side(lambda key: self.head(bucket, key), keys), strict=True))
+        return dict(zip(keys, side_by_side(lambda key: self.head(bucket, key), keys), strict=True))
 
     def states(self, bucket: str, keys: Sequence[str]) -> dict[str, KeyState]:
         """What S3 holds of each key, older versions included; one LIST a key, side by side."""
-        return dict(zip(keys, _side_by_side(lambda key: self._state(bucket, key), keys), strict=True))
+        return dict(zip(keys, side_by_side(lambda key: self._state(bucket, key), keys), strict=True))
 
     def _state(self, bucket: str, key: str) -> KeyState:
         # Keys come in order: the key's own versions are the first of all that begin with it.
@@ -140,7 +142,7 @@ class Buckets:
 
     def storage_tags(self, bucket: str, keys: Sequence[str]) -> dict[str, str | None]:
         """The tag that names the storage policy, side by side; empty without one, ``None`` if it cannot be read."""
-        return dict(zip(keys, _side_by_side(lambda key: self._storage_tag(bucket, key), keys), strict=True))
+        return dict(zip(keys, side_by_side(lambda key: self._storage_tag(bucket, key), keys), strict=True))
 
     def _storage_tag(self, bucket: str, key: str) -> str | None:
         try:
@@ -273,6 +275,15 @@ def _metadata_of(headers: SignedHeaders) -> dict[str, str]:
     return metadata
 
 
+def _restore_state(header: str) -> RestoreState | None:
+    """Of ``x-amz-restore``: ``ongoing-request="false", expiry-date="Fri, 21 Dec 2012 00:00:00 GMT"``."""
+    if not header:
+        return None
+    _, _, expiry = header.partition('expiry-date="')
+    until = parsedate_to_datetime(expiry.rstrip('"')) if expiry else None
+    return RestoreState('ongoing-request="true"' in header, until)
+
+
 def _hex_digest(checksum: str | None) -> str | None:
     """S3's checksum in hex. A multipart object's is one of its parts' checksums and ends with their number."""
     if checksum is None:
@@ -313,7 +324,7 @@ def _state_of(versions: Iterable[dict[str, Any]]) -> KeyState:
     return KeyState(stored, noncurrent, changed_at)
 
 
-def _side_by_side(work: Callable[[str], Result], keys: Sequence[str]) -> list[Result]:
+def side_by_side(work: Callable[[str], Result], keys: Sequence[str]) -> list[Result]:
     if len(keys) <= 1:
         return [work(key) for key in keys]
     with ThreadPoolExecutor(min(PARALLEL_REQUESTS, len(keys))) as pool:

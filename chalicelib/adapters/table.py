@@ -114,11 +114,19 @@ class Table:
         self._call(self._client.update_item, arguments)
 
     def add(
-        self, pk: str, sk: str, field: str, amount: int, *, at_most: int, also: Sequence[str] = ()
+        self,
+        pk: str,
+        sk: str,
+        field: str,
+        amount: int,
+        *,
+        at_most: int,
+        also: Sequence[str] = (),
+        must_exist: bool = False,
     ) -> None:
         """Adds to a counter, from zero if there is none; raises ``ConditionFailed`` beyond ``at_most``.
 
-        ``also`` are fields of the row that get the same amount.
+        ``also`` are fields of the row that get the same amount. ``must_exist``: makes no row, and raises.
         """
         names = {"#field": field, **{f"#also{index}": name for index, name in enumerate(also)}}
         arguments: dict[str, Any] = {
@@ -128,6 +136,8 @@ class Table:
             "ExpressionAttributeNames": names,
         }
         condition = "attribute_not_exists(#field) OR #field <= :limit"
+        if must_exist:
+            condition = f"attribute_exists(pk) AND ({condition})"
         _add_condition(arguments, condition, {":amount": amount, ":limit": at_most - amount})
         if amount > at_most:
             raise ConditionFailed
@@ -138,8 +148,8 @@ class Table:
         _add_condition(arguments, condition, values)
         self._call(self._client.delete_item, arguments)
 
-    def put_all_or_none(self, puts: Sequence[tuple[Item, str, Item]]) -> None:
-        """Up to 100 conditional puts ``(item, condition, values)`` in one transaction."""
+    def put_all_or_none(self, puts: Sequence[tuple[Item, str | None, Item]]) -> None:
+        """Up to 100 puts ``(item, condition, values)`` in one transaction; a condition may be ``None``."""
         actions = []
         for item, condition, values in puts:
             put: dict[str, Any] = {"TableName": self._name, "Item": item}

@@ -30,6 +30,7 @@ TIMEOUT_SECONDS = {
     "alerts": 120,  # less than the life of its claim
     "daily_audit": 900,
     "discard": 60,
+    "thaw": 900,
     "reconcile": 900,
     "weekly_reconcile": 900,
     "admin": 900,
@@ -56,6 +57,7 @@ def function_environment(stage: Stage) -> dict[str, str]:
         "PANICROOM_REPORT_HOUR": str(stage.report_hour),
         **({"PANICROOM_MONTHLY_BUDGET": stage.monthly_budget} if stage.monthly_budget else {}),
         "PANICROOM_DISCARD_FUNCTION": stage.function("discard"),
+        "PANICROOM_THAW_FUNCTION": stage.function("thaw"),
         "POWERTOOLS_SERVICE_NAME": APP_NAME,
         "POWERTOOLS_LOG_LEVEL": "INFO",
     }

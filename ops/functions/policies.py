@@ -43,6 +43,7 @@ def _api_handler(stage: Stage) -> list[Statement]:
         _table(stage, [GET_MANY, GET, QUERY, PUT, UPDATE]),
         _give_leases_back(stage),
         _ask_for_discards(stage),
+        _ask_for_thaws(stage),
     ]
 
 
@@ -62,6 +63,8 @@ def _catalogue(stage: Stage) -> list[Statement]:
         _close_findings(stage, "OPEN_SETS"),
         # Files added to a finished set by an old permission are hidden again.
         _ask_for_discards(stage),
+        # Enough restore events have come: all may be readable.
+        _ask_for_thaws(stage),
     ]
 
 
@@ -90,8 +93,13 @@ def _weekly_report(stage: Stage) -> list[Statement]:
 
 
 def _alerts(stage: Stage) -> list[Statement]:
-    # Findings about thaws open and close with the time.
-    return [_table(stage, [GET, QUERY, PUT, UPDATE]), _close_findings(stage), _send_mail(stage)]
+    return [
+        # Findings about thaws open and close with the time.
+        _table(stage, [GET, QUERY, PUT, UPDATE]),
+        _close_findings(stage),
+        _send_mail(stage),
+        _ask_for_thaws(stage),
+    ]
 
 
 def _daily_audit(stage: Stage) -> list[Statement]:
@@ -128,6 +136,15 @@ def _discard(stage: Stage) -> list[Statement]:
     ]
 
 
+def _thaw(stage: Stage) -> list[Statement]:
+    return [
+        # What it asks for is paid by the GB: the others can only ask it to go on with what was agreed to.
+        _on_objects(stage, "AskForReadableCopies", "s3:RestoreObject"),
+        _list_bucket(stage),
+        _table(stage, [GET_MANY, GET, QUERY, PUT, UPDATE]),
+    ]
+
+
 def _admin(stage: Stage) -> list[Statement]:
     # It alone removes rows for good: those of a machine that the owner no longer wants watched.
     actions = [GET_MANY, GET, QUERY, PUT, UPDATE, DELETE]
@@ -136,6 +153,7 @@ def _admin(stage: Stage) -> list[Statement]:
         *_look_at_settings(stage),
         _table(stage, actions),
         _send_mail(stage),
+        _ask_for_thaws(stage),
     ]
 
 
@@ -147,6 +165,7 @@ _POLICIES: dict[str, Callable[[Stage], list[Statement]]] = {
     "alerts": _alerts,
     "daily_audit": _daily_audit,
     "discard": _discard,
+    "thaw": _thaw,
     "reconcile": _reconcile,
     "weekly_reconcile": _reconcile,
     "admin": _admin,
@@ -180,6 +199,10 @@ def _list_versions(stage: Stage) -> Statement:
 
 def _ask_for_discards(stage: Stage) -> Statement:
     return _allow("AskForDiscards", ["lambda:InvokeFunction"], _function(stage, "discard"))
+
+
+def _ask_for_thaws(stage: Stage) -> Statement:
+    return _allow("AskForThaws", ["lambda:InvokeFunction"], _function(stage, "thaw"))
 
 
 def _table(stage: Stage, actions: list[str]) -> Statement:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
+from enum import Enum
 from typing import Any
 
 import panicroom
@@ -43,6 +44,8 @@ def sample(kind: Any, *, with_optional: bool) -> Any:
             for field in dataclasses.fields(kind)
             if with_optional or not has_default(field)
         }
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return next(member.value for member in kind)
     return {str: "text", int: 1, float: 1.0, bool: True}[kind]
 
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from email.utils import format_datetime
 from typing import Any
 
 import boto3
@@ -25,9 +26,11 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from chalicelib.adapters import s3_buckets
+from chalicelib.adapters import s3_archive, s3_buckets
+from chalicelib.adapters.s3_archive import Archive
 from chalicelib.adapters.s3_buckets import Buckets
 from chalicelib.adapters.table import Table
+from chalicelib.domain.restore.plans import lapses_at
 from tests.service.conftest import TABLE, Service, running_service
 
 Row = dict[str, Any]
@@ -41,9 +44,11 @@ def service_in_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
 
         real = boto3.client("s3", config=Config(signature_version="s3v4"))
         s3, dynamo = MemoryS3(real.generate_presigned_url, lambda: service.now), MemoryDynamo()
-        monkeypatch.setattr(s3_buckets, "_side_by_side", lambda work, keys: [work(key) for key in keys])
+        for module in (s3_archive, s3_buckets):
+            monkeypatch.setattr(module, "side_by_side", lambda work, keys: [work(key) for key in keys])
         monkeypatch.setattr(wiring, "_table", lambda: Table(dynamo, TABLE))
         monkeypatch.setattr(wiring, "buckets", lambda: Buckets(s3))
+        monkeypatch.setattr(wiring, "archive", lambda: Archive(s3))
         service.s3, service.table = s3, dynamo
         yield service
 
@@ -57,6 +62,14 @@ def error(code: str, status: int, operation: str) -> ClientError:
 
 
 @dataclass
+class Copy:
+    """Of an archived object: asked for, and there once ``until`` is known."""
+
+    days: int
+    until: datetime | None = None
+
+
+@dataclass
 class Version:
     """``body`` is ``None`` for a delete marker."""
 
@@ -64,6 +77,8 @@ class Version:
     stored_at: datetime
     body: bytes | None
     metadata: dict[str, str] = field(default_factory=dict)
+    storage_class: str = "STANDARD"
+    copy: Copy | None = None
 
     @property
     def etag(self) -> str:
@@ -78,12 +93,23 @@ class MemoryS3:
         self._now = now
         self._versions: dict[str, list[Version]] = {}
         self._count = 0
+        self.asked: list[tuple[str, str, int]] = []
+        """Requests for copies that S3 took: key, tier, days."""
+        self.refusals: list[tuple[str, int]] = []
+        """Errors that the next requests for copies get: code, status."""
+        self.listed_pages = 0
 
     def clear(self) -> None:
         self._versions.clear()
+        self.asked.clear()
+        self.refusals.clear()
+        self.listed_pages = 0
 
-    def put_object(self, *, Key: str, Body: bytes, Metadata: dict[str, str] | None = None, **_: Any) -> Row:
+    def put_object(
+        self, *, Key: str, Body: bytes, Metadata: dict[str, str] | None = None, **rest: Any
+    ) -> Row:
         version = self._add(Key, Body, Metadata or {})
+        version.storage_class = rest.get("StorageClass", "STANDARD")
         return {"ETag": version.etag, "VersionId": version.id}
 
     def delete_object(self, *, Key: str, VersionId: str | None = None, **_: Any) -> Row:
@@ -102,6 +128,8 @@ class MemoryS3:
             "LastModified": version.stored_at,
             "VersionId": version.id,
             "Metadata": version.metadata,
+            **_class_of(version),
+            **({"Restore": _restore_header(copy)} if (copy := self._copy(version)) else {}),
             "ChecksumSHA256": base64.b64encode(hashlib.sha256(version.body).digest()).decode(),
         }
 
@@ -115,13 +143,71 @@ class MemoryS3:
         assert version is not None
         return {**found, "Body": io.BytesIO(version.body or b"")}
 
-    def list_objects_v2(self, *, Prefix: str = "", StartAfter: str = "", **_: Any) -> Row:
+    def list_objects_v2(self, *, Prefix: str = "", StartAfter: str = "", **rest: Any) -> Row:
+        self.listed_pages += 1
+        with_copies = "RestoreStatus" in rest.get("OptionalObjectAttributes", ())
         found = [
-            {"Key": key, "Size": len(newest.body), "ETag": newest.etag, "LastModified": newest.stored_at}
+            {
+                "Key": key,
+                "Size": len(newest.body),
+                "ETag": newest.etag,
+                "LastModified": newest.stored_at,
+                **_class_of(newest),
+                **(_restore_status(copy) if with_copies and (copy := self._copy(newest)) else {}),
+            }
             for key, newest in self._newest_by_key(Prefix)
             if newest.body is not None and key.encode() > StartAfter.encode()
         ]
         return {"Contents": found[:1000], "IsTruncated": len(found) > 1000}
+
+    # ------------------------------------------------------------ archived objects, as on AWS
+
+    def restore_object(self, *, Key: str, RestoreRequest: Row, **_: Any) -> Row:
+        if self.refusals:
+            raise error(*self.refusals.pop(0), "RestoreObject")
+        version, tier = self._newest(Key), RestoreRequest["GlacierJobParameters"]["Tier"]
+        if version is None:
+            raise error("NoSuchKey", 404, "RestoreObject")
+        if version.body is None:
+            raise error("MethodNotAllowed", 405, "RestoreObject")
+        if version.storage_class not in ("GLACIER", "DEEP_ARCHIVE"):
+            raise error("InvalidObjectState", 403, "RestoreObject")
+        if tier == "Expedited" and version.storage_class == "DEEP_ARCHIVE":
+            raise error("InvalidArgument", 400, "RestoreObject")
+        copy = self._copy(version)
+        if copy is not None and copy.until is None:
+            raise error("RestoreAlreadyInProgress", 409, "RestoreObject")
+        self.asked.append((Key, tier, RestoreRequest["Days"]))
+        if copy is None:
+            version.copy = Copy(RestoreRequest["Days"])
+            return {"ResponseMetadata": {"HTTPStatusCode": 202}}
+        copy.until = lapses_at(self._now(), RestoreRequest["Days"])
+        return {"ResponseMetadata": {"HTTPStatusCode": 200}}
+
+    def finish(self, prefix: str = "", *, at_most: int | None = None) -> list[str]:
+        """The copies below the prefix that are on their way are there now; their keys."""
+        going = [
+            (key, newest.copy)
+            for key, newest in self._newest_by_key(prefix)
+            if newest.copy and newest.copy.until is None
+        ]
+        for _, copy in going[:at_most]:
+            copy.until = lapses_at(self._now(), copy.days)
+        return [key for key, _ in going[:at_most]]
+
+    def expire(self, prefix: str = "") -> None:
+        """Copies lapse before their time."""
+        for _, newest in self._newest_by_key(prefix):
+            newest.copy = None
+
+    def move(self, prefix: str, storage_class: str) -> None:
+        """As a lifecycle rule does."""
+        for _, newest in self._newest_by_key(prefix):
+            newest.storage_class, newest.copy = storage_class, None
+
+    def _copy(self, version: Version) -> Copy | None:
+        copy = version.copy
+        return None if copy is None or (copy.until is not None and copy.until <= self._now()) else copy
 
     def list_object_versions(self, *, Prefix: str = "", KeyMarker: str = "", **_: Any) -> Row:
         answer: Row = {"Versions": [], "DeleteMarkers": [], "IsTruncated": False}
@@ -164,6 +250,23 @@ class MemoryS3:
             newest = self._newest(key)
             if newest is not None:
                 yield key, newest
+
+
+def _class_of(version: Version) -> Row:
+    """S3 names no class for Standard."""
+    return {} if version.storage_class == "STANDARD" else {"StorageClass": version.storage_class}
+
+
+def _restore_header(copy: Copy) -> str:
+    if copy.until is None:
+        return 'ongoing-request="true"'
+    return f'ongoing-request="false", expiry-date="{format_datetime(copy.until, usegmt=True)}"'
+
+
+def _restore_status(copy: Copy) -> Row:
+    if copy.until is None:
+        return {"RestoreStatus": {"IsRestoreInProgress": True}}
+    return {"RestoreStatus": {"IsRestoreInProgress": False, "RestoreExpiryDate": copy.until}}
 
 
 # ---------------------------------------------------------------- DynamoDB

@@ -98,6 +98,27 @@ MATRIX: dict[tuple[str, str], dict[Caller, Cell]] = {
         Caller.NO_LEASE: (200, None),
         Caller.GOOD: (200, None),
     },
+    ("POST", "/jobs/{job}/thaws"): {
+        **STRANGERS,
+        Caller.OTHERS_JOB: (404, "unknown_job"),
+        Caller.PAUSED: (200, None),
+        Caller.NO_LEASE: (200, None),
+        Caller.GOOD: (200, None),
+    },
+    ("POST", "/jobs/{job}/thaws/{thaw}/start"): {
+        **STRANGERS,
+        Caller.OTHERS_JOB: (404, "unknown_job"),
+        Caller.PAUSED: (404, "unknown_thaw"),
+        Caller.NO_LEASE: (404, "unknown_thaw"),
+        Caller.GOOD: (404, "unknown_thaw"),
+    },
+    ("GET", "/jobs/{job}/thaws/{thaw}"): {
+        **STRANGERS,
+        Caller.OTHERS_JOB: (404, "unknown_job"),
+        Caller.PAUSED: (404, "unknown_thaw"),
+        Caller.NO_LEASE: (404, "unknown_thaw"),
+        Caller.GOOD: (404, "unknown_thaw"),
+    },
     ("POST", "/jobs/{job}/discards"): {
         **STRANGERS,
         Caller.OTHERS_JOB: (404, "unknown_job"),
@@ -166,7 +187,7 @@ def request_of(world: World, method: str, route: str, caller: Caller) -> tuple[s
     if caller is Caller.NO_LEASE:
         run = NO_RUN
     job = "bens-photos" if caller is Caller.OTHERS_JOB else "system"
-    return route.format(job=job, run=run), body_of(world, method, route, run)
+    return route.format(job=job, run=run, thaw="0" * 20), body_of(world, method, route, run)
 
 
 def body_of(world: World, method: str, route: str, run: str) -> object:
@@ -179,6 +200,8 @@ def body_of(world: World, method: str, route: str, run: str) -> object:
         "/jobs/{job}/uploads": {"run": run, "files": files},
         "/jobs/{job}/downloads": {"names": [VOLUME]},
         "/jobs/{job}/discards": {"run": run, "names": [VOLUME]},
+        "/jobs/{job}/thaws": {"volumes": [{"set": "full.20261122T195500Z", "numbers": "1"}]},
+        "/jobs/{job}/thaws/{thaw}/start": {"tier": "Bulk", "max_usd": 1.0},
     }
     if route == "/enrolments":
         code = world.service.admin("machine_add", name="newcomer")["code"]

@@ -81,12 +81,23 @@ def test_only_those_that_need_it_may_call_another_function() -> None:
         }
         for name in LAMBDA_FUNCTIONS
     }
-    discard = {STAGE.function("discard")}
+    discard, thaw = STAGE.function("discard"), STAGE.function("thaw")
     assert {name: functions for name, functions in called.items() if functions} == {
-        "api_handler": discard,
-        "catalogue": discard,
-        "reconcile": discard,
-        "weekly_reconcile": discard,
+        "api_handler": {discard, thaw},
+        "catalogue": {discard, thaw},
+        "alerts": {thaw},
+        "reconcile": {discard},
+        "weekly_reconcile": {discard},
+        "admin": {thaw},
+    }
+
+
+def test_only_thaw_may_ask_for_archived_objects_and_it_can_neither_read_nor_write_any() -> None:
+    asking = [name for name in LAMBDA_FUNCTIONS if "s3:RestoreObject" in actions(name)]
+    assert asking == ["thaw"]
+    assert {action for action in actions("thaw") if action.startswith("s3:")} == {
+        "s3:ListBucket",
+        "s3:RestoreObject",
     }
 
 

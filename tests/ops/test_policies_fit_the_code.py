@@ -23,10 +23,12 @@ from tests.ops.iam_actions import action_of
 ADAPTERS = PROJECT / "chalicelib" / "adapters"
 SERVICE_OF_MODULE = {
     "table": "dynamodb",
+    "s3_archive": "s3",
     "s3_buckets": "s3",
     "bucket_settings": "s3",
     "ses_mailer": "sesv2",
     "discard_function": "lambda",
+    "thaw_function": "lambda",
     "dead_letters": "sqs",
 }
 """The service whose client each adapter holds as ``self._client``."""

@@ -42,6 +42,7 @@ ENVIRONMENT = {
     "PANICROOM_REPORT_WEEKDAY": "monday",
     "PANICROOM_REPORT_HOUR": "7",
     "PANICROOM_DISCARD_FUNCTION": "panicroom-test-discard",
+    "PANICROOM_THAW_FUNCTION": "panicroom-test-thaw",
     "POWERTOOLS_SERVICE_NAME": "panicroom",
     "POWERTOOLS_TRACE_DISABLED": "true",
 }
@@ -68,6 +69,7 @@ class Service:
     ses: Any
     now: datetime = NOW
     discards: list[Sequence[str]] = field(default_factory=list)
+    thaws_asked: list[tuple[str, str, str]] = field(default_factory=list)
 
     def call(self, method: str, path: str, body: object = None, token: str | None = None) -> Answer:
         headers = {"Content-Type": "application/json"}
@@ -202,7 +204,13 @@ def running_service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
                 def __call__(self, job: Any, names: Sequence[str]) -> tuple[str, ...]:
                     return tuple(refused.name for refused in self.ask(job, names).refused)
 
+            def ask_for_thaw(*names: str) -> None:
+                """Lambda takes the call and answers at once; tests run the function when they like."""
+                machine, job, thaw = names
+                service.thaws_asked.append((machine, job, thaw))
+
             monkeypatch.setattr(wiring, "discard_function", DiscardHere)
+            monkeypatch.setattr(wiring, "thaw_function", lambda: ask_for_thaw)
             yield service
     for builder in cached:
         builder.cache_clear()

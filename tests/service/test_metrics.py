@@ -138,7 +138,7 @@ def test_a_minute_without_anything_to_tell_costs_the_reads_that_its_price_is_wor
     service.now += timedelta(minutes=1)
     calls = calls_to_aws(monkeypatch)
     fire(app.alerts)
-    assert sorted(operation for operation, _ in calls) == ["GetItem", "Query", "Query"]
+    assert sorted(operation for operation, _ in calls) == ["GetItem", "Query", "Query", "Query"]
     assert len(calls) == READS_A_SCHEDULED_CALL
 
 

@@ -48,9 +48,22 @@ OPERATIONS = (
         wire.DiscardRequest,
         wire.DiscardAnswer,
     ),
+    Operation("post", "/jobs/{job}/thaws", "Plan a thaw: what it costs", wire.ThawRequest, wire.ThawPlan),
+    Operation(
+        "post",
+        "/jobs/{job}/thaws/{thaw}/start",
+        "Start a thaw that was planned",
+        wire.ThawStart,
+        wire.ThawStatus,
+    ),
+    Operation("get", "/jobs/{job}/thaws/{thaw}", "Where a thaw stands", None, wire.ThawStatus),
 )
 
-PATH_PARAMETERS = {"job": "[a-z0-9][a-z0-9-]{0,40}", "run": "[0-9]{8}t[0-9]{6}z-[0-9a-f]{16}"}
+PATH_PARAMETERS = {
+    "job": "[a-z0-9][a-z0-9-]{0,40}",
+    "run": "[0-9]{8}t[0-9]{6}z-[0-9a-f]{16}",
+    "thaw": "[0-9a-f]{20}",
+}
 
 
 def description() -> Schema:

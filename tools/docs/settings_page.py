@@ -41,6 +41,7 @@ SERVICE_VARIABLES = {
     "PANICROOM_REPORT_HOUR": "its hour, 0 to 23",
     "PANICROOM_MONTHLY_BUDGET": "USD a month, such as `5`; empty for none",
     "PANICROOM_DISCARD_FUNCTION": "the one function that may write delete markers",
+    "PANICROOM_THAW_FUNCTION": "the one function that may ask S3 for archived files",
     "POWERTOOLS_SERVICE_NAME": "the service's name in log lines",
     "POWERTOOLS_LOG_LEVEL": "how much is logged",
 }

@@ -72,10 +72,17 @@ class CapStore:
         key = (f"UPLOADS#{machine.name}", f"{now:%Y-%m-%d}", field)
         return attempted(self._table.add, *key, number, at_most=at_most)
 
-    def count_download(self, machine: Machine, size_bytes: int, now: datetime) -> bool:
-        """False if that would exceed the machine's daily cap (UTC days)."""
+    def count_download(
+        self, machine: Machine, size_bytes: int, now: datetime, *, more_bytes: int = 0
+    ) -> bool:
+        """False if that would exceed the machine's daily cap (UTC days), which ``more_bytes`` lift."""
         key = (f"DOWNLOADS#{machine.name}", f"{now:%Y-%m-%d}", "handed_out_bytes")
-        return attempted(self._table.add, *key, size_bytes, at_most=machine.download_cap_bytes)
+        return attempted(self._table.add, *key, size_bytes, at_most=machine.download_cap_bytes + more_bytes)
+
+    def downloaded_this_month(self, machine: Machine, now: datetime) -> int:
+        """Bytes that the machine was handed out since the month began (UTC)."""
+        days = self._table.query(f"DOWNLOADS#{machine.name}", f"{now:%Y-%m}")
+        return sum(int(day.get("handed_out_bytes", 0)) for day in days)
 
 
 def _stored_key(machine: Machine) -> tuple[str, str]:

@@ -26,8 +26,12 @@ REPORTS                <issue>            a weekly mail, being sent or sent, wit
 DELIVERIES#<issue>     <address>          who has it
 JOB_FIGURES            <issue>            its figures of each job, packed
 THAW_PLANS#<machine>/<job>  <thaw>       the volumes of a plan
+                       <thaw>#asked       those of its volumes that its start paid for, and those it waits for
 THAWS                  <machine>/<job>#<thaw>  Thaw
+THAW_JOBS              <machine>/<job>    the thaw that was started last, and the events that have come for it
 THAW_MONTHS#<machine>  <month>            what its thaws have come to
+                       <month>#listed     LIST requests for them
+                       <day>#plans        plans made on that day
 OVER_BUDGET            <month>            the notice was recorded
 """
 

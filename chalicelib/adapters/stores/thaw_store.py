@@ -2,45 +2,300 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from chalicelib.adapters.stores import rows
-from chalicelib.adapters.table import Item, Table
-from chalicelib.domain.backups.machines import Job
+from chalicelib.adapters.table import Item, Table, attempted
+from chalicelib.domain.backups.machines import Job, Machine
+from chalicelib.domain.restore.budget import MAX_PAGES_A_MONTH, MAX_PLANS_A_DAY
+from chalicelib.domain.restore.plans import PLAN_LIFE
+from chalicelib.domain.restore.progress import LEASE
 from chalicelib.domain.restore.thaws import Thaw, ThawMonth
+from chalicelib.domain.restore.volumes import Volumes, canonical_text, volumes_of
 from chalicelib.wire import ThawState, ThawTier
 
 MICRO_USD = Decimal(1_000_000)
 """Sums are kept in millionths of a dollar: DynamoDB adds whole numbers without rounding."""
+
+KEPT = timedelta(days=60)
+"""How long a thaw's row outlives its copies."""
+
+LONGEST_THAW = timedelta(days=60)
+"""Days until its copies are there and have lapsed, extensions included; its volumes are kept as long."""
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredPlan:
+    volumes: Volumes
+    line_bytes_a_second: int | None
+    planned_at: datetime
+
+
+@dataclasses.dataclass(frozen=True)
+class AskedVolumes:
+    """``asked`` is what a start paid for; ``others`` were on their way already."""
+
+    asked: Volumes
+    others: Volumes
+
+
+@dataclasses.dataclass(frozen=True)
+class NewestThaw:
+    """Of a job, the thaw that was started last. ``started_at`` distinguishes two starts of the same thaw."""
+
+    thaw: str
+    started_at: str
 
 
 class ThawStore:
     def __init__(self, table: Table) -> None:
         self._table = table
 
+    # ------------------------------------------------------------ plans
+
+    def plan(self, job: Job, thaw: str) -> StoredPlan | None:
+        item = self._table.get(_plans_of(job), thaw)
+        if item is None:
+            return None
+        line = rows.integer_of(item.get("line_bytes_a_second"))
+        return StoredPlan(
+            volumes_of(rows.unpacked(item["volumes"])), line, rows.instant_in(item, "planned_at")
+        )
+
+    def put_plan(self, job: Job, thaw: str, plan: StoredPlan) -> None:
+        expires_at = plan.planned_at + PLAN_LIFE
+        fields = {
+            "volumes": rows.packed(canonical_text(plan.volumes)),
+            "line_bytes_a_second": plan.line_bytes_a_second,
+            "planned_at": rows.format_instant(plan.planned_at),
+            "expires_at_epoch": int(expires_at.timestamp()),
+        }
+        self._table.put(rows.new_row(_plans_of(job), thaw, **fields))
+
+    def count_plan(self, machine: Machine, now: datetime) -> bool:
+        """False beyond ``MAX_PLANS_A_DAY``."""
+        key = (_months_of(machine.name), f"{now:%Y-%m-%d}#plans", "plans")
+        return attempted(self._table.add, *key, 1, at_most=MAX_PLANS_A_DAY)
+
+    def count_pages(self, machine: Machine, pages: int, now: datetime) -> bool:
+        """False where the month's LIST requests would be more than ``MAX_PAGES_A_MONTH``."""
+        key = (_months_of(machine.name), f"{now:%Y-%m}#listed", "pages")
+        return attempted(self._table.add, *key, pages, at_most=MAX_PAGES_A_MONTH)
+
+    # ------------------------------------------------------------ thaws
+
     def thaws(self) -> list[Thaw]:
         """Of all machines, those of the last two months; by machine and job."""
         return [thaw_of(item) for item in self._table.query("THAWS")]
 
-    def thaws_of(self, job: Job) -> list[Thaw]:
-        prefix = f"{rows.job_sort_key(job.machine, job.name)}#"
+    def thaws_of(self, machine: str, job: str) -> list[Thaw]:
+        prefix = f"{rows.job_sort_key(machine, job)}#"
         return [thaw_of(item) for item in self._table.query("THAWS", prefix)]
+
+    def thaw(self, machine: str, job: str, thaw: str) -> Thaw | None:
+        item = self._table.get("THAWS", _thaw_key(machine, job, thaw))
+        return thaw_of(item) if item else None
+
+    def newest(self, machine: str, job: str) -> NewestThaw | None:
+        item = self._table.get("THAW_JOBS", rows.job_sort_key(machine, job))
+        return NewestThaw(item["thaw"], item["started_at"]) if item else None
+
+    def volumes(self, thaw: Thaw) -> AskedVolumes:
+        """What a thaw that was started is about."""
+        item = self._table.get(f"THAW_PLANS#{thaw.machine}/{thaw.job}", f"{thaw.id}#asked") or {}
+        asked, others = (rows.unpacked(item[name]) if name in item else "" for name in ("asked", "others"))
+        return AskedVolumes(volumes_of(asked), volumes_of(others))
+
+    def start(
+        self,
+        thaw: Thaw,
+        volumes: AskedVolumes | None,
+        before: tuple[Thaw | None, ThawMonth, NewestThaw | None],
+        month: ThawMonth,
+    ) -> bool:
+        """Starts it, reserves its price and makes it its job's newest, or does none of it.
+
+        False where one of ``before`` (the thaw's own row, its machine's month, the job's newest thaw) is not as it was
+        read. ``volumes`` are stored already where there are none.
+        """
+        known, known_month, newest = before
+        puts: list[tuple[Item, str | None, Item]] = [
+            (thaw_item(thaw), *_unless_changed(known.started_at if known else None)),
+            (_month_item(thaw, month), *_month_is(known_month)),
+            (_newest_item(thaw), *_unless_changed(newest.started_at if newest else None)),
+        ]
+        if volumes is not None:
+            puts.append((_volumes_item(thaw, volumes), None, {}))
+        return attempted(self._table.put_all_or_none, puts)
+
+    def put(self, thaw: Thaw, volumes: AskedVolumes, known: Thaw | None) -> bool:
+        """Stores one that costs nothing, or that waits for the owner. False where ``known`` is not the row now."""
+        self._table.put(_volumes_item(thaw, volumes))
+        return attempted(
+            self._table.put, thaw_item(thaw), *_unless_changed(known.started_at if known else None)
+        )
+
+    def change(self, thaw: Thaw, known: Thaw) -> bool:
+        """Stores what differs from ``known``; false where that thaw has been started anew, or its state is another."""
+        before, after = thaw_item(known), thaw_item(thaw)
+        changes = {
+            name: after.get(name)
+            for name in {**before, **after}
+            if before.get(name) != after.get(name) or name == "state"
+        }
+        values = {":started": before["started_at"], ":was": before["state"]}
+        return attempted(
+            self._table.update,
+            "THAWS",
+            _thaw_key(thaw.machine, thaw.job, thaw.id),
+            changes,
+            condition="started_at = :started AND #state = :was",
+            values=values,
+        )
+
+    def take_lease(self, thaw: Thaw, now: datetime, mine: datetime | None = None) -> Thaw | None:
+        """The thaw with a lease that is new, or renewed from ``mine``; ``None`` while another call asks S3 for it."""
+        until = now + LEASE
+        taken = attempted(
+            self._table.update,
+            "THAWS",
+            _thaw_key(thaw.machine, thaw.job, thaw.id),
+            {"leased_until": rows.format_instant(until)},
+            condition="started_at = :started AND "
+            "(attribute_not_exists(leased_until) OR leased_until <= :now OR leased_until = :mine)",
+            values={
+                ":started": rows.format_instant(thaw.started_at),
+                ":now": rows.format_instant(now),
+                ":mine": rows.format_instant(mine) or "",
+            },
+        )
+        return dataclasses.replace(thaw, leased_until=until) if taken else None
+
+    def record_download(self, thaw: Thaw, size_bytes: int, now: datetime) -> None:
+        changes = {
+            "last_download_at": rows.format_instant(now),
+            "downloaded_bytes": thaw.downloaded_bytes + size_bytes,
+        }
+        key = _thaw_key(thaw.machine, thaw.job, thaw.id)
+        attempted(self._table.update, "THAWS", key, changes, condition="attribute_exists(pk)")
+
+    # ------------------------------------------------------------ events
+
+    def count_completed(self, machine: str, job: str, number: int) -> str | None:
+        """Counts events of volumes that can be read now; the thaw, if they are as many as it lacks."""
+        key = "THAW_JOBS", rows.job_sort_key(machine, job)
+        if not attempted(self._table.add, *key, "completed", number, at_most=10**9, must_exist=True):
+            return None
+        item = self._table.get(*key) or {}
+        return item["thaw"] if item.get("completed", 0) >= item.get("lacking", 0) else None
+
+    def record_lacking(self, thaw: Thaw) -> None:
+        """How many volumes a look found not to be readable yet; events are counted from there."""
+        attempted(
+            self._table.update,
+            "THAW_JOBS",
+            rows.job_sort_key(thaw.machine, thaw.job),
+            {"lacking": max(1, thaw.volumes - thaw.done), "completed": 0},
+            condition="thaw = :thaw",
+            values={":thaw": thaw.id},
+        )
+
+    # ------------------------------------------------------------ what they cost
+
+    def month(self, machine: str, now: datetime) -> ThawMonth:
+        return self.months([machine], now)[machine]
 
     def months(self, machines: Sequence[str], now: datetime) -> dict[str, ThawMonth]:
         """What each machine's thaws have come to this month (UTC)."""
         month = f"{now:%Y-%m}"
-        found = self._table.get_many([(f"THAW_MONTHS#{machine}", month) for machine in machines])
-        items = {machine: found.get((f"THAW_MONTHS#{machine}", month), {}) for machine in machines}
-        return {
-            machine: ThawMonth(_usd_of(item, "reserved_micro_usd"), _usd_of(item, "approved_micro_usd"))
-            for machine, item in items.items()
-        }
+        found = self._table.get_many([(_months_of(machine), month) for machine in machines])
+        return {machine: _month_of(found.get((_months_of(machine), month), {})) for machine in machines}
+
+    def reserve(self, machine: Machine, usd: Decimal, now: datetime) -> bool:
+        """Counts what an extension costs; false where that is more than the machine's budget has left."""
+        known = self.month(machine.name, now)
+        month = dataclasses.replace(known, reserved=known.reserved + usd)
+        if month.reserved > machine.thaw_budget_usd:
+            return False
+        item = {**_month_fields(month), "pk": _months_of(machine.name), "sk": f"{now:%Y-%m}"}
+        return attempted(self._table.put, {**item, "schema": rows.SCHEMA_VERSION}, *_month_is(known))
 
 
-def _usd_of(item: Item, field: str) -> Decimal:
-    return Decimal(item.get(field, 0)) / MICRO_USD
+def _plans_of(job: Job) -> str:
+    return f"THAW_PLANS#{job.machine}/{job.name}"
+
+
+def _months_of(machine: str) -> str:
+    return f"THAW_MONTHS#{machine}"
+
+
+def _thaw_key(machine: str, job: str, thaw: str) -> str:
+    return f"{rows.job_sort_key(machine, job)}#{thaw}"
+
+
+def _unless_changed(started_at: datetime | str | None) -> tuple[str, Item]:
+    """The condition that a row is still that of one start, or that there is none."""
+    if started_at is None:
+        return "attribute_not_exists(pk)", {}
+    text = started_at if isinstance(started_at, str) else rows.format_instant(started_at)
+    return "started_at = :started", {":started": text}
+
+
+def _volumes_item(thaw: Thaw, volumes: AskedVolumes) -> Item:
+    texts = {"asked": volumes.asked, "others": volumes.others}
+    packed = {name: rows.packed(canonical_text(one)) for name, one in texts.items()}
+    expires_at = int((thaw.started_at + LONGEST_THAW).timestamp())
+    partition = f"THAW_PLANS#{thaw.machine}/{thaw.job}"
+    return rows.new_row(partition, f"{thaw.id}#asked", **packed, expires_at_epoch=expires_at)
+
+
+def _newest_item(thaw: Thaw) -> Item:
+    return rows.new_row(
+        "THAW_JOBS",
+        rows.job_sort_key(thaw.machine, thaw.job),
+        thaw=thaw.id,
+        started_at=rows.format_instant(thaw.started_at),
+        lacking=thaw.volumes,
+        completed=0,
+    )
+
+
+def _month_item(thaw: Thaw, month: ThawMonth) -> Item:
+    return rows.new_row(_months_of(thaw.machine), f"{thaw.started_at:%Y-%m}", **_month_fields(month))
+
+
+def _month_fields(month: ThawMonth) -> Item:
+    return {
+        "reserved_micro_usd": int(month.reserved * MICRO_USD),
+        "approved_micro_usd": int(month.approved * MICRO_USD),
+        "expedited": month.expedited,
+        "size_bytes": month.size_bytes,
+    }
+
+
+def _month_of(item: Item) -> ThawMonth:
+    return ThawMonth(
+        reserved=Decimal(item.get("reserved_micro_usd", 0)) / MICRO_USD,
+        approved=Decimal(item.get("approved_micro_usd", 0)) / MICRO_USD,
+        expedited=int(item.get("expedited", 0)),
+        size_bytes=int(item.get("size_bytes", 0)),
+    )
+
+
+def _month_is(known: ThawMonth) -> tuple[str, Item]:
+    """The condition that nothing was reserved or approved since the month was read."""
+    condition = "reserved_micro_usd = :reserved AND approved_micro_usd = :approved AND size_bytes = :bytes"
+    if known == ThawMonth():
+        condition = f"attribute_not_exists(pk) OR ({condition})"
+    fields = _month_fields(known)
+    return condition, {
+        ":reserved": fields["reserved_micro_usd"],
+        ":approved": fields["approved_micro_usd"],
+        ":bytes": fields["size_bytes"],
+    }
 
 
 def thaw_item(thaw: Thaw) -> Item:
@@ -62,7 +317,15 @@ def thaw_item(thaw: Thaw) -> Item:
         last_download_at=rows.format_instant(thaw.last_download_at),
         downloaded_bytes=thaw.downloaded_bytes,
         message=thaw.message,
+        next_look_at=rows.format_instant(thaw.next_look_at),
+        leased_until=rows.format_instant(thaw.leased_until),
+        expires_at_epoch=int((_over_at(thaw) + KEPT).timestamp()),
     )
+
+
+def _over_at(thaw: Thaw) -> datetime:
+    """When its copies have lapsed at the latest, as far as is known."""
+    return thaw.readable_until or thaw.ready_by + timedelta(days=thaw.days + 1)
 
 
 def thaw_of(item: Item) -> Thaw:
@@ -87,4 +350,6 @@ def thaw_of(item: Item) -> Thaw:
         last_download_at=rows.parse_instant(item.get("last_download_at")),
         downloaded_bytes=int(item.get("downloaded_bytes", 0)),
         message=item.get("message", ""),
+        next_look_at=rows.parse_instant(item.get("next_look_at")),
+        leased_until=rows.parse_instant(item.get("leased_until")),
     )

@@ -1,4 +1,7 @@
-"""S3 events as the catalogue takes them: which key has changed, and the order of its events."""
+"""S3 events as the catalogue takes them: which key has changed, and the order of its events.
+
+Restore events are sorted out: the bytes and the class of an archived object are what they were. They concern thaws.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from enum import Enum
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -21,6 +25,23 @@ class KeyChange:
     bucket: str
     key: str
     sequencer: str
+
+
+class RestoreKind(Enum):
+    """The last part of the event's name (S3 user guide, "notification-how-to-event-types-and-destinations").
+    ``DELETE``: the readable copy has lapsed. "Post", that S3 was asked, says nothing new."""
+
+    COMPLETED = "Completed"
+    DELETE = "Delete"
+
+
+@dataclasses.dataclass(frozen=True)
+class RestoreEvent:
+    """Something happened to the readable copy of an archived object."""
+
+    bucket: str
+    key: str
+    kind: RestoreKind
 
 
 _BUCKET = re.compile(r"[A-Za-z0-9._-]{1,255}")
@@ -51,6 +72,8 @@ def key_changes(body: object) -> list[KeyChange]:
         return []
     changes, reasons = list[KeyChange](), list[str]()
     for record in _records(body):
+        if _is_of_restores(record):
+            continue
         try:
             changes.append(_key_change(record))
         except MalformedEvent as error:
@@ -58,6 +81,33 @@ def key_changes(body: object) -> list[KeyChange]:
     if reasons:
         raise MalformedEvent("; ".join(dict.fromkeys(reasons)), changes)
     return changes
+
+
+def restore_events(body: object) -> list[RestoreEvent]:
+    """Those of one message; what cannot be read is passed over, as a lost event costs nothing."""
+    events = []
+    with contextlib.suppress(MalformedEvent):
+        for record in _records(body):
+            kind = _restore_kind(record)
+            if kind is not None:
+                with contextlib.suppress(MalformedEvent):
+                    change = _key_change(record)
+                    events.append(RestoreEvent(change.bucket, change.key, kind))
+    return events
+
+
+def _is_of_restores(record: Any) -> bool:
+    return _event_name(record).startswith("ObjectRestore:")
+
+
+def _restore_kind(record: Any) -> RestoreKind | None:
+    kinds = [kind for kind in RestoreKind if _event_name(record) == f"ObjectRestore:{kind.value}"]
+    return kinds[0] if kinds else None
+
+
+def _event_name(record: Any) -> str:
+    name = record.get("eventName") if isinstance(record, Mapping) else ""
+    return str(name).removeprefix("s3:")
 
 
 def lag_seconds(body: object, now: datetime) -> float:

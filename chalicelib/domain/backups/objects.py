@@ -9,8 +9,16 @@ from chalicelib.domain.backups.tallies import Tallies, Tally
 
 
 @dataclasses.dataclass(frozen=True)
+class RestoreState:
+    """What S3 says of the readable copy of an archived object: it is being made, or there until ``readable_until``."""
+
+    in_progress: bool
+    readable_until: datetime | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class StoredObject:
-    """The present state of a key in S3. Only a HEAD returns ``sha256``, ``volumes_promised`` and ``proof``.
+    """The present state of a key in S3. Only a HEAD returns ``sha256``, ``volumes_promised``, ``proof``, ``restore``.
 
     ``sha256`` of an object that came in parts is the digest of their digests, followed by ``-`` and their number.
     ``storage_tag`` is the value of the tag that names the storage policy: empty if there is none, ``None`` if nobody
@@ -29,6 +37,8 @@ class StoredObject:
     """From a manifest's ``x-amz-meta-proof``: the client's proof that it made this set."""
     storage_tag: str | None = dataclasses.field(default=None, compare=False)
     """No listing has it, so a catalogue that was rebuilt may lack it and be right."""
+    restore: RestoreState | None = dataclasses.field(default=None, compare=False)
+    """Of an archived object that S3 was asked to bring back. It passes by itself: the catalogue does not keep it."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What bringing everything back costs and takes."""
+"""What bringing files back costs and takes: the mail prices everything, a plan of a thaw what a restore needs."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import dataclasses
 from datetime import timedelta
 from decimal import Decimal
 
-from chalicelib.domain.backups.storage import ARCHIVE_CLASSES
+from chalicelib.domain.backups.storage import ARCHIVE_CLASSES, STANDARD
 from chalicelib.domain.backups.tallies import Tallies, total_bytes
+from chalicelib.domain.costs.billed import GB
 from chalicelib.domain.costs.price_table import PriceTable, PriceUnknown
 from chalicelib.domain.costs.pricing import (
+    MONTH_DAYS,
     THAW_HOURS,
     get_cost,
     read_cost,
@@ -42,37 +44,74 @@ class RestoreCost:
 
 def restore_everything(table: PriceTable, current: Tallies) -> tuple[RestoreCost, ...]:
     """What fetching all current files costs and takes, a line for each tier that makes a difference."""
-    archived = {name: tally for name, tally in current.items() if name in ARCHIVE_CLASSES}
     if not total_bytes(current):
         return ()
-    tiers: list[ThawTier | None] = [None]
-    if archived:
-        tiers = [tier for tier in ThawTier if any(tier in THAW_HOURS[name] for name in archived)]
-    return tuple(_restore(table, current, archived, tier) for tier in tiers)
+    archived = {name: tally for name, tally in current.items() if name in ARCHIVE_CLASSES}
+    return tuple(restore_cost(table, current, archived, tier) for tier in tiers_for(archived))
 
 
-def _restore(table: PriceTable, current: Tallies, archived: Tallies, tier: ThawTier | None) -> RestoreCost:
-    used = {name: _tier_of(name, tier) for name in archived} if tier else {}
-    hours = max((THAW_HOURS[name][used_tier][1] for name, used_tier in used.items()), default=Decimal(0))
-    size_bytes = total_bytes(current)
-    transfer = transfer_out_cost(table, size_bytes)
+def tiers_for(archived: Tallies) -> tuple[ThawTier | None, ...]:
+    """The tiers that make a difference to these; ``None`` alone where nothing is archived."""
+    if not archived:
+        return (None,)
+    return tuple(tier for tier in ThawTier if any(tier in THAW_HOURS[name] for name in archived))
+
+
+def restore_cost(
+    table: PriceTable,
+    stored: Tallies,
+    archived: Tallies,
+    tier: ThawTier | None,
+    *,
+    readable_days: int = THAWED_DAYS,
+    already_bytes: int = 0,
+) -> RestoreCost:
+    """What fetching ``stored`` costs and takes, where ``archived`` of it have to be thawed first.
+
+    ``already_bytes`` left AWS earlier in the month. Raises ``PriceUnknown`` where the price of transfer is not known.
+    """
+    size_bytes = total_bytes(stored)
+    transfer = transfer_out_cost(table, size_bytes, already_bytes)
     try:
         cost: Decimal | None = transfer + sum(
             (
                 get_cost(table, name, tally.count) + read_cost(table, name, tally.size_bytes)
-                for name, tally in current.items()
+                for name, tally in stored.items()
             ),
             Decimal(0),
         )
-        for name, used_tier in used.items():
+        for name, tally in archived.items() if tier else ():
             assert cost is not None
-            cost += thaw_cost(table, name, used_tier, archived[name], THAWED_DAYS)
+            assert tier is not None
+            cost += thaw_cost(table, name, tier_used(name, tier), tally, readable_days)
     except PriceUnknown:
         cost = None
-    wait = timedelta(minutes=int(hours * 60))
-    return RestoreCost(tier, cost, transfer, wait, timedelta(seconds=size_bytes // LINE_BYTES_A_SECOND))
+    _, at_most = thaw_wait(archived, tier)
+    return RestoreCost(tier, cost, transfer, at_most, timedelta(seconds=size_bytes // LINE_BYTES_A_SECOND))
 
 
-def _tier_of(storage_class: str, tier: ThawTier) -> ThawTier:
+def thaw_wait(archived: Tallies, tier: ThawTier | None) -> tuple[timedelta, timedelta]:
+    """How long until the first and until the last of them can be read, as the tier promises."""
+    hours = [THAW_HOURS[name][tier_used(name, tier)] for name in archived] if tier else []
+    first = min((begins for begins, _ in hours), default=Decimal(0))
+    last = max((ends for _, ends in hours), default=Decimal(0))
+    return timedelta(minutes=int(first * 60)), timedelta(minutes=int(last * 60))
+
+
+def tier_used(storage_class: str, tier: ThawTier) -> ThawTier:
     """The tier, or the fastest there is where the class lacks it."""
     return tier if tier in THAW_HOURS[storage_class] else ThawTier.STANDARD
+
+
+def longer_copies_cost(table: PriceTable, thawed: Tallies, more_days: int) -> Decimal:
+    """What keeping the copies of thawed objects for more days costs: their bytes as Standard, and a request each.
+
+    S3 moves the day on which a copy lapses for the price of another request of the cheapest tier. Raises
+    ``PriceUnknown``.
+    """
+    cost = Decimal(0)
+    for name, tally in thawed.items():
+        gigabytes = Decimal(tally.size_bytes) / GB
+        cost += gigabytes * table.first(f"storage/{STANDARD}") * more_days / MONTH_DAYS
+        cost += table.cost(f"thaw-request/{name}/{ThawTier.BULK.value}", tally.count)
+    return cost

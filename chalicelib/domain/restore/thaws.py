@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 
 from chalicelib.wire import ThawState, ThawTier
+
+AskForThaw = Callable[[str, str, str], None]
+"""Has the function that may ask S3 go on with a thaw: machine, job, id."""
 
 UNDER_WAY = frozenset({ThawState.ASKING, ThawState.THAWING})
 """States in which S3 is at work for a thaw: one at a time a job."""
@@ -18,7 +22,8 @@ class Thaw:
 
     ``size_bytes`` and ``volumes`` are what S3 is asked for, ``done`` of them were readable when last looked at. ``usd``
     is the price that was reserved, transfer included; ``None`` if a price is not known. ``ready_by`` is when the tier
-    promises all, ``readable_until`` when the first copy lapses.
+    promises all, ``readable_until`` when the first copy lapses. ``next_look_at`` is when the listing is read next,
+    ``leased_until`` while somebody asks S3.
     """
 
     machine: str
@@ -39,6 +44,8 @@ class Thaw:
     last_download_at: datetime | None = None
     downloaded_bytes: int = 0
     message: str = ""
+    next_look_at: datetime | None = None
+    leased_until: datetime | None = None
 
     @property
     def is_under_way(self) -> bool:
@@ -47,7 +54,12 @@ class Thaw:
 
 @dataclasses.dataclass(frozen=True)
 class ThawMonth:
-    """What a machine's thaws come to in a month: ``reserved`` counts against its budget, ``approved`` does not."""
+    """What a machine's thaws come to in a month: ``reserved`` counts against its budget, ``approved`` does not.
+
+    ``expedited`` volumes were asked for without an approval; ``size_bytes`` are to leave AWS.
+    """
 
     reserved: Decimal = Decimal(0)
     approved: Decimal = Decimal(0)
+    expedited: int = 0
+    size_bytes: int = 0

@@ -42,6 +42,7 @@ from chalicelib.journeys.admin.request import (
     Arguments,
     bad_request,
 )
+from chalicelib.journeys.admin.thaws import thaw_approve, thaw_deny, thaws
 
 
 def administer(context: AdminContext, request: Arguments) -> dict[str, Any]:
@@ -68,6 +69,9 @@ COMMANDS: Mapping[str, Callable[[AdminContext, Arguments], Any]] = {
     "machine_recount": machine_recount,
     "set_quarantine": set_quarantine,
     "job_list": job_list,
+    "thaws": thaws,
+    "thaw_approve": thaw_approve,
+    "thaw_deny": thaw_deny,
     "findings": findings,
     "audit": audit,
     "alerts_preview": alerts_preview,

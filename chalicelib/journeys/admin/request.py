@@ -19,6 +19,7 @@ from chalicelib.domain.backups.machines import (
 )
 from chalicelib.domain.backups.names import is_identifier
 from chalicelib.domain.refusals import Refusal
+from chalicelib.domain.restore.thaws import AskForThaw
 from chalicelib.journeys.audit_buckets import AuditContext
 from chalicelib.journeys.describe_machine import format_wire_time
 from chalicelib.journeys.send_alerts import AlertContext
@@ -33,6 +34,7 @@ class AdminContext:
     machines: MachineStore
     caps: CapStore
     thaws: ThawStore
+    ask_for_thaw: AskForThaw
     catalogue: CatalogueStore
     buckets: Buckets
     bucket: str

@@ -1,0 +1,63 @@
+"""What a machine may have thawed without its owner: so many dollars a month, and few volumes by Expedited."""
+
+from __future__ import annotations
+
+import dataclasses
+from decimal import Decimal
+
+from chalicelib.domain.refusals import Refusal
+from chalicelib.domain.restore.plans import TierOffer
+from chalicelib.domain.restore.thaws import Thaw, ThawMonth
+from chalicelib.wire import ErrorCode, ThawTier
+
+EXPEDITED_A_MONTH = 10
+"""Volumes that a token alone gets by Expedited, which costs a hundred times as much as Bulk."""
+
+MAX_PLANS_A_DAY = 20
+
+MAX_PAGES_A_MONTH = 10_000
+"""LIST requests for one machine's thaws: five cents."""
+
+MAILED_FROM_USD = Decimal("0.05")
+"""A thaw that costs no more than this is no mail worth."""
+
+
+def left_usd(budget: Decimal, month: ThawMonth) -> Decimal:
+    return max(Decimal(0), budget - month.reserved)
+
+
+def approval_needed(offer: TierOffer, archived: int, budget: Decimal, month: ThawMonth) -> ErrorCode | None:
+    """Why the owner has to approve it; ``None`` where the machine may start it by itself."""
+    if offer.tier is None:
+        return None
+    if offer.usd is None:
+        return ErrorCode.PRICE_UNKNOWN
+    if offer.tier is ThawTier.EXPEDITED and month.expedited + archived > EXPEDITED_A_MONTH:
+        return ErrorCode.THAW_BUDGET
+    return ErrorCode.THAW_BUDGET if month.reserved + offer.usd > budget else None
+
+
+def with_thaw(month: ThawMonth, thaw: Thaw, size_bytes: int) -> ThawMonth:
+    """The month with one more thaw, by which so many bytes leave AWS. What the owner approved does not count against
+    the budget."""
+    usd, size_bytes = thaw.usd or Decimal(0), month.size_bytes + size_bytes
+    if thaw.approved_at is not None:
+        return dataclasses.replace(month, approved=month.approved + usd, size_bytes=size_bytes)
+    expedited = month.expedited + (thaw.volumes if thaw.tier is ThawTier.EXPEDITED else 0)
+    return dataclasses.replace(
+        month, reserved=month.reserved + usd, expedited=expedited, size_bytes=size_bytes
+    )
+
+
+def ask_the_owner(code: ErrorCode, thaw: str, offer: TierOffer, left: Decimal) -> Refusal:
+    """The refusal of a thaw that waits, with the line that the owner types."""
+    command = f"The owner can approve it: python -m ops thaw approve {thaw}"
+    if code is ErrorCode.PRICE_UNKNOWN:
+        return Refusal(code, f"What this thaw costs is not known in this region. {command}")
+    if offer.usd is not None and offer.usd > left:
+        return Refusal(
+            code, f"This thaw costs ${offer.usd}, and ${left:.4f} is left of this month's budget. {command}"
+        )
+    return Refusal(
+        code, f"Expedited is for {EXPEDITED_A_MONTH} volumes a month without the owner's approval. {command}"
+    )

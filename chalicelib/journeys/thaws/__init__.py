@@ -1,0 +1,1 @@
+"""Bringing archived volumes back: plan, start, ask S3, look, approve."""

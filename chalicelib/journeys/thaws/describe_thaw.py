@@ -1,0 +1,22 @@
+"""Where a thaw stands, as the function last found it: S3 is not asked for this."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from chalicelib.adapters.stores.thaw_store import ThawStore
+from chalicelib.domain.backups.machines import Job, Machine
+from chalicelib.domain.refusals import Refusal
+from chalicelib.domain.restore.progress import as_of
+from chalicelib.journeys.thaws.thaw_context import status_of
+from chalicelib.wire import ErrorCode, ThawState, ThawStatus
+
+
+def describe_thaw(thaws: ThawStore, machine: Machine, job: Job, thaw: str, now: datetime) -> ThawStatus:
+    """Raises ``Refusal`` for one that was never planned."""
+    known = thaws.thaw(machine.name, job.name, thaw)
+    if known is not None:
+        return status_of(as_of(known, machine, job, now))
+    if thaws.plan(job, thaw) is None:
+        raise Refusal(ErrorCode.UNKNOWN_THAW, "There is no such thaw. Plan the restore again.")
+    return ThawStatus(thaw, ThawState.PLANNED, 0, 0)

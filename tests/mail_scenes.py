@@ -58,7 +58,7 @@ class Scene:
 
     def add(self, machine: str, job: str, sets: list[BackupSet], *, exit_code: int = 0, **fields: Any) -> Job:
         created = min([one.set_id.end for one in sets], default=NOW - timedelta(days=1))
-        self.owned.setdefault(machine, Machine(machine, created_at=created))
+        self.owned.setdefault(machine, Machine(machine, created_at=created, token_sha256="0" * 64))
         ended = max([one.changed_at for one in sets if one.changed_at], default=None)
         run = None
         if ended is not None:

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
+from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.thaw_store import ThawStore
+from chalicelib.domain.restore.progress import as_of
 from chalicelib.domain.restore.thaw_section import recent_thaws
 from chalicelib.domain.restore.thaws import Thaw, ThawMonth
 
@@ -25,8 +27,15 @@ class GatheredThaws:
         return sum((month.reserved + month.approved for month in self.months.values()), Decimal(0))
 
 
-def gather_thaws(store: ThawStore, since: datetime, now: datetime) -> GatheredThaws:
+def gather_thaws(store: ThawStore, machines: MachineStore, since: datetime, now: datetime) -> GatheredThaws:
     """One read where there are none, which is the usual case."""
     thaws = store.thaws()
-    machines = sorted({thaw.machine for thaw in thaws})
-    return GatheredThaws(recent_thaws(thaws, since, now), store.months(machines, now) if machines else {})
+    if not thaws:
+        return GatheredThaws([], {})
+    by_name = {machine.name: machine for machine in machines.machines()}
+    jobs = {(job.machine, job.name): job for job in machines.jobs()}
+    known = [
+        as_of(thaw, by_name.get(thaw.machine), jobs.get((thaw.machine, thaw.job)), now) for thaw in thaws
+    ]
+    months = store.months(sorted({thaw.machine for thaw in thaws}), now)
+    return GatheredThaws(recent_thaws(known, since, now), months)

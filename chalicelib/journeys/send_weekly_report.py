@@ -111,7 +111,7 @@ def gather(context: ReportContext) -> Gathered:
         evaluated.append(EvaluatedJob(job, freshness))
         usages.append(usage)
         runs += Decimal(MONTH_SECONDS) / job.period_seconds
-    thaws = gather_thaws(context.thaws, context.now - NOTICES_SHOWN, context.now)
+    thaws = gather_thaws(context.thaws, context.machines, context.now - NOTICES_SHOWN, context.now)
     statement = _state_costs(context, usages, int(runs), thaws.this_month, earlier)
     notices = [
         notice

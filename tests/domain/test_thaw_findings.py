@@ -61,6 +61,11 @@ def test_copies_that_lapse_within_a_day_unread_are_reported() -> None:
     assert "until 2026-11-28 06:00 UTC" in found.message
 
 
+def test_copies_that_are_gone_are_unread_no_longer() -> None:
+    assert codes(READY, 5 * DAY - MINUTE) == ["thaw_unread"]
+    assert codes(READY, 5 * DAY) == []
+
+
 def test_what_was_downloaded_whole_may_lapse() -> None:
     assert codes(dataclasses.replace(READY, downloaded_bytes=999), 4 * DAY) == ["thaw_unread"]
     assert codes(dataclasses.replace(READY, downloaded_bytes=1000), 4 * DAY) == []

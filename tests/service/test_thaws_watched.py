@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
 
@@ -20,7 +20,9 @@ from chalicelib.journeys.send_alerts import send_alerts
 from chalicelib.journeys.send_weekly_report import compose_for, gather
 from chalicelib.rendering import Mail, render
 from chalicelib.wire import ThawState, ThawTier
+from tests.hostile.memory_aws import service_in_memory
 from tests.service.conftest import NOW, Service, later
+from tests.service.thawing import ThawingLaptop, send
 
 BULK = Thaw(
     machine="anna-laptop",
@@ -38,7 +40,7 @@ BULK = Thaw(
 
 @pytest.fixture
 def machine(service: Service) -> Service:
-    service.admin("machine_add", name="anna-laptop", owner_mail="anna@example.org")
+    service.enrolled("anna-laptop", owner_mail="anna@example.org")
     return service
 
 
@@ -143,7 +145,7 @@ def put_month(machine: str, reserved: int, approved: int) -> None:
 
 
 def test_the_weekly_mail_has_thaws_and_what_they_cost_and_each_owner_has_their_own(machine: Service) -> None:
-    machine.admin("machine_add", name="bens-laptop")
+    machine.enrolled("bens-laptop")
     put(dataclasses.replace(BULK, state=ThawState.WAITING, usd=Decimal("9.12")))
     put(dataclasses.replace(BULK, machine="bens-laptop", id="77aa", usd=Decimal("0.25")))
     put_month("bens-laptop", 250_000, 1_500_000)
@@ -167,3 +169,57 @@ def test_a_weekly_mail_without_thaws_reads_no_months(
 ) -> None:
     monkeypatch.delattr(ThawStore, "months")
     assert "thaws" not in machine.admin("report_preview")["text"]
+
+
+def test_a_thaw_of_a_token_that_was_revoked_waits_for_nobody_in_the_mail(machine: Service) -> None:
+    put(dataclasses.replace(BULK, state=ThawState.WAITING, usd=Decimal("9.12")))
+    later(machine, days=1)
+    machine.admin("machine_revoke", name="anna-laptop")
+    text = machine.admin("report_preview")["text"]
+    assert "Over; 0 bytes of it downloaded. The machine's token was revoked." in text
+    assert "thaw approve" not in text
+
+
+@pytest.fixture
+def laptop(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThawingLaptop]:
+    with service_in_memory(monkeypatch) as service:
+        yield ThawingLaptop(service)
+
+
+def alert(service: Service) -> str:
+    """The text of the mail that would go out a minute later."""
+    later(service, minutes=1)
+    mail = service.admin("alerts_preview")["mail"]
+    return str(mail["text"]) if mail else ""
+
+
+def test_a_restore_beyond_the_budget_is_mailed_at_once_with_price_what_is_left_and_one_line_to_approve(
+    laptop: ThawingLaptop,
+) -> None:
+    laptop.service.admin("machine_set", name="anna-laptop", thaw_budget_usd="0")
+    laptop.store(*range(1, 41))
+    thaw = laptop.plan("1-40").body["thaw"]
+    assert laptop.start(thaw).error == "thaw_budget"
+    text = alert(laptop.service)
+    assert re.search(
+        r"A thaw of 40 volumes \(\S+ \wB\) of anna-laptop/system waits for you\. This thaw costs \$0\.\d+, and "
+        r"\$0\.0000 is left of this month's budget\.",
+        text,
+    )
+    assert text.count("thaw approve") == text.count(f"python -m ops thaw approve {thaw} --stage test") == 1
+
+
+def test_that_all_can_be_downloaded_is_mailed_in_the_owners_time_with_what_the_laptop_types(
+    laptop: ThawingLaptop,
+) -> None:
+    laptop.store(1, 2, 3)
+    laptop.begin("1-3")
+    laptop.run_function()
+    later(laptop.service, hours=20)
+    send("Completed", laptop.s3.finish())
+    laptop.tick()
+    text = alert(laptop.service)
+    assert "anna-laptop/system: archived files can be downloaded" in text
+    assert re.search(r"can be downloaded until \w{3} \d\d \w{3} 2026, 01:00\.", text)
+    assert "type the same `panicroom restore` again" in text
+    assert "UTC" not in text

@@ -49,15 +49,15 @@ def with_thaw(month: ThawMonth, thaw: Thaw, size_bytes: int) -> ThawMonth:
     )
 
 
-def ask_the_owner(code: ErrorCode, thaw: str, offer: TierOffer, left: Decimal) -> Refusal:
-    """The refusal of a thaw that waits, with the line that the owner types."""
-    command = f"The owner can approve it: python -m ops thaw approve {thaw}"
+def why_it_waits(code: ErrorCode, offer: TierOffer, left: Decimal) -> str:
+    """Why the owner's approval is needed, a sentence."""
     if code is ErrorCode.PRICE_UNKNOWN:
-        return Refusal(code, f"What this thaw costs is not known in this region. {command}")
+        return "What this thaw costs is not known in this region."
     if offer.usd is not None and offer.usd > left:
-        return Refusal(
-            code, f"This thaw costs ${offer.usd}, and ${left:.4f} is left of this month's budget. {command}"
-        )
-    return Refusal(
-        code, f"Expedited is for {EXPEDITED_A_MONTH} volumes a month without the owner's approval. {command}"
-    )
+        return f"This thaw costs ${offer.usd}, and ${left:.4f} is left of this month's budget."
+    return f"Expedited is for {EXPEDITED_A_MONTH} volumes a month without the owner's approval."
+
+
+def ask_the_owner(code: ErrorCode, thaw: str, why: str) -> Refusal:
+    """The refusal of a thaw that waits, with the line that the owner types."""
+    return Refusal(code, f"{why} The owner can approve it: python -m ops thaw approve {thaw}")

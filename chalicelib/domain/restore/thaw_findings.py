@@ -45,7 +45,7 @@ def _stuck(thaw: Thaw, now: datetime) -> Finding | None:
 
 def _unread(thaw: Thaw, now: datetime) -> Finding | None:
     until = thaw.readable_until
-    if thaw.state is not ThawState.READY or until is None or until - now > UNREAD_BEFORE:
+    if thaw.state is not ThawState.READY or until is None or not now < until <= now + UNREAD_BEFORE:
         return None
     if thaw.downloaded_bytes >= thaw.size_bytes:
         return None

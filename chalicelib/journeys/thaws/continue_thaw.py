@@ -24,7 +24,6 @@ from chalicelib.domain.restore.volumes import (
     tallies_of,
     together,
 )
-from chalicelib.journeys.describe_machine import format_wire_time
 from chalicelib.journeys.thaws.ask_s3 import ask_s3
 from chalicelib.journeys.thaws.thaw_context import ThawWorker, what
 from chalicelib.wire import ThawState, ThawTier
@@ -85,7 +84,7 @@ def _when_ready(worker: ThawWorker, machine: Machine, job: Job, thaw: Thaw, foun
         longer = _extend(worker, machine, job, seen, found)
         if longer is not None:
             return longer
-    message = f"{what(thaw)} can be read until {format_wire_time(until)}, and was not downloaded in full."
+    message = f"{what(thaw)} can be read until {until:%Y-%m-%d %H:%M} UTC, and was not downloaded in full."
     worker.notice(THAW_LAPSING, thaw, message)
     return dataclasses.replace(seen, next_look_at=min(until, now + progress.LOOK_RARELY))
 
@@ -117,7 +116,7 @@ def _store(worker: ThawWorker, before: Thaw, after: Thaw) -> Thaw:
     if after.state is before.state:
         return after
     if after.state is ThawState.READY and after.volumes:
-        until = f" until {format_wire_time(after.readable_until)}" if after.readable_until else ""
+        until = f" until {after.readable_until:%Y-%m-%d %H:%M} UTC" if after.readable_until else ""
         worker.notice(THAW_READY, after, f"{what(after)} can be downloaded{until}. {after.message}".strip())
     if after.state is ThawState.LAPSED or (after.state is ThawState.ENDED and after.message):
         worker.notice(THAW_STOPPED, after, f"{what(after)} has ended. {after.message}")

@@ -14,6 +14,7 @@ from chalicelib.domain.restore.budget import (
     approval_needed,
     ask_the_owner,
     left_usd,
+    why_it_waits,
     with_thaw,
 )
 from chalicelib.domain.restore.plans import (
@@ -82,11 +83,12 @@ def _try_to_start(
     new, volumes = _new_thaw(context, thaw, found, offer), _asked(found)
     reason = approval_needed(offer, archived, budget, month)
     if reason is not None:
-        refusal = ask_the_owner(reason, thaw, offer, left_usd(budget, month))
+        why = why_it_waits(reason, offer, left_usd(budget, month))
+        refusal = ask_the_owner(reason, thaw, why)
         waiting = dataclasses.replace(new, state=ThawState.WAITING, message=refusal.message)
         if not context.thaws.put(waiting, volumes, known):
             return None
-        context.notice(THAW_WAITING, thaw, f"{what(waiting)} waits for you. {refusal.message}")
+        context.notice(THAW_WAITING, thaw, f"{what(waiting)} waits for you. {why}")
         raise refusal
     newest = free_job(context)
     after = with_thaw(month, new, total_bytes(stored_tallies(found.tallies)))

@@ -74,6 +74,8 @@ class FakeService:
     sealing: dict[str, float] = field(default_factory=dict)
     upload_requests: int = 0
     download_requests: int = 0
+    facts_requests: int = 0
+    """Of those, the ones that ask for no URL."""
     newest_client_version: str = __version__
     oldest_client_version: str = __version__
     newest_known: str | None = None
@@ -172,6 +174,7 @@ class FakeService:
             case "POST", ["jobs", job, "downloads"]:
                 self.download_requests += 1
                 facts_only = bool(body.get("facts_only"))
+                self.facts_requests += facts_only
                 return 200, {"files": [self._download(job, name, facts_only) for name in body["names"]]}
             case "POST", ["jobs", job, "discards"]:
                 return self._discard(job, body)

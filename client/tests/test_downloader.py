@@ -90,6 +90,72 @@ def test_the_next_volumes_are_fetched_while_one_is_read(restore: Restore) -> Non
     assert restore.service.download_requests <= len(names)
 
 
+def test_of_a_chain_the_first_volume_of_every_set_comes_before_the_second_of_any(restore: Restore) -> None:
+    """duplicity reads them in that order, and waits for each that was not begun."""
+    full = [FULL.format(number) for number in range(1, 16)]
+    increments = [INCREMENT.format(day, 1) for day in range(3, 6)]
+    restore.store(*full, *increments)
+    restore.downloader.announce([*full, *increments])
+    assert restore.at_hand(DOWNLOADS_AHEAD)
+    assert restore.service.sent.keys() == {*full[: DOWNLOADS_AHEAD - 3], *increments}
+    assert restore.service.download_requests == 1
+    assert all(restore.is_right(name) for name in (full[0], *increments))
+    assert restore.at_hand(DOWNLOADS_AHEAD)
+    assert restore.service.sent.keys() == {*full[: DOWNLOADS_AHEAD + 1], *increments}
+
+
+def test_of_many_sets_the_first_volumes_are_fetched_in_their_turn(restore: Restore) -> None:
+    firsts = [INCREMENT.format(day, 1) for day in range(10, 30)]
+    restore.store(*firsts)
+    restore.downloader.announce(firsts)
+    for taken, name in enumerate(firsts, 1):
+        assert restore.is_right(name)
+        assert restore.at_hand(min(DOWNLOADS_AHEAD, len(firsts) - taken))
+
+
+def test_the_permits_of_many_small_files_are_asked_for_side_by_side(restore: Restore) -> None:
+    """With each request held until all have begun; before the first file is fetched, and once each."""
+    names = restore.store(*(f"meta_{number}" for number in range(250)))
+    together = threading.Barrier(4)
+
+    def meet(_method: str, path: str) -> None:
+        if path.endswith("/downloads"):
+            together.wait(20)
+
+    held: Callable[[str, str], int | None] = meet
+    restore.service.trouble = held
+    prepared = dict(restore.downloader.prepare(dict.fromkeys(names, 10_000)))
+    together.wait(20)
+    for name in (names[0], names[100], names[249]):
+        prepared[name](restore.folder / name)
+        assert (restore.folder / name).read_bytes() == restore.service.objects[f"system/{name}"].data
+    assert restore.service.download_requests == 3
+
+
+def test_the_permits_of_large_files_are_asked_for_in_their_turn(restore: Restore) -> None:
+    """Else their URLs were too old before a slow line had come to them."""
+    names = restore.store(*(f"meta_{number}" for number in range(250)))
+    prepared = dict(restore.downloader.prepare(dict.fromkeys(names, 100_000)))
+    for requests, name in enumerate((names[0], names[99], names[100]), 1):
+        prepared[name](restore.folder / name)
+        assert restore.service.download_requests == (requests if requests == 1 else requests - 1)
+
+
+def test_a_request_for_permits_that_failed_for_good_is_not_made_again_for_each_file(restore: Restore) -> None:
+    names = restore.store(*(f"meta_{number}" for number in range(50)))
+    asked: list[str] = []
+
+    def refuse(_method: str, path: str) -> int | None:
+        asked.append(path)
+        return 403
+
+    restore.service.trouble = refuse
+    for name, download in restore.downloader.prepare(dict.fromkeys(names, 10_000)):
+        with pytest.raises(ApiError):
+            download(restore.folder / name)
+    assert len(asked) == 1
+
+
 def test_sets_that_are_read_side_by_side_do_not_wait_for_each_other(restore: Restore) -> None:
     """Whatever is fetched ahead, the volume that is wanted comes."""
     sets = [[FULL.format(number) for number in range(1, 16)]]

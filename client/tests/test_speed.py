@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from laptop import PASSPHRASE, Laptop
 from odd_files import change_odd_files, change_odd_files_again, make_odd_files
-from panicroom.duplicity_run.speed import patches
+from panicroom.duplicity_run.speed import patches, volumes_ahead
 from panicroom.duplicity_run.speed.earlier_signatures import _newest_of_each
 from panicroom.duplicity_run.speed.use import Use
 
@@ -33,7 +34,7 @@ def only_local():
 backend.import_backends = only_local
 end = lambda: None
 if os.environ["PATCHED"] == "yes":
-    from panicroom.duplicity_run.speed import patches
+    from panicroom.duplicity_run.speed import patches, volumes_ahead
     end = patches.install()
 sys.argv[0] = "duplicity"
 code = 0
@@ -261,3 +262,73 @@ case "$*" in --dump-options) {real} "$@" {hidden};; *) exec {real} "$@";; esac
     assert len(decrypted) >= 3
     assert {"--override-session-key-fd" in line for line in decrypted} == {takes_session_keys}
     assert {"--passphrase-fd" in line for line in decrypted} == {not takes_session_keys}
+
+
+@pytest.mark.parametrize("without", ["", volumes_ahead.NAME])
+def test_a_restore_opens_each_volume_while_the_one_before_is_read(laptop: Laptop, without: str) -> None:
+    (laptop.source / "film").write_bytes(os.urandom(5_000_000))
+    laptop.enrol()
+    laptop.succeed("backup")
+    volumes = sum(".vol" in name for name in laptop.service.names())
+    out = laptop.home / "out"
+    laptop.succeed("restore", "--to", str(out), PANICROOM_WITHOUT=without)
+    assert (out / "film").read_bytes() == (laptop.source / "film").read_bytes()
+    assert volumes >= 4
+    assert uses_in(laptop)[-1] == {volumes_ahead.NAME: 0 if without else volumes - 1}
+
+
+class Opener:
+    """Opens "volumes", which are numbers, and remembers which."""
+
+    def __init__(self, *unreadable: int) -> None:
+        self.opened: list[int] = []
+        self._unreadable = unreadable
+        self.ahead = volumes_ahead.VolumesAhead(self._open)
+
+    def _open(self, volume: int) -> str:
+        self.opened.append(volume)
+        if volume in self._unreadable:
+            raise SystemExit(volume)
+        return f"volume {volume}"
+
+    def has_opened(self, *volumes: int) -> bool:
+        """Whether in the end just these were opened."""
+        give_up_at = time.monotonic() + 10
+        while len(self.opened) < len(volumes) and time.monotonic() < give_up_at:
+            time.sleep(0.01)
+        return self.opened == list(volumes)
+
+
+def test_one_volume_of_a_set_is_opened_ahead_and_no_more() -> None:
+    opener = Opener()
+    reading = opener.ahead.of_set([1, 2, 3])
+    assert next(reading) == "volume 1"
+    assert opener.has_opened(1, 2)
+    assert next(reading) == "volume 2"
+    assert opener.has_opened(1, 2, 3)
+    assert list(reading) == ["volume 3"]
+    assert opener.has_opened(1, 2, 3)
+    assert opener.ahead.times == 2
+
+
+def test_of_many_sets_read_by_turns_few_volumes_wait_open() -> None:
+    """A gpg waits behind each of them."""
+    opener = Opener()
+    sets = [opener.ahead.of_set([number, number + 100, number + 200]) for number in range(20)]
+    for turn in range(3):
+        assert [next(reading) for reading in sets] == [
+            f"volume {100 * turn + number}" for number in range(20)
+        ]
+        assert len(opener.opened) <= 20 * (turn + 1) + 4
+    assert sorted(opener.opened) == [number + 100 * turn for turn in range(3) for number in range(20)]
+
+
+def test_a_volume_that_cannot_be_opened_fails_in_its_turn() -> None:
+    """What lies before it is restored first, as if nothing were opened ahead."""
+    opener = Opener(2)
+    reading = opener.ahead.of_set([1, 2, 3])
+    assert next(reading) == "volume 1"
+    assert opener.has_opened(1, 2)
+    with pytest.raises(SystemExit):
+        next(reading)
+    assert opener.has_opened(1, 2)

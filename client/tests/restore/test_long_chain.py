@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import threading
+import time
 from datetime import datetime, timedelta, timezone
 
 from laptop import PASSPHRASE, Laptop
@@ -22,7 +24,20 @@ def test_a_file_costs_the_signatures_of_all_sets_and_manifests_and_volumes_of_th
     for file in generate_chain(laptop.source, INCREMENTS, newest, gnupg, PASSPHRASE):
         laptop.service.store(file.name, file.data)
     fetched: list[str] = []
-    laptop.service.on_get = fetched.append
+    probed = threading.Event()
+    asked_too_late = threading.Event()
+
+    def on_get(name: str) -> None:
+        """Holds all but the first, by which the passphrase is tried, until the service is asked for proofs."""
+        fetched.append(name)
+        give_up_at = time.monotonic() + 20
+        while probed.is_set() and not (laptop.service.facts_requests or asked_too_late.is_set()):
+            if time.monotonic() > give_up_at:
+                asked_too_late.set()
+            time.sleep(0.01)
+        probed.set()
+
+    laptop.service.on_get = on_get
 
     def fetched_kinds() -> dict[str, int]:
         kinds = {kind: sum(kind in name for name in fetched) for kind in ("sigtar", "manifest", "vol")}
@@ -30,6 +45,7 @@ def test_a_file_costs_the_signatures_of_all_sets_and_manifests_and_volumes_of_th
         return kinds
 
     laptop.succeed("restore", FILE, "--to", str(laptop.home / "first"))
+    assert not asked_too_late.is_set(), "the proofs are asked for while the signatures are fetched"
     assert (laptop.home / "first" / FILE).read_bytes() == (laptop.source / FILE).read_bytes()
     assert fetched_kinds() == {"sigtar": INCREMENTS + 1, "manifest": 3, "vol": 3}
     requests = laptop.service.download_requests

@@ -9,7 +9,7 @@ sets that have stored it. Each file of metadata has to be fetched and decrypted,
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from panicroom.duplicity_files.contents import SetContents, read_contents
@@ -59,10 +59,16 @@ class OpenedChain:
         return dataclasses.replace(self, contents=tuple(contents))
 
 
-def open_chain(cache: MetadataCache, chain: Chain, *, with_manifests: bool = False) -> OpenedChain:
+def open_chain(
+    cache: MetadataCache,
+    chain: Chain,
+    *,
+    with_manifests: bool = False,
+    on_fetching: Callable[[], None] = lambda: None,
+) -> OpenedChain:
     """Fetches and reads the signatures of the chain. ``with_manifests``: all of them will be needed, so that they come
-    at the same time."""
-    metadata = cache.at_hand(chain.sets, BOTH if with_manifests else SIGNATURES)
+    at the same time. ``on_fetching``: see ``MetadataCache.at_hand``."""
+    metadata = cache.at_hand(chain.sets, BOTH if with_manifests else SIGNATURES, on_fetching)
     contents: list[SetContents] = []
     for item in chain.sets:
         found = _contents(item, metadata[item.name])

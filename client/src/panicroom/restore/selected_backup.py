@@ -75,13 +75,22 @@ class BackupSelector:
                 if other_key:  # all sets look false: so the key is the wrong one
                     raise self.cache.wrong_key_problem() from None
                 raise
-            opened = open_chain(self.cache, chain, with_manifests=not paths)
+            opened = self._open(chain, trust, with_manifests=not paths)
             other_key |= opened.is_other_key
             if trust.has_new_false(chain.sets, self.cache.facts):
                 continue
             backup = self._complete(stored, opened, paths, trust.origins)
             if backup.chain is chain or not trust.has_new_false(backup.chain.sets, self.cache.facts):
                 return backup
+
+    def _open(self, chain: Chain, trust: OriginReader, *, with_manifests: bool) -> OpenedChain:
+        """Of manifests that are not fetched, the service is asked for the proofs at the same time."""
+
+        def ask_for_proofs() -> None:
+            if not with_manifests:
+                trust.begin(chain.sets)
+
+        return open_chain(self.cache, chain, with_manifests=with_manifests, on_fetching=ask_for_proofs)
 
     def _complete(
         self, stored: StoredChains, opened: OpenedChain, paths: Sequence[str], origins: SetOrigins

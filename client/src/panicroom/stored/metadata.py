@@ -115,10 +115,16 @@ class MetadataCache:
         )
         self.facts: dict[str, DownloadPermit] = {}
 
-    def at_hand(self, sets: Iterable[StoredSet], parts: Collection[Part] = BOTH) -> dict[str, SetMetadata]:
+    def at_hand(
+        self,
+        sets: Iterable[StoredSet],
+        parts: Collection[Part] = BOTH,
+        on_fetching: Callable[[], None] = lambda: None,
+    ) -> dict[str, SetMetadata]:
         """The metadata of ``sets`` by their names, fetched where no whole copy is here.
 
-        Raises ``Problem`` if the service cannot be reached or the disk is full.
+        ``on_fetching`` is called before most of it is fetched; not where the key at hand opens none of it. Raises
+        ``Problem`` if the service cannot be reached or the disk is full.
         """
         chosen = list(sets)
         wanted = dict(_wanted(chosen, parts))
@@ -127,7 +133,7 @@ class MetadataCache:
             whole = pool.map(lambda file: self._whole(file, known), wanted.values())
             copies = {name: copy for name, copy in zip(wanted, whole, strict=True) if copy is not None}
         missing = [file for name, file in wanted.items() if name not in copies]
-        fetched = self._fetch_all(missing, try_key=not copies)
+        fetched = self._fetch_all(missing, on_fetching, try_key=not copies)
         new = {name: item for name, item in fetched.items() if isinstance(item, LocalCopy)}
         self._records.add(new.values())
         copies.update(new)
@@ -142,7 +148,9 @@ class MetadataCache:
     def wrong_key_problem(self) -> Problem:
         return self._decryption.wrong_key_problem()
 
-    def _fetch_all(self, files: list[ListedFile], *, try_key: bool) -> dict[str, LocalCopy | Unopened]:
+    def _fetch_all(
+        self, files: list[ListedFile], on_fetching: Callable[[], None], *, try_key: bool
+    ) -> dict[str, LocalCopy | Unopened]:
         """``try_key``: where the key at hand does not open one of the first files, the others are not fetched."""
         found: dict[str, LocalCopy | Unopened] = {}
         if try_key and len(files) > _FIRST_FILES:
@@ -151,6 +159,7 @@ class MetadataCache:
             failed = found[first.name]
             if isinstance(failed, Unopened) and failed.wrong_key:
                 return {file.name: replace(failed, name=file.name) for file in files}
+        on_fetching()
         return {**found, **self._fetch([file for file in files if file.name not in found], self._made_copy)}
 
     def passphrase_of(self, sets: Iterable[StoredSet]) -> str | None:
@@ -233,7 +242,7 @@ class MetadataCache:
             with work_folder(self._work, "metadata") as work, self._downloading(work) as (downloader, pool):
                 begun = {
                     name: pool.submit(self._fetch_file, by_name[name], download, work, use)
-                    for name, download in downloader.prepare(list(by_name))
+                    for name, download in downloader.prepare({file.name: file.size for file in files})
                 }
                 return {name: future.result() for name, future in begun.items()}
         except ApiError as failure:

@@ -69,14 +69,18 @@ class OriginReader:
             older_keys = older_proof_keys_of(settings, job)
             self._check = OriginCheck(api, settings.machine, job, key, memory, older_keys)
 
+    def begin(self, sets: Iterable[StoredSet]) -> None:
+        """Asks for the manifests of sets that ``has_new_false`` will get, while their signatures are fetched."""
+        if self._check is not None:
+            self._check.begin(self._listing, _checkable(sets))
+
     def has_new_false(self, sets: Iterable[StoredSet], facts: Mapping[str, DownloadPermit]) -> bool:
         """Whether one of the sets is false; it is among ``origins`` then, to choose again without it.
 
         ``facts``: what the service has said of their files already. Raises ``Problem`` where the passphrase cannot be
         that of these sets.
         """
-        # A set that lacks its signatures cannot be checked: it may be this computer's own, and damaged.
-        names = {item.name for item in sets if item.signatures is not None}
+        names = _checkable(sets)
         if self._check is None:
             self.origins.unproven = names
             return False
@@ -100,7 +104,7 @@ class OriginReader:
 
     def leave_out_false(self, sets: Iterable[StoredSet]) -> frozenset[str]:
         """The false ones among the sets, where there is a key that can tell; for commands that only look."""
-        names = {item.name for item in sets if item.signatures is not None}
+        names = _checkable(sets)
         if self._check is None:
             return frozenset()
         found = self._ask(self._check, names, NO_FACTS)
@@ -125,3 +129,8 @@ class OriginReader:
         if is_right and check.memory.sets != known:
             check.memory.write()
         return found
+
+
+def _checkable(sets: Iterable[StoredSet]) -> set[str]:
+    """A set that lacks its signatures cannot be checked: it may be this computer's own, and damaged."""
+    return {item.name for item in sets if item.signatures is not None}

@@ -1,7 +1,8 @@
 """Downloads, and those that will be wanted next: duplicity names all of them before it asks for the first.
 
-It reads each set's volumes in their order, several sets side by side. So with each volume that it takes, the
-following ones of the same set are begun, as far as there is room. One that is not at hand is fetched while duplicity
+It reads each set's volumes in their order, several sets side by side, and of each the first before it reads a second
+one of any. So the first ones are begun, and then with each volume that it takes the following ones of the same set, as
+far as there is room. One that is not at hand is fetched while duplicity
 waits; that is also the way out for whatever went wrong with one that was fetched ahead.
 """
 
@@ -36,7 +37,12 @@ from panicroom.network import http_client
 from panicroom.wire import MAX_FILES_PER_REQUEST, DownloadPermit, ErrorCode
 
 DOWNLOADS_AHEAD = 8
-"""Downloads at once, and so many volumes on the disk beside those that duplicity has open."""
+"""Downloads at once, and so many volumes on the disk beside those that are open."""
+
+_REQUESTS_AT_ONCE = 4
+
+_SOON_FETCHED_BYTES = 8 * 2**20
+"""Are fetched while their URLs are good, five minutes, even by a slow line."""
 
 _CHUNK_BYTES = 256 * 1024
 
@@ -62,24 +68,33 @@ class Received:
 
 
 class _Permits:
-    """The permits of files that are begun together: one request, made by whoever comes first."""
+    """The permits of files that are begun together: one request, made by whoever comes first. A request that has
+    failed for good is not made again."""
 
     def __init__(
         self, ask: Callable[[Sequence[str]], dict[str, DownloadPermit]], names: Sequence[str]
     ) -> None:
         self._ask, self._names = ask, names
         self._lock = threading.Lock()
-        self._found: dict[str, DownloadPermit] | None = None
+        self._answer: dict[str, DownloadPermit] | ApiError | None = None
 
     def of(self, name: str) -> DownloadPermit:
+        return self.all()[name]
+
+    def all(self) -> dict[str, DownloadPermit]:
         with self._lock:
-            if self._found is None:
-                self._found = self._ask(self._names)
-            return self._found[name]
+            if self._answer is None:
+                try:
+                    self._answer = self._ask(self._names)
+                except ApiError as failure:
+                    self._answer = failure
+            if isinstance(self._answer, ApiError):
+                raise self._answer
+            return self._answer
 
 
 class Downloader:
-    """Fetches files of one job. ``fetch`` is called from duplicity's thread.
+    """Fetches files of one job. ``fetch`` is called from one thread.
 
     ``new_path`` gives a path for the file of that name, if it is fetched ahead. What is there already of it is not
     fetched again.
@@ -97,7 +112,8 @@ class Downloader:
         self._on_waiting = on_waiting
         self._new_path, self._on_received = new_path, on_received
         self._http = http_client(httpx.Timeout(30.0, connect=15.0))
-        self._workers: ThreadPoolExecutor | None = None
+        self._workers = ThreadPoolExecutor(DOWNLOADS_AHEAD, "download")
+        self._asking = ThreadPoolExecutor(_REQUESTS_AT_ONCE, "permits")
         self._following: dict[str, list[str]] = {}
         self._ahead: dict[str, Future[Path]] = {}
         self._closed = threading.Event()
@@ -110,11 +126,13 @@ class Downloader:
         for name in names:
             parsed = parse_name(name)
             sets.setdefault(parsed.set if parsed and parsed.kind == "volume" else "", []).append(name)
-        for members in sets.values():
-            for place, name in enumerate(members):
-                self._following[name] = members[place + 1 : place + 1 + DOWNLOADS_AHEAD]
-        first = next(iter(sets.values()))
-        self._begin(first[:DOWNLOADS_AHEAD])
+        firsts = [members[0] for members in sets.values()]
+        then = [name for members in sets.values() for name in members[1:]][:DOWNLOADS_AHEAD]
+        for number, members in enumerate(sets.values(), 1):
+            for place, name in enumerate(members, 1):
+                self._following[name] = members[place : place + DOWNLOADS_AHEAD]
+            self._following[members[0]] = firsts[number : number + DOWNLOADS_AHEAD] + then
+        self._begin(firsts[:DOWNLOADS_AHEAD] + then)
 
     def fetch(self, name: str, target: Path) -> None:
         """Puts the file under ``target``. Raises ``ApiError`` (``NOT_FOUND`` too), or ``NotReadable``."""
@@ -126,21 +144,26 @@ class Downloader:
                 return
         self._download(name, target, lambda: self._permits([name])[name])
 
-    def prepare(self, names: Sequence[str]) -> Iterator[tuple[str, Callable[[Path], Received]]]:
-        """Each of the names with the function that downloads it, to be called from any thread.
+    def prepare(self, sizes: Mapping[str, int]) -> Iterator[tuple[str, Callable[[Path], Received]]]:
+        """Each of the names, given with its bytes, with the function that downloads it, to be called from any thread.
 
-        The function raises as ``fetch`` does, and ``Closed`` after ``close``. The permits of a batch are one request.
+        The function raises as ``fetch`` does, and ``Closed`` after ``close``. The permits of a batch are one request;
+        of the first files the requests are made at once, side by side.
         """
-        for batch in batches(names):
+        soon = _SOON_FETCHED_BYTES
+        for batch in batches(list(sizes)):
             permits = _Permits(self._permits, batch)
+            soon -= sum(sizes[name] for name in batch)
+            if soon >= 0:
+                self._asking.submit(permits.all)
             for name in batch:
                 yield name, functools.partial(self._download_with, permits, name)
 
     def close(self) -> None:
         """Ends what waits for the network as well."""
         self._closed.set()
-        if self._workers is not None:
-            self._workers.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._workers, self._asking):
+            pool.shutdown(wait=False, cancel_futures=True)
         self._http.close()
 
     def _begin(self, names: Sequence[str]) -> None:
@@ -149,8 +172,6 @@ class Downloader:
         wanted = wanted[: DOWNLOADS_AHEAD - len(self._ahead)]
         if not wanted:
             return
-        if self._workers is None:
-            self._workers = ThreadPoolExecutor(DOWNLOADS_AHEAD, "download")
         permits = _Permits(self._permits, wanted)
         for name in wanted:
             self._ahead[name] = self._workers.submit(self._download_ahead, name, permits)

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -40,6 +41,24 @@ def facts_of(api: Api, job: str, names: Sequence[str]) -> dict[str, DownloadPerm
     with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as pool:
         answers = pool.map(lambda batch: api.downloads(job, batch, facts_only=True), batches(names))
         return {permit.name: permit for answer in answers for permit in answer.files}
+
+
+class _FactsAsked:
+    """``facts_of`` in a thread of its own, for whoever asks for the answer later, or never."""
+
+    def __init__(self, api: Api, job: str, names: Sequence[str]) -> None:
+        self._answer: Future[dict[str, DownloadPermit]] = Future()
+        threading.Thread(target=self._work, args=(api, job, names), name="facts", daemon=True).start()
+
+    def answer(self) -> dict[str, DownloadPermit]:
+        """Raises ``ApiError``."""
+        return self._answer.result()
+
+    def _work(self, api: Api, job: str, names: Sequence[str]) -> None:
+        try:
+            self._answer.set_result(facts_of(api, job, names))
+        except BaseException as failure:  # it belongs to whoever waits
+            self._answer.set_exception(failure)
 
 
 def _origins(
@@ -80,12 +99,14 @@ def _evidence_of(set_name: str, permits: Iterable[DownloadPermit]) -> tuple[SetE
     return SetEvidence(set_name, manifest.volumes, manifest.sha256, signatures), manifest.proof
 
 
-def _metadata_names(files: Iterable[ListedFile], sets: Collection[str]) -> dict[str, list[str]]:
+def _metadata_names(
+    files: Iterable[ListedFile], sets: Collection[str], kinds: Collection[str] = _METADATA
+) -> dict[str, list[str]]:
     """The manifest and signature files of each set."""
     names: dict[str, list[str]] = defaultdict(list)
     for file in files:
         parsed = parse_name(file.name)
-        if parsed is not None and parsed.set in sets and parsed.kind in _METADATA:
+        if parsed is not None and parsed.set in sets and parsed.kind in kinds:
             names[parsed.set].append(file.name)
     return names
 
@@ -161,6 +182,7 @@ class OriginCheck:
         self._api, self._machine, self._job, self._key = api, machine, job, key
         self._keys_to_make = older_keys
         self.memory = memory
+        self._asked: _FactsAsked | None = None
         self.key_fits = False
         """Whether a set was found that the key has signed."""
 
@@ -186,21 +208,33 @@ class OriginCheck:
         left out. Raises ``ApiError``: where a set cannot be checked, nothing may be built on it.
         """
         prints = _fingerprints(files, sets)
-        known: dict[str, Origin] = {}
-        if self.key_is_known:
-            stored = self.memory.sets
-            known = {
-                name: stored[name][1] for name in prints if name in stored and stored[name][0] == prints[name]
-            }
+        known = self._known(prints)
         metadata = _metadata_names(files, prints.keys() - known.keys())
-        names = [name for of_set in metadata.values() for name in of_set if name not in facts]
-        found = _origins(metadata, {**facts, **facts_of(self._api, self._job, names)}, self._origin_of)
+        at_hand = {**(self._asked.answer() if self._asked else {}), **facts}
+        names = [name for of_set in metadata.values() for name in of_set if name not in at_hand]
+        found = _origins(metadata, {**at_hand, **facts_of(self._api, self._job, names)}, self._origin_of)
         is_new = self.memory.key_check is None
         if self.key_fits or (is_new and set(found.values()) == {Origin.UNPROVEN}):
             self.adopt_key()
         if self.key_is_known:
             self.memory.sets.update({name: (prints[name], origin) for name, origin in found.items()})
         return known | found
+
+    def begin(self, files: Sequence[ListedFile], sets: Collection[str]) -> None:
+        """Asks for the manifests of those that ``of`` will be asked for, while something else is done."""
+        prints = _fingerprints(files, sets)
+        metadata = _metadata_names(files, prints.keys() - self._known(prints).keys(), kinds=("manifest",))
+        manifests = [name for of_set in metadata.values() for name in of_set]
+        self._asked = _FactsAsked(self._api, self._job, manifests) if manifests else None
+
+    def _known(self, prints: Mapping[str, str]) -> dict[str, Origin]:
+        """What is remembered of sets whose files are those of then."""
+        if not self.key_is_known:
+            return {}
+        stored = self.memory.sets
+        return {
+            name: stored[name][1] for name in prints if name in stored and stored[name][0] == prints[name]
+        }
 
     def _origin_of(self, evidence: SetEvidence | None, proof: str | None) -> Origin:
         origin = origin_of(self._key, self._machine, self._job, evidence, proof)

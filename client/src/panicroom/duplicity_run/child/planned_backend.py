@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,14 @@ class PlannedBackend(ServiceBackend):
     """Reads only. Volumes fetched ahead go into the spool, where a later try finds them."""
 
     def __init__(
-        self, parsed_url: Any, *, child: ChildPlan, plan: ChildRestore, token: str, events: Events
+        self,
+        parsed_url: Any,
+        *,
+        child: ChildPlan,
+        plan: ChildRestore,
+        token: str,
+        events: Events,
+        at_end: Callable[[], None],
     ) -> None:
         self._plan = plan
         super().__init__(
@@ -30,7 +38,7 @@ class PlannedBackend(ServiceBackend):
             uploader=None,
             journal=None,
             before_volume=lambda _name, _size: None,
-            at_end=lambda: None,
+            at_end=at_end,
         )
         self._sizes = {volume.name: volume.size for volume in plan.volumes}
 

@@ -3,8 +3,9 @@
 What is replaced in duplicity 3.2.1:
 
 - ``dup_main.restore_get_patched_rop_iter`` reads the planned volumes, set by set, whatever duplicity knows of sets: it
-  takes them from a spool, where an earlier try may have left them, and ends the process at one that is damaged. The
-  client then plans without it. duplicity's own ``--ignore-errors`` would go on and write a wrong file.
+  takes them from a spool, where an earlier try may have left them, each opened while the one before it is read, and
+  ends the process at one that is damaged. The client then plans without it. duplicity's own ``--ignore-errors`` would
+  go on and write a wrong file.
 - ``patchdir.difftar2path_iter`` drops all paths but the planned files: the client makes folders, links, pipes and
   devices from the signatures.
 - ``patchdir.Write_ROPaths`` writes through ``restore.tree``, which follows no link, and reports each file.
@@ -19,7 +20,7 @@ import errno
 import functools
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,9 @@ from panicroom.duplicity_run.restore_plan import (
     partial_path,
     to_hex,
 )
+from panicroom.duplicity_run.speed.patches import report_uses
 from panicroom.duplicity_run.speed.session_keys import session_key_of
+from panicroom.duplicity_run.speed.volumes_ahead import NAME, VolumesAhead
 from panicroom.exit_codes import ExitCode
 from panicroom.restored_tree.tree import DataSource, Tree
 
@@ -47,14 +50,22 @@ def install(child: ChildPlan, token: str, events: Events) -> Callable[[Any], Any
     assert child.restore is not None
     plan = ChildRestore.read(Path(child.restore))
     _take_over_downloads(plan)
-    _read_planned_volumes(plan, events)
+    ahead = VolumesAhead(functools.partial(_fetch_and_open, plan.spool))
+    _read_planned_volumes(plan, ahead, events)
     _write_planned_files(plan, events)
     given_up.install(events, functools.partial(_end_on_full_disk, events), begin=f"{UNREADABLE_DATA}: ")
 
     def make_backend(parsed_url: Any) -> Any:
         from panicroom.duplicity_run.child.planned_backend import PlannedBackend
 
-        return PlannedBackend(parsed_url, child=child, plan=plan, token=token, events=events)
+        return PlannedBackend(
+            parsed_url,
+            child=child,
+            plan=plan,
+            token=token,
+            events=events,
+            at_end=lambda: report_uses({NAME: ahead}),
+        )
 
     return make_backend
 
@@ -73,17 +84,23 @@ def _take_over_downloads(plan: ChildRestore) -> None:
             partial.replace(plan.spool / volume.name)
 
 
-def _read_planned_volumes(plan: ChildRestore, events: Events) -> None:
+def _read_planned_volumes(
+    plan: ChildRestore, ahead: VolumesAhead[PlannedVolume, Any], events: Events
+) -> None:
     from duplicity import config, dup_main, patchdir
 
     read: list[Path] = []
 
-    def opened(of_set: Iterable[PlannedVolume]) -> Iterator[_Volume]:
+    def opened(of_set: Sequence[PlannedVolume]) -> Iterator[_Volume]:
+        files = ahead.of_set(of_set)
         for volume in of_set:
-            path = plan.spool / volume.name
             _make_room(read)
-            _fetch(config.backend, volume, path, events)
-            yield _Volume(volume.name, _opened(path), events, functools.partial(read.append, path))
+            try:
+                file = next(files)
+            except _WrongHash:
+                raise _damaged(events, volume.name, "its hash is not the one in the manifest") from None
+            on_close = functools.partial(read.append, plan.spool / volume.name)
+            yield _Volume(volume.name, file, events, on_close)
 
     def planned_paths(_collection: Any) -> Any:
         config.backend.pre_process_download_batch([os.fsencode(volume.name) for volume in plan.volumes])
@@ -106,7 +123,20 @@ def _make_room(read: list[Path]) -> None:
     read[:] = sizes
 
 
-def _fetch(backend: Any, volume: PlannedVolume, path: Path, events: Events) -> None:
+class _WrongHash(Exception):
+    """Of a volume that was fetched twice."""
+
+
+def _fetch_and_open(spool: Path, volume: PlannedVolume) -> Any:
+    """In a thread of its own: reports nothing of the volume, as its turn has yet to come."""
+    from duplicity import config
+
+    path = spool / volume.name
+    _fetch(config.backend, volume, path)
+    return _opened(path)
+
+
+def _fetch(backend: Any, volume: PlannedVolume, path: Path) -> None:
     """Puts the volume into the spool, unless it is there; twice if its hash is wrong the first time."""
     from duplicity import path as duplicity_path
 
@@ -118,7 +148,7 @@ def _fetch(backend: Any, volume: PlannedVolume, path: Path, events: Events) -> N
         if volume.hash is None or _hash_of(path, volume.hash[0]) == volume.hash[1]:
             return
         path.unlink()
-    raise _damaged(events, volume.name, "its hash is not the one in the manifest")
+    raise _WrongHash(volume.name)
 
 
 def _hash_of(path: Path, algorithm: str) -> str:

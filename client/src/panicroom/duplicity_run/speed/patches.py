@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+import functools
 import gc
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 from panicroom.duplicity_run.speed import (
     earlier_signatures,
@@ -59,11 +60,13 @@ def install(without: Collection[str] = ()) -> Callable[[], None]:
         return lambda: None
     uses = {name: put_in() for name, put_in in PATCHES.items() if name not in without}
 
-    def at_end() -> None:
-        from duplicity import log
+    return functools.partial(report_uses, uses)
 
-        for use in uses.values():
-            use.end()
-        log.Notice(USED + ", ".join(f"{name} {use.times}" for name, use in uses.items()))
 
-    return at_end
+def report_uses(uses: Mapping[str, Use]) -> None:
+    """Logs how often each was used; at the end."""
+    from duplicity import log
+
+    for use in uses.values():
+        use.end()
+    log.Notice(USED + ", ".join(f"{name} {use.times}" for name, use in uses.items()))

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
+import re
+import time
 from typing import Any
 
+import httpx
 import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
@@ -17,6 +21,9 @@ from ops.cli import commands
 from ops.commands import thaw as thaw_commands
 from ops.commands.thaw_shown import OTHERS_SHOWN, show_listing
 from ops.errors import OpsError
+from tests.ops.conftest import Owner
+
+ENOUGH_SECONDS = 120
 
 WAITING = ThawRow(
     thaw="5e02a77c0f1b9d34c6ee",
@@ -197,3 +204,67 @@ def test_an_id_that_names_no_thaw_or_two_is_refused(service: Service, typed: str
 def test_a_thaw_is_declined(service: Service) -> None:
     assert "Declined: what carla-studio/photos-2018 asked for" in types("thaw", "deny", WAITING.thaw).stdout
     assert service.asked == [("thaw_deny", {"thaw": WAITING.thaw})]
+
+
+# ---------------------------------------------------------------- with a running service
+
+VOLUME = "data_duplicity-full.20261101T000000Z.vol1.difftar.gpg"
+WANTED = {"volumes": [{"set": "full.20261101T000000Z", "numbers": "1"}]}
+
+
+class Laptop:
+    """A machine that is enrolled, with an archived volume and no budget for thaws."""
+
+    def __init__(self, owner: Owner, name: str) -> None:
+        code = owner.asks("machine", "add", name, "--thaw-budget", "0")["code"]
+        secret = "5e" * 32
+        body = {"code": code, "secret_sha256": hashlib.sha256(secret.encode()).hexdigest()}
+        self._client = httpx.Client(base_url=owner.stack.api_url, timeout=60, trust_env=False)
+        assert self._client.post("/enrolments", json=body).status_code == 201
+        self._client.headers["Authorization"] = f"Bearer {name}.{secret}"
+        owner.client("s3").put_object(
+            Bucket=owner.stack.bucket,
+            Key=f"{name}/system/{VOLUME}",
+            Body=b"v" * 200_000,
+            StorageClass="DEEP_ARCHIVE",
+        )
+
+    def asks_for_a_thaw(self) -> str:
+        """Which waits for the owner; its id."""
+        thaw = str(self._client.post("/jobs/system/thaws", json=WANTED).json()["thaw"])
+        start = {"tier": "Bulk", "max_usd": 1.0}
+        refused = self._client.post(f"/jobs/system/thaws/{thaw}/start", json=start)
+        assert refused.status_code == 403, refused.text
+        assert f"python -m ops thaw approve {thaw}" in refused.json()["message"]
+        return thaw
+
+
+def test_an_approved_thaw_comes_back_and_a_declined_one_does_not(owner: Owner) -> None:
+    laptop = Laptop(owner, "attic-photos")
+    thaw = laptop.asks_for_a_thaw()
+    assert "attic-photos/system: waits for your approval" in owner.types("thaw", "list").stdout
+    assert f"thaw approve {thaw}" in owner.asks("alerts", "preview")["mail"]["text"]
+    assert "Declined" in owner.types("thaw", "deny", thaw).stdout
+    late = owner.types("thaw", "approve", thaw, "--yes").exception
+    assert isinstance(late, OpsError)
+    assert "does not wait, it is ended. The owner declined it." in str(late)
+
+    assert laptop.asks_for_a_thaw() == thaw
+    assert owner.asks("thaw", "approve", thaw[:8], "--yes")["state"] == "asking"
+    assert "already:" in owner.types("thaw", "approve", thaw).stdout
+
+    def state() -> str:
+        [row] = [row for row in owner.asks("thaw", "list")["thaws"] if row["thaw"] == thaw]
+        return str(row["state"])
+
+    give_up_at = time.monotonic() + ENOUGH_SECONDS
+    while state() != "ready":
+        assert time.monotonic() < give_up_at, owner.types("thaw", "list").stdout
+        time.sleep(0.5)
+    listed = owner.types("thaw", "list").stdout
+    assert "attic-photos/system: can be downloaded" in listed
+    assert re.search(r"attic-photos: \$0.00 of \$0.00, and under \$0.01 that you approved", listed)
+    assert (
+        "RESTORES FROM THE ARCHIVE\n\nattic-photos / system: under $0.01\n"
+        in owner.asks("report", "preview")["text"]
+    )

@@ -22,6 +22,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from fake_thaws import FakeThaws
 from panicroom import __version__
 from panicroom.names import parse_name, sealed_sets
 
@@ -80,7 +81,6 @@ class FakeService:
     oldest_client_version: str = __version__
     newest_known: str | None = None
     """When the newest complete set was stored, where the service knows it better than the bucket."""
-    archived: set[str] = field(default_factory=set)
     sent: dict[str, list[list[int]]] = field(default_factory=dict)
     """For each time that a stored file was asked for, by its name: from which byte on, and how many were sent."""
     discarded: list[str] = field(default_factory=list)
@@ -98,6 +98,7 @@ class FakeService:
 
     def __post_init__(self) -> None:
         self.lock = threading.RLock()
+        self.thaws = FakeThaws(self._sizes)
         self._numbers = itertools.count(1)
         service = self
 
@@ -107,6 +108,15 @@ class FakeService:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    @property
+    def archived(self) -> set[str]:
+        """Names in an archive class."""
+        return self.thaws.archived
+
+    def _sizes(self) -> dict[str, int]:
+        """Of the first job's files."""
+        return {name: len(self.objects[f"{self.jobs[0]}/{name}"].data) for name in self.names(self.jobs[0])}
 
     @property
     def root(self) -> str:
@@ -176,6 +186,12 @@ class FakeService:
                 facts_only = bool(body.get("facts_only"))
                 self.facts_requests += facts_only
                 return 200, {"files": [self._download(job, name, facts_only) for name in body["names"]]}
+            case "POST", ["jobs", _job, "thaws"]:
+                return self.thaws.plan(body["volumes"])
+            case "POST", ["jobs", _job, "thaws", thaw, "start"]:
+                return self.thaws.start(thaw, body)
+            case "GET", ["jobs", _job, "thaws", thaw]:
+                return self.thaws.look(thaw)
             case "POST", ["jobs", job, "discards"]:
                 return self._discard(job, body)
         return 403, {"message": "Missing Authentication Token"}
@@ -252,7 +268,7 @@ class FakeService:
                 "size": len(self.objects[f"{job}/{name}"].data),
                 "etag": self.objects[f"{job}/{name}"].etag,
                 "stored_at": self.objects[f"{job}/{name}"].stored_at,
-                "storage_class": "STANDARD",
+                "storage_class": self.thaws.class_of(name),
             }
             for name in page
         ]
@@ -378,11 +394,12 @@ class FakeService:
         if there is None:
             return {"name": name, "error": "not_found", "message": f"{name} is not stored"}
         volumes = there.metadata.get("volumes")
-        archived = name in self.archived
+        archived = self.thaws.is_archived(name)
         return {
             "name": name,
             "url": None if archived or facts_only else f"{self.root}/s3/{job}/{name}",
             "archived": archived or None,
+            "thawing": (archived and name in self.thaws.under_way) or None,
             "size": len(there.data),
             "sha256": there.sha256,
             "volumes": None if volumes is None else int(volumes),

@@ -12,8 +12,9 @@ MADE = "<!-- Made by `python -m tools.docs.reference`; do not edit. -->\n"
 
 EXAMPLES_TYPED_IN = {
     "panicroom backup": "client/tests/test_policy.py",
+    "panicroom cost": "client/tests/thaw/test_archived_files.py",
     "panicroom enrol": "client/tests/test_commands.py",
-    "panicroom restore": "client/tests/test_end_to_end.py",
+    "panicroom restore": "client/tests/test_end_to_end.py client/tests/thaw/test_restore_thaw.py",
 }
 """Where a test types what a command's help shows; every other example is typed by ``make docs-check``."""
 

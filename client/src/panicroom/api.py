@@ -28,6 +28,9 @@ from panicroom.wire import ErrorCode
 UNREACHABLE = "unreachable"
 """``ApiError.code`` where no answer came at all; every other code is the service's (``wire.ErrorCode``)."""
 
+UNKNOWN_CALL = "unknown_call"
+"""``ApiError.code`` where the service is older than this client and does not know the call."""
+
 BAD_LINK = "bad_link"
 """``ApiError.code`` where the service gave a URL or a header that is none of S3's."""
 
@@ -49,8 +52,12 @@ LISTED_FILES = 2_000_000
 _ANSWER_SECONDS = 35.0
 """An answer may take as long as API Gateway lets a function run."""
 
+_NO_SUCH_CALL = "Missing Authentication Token"
+"""What API Gateway answers to a path that it does not have."""
+
 _VERSION = re.compile(r"\d{1,6}(\.\d{1,6}){0,4}", re.ASCII)
 _RUN = re.compile(r"[A-Za-z0-9-]{1,100}")
+_THAW = re.compile(r"[A-Za-z0-9]{1,64}", re.ASCII)
 
 Shape = TypeVar("Shape")
 
@@ -61,6 +68,13 @@ _EXIT_CODES = {
     ErrorCode.SET_SEALING: ExitCode.TRY_LATER,
     ErrorCode.DOWNLOAD_CAP: ExitCode.TRY_LATER,
     ErrorCode.INTERNAL: ExitCode.TRY_LATER,
+    ErrorCode.THAW_BUDGET: ExitCode.TRY_LATER,
+    ErrorCode.THAW_CAP: ExitCode.TRY_LATER,
+    ErrorCode.THAW_IN_PROGRESS: ExitCode.TRY_LATER,
+    ErrorCode.PRICE_UNKNOWN: ExitCode.TRY_LATER,
+    ErrorCode.PLAN_CHANGED: ExitCode.TRY_LATER,
+    ErrorCode.UNKNOWN_THAW: ExitCode.TRY_LATER,
+    ErrorCode.TIER_UNAVAILABLE: ExitCode.USAGE,
     ErrorCode.BAD_CODE: ExitCode.ENROLMENT,
     ErrorCode.CODE_USED: ExitCode.ENROLMENT,
     ErrorCode.NOT_AUTHORIZED: ExitCode.NOT_AUTHORIZED,
@@ -206,6 +220,29 @@ class Api:
             self._check_link(permit.url, {})
         return answer
 
+    def plan_thaw(self, job: str, request: wire.ThawRequest) -> wire.ThawPlan:
+        """What bringing these volumes back would take; nothing is started."""
+        plan = self._call("POST", f"/jobs/{job}/thaws", wire.ThawPlan, request)
+        self._check_thaw(plan.thaw)
+        self._check_times(time for offer in plan.tiers for time in (offer.ready_by, offer.readable_until))
+        amounts = [plan.left_usd, plan.month_usd, *(offer.usd for offer in plan.tiers)]
+        self._check_amounts([*amounts, *(offer.transfer_usd for offer in plan.tiers)])
+        return plan
+
+    def start_thaw(self, job: str, thaw: str, request: wire.ThawStart) -> wire.ThawStatus:
+        """Starts what was planned; once, however often it is asked for."""
+        return self._thaw_status("POST", f"/jobs/{job}/thaws/{thaw}/start", request)
+
+    def thaw_status(self, job: str, thaw: str) -> wire.ThawStatus:
+        return self._thaw_status("GET", f"/jobs/{job}/thaws/{thaw}")
+
+    def _thaw_status(self, method: str, path: str, body: object = None) -> wire.ThawStatus:
+        status = self._call(method, path, wire.ThawStatus, body)
+        self._check_thaw(status.thaw)
+        self._check_times([status.ready_by, status.readable_until])
+        self._check_amounts([status.usd])
+        return status
+
     def discards(self, job: str, run: str, names: tuple[str, ...]) -> wire.DiscardAnswer:
         return self._call(
             "POST", f"/jobs/{job}/discards", wire.DiscardAnswer, wire.DiscardRequest(run, names)
@@ -242,6 +279,16 @@ class Api:
         for name in names:
             if not MACHINE_OR_JOB.fullmatch(name):
                 raise self._odd(f"{shown(name, 60)!r} is no name")
+
+    def _check_thaw(self, thaw: str) -> None:
+        """It becomes a part of a path."""
+        if not _THAW.fullmatch(thaw):
+            raise self._odd(f"{shown(thaw, 60)!r} is no thaw")
+
+    def _check_amounts(self, amounts: Iterable[float | None]) -> None:
+        for amount in amounts:
+            if amount is not None and amount < 0:
+                raise self._odd(f"{amount} is no price")
 
     def _check_times(self, times: Iterable[str | None]) -> None:
         for text in times:
@@ -320,9 +367,13 @@ def _refusal(response: httpx.Response) -> ApiError:
     retry_after = retry_after_seconds(response)
     if isinstance(data, dict) and isinstance(data.get("error"), str):
         after = data.get("retry_after_seconds")
-        code = ErrorCode.TRY_AGAIN.value if status == 429 else shown(data["error"], 60)
+        throttled = status == 429 and data["error"] != ErrorCode.THAW_CAP
+        code = ErrorCode.TRY_AGAIN.value if throttled else shown(data["error"], 60)
         message = shown(str(data.get("message") or code))
         return ApiError(code, message, capped_wait(after) if isinstance(after, int) else retry_after)
+    if status == 403 and isinstance(data, dict) and data.get("message") == _NO_SUCH_CALL:
+        message = "the service is older than this client and cannot do this yet; ask its owner to upgrade it"
+        return ApiError(UNKNOWN_CALL, message)
     if status in (401, 403):
         message = "the service does not accept this machine's token; ask the owner for a code and enrol again"
         return ApiError(ErrorCode.NOT_AUTHORIZED, message)

@@ -13,9 +13,11 @@ import click
 
 from panicroom import __version__
 from panicroom.commands.backup import backup
+from panicroom.commands.cost import cost
 from panicroom.commands.doctor import doctor, recovery_sheet
 from panicroom.commands.enrol import enrol, import_conf
-from panicroom.commands.restore import duplicity, files, restore, verify, versions
+from panicroom.commands.reading import duplicity, files, verify, versions
+from panicroom.commands.restore import restore
 from panicroom.commands.schedule import schedule
 from panicroom.commands.secrets import passphrase, secrets
 from panicroom.commands.status import status
@@ -64,6 +66,7 @@ for command in (
     schedule,
     files,
     versions,
+    cost,
     verify,
     duplicity,
     secrets,

@@ -283,8 +283,8 @@ def test_the_duplicity_of_a_killed_restore_is_gone_before_the_next_one_begins(ba
 
 def test_nothing_is_made_before_the_first_volume_can_be_read(backed_up: Laptop) -> None:
     out = backed_up.home / "new" / "out"
-    backed_up.service.archived |= {name for name in backed_up.service.names() if ".vol" in name}
-    ended = backed_up.run("restore", "--to", str(out))
+    backed_up.service.archived.update(name for name in backed_up.service.names() if ".vol" in name)
+    ended = backed_up.run("restore", "--to", str(out), "--yes")
     assert ended.returncode == ExitCode.TRY_LATER, ended.stderr
     assert not out.parent.exists()
     backed_up.service.archived.clear()

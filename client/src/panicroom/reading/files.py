@@ -14,6 +14,7 @@ from panicroom.api import moment_of
 from panicroom.duplicity_files.manifest import PathIndex
 from panicroom.duplicity_files.signatures import SignatureEntry
 from panicroom.exit_codes import ExitCode, Problem
+from panicroom.reading.archived_files import archived_files
 from panicroom.reading.history import tree_at
 from panicroom.reading.similar_paths import similar_paths
 from panicroom.reading.stored_backups import StoredBackups, unopened_problem
@@ -27,12 +28,14 @@ class StoredPath:
     """A path as of the time asked for, relative to the source; ``changed_at`` is ISO 8601 in UTC.
 
     ``size_bytes`` of a file is rounded up to a block (512 bytes for files below 256 KB); None for anything else.
+    ``archived``: it needs volumes that have to be thawed, unless that was done lately.
     """
 
     path: str
     kind: str
     changed_at: str
     size_bytes: int | None
+    archived: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,15 @@ class Listing:
         newest = " (the newest backup)" if self.is_newest else ""
         return f"{files}, {size_text(sum(sizes))}, as of {time_text(self.as_of)}{newest}"
 
+    def thaw_advice(self, cost_command: str) -> str | None:
+        """``12 of 40 files need a thaw (*): panicroom cost PATH``; None where nothing is archived."""
+        archived = sum(item.archived for item in self.paths)
+        if not archived:
+            return None
+        files = sum(item.size_bytes is not None for item in self.paths)
+        need = "needs" if archived == 1 else "need"
+        return f"{archived} of {files} file{'s' if files != 1 else ''} {need} a thaw (*): {cost_command}"
+
 
 def list_files(backups: StoredBackups, below: PathIndex, time: str | None, word: str | None) -> Listing:
     """What is in the backup of ``time``, else the newest: at and below the path, with ``word`` in its name.
@@ -57,7 +69,8 @@ def list_files(backups: StoredBackups, below: PathIndex, time: str | None, word:
     Raises ``Problem`` (NOT_FOUND) if there is nothing, with the paths that may have been meant.
     """
     chain = backups.chain(time)
-    tree = tree_at(backups.entries(chain.sets))
+    archived = archived_files(backups.cache, chain.sets)
+    tree = tree_at(archived.follow(backups.entries(chain.sets)))
     if backups.unopened:
         raise unopened_problem(backups.unopened[0])
     tree.pop((), None)
@@ -71,7 +84,7 @@ def list_files(backups: StoredBackups, below: PathIndex, time: str | None, word:
     return Listing(
         chain.end,
         chain.end == backups.stored.times[-1],
-        tuple(_stored_path(path, tree[path]) for path in sorted(found)),
+        tuple(_stored_path(path, tree[path], path in archived.files) for path in sorted(found)),
     )
 
 
@@ -91,18 +104,21 @@ def path_text(path: PathIndex) -> str:
 
 
 def listing_lines(listing: Listing) -> Iterable[str]:
-    """A line a path: local time, size, path; a folder ends with a slash."""
+    """A line a path: local time, size, path; a folder ends with a slash. Where something is archived, a column has a
+    mark for what needs a thaw."""
+    marks = any(item.archived for item in listing.paths)
     for item in listing.paths:
         moment = moment_of(item.changed_at).astimezone()
         size = "" if item.size_bytes is None else size_text(item.size_bytes)
         slash = "/" if item.kind == "folder" else ""
-        yield f"{moment:%Y-%m-%d %H:%M}  {size:>10}  {shown_path(item.path)}{slash}"
+        mark = f"{'*' if item.archived else ' '} " if marks else " "
+        yield f"{moment:%Y-%m-%d %H:%M}  {size:>10} {mark}{shown_path(item.path)}{slash}"
 
 
-def _stored_path(path: PathIndex, entry: SignatureEntry) -> StoredPath:
+def _stored_path(path: PathIndex, entry: SignatureEntry, archived: bool) -> StoredPath:
     moment = datetime.fromtimestamp(entry.modified_at, timezone.utc)
     size = entry.size_bytes if entry.kind == "file" else None
-    return StoredPath(path_text(path), entry.kind, f"{moment:%Y-%m-%dT%H:%M:%SZ}", size)
+    return StoredPath(path_text(path), entry.kind, f"{moment:%Y-%m-%dT%H:%M:%SZ}", size, archived)
 
 
 def _has_word(name: bytes, word: str) -> bool:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -32,6 +32,7 @@ class Version:
 
     ``new``, ``changed`` and ``deleted`` count paths of any kind; ``files`` and ``size_bytes`` are of all files there
     as of that time (sizes are rounded up to a block, see ``SignatureEntry``). ``stored_bytes`` is the whole set.
+    ``archived`` counts the files that need archived volumes then.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Version:
     files: int
     size_bytes: int
     stored_bytes: int
+    archived: int = 0
 
 
 def tree_at(sets: Iterable[SetEntries], below: PathIndex = ()) -> Tree:
@@ -53,10 +55,13 @@ def tree_at(sets: Iterable[SetEntries], below: PathIndex = ()) -> Tree:
     return tree
 
 
-def versions(sets: Iterable[SetEntries], below: PathIndex = ()) -> Iterator[Version]:
+def versions(
+    sets: Iterable[SetEntries], below: PathIndex = (), archived: Collection[PathIndex] = ()
+) -> Iterator[Version]:
     """The sets in which something at or below ``below`` differs from the set before; in the order of ``sets``.
 
     ``sets`` may hold several chains, one after the other: a full set is compared with what was there before it.
+    ``archived`` are the files that need a thaw as of the set whose entries were read last.
     """
     tree: Tree = {}
     for item in sets:
@@ -81,6 +86,7 @@ def versions(sets: Iterable[SetEntries], below: PathIndex = ()) -> Iterator[Vers
                 len(files),
                 sum(files),
                 item.stored_bytes,
+                sum(path[: len(below)] == below for path in archived),
             )
 
 

@@ -26,6 +26,7 @@ from panicroom.stored.times import parse_time
 class StoredBackups:
     """The sets of one job but for ``false_sets``, which somebody else made. ``unopened`` fills as sets are read."""
 
+    api: Api
     stored: StoredChains
     cache: MetadataCache
     false_sets: frozenset[str]
@@ -98,4 +99,4 @@ def open_backups(
         api.outlast_the_network(lambda seconds: on_event({"event": "waiting", "seconds": seconds}))
         false = OriginReader(settings, job.job, api, listing).leave_out_false(all_sets(chains(listing)))
         cache = MetadataCache(settings, job.job, api, on_event)
-        yield StoredBackups(chains(listing, false), cache, false)
+        yield StoredBackups(api, chains(listing, false), cache, false)

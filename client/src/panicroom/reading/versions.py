@@ -10,6 +10,7 @@ from typing import Any
 from panicroom.duplicity_files.manifest import PathIndex
 from panicroom.duplicity_files.stored_sets import all_sets
 from panicroom.exit_codes import ExitCode, Problem
+from panicroom.reading.archived_files import archived_files
 from panicroom.reading.files import missing_path
 from panicroom.reading.history import Version, versions
 from panicroom.reading.stored_backups import StoredBackups
@@ -26,7 +27,8 @@ def list_versions(backups: StoredBackups, below: PathIndex) -> list[Version]:
     sets = all_sets(backups.stored)
     if not sets:
         raise Problem("there is no backup of that job yet", ExitCode.NOT_FOUND)
-    found = list(versions(backups.entries(sets), below))
+    archived = archived_files(backups.cache, sets)
+    found = list(versions(archived.follow(backups.entries(sets)), below, archived.files))
     if not found:
         if backups.unopened and len(backups.unopened) == len(sets):
             return []
@@ -36,12 +38,13 @@ def list_versions(backups: StoredBackups, below: PathIndex) -> list[Version]:
 
 
 def version_lines(found: Sequence[Version], *, of_path: bool) -> Iterator[str]:
-    """A line a version; the first column is local time, the second is for ``--time``."""
+    """A line a version; the first column is local time, the second is for ``--time``. What needs a thaw is said."""
     for item in found:
         changes = f"{item.new} new, {item.changed} changed, {item.deleted} deleted"
         there = f"{_files(item.files)}, {size_text(item.size_bytes)}" if item.files else "nothing left"
         stored = "" if of_path else f"; {item.kind}, {size_text(item.stored_bytes)} stored"
-        yield f"{time_text(item.time):>17}  {exact_time_text(item.time)}  {there}; {changes}{stored}"
+        thaw = f"; {item.archived} need{'s' if item.archived == 1 else ''} a thaw" if item.archived else ""
+        yield f"{time_text(item.time):>17}  {exact_time_text(item.time)}  {there}; {changes}{stored}{thaw}"
 
 
 def versions_as_json(found: Sequence[Version]) -> list[dict[str, Any]]:
@@ -56,6 +59,7 @@ def versions_as_json(found: Sequence[Version]) -> list[dict[str, Any]]:
             "files": item.files,
             "size_bytes": item.size_bytes,
             "stored_bytes": item.stored_bytes,
+            "archived": item.archived,
         }
         for item in found
     ]

@@ -20,34 +20,34 @@ from panicroom.duplicity_run.plan import ChildPlan
 from panicroom.duplicity_run.process import Event
 from panicroom.duplicity_run.restore_plan import from_hex
 from panicroom.exit_codes import ExitCode, Problem
+from panicroom.restore.run import RestoreRequest
 from panicroom.secrets import token_of
 from panicroom.settings import JobSettings, Settings
 from panicroom.shown import short_path, shown_path
 from panicroom.stored.chain import chain_at
 from panicroom.stored.metadata import MANIFESTS, MetadataCache, SetMetadata
 from panicroom.stored.origins import OriginReader
+from panicroom.stored.ranges import volumes_in_range
 from panicroom.stored.times import exact_time_text, parse_time, time_text
 from panicroom.terminal.fetching import shown_fetch
 from panicroom.terminal.reporter import Reporter
+from panicroom.thaw.consent import ThawOptions
+from panicroom.thaw.thawer import Thawer
 
 
 def restore_plainly(
-    settings: Settings,
-    job: JobSettings,
-    paths: tuple[str, ...],
-    time: str | None,
-    to: Path,
-    reporter: Reporter,
+    settings: Settings, job: JobSettings, request: RestoreRequest, options: ThawOptions, reporter: Reporter
 ) -> None:
-    """Restores into ``to``, which must be empty or not there; paths keep their place below it.
+    """Restores into ``request.to``, which must be empty or not there; paths keep their place below it.
 
     A backup may run at the same time. Raises ``Problem``, also if single files could not be restored.
     """
     duplicity_process.require_gpg()
+    to = request.to
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise Problem(f"{to} is not an empty folder; restore into a new one", ExitCode.TARGET)
-    chosen: list[str | None] = [relative_path(path, job.source) for path in paths]
-    chain = _open_chain(settings, job, time, reporter)
+    chosen: list[str | None] = [relative_path(path, job.source) for path in request.paths]
+    chain = _readable_chain(settings, job, request, options, reporter)
     failed: list[str] = []
     with work_folder(settings.job_cache(job.job), "restore") as work:
         (work / "tmp").mkdir()
@@ -92,10 +92,13 @@ def _restore_one(
     """The files that could not be restored."""
     given = _given_target(target)
     failed: list[str] = []
+    archived: list[str] = []
 
     def on_event(event: Event) -> None:
         if event["event"] == "unwritten":
             failed.append(f"{short_path(path_of(from_hex(event['path'])))} ({event['reason']})")
+        elif event["event"] == "archived":
+            archived.append(event["name"])
         else:
             reporter.event(event)
 
@@ -116,6 +119,12 @@ def _restore_one(
         on_event=on_event,
     )
     problem = ended.problem(settings.places.log_file)
+    if archived:
+        raise Problem(
+            f"{problem}; what duplicity has written so far is in {shown_path(str(target))}: run the same command with "
+            "another --to DIR, it asks for the thaw",
+            ExitCode.TRY_LATER,
+        )
     if problem is not None:
         raise problem
     if given != target:
@@ -145,21 +154,41 @@ def _is_text(path: Path) -> bool:
     return True
 
 
-def _open_chain(settings: Settings, job: JobSettings, time: str | None, reporter: Reporter) -> _PlainChain:
+def _readable_chain(
+    settings: Settings, job: JobSettings, request: RestoreRequest, options: ThawOptions, reporter: Reporter
+) -> _PlainChain:
+    """The chain up to the time that was asked for, with all that duplicity will ask of it thawed."""
+    indexes = [
+        tuple(map(os.fsencode, PurePosixPath(relative_path(path, job.source)).parts))
+        for path in request.paths
+    ]
+    with Api(settings.url, token_of(settings)) as api:
+        with shown_fetch(reporter, "the manifests") as on_event:
+            cache = MetadataCache(settings, job.job, api, on_event)
+            chain = _open_chain(settings, job, request.time, cache, api, reporter)
+        sets = [item.set for item in chain.metadata.values()]
+        thawer = Thawer(settings, job.job, api, options, reporter, lambda: cache.check_opens(sets))
+        thawer.make_readable(list(volumes_in_range(chain.metadata.values(), indexes or [()])))
+    return chain
+
+
+def _open_chain(
+    settings: Settings,
+    job: JobSettings,
+    time: str | None,
+    cache: MetadataCache,
+    api: Api,
+    reporter: Reporter,
+) -> _PlainChain:
     """The chain up to ``time``, else the newest, without sets that somebody else made."""
     moment = None if time is None else parse_time(time, datetime.now(timezone.utc))
-    with (
-        Api(settings.url, token_of(settings)) as api,
-        shown_fetch(reporter, "the manifests") as on_event,
-    ):
-        listing = api.files(job.job)
-        trust = OriginReader(settings, job.job, api, listing)
-        hidden = trust.leave_out_false(all_sets(chains(listing)))
-        chain = chain_at(chains(listing, hidden), moment)
-        cache = MetadataCache(settings, job.job, api, on_event)
-        metadata = cache.at_hand(chain.sets, MANIFESTS)
-        cache.check_key(metadata.values())
-        passphrase = cache.passphrase_of(chain.sets)
+    listing = api.files(job.job)
+    trust = OriginReader(settings, job.job, api, listing)
+    hidden = trust.leave_out_false(all_sets(chains(listing)))
+    chain = chain_at(chains(listing, hidden), moment)
+    metadata = cache.at_hand(chain.sets, MANIFESTS)
+    cache.check_key(metadata.values())
+    passphrase = cache.passphrase_of(chain.sets)
     for line in trust.origins.lines():
         reporter.line(line)
     return _PlainChain(chain.end, metadata, hidden, passphrase)

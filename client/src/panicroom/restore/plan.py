@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from panicroom.duplicity_files.contents import SetContents
 from panicroom.duplicity_files.manifest import PathIndex
 from panicroom.duplicity_files.signatures import SignatureEntry
+from panicroom.wire import ListedFile
 
 VolumeKey = tuple[int, int]
 """Number of the set in the chain (0 is the full one), number of the volume in the set."""
@@ -60,6 +61,11 @@ class Plan:
         for number, volume in sorted({key for path in files for key in self.needs[path]}):
             found.setdefault(number, []).append(volume)
         return found
+
+    def volumes(self, files: Iterable[PathIndex] | None = None) -> list[ListedFile]:
+        """The volumes that ``files`` need, else all files, in the order in which they are read."""
+        by_set = self.by_set(self.needs if files is None else files)
+        return [self.sets[number].stored[volume] for number, volumes in by_set.items() for volume in volumes]
 
     def wanted(self) -> tuple[SetVolumes, ...]:
         """The volumes that all files need, with their bytes."""

@@ -1,6 +1,7 @@
 """A round of a restore: one duplicity process that writes files, which are proved while it goes on.
 
-It ends when all planned files are written, or at a damaged volume; then another round leaves that one out.
+It ends when all planned files are written, or at a damaged volume, which another round leaves out, or at an archived
+one, which has to be thawed before another round.
 """
 
 # SPDX-License-Identifier: GPL-2.0-or-later
@@ -20,7 +21,7 @@ from panicroom.duplicity_run import process as duplicity_process
 from panicroom.duplicity_run.arguments import restore_arguments
 from panicroom.duplicity_run.plan import ChildPlan
 from panicroom.duplicity_run.process import Ended
-from panicroom.duplicity_run.restore_plan import ChildRestore, PlannedVolume, from_hex
+from panicroom.duplicity_run.restore_plan import ChildRestore, PlannedVolume, from_hex, partial_path
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.restore.plan import Plan, VolumeKey
 from panicroom.restore.restore_cache import RestoreCache
@@ -31,15 +32,17 @@ from panicroom.settings import Settings
 from panicroom.shown import shown_path
 from panicroom.terminal.amounts import size_text
 from panicroom.terminal.reporter import Reporter
+from panicroom.wire import ListedFile
 
 
 @dataclass
 class RoundResult:
-    """``failed`` files with the reason, ``damaged`` volumes by name."""
+    """``failed`` files with the reason, ``damaged`` volumes by name, and ``archived`` ones, at which it ended."""
 
     proved: set[PathIndex] = field(default_factory=set)
     failed: dict[PathIndex, str] = field(default_factory=dict)
     damaged: set[str] = field(default_factory=set)
+    archived: set[str] = field(default_factory=set)
 
 
 class Rounds:
@@ -51,6 +54,11 @@ class Rounds:
         self._settings, self._job, self._folder, self._cache = settings, job, folder, cache.folder
         self._lock = cache.lock
         self._reporter = reporter
+
+    def to_fetch(self, plan: Plan, files: Collection[PathIndex]) -> list[ListedFile]:
+        """The volumes that the files need, without those that an earlier try has left in the spool."""
+        spool = self._cache / "volumes"
+        return [file for file in plan.volumes(files) if not _is_whole(spool / file.name, file.size)]
 
     def run(self, plan: Plan, files: Collection[PathIndex], passphrase: str | None) -> RoundResult:
         """Writes and proves ``files`` of the plan; ``passphrase`` opens its volumes. Raises ``Problem`` if it cannot go
@@ -73,6 +81,8 @@ class Rounds:
                     result.failed[from_hex(event["path"])] = event["reason"]
                 case "damaged":
                     result.damaged.add(event["name"])
+                case "archived":
+                    result.archived.add(event["name"])
                 case _:
                     self._reporter.event(event)
 
@@ -81,7 +91,7 @@ class Rounds:
         finally:
             proving.finish()
         result.failed.update(proving.failures)
-        if not (result.damaged and ended.starts_again):
+        if not (result.archived or (result.damaged and ended.starts_again)):
             self._check(ended, plan, result)
         return result
 
@@ -149,6 +159,11 @@ def _planned_volume(contents: SetContents, number: int) -> PlannedVolume:
     file, hashes = contents.stored[number], contents.ranges[number].hashes
     known = next(((name, hashes[name]) for name in ("SHA1", "MD5") if name in hashes), None)
     return PlannedVolume(file.name, file.size, known)
+
+
+def _is_whole(path: Path, size: int) -> bool:
+    """Whether all of a volume has been downloaded, as ``path`` or on its way there."""
+    return path.exists() or (partial_path(path).exists() and partial_path(path).stat().st_size == size)
 
 
 class _Spool:

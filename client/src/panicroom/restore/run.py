@@ -1,4 +1,4 @@
-"""``panicroom restore``: plan, fetch, write, prove, and only then give it the name that was asked for."""
+"""``panicroom restore``: plan, thaw, fetch, write, prove, and only then give it the name that was asked for."""
 
 # SPDX-License-Identifier: GPL-2.0-or-later
 
@@ -6,13 +6,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from pathlib import Path
 
-from panicroom.api import Api
 from panicroom.duplicity_files.contents import path_of
 from panicroom.duplicity_files.manifest import PathIndex
 from panicroom.duplicity_files.signatures import SignatureEntry
@@ -25,20 +23,20 @@ from panicroom.restore.plan import ABSENT, DAMAGED, Plan, make_plan
 from panicroom.restore.report import DifferingPath, RestoreReport
 from panicroom.restore.restore_cache import restore_cache
 from panicroom.restore.rounds import Rounds, full_disk
-from panicroom.restore.selected_backup import BackupSelector, SelectedBackup
+from panicroom.restore.selected_backup import OpenedBackup, opened_backup, with_newest_checked
 from panicroom.restored_tree.file_proof import WRONG_CONTENT, ProofJournal
 from panicroom.restored_tree.finishing import finish_tree
 from panicroom.restored_tree.survey import survey
 from panicroom.restored_tree.tree import Tree
 from panicroom.restored_tree.working_folder import WorkingFolder, locked, working_folder
-from panicroom.secrets import token_of
 from panicroom.settings import JobSettings, Settings
 from panicroom.shown import shown_path
-from panicroom.stored.metadata import MetadataCache
 from panicroom.stored.times import time_text
 from panicroom.terminal.amounts import size_text
-from panicroom.terminal.fetching import shown_fetch
 from panicroom.terminal.reporter import Reporter
+from panicroom.thaw.consent import ThawOptions
+from panicroom.thaw.thawer import Thawer
+from panicroom.thaw.waiting import Clock
 
 TOO_LONG = "its path would be longer than this system takes"
 NOT_WRITTEN = "duplicity did not write it"
@@ -55,46 +53,40 @@ class RestoreRequest:
 
 
 def restore(
-    settings: Settings, job: JobSettings, request: RestoreRequest, reporter: Reporter
+    settings: Settings,
+    job: JobSettings,
+    request: RestoreRequest,
+    options: ThawOptions,
+    reporter: Reporter,
+    clock: Clock | None = None,
 ) -> RestoreReport:
     """Restores into ``request.to``, which must be empty or not there; paths keep their place below it.
 
-    Killed anywhere, the same request carries on. Raises ``Problem`` if it could not be brought to its end; single
-    paths that are not as they were are in the report.
+    Killed anywhere, the same request carries on. Raises ``Problem`` if it could not be brought to its end, or if what
+    is archived has to be waited for; single paths that are not as they were are in the report.
     """
     duplicity_process.require_gpg()
     folder = working_folder(request.to)
     with locked(folder, settings.places.state), _explained(folder):
         folder.prepare_target()
         with (
-            _selected(settings, job, request, reporter) as (backup, metadata),
+            opened_backup(settings, job, request.paths, request.time, reporter) as selected,
             restore_cache(settings.job_cache(job.job), folder) as cache,
         ):
+            metadata, sets = selected.metadata, selected.backup.chain.sets
+            thawer = Thawer(
+                settings,
+                job.job,
+                selected.api,
+                options,
+                reporter,
+                before_spending=lambda: metadata.check_opens(sets),
+                clock=clock,
+            )
             rounds = Rounds(settings, job.job, folder, cache, reporter)
-            report = _Restore(request, folder, backup, metadata, rounds, reporter).run()
+            report = _Restore(request, folder, selected, rounds, thawer, reporter).run()
             shutil.rmtree(cache.folder, ignore_errors=True)
             return report
-
-
-def plan_restore(
-    settings: Settings, job: JobSettings, request: RestoreRequest, reporter: Reporter
-) -> tuple[SelectedBackup, Plan]:
-    """What ``restore`` would fetch; nothing is written but the cache."""
-    duplicity_process.require_gpg()
-    with _selected(settings, job, request, reporter) as (backup, _metadata):
-        return backup, make_plan(backup.contents, backup.selection.indexes)
-
-
-@contextmanager
-def _selected(
-    settings: Settings, job: JobSettings, request: RestoreRequest, reporter: Reporter
-) -> Iterator[tuple[SelectedBackup, MetadataCache]]:
-    """The backup that was asked for, and what opens others. Something is shown from the first moment."""
-    with Api(settings.url, token_of(settings)) as api:
-        with shown_fetch(reporter, "what the backups hold") as on_event:
-            selector = BackupSelector(settings, job, api, on_event)
-            backup = selector.select(request.paths, request.time, datetime.now(timezone.utc))
-        yield backup, selector.cache
 
 
 @contextmanager
@@ -122,14 +114,17 @@ class _Restore:
 
     request: RestoreRequest
     folder: WorkingFolder
-    backup: SelectedBackup
-    metadata: MetadataCache
+    selected: OpenedBackup
     rounds: Rounds
+    thawer: Thawer
     reporter: Reporter
     damaged: set[str] = field(default_factory=set)
     done: set[PathIndex] = field(default_factory=set)
     failed: dict[PathIndex, str] = field(default_factory=dict)
     older: dict[PathIndex, OlderVersion] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.backup = self.selected.backup
 
     def run(self) -> RestoreReport:
         plan = self._plan()
@@ -137,10 +132,9 @@ class _Restore:
             raise self._nothing_found(plan)
         with self.reporter.busy("comparing what is there already"):
             self._prepare(plan)
-        with self.reporter.task(self._title(plan), 0):
-            plan = self._fetch(plan)
+        plan = self._thaw_and_fetch(plan)
         entries = dict(plan.entries)
-        versions = OlderVersions(self.metadata, self.backup)
+        versions = OlderVersions(self.selected.metadata, self.backup)
         if self.request.nearest:
             newest = self._fetch_older(versions, plan, entries)
         else:
@@ -194,13 +188,39 @@ class _Restore:
         if least > shutil.disk_usage(self.folder.existing).free:
             raise full_disk(self.folder.existing, self.folder.target, least)
 
-    def _fetch(self, plan: Plan) -> Plan:
-        """Rounds until every file is there or known to be lost; the plan without the lost ones."""
+    def _thaw_and_fetch(self, plan: Plan) -> Plan:
+        """Until every file is there or known to be lost; the plan without the lost ones."""
+        refused: set[str] = set()
+        while True:
+            self._make_readable(plan, self._left(plan), refused)
+            with self.reporter.task(self._title(plan), 0):
+                plan, refused = self._fetch(plan)
+            if not refused:
+                break
+        for path in self._left(plan):
+            self.failed[path] = NOT_WRITTEN
+        return plan
+
+    def _left(self, plan: Plan) -> set[PathIndex]:
+        """The files that are still to be fetched."""
+        return plan.needs.keys() - self.done - self.failed.keys()
+
+    def _make_readable(self, plan: Plan, files: Collection[PathIndex], refused: Collection[str]) -> None:
+        """Thaws what the files need; ``refused`` are volumes that could not be downloaded, as they are archived."""
+        self.thawer.make_readable(self.rounds.to_fetch(plan, files), refused)
+        if self.thawer.has_waited and self.backup.is_newest:
+            self.backup = with_newest_checked(self.backup, self.selected.api, self.selected.metadata.job)
+
+    def _fetch(self, plan: Plan) -> tuple[Plan, set[str]]:
+        """Rounds until every file is there or known to be lost, or one finds archived volumes, which it names; the plan
+        without the lost ones."""
         again = True
-        while files := plan.needs.keys() - self.done - self.failed.keys():
+        while files := self._left(plan):
             result = self.rounds.run(plan, files, self.backup.passphrase)
             self.done |= result.proved
             self.failed.update(result.failed)
+            if result.archived:
+                return plan, result.archived
             if result.damaged:
                 self.damaged |= result.damaged
                 plan = self._plan_again(plan)
@@ -212,9 +232,7 @@ class _Restore:
             again = False
             for path in wrong:
                 del self.failed[path]
-        for path in plan.needs.keys() - self.done - self.failed.keys():
-            self.failed[path] = NOT_WRITTEN
-        return plan
+        return plan, set()
 
     def _remove(self, paths: Iterable[PathIndex]) -> None:
         """A file that is not right must not look as if it were."""
@@ -254,19 +272,33 @@ class _Restore:
         """Whether a damaged volume was found, at which it ended."""
         older = make_plan(version.sets, paths, self.damaged)
         files = older.needs.keys() & set(paths)
-        if not files:
-            return False
-        with self.reporter.task(f"Restoring {len(files)} of them as of {time_text(version.time)}", 0):
-            result = self.rounds.run(older, files, version.passphrase)
-        self.damaged |= result.damaged
-        self._remove(path for path, reason in result.failed.items() if reason == WRONG_CONTENT)
-        for path in result.proved:
+        refused: set[str] = set()
+        while files:
+            self._make_readable(older, files, refused)
+            with self.reporter.task(f"Restoring {len(files)} of them as of {time_text(version.time)}", 0):
+                result = self.rounds.run(older, files, version.passphrase)
+            self.damaged |= result.damaged
+            self._remove(path for path, reason in result.failed.items() if reason == WRONG_CONTENT)
+            self._take_over(version, older, result.proved, entries)
+            files, refused = files - result.proved - result.failed.keys(), result.archived
+            if not refused:
+                return bool(result.damaged)
+        return False
+
+    def _take_over(
+        self,
+        version: OlderVersion,
+        plan: Plan,
+        proved: set[PathIndex],
+        entries: dict[PathIndex, SignatureEntry],
+    ) -> None:
+        """Files that were brought as of an earlier time, and the folders above them."""
+        for path in proved:
             self.older[path] = version
-            entries[path] = older.entries[path]
+            entries[path] = plan.entries[path]
             for above in (path[:length] for length in range(len(path))):
-                entries.setdefault(above, older.entries[above])
-        self.done |= result.proved
-        return bool(result.damaged)
+                entries.setdefault(above, plan.entries[above])
+        self.done |= proved
 
     def _finish(
         self,

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+import dataclasses
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
@@ -14,11 +16,14 @@ from panicroom.duplicity_files.stored_sets import Chain, StoredChains, chains
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.restore.opened_chain import OpenedChain, UnusableSet, open_chain
 from panicroom.restore.paths import Selection, select_paths
+from panicroom.secrets import token_of
 from panicroom.settings import JobSettings, Settings
 from panicroom.stored.chain import chain_at
 from panicroom.stored.metadata import Event, MetadataCache
 from panicroom.stored.origins import OriginReader, SetOrigins
 from panicroom.stored.times import exact_time_text, parse_time, time_text
+from panicroom.terminal.fetching import shown_fetch
+from panicroom.terminal.reporter import Reporter
 from panicroom.wire import ListedFile
 
 _CLOCKS_APART = timedelta(minutes=2)
@@ -46,6 +51,27 @@ class SelectedBackup:
     @property
     def as_of(self) -> datetime:
         return datetime.fromtimestamp(self.contents[-1].time, timezone.utc)
+
+
+@dataclass(frozen=True)
+class OpenedBackup:
+    """The backup that was asked for, and what opens others."""
+
+    api: Api
+    backup: SelectedBackup
+    metadata: MetadataCache
+
+
+@contextmanager
+def opened_backup(
+    settings: Settings, job: JobSettings, paths: Sequence[str], time: str | None, reporter: Reporter
+) -> Iterator[OpenedBackup]:
+    """Asks the service and opens what is needed of the metadata. Something is shown from the first moment."""
+    with Api(settings.url, token_of(settings)) as api:
+        with shown_fetch(reporter, "what the backups hold") as on_event:
+            selector = BackupSelector(settings, job, api, on_event)
+            backup = selector.select(paths, time, datetime.now(timezone.utc))
+        yield OpenedBackup(api, backup, selector.cache)
 
 
 class BackupSelector:
@@ -132,6 +158,12 @@ class BackupSelector:
         if moment is None:
             _check_newest(listing, _newest_known(self._api, self._job.job))
         return listing
+
+
+def with_newest_checked(backup: SelectedBackup, api: Api, job: str) -> SelectedBackup:
+    """The backup, which is the newest no more if another was made since. Raises ``ApiError``."""
+    times = chains(api.files(job), backup.origin.false).times
+    return dataclasses.replace(backup, is_newest=bool(times) and times[-1] == backup.chain.end)
 
 
 def _nothing_opens(opened: OpenedChain) -> Problem:

@@ -164,13 +164,26 @@ class MetadataCache:
 
     def passphrase_of(self, sets: Iterable[StoredSet]) -> str | None:
         """The passphrase of a chain. Only where this machine had several, its smallest manifest is fetched to try."""
-        manifests = [item.manifest for item in sets if item.manifest is not None]
-        if self._decryption.older and manifests:
-            smallest = min(manifests, key=lambda file: file.size)
-            found = self._fetch([smallest], self._opened_by)[smallest.name]
-            if not isinstance(found, Unopened):
+        if self._decryption.older:
+            found = self._tried(sets)
+            if found is not None and not isinstance(found, Unopened):
                 return found
         return self._decryption.passphrase
+
+    def check_opens(self, sets: Iterable[StoredSet]) -> None:
+        """Raises ``Problem`` where the passphrase or key at hand does not open the sets: their smallest manifest is
+        fetched to try, as the copies here are not encrypted."""
+        found = self._tried(sets)
+        if isinstance(found, Unopened) and found.wrong_key:
+            raise self.wrong_key_problem()
+
+    def _tried(self, sets: Iterable[StoredSet]) -> str | Unopened | None:
+        """The passphrase that opens the smallest manifest of the sets; None where there is none, or a key does it."""
+        manifests = [item.manifest for item in sets if item.manifest is not None]
+        if not manifests:
+            return None
+        smallest = min(manifests, key=lambda file: file.size)
+        return self._fetch([smallest], self._opened_by)[smallest.name]
 
     def here(self, sets: Iterable[StoredSet]) -> dict[str, SetMetadata]:
         """The whole copies that are here already, by the names of their sets."""

@@ -50,6 +50,8 @@ class TerminalReporter:
         meter.take(event)
         if self._status is not None and event["event"] == "waiting":
             self._status.update(f"{self._busy_with} ... {waiting_text(event['seconds'])}")
+        if self._status is not None and event["event"] == "thaw":
+            self._status.update(f"{self._busy_with} ... {event['text']}")
         if self._progress is None:
             return
         if event["event"] == "waiting":

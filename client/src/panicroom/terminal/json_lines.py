@@ -34,6 +34,8 @@ class JsonReporter:
         self._meter.take(event)
         if event["event"] == "skipped":
             self._say("skipped", path=event["path"], reason=event["reason"])
+        elif event["event"] == "thaw":
+            self._say(**event)
         elif time.monotonic() - self._said_at >= _JSON_SECONDS:
             self._progress()
 

@@ -151,6 +151,7 @@ class ServiceBackend(Backend):  # type: ignore[misc]  # duplicity carries no typ
             try:
                 self._downloader.fetch(name, Path(os.fsdecode(local_path.name)))
             except NotReadable as archived:
+                self._events.send("archived", name=name)
                 state = "is being thawed" if archived.thawing else "is archived and has to be thawed first"
                 raise self._events.stop(ExitCode.TRY_LATER, f"{name} {state}; try again later") from None
             except ApiError as failure:

@@ -1,0 +1,49 @@
+"""The command ``cost``."""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from panicroom.commands.stored_job import chosen_job
+
+
+@click.command(short_help="Show what keeping and restoring costs.")
+@click.argument("path", required=False)
+@click.option(
+    "--time", metavar="T", help="As it was then: 2026-11-22, 2026-11-22T20:50:00Z, 3D (three days ago)."
+)
+@click.option("--job", metavar="JOB", help="Which job; needed if this machine has several.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object; amounts are USD before tax.")
+def cost(path: str | None, time: str | None, job: str | None, as_json: bool) -> None:
+    """Show what everything in the backup, or PATH, costs: kept for a month, and brought back in each way.
+
+    It counts the volumes that a restore would fetch; what is in a volume beside PATH counts as well. Nothing is
+    started. The prices are the service's, in USD before tax.
+
+    Examples:
+
+    \b
+    panicroom cost
+    panicroom cost letters/1998 --time 3D
+    """
+    import json
+
+    from panicroom.restore.cost import check_found, cost_as_json, cost_lines
+    from panicroom.restore.dry_run import plan_restore
+    from panicroom.settings import load_settings
+    from panicroom.terminal.progress import make_reporter
+
+    settings = load_settings()
+    paths = () if path is None else (path,)
+    reporter = make_reporter(sys.stderr)
+    priced = plan_restore(settings, chosen_job(settings, job), paths, time, reporter, always_priced=True)
+    check_found(priced)
+    if as_json:
+        click.echo(json.dumps(cost_as_json(priced)))
+        return
+    for line in cost_lines(priced):
+        click.echo(line)

@@ -1,0 +1,179 @@
+"""The commands that look into a backup: files, versions, verify, duplicity."""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from panicroom.commands.stored_job import chosen_job, reading
+from panicroom.commands.thaw_options import takes_thaw_options, thaw_options
+from panicroom.exit_codes import ExitCode, Problem
+from panicroom.shown import shown_path
+
+if TYPE_CHECKING:
+    from panicroom.settings import JobSettings, Settings
+    from panicroom.thaw.consent import ThawOptions
+
+
+@click.command(short_help="List what is in the backup.")
+@click.argument("path", required=False)
+@click.option("--find", "word", metavar="WORD", help="Only names with WORD in them, or that fit it: '*.jpg'.")
+@click.option(
+    "--time", metavar="T", help="As it was then: 2026-11-22, 2026-11-22T20:50:00Z, 3D (three days ago)."
+)
+@click.option("--job", metavar="JOB", help="Which job; needed if this machine has several.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a list of {path, kind, changed_at, size_bytes, archived}."
+)
+def files(path: str | None, word: str | None, time: str | None, job: str | None, as_json: bool) -> None:
+    """List what is in the backup, or what is below PATH: when it was changed (local time), its size, its path.
+
+    A PATH is relative to the job's source folder, or a full path below it. Folders end with a slash. Sizes are rounded
+    up to half a KB, for large files to their block, as no more is known without a download. Control characters in
+    names are shown as ?; --json has the very names, and UTC. A * marks files that need a thaw before they can be
+    restored. Example: panicroom files --time 3D | less
+    """
+    import dataclasses
+    import json
+
+    from panicroom.reading.files import list_files, listing_lines
+    from panicroom.restore.paths import relative_index
+    from panicroom.settings import load_settings
+
+    settings = load_settings()
+    chosen = chosen_job(settings, job)
+    below = () if path is None else relative_index(path, chosen.source)
+    with reading(settings, chosen) as backups:
+        listing = list_files(backups, below, time, word)
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(item) for item in listing.paths], indent=1))
+        return
+    for line in listing_lines(listing):
+        click.echo(line)
+    click.echo(listing.summary(), err=True)
+    advice = listing.thaw_advice(_cost_command(path, time, job))
+    if advice is not None:
+        click.echo(advice, err=True)
+
+
+def _cost_command(path: str | None, time: str | None, job: str | None) -> str:
+    words = ["panicroom", "cost", *([path] if path is not None else [])]
+    words += ["--time", time] if time is not None else []
+    words += ["--job", job] if job is not None else []
+    return shown_path(shlex.join(words))
+
+
+@click.command(short_help="List the backups in which a path changed.")
+@click.argument("path", required=False)
+@click.option("--job", metavar="JOB", help="Which job; needed if this machine has several.")
+@click.option("--json", "as_json", is_flag=True, help="Print a list of objects; times are UTC.")
+def versions(path: str | None, job: str | None, as_json: bool) -> None:
+    """List the backups in which anything changed, or PATH, or what is below it: when, and how large it was then.
+
+    The first column is local time, the second is what --time takes; how many files need a thaw is at the end. Example:
+    panicroom versions letters/1998
+    """
+    import json
+
+    from panicroom.reading.versions import list_versions, version_lines, versions_as_json
+    from panicroom.restore.paths import relative_index
+    from panicroom.settings import load_settings
+
+    settings = load_settings()
+    chosen = chosen_job(settings, job)
+    below = () if path is None else relative_index(path, chosen.source)
+    with reading(settings, chosen) as backups:
+        found = list_versions(backups, below)
+        unopened = [item.set.name for item in backups.unopened]
+    if as_json:
+        click.echo(json.dumps(versions_as_json(found), indent=1))
+    else:
+        for line in version_lines(found, of_path=bool(below)):
+            click.echo(line)
+    if unopened:
+        raise Problem(
+            f"{len(unopened)} sets cannot be opened and are left out, the first is {unopened[0]}",
+            ExitCode.RESTORE_INCOMPLETE,
+        )
+
+
+@click.command(short_help="Compare the backup with the source.")
+@click.option(
+    "--quick", is_flag=True, help="Compare the source with the backup's signatures; download no volume."
+)
+@click.option("--time", metavar="T", help="Compare the backup of that time instead of the newest.")
+@click.option("--job", metavar="JOB", help="Which job; needed if this machine has several.")
+@takes_thaw_options
+def verify(
+    quick: bool,
+    time: str | None,
+    job: str | None,
+    tier: str | None,
+    max_cost: float | None,
+    yes: bool,
+    wait: bool,
+) -> None:
+    """Download the backup and compare every byte with the source folder; nothing is changed.
+
+    It takes as long as a whole restore, and counts as downloads; what is archived has to be thawed first, at a price
+    that you are asked about. What changed since the backup is listed too: that is no fault of the backup. Exit code 15
+    if anything differs. --quick reads the source only, and cannot find out whether the stored volumes are whole.
+    """
+    from panicroom.settings import load_settings
+
+    settings = load_settings()
+    chosen = chosen_job(settings, job)
+    if quick:
+        differences = _compare_quickly(settings, chosen, time)
+    else:
+        differences = _compare(settings, chosen, time, thaw_options(tier, max_cost, yes, wait))
+    if differences:
+        raise Problem(
+            f"{chosen.job}: {differences} differences between backup and source", ExitCode.DIFFERENT
+        )
+    compared = "the backup's signatures" if quick else "the backup"
+    click.echo(f"{chosen.job}: {compared} and {chosen.source} are equal")
+
+
+def _compare(settings: Settings, job: JobSettings, time: str | None, options: ThawOptions) -> int:
+    from panicroom.reading.verify import verify as find_differences
+    from panicroom.terminal.progress import make_reporter
+
+    reporter = make_reporter(sys.stderr)
+    with reading(settings, job) as backups:
+        return find_differences(settings, job, backups, time, options, reporter, click.echo)
+
+
+def _compare_quickly(settings: Settings, job: JobSettings, time: str | None) -> int:
+    from panicroom.reading.quick_verify import compare_quickly
+    from panicroom.terminal.progress import make_reporter
+
+    with reading(settings, job) as backups:
+        return compare_quickly(settings, job, backups, time, make_reporter(sys.stderr), click.echo)
+
+
+@click.command(
+    context_settings={"ignore_unknown_options": True}, short_help="Run duplicity itself, for anything else."
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="-- ARGS")
+@click.option("--job", metavar="JOB", help="Which job; needed if this machine has several.")
+def duplicity(arguments: tuple[str, ...], job: str | None) -> None:
+    """Run duplicity itself, for anything else that it can: panicroom duplicity -- collection-status
+
+    The backend, the file name prefixes and the folders are filled in, and the job's place: where the word
+    TARGET stands among ARGS, else at the end (panicroom duplicity -- verify TARGET /home/anna). It can look,
+    and cannot change anything in the backup. The exit code is duplicity's.
+    """
+    from panicroom.reading.duplicity_commands import pass_through
+    from panicroom.settings import load_settings
+
+    settings = load_settings()
+    exit_code = pass_through(
+        settings, chosen_job(settings, job), arguments, click.echo, lambda line: click.echo(line, err=True)
+    )
+    raise click.exceptions.Exit(exit_code)

@@ -1,0 +1,131 @@
+"""Whether somebody agrees to what a thaw costs: by options, or asked. Nothing is spent without that."""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from panicroom.exit_codes import ExitCode, Problem
+from panicroom.thaw.plan_text import by_price, money_text, tier_name, volumes_text
+from panicroom.wire import ThawOffer, ThawPlan, ThawTier
+
+
+class Person(Protocol):
+    """Somebody at a terminal."""
+
+    def choose(self, question: str, choices: Sequence[str], default: str) -> str:
+        """One of ``choices``."""
+
+    def agrees(self, question: str) -> bool:
+        """Whether the answer is yes; without an answer it is no."""
+
+
+@dataclass(frozen=True)
+class ThawOptions:
+    """What was said on the command line, which is ``command``. ``person`` is None where nobody can be asked.
+
+    ``max_usd`` is the most that the thaws of this command may cost together. ``wait``: go on by itself when all can be
+    read.
+    """
+
+    command: Sequence[str]
+    tier: ThawTier | None = None
+    max_usd: float | None = None
+    yes: bool = False
+    wait: bool = False
+    person: Person | None = None
+
+    @property
+    def command_line(self) -> str:
+        return shlex.join(self.command)
+
+    def agreeing_line(self, offer: ThawOffer) -> str:
+        """The command with the options that agree to ``offer``."""
+        words = [*self.command, "--yes"]
+        if self.tier is None and offer.tier is not None:
+            words += ["--tier", tier_name(offer.tier)]
+        if self.max_usd is None and offer.usd is not None:
+            words += ["--max-cost", money_text(offer.usd).removeprefix("$").replace(",", "")]
+        return shlex.join(words)
+
+
+@dataclass(frozen=True)
+class Agreed:
+    """A way to bring the volumes back, at most for ``max_usd``."""
+
+    tier: ThawTier
+    max_usd: float
+
+
+def agree(plan: ThawPlan, options: ThawOptions, spent_usd: float) -> Agreed:
+    """The offer that is agreed to; ``spent_usd`` were agreed to before. Raises ``Problem`` where there is none."""
+    offers = _allowed(plan, options, spent_usd)
+    if not options.yes and options.person is None:
+        raise _not_agreed(plan, offers[0], options)
+    offer = offers[0] if options.yes else _asked(plan, offers, options.person)
+    assert offer.tier is not None
+    if offer.usd is None:  # the service asks the owner, whatever the limit
+        return Agreed(offer.tier, options.max_usd or 0.0)
+    if options.yes and options.max_usd is not None:
+        return Agreed(offer.tier, options.max_usd - spent_usd)
+    return Agreed(offer.tier, offer.usd)
+
+
+def _allowed(plan: ThawPlan, options: ThawOptions, spent_usd: float) -> list[ThawOffer]:
+    """The offers within tier and limit, the cheapest first."""
+    offers = [offer for offer in by_price(plan) if offer.tier is not None]
+    of_tier = [offer for offer in offers if options.tier in (None, offer.tier)]
+    if not of_tier:
+        there = " or ".join(tier_name(offer.tier) for offer in offers) or "none"
+        raise Problem(
+            f"these volumes cannot be thawed by the tier {tier_name(options.tier)}; there is {there}",
+            ExitCode.USAGE,
+        )
+    limit = options.max_usd
+    if limit is None:
+        return of_tier
+    allowed = [offer for offer in of_tier if offer.usd is not None and spent_usd + offer.usd <= limit + 1e-9]
+    if not allowed:
+        raise _too_dear(of_tier[0], limit, spent_usd)
+    return allowed
+
+
+def _too_dear(offer: ThawOffer, limit: float, spent_usd: float) -> Problem:
+    tier = tier_name(offer.tier)
+    if offer.usd is None:
+        return Problem(
+            "the price of this thaw is not known, so --max-cost cannot be kept; nothing was spent; without it, the "
+            "owner of the service is asked to approve the thaw",
+            ExitCode.USAGE,
+        )
+    before = f", after {money_text(spent_usd)} that this command has spent" if spent_usd else ""
+    return Problem(
+        f"the thaw costs {money_text(offer.usd)} by the tier {tier}, which is more than --max-cost {limit:g}"
+        f"{before}; nothing more was spent",
+        ExitCode.USAGE,
+    )
+
+
+def _not_agreed(plan: ThawPlan, offer: ThawOffer, options: ThawOptions) -> Problem:
+    return Problem(
+        f"{volumes_text(plan.archived)} {'is' if plan.archived == 1 else 'are'} archived, and the thaw costs "
+        f"{money_text(offer.usd)}; nothing was spent; to agree, run: {options.agreeing_line(offer)}",
+        ExitCode.USAGE,
+    )
+
+
+def _asked(plan: ThawPlan, offers: Sequence[ThawOffer], person: Person | None) -> ThawOffer:
+    assert person is not None
+    offer = offers[0]
+    if len(offers) > 1:
+        names = [tier_name(offer.tier) for offer in offers]
+        offer = offers[names.index(person.choose("Which tier", names, names[0]))]
+    price = f"for {money_text(offer.usd)}" if offer.usd is not None else "at an unknown price"
+    approval = ", once the owner approves," if offer.needs_approval or offer.usd is None else ""
+    if not person.agrees(f"Thaw {volumes_text(plan.archived)}{approval} {price}?"):
+        raise Problem("nothing was thawed, and nothing was spent", ExitCode.TRY_LATER)
+    return offer

@@ -1,0 +1,99 @@
+"""The plan, the questions and the wait in a terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import termios
+from collections.abc import Sequence
+
+import pytest
+from laptop import Laptop
+from panicroom.exit_codes import ExitCode
+from thaw.scenes import archive, make_backups, volumes
+
+
+@pytest.fixture(scope="module")
+def made_once(laptop_of_file: Laptop) -> Laptop:
+    make_backups(laptop_of_file)
+    return laptop_of_file
+
+
+def typed(laptop: Laptop, columns: int, arguments: Sequence[str], answers: Sequence[str]) -> tuple[int, str]:
+    """The command in a terminal; each answer is typed when a question stands there. Exit code and what was shown."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    process = subprocess.Popen(
+        [str(laptop.command), *arguments],
+        env=laptop.environment(TERM="xterm-256color"),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    os.close(theirs)
+    shown, left = b"", list(answers)
+    with contextlib.suppress(OSError):  # the end of a terminal
+        while data := os.read(ours, 65536):
+            shown += data
+            if left and re.search(rb"(\]|y/N\]): $", shown):
+                os.write(ours, left.pop(0).encode() + b"\n")
+                shown += b"\n"
+    os.close(ours)
+    code = process.wait(60)
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode()).replace("\r", "\n")
+    return code, text
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_the_plan_and_its_questions_fit(backed_up: Laptop, columns: int) -> None:
+    archive(backed_up, volumes(backed_up))
+    out = backed_up.home / "out"
+    code, text = typed(backed_up, columns, ["restore", "--to", str(out)], ["", "n"])
+    assert code == ExitCode.TRY_LATER, text
+    assert "nothing was thawed, and nothing was spent" in text
+    rows = [line.split() for line in text.splitlines() if line.startswith(("  bulk", "  standard", "  tier"))]
+    assert [row[0] for row in rows] == ["tier", "bulk", "standard"], text
+    assert len(rows[1]) == len(rows[2]) == 9, "a row is a line, whatever the width"
+    assert "Which tier (bulk, standard) [bulk]" in text
+    assert re.search(r"Thaw \d+ volumes for \$0\.1\d\? \[y/N\]", text), text
+    sentences = text[: text.index("Which tier")].splitlines()
+    assert max(map(len, sentences)) <= columns, sentences
+    assert backed_up.service.thaws.asked == []
+
+
+def test_yes_starts_the_tier_that_was_chosen(backed_up: Laptop) -> None:
+    archive(backed_up, volumes(backed_up))
+    thaws, out = backed_up.service.thaws, backed_up.home / "out"
+    code, text = typed(backed_up, 80, ["restore", "--to", str(out)], ["standard", "y"])
+    assert code == ExitCode.TRY_LATER, text
+    assert "then run again: panicroom restore --to" in text
+    assert [known["tier"] for known in thaws.thaws.values()] == ["Standard"]
+    thaws.on_look = thaws.finish
+    code, text = typed(backed_up, 80, ["restore", "--to", str(out), "--wait"], [])
+    assert code == 0, text
+
+
+def test_the_wait_shows_how_far_it_is(backed_up: Laptop) -> None:
+    archive(backed_up, volumes(backed_up))
+    thaws, count = backed_up.service.thaws, len(volumes(backed_up))
+    looks: list[int] = []
+
+    def on_look() -> None:
+        looks.append(1)
+        if len(looks) == 1:
+            thaws.copies.add(volumes(backed_up)[0])
+        else:
+            thaws.finish()
+
+    thaws.on_look = on_look
+    code, text = typed(backed_up, 80, ["restore", "--to", str(backed_up.home / "out"), "--yes", "--wait"], [])
+    assert code == 0, text
+    assert f"1 of {count} readable, all of them by" in text

@@ -115,10 +115,13 @@ def listed(s3: Any, place: str) -> dict[str, Any]:
     return {item["Key"].split(".vol")[1][0]: item.get("RestoreStatus") for item in found["Contents"]}
 
 
-def events(aws: Aws, place: str, count: int) -> list[dict[str, Any]]:
-    """As many records about a place as are waited for, whatever their order."""
+def events(
+    aws: Aws, place: str, enough: int | Callable[[list[dict[str, Any]]], bool]
+) -> list[dict[str, Any]]:
+    """The records about a place, whatever their order, until there are so many, or those that are waited for."""
+    is_enough = enough if callable(enough) else lambda found: len(found) >= enough
     sqs, found, deadline = aws.client("sqs"), list[dict[str, Any]](), time.monotonic() + 20
-    while len(found) < count and time.monotonic() < deadline:
+    while not is_enough(found) and time.monotonic() < deadline:
         url = sqs.get_queue_url(QueueName="events")["QueueUrl"]
         for message in sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages", []):
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
@@ -307,6 +310,26 @@ def test_a_restore_is_done_by_itself_after_the_delay_and_says_so_once(
     names = [record["eventName"] for record in events(aws, place, 2)]
     assert sorted(names) == ["ObjectRestore:Completed", "ObjectRestore:Post"]
     assert s3.get_object(Bucket=BUCKET, Key=volume(place))["Body"].read() == b"ciphertext"
+
+
+def test_a_restore_that_was_hurried_says_once_that_it_is_done(
+    aws: Aws, s3: Any, hook: ThawHook, store: Callable[..., str], place: str
+) -> None:
+    hook.delay(0.3)
+    ask(s3, store(1))
+    hook.finish(place)
+    hook.delay(0.4)
+    ask(s3, store(2))
+    done = [
+        (record["eventName"], record["s3"]["object"]["key"])
+        for record in events(aws, place, lambda found: volume(place, 2) in completed(found))
+    ]
+    assert done.count(("ObjectRestore:Completed", volume(place, 1))) == 1
+
+
+def completed(records: list[dict[str, Any]]) -> list[str]:
+    """Keys of what was said to be restored."""
+    return [one["s3"]["object"]["key"] for one in records if one["eventName"] == "ObjectRestore:Completed"]
 
 
 def test_events_can_be_lost(aws: Aws, s3: Any, hook: ThawHook, store: Callable[..., str], place: str) -> None:

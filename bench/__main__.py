@@ -15,6 +15,7 @@ from bench import (
     restores,
     small_files,
     speed_ups,
+    thaws,
     unchanged,
     upload,
 )
@@ -39,6 +40,7 @@ MEASUREMENTS: dict[str, Run] = {
     "restores": saying(restores.main),
     "small-files": saying(small_files.main),
     "speed-ups": saying(speed_ups.main),
+    "thaws": saying(thaws.main),
     "unchanged": unchanged.run,
     "uploads": saying(upload.main),
 }

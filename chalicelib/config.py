@@ -57,7 +57,10 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> ServiceConfig:
             zone=ZoneInfo(environment["PANICROOM_TIME_ZONE"]),
         ),
         discard_function=environment["PANICROOM_DISCARD_FUNCTION"],
-        thaw_function=environment["PANICROOM_THAW_FUNCTION"],
+        # A deploy gives a function its new code some seconds before its new settings.
+        thaw_function=environment.get(
+            "PANICROOM_THAW_FUNCTION", f"panicroom-{environment['PANICROOM_STAGE']}-thaw"
+        ),
         monthly_budget=read_budget(environment.get("PANICROOM_MONTHLY_BUDGET", "")),
     )
 

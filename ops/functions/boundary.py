@@ -54,7 +54,8 @@ def boundary_changes(aws: Aws, stage: Stage) -> list[str]:
     described = {role: described_role(iam, role) for role in roles}
     missing = [role for role, found in described.items() if found is None]
     if missing:
-        changes.append(f"make {len(missing)} roles, bound by {stage.boundary}")
+        count = "1 role" if len(missing) == 1 else f"{len(missing)} roles"
+        changes.append(f"make {count}, bound by {stage.boundary}")
     changes += [
         f"bind the role {role} by {stage.boundary}"
         for role, found in described.items()

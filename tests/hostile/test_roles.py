@@ -79,12 +79,13 @@ Call = Callable[[Role, "Target"], object]
 
 @dataclass
 class Target:
-    """What the calls are aimed at: a manifest of the machine's, an object of no worth, and the resources."""
+    """What the calls are aimed at: a manifest of the machine's, objects of no worth, and the resources."""
 
     bucket: str
     key: str
     version: str
     scratch_version: str
+    archived: str
     table: str
     queue: str
     functions: dict[str, str]
@@ -97,9 +98,20 @@ def target(deployed: Deployed, laptop: Machine) -> Target:
         Bucket=stack.bucket, Prefix="anna-laptop/system/meta_"
     )
     scratch = deployed.client("s3").put_object(Bucket=stack.bucket, Key=SCRATCH, Body=b"scratch")["VersionId"]
+    archived = "scratch-in-the-archive"
+    deployed.client("s3").put_object(
+        Bucket=stack.bucket, Key=archived, Body=b"scratch", StorageClass="DEEP_ARCHIVE"
+    )
     [newest, *_] = [version for version in versions["Versions"] if ".manifest" in version["Key"]]
     return Target(
-        stack.bucket, newest["Key"], newest["VersionId"], scratch, stack.table, stack.queue, stack.functions
+        stack.bucket,
+        newest["Key"],
+        newest["VersionId"],
+        scratch,
+        archived,
+        stack.table,
+        stack.queue,
+        stack.functions,
     )
 
 
@@ -116,6 +128,11 @@ def delete_in_bulk(role: Role, target: Target) -> None:
     answer = role.client("s3").delete_objects(Bucket=target.bucket, Delete={"Objects": objects})
     for error in answer.get("Errors", []):
         raise ClientError({"Error": error}, "DeleteObjects")
+
+
+def thaw(role: Role, target: Target) -> object:
+    wanted = {"Days": 1, "GlacierJobParameters": {"Tier": "Bulk"}}
+    return role.client("s3").restore_object(Bucket=target.bucket, Key=target.archived, RestoreRequest=wanted)
 
 
 def on_bucket(method: str, **arguments: Any) -> Call:
@@ -283,6 +300,17 @@ FORBIDDEN: dict[str, dict[str, Call]] = {
         "send mail": send_mail,
         "call itself": invoke("discard"),
     },
+    "thaw": {
+        "read objects": READ,
+        "store": STORE,
+        "mark deleted": MARK_DELETED,
+        "retag": RETAG,
+        "forget a machine": FORGET_A_MACHINE,
+        "take events": TAKE_EVENTS,
+        "send mail": send_mail,
+        "ask for discards": invoke("discard"),
+        "call itself": invoke("thaw"),
+    },
     "reconcile": {
         "store": STORE,
         "mark deleted": MARK_DELETED,
@@ -318,6 +346,7 @@ ALLOWED: dict[str, dict[str, Call]] = {
     "catalogue": {"read objects": READ, "take events": TAKE_EVENTS, "ask for discards": invoke("discard")},
     "weekly_report": {"read rows": READ_ROWS, "write a row": WRITE_A_ROW, "send mail": send_mail},
     "discard": {"list objects": LIST, "read a row": READ_A_ROW},
+    "thaw": {"ask for archived volumes": thaw, "list objects": LIST, "write a row": WRITE_A_ROW},
     "reconcile": {"read objects": READ, "ask for discards": invoke("discard")},
     "weekly_reconcile": {"read objects": READ, "read rows": READ_ROWS, "ask for discards": invoke("discard")},
     "admin": {"list versions": LIST_VERSIONS, "write a row": WRITE_A_ROW, "send mail": send_mail},
@@ -363,6 +392,14 @@ def test_no_function_may(roles: dict[str, Role], target: Target, short_name: str
 )
 def test_a_function_may_not(roles: dict[str, Role], target: Target, short_name: str, action: str) -> None:
     check_denied(roles[short_name], target, short_name, action, FORBIDDEN[short_name][action])
+
+
+@pytest.mark.parametrize("short_name", [name for name in LAMBDA_FUNCTIONS if name != "thaw"])
+def test_no_function_but_one_asks_for_archived_volumes(
+    roles: dict[str, Role], target: Target, short_name: str
+) -> None:
+    """It is paid by the GB: whoever takes the API over must not be able to run up a bill."""
+    check_denied(roles[short_name], target, short_name, "thaw", thaw)
 
 
 @pytest.mark.parametrize(

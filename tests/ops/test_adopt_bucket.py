@@ -20,9 +20,11 @@ from ops.demo.laptop import gpg_folder
 from ops.deploy.pipeline import ADOPTED, Deployment
 from ops.errors import OpsError
 from ops.functions.package import PROJECT
+from ops.local.thaw_hook import ThawHook
 from ops.service.admin_client import local_admin_client
 from ops.service.deployed_stage import DeployedStage
 from ops.stages import LOCAL
+from tests.end_to_end.api_thaws import ApiThaws
 from tests.end_to_end.conftest import Machine, Service
 from tests.ops.conftest import Owner
 
@@ -127,6 +129,21 @@ def test_a_laptop_goes_on_with_it(
     assert increment["kind"] == "inc"
     anna.do("restore", "--to", str(tmp_path / "restored"))
     assert list(differences(record_tree(anna.source), record_tree(tmp_path / "restored"))) == []
+
+
+def test_its_volumes_are_thawed_below_its_prefix(owner: Owner, adopted: str, laptops: Service) -> None:
+    """The function that asks for them has its right from the bucket's policy."""
+    hook, anna = ThawHook(owner.stack.endpoint), Machine("anna", laptops.laptops / "anna", laptops.gpg)
+    hook.delay(0.1)
+    assert hook.freeze("backups") >= 2
+    sets = laptops.sets("anna")
+    thaws = ApiThaws(owner.stack.api_url, anna)
+    plan = thaws.plan(sets)
+    thaws.start(plan)
+    thaws.wait_until_ready(plan["thaw"])
+    asked = [key for key in hook.calls().by_key if key.startswith("attic/backups/")]
+    assert len(asked) == plan["archived"] == sum(one["volumes"] for one in sets)
+    hook.freeze("backups", "STANDARD")
 
 
 def test_its_events_reach_the_catalogue(owner: Owner, adopted: str) -> None:

@@ -33,6 +33,7 @@ ROLES = {
         "catalogue",
         "daily_audit",
         "discard",
+        "thaw",
         "reconcile",
         "weekly_reconcile",
         "admin",
@@ -78,6 +79,8 @@ class TestTheBucketsPolicy:
             "daily_audit-settings": SETTINGS,
             "discard": ["s3:DeleteObject", "s3:GetObject"],
             "discard-listing": [listing],
+            "thaw": ["s3:RestoreObject"],
+            "thaw-listing": [listing],
             "reconcile": ["s3:GetObject", tags],
             "reconcile-listing": [listing, versions],
             "weekly_reconcile": ["s3:GetObject", tags],
@@ -99,8 +102,8 @@ class TestTheBucketsPolicy:
         """S3 takes the key for the prefix where it decides between 404 and 403."""
         policy = with_rights(None, HOME, ROLES, "attic", "old/")
         listing = [one for sid, one in rights(policy).items() if sid.endswith("-listing")]
-        assert len(listing) == 6
-        assert [one["Condition"] for one in listing] == [{"StringLike": {"s3:prefix": ["old/*"]}}] * 6
+        assert len(listing) == 7
+        assert [one["Condition"] for one in listing] == [{"StringLike": {"s3:prefix": ["old/*"]}}] * 7
         whole = with_rights(policy, HOME, ROLES, "attic", "")
         assert not [
             one for sid, one in rights(whole).items() if sid.endswith("-listing") and "Condition" in one

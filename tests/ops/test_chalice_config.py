@@ -40,6 +40,13 @@ def test_the_service_can_read_the_environment_that_it_is_given() -> None:
     assert settings.recipients == LOCAL.recipients
 
 
+def test_new_code_runs_with_the_settings_of_the_version_before() -> None:
+    """A deploy gives a function its code first; a call in between must not fail."""
+    environment = {**function_environment(LOCAL), "AWS_REGION": LOCAL.region}
+    del environment["PANICROOM_THAW_FUNCTION"]
+    assert read_settings(environment).thaw_function == LOCAL.function("thaw")
+
+
 @pytest.mark.parametrize("stage", [LOCAL, HOME])
 def test_a_stage_can_be_read_back_from_a_function_of_it(stage: Stage) -> None:
     arn = stage.arn("lambda", f"function:{stage.function('admin')}")

@@ -22,7 +22,9 @@ from ops.doctor.checks import admin
 from ops.errors import OpsError
 from ops.functions.chalice_record import find_rest_api
 from ops.functions.package import run_chalice
+from ops.functions.policies import policy_document
 from ops.functions.queue_mappings import event_source_mappings
+from ops.functions.roles import role_name
 from ops.local.ministack_api import importing_api_gateway
 from tests.ops.deployer_account import (
     ANSWERS,
@@ -52,6 +54,24 @@ def test_once_more_changes_nothing(account: Account) -> None:
     assert not any(answer["changes"].values())
     assert "code" not in answer
     assert account.everything() == before
+
+
+def test_a_stage_from_before_thaws_gets_the_function_that_asks_for_them(account: Account) -> None:
+    name, role = HOME.function("thaw"), role_name(HOME, "thaw")
+    functions, iam = account.client("lambda"), account.client("iam")
+    functions.delete_function(FunctionName=name)
+    iam.delete_role_policy(RoleName=role, PolicyName=role)
+    iam.delete_role(RoleName=role)
+    for other in account.deployed_functions():
+        variables = functions.get_function_configuration(FunctionName=other)["Environment"]["Variables"]
+        del variables["PANICROOM_THAW_FUNCTION"]
+        functions.update_function_configuration(FunctionName=other, Environment={"Variables": variables})
+    changes = account.asks("deploy", "--yes")["changes"]
+    assert changes[deploy.ROLES.title] == [f"make 1 role, bound by {HOME.boundary}"]
+    assert f"{name} is not there" in changes[deploy.FUNCTIONS.title]
+    assert not any(account.asks("deploy", "--yes")["changes"].values())
+    policy = iam.get_role_policy(RoleName=role, PolicyName=role)["PolicyDocument"]
+    assert policy == policy_document(HOME, "thaw")
 
 
 def test_a_changed_setting_is_shown_and_reaches_the_functions(account: Account) -> None:

@@ -68,6 +68,11 @@ def test_only_discard_may_write_delete_markers() -> None:
     assert [name for name in LAMBDA_FUNCTIONS if "s3:DeleteObject" in actions(name)] == ["discard"]
 
 
+def test_only_thaw_may_ask_for_archived_volumes() -> None:
+    """It is paid by the GB."""
+    assert [name for name in LAMBDA_FUNCTIONS if "s3:RestoreObject" in actions(name)] == ["thaw"]
+
+
 def test_only_the_api_may_store_objects() -> None:
     assert [name for name in LAMBDA_FUNCTIONS if "s3:PutObject" in actions(name)] == ["api_handler"]
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from rich.markup import escape
 
-from chalicelib.domain.mail.phrases import format_bytes, format_money
+from chalicelib.domain.mail.phrases import format_bytes, format_money, format_small_money
 from chalicelib.owner_wire import JobShown, MachineAdded, MachineShown, SetRow
 from ops.commands.arguments.durations import show_duration
 from ops.commands.arguments.options import console, folding_table, print_json
@@ -45,7 +45,7 @@ def thaw_budget_shown(machine: MachineShown) -> str:
     budget = format_money(Decimal(str(machine.thaw_budget_usd)))
     if not machine.thaw_budget_usd:
         return "thaws: each one needs your approval"
-    return f"thaws: {format_money(Decimal(str(machine.thaw_reserved_usd)))} of {budget} this month"
+    return f"thaws: {format_small_money(Decimal(str(machine.thaw_reserved_usd)))} of {budget} this month"
 
 
 def show_job(job: JobShown) -> None:

@@ -50,7 +50,7 @@ def approve(thaw_id: str, yes: bool, stage: str, state_folder: Path, as_json: bo
     if as_json:
         print_json(answer)
     elif known.state is ThawState.WAITING:
-        say(f"Approved: {answer.machine}/{answer.job} is ready by {time_shown(answer.ready_by)}.")
+        say(f"Approved: {answer.machine}/{answer.job} will be ready by {time_shown(answer.ready_by)}.")
         say("A mail comes when it is; the same `panicroom restore`, typed again there, goes on.")
     else:
         say(f"It was approved at {time_shown(answer.approved_at)} already:")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from chalicelib.domain.mail.phrases import count, format_bytes, format_money
+from chalicelib.domain.mail.phrases import count, format_bytes, format_small_money
 from chalicelib.owner_wire import ThawBudget, ThawListing, ThawRow
 from chalicelib.wire import ThawState
 from ops.commands.arguments.options import console, say, typed
@@ -55,7 +55,7 @@ def price_of(row: ThawRow) -> str:
 
 
 def _money(usd: float) -> str:
-    return format_money(Decimal(str(usd)))
+    return format_small_money(Decimal(str(usd)))
 
 
 def time_shown(text: str | None) -> str:

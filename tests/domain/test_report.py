@@ -26,6 +26,7 @@ from chalicelib.domain.mail.phrases import (
     format_change,
     format_estimate,
     format_money,
+    format_small_money,
     format_time_left,
     in_zone,
 )
@@ -276,3 +277,18 @@ def test_a_mail_has_one_zone_whatever_a_sentence_came_in() -> None:
     assert in_zone(sentence, ZoneInfo("Europe/Berlin")) == (
         "Stored at Mon 23 Nov 2026, 07:00, expected by Wed 01 Jul 2026, 01:30."
     )
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"),
+    [
+        ("0", "$0.00"),
+        ("0.00001", "$0.0001"),
+        ("0.0883", "$0.0883"),
+        ("0.05", "$0.05"),
+        ("0.1234", "$0.12"),
+        ("9", "$9.00"),
+    ],
+)
+def test_small_sums_have_four_decimals(amount: str, shown: str) -> None:
+    assert format_small_money(Decimal(amount)) == shown

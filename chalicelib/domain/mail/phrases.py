@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone, tzinfo
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, ROUND_UP, Decimal
 
 _TIME_IN_UTC = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d)(?::\d\d)? UTC")
 
@@ -78,6 +78,14 @@ def format_money(amount: Decimal) -> str:
     if 0 < amount < Decimal("0.005"):
         return "under $0.01"
     return f"${amount.quantize(Decimal('0.01'), ROUND_HALF_UP):,}"
+
+
+def format_small_money(amount: Decimal) -> str:
+    """Four decimals below ten cents, where they are most of it; rounded up, as prices of thaws are."""
+    if not 0 < amount < Decimal("0.1"):
+        return format_money(amount)
+    exact = amount.quantize(Decimal("0.0001"), ROUND_UP)
+    return f"${exact:.2f}" if exact == exact.quantize(Decimal("0.01")) else f"${exact}"
 
 
 def format_moment(moment: datetime, zone: tzinfo) -> str:

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from chalicelib.domain.audit.findings import at_stage
 from chalicelib.domain.mail.cost_parts import Bar
-from chalicelib.domain.mail.phrases import count, format_bytes, format_moment, format_money
+from chalicelib.domain.mail.phrases import count, format_bytes, format_moment, format_small_money
 from chalicelib.domain.mail.report_parts import ThawLine, ThawSection
 from chalicelib.domain.restore.thaws import Thaw, ThawMonth
 from chalicelib.wire import ThawState
@@ -61,7 +61,7 @@ def describe_thaws(
 
 def _line(thaw: Thaw, zone: tzinfo, stage: str) -> ThawLine:
     approve = at_stage([f"python -m ops thaw approve {thaw.id}"], stage)
-    price = "price not known" if thaw.usd is None else format_money(thaw.usd)
+    price = "price not known" if thaw.usd is None else format_small_money(thaw.usd)
     what = f"{format_bytes(thaw.size_bytes)} in {count(thaw.volumes, 'volume')}, {thaw.tier.value}"
     command = approve[0] if thaw.state is ThawState.WAITING else ""
     return ThawLine(thaw.machine, thaw.job, price, what, _note(thaw, zone), command)
@@ -92,7 +92,7 @@ def _budgets(
 
 def _budget_bar(machine: str, month: ThawMonth, budget: Decimal) -> Bar:
     left = max(Decimal(0), budget - month.reserved)
-    value = f"{format_money(month.reserved)} of {format_money(budget)}, {format_money(left)} left"
+    value = f"{format_small_money(month.reserved)} of {format_small_money(budget)}, {format_small_money(left)} left"
     percent = int(month.reserved * 100 / budget) if budget else 0
     return Bar(machine, value, min(100, percent))
 
@@ -100,7 +100,7 @@ def _budget_bar(machine: str, month: ThawMonth, budget: Decimal) -> Bar:
 def _approved(recent: Sequence[Thaw], months: Mapping[str, ThawMonth]) -> str:
     """What the owner approved does not count against the budgets."""
     sums = [(name, months.get(name, ThawMonth()).approved) for name in _machines(recent)]
-    named = ", ".join(f"{name} {format_money(approved)}" for name, approved in sums if approved)
+    named = ", ".join(f"{name} {format_small_money(approved)}" for name, approved in sums if approved)
     return f"Approved by you, beyond the budget: {named}." if named else ""
 
 

@@ -17,9 +17,9 @@ from pathlib import Path
 import boto3
 
 from bench.budgets import Budgets
+from bench.network.slow_line import slow_line
 from bench.processes import Cost
 from bench.programs import MB, Client, Program, Restic, Stock, UploadTarget, make_source
-from bench.slow_line import slow_line
 from ops.demo.laptop import gpg_folder
 from ops.local.stack import local_stack
 from tests.hostile.s3_servers import seaweedfs

@@ -81,6 +81,7 @@ ROOMS = (
     "tools",
     "tools.docs",
     "bench.generated",
+    "bench.network",
     "bench",
 )
 

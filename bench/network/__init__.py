@@ -1,0 +1,1 @@
+"""A line as laptops have it, between a program and a server on this machine."""

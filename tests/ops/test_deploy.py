@@ -132,7 +132,7 @@ def test_from_then_on_it_knows_what_was_chosen(account: Account) -> None:
 @pytest.mark.parametrize(
     "call",
     [
-        pytest.param("iam:CreateRole", marks=pytest.mark.soak),
+        pytest.param("iam:PutRolePolicy", marks=pytest.mark.soak),
         "lambda:CreateEventSourceMapping",
         pytest.param("lambda:AddPermission", marks=pytest.mark.soak),
         pytest.param("apigateway:ImportRestApi", marks=pytest.mark.soak),

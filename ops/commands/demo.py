@@ -8,6 +8,7 @@ import click
 
 from ops.commands.arguments.options import console, json_option, print_json
 from ops.demo.run import DEMO_FOLDER, failure_sentence, run_demo
+from ops.demo.thaw_one_file import ThawedFile
 from ops.environments import complaint_about_gpg
 from ops.errors import OpsError
 from ops.local.stack import LocalStack
@@ -22,7 +23,7 @@ from ops.steps import Steps, silent_steps
 )
 @json_option
 def demo(source: Path | None, as_json: bool) -> None:
-    """Back up two machines, change files, back up again, get the mail, restore, compare.
+    """Back up two machines, change files, back up again, get the mail, restore, compare, thaw one file.
 
     It begins with an empty local stack and leaves it up.
     """
@@ -39,10 +40,19 @@ def demo(source: Path | None, as_json: bool) -> None:
         console.print(
             f"\n{len(summary.sets)} sets in {summary.volumes} volumes, {summary.bytes / 2**20:.0f} MB;"
             f" {summary.files_restored} files restored, no difference.\n"
+            f"{_thaw_sentence(summary.thawed)}\n"
             f"The mail: “{summary.mail_subject}”, in {_shown(DEMO_FOLDER)}/mail.html\n"
             "The local stack is up: `python -m ops machine list` asks it, `python -m ops local down` ends it.",
             markup=False,
         )
+
+
+def _thaw_sentence(thawed: ThawedFile) -> str:
+    volumes = f"{thawed.volumes} of {thawed.archived_volumes} volumes"
+    return (
+        f"From Deep Archive: {thawed.path}, by thawing {volumes}. On AWS that is ${thawed.usd:.4f}, and ready within"
+        " 48 hours."
+    )
 
 
 def _shown(path: Path) -> Path:

@@ -2,8 +2,8 @@
 
 Two machines are added and enrolled. Each backs up a real tree in full, has files changed, added and deleted,
 and backs up an increment. When the catalogue calls all sets complete, the weekly mail is sent, and both states
-of both machines are restored and compared with what was on disk then. The bucket may hold nothing that the
-catalogue does not know.
+of both machines are restored and compared with what was on disk then. One machine's volumes go to Deep Archive, and
+one file comes back from there. The bucket may hold nothing that the catalogue does not know.
 """
 
 from __future__ import annotations
@@ -28,11 +28,13 @@ from ops.demo.source_trees import (
     make_library_tree,
     make_photo_tree,
 )
+from ops.demo.thaw_one_file import ThawedFile, thaw_one_file
 from ops.errors import OpsError
 from ops.functions.package import PROJECT
 from ops.local.received_mail import ReceivedMail, received_mails, write_mail_files
 from ops.local.stack import LocalStack
 from ops.local.stack_file import StackDescription
+from ops.local.thaw_hook import ThawHook
 from ops.service.admin_client import AdminClient, local_admin_client
 from ops.steps import Say, Steps
 
@@ -53,6 +55,7 @@ class DemoResult:
     bytes: int
     mail_subject: str
     files_restored: int
+    thawed: ThawedFile
     differences: list[str]
     seconds: dict[str, float]
 
@@ -91,9 +94,11 @@ def run_demo(
         with steps.step("Sending the weekly mail"):
             mail = _send_report(stack, admin, folder)
         found = [*_restore_and_compare(machines, steps)]
+        thawed, differing = thaw_one_file(machines[0], ThawHook(stack.endpoint), admin, steps)
+        found += [f"{thawed.machine}/thawed: {text}" for text in differing]
     with steps.step("Comparing the bucket with the catalogue"):
         found += bucket_differences(stack, admin, [machine.name for machine in machines])
-    summary = _summarise(machines, mail, found, steps)
+    summary = _summarise(machines, mail, thawed, found, steps)
     (folder / "summary.json").write_text(json.dumps(dataclasses.asdict(summary), indent=2) + "\n")
     return summary
 
@@ -194,7 +199,7 @@ def _compare_once(stack: StackDescription, admin: AdminClient, machines: Sequenc
 
 
 def _summarise(
-    machines: Sequence[DemoMachine], mail: ReceivedMail, found: list[str], steps: Steps
+    machines: Sequence[DemoMachine], mail: ReceivedMail, thawed: ThawedFile, found: list[str], steps: Steps
 ) -> DemoResult:
     sets = [row for machine in machines for row in machine.sets]
     return DemoResult(
@@ -207,6 +212,7 @@ def _summarise(
         files_restored=sum(
             count_files(machine.at_full) + count_files(machine.at_newest) for machine in machines
         ),
+        thawed=thawed,
         differences=found,
         seconds=steps.seconds,
     )

@@ -17,6 +17,7 @@ from ops.demo.run import DemoResult, bucket_differences, failure_sentence, run_d
 from ops.demo.source_trees import make_photo_tree
 from ops.local.received_mail import received_mails
 from ops.local.stack import LocalStack
+from ops.local.thaw_hook import ThawHook
 from ops.service.admin_client import local_admin_client
 from ops.steps import silent_steps
 
@@ -65,13 +66,35 @@ def test_its_summary_says_what_was_done(finished: Finished) -> None:
     assert all(seconds >= 0 for seconds in summary["seconds"].values())
 
 
+def test_one_file_came_back_from_deep_archive_by_its_own_volumes_and_for_a_price(finished: Finished) -> None:
+    thawed = finished.summary.thawed
+    original = finished.folder / "laptop" / "source" / thawed.path
+    restored = finished.folder / "laptop" / "thawed" / thawed.path
+    assert restored.read_bytes() == original.read_bytes()
+    stack = finished.local.description()
+    assert stack is not None
+    calls = ThawHook(stack.endpoint).calls()
+    assert sorted(calls.by_key.values()) == [1] * thawed.volumes
+    assert thawed.volumes <= thawed.archived_volumes
+    assert 0 < thawed.usd < 0.01
+    volumes = (
+        Aws(stack.region, stack.endpoint)
+        .client("s3")
+        .list_objects_v2(Bucket=stack.bucket, Prefix="laptop/system/data_")["Contents"]
+    )
+    assert {item["StorageClass"] for item in volumes} == {"DEEP_ARCHIVE"}
+    assert len(volumes) == thawed.archived_volumes
+
+
 def test_the_mail_is_there_as_it_was_received(finished: Finished) -> None:
     stack = finished.local.description()
     assert stack is not None
-    received = received_mails(stack.endpoint)[-1]
+    [received] = [
+        mail for mail in received_mails(stack.endpoint) if mail.subject == finished.summary.mail_subject
+    ]
     raw = (finished.folder / "mail.eml").read_bytes()
     message = email.message_from_bytes(raw, policy=email.policy.default)
-    assert message["Subject"] == finished.summary.mail_subject == received.subject
+    assert message["Subject"] == received.subject
     text_part, html_part = message.get_body(("plain",)), message.get_body(("html",))
     assert text_part is not None
     assert html_part is not None

@@ -25,8 +25,9 @@ def laptop(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThawingLaptop]:
         yield ThawingLaptop(service)
 
 
-def price(tier: ThawTier, number: int, storage_class: str = "DEEP_ARCHIVE", days: int = 3) -> float:
-    """By the rules of prices themselves, rounded up to a hundredth of a cent."""
+def price(tier: ThawTier, number: int, storage_class: str = "DEEP_ARCHIVE", days: int = 4) -> float:
+    """By the rules of prices themselves, rounded up to a hundredth of a cent; copies are there until the midnight after
+    three days."""
     assert PRICES is not None
     tally = Tally(number, number * VOLUME_BYTES)
     usd = thaw_cost(PRICES, storage_class, tier, tally, days) + get_cost(PRICES, storage_class, number)

@@ -17,6 +17,9 @@ from chalicelib.domain.restore.thaws import Thaw, ThawMonth
 from chalicelib.domain.restore.volumes import Volumes, canonical_text, volumes_of
 from chalicelib.wire import ThawState, ThawTier
 
+_NEVER = 10**9
+"""More events than come."""
+
 MICRO_USD = Decimal(1_000_000)
 """Sums are kept in millionths of a dollar: DynamoDB adds whole numbers without rounding."""
 
@@ -187,18 +190,20 @@ class ThawStore:
     def count_completed(self, machine: str, job: str, number: int) -> str | None:
         """Counts events of volumes that can be read now; the thaw, if they are as many as it lacks."""
         key = "THAW_JOBS", rows.job_sort_key(machine, job)
-        if not attempted(self._table.add, *key, "completed", number, at_most=10**9, must_exist=True):
+        if not attempted(self._table.add, *key, "completed", number, at_most=_NEVER, must_exist=True):
             return None
         item = self._table.get(*key) or {}
         return item["thaw"] if item.get("completed", 0) >= item.get("lacking", 0) else None
 
     def record_lacking(self, thaw: Thaw) -> None:
-        """How many volumes a look found not to be readable yet; events are counted from there."""
+        """How many volumes a look found not to be readable yet; events are counted from there. Of a thaw that is over,
+        no number of events is enough."""
+        lacking = max(1, thaw.volumes - thaw.done) if thaw.is_under_way else _NEVER
         attempted(
             self._table.update,
             "THAW_JOBS",
             rows.job_sort_key(thaw.machine, thaw.job),
-            {"lacking": max(1, thaw.volumes - thaw.done), "completed": 0},
+            {"lacking": lacking, "completed": 0},
             condition="thaw = :thaw",
             values={":thaw": thaw.id},
         )

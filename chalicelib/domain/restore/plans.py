@@ -22,6 +22,9 @@ LEAST_DAYS, MOST_DAYS = 3, 30
 
 SPARE_DAYS = 2
 
+UNTIL_MIDNIGHT_DAYS = 1
+"""S3 keeps a copy until the midnight after its days, and bills that too."""
+
 SMALLEST_SUM = Decimal("0.0001")
 """Sums are rounded up to a hundredth of a cent."""
 
@@ -102,7 +105,12 @@ def _price(
         return None, None
     try:
         cost = restore_cost(
-            terms.prices, stored, archived, tier, readable_days=days, already_bytes=terms.already_bytes
+            terms.prices,
+            stored,
+            archived,
+            tier,
+            readable_days=days + UNTIL_MIDNIGHT_DAYS,
+            already_bytes=terms.already_bytes,
         )
     except PriceUnknown:
         return None, None

@@ -101,7 +101,7 @@ def after_look(thaw: Thaw, found: VolumesFound, asked: Volumes, now: datetime, l
             next_look_at=None,
             message="The copies lapsed before anybody looked.",
         )
-    message = f"{gone} of {thaw.volumes} volumes cannot be read: plan again." if gone else thaw.message
+    message = f"{gone} of {thaw.volumes} volumes cannot be read: plan again." if gone else ""
     return dataclasses.replace(
         thaw,
         state=ThawState.READY,

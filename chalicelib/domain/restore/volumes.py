@@ -116,6 +116,13 @@ def together(one: Volumes, other: Volumes) -> Volumes:
     return {set_id: one.get(set_id, empty) | other.get(set_id, empty) for set_id in {**one, **other}}
 
 
+_ID = re.compile(r"[0-9a-f]{20}")
+
+
+def is_thaw_id(text: str) -> bool:
+    return _ID.fullmatch(text) is not None
+
+
 def count_of(volumes: Volumes) -> int:
     return sum(map(len, volumes.values()))
 

@@ -58,7 +58,14 @@ def _ask(worker: ThawWorker, machine: Machine, job: Job, thaw: Thaw) -> Thaw | N
     if after is not None and not left:
         # All of it was asked for before: perhaps all of it can be read.
         after = progress.after_look(after, found, asked, worker.clock(), look_at)
-    return None if after is None else _store(worker, leased, after)
+    if after is None:
+        return None
+    stored = _store(worker, leased, after)
+    # By Expedited all can be there before the last is asked for: then no event comes any more.
+    is_complete = worker.thaws.count_completed(thaw.machine, thaw.job, 0) == thaw.id
+    if stored.state is ThawState.THAWING and is_complete:
+        return continue_thaw(worker, thaw.machine, thaw.job, thaw.id)
+    return stored
 
 
 def _look(worker: ThawWorker, machine: Machine, job: Job, thaw: Thaw) -> tuple[VolumesFound, datetime]:
@@ -111,7 +118,7 @@ def _store(worker: ThawWorker, before: Thaw, after: Thaw) -> Thaw:
     """Writes what has changed, and tells the owner of what somebody waits for."""
     if not worker.thaws.change(after, before):
         return before
-    if after.state is ThawState.THAWING:
+    if before.state is not ThawState.ASKING:
         worker.thaws.record_lacking(after)
     if after.state is before.state:
         return after

@@ -27,7 +27,7 @@ from chalicelib.domain.restore.plans import (
 )
 from chalicelib.domain.restore.progress import LOOK_EVERY, keeps_others_waiting
 from chalicelib.domain.restore.thaws import Thaw
-from chalicelib.domain.restore.volumes import VolumesFound, VolumeState, check_length
+from chalicelib.domain.restore.volumes import VolumesFound, VolumeState, check_length, is_thaw_id
 from chalicelib.journeys.describe_machine import format_wire_time
 from chalicelib.journeys.thaws.thaw_context import ThawContext, look_at_volumes, status_of, what
 from chalicelib.wire import ErrorCode, ThawStart, ThawState, ThawStatus, ThawTier
@@ -37,14 +37,14 @@ MOST_TRIES = 5
 
 def start_thaw(context: ThawContext, thaw: str, request: ThawStart) -> ThawStatus:
     """Starting twice is one start. Raises ``Refusal``."""
+    if not is_thaw_id(thaw):
+        raise _unknown()
     known = context.thaws.thaw(context.machine.name, context.job.name, thaw)
     if known is not None and known.is_under_way:
         return status_of(known)
     plan = context.thaws.plan(context.job, thaw)
     if plan is None or context.now - plan.planned_at >= PLAN_LIFE:
-        raise Refusal(
-            ErrorCode.UNKNOWN_THAW, "There is no such plan, or it is over a day old. Plan the restore again."
-        )
+        raise _unknown()
     found = look_at_volumes(context, plan.volumes)
     if not found.count(VolumeState.ARCHIVED):
         return _without_asking(context, thaw, known, found, plan)
@@ -56,6 +56,12 @@ def start_thaw(context: ThawContext, thaw: str, request: ThawStart) -> ThawStatu
         if known is not None and known.is_under_way:
             return status_of(known)
     raise Refusal(ErrorCode.TRY_AGAIN, "Other thaws of this machine are being started. Try again.")
+
+
+def _unknown() -> Refusal:
+    return Refusal(
+        ErrorCode.UNKNOWN_THAW, "There is no such plan, or it is over a day old. Plan the restore again."
+    )
 
 
 def _try_to_start(

@@ -39,7 +39,8 @@ from panicroom.wire import MAX_FILES_PER_REQUEST, DownloadPermit, ErrorCode
 DOWNLOADS_AHEAD = 8
 """Downloads at once, and so many volumes on the disk beside those that are open."""
 
-_REQUESTS_AT_ONCE = 4
+_REQUESTS_AT_ONCE = 2
+"""For permits. With more, each of them waits for a Lambda function of its own to start."""
 
 _SOON_FETCHED_BYTES = 8 * 2**20
 """Are fetched while their URLs are good, five minutes, even by a slow line."""

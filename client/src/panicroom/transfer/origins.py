@@ -34,11 +34,14 @@ from panicroom.wire import DownloadPermit, ErrorCode, ListedFile
 NO_FACTS: Mapping[str, DownloadPermit] = MappingProxyType({})
 _METADATA = ("manifest", "signatures")
 _REQUESTS_AT_ONCE = 4
+_REQUESTS_BESIDE_OTHERS = 2
 
 
-def facts_of(api: Api, job: str, names: Sequence[str]) -> dict[str, DownloadPermit]:
+def facts_of(
+    api: Api, job: str, names: Sequence[str], requests_at_once: int = _REQUESTS_AT_ONCE
+) -> dict[str, DownloadPermit]:
     """What the service knows of the files, by name. Raises ``ApiError``."""
-    with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as pool:
+    with ThreadPoolExecutor(requests_at_once) as pool:
         answers = pool.map(lambda batch: api.downloads(job, batch, facts_only=True), batches(names))
         return {permit.name: permit for answer in answers for permit in answer.files}
 
@@ -56,7 +59,7 @@ class _FactsAsked:
 
     def _work(self, api: Api, job: str, names: Sequence[str]) -> None:
         try:
-            self._answer.set_result(facts_of(api, job, names))
+            self._answer.set_result(facts_of(api, job, names, _REQUESTS_BESIDE_OTHERS))
         except BaseException as failure:  # it belongs to whoever waits
             self._answer.set_exception(failure)
 

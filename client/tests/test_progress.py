@@ -196,7 +196,7 @@ def test_a_narrow_terminal_gets_three_lines_a_job_and_no_table() -> None:
     assert len(status_lines(status, 120)) == 3
     narrow = status_lines(status, 60)
     assert narrow[1] == "photos-2018: overdue"
-    assert narrow[3] == "  chain of 12, 5.0 GB stored, every 1 day"
+    assert narrow[3] == "  chain of 12, 5.0 GB stored (Glacier Instant), every 1 day"
     assert max(map(len, narrow)) <= 60
 
 

@@ -9,6 +9,7 @@ import click
 from rich.markup import escape
 
 from chalicelib.domain.audit.findings import Finding
+from chalicelib.domain.backups.machines import DEFAULT_JOB
 from chalicelib.domain.mail.phrases import count, format_bytes
 from chalicelib.owner_wire import MachineAdded, MachineChanged, MachineListing, MachineShown, StoredCount
 from ops.buckets.adopt import Adoption, plan_adoption
@@ -25,6 +26,17 @@ from ops.commands.arguments.options import (
     say,
     stage_options,
     typed,
+)
+from ops.commands.arguments.storage_choice import (
+    after_option,
+    check_followed,
+    check_words,
+    estimates,
+    follow_change,
+    policy_for,
+    show_estimates,
+    storage_option,
+    words_of,
 )
 from ops.commands.arguments.whole_help import WholeHelp
 from ops.commands.machine_shown import show_code, show_job, thaw_budget_shown
@@ -63,6 +75,14 @@ def machine() -> None:
 )
 @click.option("--empty", is_flag=True, help="With --bucket: begin a new backup where none was found.")
 @click.option("--owner-mail", help="Who gets the weekly mail and the alerts about this machine.")
+@storage_option
+@after_option
+@click.option(
+    "--size",
+    type=SIZE,
+    help="About how large its source is: both sums are shown, and without --storage the class goes by it"
+    " (`instant`, from 100 GB on `deep`).  [default: unknown, and so `instant`]",
+)
 @thaw_budget_option
 @click.option(
     "--plan", "only_plan", is_flag=True, help="With --bucket: only read it, and show what would change."
@@ -77,6 +97,9 @@ def add(
     prefix: str | None,
     empty: bool,
     owner_mail: str | None,
+    storage: str | None,
+    after: int | None,
+    size: int | None,
     thaw_budget: str | None,
     only_plan: bool,
     stage: str,
@@ -86,6 +109,8 @@ def add(
     """Add a machine, or a new code for one that is enrolled again, and print its enrolment code."""
     if bucket is None and (prefix is not None or only_plan or empty):
         raise click.UsageError("--prefix, --empty and --plan go with --bucket.")
+    named = check_words(storage, after)
+    policy = policy_for(named, size)
     adoption = plan_adoption(deployed_stage(stage, state_folder), bucket, prefix or "") if bucket else None
     if adoption:
         s3 = adoption.deployed.aws.client("s3")
@@ -93,12 +118,14 @@ def add(
         if not _go_on(adoption, prefix or "", found, only_plan, as_json):
             return
     client = admin_client(stage, state_folder)
+    region = deployed_stage(stage, state_folder).stage.region if size else ""
     added = client.ask(
         MachineAdded,
         "machine_add",
         name=name,
         jobs=list(jobs) or None,
         owner_mail=owner_mail,
+        **words_of(policy),
         thaw_budget_usd=thaw_budget,
         period_seconds=every,
         grace_seconds=grace,
@@ -108,7 +135,13 @@ def add(
     if adoption:
         adoption.carry_out()
         _bring_in(adoption.deployed, client, name, stage, as_json)
-    show_code(added, _addresses(stage, state_folder, client), as_json, goes_on=adoption is not None)
+    if policy:
+        check_followed(client.jobs(name), jobs or (DEFAULT_JOB,), policy)
+    costs = estimates(region, size, policy) if size and policy else []
+    if size and policy and not as_json:
+        show_estimates(region, size, policy, was_named=named is not None)
+    addresses = _addresses(stage, state_folder, client)
+    show_code(added, addresses, as_json, goes_on=adoption is not None, estimates=costs)
 
 
 @machine.command("list")
@@ -146,7 +179,9 @@ def show(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
 
 @machine.command("set")
 @click.argument("name")
-@click.option("--job", help="Which of its jobs --every and --grace are for.  [default: all of them]")
+@click.option(
+    "--job", help="Which of its jobs --every, --grace and --storage are for.  [default: all of them]"
+)
 @click.option("--every", type=DURATION, help="How often it should back up.")
 @click.option("--grace", type=DURATION, help="How much later is still well.")
 @click.option(
@@ -156,6 +191,8 @@ def show(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
 @click.option(
     "--owner-mail", help="Who gets the weekly mail and the alerts about this machine; `none` for nobody."
 )
+@storage_option
+@after_option
 @thaw_budget_option
 @stage_options
 def set_(
@@ -166,12 +203,16 @@ def set_(
     storage_cap: int | None,
     download_cap: int | None,
     owner_mail: str | None,
+    storage: str | None,
+    after: int | None,
     thaw_budget: str | None,
     stage: str,
     state_folder: Path,
     as_json: bool,
 ) -> None:
-    """Change how often a machine backs up, how much it may store, download and spend, and who owns it."""
+    """Change how often a machine backs up, where its volumes go, how much it may store, download and spend, and who
+    owns it."""
+    policy = check_words(storage, after)
     changes = {
         "period_seconds": every,
         "grace_seconds": grace,
@@ -179,17 +220,21 @@ def set_(
         "download_cap_bytes": download_cap,
         "owner_mail": "" if owner_mail == "none" else owner_mail,
         "thaw_budget_usd": thaw_budget,
+        **words_of(policy),
     }
     if set(changes.values()) == {None}:
         raise click.UsageError(
-            "Say what to change: --every, --grace, --storage-cap, --download-cap, --thaw-budget or --owner-mail."
+            "Say what to change: --every, --grace, --storage, --storage-cap, --download-cap, --thaw-budget or"
+            " --owner-mail."
         )
-    if job and every is None and grace is None:
+    if job and every is None and grace is None and policy is None:
         raise click.UsageError(
             "The caps, the budget and the owner are of the whole machine: leave out --job."
         )
-    answer = admin_client(stage, state_folder).ask(MachineShown, "machine_set", name=name, job=job, **changes)
-    confirm(answer, as_json, f"{name}{f'/{job}' if job else ''} is changed.")
+    client = admin_client(stage, state_folder)
+    answer = client.ask(MachineShown, "machine_set", name=name, job=job, **changes)
+    said = follow_change(deployed_stage(stage, state_folder), client, answer, job, policy) if policy else []
+    confirm(answer, as_json, " ".join([f"{name}{f'/{job}' if job else ''} is changed.", *said]))
 
 
 @machine.command()

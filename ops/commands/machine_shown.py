@@ -11,16 +11,23 @@ from rich.markup import escape
 from chalicelib.domain.mail.phrases import format_bytes, format_money, format_small_money
 from chalicelib.owner_wire import JobShown, MachineAdded, MachineShown, SetRow
 from ops.commands.arguments.durations import show_duration
-from ops.commands.arguments.options import console, folding_table, print_json
+from ops.commands.arguments.options import console, folding_table, print_json, say
+from ops.commands.arguments.storage_choice import Estimate, policy_of, policy_shown
 from ops.deploy.client_wheel import install_line
 
 
 def show_code(
-    added: MachineAdded, addresses: dict[str, str], as_json: bool, *, goes_on: bool = False
+    added: MachineAdded,
+    addresses: dict[str, str],
+    as_json: bool,
+    *,
+    goes_on: bool = False,
+    estimates: Sequence[Estimate] = (),
 ) -> None:
     """The lines to type on the machine. ``goes_on``: with a backup that its own script made until now."""
     if as_json:
-        print_json({**dataclasses.asdict(added), **addresses})
+        costs = {"estimates": list(estimates)} if estimates else {}
+        print_json({**dataclasses.asdict(added), **addresses, **costs})
         return
     console.print(f"Machine [bold]{escape(added.machine)}[/] with {_jobs(added.jobs)}.")
     console.print(f"On that machine, before {added.code_expires_at}:\n")
@@ -55,6 +62,7 @@ def show_job(job: JobShown) -> None:
         f" newest complete {job.newest_complete_at or 'never'},"
         f" {format_bytes(job.stored_bytes)} stored"
     )
+    say(f"  volumes {policy_shown(policy_of(job))}")
     table = folding_table("set", "volumes", "size", "state")
     for row in job.sets:
         expected = row.volumes_expected

@@ -6,6 +6,7 @@ the owner has in the same bucket, and a template would replace those.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -28,13 +29,21 @@ def put_adopted_rules(s3: Any, bucket: str, stage: Stage, jobs: Sequence[Job]) -
 
     Another stage may have jobs in it as well: its rules stay as the owner's do.
     """
-    rules = [*own_rules(), *(adopted_rule(stage.prefix, job) for job in jobs)]
+    rules = [*own_rules(), *(adopted_rule(stage.prefix, job) for job in jobs if job.storage.moves)]
     # Earlier versions did not name the stage.
     former = {
         f"{OWN_RULES}{job.machine}-{job.name}-{one.tag_value}" for job in jobs for one in STORAGE_POLICIES
     }
     replaced = former | set(_by_id(rules))
     return _put(s3, bucket, rules, lambda name: name in replaced or name.startswith(f"{stage.prefix}-"))
+
+
+def has_adopted_rule(s3: Any, bucket: str, stage: Stage, job: Job) -> bool:
+    """Whether this stage has written a rule for the job, by whichever of its policies."""
+    names = {
+        adopted_rule(stage.prefix, dataclasses.replace(job, storage=one))["ID"] for one in STORAGE_POLICIES
+    }
+    return any(rule.get("ID", "") in names for rule in _existing_rules(s3, bucket)[0])
 
 
 def _put(s3: Any, bucket: str, wanted: Sequence[dict[str, Any]], is_ours: Callable[[str], bool]) -> bool:

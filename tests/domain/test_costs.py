@@ -16,7 +16,7 @@ from chalicelib.domain.backups.freshness import Progress
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import Location, SetId
 from chalicelib.domain.backups.sets import BackupSet
-from chalicelib.domain.backups.storage import DEEP_ARCHIVE, StoragePolicy
+from chalicelib.domain.backups.storage import DEEP_ARCHIVE, KEPT_IN_STANDARD, StoragePolicy
 from chalicelib.domain.backups.tallies import Tally
 from chalicelib.domain.costs.billed import GB
 from chalicelib.domain.costs.figures import Figures, JobFigures, job_figures
@@ -329,6 +329,27 @@ def test_old_prices_are_said_to_be_old() -> None:
     assert "as of 28 Sep 2026, 34 days old" in fresh
     assert "prices refresh" not in fresh
     assert "prices refresh" in section(statement, now=datetime(2027, 6, 1, tzinfo=timezone.utc)).prices
+
+
+def test_after_a_change_of_policy_what_was_stored_before_is_not_expected_to_move() -> None:
+    changed = dataclasses.replace(
+        job(storage=StoragePolicy(DEEP_ARCHIVE, 7)), storage_since=NOW - timedelta(days=3)
+    )
+    left = stored(LONG_AGO, STANDARD=Tally(100, 1000 * GB))
+    moved_before = stored(LONG_AGO, GLACIER_IR=Tally(100, 1000 * GB), STANDARD=Tally(3, 20 * GB))
+    assert job_usage(changed, [left, moved_before], NOW).unmoved == Tally()
+    assert job_usage(dataclasses.replace(changed, storage_since=None), [left], NOW).unmoved.count == 100
+    assert job_usage(job(), [moved_before], NOW).unmoved == Tally()
+
+
+def test_a_job_that_stays_in_standard_is_priced_there_and_moves_nothing() -> None:
+    kept = job(storage=KEPT_IN_STANDARD)
+    recent = stored(NOW - timedelta(days=1), STANDARD=Tally(50, 100 * GB))
+    usage = job_usage(kept, [stored(LONG_AGO, STANDARD=Tally(100, 1000 * GB)), recent], NOW)
+    statement = state(usage)
+    assert (usage.unmoved, usage.rest.moved, usage.next_month.moved) == (Tally(), {}, {})
+    assert statement.monthly > Decimal(25)
+    assert statement.advice == ()
 
 
 def test_a_job_that_archives_deep_is_priced_there() -> None:

@@ -26,7 +26,14 @@ from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import Location, SetId, manifest_file, signatures_file, volume_file
 from chalicelib.domain.backups.objects import ObjectRow, StoredObject
 from chalicelib.domain.backups.sets import BackupSet
-from chalicelib.domain.backups.storage import STORAGE_TAG_KEY
+from chalicelib.domain.backups.storage import (
+    DEFAULT_STORAGE_POLICY,
+    KEPT_IN_STANDARD,
+    STORAGE_POLICIES,
+    STORAGE_TAG_KEY,
+    StoragePolicy,
+    needs_thaw,
+)
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
@@ -42,10 +49,11 @@ class Place:
     is_prefixed: bool
     age_days: int
     has_unknown_chain: bool = False
+    storage: StoragePolicy = DEFAULT_STORAGE_POLICY
 
     @property
     def job(self) -> Job:
-        return Job("carla", "system", Location(BUCKET, self.prefix))
+        return Job("carla", "system", Location(BUCKET, self.prefix), storage=self.storage)
 
     @property
     def sets(self) -> list[BackupSet]:
@@ -190,6 +198,7 @@ PLACES = st.builds(
     is_prefixed=st.booleans(),
     age_days=st.integers(2, 700),
     has_unknown_chain=st.booleans(),
+    storage=st.sampled_from(STORAGE_POLICIES),
 )
 
 
@@ -210,6 +219,7 @@ def rule(prefix: str, **actions: Any) -> dict[str, Any]:
     return {"ID": "mine", "Status": "Enabled", "Filter": {"Prefix": prefix}, **actions}
 
 
+FLEXIBLE = StoragePolicy("GLACIER", 7)
 WITHOUT_PREFIXES = Place(Custody.OWN, "laptop/", False, 9)
 TO_GLACIER = {"Transitions": [{"Days": 0, "StorageClass": "GLACIER"}]}
 ONE_ZONE_THEN_GLACIER = {
@@ -237,6 +247,8 @@ EXPIRES_OLD = {"NoncurrentVersionExpiration": {"NoncurrentDays": 1}}
     [rule("laptop/data_", **ONE_ZONE_THEN_GLACIER)],
 )
 @example(Place(Custody.OWN, "", True, 9), [SMALL_ONES_TO_TIERS])
+@example(Place(Custody.ADOPTED, "laptop/", True, 9, storage=FLEXIBLE), [rule("laptop/", **TO_GLACIER)])
+@example(Place(Custody.ADOPTED, "", False, 9, storage=FLEXIBLE), [rule("", **TO_GLACIER)])
 @given(PLACES, RULES)
 def test_whoever_types_all_of_the_advice_loses_nothing_and_is_worse_off_in_nothing(
     place: Place, rules: list[dict[str, Any]]
@@ -250,9 +262,10 @@ def test_whoever_types_all_of_the_advice_loses_nothing_and_is_worse_off_in_nothi
         assert not (taken and rule.expires), document
         assert not (taken and (rule.old_versions_days or 30) < 30), document
         moved_to = {one.storage_class for one in rule.transitions}
-        assert not (taken and moved_to & {"GLACIER", "DEEP_ARCHIVE"}), document
+        assert not taken or all(map(place.storage.accepts, moved_to)), document
         metadata = [name for name in taken if "difftar" not in name]
-        assert not (metadata and "INTELLIGENT_TIERING" in moved_to), document
+        sinking = {name for name in moved_to if needs_thaw(name) or name == "INTELLIGENT_TIERING"}
+        assert not (metadata and sinking), document
         assert not (
             rule.enabled
             and rule.expires
@@ -344,3 +357,45 @@ def test_what_archives_is_advised_to_use_a_class_that_can_be_read_at_once() -> N
     assert (found.code, found.severity) == ("rule_archives_volumes", Severity.WARNING)
     assert "GLACIER_IR" in found.commands[0]
     assert '"StorageClass": "GLACIER"' not in found.commands[0]
+    assert "`--storage deep` with `python -m ops machine add` makes it the job's policy" in found.message
+
+
+def test_what_the_owner_chose_is_no_trap_and_what_takes_longer_still_is() -> None:
+    def codes(policy: StoragePolicy, storage_class: str) -> list[str]:
+        place = Place(Custody.ADOPTED, "laptop/", True, 30, storage=policy)
+        mine = rule("laptop/data_", Transitions=[{"Days": 40, "StorageClass": storage_class}])
+        return [one.code for one in place.audit([mine]) if one.code.startswith("rule_")]
+
+    deep = StoragePolicy("DEEP_ARCHIVE", 30)
+    assert codes(FLEXIBLE, "GLACIER") == codes(deep, "GLACIER") == codes(deep, "DEEP_ARCHIVE") == []
+    assert codes(FLEXIBLE, "DEEP_ARCHIVE") == ["rule_archives_volumes"]
+    assert codes(KEPT_IN_STANDARD, "GLACIER") == ["rule_archives_volumes"]
+
+
+def test_the_finding_names_the_command_that_makes_the_rule_the_jobs_policy() -> None:
+    mine = rule("laptop/data_", **TO_GLACIER)
+    [found] = [one for one in only([mine], Custody.ADOPTED) if one.code == "rule_archives_volumes"]
+    assert "`python -m ops machine set carla --job system --storage flexible`" in found.message
+
+
+def test_metadata_is_kept_out_of_an_archive_though_its_volumes_may_go_there() -> None:
+    place = Place(Custody.ADOPTED, "laptop/", True, 30, storage=FLEXIBLE)
+    found = place.audit([rule("laptop/", **TO_GLACIER)])
+    assert [one.code for one in found if one.code.startswith("rule_")] == ["rule_archives_metadata"]
+    [after] = rules_after(found, [])
+    assert (after["Filter"], after["Transitions"]) == ({"Prefix": "laptop/data_"}, TO_GLACIER["Transitions"])
+
+
+def test_a_job_that_stays_in_standard_wants_no_rule_and_an_earlier_tag_still_does() -> None:
+    kept = Place(Custody.OWN, "laptop/", True, 30, storage=KEPT_IN_STANDARD)
+    assert kept.audit([]) == []
+    watched = WatchedJob(kept.job, Custody.OWN)
+    [full, _] = kept.sets
+    audit = BucketAudit(BucketSettings(BUCKET), {watched: [full]}, None, NOW, is_own_bucket=True)
+    name = volume_file(full.set_id, 1).name
+    for tag in ("standard", DEFAULT_STORAGE_POLICY.tag_value):
+        stored = StoredObject(26_000_000, "e", "STANDARD", full.set_id.end, storage_tag=tag)
+        audit.add(watched, ObjectRow(name, stored))
+    [found] = [one for one in audit.findings() if one.code == "no_archive_rule"]
+    assert "were stored under an earlier policy" in found.message
+    assert found.evidence.startswith("1 volumes")

@@ -9,8 +9,13 @@ from typing import Any
 from chalicelib.domain.audit.lifecycle.own_rules import own_rules
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import Location
-from chalicelib.domain.backups.storage import STORAGE_POLICIES, STORAGE_TAG_KEY
-from ops.resources.lifecycle import changed_rules, put_adopted_rules, put_lifecycle_rules
+from chalicelib.domain.backups.storage import (
+    KEPT_IN_STANDARD,
+    STORAGE_POLICIES,
+    STORAGE_TAG_KEY,
+    StoragePolicy,
+)
+from ops.resources.lifecycle import changed_rules, has_adopted_rule, put_adopted_rules, put_lifecycle_rules
 from ops.stages import LOCAL
 
 BUCKET = "attic"
@@ -37,7 +42,9 @@ def test_each_storage_policy_has_one_rule_filtered_by_its_tag(s3: Any) -> None:
     assert by_tag == {
         policy.tag_value: [{"Days": policy.archive_after_days, "StorageClass": policy.archive_class}]
         for policy in STORAGE_POLICIES
+        if policy.moves
     }
+    assert len(by_tag) == 11
 
 
 def test_no_rule_deletes_what_was_stored() -> None:
@@ -108,3 +115,25 @@ class TestInAnAdoptedBucket:
         put_adopted_rules(s3, BUCKET, self.HOME, [self.JOB])
         assert "panicroom-anna-system-glacier-ir-7d" not in rules_of(s3)
         assert {"my logs", "panicroom-home-anna-system-glacier-ir-7d"} < set(rules_of(s3))
+
+    def test_another_policy_of_a_job_replaces_its_rule(self, s3: Any) -> None:
+        put_adopted_rules(s3, BUCKET, self.HOME, [self.JOB])
+        deep = dataclasses.replace(self.JOB, storage=StoragePolicy("DEEP_ARCHIVE", 30))
+        assert has_adopted_rule(s3, BUCKET, self.HOME, deep)
+        assert not has_adopted_rule(s3, BUCKET, self.CABIN, deep)
+        put_adopted_rules(s3, BUCKET, self.HOME, [deep])
+        assert [name for name in rules_of(s3) if "anna" in name] == [
+            "panicroom-home-anna-system-deep-archive-30d"
+        ]
+        put_adopted_rules(s3, BUCKET, self.HOME, [dataclasses.replace(deep, storage=KEPT_IN_STANDARD)])
+        assert not [name for name in rules_of(s3) if "anna" in name]
+
+
+def test_a_stage_of_an_earlier_version_keeps_its_rules_and_gets_those_that_are_new(s3: Any) -> None:
+    former = [rule for rule in own_rules() if rule["ID"].endswith(("-7d", "uploads"))]
+    configuration = {"Rules": [OWNERS_RULE, *former]}
+    s3.put_bucket_lifecycle_configuration(Bucket=BUCKET, LifecycleConfiguration=configuration)
+    assert all(line.startswith("set the lifecycle rule") for line in changed_rules(s3, BUCKET))
+    assert len(changed_rules(s3, BUCKET)) == len(own_rules()) - len(former) == 8
+    put_lifecycle_rules(s3, BUCKET)
+    assert {rule["ID"] for rule in [OWNERS_RULE, *former]} < set(rules_of(s3))

@@ -19,11 +19,12 @@ from tools.docs import openapi
 from tools.docs.command_pages import MADE, commands_page
 from tools.docs.man_page import share_files
 from tools.docs.meaning_pages import errors_page, exit_codes_page, findings_page
-from tools.docs.price_examples import price_blocks
+from tools.docs.price_examples import choice_blocks, price_blocks
 from tools.docs.settings_page import settings_page
 
 FOLDER = Path("docs/reference")
 PRICES = Path("docs/prices.md")
+HOW_TO = Path("docs/how-to.md")
 
 
 def generated_files(project: Path = PROJECT) -> dict[Path, str]:
@@ -49,7 +50,9 @@ def generated_files(project: Path = PROJECT) -> dict[Path, str]:
         "openapi.json": json.dumps(openapi.description(), indent=1) + "\n",
     }
     files = {FOLDER / name: text for name, text in pages.items()} | share_files()
-    return files | {PRICES: with_blocks((project / PRICES).read_text(encoding="utf-8"), price_blocks())}
+    for path, blocks in ((PRICES, price_blocks()), (HOW_TO, choice_blocks())):
+        files[path] = with_blocks((project / path).read_text(encoding="utf-8"), blocks)
+    return files
 
 
 def with_blocks(text: str, blocks: Mapping[str, str]) -> str:
@@ -58,7 +61,7 @@ def with_blocks(text: str, blocks: Mapping[str, str]) -> str:
         before, marker, rest = text.partition(f"<!-- table: {name} -->\n")
         _, end, after = rest.partition("<!-- end -->")
         if not (marker and end):
-            raise LookupError(f"{PRICES} has no place for the table {name}")
+            raise LookupError(f"the document has no place for the table {name}")
         text = f"{before}{marker}\n{block}\n{end}{after}"
     return text
 

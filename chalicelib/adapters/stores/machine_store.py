@@ -108,6 +108,15 @@ class MachineStore:
         key = rows.job_sort_key(job.machine, job.name)
         self._table.update("JOBS", key, changes, condition="attribute_exists(pk)")
 
+    def set_storage(self, job: Job) -> None:
+        changes = {
+            "archive_class": job.storage.archive_class,
+            "archive_after_days": job.storage.archive_after_days,
+            "storage_since": rows.format_instant(job.storage_since),
+        }
+        key = rows.job_sort_key(job.machine, job.name)
+        self._table.update("JOBS", key, changes, condition="attribute_exists(pk)")
+
     def remove_machine(self, name: str) -> None:
         """Forgets the machine and its jobs; what they stored stays in the bucket and in the catalogue."""
         for job in self.jobs(name):

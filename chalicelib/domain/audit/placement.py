@@ -20,12 +20,10 @@ from chalicelib.domain.backups.names import (
 )
 from chalicelib.domain.backups.objects import ObjectRow, StoredObject
 from chalicelib.domain.backups.sets import BackupSet
-from chalicelib.domain.backups.storage import STANDARD, STORAGE_POLICIES, STORAGE_TAG_KEY, needs_thaw
+from chalicelib.domain.backups.storage import POLICY_OF_TAG, STANDARD, STORAGE_TAG_KEY, needs_thaw
 
 LARGEST_COPY_BYTES = 5 * 2**30
 """CopyObject takes no more; the CLI's ``s3 cp`` then copies in parts."""
-
-POLICY_OF_TAG = {policy.tag_value: policy for policy in STORAGE_POLICIES}
 
 
 def check_object(watched: WatchedJob, row: ObjectRow, backup_set: BackupSet) -> list[Finding]:
@@ -112,7 +110,7 @@ def _wrong_class(watched: WatchedJob, name: str, file: BackupFile, stored: Store
             job, stored.storage_tag
         ):
             return None
-        code, should_be = "wrong_class", f"{STANDARD} or {job.storage.archive_class}"
+        code, should_be = "wrong_class", " or ".join(dict.fromkeys((STANDARD, job.storage.archive_class)))
         tagging = job.storage.tagging
     elif stored.storage_class == STANDARD:
         return None

@@ -129,6 +129,8 @@ class Job:
     period_seconds: int = DAY_SECONDS
     grace_seconds: int = DAY_SECONDS
     storage: StoragePolicy = DEFAULT_STORAGE_POLICY
+    storage_since: datetime | None = None
+    """When the owner last chose another policy; what was stored before stays with the one that its tag names."""
     last_run: LastRun | None = None
     reconcile: ReconcileProgress | None = None
     added_at: datetime | None = None

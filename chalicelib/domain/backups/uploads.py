@@ -11,7 +11,7 @@ from chalicelib.domain.backups.leases import CLOCK_TOLERANCE
 from chalicelib.domain.backups.machines import LastRun, is_sha256_hex
 from chalicelib.domain.backups.names import BackupFile, FileKind, parse_file_name
 from chalicelib.domain.backups.objects import StoredObject
-from chalicelib.domain.backups.storage import STANDARD, StoragePolicy
+from chalicelib.domain.backups.storage import SMALLEST_MOVED_BYTES, STANDARD, StoragePolicy
 from chalicelib.domain.refusals import Refusal
 from chalicelib.wire import (
     MAX_PARTS,
@@ -197,18 +197,20 @@ class SignedHeaders:
 
 def headers_for(
     file: BackupFile,
+    size: int,
     policy: StoragePolicy,
     *,
     volumes_promised: int | None = None,
     proof: str | None = None,
 ) -> SignedHeaders:
-    """Volumes carry their policy's tag; a policy of zero days stores them in their class at once. A manifest carries
-    the number of its set's volumes and the set's proof of origin."""
+    """Volumes carry their policy's tag. A policy of zero days stores them in their class at once, but for small ones,
+    which would be billed as 128 KB there. A manifest carries the number of its set's volumes and the set's proof of
+    origin."""
     if file.kind is FileKind.MANIFEST:
         return SignedHeaders(volumes_promised=volumes_promised, proof=proof)
     if file.kind is not FileKind.VOLUME:
         return SignedHeaders()
-    at_once = policy.archive_after_days == 0
+    at_once = policy.archive_after_days == 0 and size >= SMALLEST_MOVED_BYTES
     return SignedHeaders(policy.archive_class if at_once else STANDARD, policy.tagging)
 
 

@@ -64,7 +64,8 @@ def add_growth(job: Job, sets: Sequence[BackupSet], coming: Iterable[SpanSum], n
         _add(total.held, job.storage.archive_class, int(size_a_second * old))
         total.put_objects += round(objects_a_second * (finish - begin))
         moved = max(0.0, finish - in_standard) - max(0.0, begin - in_standard)
-        _add(total.moved, job.storage.archive_class, round(objects_a_second * moved))
+        if job.storage.moves:
+            _add(total.moved, job.storage.archive_class, round(objects_a_second * moved))
 
 
 def add_rest_of_first_backup(job: Job, progress: Progress, coming: Sequence[SpanSum], now: datetime) -> None:
@@ -80,7 +81,8 @@ def add_rest_of_first_backup(job: Job, progress: Progress, coming: Sequence[Span
             total.hold(STANDARD, part, arrives, moves_at)
             total.hold(job.storage.archive_class, part, moves_at, total.end)
             total.put(part.count, arrives)
-            total.move(job.storage.archive_class, part.count, moves_at)
+            if job.storage.moves:
+                total.move(job.storage.archive_class, part.count, moves_at)
 
 
 def _young_area(until: float, limit: float) -> float:

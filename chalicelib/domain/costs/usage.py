@@ -103,10 +103,16 @@ def _objects(tallies: Tallies) -> int:
     return sum(tally.count for tally in tallies.values())
 
 
-def _still_to_move(job: Job, backup_set: BackupSet) -> Tally:
-    """Volumes in Standard that the policy has not moved yet; once some were moved, what is left are metadata."""
+def _still_to_move(job: Job, backup_set: BackupSet, now: datetime) -> Tally:
+    """Volumes in Standard that the policy has not moved yet; once some were moved, what is left are metadata.
+
+    What was there before the owner chose the policy stays with the one before, which nobody remembers here.
+    """
     in_standard = backup_set.current.get(STANDARD)
-    if in_standard is None or job.storage.archive_class in backup_set.current or not backup_set.volumes:
+    if in_standard is None or {STANDARD} != set(backup_set.current) or not backup_set.volumes:
+        return Tally()
+    since = job.storage_since
+    if not job.storage.moves or (since is not None and arrival(backup_set, now) < since):
         return Tally()
     size_bytes = in_standard.size_bytes * (100 - METADATA_PERCENT) // 100
     return Tally(min(len(backup_set.volumes), in_standard.count), size_bytes)
@@ -116,7 +122,7 @@ def _add_set(job: Job, backup_set: BackupSet, spans: Iterable[SpanSum], now: dat
     """Adds what a set holds to all spans; returns what should have moved by now and has not."""
     arrived, archive = arrival(backup_set, now), job.storage.archive_class
     move_at = arrived + timedelta(days=job.storage.archive_after_days)
-    moving, unmoved = _still_to_move(job, backup_set), Tally()
+    moving, unmoved = _still_to_move(job, backup_set, now), Tally()
     if moving.count and move_at + MOVE_SLACK < now:
         moving, unmoved = Tally(), moving
     for total in spans:

@@ -22,6 +22,7 @@ from chalicelib.domain.backups.machines import (
 )
 from chalicelib.domain.backups.names import Location, is_identifier, prefixes_overlap
 from chalicelib.domain.backups.sets import BackupSet
+from chalicelib.domain.backups.storage import DEFAULT_STORAGE_POLICY, StoragePolicy
 from chalicelib.domain.ranges import format_gaps
 from chalicelib.domain.refusals import Refusal
 from chalicelib.journeys.admin.request import (
@@ -32,6 +33,7 @@ from chalicelib.journeys.admin.request import (
     known_machine,
     read_identifier,
     read_positive,
+    read_storage,
     read_time,
     read_usd,
     time_or_none,
@@ -59,6 +61,7 @@ def machine_add(context: AdminContext, request: Arguments) -> MachineAdded:
     period = read_positive(request, "period_seconds", DAY_SECONDS)
     grace = read_positive(request, "grace_seconds", period)
     adopted = _adopted_location(context, request, name, jobs)
+    storage = _storage_of_new_jobs(context, request, name, jobs)
     owner_mail = _owner_mail(request)
     thaw_budget = read_usd(request, "thaw_budget_usd", DEFAULT_THAW_BUDGET_USD)
     context.machines.create_machine(Machine(name, created_at=context.now))
@@ -68,7 +71,7 @@ def machine_add(context: AdminContext, request: Arguments) -> MachineAdded:
         context.machines.set_thaw_budget(name, thaw_budget)
     for job in jobs:
         location = adopted or Location(context.bucket, f"{name}/{job}/")
-        new_job = Job(name, job, location, period, grace, added_at=context.now)
+        new_job = Job(name, job, location, period, grace, storage, added_at=context.now)
         if context.machines.create_job(new_job) and adopted:
             context.machines.adopt_location(new_job)
     code = format_code(secrets.token_bytes(CODE_BYTES))
@@ -76,6 +79,21 @@ def machine_add(context: AdminContext, request: Arguments) -> MachineAdded:
     context.machines.put_code(EnrolmentCode(sha256_hex(code), name, expires_at))
     known = tuple(job.name for job in context.machines.jobs(name))
     return MachineAdded(name, known, code, format_wire_time(expires_at))
+
+
+def _storage_of_new_jobs(
+    context: AdminContext, request: Arguments, machine: str, jobs: list[str]
+) -> StoragePolicy:
+    """Refuses another storage for a job that is there: what is typed here for it changes nothing."""
+    storage = read_storage(request)
+    known = context.machines.jobs_named([(machine, job) for job in jobs])
+    for job in known.values():
+        if storage not in (None, job.storage):
+            raise bad_request(
+                f"{machine}/{job.name} is there already, and its volumes go to {job.storage.name}:"
+                f" `python -m ops machine set {machine} --job {job.name} --storage {request['storage']}` changes that."
+            )
+    return storage or DEFAULT_STORAGE_POLICY
 
 
 def _adopted_location(
@@ -153,6 +171,7 @@ def machine_set(context: AdminContext, request: Arguments) -> MachineShown:
                 grace_seconds=read_positive(request, "grace_seconds", job.grace_seconds),
             )
         )
+    _set_storage(context, request, jobs)
     context.machines.set_caps(
         dataclasses.replace(
             machine,
@@ -167,6 +186,14 @@ def machine_set(context: AdminContext, request: Arguments) -> MachineShown:
     if owner_mail is not None:
         context.machines.set_owner_mail(machine.name, owner_mail or None)
     return machine_show(context, request)
+
+
+def _set_storage(context: AdminContext, request: Arguments, jobs: list[Job]) -> None:
+    """Holds for what is stored from now on: what is there has the tag of the policy before."""
+    storage = read_storage(request)
+    for job in jobs:
+        if storage is not None and storage != job.storage:
+            context.machines.set_storage(dataclasses.replace(job, storage=storage, storage_since=context.now))
 
 
 def _owner_mail(request: Arguments) -> str | None:

@@ -18,6 +18,7 @@ from chalicelib.domain.backups.machines import (
     Machine,
 )
 from chalicelib.domain.backups.names import is_identifier
+from chalicelib.domain.backups.storage import StoragePolicy, chosen_policy
 from chalicelib.domain.refusals import Refusal
 from chalicelib.domain.restore.thaws import AskForThaw
 from chalicelib.journeys.audit_buckets import AuditContext
@@ -86,6 +87,21 @@ def read_positive(request: Arguments, field: str, default: int) -> int:
     if type(value) is not int or not 0 < value <= most:
         raise bad_request(f"{field} must be a whole number from 1 to {most}.")
     return value
+
+
+def read_storage(request: Arguments) -> StoragePolicy | None:
+    """Where volumes go (``storage``) and when (``storage_after_days``); ``None`` where nothing is said of it."""
+    name, days = request.get("storage"), request.get("storage_after_days")
+    if name is None:
+        if days is not None:
+            raise bad_request("storage_after_days goes with storage.")
+        return None
+    if not isinstance(name, str) or not (days is None or type(days) is int):
+        raise bad_request("storage is a word and storage_after_days a whole number.")
+    try:
+        return chosen_policy(name, days)
+    except ValueError as error:
+        raise bad_request(str(error)) from None
 
 
 MOST_USD_A_MONTH = 10_000

@@ -69,7 +69,7 @@ def _sign(
 ) -> UploadPermit:
     context.reserve(upload.size)
     headers = uploads.headers_for(
-        file, context.job.storage, volumes_promised=volumes_promised, proof=upload.proof
+        file, upload.size, context.job.storage, volumes_promised=volumes_promised, proof=upload.proof
     )
     life = gates.SEAL_URL_LIFE if file.kind is FileKind.MANIFEST else uploads.UPLOAD_URL_LIFE
     url, sent = context.buckets.presign_put(context.job.location, upload, headers, life)

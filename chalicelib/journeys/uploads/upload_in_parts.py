@@ -37,7 +37,7 @@ def upload_in_parts(context: UploadContext, request: MultipartRequest) -> Multip
         if not context.caps.count_permits(context.machine, len(request.part_sha256), context.now):
             raise too_many_today(context, "asked for as many files")
         context.reserve(request.size)
-        headers = uploads.headers_for(file, job.storage)
+        headers = uploads.headers_for(file, request.size, job.storage)
         upload = buckets.begin_multipart(job.location, request.name, headers)
         context.catalogue.record_multipart(job, upload, digest, context.now)
         request = dataclasses.replace(request, upload=upload)

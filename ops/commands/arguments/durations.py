@@ -20,6 +20,14 @@ def parse_duration(text: str) -> int:
     return seconds
 
 
+def parse_days(text: str) -> int:
+    """Whole days, ``0d`` included: ``30d``, ``4w``. Raises ``ValueError`` with a sentence for anything else."""
+    seconds = 0 if text.strip().lower() == "0d" else parse_duration(text)
+    if seconds % UNIT_SECONDS["d"]:
+        raise ValueError(f"“{text}” is no whole number of days: write one such as 7d, or 0d for at once.")
+    return seconds // UNIT_SECONDS["d"]
+
+
 def show_duration(seconds: int) -> str:
     """The shortest text that ``parse_duration`` reads back: 1209600 -> ``2w``, 90000 -> ``1d1h``."""
     parts = []

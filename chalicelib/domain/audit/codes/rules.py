@@ -55,9 +55,11 @@ OF_RULES = (
         Concern.BUCKET,
         Severity.WARNING,
         "a lifecycle rule archives volumes",
-        "A rule moves volumes to a class that cannot be read before a thaw. Every restore then waits for "
-        "hours and costs extra, and this version does not thaw by itself.",
-        "Use Glacier Instant Retrieval: it costs little more and can be read at once.",
+        "A rule moves volumes to a class that cannot be read before a thaw, and that is not the job's storage policy. "
+        "Every restore then waits for hours (12 in Glacier Flexible Retrieval, 48 in Deep Archive, at most) and costs "
+        "extra: `panicroom restore` shows price and time first, and starts the thaw.",
+        "If you want that, make it the job's policy: `python -m ops machine set NAME --job JOB --storage flexible`, or "
+        "`deep`. Otherwise use Glacier Instant Retrieval: it costs little more and can be read at once.",
     ),
     Code(
         "versions_expire_soon",
@@ -74,15 +76,16 @@ OF_RULES = (
         Severity.CRITICAL,
         "Intelligent-Tiering archives backup files",
         "The bucket has archive tiers of Intelligent-Tiering on. Files in that class that nobody reads sink "
-        "into them, and then cannot be read before a thaw.",
-        "Turn the archive tiers off. What has sunk already needs a thaw.",
+        "into them, and then cannot be read before a thaw. `panicroom restore` thaws what is in Glacier Flexible "
+        "Retrieval and Deep Archive, not what is in those tiers.",
+        "Turn the archive tiers off. What has sunk already needs a thaw by hand (`aws s3api restore-object`).",
     ),
     Code(
         "no_archive_rule",
         Concern.BUCKET,
         Severity.WARNING,
         "no lifecycle rule moves a job's volumes",
-        "The job's storage policy wants its volumes in a cheaper class, and no rule moves them there: "
+        "The job's storage policy, or an earlier one, wants volumes in a cheaper class, and no rule moves them: "
         "they stay in Standard.",
         "Write the rule.",
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
-from chalicelib.domain.audit.custody import WatchedJob
+from chalicelib.domain.audit.custody import Custody, WatchedJob
 from chalicelib.domain.audit.findings import Finding, command, new_finding
 from chalicelib.domain.audit.lifecycle.coverage import (
     INTELLIGENT_TIERING,
@@ -16,7 +16,7 @@ from chalicelib.domain.audit.lifecycle.coverage import (
 from chalicelib.domain.audit.lifecycle.inventory import FilesOfJob, TakenByRule
 from chalicelib.domain.audit.lifecycle.sentences import RuleSentences
 from chalicelib.domain.backups.names import METADATA_PREFIX, VOLUME_PREFIX
-from chalicelib.domain.backups.storage import needs_thaw
+from chalicelib.domain.backups.storage import NAME_OF_CLASS, needs_thaw
 
 
 def moves_metadata(
@@ -49,24 +49,33 @@ def moves_metadata(
 
 
 def archives_volumes(taken: TakenByRule, jobs: Iterable[WatchedJob], about: RuleSentences) -> list[Finding]:
-    """Not where the owner chose such a class for the job."""
+    """Not where the owner chose such a class for the job, or one that takes as long."""
     rule = taken.rule
-    moves = [one for one in rule.transitions if needs_thaw(one.storage_class)]
     of_jobs = [
-        job
+        (job, one)
         for job in jobs
-        if not needs_thaw(job.job.storage.archive_class)
-        and (job in taken.volumes_of or takes_to_come(rule, job, (VOLUME_PREFIX,)))
+        if job in taken.volumes_of or takes_to_come(rule, job, (VOLUME_PREFIX,))
+        for one in sorted(rule.transitions, key=lambda one: one.after_days or 0)
+        if not job.job.storage.accepts(one.storage_class)
     ]
-    if not moves or not of_jobs:
+    if not of_jobs:
         return []
-    first = min(moves, key=lambda one: one.after_days or 0)
+    watched, first = of_jobs[0]
     when = f"{first.after_days} days after the upload" if first.after_days is not None else "on its date"
     message = (
-        f"{about.named(rule)} moves the volumes of {of_jobs[0].label} to {first.storage_class} {when}: "
-        "then they cannot be restored before a thaw, which takes hours."
+        f"{about.named(rule)} moves the volumes of {watched.label} to {first.storage_class} {when}: "
+        "then a restore waits for a thaw, which takes hours and is paid for. If you want that, "
+        f"{_choice(watched, first.storage_class)} makes it the job's policy."
     )
     return [about.finding("rule_archives_volumes", rule, message)]
+
+
+def _choice(watched: WatchedJob, storage_class: str) -> str:
+    """What the owner types to have that class as the job's own choice."""
+    job, name = watched.job, NAME_OF_CLASS[storage_class]
+    if watched.custody is Custody.FOREIGN:
+        return f"`--storage {name}` with `python -m ops machine add`"
+    return f"`{command('python', '-m', 'ops', 'machine', 'set', job.machine, '--job', job.name, '--storage', name)}`"
 
 
 def archived_by_tiers(

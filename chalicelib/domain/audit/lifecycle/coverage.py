@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from chalicelib.domain.audit.custody import Custody, WatchedJob
-from chalicelib.domain.audit.lifecycle.rules import SMALLEST_MOVED_BYTES, Rule
+from chalicelib.domain.audit.lifecycle.rules import Rule
 from chalicelib.domain.backups.names import (
     METADATA_PREFIX,
     VOLUME_PREFIX,
@@ -14,7 +14,7 @@ from chalicelib.domain.backups.names import (
     prefixes_overlap,
 )
 from chalicelib.domain.backups.objects import StoredObject
-from chalicelib.domain.backups.storage import STORAGE_TAG_KEY, needs_thaw
+from chalicelib.domain.backups.storage import SMALLEST_MOVED_BYTES, STORAGE_TAG_KEY, needs_thaw
 
 INTELLIGENT_TIERING = "INTELLIGENT_TIERING"
 

@@ -14,12 +14,17 @@ from chalicelib.domain.audit.lifecycle.coverage import (
     known_tags,
     takes_to_come,
 )
-from chalicelib.domain.audit.lifecycle.rules import SMALLEST_MOVED_BYTES, Rule, next_midnight
-from chalicelib.domain.audit.placement import POLICY_OF_TAG
+from chalicelib.domain.audit.lifecycle.rules import Rule, next_midnight
 from chalicelib.domain.backups.foreign_names import form_of
 from chalicelib.domain.backups.names import BackupFile, FileKind, SetId, prefixes_overlap
 from chalicelib.domain.backups.objects import StoredObject
-from chalicelib.domain.backups.storage import STANDARD, readable_instead_of
+from chalicelib.domain.backups.storage import (
+    POLICY_OF_TAG,
+    SMALLEST_MOVED_BYTES,
+    STANDARD,
+    StoragePolicy,
+    readable_instead_of,
+)
 from chalicelib.domain.backups.tallies import Tally
 
 LATE_BY = timedelta(days=3)
@@ -123,12 +128,14 @@ class Inventory:
         if not moves:
             return None
         first = min(moves, key=lambda one: one.after_days or 0)
-        by_age = defaultdict[int, Tally](Tally)
+        by_age, is_wanted = defaultdict[int, Tally](Tally), True
         for of_job in self.jobs:
             if of_job.watched in taken.volumes_of:
+                is_wanted = is_wanted and of_job.watched.job.storage.accepts(first.storage_class)
                 for age_days, tally in of_job.unmoved_by_age.items():
                     by_age[age_days] += tally
-        return MissedMoves(readable_instead_of(first.storage_class), first.after_days or 0, by_age)
+        storage_class = first.storage_class if is_wanted else readable_instead_of(first.storage_class)
+        return MissedMoves(storage_class, first.after_days or 0, by_age)
 
     def add_other(self, key: str, stored: StoredObject) -> None:
         """An object that belongs to no job. It may be a backup's all the same."""
@@ -205,7 +212,12 @@ class Inventory:
 
 
 def _should_be_moved(watched: WatchedJob, file: BackupFile, stored: StoredObject) -> bool:
-    """Not where the tag or the prefix is wrong, which are findings of their own: without its prefix, no rule can tell a
-    volume from a manifest."""
-    has_wrong_tag = watched.custody is Custody.OWN and (stored.storage_tag or "") not in POLICY_OF_TAG
-    return file.is_under_right_prefix and (stored.storage_tag is None or not has_wrong_tag)
+    """By the policy that the volume's tag names, under which it was uploaded, where the tag is known.
+
+    Not where the tag or the prefix is wrong, which are findings of their own: without its prefix, no rule can tell a
+    volume from a manifest.
+    """
+    policy: StoragePolicy | None = watched.job.storage
+    if watched.custody is Custody.OWN and stored.storage_tag is not None:
+        policy = POLICY_OF_TAG.get(stored.storage_tag)
+    return file.is_under_right_prefix and policy is not None and policy.moves

@@ -1,4 +1,5 @@
-"""The lifecycle rules that this service writes: one a storage policy, by tag, and one a job in an adopted bucket."""
+"""The lifecycle rules that this service writes: one a storage policy, by tag, and one a job in an adopted
+bucket. A policy that moves nothing has none."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ OWN_RULES = "panicroom-"
 
 
 def own_rules() -> list[dict[str, Any]]:
-    """A rule for every storage policy, by tag, and one that aborts multipart uploads that nobody finished.
+    """A rule for every storage policy that moves volumes, by tag, and one that aborts uploads that nobody finished.
 
     None of them deletes anything that was stored.
     """
@@ -24,11 +25,14 @@ def own_rules() -> list[dict[str, Any]]:
         "Filter": {"Prefix": ""},
         "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": UNFINISHED_AFTER.days},
     }
-    return [*(_policy_rule(policy) for policy in STORAGE_POLICIES), abort]
+    return [*(_policy_rule(policy) for policy in STORAGE_POLICIES if policy.moves), abort]
 
 
 def adopted_rule(stage_prefix: str, job: Job) -> dict[str, Any]:
-    """The rule for a job in an adopted bucket: by prefix, as volumes that were there before have no tag."""
+    """The rule for a job in an adopted bucket: by prefix, as volumes that were there before have no tag.
+
+    It is of a policy that moves volumes.
+    """
     name = f"{stage_prefix}-{job.machine}-{job.name}-{job.storage.tag_value}"
     return {**_policy_rule(job.storage), "ID": name, "Filter": {"Prefix": job.location.key(VOLUME_PREFIX)}}
 

@@ -101,12 +101,21 @@ class RuleBook:
             prefix=meant,
             drops_expiry=bool(expires),
             moves_only=self._volumes_taken(as_meant, jobs) if moves else None,
-            stays_readable=bool(to_archive or (moves and not is_own)),
+            stays_readable=bool(
+                to_archive or (moves and not is_own and not self._are_wanted(as_meant, jobs))
+            ),
             keeps_old_versions=bool(removes),
         )
         # What a rule does to volumes goes without saying where it does nothing yet, or worse to metadata.
         shown = to_archive if as_meant is taken and not moves else []
         return [*found, *moves, *shown, *expires, *removes], correction
+
+    def _are_wanted(self, taken: TakenByRule, jobs: Sequence[WatchedJob]) -> bool:
+        """Whether the owner chose for each job whose volumes the rule takes where it moves them to."""
+        of_jobs = [job for job in jobs if job in taken.volumes_of or takes_to_come(taken.rule, job)]
+        return bool(of_jobs) and all(
+            job.job.storage.accepts(one.storage_class) for job in of_jobs for one in taken.rule.transitions
+        )
 
     def _matches_nothing(self, rule: Rule, meant: str | None) -> Finding:
         count = self._stored.count
@@ -163,6 +172,9 @@ class RuleBook:
         wanted += [
             adopted_rule(self._stage_prefix, watched.job)
             for watched in jobs
-            if watched.custody is Custody.ADOPTED and self._stage_prefix and not has_rule_for(watched, active)
+            if watched.custody is Custody.ADOPTED
+            and self._stage_prefix
+            and watched.job.storage.moves
+            and not has_rule_for(watched, active)
         ]
         return [rule for rule in wanted if rule["ID"] not in names]

@@ -13,13 +13,10 @@ from collections.abc import Mapping
 from datetime import datetime, time, timedelta, timezone
 from typing import Any
 
-from chalicelib.domain.backups.storage import needs_thaw
+from chalicelib.domain.backups.storage import SMALLEST_MOVED_BYTES, needs_thaw
 
 Document = Mapping[str, Any]
 """A rule as ``GetBucketLifecycleConfiguration`` returns it."""
-
-SMALLEST_MOVED_BYTES = 128 * 1024
-"""Since September 2024 S3 leaves smaller objects where they are, whatever the class, unless told otherwise."""
 
 MOVES_SMALL_ONES = "varies_by_storage_class"
 """The bucket's older default, by which Glacier and Deep Archive take objects of any size."""

@@ -18,7 +18,8 @@ def unmoved_volumes(of_job: FilesOfJob, active: Sequence[Rule], about: RuleSente
     """``active``: the bucket's rules that are on."""
     found, watched = [], of_job.watched
     is_managed = watched.custody is not Custody.FOREIGN
-    if is_managed and (of_job.unmoved.count or not has_rule_for(watched, active)):
+    lacks_rule = watched.job.storage.moves and not has_rule_for(watched, active)
+    if is_managed and (of_job.unmoved.count or lacks_rule):
         found.append(_no_rule(of_job, active, about))
     if of_job.oldest_late is not None:
         found.append(_late(of_job, of_job.oldest_late, about))
@@ -27,13 +28,15 @@ def unmoved_volumes(of_job: FilesOfJob, active: Sequence[Rule], about: RuleSente
 
 def _no_rule(of_job: FilesOfJob, active: Sequence[Rule], about: RuleSentences) -> Finding:
     job, unmoved, label = of_job.watched.job, of_job.unmoved, of_job.watched.label
-    wanted = f"{job.storage.archive_class} after {job.storage.archive_after_days} days"
+    wanted = f"should go to {job.storage.archive_class} after {job.storage.archive_after_days} days"
+    if not job.storage.moves:
+        wanted = "were stored under an earlier policy, to be moved"
     return new_finding(
         "no_archive_rule",
         machine=job.machine,
         job=job.name,
         subject=about.bucket,
-        message=f"The volumes of {label} should go to {wanted}, and no lifecycle rule of {about.bucket} moves them.",
+        message=f"The volumes of {label} {wanted}, and no lifecycle rule of {about.bucket} moves them.",
         evidence=f"{unmoved.count} volumes, {unmoved.size_bytes} bytes, that no rule takes"
         if unmoved.count
         else f"{len(active)} rules that are on, none for {job.location.key(VOLUME_PREFIX)}",

@@ -18,7 +18,15 @@ from panicroom.settings import Settings
 from panicroom.terminal.amounts import size_text
 from panicroom.wire import JobStatus, MachineStatus
 
-HEADINGS = ("job", "state", "newest backup", "chain", "stored", "every")
+HEADINGS = ("job", "state", "newest backup", "chain", "stored", "in", "every")
+
+STORAGE_NAMES = {
+    "STANDARD": "Standard",
+    "GLACIER_IR": "Glacier Instant",
+    "GLACIER": "Glacier Flexible",
+    "DEEP_ARCHIVE": "Deep Archive",
+}
+"""Short names of the classes that the volumes of a job move to."""
 
 
 def fetch_status(settings: Settings) -> MachineStatus:
@@ -39,11 +47,11 @@ def status_lines(status: MachineStatus, columns: int) -> list[str]:
     if max(map(len, table)) > columns:
         table = [
             line
-            for job, state, newest, chain, stored, every in rows
+            for job, state, newest, chain, stored, storage, every in rows
             for line in (
                 f"{job}: {state}",
                 f"  newest backup {newest}",
-                f"  chain of {chain}, {stored} stored, every {every}",
+                f"  chain of {chain}, {stored} stored ({storage}), every {every}",
             )
         ]
     return [f"machine {status.machine}, {mail}", *table]
@@ -64,6 +72,7 @@ def _row(job: JobStatus, now: datetime) -> tuple[str, ...]:
         newest,
         str(job.chain_length),
         size_text(job.stored_bytes),
+        STORAGE_NAMES.get(job.archive_class, job.archive_class),
         duration_text(job.period_seconds),
     )
 

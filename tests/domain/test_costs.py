@@ -418,5 +418,8 @@ def test_thaws_of_this_month_are_part_of_it_and_not_of_the_next() -> None:
     [line] = [amount for amount in section.months if "thaws" in amount.label]
     assert line.value == "$3.57"
     assert "thaws $3.57" in section.months[0].note
+    small = describe_costs(state(usage, thaws=Decimal("0.0009")), [], budget=None, now=NOW, zone=BERLIN)
+    [line] = [amount for amount in small.months if "thaws" in amount.label]
+    assert line.value == "$0.0009"
     without = describe_costs(plain, [], budget=None, now=NOW, zone=BERLIN)
     assert not [amount for amount in without.months if "thaw" in amount.label + amount.note]

@@ -18,6 +18,7 @@ from chalicelib.domain.mail.phrases import (
     count,
     format_day,
     format_money,
+    format_small_money,
 )
 
 
@@ -60,7 +61,9 @@ def describe_costs(
 def _thaws(bill: Bill) -> tuple[Amount, ...]:
     if not bill.thaws:
         return ()
-    return (Amount("Of that for thaws", format_money(bill.thaws), "as they were priced, download included"),)
+    return (
+        Amount("Of that for thaws", format_small_money(bill.thaws), "as they were priced, download included"),
+    )
 
 
 def _parts(bill: Bill) -> str:

@@ -35,7 +35,21 @@ OTHER_PROGRAMS = frozenset(
         "grep",
         "ls",
     }
-    | {"mkdir", "mv", "pipx", "pre-commit", "printf", "read", "rm", "sed", "source", "tar", "test", "true"}
+    | {
+        "mkdir",
+        "mv",
+        "pipx",
+        "pre-commit",
+        "printf",
+        "read",
+        "rm",
+        "sed",
+        "source",
+        "tar",
+        "test",
+        "true",
+        "xargs",
+    }
 )
 """What needs no looking up; whatever else stands first in a line is a mistake, or belongs in here."""
 

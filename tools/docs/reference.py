@@ -1,4 +1,4 @@
-"""``python -m tools.docs.reference`` writes ``docs/reference`` and the tables in ``docs/prices.md`` from the code.
+"""``python -m tools.docs.reference`` writes ``docs/reference`` and the tables of prices in ``docs`` from the code.
 
 A test compares what is committed with what this makes, so that neither can go stale.
 """
@@ -21,10 +21,12 @@ from tools.docs.man_page import share_files
 from tools.docs.meaning_pages import errors_page, exit_codes_page, findings_page
 from tools.docs.price_examples import choice_blocks, price_blocks
 from tools.docs.settings_page import settings_page
+from tools.docs.thaw_examples import thaw_blocks
 
 FOLDER = Path("docs/reference")
 PRICES = Path("docs/prices.md")
 HOW_TO = Path("docs/how-to.md")
+RESTORE = Path("docs/restore.md")
 
 
 def generated_files(project: Path = PROJECT) -> dict[Path, str]:
@@ -50,7 +52,8 @@ def generated_files(project: Path = PROJECT) -> dict[Path, str]:
         "openapi.json": json.dumps(openapi.description(), indent=1) + "\n",
     }
     files = {FOLDER / name: text for name, text in pages.items()} | share_files()
-    for path, blocks in ((PRICES, price_blocks()), (HOW_TO, choice_blocks())):
+    tables = {PRICES: price_blocks(), HOW_TO: choice_blocks(), RESTORE: thaw_blocks()}
+    for path, blocks in tables.items():
         files[path] = with_blocks((project / path).read_text(encoding="utf-8"), blocks)
     return files
 

@@ -96,4 +96,4 @@ def test_the_wait_shows_how_far_it_is(backed_up: Laptop) -> None:
     thaws.on_look = on_look
     code, text = typed(backed_up, 80, ["restore", "--to", str(backed_up.home / "out"), "--yes", "--wait"], [])
     assert code == 0, text
-    assert f"1 of {count} readable, all of them by" in text
+    assert f"thawing ... 1 of {count} readable, by " in text

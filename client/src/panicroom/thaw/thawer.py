@@ -199,13 +199,13 @@ class Thawer:
         self._reporter.line(f"{_under_way_text(status)}; this command goes on by itself then")
 
         def show(now: ThawStatus, failure: str | None) -> None:
-            text = failure or f"{now.done} of {now.of} readable{_by_text(now)}"
+            text = failure or _short_text(now)
             self._reporter.event(
                 {"event": "thaw", "state": now.state.value, "done": now.done, "of": now.of, "text": text}
             )
 
         try:
-            with self._reporter.busy("waiting for the thaw"):
+            with self._reporter.busy("thawing"):
                 return wait_for(
                     status, lambda: self._api.thaw_status(self._job, status.thaw), self._clock, show
                 )
@@ -237,9 +237,15 @@ def _under_way_text(status: ThawStatus) -> str:
     return f"{volumes_text(status.of)} {verb} being thawed, {status.done} can be read{_by_text(status)}"
 
 
-def _by_text(status: ThawStatus) -> str:
+def _short_text(status: ThawStatus) -> str:
+    """What fits into a line of 60 characters."""
     if status.state == ThawState.WAITING:
-        return f"; {status.message or 'waiting for the approval of the owner'}"
+        return "waiting for the owner's approval"
+    by = f", by {_moment_text(status.ready_by)}" if status.ready_by else ""
+    return f"{status.done} of {status.of} readable{by}"
+
+
+def _by_text(status: ThawStatus) -> str:
     return f", all of them by {_moment_text(status.ready_by)} at the latest" if status.ready_by else ""
 
 

@@ -434,14 +434,14 @@ def test_a_plan_a_day_old_is_no_plan(laptop: ThawingLaptop) -> None:
 
 
 def test_a_plan_that_has_become_dearer_is_not_started(laptop: ThawingLaptop) -> None:
-    laptop.store(3, storage_class="STANDARD")
-    plan = laptop.plan().body
+    laptop.store(*range(6, 11), storage_class="STANDARD")
+    plan = laptop.plan("1-10").body
     agreed = plan["tiers"][-1]["usd"]
     laptop.s3.move(laptop.place, "DEEP_ARCHIVE")
     refused = laptop.start(plan["thaw"], max_usd=agreed)
     assert (refused.status, refused.error) == (409, "plan_changed")
     assert laptop.service.thaws_asked == []
-    assert laptop.start(plan["thaw"], max_usd=agreed * 2).status == 200
+    assert laptop.start(plan["thaw"], max_usd=agreed * 3).status == 200
 
 
 def test_a_tier_that_the_volumes_lack_is_refused(laptop: ThawingLaptop) -> None:

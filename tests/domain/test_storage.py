@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -130,14 +132,18 @@ def test_below_the_limit_deep_archive_saves_less_than_thirty_cents_a_month(table
     assert 0 < saved < 0.35
 
 
+def without(table: PriceTable, *names: str) -> PriceTable:
+    known = {name: steps for name, steps in table.steps.items() if name not in names}
+    return dataclasses.replace(table, steps=known)
+
+
 def test_everything_back_is_by_the_cheapest_tier_whose_price_is_known() -> None:
-    by_region = {table.region: table for table in TABLES if table is not None}
+    table = price_table("us-east-1")
+    assert table is not None
     backup = FirstBackup(200 * GB)
-
-    def hours(region: str) -> float:
-        return everything_back(by_region[region], backup, "DEEP_ARCHIVE").wait.total_seconds() / 3600
-
-    assert (hours("us-east-1"), hours("eu-central-1")) == (48, 12)
-    unknown = everything_back(by_region["eu-west-1"], backup, "DEEP_ARCHIVE")
-    assert (unknown.cost, hours("eu-west-1")) == (None, 48)
-    assert everything_back(by_region["eu-west-1"], backup, "GLACIER_IR").wait.total_seconds() == 0
+    bulk, standard = (f"thaw-request/DEEP_ARCHIVE/{tier}" for tier in ("Bulk", "Standard"))
+    for known, hours in ((table, 48), (without(table, bulk), 12)):
+        assert everything_back(known, backup, "DEEP_ARCHIVE").wait == timedelta(hours=hours)
+    unknown = everything_back(without(table, bulk, standard), backup, "DEEP_ARCHIVE")
+    assert (unknown.cost, unknown.wait) == (None, timedelta(hours=48))
+    assert everything_back(table, backup, "GLACIER_IR").wait == timedelta(0)

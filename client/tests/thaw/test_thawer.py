@@ -213,7 +213,26 @@ def test_beyond_the_budget_the_owner_is_named_and_the_same_command_carries_on(sc
     scene.thaws.approve()
     scene.thaws.finish()
     scene.thawer(yes=False).make_readable(scene.volumes())
-    assert scene.thaws.requests.count("plan") == 1
+    assert scene.thaws.requests.count("start") == 1
+
+
+def test_a_thaw_that_waits_for_the_owner_begins_where_the_budget_allows_it_by_now(scene: Scene) -> None:
+    scene.archive(1, 2, 3)
+    scene.thaws.budget_usd = 0.02
+    scene.refused(ExitCode.TRY_LATER, "ops thaw approve")
+    scene.thaws.budget_usd = 1.0
+    scene.refused(ExitCode.TRY_LATER, "3 volumes are being thawed")
+    assert len(scene.spent) == 3
+
+
+def test_a_cheaper_tier_does_not_wait_for_the_owner_with_a_dearer_one(scene: Scene) -> None:
+    scene.archive(1, 2, 3)
+    scene.thaws.budget_usd = 0.05
+    scene.refused(ExitCode.TRY_LATER, "ops thaw approve", tier=ThawTier.STANDARD)
+    scene.refused(ExitCode.TRY_LATER, "the thaw waits", tier=ThawTier.STANDARD)
+    assert scene.spent == []
+    scene.refused(ExitCode.TRY_LATER, "3 volumes are being thawed", tier=ThawTier.BULK)
+    assert len(scene.spent) == 3
 
 
 def test_wait_waits_for_the_approval_as_well(scene: Scene) -> None:

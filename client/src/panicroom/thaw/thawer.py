@@ -81,12 +81,13 @@ class Thawer:
         if thaw is None:
             return False
         try:
-            return self._is_ready(self._api.thaw_status(self._job, thaw))
+            status = self._api.thaw_status(self._job, thaw)
         except ApiError as failure:
             if failure.code not in _UNKNOWN:
                 raise
             self._remembered.forget(thaw)
             return False
+        return status.state != ThawState.WAITING and self._is_ready(status)
 
     def _thaw(self, names: set[str]) -> None:
         for _round in range(_ROUNDS):
@@ -133,7 +134,7 @@ class Thawer:
 
     def _begun(self, plan: ThawPlan, names: Collection[str]) -> ThawStatus | None:
         """The state of the thaw, which is started unless it was; None if it has to be planned anew."""
-        if plan.state in UNDER_WAY:
+        if plan.state in UNDER_WAY and not self._needs_no_owner(plan):
             self._remember(plan.thaw, names)
             return self._api.thaw_status(self._job, plan.thaw)
         if not plan.archived:  # S3 is at work for all of them: it costs nothing to wait for that
@@ -141,6 +142,12 @@ class Thawer:
             return self._start(plan, Agreed(ThawTier.BULK, (first and first.usd) or 0.0), names)
         self._show(plan)
         return self._start(plan, agree(plan, self._options, self._agreed_usd), names)
+
+    def _needs_no_owner(self, plan: ThawPlan) -> bool:
+        """Whether a thaw that waits for the owner could begin without: by a cheaper tier, or within a larger budget."""
+        return plan.state == ThawState.WAITING and any(
+            not offer.needs_approval for offer in plan.tiers if self._options.tier in (None, offer.tier)
+        )
 
     def _show(self, plan: ThawPlan) -> None:
         for line in plan_lines(plan):

@@ -199,3 +199,27 @@ def test_a_listing_goes_by_prefix_from_behind_a_key(s3: Any) -> None:
     answer = s3.list_objects_v2(Bucket=BUCKET, Prefix="l/", StartAfter="l/B")
     assert [one["Key"] for one in answer["Contents"]] == ["l/a"]
     assert answer["IsTruncated"] is False
+
+
+def test_archived_objects_are_asked_for_and_read_as_in_moto(s3: Any) -> None:
+    """moto has a copy done at the first look, lists no state of restores, and knows no 409."""
+    request = {"Days": 3, "GlacierJobParameters": {"Tier": "Bulk"}}
+    s3.put_object(Bucket=BUCKET, Key="cold", Body=b"x", StorageClass="DEEP_ARCHIVE")
+    s3.put_object(Bucket=BUCKET, Key="warm", Body=b"x")
+    assert s3.head_object(Bucket=BUCKET, Key="cold")["StorageClass"] == "DEEP_ARCHIVE"
+    assert "Restore" not in s3.head_object(Bucket=BUCKET, Key="cold")
+    answer = s3.restore_object(Bucket=BUCKET, Key="cold", RestoreRequest=request)
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 202
+    if isinstance(s3, MemoryS3):
+        assert s3.head_object(Bucket=BUCKET, Key="cold")["Restore"] == 'ongoing-request="true"'
+        s3.finish("cold")
+    header = s3.head_object(Bucket=BUCKET, Key="cold")["Restore"]
+    assert header.startswith('ongoing-request="false", expiry-date="')
+    assert header.endswith(' GMT"')
+    answer = s3.restore_object(Bucket=BUCKET, Key="cold", RestoreRequest=request)
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
+    for key, code in (("warm", "InvalidObjectState"), ("none", "NoSuchKey")):
+        with pytest.raises(ClientError) as refused:
+            s3.restore_object(Bucket=BUCKET, Key=key, RestoreRequest=request)
+        if isinstance(s3, MemoryS3):
+            assert refused.value.response["Error"]["Code"] == code

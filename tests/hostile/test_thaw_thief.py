@@ -300,6 +300,17 @@ def test_the_same_plan_over_and_over_comes_to_an_end(
     assert laptop.plan("1-10").status == 200, "the next month"
 
 
+def test_every_page_of_a_listing_counts(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    from chalicelib.adapters.stores import thaw_store
+
+    monkeypatch.setattr(thaw_store, "MAX_PAGES_A_MONTH", 6)
+    laptop = ThawingLaptop(service)
+    laptop.store(*range(1, 2_501))
+    answers = [laptop.plan("1-900") for _ in range(3)]
+    assert [answer.error for answer in answers] == [None, None, "thaw_cap"]
+    assert laptop.s3.listed_pages == 6
+
+
 def test_a_token_cannot_approve_or_decline(service: Service) -> None:
     laptop = ThawingLaptop(service)
     laptop.store(1, size=2_000 * GB)

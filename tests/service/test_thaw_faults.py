@@ -68,8 +68,10 @@ def test_events_doubled(laptop: ThawingLaptop) -> None:
     send("Completed", laptop.s3.finish(at_most=1) * 3)
     assert laptop.run_function() == 1, "three events look like three volumes"
     assert (laptop.status(thaw)["state"], laptop.status(thaw)["done"]) == ("thawing", 1)
+    send("Completed", [laptop.place + volume(1)])
+    assert laptop.run_function() == 0, "counted anew from what the look has found"
     send("Completed", laptop.s3.finish())
-    assert laptop.run_function() == 1, "counted anew from what the look has found"
+    assert laptop.run_function() == 1
     assert laptop.status(thaw)["state"] == "ready"
     send("Completed", [laptop.place + volume(1)] * 10)
     assert laptop.run_function() == 0
@@ -368,6 +370,29 @@ def test_a_volume_archived_between_plan_and_download(laptop: ThawingLaptop) -> N
     assert laptop.asked()[3:] == ["4 Bulk"]
 
 
+def test_a_volume_that_was_on_its_way_and_lapsed_before_the_approval_is_not_paid_for(
+    laptop: ThawingLaptop,
+) -> None:
+    request = {"Days": 3, "GlacierJobParameters": {"Tier": "Bulk"}}
+    laptop.s3.restore_object(Key=laptop.place + volume(4), RestoreRequest=request)
+    laptop.service.admin("machine_set", name="anna-laptop", thaw_budget_usd=0)
+    thaw = laptop.plan("1-4").body["thaw"]
+    assert laptop.start(thaw).error == "thaw_budget"
+    laptop.s3.expire(laptop.place + volume(4))
+    assert laptop.service.admin("thaw_approve", thaw=thaw)["volumes"] == 3
+    laptop.run_function()
+    assert sorted(laptop.asked()[1:]) == ["1 Bulk", "2 Bulk", "3 Bulk"]
+
+
+def test_copies_that_lapsed_unnoticed_are_planned_anew(laptop: ThawingLaptop) -> None:
+    """No event came, and the next look is days away: the plan's own listing says so."""
+    thaw = ready(laptop)
+    laptop.s3.expire(laptop.place + volume(1))
+    plan = laptop.plan().body
+    assert (plan["thaw"], plan["state"], plan["archived"]) == (thaw, "planned", 1)
+    assert laptop.start(thaw).body["of"] == 1
+
+
 def test_a_volume_moved_back_between_plan_and_start_costs_nothing(laptop: ThawingLaptop) -> None:
     thaw = laptop.plan().body["thaw"]
     laptop.s3.move(laptop.place + volume(2), "STANDARD")
@@ -663,6 +688,29 @@ def test_two_starts_at_once_are_one(laptop: ThawingLaptop, monkeypatch: pytest.M
     assert len(laptop.service.thaws_asked) == 1
     [budget] = laptop.service.admin("thaws")["budgets"]
     assert budget["reserved_usd"] == plan["tiers"][-1]["usd"]
+
+
+def test_two_jobs_that_start_at_once_stay_within_the_machines_budget(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from chalicelib.adapters.stores.thaw_store import ThawStore
+
+    token = service.enrolled(jobs=["system", "photos"])
+    system, photos = ThawingLaptop(service, token=token), ThawingLaptop(service, job="photos", token=token)
+    thaws = {}
+    for laptop in (system, photos):
+        laptop.store(1, size=30 * 1024 * MB)
+        thaws[laptop.job] = laptop.plan("1").body["thaw"]
+    start, others = ThawStore.start, [1]
+
+    def after_another(store: ThawStore, *arguments: Any) -> bool:
+        if others[0]:
+            others[0] = 0
+            assert photos.start(thaws["photos"], "Standard").status == 200
+        return start(store, *arguments)
+
+    monkeypatch.setattr(ThawStore, "start", after_another)
+    assert system.start(thaws["system"], "Standard").error == "thaw_budget"
 
 
 def test_ids_that_nobody_made_are_unknown(laptop: ThawingLaptop) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import secrets
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
@@ -25,6 +26,12 @@ from panicroom.wire import (
     RunStart,
     RunUpdate,
     SetMember,
+    ThawPlan,
+    ThawRequest,
+    ThawStart,
+    ThawState,
+    ThawTier,
+    ThawVolumes,
     UploadFile,
     UploadPermit,
     UploadRequest,
@@ -32,10 +39,13 @@ from panicroom.wire import (
 )
 from thief import name_of, text_of
 
+from ops.local.thaw_hook import ThawHook
 from tests.end_to_end.conftest import Service
 
 JOB = "system"
 PROOF = "0f" * 32
+LONG_SECONDS = 600
+ENOUGH_SECONDS = 60
 
 
 @dataclass
@@ -48,6 +58,10 @@ class Client:
     machine: str
     run: str = ""
     members: dict[str, SetMember] = field(default_factory=dict)
+    freeze: Callable[[], object] = lambda: None
+    """Moves its volumes to Deep Archive."""
+    finish: Callable[[], object] = lambda: None
+    """Has its thaws done."""
 
     def __post_init__(self) -> None:
         self.api = Api(self.url, f"{self.machine}.{self.secret}", patience_seconds=0)
@@ -113,6 +127,8 @@ def client(request: pytest.FixtureRequest) -> Iterator[Client]:
     if request.param == "fake":
         fake = FakeService()
         client = enrolled(fake.url, CODE, secret)
+        client.freeze = lambda: fake.archived.update(name for name in fake.names() if ".vol" in name)
+        client.finish = fake.thaws.finish
         yield client
         client.api.close()
         fake.close()
@@ -120,7 +136,11 @@ def client(request: pytest.FixtureRequest) -> Iterator[Client]:
     service: Service = request.getfixturevalue("service")
     name = f"conforms-{secrets.token_hex(4)}"
     client = enrolled(service.stack.api_url, service.admin.call("machine_add", name=name)["code"], secret)
+    hook = ThawHook(service.stack.endpoint)
+    hook.delay(LONG_SECONDS)
+    client.freeze, client.finish = lambda: hook.freeze(name), lambda: hook.finish(name)
     yield client
+    hook.delay(3)
     client.api.close()
 
 
@@ -350,3 +370,78 @@ def test_a_download_gives_the_bytes(client: Client) -> None:
     assert permit.url is not None
     assert httpx.get(permit.url).content == b"volume"
     assert (permit.size, permit.sha256, permit.proof) == (6, hashlib.sha256(b"volume").hexdigest(), None)
+
+
+# ---------------------------------------------------------------- thaws
+
+
+def plan(client: Client, numbers: str) -> ThawPlan:
+    return client.api.plan_thaw(JOB, ThawRequest((ThawVolumes(client.full, numbers),)))
+
+
+def wait(holds: Callable[[], bool]) -> None:
+    give_up_at = time.monotonic() + ENOUGH_SECONDS
+    while not holds():
+        assert time.monotonic() < give_up_at
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def frozen(client: Client) -> Client:
+    """With two volumes in Deep Archive."""
+    client.store(client.volume(1), b"volume 1")
+    client.store(client.volume(2), b"volume 2")
+    client.freeze()
+    return client
+
+
+def test_an_archived_volume_is_listed_by_its_class_and_not_handed_out(frozen: Client) -> None:
+    assert {file.storage_class for file in frozen.api.files(JOB)} == {"DEEP_ARCHIVE"}
+    permit = frozen.fetch(frozen.volume(1))
+    assert (permit.url, permit.archived, permit.thawing, permit.error) == (None, True, None, None)
+
+
+def test_the_same_volumes_are_the_same_thaw_and_what_is_not_stored_is_named(frozen: Client) -> None:
+    first = plan(frozen, "1-3")
+    assert (first.state, first.archived, first.thawing, first.readable) == (ThawState.PLANNED, 2, 0, 0)
+    assert len(first.missing) == 1
+    assert {offer.tier for offer in first.tiers} == {ThawTier.BULK, ThawTier.STANDARD}
+    assert plan(frozen, "1-3").thaw == first.thaw != plan(frozen, "1-2").thaw
+    assert frozen.api.thaw_status(JOB, first.thaw).state == ThawState.PLANNED
+
+
+def test_a_thaw_is_started_once_and_by_a_tier_of_its_class(frozen: Client) -> None:
+    planned = plan(frozen, "1-2")
+    with pytest.raises(ApiError) as error:
+        frozen.api.start_thaw(JOB, planned.thaw, ThawStart(ThawTier.EXPEDITED, 1.0))
+    assert code_of(error) == ErrorCode.TIER_UNAVAILABLE
+    for _ in range(2):
+        status = frozen.api.start_thaw(JOB, planned.thaw, ThawStart(ThawTier.BULK, 1.0))
+        assert (status.thaw, status.of) == (planned.thaw, 2)
+        assert status.state in (ThawState.ASKING, ThawState.THAWING)
+    wait(lambda: frozen.fetch(frozen.volume(2)).thawing is True)
+    assert (plan(frozen, "2").archived, plan(frozen, "2").thawing) == (0, 1)
+
+
+def test_what_was_thawed_is_handed_out_and_planned_as_readable(frozen: Client) -> None:
+    planned = plan(frozen, "1-2")
+    frozen.api.start_thaw(JOB, planned.thaw, ThawStart(ThawTier.BULK, 1.0))
+    wait(lambda: all(frozen.fetch(frozen.volume(number)).thawing for number in (1, 2)))
+    frozen.finish()
+    wait(lambda: frozen.api.thaw_status(JOB, planned.thaw).state == ThawState.READY)
+    status = frozen.api.thaw_status(JOB, planned.thaw)
+    assert (status.done, status.of, status.readable_until is not None) == (2, 2, True)
+    assert frozen.fetch(frozen.volume(1)).url is not None
+    again = plan(frozen, "1-2")
+    assert (again.state, again.archived, again.thawing, again.readable) == (ThawState.READY, 0, 0, 2)
+    assert [offer.tier for offer in again.tiers] == [None]
+
+
+def test_a_thaw_that_nobody_has_planned_is_unknown(client: Client) -> None:
+    for call in (
+        lambda: client.api.thaw_status(JOB, "0" * 20),
+        lambda: client.api.start_thaw(JOB, "0" * 20, ThawStart(ThawTier.BULK, 1.0)),
+    ):
+        with pytest.raises(ApiError) as error:
+            call()
+        assert code_of(error) == ErrorCode.UNKNOWN_THAW

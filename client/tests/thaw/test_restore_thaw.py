@@ -155,6 +155,32 @@ def test_killed_while_it_downloads_it_asks_for_nothing_again(backed_up: Laptop) 
     assert thaws.requests.count("plan") == 1
 
 
+def test_what_was_downloaded_or_restored_is_not_thawed_again(backed_up: Laptop) -> None:
+    archive(backed_up, volumes(backed_up))
+    thaws, out = backed_up.service.thaws, backed_up.home / "out"
+    waits(backed_up.run("restore", "--to", str(out), "--yes"))
+    thaws.finish()
+    taken = threading.Event()
+    backed_up.service.on_get = lambda name: taken.set() if ".vol9." in name else None
+    process = backed_up.start("restore", "--to", str(out))
+    assert taken.wait(60)
+    process.kill()
+    process.communicate()
+    backed_up.service.on_get = lambda _name: None
+    time.sleep(1)  # duplicity ends by itself
+    thaws.lapse()
+    next(iter(thaws.thaws.values()))["state"] = "lapsed"
+    thaws.asked.clear()
+    spool = {path.name for path in (backed_up.home / "cache").rglob("restoring-*/volumes/*.gpg")}
+    waits(backed_up.run("restore", "--to", str(out), "--yes"))
+    assert spool
+    assert thaws.asked
+    assert not spool & set(thaws.asked)
+    thaws.finish()
+    backed_up.succeed("restore", "--to", str(out))
+    assert look(out) == look(backed_up.source)
+
+
 def test_a_copy_that_lapses_in_mid_download_is_planned_and_asked_for_again(backed_up: Laptop) -> None:
     archive(backed_up, volumes(backed_up))
     thaws, out = backed_up.service.thaws, backed_up.home / "out"

@@ -19,7 +19,8 @@ from panicroom.terminal.plain_lines import PlainReporter
 from panicroom.thaw.consent import ThawOptions
 from panicroom.thaw.thawer import Thawer
 from panicroom.thaw.waiting import Clock
-from panicroom.wire import ListedFile, ThawTier
+from panicroom.transfer.measured_line import MeasuredLine
+from panicroom.wire import ListedFile, ThawPlan, ThawRequest, ThawTier
 
 SECRET_SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 FULL = "data_duplicity-full.20261122T213347Z.vol{}.difftar.gpg"
@@ -58,7 +59,12 @@ class Scene:
         self.now += timedelta(seconds=seconds)
         self.on_sleep()
 
-    def thawer(self, before_spending: Callable[[], None] = lambda: None, **options: Any) -> Thawer:
+    def thawer(
+        self,
+        before_spending: Callable[[], None] = lambda: None,
+        line: MeasuredLine | None = None,
+        **options: Any,
+    ) -> Thawer:
         return Thawer(
             self.settings,
             "system",
@@ -67,6 +73,7 @@ class Scene:
             PlainReporter(self.output),
             before_spending,
             Clock(lambda: self.now, self.sleep),
+            line,
         )
 
     def refused(self, exit_code: ExitCode, text: str, **options: Any) -> str:
@@ -214,6 +221,25 @@ def test_beyond_the_budget_the_owner_is_named_and_the_same_command_carries_on(sc
     scene.thaws.finish()
     scene.thawer(yes=False).make_readable(scene.volumes())
     assert scene.thaws.requests.count("start") == 1
+
+
+def test_the_service_is_told_how_fast_this_line_is(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.archive(1)
+    line, plan_thaw = MeasuredLine(iter([0.0, 4.0]).__next__), scene.api.plan_thaw
+    asked: list[int | None] = []
+
+    def plan(job: str, request: ThawRequest) -> ThawPlan:
+        asked.append(request.line_bytes_a_second)
+        return plan_thaw(job, request)
+
+    monkeypatch.setattr(scene.api, "plan_thaw", plan)
+    scene.refused(ExitCode.TRY_LATER, "being thawed", line=line)
+    with line.downloading() as count:
+        count(400_000_000)
+    scene.thaws.thaws.clear()
+    scene.thaws.under_way.clear()
+    scene.refused(ExitCode.TRY_LATER, "being thawed", line=line)
+    assert asked == [None, 100_000_000]
 
 
 def test_a_thaw_that_waits_for_the_owner_begins_where_the_budget_allows_it_by_now(scene: Scene) -> None:

@@ -46,7 +46,9 @@ def verify(
     sets, cache = comparison.chain.sets, backups.cache
     copies = backups.at_hand(comparison.chain, MANIFESTS)
     passphrase = cache.passphrase_of(sets)
-    thawer = Thawer(settings, job.job, backups.api, options, reporter, lambda: cache.check_opens(sets))
+    thawer = Thawer(
+        settings, job.job, backups.api, options, reporter, lambda: cache.check_opens(sets), line=cache.line
+    )
     refused: set[str] = set()
     while True:
         thawer.make_readable([file for item in sets for file in item.volumes.values()], refused)

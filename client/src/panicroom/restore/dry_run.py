@@ -49,7 +49,8 @@ def plan_restore(
         thaw = None
         if volumes and (always_priced or any(map(is_archived, volumes))):
             names = [file.name for file in volumes]
-            thaw = opened.api.plan_thaw(job.job, ThawRequest(thaw_volumes(names)))
+            line = opened.metadata.line.bytes_a_second
+            thaw = opened.api.plan_thaw(job.job, ThawRequest(thaw_volumes(names), line))
         return PricedPlan(opened.backup, plan, thaw)
 
 

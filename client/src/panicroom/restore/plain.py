@@ -167,7 +167,9 @@ def _readable_chain(
             cache = MetadataCache(settings, job.job, api, on_event)
             chain = _open_chain(settings, job, request.time, cache, api, reporter)
         sets = [item.set for item in chain.metadata.values()]
-        thawer = Thawer(settings, job.job, api, options, reporter, lambda: cache.check_opens(sets))
+        thawer = Thawer(
+            settings, job.job, api, options, reporter, lambda: cache.check_opens(sets), line=cache.line
+        )
         thawer.make_readable(list(volumes_in_range(chain.metadata.values(), indexes or [()])))
     return chain
 

@@ -82,6 +82,7 @@ def restore(
                 reporter,
                 before_spending=lambda: metadata.check_opens(sets),
                 clock=clock,
+                line=metadata.line,
             )
             rounds = Rounds(settings, job.job, folder, cache, reporter)
             report = _Restore(request, folder, selected, rounds, thawer, reporter).run()

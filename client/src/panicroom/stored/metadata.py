@@ -32,6 +32,7 @@ from panicroom.private_files import private_folder
 from panicroom.secrets import older_passphrases_of, passphrase_of
 from panicroom.settings import Settings
 from panicroom.transfer.downloader import Downloader, NotReadable, Received
+from panicroom.transfer.measured_line import MeasuredLine
 from panicroom.wire import DownloadPermit, ErrorCode, ListedFile
 
 _AT_ONCE = 16
@@ -90,7 +91,7 @@ class SetMetadata:
 class MetadataCache:
     """The local copies of one job: duplicity's own folder, shared with backups. Safe while a backup runs.
 
-    ``facts``: what the service has said of the files that were fetched, by name.
+    ``facts``: what the service has said of the files that were fetched, by name. ``line``: how fast they came.
     """
 
     def __init__(
@@ -114,6 +115,7 @@ class MetadataCache:
             older=older_passphrases_of(settings),
         )
         self.facts: dict[str, DownloadPermit] = {}
+        self.line = MeasuredLine()
 
     def at_hand(
         self,
@@ -276,6 +278,7 @@ class MetadataCache:
             lambda _name: work / "ahead",
             lambda count: self._report("received", bytes=count),
             lambda seconds: self._report("waiting", seconds=seconds),
+            self.line,
         )
         pool = ThreadPoolExecutor(_AT_ONCE)
         try:

@@ -18,6 +18,7 @@ from panicroom.thaw.plan_text import plan_lines, volumes_text
 from panicroom.thaw.remembered import RememberedThaws
 from panicroom.thaw.volumes import is_archived, thaw_volumes
 from panicroom.thaw.waiting import FIRST_SECONDS, LONGEST_SECONDS, UNDER_WAY, Clock, wait_for
+from panicroom.transfer.measured_line import MeasuredLine
 from panicroom.wire import (
     ErrorCode,
     ListedFile,
@@ -37,7 +38,8 @@ _FOR_APPROVAL = (ErrorCode.THAW_BUDGET, ErrorCode.PRICE_UNKNOWN)
 
 
 class Thawer:
-    """For one command. ``before_spending`` raises a ``Problem`` where thawing would be in vain."""
+    """For one command. ``before_spending`` raises a ``Problem`` where thawing would be in vain; copies are kept for as
+    long as fetching them over ``line`` takes."""
 
     def __init__(
         self,
@@ -48,7 +50,9 @@ class Thawer:
         reporter: Reporter,
         before_spending: Callable[[], None] = lambda: None,
         clock: Clock | None = None,
+        line: MeasuredLine | None = None,
     ) -> None:
+        self._line = line or MeasuredLine()
         self._job, self._api, self._options, self._reporter = job, api, options, reporter
         self._before_spending = before_spending
         self._clock = clock or Clock()
@@ -118,11 +122,14 @@ class Thawer:
         """None where today's plans are used up, and all can be downloaded anyway."""
         try:
             with self._reporter.busy("asking what a thaw costs"):
-                return self._api.plan_thaw(self._job, ThawRequest(thaw_volumes(names)))
+                return self._api.plan_thaw(self._job, self._request(names))
         except ApiError as failure:
             if failure.code == ErrorCode.THAW_CAP and not self._unreadable(names):
                 return None
             raise
+
+    def _request(self, names: Collection[str]) -> ThawRequest:
+        return ThawRequest(thaw_volumes(names), self._line.bytes_a_second)
 
     def _unreadable(self, names: Collection[str]) -> set[str]:
         """Which of them cannot be downloaded now, by the service's own look at each."""

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,7 @@ from panicroom.api import (
 )
 from panicroom.names import parse_name
 from panicroom.network import http_client
+from panicroom.transfer.measured_line import SMALL_BYTES, MeasuredLine
 from panicroom.wire import MAX_FILES_PER_REQUEST, DownloadPermit, ErrorCode
 
 DOWNLOADS_AHEAD = 8
@@ -108,9 +110,11 @@ class Downloader:
         new_path: Callable[[str], Path],
         on_received: Callable[[int], None] = lambda _bytes: None,
         on_waiting: Callable[[float], None] = lambda _seconds: None,
+        line: MeasuredLine | None = None,
     ) -> None:
         self._api, self._job = api, job
         self._on_waiting = on_waiting
+        self._line = line or MeasuredLine()
         self._new_path, self._on_received = new_path, on_received
         self._http = http_client(httpx.Timeout(30.0, connect=15.0))
         self._workers = ThreadPoolExecutor(DOWNLOADS_AHEAD, "download")
@@ -219,6 +223,10 @@ class Downloader:
             if self._closed.wait(max(pause, retry_after)):
                 raise Closed(name)
 
+    def _measured(self, permit: DownloadPermit) -> AbstractContextManager[Callable[[int], None]]:
+        is_small = permit.size is None or permit.size <= SMALL_BYTES
+        return nullcontext(lambda _bytes: None) if is_small else self._line.downloading()
+
     def _get(self, permit: DownloadPermit, target: Path) -> httpx.Headers | tuple[str, int]:
         """Downloads into ``target``; S3's headers, or what went wrong and the seconds that S3 asks to wait."""
         assert permit.url is not None
@@ -230,9 +238,10 @@ class Downloader:
                     return f"S3 answers HTTP {response.status_code}", retry_after_seconds(response)
                 goes_on = response.status_code == 206
                 size = size if goes_on else 0
-                with target.open("ab" if goes_on else "wb") as file:
+                with target.open("ab" if goes_on else "wb") as file, self._measured(permit) as count:
                     for chunk in response.iter_raw(_CHUNK_BYTES):
                         size += file.write(chunk)
+                        count(len(chunk))
                         self._on_received(len(chunk))
         except httpx.TransportError as error:
             return reason(error), 0

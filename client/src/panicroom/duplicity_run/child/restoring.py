@@ -16,6 +16,7 @@ What is replaced in duplicity 3.2.1:
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
 import hashlib
@@ -115,7 +116,10 @@ def _make_room(read: list[Path]) -> None:
 
     They are of use only if the restore is killed in the middle of a file that lies over several of them.
     """
-    sizes = {path: path.stat().st_size for path in read if path.exists()}
+    sizes: dict[Path, int] = {}
+    for path in read:
+        with contextlib.suppress(FileNotFoundError):  # the client removes what nobody needs any more
+            sizes[path] = path.stat().st_size
     while sum(sizes.values()) > _MOST_READ_BYTES:
         oldest = next(iter(sizes))
         oldest.unlink(missing_ok=True)

@@ -10,9 +10,7 @@ from decimal import Decimal
 from chalicelib.adapters.stores import rows
 from chalicelib.adapters.table import Item, Table, attempted
 from chalicelib.domain.backups.machines import Job, Machine
-from chalicelib.domain.restore.budget import MAX_PAGES_A_MONTH, MAX_PLANS_A_DAY
-from chalicelib.domain.restore.plans import PLAN_LIFE
-from chalicelib.domain.restore.progress import LEASE
+from chalicelib.domain.restore.limits import LEASE, MAX_PAGES_A_MONTH, MAX_PLANS_A_DAY, PLAN_LIFE
 from chalicelib.domain.restore.thaws import Thaw, ThawMonth
 from chalicelib.domain.restore.volumes import Volumes, canonical_text, volumes_of
 from chalicelib.wire import ThawState, ThawTier

@@ -13,11 +13,6 @@ from chalicelib.wire import ErrorCode, ThawTier
 EXPEDITED_A_MONTH = 10
 """Volumes that a token alone gets by Expedited, which costs a hundred times as much as Bulk."""
 
-MAX_PLANS_A_DAY = 20
-
-MAX_PAGES_A_MONTH = 10_000
-"""LIST requests for one machine's thaws: five cents."""
-
 MAILED_FROM_USD = Decimal("0.05")
 """A thaw that costs no more than this is no mail worth."""
 

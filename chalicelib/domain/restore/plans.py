@@ -15,8 +15,6 @@ from chalicelib.domain.costs.restore_costs import LINE_BYTES_A_SECOND, restore_c
 from chalicelib.domain.restore.volumes import VolumesFound, VolumeState
 from chalicelib.wire import ThawTier
 
-PLAN_LIFE = timedelta(hours=24)
-
 LEAST_DAYS, MOST_DAYS = 3, 30
 """A copy's days: at least a weekend, at most a month."""
 

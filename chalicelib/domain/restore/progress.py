@@ -22,9 +22,6 @@ A_PAGE_MORE = timedelta(minutes=1)
 LOOK_RARELY = timedelta(hours=6)
 """Where the month's LIST requests are used up."""
 
-LEASE = timedelta(seconds=120)
-"""How long one call of the function asks S3 without renewing; another may take over then."""
-
 LAPSE_WARNING = timedelta(hours=24)
 """Copies that lapse within this time are kept longer while they are downloaded; else the owner is warned."""
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from chalicelib.adapters.stores.thaw_store import StoredPlan
 from chalicelib.domain.backups.tallies import total_bytes
 from chalicelib.domain.refusals import Refusal
-from chalicelib.domain.restore.budget import MAX_PLANS_A_DAY, approval_needed, left_usd
-from chalicelib.domain.restore.plans import PLAN_LIFE, TierOffer, make_offers, storage_usd, stored_tallies
+from chalicelib.domain.restore.budget import approval_needed, left_usd
+from chalicelib.domain.restore.limits import MAX_PLANS_A_DAY, PLAN_LIFE
+from chalicelib.domain.restore.plans import TierOffer, make_offers, storage_usd, stored_tallies
 from chalicelib.domain.restore.thaws import Thaw
 from chalicelib.domain.restore.volumes import (
     VolumesFound,

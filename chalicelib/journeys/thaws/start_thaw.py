@@ -17,8 +17,8 @@ from chalicelib.domain.restore.budget import (
     why_it_waits,
     with_thaw,
 )
+from chalicelib.domain.restore.limits import PLAN_LIFE
 from chalicelib.domain.restore.plans import (
-    PLAN_LIFE,
     TierOffer,
     is_dearer,
     make_offers,

@@ -16,7 +16,7 @@ from chalicelib.domain.backups.machines import Job, Machine
 from chalicelib.domain.costs.price_table import PriceTable
 from chalicelib.domain.mail.phrases import format_bytes
 from chalicelib.domain.refusals import Refusal
-from chalicelib.domain.restore.budget import MAX_PAGES_A_MONTH
+from chalicelib.domain.restore.limits import MAX_PAGES_A_MONTH
 from chalicelib.domain.restore.plans import Terms
 from chalicelib.domain.restore.thaws import AskForThaw, Thaw, ThawMonth
 from chalicelib.domain.restore.volumes import Volumes, VolumesFound, find_volumes, list_prefixes

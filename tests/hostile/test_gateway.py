@@ -14,7 +14,7 @@ def protected_routes() -> list[tuple[str, str]]:
     import app
 
     return [
-        (method, path.format(job="system", run="20261122t195500z-0123456789abcdef"))
+        (method, path.format(job="system", run="20261122t195500z-0123456789abcdef", thaw="0" * 20))
         for path, methods in app.app.routes.items()
         for method in methods
         if path != "/enrolments"

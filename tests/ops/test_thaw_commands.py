@@ -264,6 +264,5 @@ def test_an_approved_thaw_comes_back_and_a_declined_one_does_not(owner: Owner) -
     listed = owner.types("thaw", "list").stdout
     assert "attic-photos/system: can be downloaded" in listed
     assert re.search(r"attic-photos: \$0.00 of \$0.00, and \$0.00\d\d that you approved", listed)
-    assert (
-        "RESTORES FROM THE ARCHIVE\n\nattic-photos / system: $0.00" in owner.asks("report", "preview")["text"]
-    )
+    _, _, restores = owner.asks("report", "preview")["text"].partition("RESTORES FROM THE ARCHIVE")
+    assert "attic-photos / system: $0.00" in restores

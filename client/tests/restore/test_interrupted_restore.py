@@ -18,6 +18,7 @@ import pytest
 from fake_service import FakeService
 from laptop import Laptop, descendants
 from panicroom.exit_codes import ExitCode
+from panicroom.restored_tree.working_folder import working_folder as folder_for
 from restore.changing_trees import look
 
 ON_ITS_WAY_BYTES = 256 * 1024
@@ -151,7 +152,8 @@ def restore_between_two_files(laptop: Laptop, out: Path) -> Iterator[subprocess.
 
     laptop.service.on_get = hold
     process = laptop.start("restore", "--to", str(out))
-    while process.poll() is None and not any(laptop.home.glob(".panicroom-restore-*/tree/*/file-*")):
+    tree = folder_for(out).tree  # other tests have left theirs beside it
+    while process.poll() is None and not any(tree.glob("*/file-*")):
         time.sleep(0.02)
     yield process
     go_on.set()

@@ -699,6 +699,14 @@ def sealed(name: str, minutes: float, promised: int | None = 1) -> BackupSet:
     )
 
 
+def test_a_full_backup_whose_manifest_was_copied_after_its_increments_is_no_finding() -> None:
+    """As the owner is advised where a rule has archived it: S3's time of it is that of the copy."""
+    sets = [sealed(FULL, 9), sealed(INCREMENT, 2), sealed(NEXT, 3)]
+    assert [
+        one.code for one in find_anomalies(JOB, sets, NOW) if one.code in ("fork", "full_backdated")
+    ] == []
+
+
 @pytest.mark.parametrize(
     ("late", "code"),
     [

@@ -26,7 +26,8 @@ def out_of_order(sets: Sequence[BackupSet]) -> dict[SetId, BackupSet]:
     ]
     first_from: dict[datetime, BackupSet] = {}
     newest: BackupSet | None = None
-    for backup_set in sorted(proven, key=_sealed_order):
+    first_sealed = _first_sealed(proven)
+    for backup_set in sorted(proven, key=lambda one: (first_sealed[one.set_id], one.set_id.end)):
         set_id = backup_set.set_id
         earlier = first_from.setdefault(set_id.start, backup_set) if set_id.start is not None else newest
         if set_id.start is not None:
@@ -40,8 +41,17 @@ def out_of_order(sets: Sequence[BackupSet]) -> dict[SetId, BackupSet]:
     return late
 
 
-def _sealed_order(backup_set: BackupSet) -> tuple[datetime, datetime]:
-    return backup_set.sealed_at or backup_set.set_id.end, backup_set.set_id.end
+def _first_sealed(sets: Sequence[BackupSet]) -> dict[SetId, datetime]:
+    """When each was sealed at the latest: nothing continues a set before that. S3's time of a manifest that the
+    owner has copied, as advised where it was archived, is that of the copy."""
+    continued: dict[datetime, datetime] = {}
+    first: dict[SetId, datetime] = {}
+    for backup_set in sorted(sets, key=lambda one: one.set_id.end, reverse=True):
+        set_id, sealed_at = backup_set.set_id, backup_set.sealed_at or backup_set.set_id.end
+        sealed_at = first[set_id] = min(sealed_at, continued.get(set_id.end, sealed_at))
+        if set_id.start is not None:
+            continued[set_id.start] = min(sealed_at, continued.get(set_id.start, sealed_at))
+    return first
 
 
 def out_of_order_finding(job: Job, backup_set: BackupSet, earlier: BackupSet) -> Finding:

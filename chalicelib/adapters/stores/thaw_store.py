@@ -58,7 +58,7 @@ class ThawStore:
     # ------------------------------------------------------------ plans
 
     def plan(self, job: Job, thaw: str) -> StoredPlan | None:
-        item = self._table.get(_plans_of(job), thaw)
+        item = self._table.get(_plans_of(job.machine, job.name), thaw)
         if item is None:
             return None
         line = rows.integer_of(item.get("line_bytes_a_second"))
@@ -74,7 +74,7 @@ class ThawStore:
             "planned_at": rows.format_instant(plan.planned_at),
             "expires_at_epoch": int(expires_at.timestamp()),
         }
-        self._table.put(rows.new_row(_plans_of(job), thaw, **fields))
+        self._table.put(rows.new_row(_plans_of(job.machine, job.name), thaw, **fields))
 
     def count_plan(self, machine: Machine, now: datetime) -> bool:
         """False beyond ``MAX_PLANS_A_DAY``."""
@@ -106,7 +106,7 @@ class ThawStore:
 
     def volumes(self, thaw: Thaw) -> AskedVolumes:
         """What a thaw that was started is about."""
-        item = self._table.get(f"THAW_PLANS#{thaw.machine}/{thaw.job}", f"{thaw.id}#asked") or {}
+        item = self._table.get(_plans_of(thaw.machine, thaw.job), f"{thaw.id}#asked") or {}
         asked, others = (rows.unpacked(item[name]) if name in item else "" for name in ("asked", "others"))
         return AskedVolumes(volumes_of(asked), volumes_of(others))
 
@@ -125,7 +125,7 @@ class ThawStore:
         known, known_month, newest = before
         puts: list[tuple[Item, str | None, Item]] = [
             (thaw_item(thaw), *_unless_changed(known.started_at if known else None)),
-            (_month_item(thaw, month), *_month_is(known_month)),
+            (_month_item(thaw.machine, thaw.started_at, month), *_month_is(known_month)),
             (_newest_item(thaw), *_unless_changed(newest.started_at if newest else None)),
         ]
         if volumes is not None:
@@ -223,12 +223,11 @@ class ThawStore:
         month = dataclasses.replace(known, reserved=known.reserved + usd)
         if month.reserved > machine.thaw_budget_usd:
             return False
-        item = {**_month_fields(month), "pk": _months_of(machine.name), "sk": f"{now:%Y-%m}"}
-        return attempted(self._table.put, {**item, "schema": rows.SCHEMA_VERSION}, *_month_is(known))
+        return attempted(self._table.put, _month_item(machine.name, now, month), *_month_is(known))
 
 
-def _plans_of(job: Job) -> str:
-    return f"THAW_PLANS#{job.machine}/{job.name}"
+def _plans_of(machine: str, job: str) -> str:
+    return f"THAW_PLANS#{rows.job_sort_key(machine, job)}"
 
 
 def _months_of(machine: str) -> str:
@@ -251,7 +250,7 @@ def _volumes_item(thaw: Thaw, volumes: AskedVolumes) -> Item:
     texts = {"asked": volumes.asked, "others": volumes.others}
     packed = {name: rows.packed(canonical_text(one)) for name, one in texts.items()}
     expires_at = int((thaw.started_at + LONGEST_THAW).timestamp())
-    partition = f"THAW_PLANS#{thaw.machine}/{thaw.job}"
+    partition = _plans_of(thaw.machine, thaw.job)
     return rows.new_row(partition, f"{thaw.id}#asked", **packed, expires_at_epoch=expires_at)
 
 
@@ -266,8 +265,8 @@ def _newest_item(thaw: Thaw) -> Item:
     )
 
 
-def _month_item(thaw: Thaw, month: ThawMonth) -> Item:
-    return rows.new_row(_months_of(thaw.machine), f"{thaw.started_at:%Y-%m}", **_month_fields(month))
+def _month_item(machine: str, at: datetime, month: ThawMonth) -> Item:
+    return rows.new_row(_months_of(machine), f"{at:%Y-%m}", **_month_fields(month))
 
 
 def _month_fields(month: ThawMonth) -> Item:

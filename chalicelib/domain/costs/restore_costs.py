@@ -73,17 +73,16 @@ def restore_cost(
     size_bytes = total_bytes(stored)
     transfer = transfer_out_cost(table, size_bytes, already_bytes)
     try:
-        cost: Decimal | None = transfer + sum(
-            (
-                get_cost(table, name, tally.count) + read_cost(table, name, tally.size_bytes)
-                for name, tally in stored.items()
-            ),
-            Decimal(0),
-        )
-        for name, tally in archived.items() if tier else ():
-            assert cost is not None
-            assert tier is not None
-            cost += thaw_cost(table, name, tier_used(name, tier), tally, readable_days)
+        parts = [
+            get_cost(table, name, tally.count) + read_cost(table, name, tally.size_bytes)
+            for name, tally in stored.items()
+        ]
+        if tier is not None:
+            parts += [
+                thaw_cost(table, name, tier_used(name, tier), tally, readable_days)
+                for name, tally in archived.items()
+            ]
+        cost: Decimal | None = transfer + sum(parts, Decimal(0))
     except PriceUnknown:
         cost = None
     _, at_most = thaw_wait(archived, tier)

@@ -1,4 +1,4 @@
-"""What the weekly mail is to know of thaws: those of the week, and what they come to this month."""
+"""All thaws as of now, and what the weekly mail has of them: those of the week, and what they come to this month."""
 
 from __future__ import annotations
 
@@ -28,14 +28,17 @@ class GatheredThaws:
 
 
 def gather_thaws(store: ThawStore, machines: MachineStore, since: datetime, now: datetime) -> GatheredThaws:
-    """One read where there are none, which is the usual case."""
+    """What the mail has of them. One read where there are none, which is the usual case."""
+    known = thaws_as_of(store, machines, now)
+    months = store.months(sorted({thaw.machine for thaw in known}), now) if known else {}
+    return GatheredThaws(recent_thaws(known, since, now), months)
+
+
+def thaws_as_of(store: ThawStore, machines: MachineStore, now: datetime) -> list[Thaw]:
+    """All thaws of the last two months, as time has left them."""
     thaws = store.thaws()
     if not thaws:
-        return GatheredThaws([], {})
+        return []
     by_name = {machine.name: machine for machine in machines.machines()}
     jobs = {(job.machine, job.name): job for job in machines.jobs()}
-    known = [
-        as_of(thaw, by_name.get(thaw.machine), jobs.get((thaw.machine, thaw.job)), now) for thaw in thaws
-    ]
-    months = store.months(sorted({thaw.machine for thaw in thaws}), now)
-    return GatheredThaws(recent_thaws(known, since, now), months)
+    return [as_of(thaw, by_name.get(thaw.machine), jobs.get((thaw.machine, thaw.job)), now) for thaw in thaws]

@@ -121,13 +121,12 @@ class ReadyStep(Enum):
 
 
 def step_when_ready(thaw: Thaw, found: VolumesFound, asked: Volumes, now: datetime) -> ReadyStep:
-    is_downloaded = thaw.downloaded_bytes >= thaw.size_bytes
     until = found.readable_until
     if until is None or found.among(VolumeState.ARCHIVED, asked):
-        return ReadyStep.END if is_downloaded else ReadyStep.LAPSE
+        return ReadyStep.END if thaw.is_downloaded else ReadyStep.LAPSE
     if until - now > LAPSE_WARNING:
         return ReadyStep.WAIT
-    if is_downloaded:
+    if thaw.is_downloaded:
         return ReadyStep.END
     is_downloading = thaw.last_download_at is not None and now - thaw.last_download_at <= LAPSE_WARNING
     return ReadyStep.EXTEND if is_downloading else ReadyStep.WARN
@@ -165,7 +164,7 @@ def as_of(thaw: Thaw, machine: Machine | None, job: Job | None, now: datetime) -
 
 def lapsed(thaw: Thaw) -> Thaw:
     """Its copies are gone: nothing is lost where all were downloaded."""
-    if thaw.downloaded_bytes >= thaw.size_bytes:
+    if thaw.is_downloaded:
         return ended(thaw, "")
     message = "The copies lapsed before all were downloaded. Plan the restore again."
     return dataclasses.replace(thaw, state=ThawState.LAPSED, message=message, next_look_at=None)

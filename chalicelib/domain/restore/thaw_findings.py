@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from chalicelib.domain.audit.findings import Finding, new_finding
+from chalicelib.domain.restore.progress import LAPSE_WARNING
 from chalicelib.domain.restore.thaws import Thaw
 from chalicelib.wire import ThawState
 
@@ -14,9 +15,6 @@ ASKED_WITHIN = timedelta(hours=1)
 
 LATER_THAN_PROMISED = timedelta(days=1)
 """AWS says "typically" of a tier's longest time."""
-
-UNREAD_BEFORE = timedelta(hours=24)
-"""How long before the copies lapse it is reported that not all of them were downloaded."""
 
 LIST = "python -m ops thaw list"
 
@@ -45,9 +43,9 @@ def _stuck(thaw: Thaw, now: datetime) -> Finding | None:
 
 def _unread(thaw: Thaw, now: datetime) -> Finding | None:
     until = thaw.readable_until
-    if thaw.state is not ThawState.READY or until is None or not now < until <= now + UNREAD_BEFORE:
+    if thaw.state is not ThawState.READY or until is None or not now < until <= now + LAPSE_WARNING:
         return None
-    if thaw.downloaded_bytes >= thaw.size_bytes:
+    if thaw.is_downloaded:
         return None
     message = (
         f"What was thawed of {thaw.machine}/{thaw.job} can be read until {until:%Y-%m-%d %H:%M} UTC, and not all of it "

@@ -51,6 +51,11 @@ class Thaw:
     def is_under_way(self) -> bool:
         return self.state in UNDER_WAY
 
+    @property
+    def is_downloaded(self) -> bool:
+        """Whether as much was downloaded as was thawed."""
+        return self.downloaded_bytes >= self.size_bytes
+
 
 @dataclasses.dataclass(frozen=True)
 class ThawMonth:

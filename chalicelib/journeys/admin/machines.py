@@ -145,7 +145,7 @@ def machine_show(context: AdminContext, request: Arguments) -> MachineShown:
         time_or_none(machine.last_used_at),
         machine.owner_mail,
         float(machine.thaw_budget_usd),
-        float(context.thaws.months([machine.name], context.now)[machine.name].reserved),
+        float(context.thaws.month(machine.name, context.now).reserved),
     )
 
 

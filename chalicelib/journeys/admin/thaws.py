@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from chalicelib.domain.restore.progress import as_of
 from chalicelib.domain.restore.thaws import Thaw
 from chalicelib.journeys.admin.request import AdminContext, Arguments, bad_request, time_or_none
 from chalicelib.journeys.describe_machine import format_wire_time
+from chalicelib.journeys.gather_thaws import thaws_as_of
 from chalicelib.journeys.thaws.decide_thaw import DecisionContext, approve_thaw, deny_thaw
 from chalicelib.owner_wire import ThawBudget, ThawListing, ThawRow
 from chalicelib.wire import ThawState
@@ -14,11 +14,7 @@ from chalicelib.wire import ThawState
 def thaws(context: AdminContext, _: Arguments) -> ThawListing:
     """All thaws of the last two months."""
     machines = {machine.name: machine for machine in context.machines.machines()}
-    jobs = {(job.machine, job.name): job for job in context.machines.jobs()}
-    known = [
-        as_of(thaw, machines.get(thaw.machine), jobs.get((thaw.machine, thaw.job)), context.now)
-        for thaw in context.thaws.thaws()
-    ]
+    known = thaws_as_of(context.thaws, context.machines, context.now)
     known.sort(key=lambda thaw: thaw.started_at, reverse=True)
     known.sort(key=lambda thaw: thaw.state is not ThawState.WAITING)  # stable: the newest first within each
     months = context.thaws.months(list(machines), context.now)

@@ -123,22 +123,28 @@ class Table:
         at_most: int,
         also: Sequence[str] = (),
         must_exist: bool = False,
+        changes: Item | None = None,
     ) -> None:
         """Adds to a counter, from zero if there is none; raises ``ConditionFailed`` beyond ``at_most``.
 
-        ``also`` are fields of the row that get the same amount. ``must_exist``: makes no row, and raises.
+        ``also`` are fields of the row that get the same amount, ``changes`` such that are set. ``must_exist``: makes no
+        row, and raises.
         """
         names = {"#field": field, **{f"#also{index}": name for index, name in enumerate(also)}}
+        update, changed = "ADD " + ", ".join(f"{name} :amount" for name in names), changes or {}
+        if changed:
+            update += " SET " + ", ".join(f"#{name} = :new_{name}" for name in changed)
         arguments: dict[str, Any] = {
             "TableName": self._name,
             "Key": {"pk": pk, "sk": sk},
-            "UpdateExpression": "ADD " + ", ".join(f"{name} :amount" for name in names),
-            "ExpressionAttributeNames": names,
+            "UpdateExpression": update,
+            "ExpressionAttributeNames": {**names, **{f"#{name}": name for name in changed}},
         }
         condition = "attribute_not_exists(#field) OR #field <= :limit"
         if must_exist:
             condition = f"attribute_exists(pk) AND ({condition})"
-        _add_condition(arguments, condition, {":amount": amount, ":limit": at_most - amount})
+        values = {f":new_{name}": value for name, value in changed.items()}
+        _add_condition(arguments, condition, {":amount": amount, ":limit": at_most - amount, **values})
         if amount > at_most:
             raise ConditionFailed
         self._call(self._client.update_item, arguments)

@@ -216,5 +216,11 @@ def running_service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
         builder.cache_clear()
 
 
+def fire(schedule: Any) -> None:
+    """A handler of a schedule, as EventBridge calls it."""
+    fields = ("version", "account", "region", "detail-type", "source", "time", "id")
+    schedule({**dict.fromkeys(fields, "x"), "detail": {}, "resources": []}, None)
+
+
 def later(service: Service, **by: float) -> None:
     service.now += timedelta(**by)

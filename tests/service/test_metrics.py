@@ -25,7 +25,7 @@ from chalicelib.domain.costs.service_costs import (
 from chalicelib.journeys.send_alerts import EVALUATED_EVERY
 from chalicelib.metrics import HEARTBEAT_HOURS, METRICS, NAMESPACE
 from tests.ops.test_resources import RESOURCES
-from tests.service.conftest import DEAD_LETTER_QUEUE, NOW, Service
+from tests.service.conftest import DEAD_LETTER_QUEUE, NOW, Service, fire
 
 VOLUME = "anna-laptop/system/data_duplicity-full.20261122T195500Z.vol1.difftar.gpg"
 
@@ -38,11 +38,6 @@ def told(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 
 def values_of(lines: list[dict[str, Any]], name: str) -> list[float]:
     return [value for line in lines if name in line for value in line[name]]
-
-
-def fire(schedule: Any) -> None:
-    fields = ("version", "account", "region", "detail-type", "source", "time", "id")
-    schedule({**dict.fromkeys(fields, "x"), "detail": {}, "resources": []}, None)
 
 
 def calls_to_aws(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:

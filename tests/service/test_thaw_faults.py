@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+import app
 from chalicelib import web
+from chalicelib.adapters.ses_mailer import Mailer, MailRefused
 from tests.hostile.memory_aws import MemoryS3, service_in_memory
-from tests.service.conftest import Service, later
+from tests.service.conftest import Service, fire, later
 from tests.service.thawing import FULL, MB, ThawingLaptop, large, restore_events, send, volume
 
 
@@ -136,6 +138,24 @@ def test_a_table_that_fails_brings_back_no_restore_event(
 
 
 # ---------------------------------------------------------------- the function
+
+
+def test_a_mail_that_nobody_takes_does_not_stop_the_ticks(
+    laptop: ThawingLaptop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as the sender's address is not confirmed each minute's mail fails."""
+
+    def refuses(*_: Any) -> str:
+        raise MailRefused("not verified")
+
+    monkeypatch.setattr(Mailer, "send", refuses)
+    thawing(laptop)
+    laptop.service.admin("machine_set", name=laptop.machine, thaw_budget_usd=0)
+    assert laptop.start(laptop.plan("4-6").body["thaw"]).status == 403  # of which a mail is due at once
+    later(laptop.service, hours=13)
+    with pytest.raises(MailRefused):
+        fire(app.alerts)
+    assert laptop.run_function() == 1
 
 
 def test_the_function_killed_after_500_of_2_000_calls(

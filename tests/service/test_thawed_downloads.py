@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib import wiring
 from tests.hostile.memory_aws import MemoryDynamo, service_in_memory
 from tests.service.conftest import BUCKET, Service, later
 from tests.service.thawing import VOLUME_BYTES, ThawingLaptop, send, volume
@@ -84,6 +85,18 @@ def test_what_is_downloaded_of_a_thaw_is_counted_and_other_files_are_not(laptop:
     assert laptop.service.admin("thaws")["thaws"][0]["downloaded_bytes"] == VOLUME_BYTES
     laptop.download(2, 3)
     assert laptop.service.admin("thaws")["thaws"][0]["downloaded_bytes"] == 2 * VOLUME_BYTES
+
+
+def test_downloads_that_are_permitted_side_by_side_all_count(laptop: ThawingLaptop) -> None:
+    thaw = thawed(laptop, "1-3")
+    store = wiring.thaw_store()
+    known = store.thaw(laptop.machine, laptop.job, thaw)
+    assert known is not None
+    for size_bytes in (1000, 200):  # two requests that have read the same row
+        store.record_download(known, size_bytes, laptop.service.now)
+    found = store.thaw(laptop.machine, laptop.job, thaw)
+    assert found is not None
+    assert (found.downloaded_bytes, found.last_download_at) == (1200, laptop.service.now)
 
 
 def test_jobs_without_archived_volumes_pay_nothing_for_thaws(

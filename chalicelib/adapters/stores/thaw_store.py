@@ -13,7 +13,7 @@ from chalicelib.domain.backups.machines import Job, Machine
 from chalicelib.domain.restore.limits import LEASE, MAX_PAGES_A_MONTH, MAX_PLANS_A_DAY, PLAN_LIFE
 from chalicelib.domain.restore.thaws import Thaw, ThawMonth
 from chalicelib.domain.restore.volumes import Volumes, canonical_text, volumes_of
-from chalicelib.wire import ThawState, ThawTier
+from chalicelib.wire import MOST, ThawState, ThawTier
 
 _NEVER = 10**9
 """More events than come."""
@@ -176,12 +176,17 @@ class ThawStore:
         return dataclasses.replace(thaw, leased_until=until) if taken else None
 
     def record_download(self, thaw: Thaw, size_bytes: int, now: datetime) -> None:
-        changes = {
-            "last_download_at": rows.format_instant(now),
-            "downloaded_bytes": thaw.downloaded_bytes + size_bytes,
-        }
-        key = _thaw_key(thaw.machine, thaw.job, thaw.id)
-        attempted(self._table.update, "THAWS", key, changes, condition="attribute_exists(pk)")
+        """Added to what the row has: requests come side by side."""
+        attempted(
+            self._table.add,
+            "THAWS",
+            _thaw_key(thaw.machine, thaw.job, thaw.id),
+            "downloaded_bytes",
+            size_bytes,
+            at_most=MOST,
+            must_exist=True,
+            changes={"last_download_at": rows.format_instant(now)},
+        )
 
     # ------------------------------------------------------------ events
 

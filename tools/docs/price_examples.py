@@ -28,7 +28,7 @@ from ops.storage_costs import (
 
 STORAGE_REGIONS = ("us-east-1", "us-west-2", "eu-west-1", "eu-central-1")
 REGIONS = ("us-east-1", "eu-central-1")
-"""Those whose service is worked out in full."""
+"""Those whose service, choices and thaws are worked out."""
 
 CHOICE_GB = (20, 50, 100, 200, 1000)
 
@@ -52,13 +52,13 @@ EXAMPLES = (
 
 def price_blocks() -> dict[str, str]:
     """Every table by the name that the document calls it."""
-    storage = {f"storage {region}": storage_table(_table_of(region)) for region in STORAGE_REGIONS}
-    return storage | {"service": service_table([_table_of(region) for region in REGIONS])}
+    storage = {f"storage {region}": storage_table(table_of(region)) for region in STORAGE_REGIONS}
+    return storage | {"service": service_table([table_of(region) for region in REGIONS])}
 
 
 def choice_blocks() -> dict[str, str]:
     """Both sums that ``machine add --size`` shows, for some sizes."""
-    return {f"choice {region}": choice_table(_table_of(region)) for region in REGIONS}
+    return {f"choice {region}": choice_table(table_of(region)) for region in REGIONS}
 
 
 def choice_table(table: PriceTable) -> str:
@@ -125,7 +125,7 @@ def service_parts(table: PriceTable, machines: int) -> str:
     return f"{table.region}, {machines:,} machine(s), in full and after allowances:\n" + "\n".join(lines)
 
 
-def _table_of(region: str) -> PriceTable:
+def table_of(region: str) -> PriceTable:
     table = price_table(region)
     if table is None:
         raise LookupError(f"there is no price table of {region}")
@@ -137,4 +137,4 @@ def _money(amount: Decimal | None) -> str:
 
 
 if __name__ == "__main__":
-    print("\n\n".join(service_parts(_table_of(region), count) for region in REGIONS for count in MACHINES))
+    print("\n\n".join(service_parts(table_of(region), count) for region in REGIONS for count in MACHINES))

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import datetime, timezone
 from decimal import Decimal
 
-from chalicelib.adapters.price_files import price_table
 from chalicelib.domain.backups.machines import DEFAULT_DOWNLOAD_CAP_BYTES_A_DAY
 from chalicelib.domain.backups.storage import DEEP_ARCHIVE, GLACIER_FLEXIBLE_RETRIEVAL
-from chalicelib.domain.backups.tallies import Tally
+from chalicelib.domain.backups.tallies import Tallies, Tally
 from chalicelib.domain.costs.billed import GB
 from chalicelib.domain.costs.price_table import PriceTable
-from chalicelib.domain.costs.pricing import transfer_out_cost
-from chalicelib.domain.costs.restore_costs import restore_cost
 from chalicelib.domain.mail.phrases import format_small_money
-from chalicelib.domain.restore.plans import days_needed, rounded_up
+from chalicelib.domain.restore.plans import Terms, TierOffer, offer_of
+from chalicelib.domain.restore.volumes import VolumesFound, VolumeState
 from chalicelib.wire import ThawTier
-
-MB = 2**20
-
-REGIONS = ("us-east-1", "eu-central-1")
+from ops.storage_costs import MB
+from tools.docs.price_examples import REGIONS, table_of
 
 WAYS = (
     (DEEP_ARCHIVE, ThawTier.BULK),
@@ -63,7 +60,7 @@ EXAMPLES = (
 
 def thaw_blocks() -> dict[str, str]:
     """Every table by the name that the document calls it."""
-    return {f"thaw {region}": thaw_table(_table_of(region)) for region in REGIONS}
+    return {f"thaw {region}": thaw_table(table_of(region)) for region in REGIONS}
 
 
 def thaw_table(table: PriceTable) -> str:
@@ -74,26 +71,21 @@ def thaw_table(table: PriceTable) -> str:
         f"| --- |{' ---: |' * (len(WAYS) + 1)}",
     ]
     for wanted in EXAMPLES:
-        costs = [_shown(_cost(table, wanted, storage_class, tier)) for storage_class, tier in WAYS]
-        leaving = transfer_out_cost(table, wanted.tally.size_bytes)
-        lines.append(f"| {wanted.name} | {' | '.join(costs)} | {_shown(rounded_up(leaving))} |")
+        offers = [_offer(table, wanted, *way) for way in WAYS]
+        costs = " | ".join(_shown(offer.usd) for offer in offers)
+        lines.append(f"| {wanted.name} | {costs} | {_shown(offers[0].transfer_usd)} |")
     return "\n".join(lines) + "\n"
 
 
-def _cost(table: PriceTable, wanted: RestoreExample, storage_class: str, tier: ThawTier) -> Decimal | None:
-    """The copies are kept as long as a plan keeps them on a line of 100 Mbit/s; nothing else left AWS this month."""
-    stored = {storage_class: wanted.tally}
-    days = days_needed(wanted.tally.size_bytes, None, DEFAULT_DOWNLOAD_CAP_BYTES_A_DAY)
-    cost = restore_cost(table, stored, stored, tier, readable_days=days).cost
-    return None if cost is None else rounded_up(cost)
+def _offer(table: PriceTable, wanted: RestoreExample, storage_class: str, tier: ThawTier) -> TierOffer:
+    """What a plan says on a line of 100 Mbit/s; nothing else left AWS this month."""
+    tallies: dict[VolumeState, Tallies] = {state: {} for state in VolumeState}
+    tallies[VolumeState.ARCHIVED] = {storage_class: wanted.tally}
+    terms = Terms(table, DEFAULT_DOWNLOAD_CAP_BYTES_A_DAY, 0, None, datetime.now(timezone.utc))
+    offer = offer_of(VolumesFound({}, tallies, {}), tier, terms)
+    assert offer is not None
+    return offer
 
 
 def _shown(amount: Decimal | None) -> str:
     return "not known" if amount is None else format_small_money(amount)
-
-
-def _table_of(region: str) -> PriceTable:
-    table = price_table(region)
-    if table is None:
-        raise LookupError(f"there is no price table of {region}")
-    return table

@@ -33,7 +33,7 @@ METADATA_PERCENT = 2
 """Signatures are 0.6 to 2.4 % of what they describe, the more the smaller the files are; they stay in Standard."""
 
 DEEP_FROM_BYTES = 100 * GB
-"""Below, Deep Archive saves less than 30 cents a month, for a wait of up to two days."""
+"""Below, Deep Archive saves less than 35 cents a month, for a wait of up to two days."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -32,8 +32,8 @@ MEANINGS = {
     ErrorCode.SET_LIST_MISSING: "The manifest came without the list of its set's files, or with a list that has gaps.",
     ErrorCode.PROOF_MISSING: "The job has had a proof of origin, and this manifest has none. Upgrade panicroom there.",
     ErrorCode.BAD_PROOF: "A proof is 64 lower-case hex digits.",
-    ErrorCode.THAW_BUDGET: "The thaw costs more than is left of the machine's budget this month, or is by Expedited "
-    "for more than ten volumes. The owner was mailed, and can approve it.",
+    ErrorCode.THAW_BUDGET: "The thaw costs more than is left of the machine's budget this month, or would be "
+    "more than ten volumes by Expedited this month. The owner was mailed, and can approve it.",
     ErrorCode.THAW_CAP: "The machine has planned as many thaws as it may today, or has had its files listed as often "
     "as it may this month.",
     ErrorCode.THAW_IN_PROGRESS: "Another thaw of the job is under way. The message says until when.",

@@ -22,8 +22,8 @@ OF_THAWS = (
         Severity.WARNING,
         "a restore waits for your approval",
         "A restore needs archived volumes, and the machine may not have them brought back on its own: they cost more "
-        "than is left of its budget for thaws this month, or a price is not known, or it asked for Expedited for more "
-        "than ten volumes.",
+        "than is left of its budget for thaws this month, or a price is not known, or it would be more than ten "
+        "volumes by Expedited this month.",
         "If you are restoring, approve it. If nobody is, somebody may have this machine's token: revoke it.",
         is_awaited=True,
     ),

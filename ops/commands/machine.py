@@ -111,14 +111,15 @@ def add(
         raise click.UsageError("--prefix, --empty and --plan go with --bucket.")
     named = check_words(storage, after)
     policy = policy_for(named, size)
-    adoption = plan_adoption(deployed_stage(stage, state_folder), bucket, prefix or "") if bucket else None
+    deployed = deployed_stage(stage, state_folder) if bucket or size else None
+    adoption = plan_adoption(deployed, bucket, prefix or "") if deployed and bucket else None
     if adoption:
         s3 = adoption.deployed.aws.client("s3")
         found = backups_to_adopt(s3, adoption.bucket, prefix or "", may_be_empty=empty)
         if not _go_on(adoption, prefix or "", found, only_plan, as_json):
             return
     client = admin_client(stage, state_folder)
-    region = deployed_stage(stage, state_folder).stage.region if size else ""
+    region = deployed.stage.region if deployed else ""
     added = client.ask(
         MachineAdded,
         "machine_add",
@@ -139,7 +140,7 @@ def add(
         check_followed(client.jobs(name), jobs or (DEFAULT_JOB,), policy)
     costs = estimates(region, size, policy) if size and policy else []
     if size and policy and not as_json:
-        show_estimates(region, size, policy, was_named=named is not None)
+        show_estimates(region, size, policy, costs, was_named=named is not None)
     addresses = _addresses(stage, state_folder, client)
     show_code(added, addresses, as_json, goes_on=adoption is not None, estimates=costs)
 

@@ -38,10 +38,12 @@ def put_adopted_rules(s3: Any, bucket: str, stage: Stage, jobs: Sequence[Job]) -
     return _put(s3, bucket, rules, lambda name: name in replaced or name.startswith(f"{stage.prefix}-"))
 
 
-def has_adopted_rule(s3: Any, bucket: str, stage: Stage, job: Job) -> bool:
-    """Whether this stage has written a rule for the job, by whichever of its policies."""
+def has_adopted_rule(s3: Any, bucket: str, stage: Stage, jobs: Sequence[Job]) -> bool:
+    """Whether this stage has written a rule for one of the jobs, by whichever of its policies."""
     names = {
-        adopted_rule(stage.prefix, dataclasses.replace(job, storage=one))["ID"] for one in STORAGE_POLICIES
+        adopted_rule(stage.prefix, dataclasses.replace(job, storage=one))["ID"]
+        for job in jobs
+        for one in STORAGE_POLICIES
     }
     return any(rule.get("ID", "") in names for rule in _existing_rules(s3, bucket)[0])
 

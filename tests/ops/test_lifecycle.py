@@ -119,8 +119,8 @@ class TestInAnAdoptedBucket:
     def test_another_policy_of_a_job_replaces_its_rule(self, s3: Any) -> None:
         put_adopted_rules(s3, BUCKET, self.HOME, [self.JOB])
         deep = dataclasses.replace(self.JOB, storage=StoragePolicy("DEEP_ARCHIVE", 30))
-        assert has_adopted_rule(s3, BUCKET, self.HOME, deep)
-        assert not has_adopted_rule(s3, BUCKET, self.CABIN, deep)
+        assert has_adopted_rule(s3, BUCKET, self.HOME, [deep])
+        assert not has_adopted_rule(s3, BUCKET, self.CABIN, [deep])
         put_adopted_rules(s3, BUCKET, self.HOME, [deep])
         assert [name for name in rules_of(s3) if "anna" in name] == [
             "panicroom-home-anna-system-deep-archive-30d"

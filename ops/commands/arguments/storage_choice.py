@@ -1,4 +1,4 @@
-"""Which class a job's volumes go to: the options, both sums before a machine is added, and what a change does."""
+"""Which class a job's volumes go to: the options, both sums when a machine is added, and what a change does."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from chalicelib.domain.backups.storage import (
     chosen_policy,
     needs_thaw,
 )
-from chalicelib.domain.costs.price_table import PriceTable
+from chalicelib.domain.costs.price_table import PriceTable, PriceUnknown
 from chalicelib.domain.mail.cost_amounts import CLASS_NAMES
-from chalicelib.domain.mail.phrases import format_bytes, format_money
+from chalicelib.domain.mail.phrases import count, format_bytes, format_money
 from chalicelib.owner_wire import JobPlace, MachineShown
 from chalicelib.wire import JobStatus
 from ops.commands.arguments.options import DAYS, say
@@ -76,19 +76,21 @@ def policy_for(chosen: StoragePolicy | None, size_bytes: int | None) -> StorageP
 
 def estimates(region: str, size_bytes: int, chosen: StoragePolicy) -> list[Estimate]:
     """For Glacier Instant Retrieval, Deep Archive and the chosen class."""
-    table = price_table(region)
+    table = _prices(region)
     names = dict.fromkeys(("instant", "deep", chosen.name))
     return [_estimate(table, FirstBackup(size_bytes), name) for name in names] if table else []
 
 
-def show_estimates(region: str, size_bytes: int, chosen: StoragePolicy, was_named: bool) -> None:
+def show_estimates(
+    region: str, size_bytes: int, chosen: StoragePolicy, costs: Sequence[Estimate], was_named: bool
+) -> None:
     """Both sums, and which is taken."""
-    size, table = format_bytes(size_bytes), price_table(region)
+    size, table = format_bytes(size_bytes), _prices(region)
     if table is None:
         say(f"What {size} cost is not known: there are no prices of {region} here.")
     else:
         say(f"{size} in volumes of 25 MB, at AWS's prices of {region} of {table.as_of}, before tax:")
-    for one in estimates(region, size_bytes, chosen):
+    for one in costs:
         wait = f"to be read within {one.wait_hours} hours" if one.wait_hours else "readable at once"
         say(
             f"  {one.storage}: {_usd(one.monthly)} a month; everything back {_usd(one.everything_back)}, {wait}"
@@ -107,7 +109,7 @@ def policy_shown(policy: StoragePolicy) -> str:
     if not policy.moves:
         return "stay in Standard (standard)"
     name, days = CLASS_NAMES[policy.archive_class], policy.archive_after_days
-    when = f"{days} day{'' if days == 1 else 's'} after their upload" if days else "as they are uploaded"
+    when = f"{count(days, 'day')} after their upload" if days else "as they are uploaded"
     return f"move to {name} {when} ({policy.name})"
 
 
@@ -130,10 +132,7 @@ def follow_change(
 
     Raises ``OpsError`` as ``check_followed`` does.
     """
-    if any(policy_of(one) != policy for one in answer.jobs if job in (None, one.job)):
-        raise OpsError(
-            "The service is older than this clone and knows no storage policies yet: deploy it first."
-        )
+    check_followed(answer.jobs, [job] if job else [one.job for one in answer.jobs], policy)
     said = [f"From now on, new volumes {policy_shown(policy)}."]
     if needs_thaw(policy.archive_class):
         said.append(
@@ -153,7 +152,7 @@ def follow_change(
 def _follow_in_adopted(deployed: DeployedStage, bucket: str, places: Sequence[JobPlace]) -> str:
     """Only where this service has written a rule; ``places`` are all of the stage's jobs in the bucket."""
     s3, stage, jobs = deployed.aws.client("s3"), deployed.stage, [_job(one) for one in places]
-    if not any(has_adopted_rule(s3, bucket, stage, job) for job in jobs):
+    if not has_adopted_rule(s3, bucket, stage, jobs):
         return (
             f"In {bucket}, which was there before the service, rules of your own move volumes: `python -m ops audit`"
             " says which of them do otherwise."
@@ -169,11 +168,21 @@ def _job(place: JobPlace) -> Job:
     return Job(place.machine, place.job, place.location, storage=policy_of(place))
 
 
+def _prices(region: str) -> PriceTable | None:
+    """``None`` where they do not say what a restore costs either."""
+    table = price_table(region)
+    return table if table and table.knows("transfer-out") else None
+
+
 def _estimate(table: PriceTable, backup: FirstBackup, name: str) -> Estimate:
     storage_class = CLASS_OF_NAME[name]
     back = everything_back(table, backup, storage_class)
     hours = round(back.wait.total_seconds() / 3600)
-    return Estimate(name, _cents(month(table, backup, storage_class)), _cents(back.cost), hours)
+    try:
+        monthly: Decimal | None = month(table, backup, storage_class)
+    except PriceUnknown:
+        monthly = None
+    return Estimate(name, _cents(monthly), _cents(back.cost), hours)
 
 
 def _cents(usd: Decimal | None) -> str | None:

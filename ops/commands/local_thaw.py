@@ -11,7 +11,7 @@ import click
 from ops.commands.arguments.options import confirm, console, json_option, print_json, state_option
 from ops.commands.arguments.whole_help import WholeHelp
 from ops.local.stack import running_stack
-from ops.local.thaw_hook import STATUSES, ThawHook
+from ops.local.thaw_hook import ThawHook
 
 CLASSES = ("DEEP_ARCHIVE", "GLACIER", "GLACIER_IR", "STANDARD")
 TIERS = ("Bulk", "Standard", "Expedited")
@@ -97,8 +97,7 @@ def fail(
     code: str, times: int, tier: str | None, status: int | None, state_folder: Path, as_json: bool
 ) -> None:
     """Answer the next requests for a volume with an error of S3's."""
-    status = status or STATUSES.get(code, 500)
-    _hook(state_folder).fail(code, times, status=status, tier=tier)
+    status = _hook(state_folder).fail(code, times, status=status, tier=tier)
     answer = {"code": code, "status": status, "times": times, "tier": tier}
     confirm(answer, as_json, f"{code} ({status}) is the answer to the next requests for a volume: {times}.")
 

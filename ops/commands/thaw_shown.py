@@ -7,11 +7,11 @@ from datetime import datetime
 from decimal import Decimal
 
 from chalicelib.domain.mail.phrases import count, format_bytes, format_small_money
+from chalicelib.domain.restore.thaw_section import OPEN
+from chalicelib.domain.restore.thaws import UNDER_WAY
 from chalicelib.owner_wire import ThawBudget, ThawListing, ThawRow
 from chalicelib.wire import ThawState
 from ops.commands.arguments.options import console, say, typed
-
-OPEN = frozenset({ThawState.WAITING, ThawState.ASKING, ThawState.THAWING, ThawState.READY})
 
 OTHERS_SHOWN = 10
 """Of those that are over; ``--json`` has all of the last two months."""
@@ -84,7 +84,7 @@ def _state(row: ThawRow) -> str:
 def _times(row: ThawRow) -> str:
     if row.state is ThawState.WAITING:
         return f"asked for at {time_shown(row.started_at)}, copies for {count(row.days, 'day')}"
-    if row.state in (ThawState.ASKING, ThawState.THAWING):
+    if row.state in UNDER_WAY:
         return f"ready by {time_shown(row.ready_by)}"
     downloaded = f"{format_bytes(row.downloaded_bytes)} downloaded"
     if row.readable_until is None:

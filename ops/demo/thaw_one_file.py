@@ -12,8 +12,6 @@ from ops.local.thaw_hook import ThawHook
 from ops.service.admin_client import AdminClient
 from ops.steps import Steps
 
-DEEP_ARCHIVE = "DEEP_ARCHIVE"
-
 
 @dataclasses.dataclass(frozen=True)
 class ThawedFile:
@@ -32,7 +30,7 @@ def thaw_one_file(
     """The file, and what differs in it. Its machine's volumes stay in Deep Archive."""
     path = _largest_file(machine)
     with steps.step(f"Moving the volumes of {machine.name} to Deep Archive"):
-        archived = hook.freeze(machine.name, DEEP_ARCHIVE)
+        archived = hook.freeze(machine.name)
     target = machine.laptop.folder / "thawed"
     with steps.step("Thawing what one file needs, and restoring it") as say:
         machine.laptop.run("restore", path, "--to", str(target), "--yes", "--wait", say=say)

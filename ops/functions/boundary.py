@@ -13,6 +13,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 from chalice.constants import LAMBDA_TRUST_POLICY
 
+from chalicelib.domain.mail.phrases import count
 from ops.aws import Aws
 from ops.errors import OpsError
 from ops.functions.roles import bound_of, described_role, role_name
@@ -54,8 +55,7 @@ def boundary_changes(aws: Aws, stage: Stage) -> list[str]:
     described = {role: described_role(iam, role) for role in roles}
     missing = [role for role, found in described.items() if found is None]
     if missing:
-        count = "1 role" if len(missing) == 1 else f"{len(missing)} roles"
-        changes.append(f"make {count}, bound by {stage.boundary}")
+        changes.append(f"make {count(len(missing), 'role')}, bound by {stage.boundary}")
     changes += [
         f"bind the role {role} by {stage.boundary}"
         for role, found in described.items()

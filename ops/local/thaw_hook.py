@@ -64,10 +64,12 @@ class ThawHook:
         status: int | None = None,
         tier: str | None = None,
         place: str = "",
-    ) -> None:
-        """Has the next ``times`` requests for a volume fail, those of one tier or place if so said."""
-        fault = {"code": code, "status": status or STATUSES.get(code, 500), "times": times, "tier": tier}
+    ) -> int:
+        """Has the next ``times`` requests for a volume fail, those of one tier or place if so said; the HTTP status."""
+        status = status or STATUSES.get(code, 500)
+        fault = {"code": code, "status": status, "times": times, "tier": tier}
         self._change(fail={**fault, "prefix": prefix_of(place)})
+        return status
 
     def calls(self) -> RestoreCalls:
         answer = self._send("GET", None)

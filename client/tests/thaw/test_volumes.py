@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from panicroom.thaw.remembered import RememberedThaws
-from panicroom.thaw.volumes import numbers_by_set, numbers_in, range_text, thaw_volumes
+from panicroom.thaw.volumes import numbers_by_set, numbers_in, range_text, thaw_request
 from panicroom.wire import ThawVolumes
 
 FULL, INCREMENT = "full.20261122T213347Z", "inc.20261122T213347Z.to.20261123T213347Z"
@@ -30,7 +30,7 @@ def test_ranges_name_exactly_the_numbers() -> None:
 def test_a_request_is_the_same_whatever_the_order_of_the_volumes() -> None:
     names = [volume(INCREMENT, 2), volume(FULL, 3), volume(FULL, 1), volume(FULL, 2), "meta_other"]
     wanted = (ThawVolumes(FULL, "1-3"), ThawVolumes(INCREMENT, "2"))
-    assert thaw_volumes(names) == thaw_volumes(reversed(names)) == wanted
+    assert thaw_request(names).volumes == thaw_request(reversed(names)).volumes == wanted
     assert numbers_by_set(names) == {FULL: {1, 2, 3}, INCREMENT: {2}}
 
 

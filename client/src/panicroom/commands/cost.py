@@ -32,8 +32,9 @@ def cost(path: str | None, time: str | None, job: str | None, as_json: bool) -> 
     """
     import json
 
-    from panicroom.restore.cost import check_found, cost_as_json, cost_lines
+    from panicroom.restore.cost import cost_as_json, cost_lines
     from panicroom.restore.dry_run import plan_restore
+    from panicroom.restore.paths import nothing_found
     from panicroom.settings import load_settings
     from panicroom.terminal.progress import make_reporter
 
@@ -41,7 +42,9 @@ def cost(path: str | None, time: str | None, job: str | None, as_json: bool) -> 
     paths = () if path is None else (path,)
     reporter = make_reporter(sys.stderr)
     priced = plan_restore(settings, chosen_job(settings, job), paths, time, reporter, always_priced=True)
-    check_found(priced)
+    nothing = nothing_found(priced.plan)
+    if nothing is not None:
+        raise nothing
     if as_json:
         click.echo(json.dumps(cost_as_json(priced)))
         return

@@ -7,22 +7,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from panicroom.duplicity_files.contents import path_of
-from panicroom.exit_codes import ExitCode, Problem
 from panicroom.restore.dry_run import PricedPlan
 from panicroom.restore.paths import EVERYTHING
-from panicroom.shown import shown_path
 from panicroom.stored.times import exact_time_text, time_text
 from panicroom.terminal.amounts import size_text
 from panicroom.thaw.plan_text import archived_text, money_text, offer_lines, volumes_text
 from panicroom.wire import ThawPlan, to_json
-
-
-def check_found(priced: PricedPlan) -> None:
-    """Raises ``Problem`` if the backup has nothing of what was asked for."""
-    if priced.plan.missing and not priced.plan.entries:
-        path = shown_path(path_of(priced.plan.missing[0]))
-        raise Problem(f"{path}: no such path in the backup at that time", ExitCode.NOT_FOUND)
 
 
 def cost_lines(priced: PricedPlan) -> Iterator[str]:

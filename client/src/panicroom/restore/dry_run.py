@@ -18,8 +18,8 @@ from panicroom.stored.times import exact_time_text, time_text
 from panicroom.terminal.amounts import size_text
 from panicroom.terminal.reporter import Reporter
 from panicroom.thaw import plan_text as thaw_text
-from panicroom.thaw.volumes import is_archived, thaw_volumes
-from panicroom.wire import ThawPlan, ThawRequest, to_json
+from panicroom.thaw.volumes import is_archived, thaw_request
+from panicroom.wire import ThawPlan, to_json
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,8 @@ def plan_restore(
         volumes = plan.volumes()
         thaw = None
         if volumes and (always_priced or any(map(is_archived, volumes))):
-            names = [file.name for file in volumes]
-            line = opened.metadata.line.bytes_a_second
-            thaw = opened.api.plan_thaw(job.job, ThawRequest(thaw_volumes(names), line))
+            request = thaw_request((file.name for file in volumes), opened.metadata.line.bytes_a_second)
+            thaw = opened.api.plan_thaw(job.job, request)
         return PricedPlan(opened.backup, plan, thaw)
 
 

@@ -50,6 +50,15 @@ class Selection:
         )
 
 
+def nothing_found(plan: Plan) -> Problem | None:
+    """If the backup has nothing of what was asked for."""
+    if plan.entries or plan.lost:
+        return None
+    first = path_of(plan.missing[0]) if plan.missing else "the source"
+    more = f" (and {len(plan.missing) - 1} more)" if len(plan.missing) > 1 else ""
+    return Problem(f"{shown_path(first)}{more}: no such path in the backup at that time", ExitCode.NOT_FOUND)
+
+
 def select_paths(paths: Sequence[str], source: Path, sets: Sequence[SetContents]) -> Selection:
     """What ``paths`` mean; none of them: everything. Raises ``Problem`` for one outside of ``source``."""
     if not paths:

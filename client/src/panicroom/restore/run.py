@@ -18,7 +18,7 @@ from panicroom.duplicity_run import process as duplicity_process
 from panicroom.duplicity_run.restore_plan import UNREADABLE_DATA
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.restore.nearest import OlderVersion, OlderVersions
-from panicroom.restore.paths import EVERYTHING
+from panicroom.restore.paths import EVERYTHING, nothing_found
 from panicroom.restore.plan import ABSENT, DAMAGED, Plan, make_plan
 from panicroom.restore.report import DifferingPath, RestoreReport
 from panicroom.restore.restore_cache import restore_cache
@@ -129,8 +129,9 @@ class _Restore:
 
     def run(self) -> RestoreReport:
         plan = self._plan()
-        if not plan.entries and not plan.lost:
-            raise self._nothing_found(plan)
+        nothing = nothing_found(plan)
+        if nothing is not None:
+            raise nothing
         with self.reporter.busy("comparing what is there already"):
             self._prepare(plan)
         plan = self._thaw_and_fetch(plan)
@@ -169,13 +170,6 @@ class _Restore:
             plan.entries[path] = before.entries[path]
             plan.digests[path], plan.needs[path] = before.digests[path], before.needs[path]
         return plan
-
-    def _nothing_found(self, plan: Plan) -> Problem:
-        first = path_of(plan.missing[0]) if plan.missing else "the source"
-        more = f" (and {len(plan.missing) - 1} more)" if len(plan.missing) > 1 else ""
-        return Problem(
-            f"{shown_path(first)}{more}: no such path in the backup at that time", ExitCode.NOT_FOUND
-        )
 
     def _prepare(self, plan: Plan) -> None:
         """Takes over what an earlier try has restored, and checks that there is room for the rest."""

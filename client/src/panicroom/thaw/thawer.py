@@ -16,14 +16,13 @@ from panicroom.terminal.reporter import Reporter
 from panicroom.thaw.consent import Agreed, ThawOptions, agree
 from panicroom.thaw.plan_text import plan_lines, volumes_text
 from panicroom.thaw.remembered import RememberedThaws
-from panicroom.thaw.volumes import is_archived, thaw_volumes
+from panicroom.thaw.volumes import is_archived, thaw_request
 from panicroom.thaw.waiting import FIRST_SECONDS, LONGEST_SECONDS, UNDER_WAY, Clock, wait_for
 from panicroom.transfer.measured_line import MeasuredLine
 from panicroom.wire import (
     ErrorCode,
     ListedFile,
     ThawPlan,
-    ThawRequest,
     ThawStart,
     ThawState,
     ThawStatus,
@@ -122,14 +121,11 @@ class Thawer:
         """None where today's plans are used up, and all can be downloaded anyway."""
         try:
             with self._reporter.busy("asking what a thaw costs"):
-                return self._api.plan_thaw(self._job, self._request(names))
+                return self._api.plan_thaw(self._job, thaw_request(names, self._line.bytes_a_second))
         except ApiError as failure:
             if failure.code == ErrorCode.THAW_CAP and not self._unreadable(names):
                 return None
             raise
-
-    def _request(self, names: Collection[str]) -> ThawRequest:
-        return ThawRequest(thaw_volumes(names), self._line.bytes_a_second)
 
     def _unreadable(self, names: Collection[str]) -> set[str]:
         """Which of them cannot be downloaded now, by the service's own look at each."""

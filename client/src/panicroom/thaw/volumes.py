@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from panicroom.names import parse_name
-from panicroom.wire import ListedFile, ThawVolumes
+from panicroom.wire import ListedFile, ThawRequest, ThawVolumes
 
 ARCHIVE_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 """Storage classes whose files have to be thawed before they can be read. A thaw leaves the class as it is."""
@@ -31,10 +31,11 @@ def numbers_by_set(names: Iterable[str]) -> VolumeNumbers:
     return {name: frozenset(numbers) for name, numbers in found.items()}
 
 
-def thaw_volumes(names: Iterable[str]) -> tuple[ThawVolumes, ...]:
-    """The volumes as a request names them, the same for the same volumes."""
+def thaw_request(names: Iterable[str], line_bytes_a_second: int | None = None) -> ThawRequest:
+    """The same for the same volumes. ``line_bytes_a_second``: how fast this computer downloads, if that is known."""
     by_set = numbers_by_set(names)
-    return tuple(ThawVolumes(name, range_text(by_set[name])) for name in sorted(by_set))
+    volumes = tuple(ThawVolumes(name, range_text(by_set[name])) for name in sorted(by_set))
+    return ThawRequest(volumes, line_bytes_a_second)
 
 
 def range_text(numbers: Iterable[int]) -> str:

@@ -96,6 +96,9 @@ class ErrorCode(str, Enum):
     TIER_UNAVAILABLE = "tier_unavailable"
     PRICE_UNKNOWN = "price_unknown"
     UNKNOWN_THAW = "unknown_thaw"
+    READ_ONLY = "read_only"
+    TOO_MANY_TRIES = "too_many_tries"
+    DRILL_ALLOWANCE = "drill_allowance"
     NOT_FOUND = "not_found"
     TRY_AGAIN = "try_again"
     INTERNAL = "internal_error"
@@ -105,7 +108,7 @@ class WireError(ValueError):
     """A body that does not have the shape the contract asks for; ``str(error)`` names the field."""
 
 
-# ---------------------------------------------------------------- enrolment and the machine
+# ---------------------------------------------------------------- enrolment, recovery and the machine
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,8 +127,39 @@ class EnrolledJob:
 
 @dataclasses.dataclass(frozen=True)
 class EnrolmentAnswer:
+    """``recovery_code`` is there where one was made together with the enrolment code, until the token is first used:
+    it is for paper, and the client shows it once and stores it nowhere."""
+
     machine: str
     jobs: tuple[EnrolledJob, ...]
+    recovery_code: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class RecoveryRequest:
+    """``POST /recoveries``: the code of a recovery sheet, and the hash of the secret that the client made. Sent again
+    with the same secret it is answered as before. ``machine`` is the one that the sheet is for."""
+
+    machine: str
+    code: str
+    secret_sha256: str
+
+
+@dataclasses.dataclass(frozen=True)
+class RecoveryAnswer:
+    """The secret is a reader's token of ``machine`` until then: it lists, downloads, thaws and drills."""
+
+    machine: str
+    jobs: tuple[EnrolledJob, ...]
+    reader_until: str
+
+
+@dataclasses.dataclass(frozen=True)
+class RecoveryCodeStatus:
+    """The valid recovery code of a machine, as a sheet may name it: ``last_group`` tells one paper from another."""
+
+    made_at: str
+    last_group: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,6 +171,42 @@ class RunSummary:
     started_at: str
     ended_at: str | None = None
     exit_code: ExitStatus | None = None
+
+
+class DrillOutcome(str, Enum):
+    """``asked``: a drill waits for archived volumes. ``passed``: what it restored is what was backed up. ``failed``:
+    something could not be restored, or is not what was backed up. ``skipped``: it could not be tried; the allowance is
+    used up, or there is no backup yet."""
+
+    ASKED = "asked"
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclasses.dataclass(frozen=True)
+class DrillReport:
+    """``POST /jobs/{job}/drills``: how a drill went. ``files``, ``bytes`` and ``volumes`` are those that were restored
+    and proved, or are asked for; ``message`` is a sentence, of a failure with the name of the set or the file."""
+
+    outcome: DrillOutcome
+    files: Count = 0
+    bytes: Bytes = 0
+    volumes: Count = 0
+    message: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class DrillStatus:
+    """The drills of a job. ``every_seconds`` is missing where the owner wants none. ``due``: the client is to begin
+    one, or to go on with the one that waits. ``outcome``, ``reported_at`` and ``message`` are of the newest report."""
+
+    due: bool
+    every_seconds: Seconds | None = None
+    passed_at: str | None = None
+    outcome: DrillOutcome | None = None
+    reported_at: str | None = None
+    message: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,11 +230,13 @@ class JobStatus:
     bucket: str | None = None
     prefix: str | None = None
     proofs_since: str | None = None
+    drill: DrillStatus | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class MachineStatus:
-    """``GET /machine``."""
+    """``GET /machine``. ``account`` is the AWS account's number, for the recovery sheet as ``stage`` and ``region``
+    are. ``reader_until`` is there where the token is a reader's."""
 
     machine: str
     server_time: str
@@ -173,6 +245,10 @@ class MachineStatus:
     oldest_client_version: str
     last_weekly_mail_at: str | None = None
     region: str | None = None
+    stage: str | None = None
+    account: str | None = None
+    recovery_code: RecoveryCodeStatus | None = None
+    reader_until: str | None = None
 
 
 # ---------------------------------------------------------------- runs
@@ -468,10 +544,12 @@ class ThawPlan:
 
 @dataclasses.dataclass(frozen=True)
 class ThawStart:
-    """``POST /jobs/{job}/thaws/{thaw}/start``: at most ``max_usd``, the price that was agreed to."""
+    """``POST /jobs/{job}/thaws/{thaw}/start``: at most ``max_usd``, the price that was agreed to. ``drill``: from the
+    allowance for drills, by Bulk, and any restore goes first."""
 
     tier: ThawTier
     max_usd: Money
+    drill: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,10 +16,9 @@ from chalice import Chalice
 from chalice.app import AuthRequest, AuthResponse, CloudWatchEvent, Response, SQSEvent
 
 from chalicelib import metrics, queue_batches, web, wire, wiring
-from chalicelib.callers import calling_job, calling_machine, in_run
+from chalicelib.callers import bearer_of, calling_job, calling_machine, in_run, writing_job
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.refusals import Refusal
-from chalicelib.journeys.authenticate import authenticate
 from chalicelib.journeys.conduct_run import start_run, update_run
 from chalicelib.journeys.describe_machine import describe_machine
 from chalicelib.journeys.enrol_machine import enrol_machine
@@ -41,11 +40,11 @@ app.register_middleware(web.observed, "all")
 def authorizer(request: AuthRequest) -> AuthResponse:
     """Rejects unauthenticated calls. Handlers check again: the gateway caches this answer for minutes."""
     try:
-        machine = authenticate(wiring.machine_store(), request.token)
+        bearer = bearer_of(request.token, web.now())
     except Refusal:
         return AuthResponse(routes=[], principal_id="unknown")
     # API Gateway uses the answer for other routes too while it remembers it.
-    return AuthResponse(routes=["*"], principal_id=machine.name)
+    return AuthResponse(routes=["*"], principal_id=bearer.machine.name)
 
 
 route = web.routes(app, authorizer)
@@ -64,21 +63,26 @@ def enrolments() -> Response:
 
 @route("GET", "/machine")
 def machine() -> Response:
-    caller = calling_machine(app.current_request)
-    stores = wiring.machine_store(), wiring.catalogue_store(), wiring.report_store()
-    return web.answer(describe_machine(*stores, caller, wiring.settings().region, web.now()))
+    bearer, now = calling_machine(app.current_request)
+    stores = (
+        wiring.machine_store(),
+        wiring.recovery_store(),
+        wiring.catalogue_store(),
+        wiring.report_store(),
+    )
+    return web.answer(describe_machine(*stores, bearer, wiring.settings().place, now))
 
 
 @route("POST", "/jobs/{job}/runs")
 def runs(job: str) -> Response:
-    caller, now = calling_job(app.current_request, job)
+    caller, now = writing_job(app.current_request, job)
     request = web.read_body(app.current_request, wire.RunStart)
     return web.answer(start_run(wiring.run_store(), wiring.notice_store(), caller, request, now), status=201)
 
 
 @route("PATCH", "/jobs/{job}/runs/{run}")
 def run(job: str, run: str) -> Response:
-    caller, now = calling_job(app.current_request, job)
+    caller, now = writing_job(app.current_request, job)
     request = web.read_body(app.current_request, wire.RunUpdate)
     update_run(wiring.run_store(), caller, run, request, now)
     if request.false_proofs is not None:

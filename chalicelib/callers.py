@@ -8,28 +8,49 @@ from typing import TypeVar
 from chalice.app import Request
 
 from chalicelib import web, wire, wiring
-from chalicelib.domain.backups.machines import Machine
-from chalicelib.journeys.authenticate import Caller, authenticate, authenticate_for_job
+from chalicelib.journeys.authenticate import (
+    Bearer,
+    Caller,
+    authenticate,
+    authenticate_for_job,
+    record_use,
+    refuse_readers,
+)
 from chalicelib.journeys.conduct_run import require_lease
 from chalicelib.journeys.uploads.upload_context import UploadContext
 
 OfRun = TypeVar("OfRun", wire.UploadRequest, wire.MultipartRequest, wire.DiscardRequest)
 
 
-def calling_machine(request: Request) -> Machine:
-    """The machine whose token the request carries. This and what follows raises ``Refusal``."""
-    return authenticate(wiring.machine_store(), _authorization(request))
+def bearer_of(authorization: str, now: datetime) -> Bearer:
+    """The machine whose token that is. This and what follows raises ``Refusal``."""
+    return authenticate(wiring.machine_store(), wiring.recovery_store(), authorization, now)
+
+
+def calling_machine(request: Request) -> tuple[Bearer, datetime]:
+    """The machine whose token the request carries, and the request's one time."""
+    now = web.now()
+    bearer = bearer_of(_authorization(request), now)
+    record_use(wiring.machine_store(), bearer, now)
+    return bearer, now
 
 
 def calling_job(request: Request, job: str) -> tuple[Caller, datetime]:
     """The calling machine with its job of that name and the job's lease, and the request's one time."""
-    now, stores = web.now(), (wiring.machine_store(), wiring.run_store())
+    now, stores = web.now(), (wiring.machine_store(), wiring.recovery_store(), wiring.run_store())
     return authenticate_for_job(*stores, _authorization(request), job, now), now
+
+
+def writing_job(request: Request, job: str) -> tuple[Caller, datetime]:
+    """``calling_job`` for what changes something: a recovery code's reader is refused."""
+    caller, now = calling_job(request, job)
+    refuse_readers(caller)
+    return caller, now
 
 
 def in_run(request: Request, job: str, shape: type[OfRun]) -> tuple[UploadContext, OfRun]:
     """What a request needs that carries the run which holds the job's lease, and the request's body."""
-    caller, now = calling_job(request, job)
+    caller, now = writing_job(request, job)
     body = web.read_body(request, shape)
     require_lease(wiring.run_store(), caller, body.run, now)
     return wiring.upload_context(caller, now), body

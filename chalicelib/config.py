@@ -19,6 +19,15 @@ OLDEST_CLIENT_THAT_SIGNS = "0.2.0"
 
 
 @dataclasses.dataclass(frozen=True)
+class Place:
+    """Where the service lives, as a recovery sheet names it. ``account`` is the AWS account's number."""
+
+    region: str
+    stage: str
+    account: str
+
+
+@dataclasses.dataclass(frozen=True)
 class ServiceConfig:
     """Where the service stores its data, and when and to whom it sends mail."""
 
@@ -35,6 +44,11 @@ class ServiceConfig:
     thaw_function: str
     monthly_budget: Decimal | None = None
     """USD a month; a forecast over it is reported, and stops nothing."""
+
+    @property
+    def place(self) -> Place:
+        """The queue is in the service's own account, and its name has the number."""
+        return Place(self.region, self.stage, self.queue_arn.split(":")[4])
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> ServiceConfig:

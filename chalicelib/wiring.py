@@ -22,6 +22,7 @@ from chalicelib.adapters.stores.catalogue_store import CatalogueStore
 from chalicelib.adapters.stores.finding_store import FindingStore
 from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
+from chalicelib.adapters.stores.recovery.recovery_store import RecoveryStore
 from chalicelib.adapters.stores.report_store import ReportStore
 from chalicelib.adapters.stores.run_store import RunStore
 from chalicelib.adapters.stores.thaw_store import ThawStore
@@ -107,6 +108,11 @@ def cap_store() -> CapStore:
 @functools.cache
 def thaw_store() -> ThawStore:
     return ThawStore(_table())
+
+
+@functools.cache
+def recovery_store() -> RecoveryStore:
+    return RecoveryStore(_table())
 
 
 @functools.cache

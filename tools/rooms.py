@@ -42,6 +42,7 @@ ROOMS = (
     "chalicelib.recovery_code",
     "chalicelib.domain",
     "chalicelib.domain.backups",
+    "chalicelib.domain.recovery",
     "chalicelib.domain.audit.codes",
     "chalicelib.domain.audit",
     "chalicelib.domain.audit.lifecycle",
@@ -53,6 +54,7 @@ ROOMS = (
     "chalicelib",  # configuration, metrics, templates
     "chalicelib.adapters",
     "chalicelib.adapters.stores",
+    "chalicelib.adapters.stores.recovery",
     "chalicelib.journeys.catalogue",
     "chalicelib.journeys.uploads",
     "chalicelib.journeys",

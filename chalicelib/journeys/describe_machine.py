@@ -6,22 +6,32 @@ from datetime import datetime
 
 from chalicelib.adapters.stores.catalogue_store import CatalogueStore
 from chalicelib.adapters.stores.machine_store import MachineStore
+from chalicelib.adapters.stores.recovery.recovery_store import RecoveryStore
 from chalicelib.adapters.stores.report_store import ReportStore
-from chalicelib.config import NEWEST_CLIENT_VERSION, OLDEST_CLIENT_THAT_SIGNS, OLDEST_CLIENT_VERSION
+from chalicelib.config import (
+    NEWEST_CLIENT_VERSION,
+    OLDEST_CLIENT_THAT_SIGNS,
+    OLDEST_CLIENT_VERSION,
+    Place,
+)
 from chalicelib.domain.backups.freshness import Freshness, SealedSummary, evaluate_summary
 from chalicelib.domain.backups.machines import Job, LastRun, Machine
-from chalicelib.wire import JobStatus, MachineStatus, RunSummary
+from chalicelib.domain.recovery.recovery import Recovery
+from chalicelib.journeys.authenticate import Bearer
+from chalicelib.wire import JobStatus, MachineStatus, RecoveryCodeStatus, RunSummary
 
 
 def describe_machine(
     machines: MachineStore,
+    recoveries: RecoveryStore,
     catalogue: CatalogueStore,
     reports: ReportStore,
-    machine: Machine,
-    region: str,
+    bearer: Bearer,
+    place: Place,
     now: datetime,
 ) -> MachineStatus:
     """What it reads does not grow with the number of sets."""
+    machine, reader = bearer.machine, bearer.reader
     sent_at, jobs = reports.last_sent_at(), machines.jobs(machine.name)
     summaries = catalogue.summaries.summaries(machine.name)
     sets_are_signed = any(job.proofs_since for job in jobs)
@@ -35,8 +45,19 @@ def describe_machine(
         newest_client_version=NEWEST_CLIENT_VERSION,
         oldest_client_version=OLDEST_CLIENT_THAT_SIGNS if sets_are_signed else OLDEST_CLIENT_VERSION,
         last_weekly_mail_at=format_wire_time(sent_at) if sent_at else None,
-        region=region,
+        region=place.region,
+        stage=place.stage,
+        account=place.account,
+        recovery_code=describe_recovery_code(recoveries.recovery(machine.name), machine),
+        reader_until=format_wire_time(reader.until) if reader else None,
     )
+
+
+def describe_recovery_code(recovery: Recovery | None, machine: Machine) -> RecoveryCodeStatus | None:
+    """``None`` where the machine has none that counts."""
+    if recovery is None or not recovery.is_of(machine):
+        return None
+    return RecoveryCodeStatus(format_wire_time(recovery.made_at), recovery.last_group)
 
 
 def _freshness(

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.hostile import behind_gateway
-from tests.service.conftest import Answer, Service, running_service
+from tests.service.conftest import NOW, Answer, Service, running_service
 
 VOLUME = "data_duplicity-full.20261122T195500Z.vol1.difftar.gpg"
 SIGNATURES = "meta_duplicity-full-signatures.20261122T195500Z.sigtar.gpg"
@@ -269,14 +269,13 @@ MALFORMED_AUTHORIZATIONS = [
 
 @pytest.mark.parametrize("form", MALFORMED_AUTHORIZATIONS, ids=ascii)
 def test_only_a_whole_and_exact_token_is_one(world: World, form: str) -> None:
+    from chalicelib.callers import bearer_of
     from chalicelib.domain.refusals import Refusal
-    from chalicelib.journeys.authenticate import authenticate
-    from chalicelib.wiring import machine_store
 
     token = world.tokens["anna"]
-    authenticate(machine_store(), f"Bearer {token}")
+    bearer_of(f"Bearer {token}", NOW)
     with pytest.raises(Refusal) as refused:
-        authenticate(machine_store(), form.format(token=token, secret=token.partition(".")[2]))
+        bearer_of(form.format(token=token, secret=token.partition(".")[2]), NOW)
     assert refused.value.status == 401
 
 

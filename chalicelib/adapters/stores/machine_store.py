@@ -118,11 +118,12 @@ class MachineStore:
         self._table.update("JOBS", key, changes, condition="attribute_exists(pk)")
 
     def remove_machine(self, name: str) -> None:
-        """Forgets the machine and its jobs; what they stored stays in the bucket and in the catalogue."""
+        """Forgets the machine, its jobs and its recovery code; what they stored stays in bucket and catalogue."""
         for job in self.jobs(name):
             self._table.delete("JOBS", rows.job_sort_key(name, job.name))
             self._table.delete(f"LOCATIONS#{job.location.bucket}", f"{job.location.prefix}#")
             self._table.delete("LEASES", rows.job_sort_key(name, job.name))
+        self._table.delete("RECOVERIES", name)
         self._table.delete("MACHINES", name)
 
     def record_use(self, machine: Machine, now: datetime) -> None:

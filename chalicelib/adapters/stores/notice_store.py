@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from chalicelib.adapters.stores import rows
-from chalicelib.adapters.table import Table, attempted
+from chalicelib.adapters.table import Item, Table, attempted
 from chalicelib.domain.audit.notices import Notice
 
 
@@ -15,18 +15,7 @@ class NoticeStore:
 
     def put(self, notice: Notice) -> None:
         """Once a day for each kind and job: a flood of requests must not fill the owner's mail."""
-        item = {
-            "pk": "NOTICES",
-            "sk": notice.key,
-            "schema": rows.SCHEMA_VERSION,
-            "code": notice.code,
-            "machine": notice.machine,
-            "job": notice.job,
-            "message": notice.message,
-            "noticed_at": rows.format_instant(notice.at),
-            "subject": notice.subject,
-        }
-        attempted(self._table.put, item, "attribute_not_exists(pk)")
+        attempted(self._table.put, notice_item(notice), "attribute_not_exists(pk)")
 
     def since(self, since: datetime) -> list[Notice]:
         """Newest first."""
@@ -38,3 +27,17 @@ class NoticeStore:
             about = item["code"], item["machine"], item["job"], item["message"]
             notices.append(Notice(*about, at, item.get("subject", "")))
         return [notice for notice in notices if notice.at >= since]
+
+
+def notice_item(notice: Notice) -> Item:
+    return {
+        "pk": "NOTICES",
+        "sk": notice.key,
+        "schema": rows.SCHEMA_VERSION,
+        "code": notice.code,
+        "machine": notice.machine,
+        "job": notice.job,
+        "message": notice.message,
+        "noticed_at": rows.format_instant(notice.at),
+        "subject": notice.subject,
+    }

@@ -33,6 +33,9 @@ THAW_MONTHS#<machine>  <month>            what its thaws have come to
                        <month>#listed     LIST requests for them
                        <day>#plans        plans made on that day
 OVER_BUDGET            <month>            the notice was recorded
+RECOVERIES             <machine>          Recovery, with its readers
+RECOVERY_TRIES#<hour>  <address>          recovery codes tried from there
+                       of <machine>       wrong ones for it
 """
 
 from __future__ import annotations

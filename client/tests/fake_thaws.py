@@ -45,9 +45,6 @@ class FakeThaws:
     dearer_by: float = 0.0
     """Added to the price of a start: a price that has changed since the plan."""
 
-    at_once: bool = False
-    """Whether what is asked for can be read at once."""
-
     on_look: Callable[[], None] = lambda: None
     """Called before each look at a thaw."""
 
@@ -141,7 +138,7 @@ class FakeThaws:
             self.dearer_by = 0.0
             return refusal("plan_changed", f"it costs ${usd:.2f} by now")
         known.update(tier=tier, usd=usd, ready_by=later(HOURS[tier]))
-        if archived and not known.get("approved") and (usd > self.budget_usd or not self.price_known):
+        if archived and (usd > self.budget_usd or not self.price_known):
             known["state"] = "waiting"
             code = "thaw_budget" if self.price_known else "price_unknown"
             return refusal(code, f"the owner has to approve it: python -m ops thaw approve {thaw}")
@@ -158,8 +155,6 @@ class FakeThaws:
         self.asked += sorted(wanted)
         self.under_way |= wanted
         known["state"] = "thawing"
-        if self.at_once:
-            self.finish()
 
     def look(self, thaw: str) -> tuple[int, Any]:
         self.requests.append("look")

@@ -34,7 +34,7 @@ def only_local():
 backend.import_backends = only_local
 end = lambda: None
 if os.environ["PATCHED"] == "yes":
-    from panicroom.duplicity_run.speed import patches, volumes_ahead
+    from panicroom.duplicity_run.speed import patches
     end = patches.install()
 sys.argv[0] = "duplicity"
 code = 0

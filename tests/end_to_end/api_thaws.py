@@ -4,14 +4,33 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
 
+from ops.local.thaw_hook import ThawHook
 from tests.end_to_end.conftest import Machine
 
 WAIT_SECONDS = 60
+
+USUAL_DELAY_SECONDS = 3
+"""The local stack's own."""
+
+
+@contextmanager
+def hooked(endpoint: str, delay_seconds: float) -> Iterator[ThawHook]:
+    """The stack's hook, with what it was told taken back at the end."""
+    hook = ThawHook(endpoint)
+    hook.forget_calls()
+    try:
+        hook.delay(delay_seconds)
+        yield hook
+    finally:
+        hook.lose_events(False)
+        hook.fail("None", times=0)
+        hook.delay(USUAL_DELAY_SECONDS)
 
 
 class ApiThaws:

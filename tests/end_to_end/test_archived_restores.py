@@ -13,6 +13,7 @@ import pytest
 
 from ops.demo.compare_trees import record_tree
 from ops.local.thaw_hook import ThawHook
+from tests.end_to_end.api_thaws import hooked
 from tests.end_to_end.conftest import Ended, Machine, Service
 
 TRY_LATER, USAGE, PASSPHRASE_WRONG = 75, 2, 22
@@ -21,10 +22,8 @@ LONG_SECONDS = 600
 
 @pytest.fixture
 def hook(service: Service) -> Iterator[ThawHook]:
-    hook = ThawHook(service.stack.endpoint)
-    hook.delay(LONG_SECONDS)
-    yield hook
-    hook.delay(3)
+    with hooked(service.stack.endpoint, LONG_SECONDS) as hook:
+        yield hook
 
 
 @pytest.fixture(scope="module")

@@ -39,7 +39,7 @@ from panicroom.wire import (
 )
 from thief import name_of, text_of
 
-from ops.local.thaw_hook import ThawHook
+from tests.end_to_end.api_thaws import hooked
 from tests.end_to_end.conftest import Service
 
 JOB = "system"
@@ -136,11 +136,9 @@ def client(request: pytest.FixtureRequest) -> Iterator[Client]:
     service: Service = request.getfixturevalue("service")
     name = f"conforms-{secrets.token_hex(4)}"
     client = enrolled(service.stack.api_url, service.admin.call("machine_add", name=name)["code"], secret)
-    hook = ThawHook(service.stack.endpoint)
-    hook.delay(LONG_SECONDS)
-    client.freeze, client.finish = lambda: hook.freeze(name), lambda: hook.finish(name)
-    yield client
-    hook.delay(3)
+    with hooked(service.stack.endpoint, LONG_SECONDS) as hook:
+        client.freeze, client.finish = lambda: hook.freeze(name), lambda: hook.finish(name)
+        yield client
     client.api.close()
 
 

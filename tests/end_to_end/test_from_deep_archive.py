@@ -19,6 +19,7 @@ from chalicelib.domain.backups.storage import DEEP_ARCHIVE
 from chalicelib.domain.backups.tallies import Tally
 from chalicelib.domain.costs.price_table import PriceTable
 from chalicelib.domain.costs.pricing import get_cost, read_cost, thaw_cost
+from chalicelib.domain.mail.phrases import format_small_money
 from chalicelib.domain.restore.plans import LEAST_DAYS, rounded_up
 from chalicelib.wire import ThawTier
 from ops.aws import Aws
@@ -26,6 +27,7 @@ from ops.demo.compare_trees import differences, record_tree
 from ops.local.received_mail import received_mails
 from ops.local.thaw_hook import ThawHook
 from ops.service.lambda_function import LambdaFunction
+from tests.end_to_end.api_thaws import hooked
 from tests.end_to_end.conftest import Ended, Machine, Service
 from tests.end_to_end.test_the_main_job import change, fill
 
@@ -54,12 +56,9 @@ def machine(service: Service) -> Machine:
 @pytest.fixture
 def hook(service: Service, machine: Machine) -> Iterator[ThawHook]:
     """Where copies of earlier thaws have lapsed."""
-    hook = ThawHook(service.stack.endpoint)
-    hook.expire(NAME)
-    hook.delay(0.5)
-    hook.forget_calls()
-    yield hook
-    hook.delay(3)
+    with hooked(service.stack.endpoint, 0.5) as hook:
+        hook.expire(NAME)
+        yield hook
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +184,8 @@ def test_everything_comes_back_once_the_owner_has_approved_its_price(
     assert ended.code != 0
     assert "thaw approve" in ended.said
     assert asked_for(service, hook) == {}
-    [waiting] = [row for row in service.admin.call("thaws")["thaws"] if row["state"] == "waiting"]
+    thaws = service.admin.call("thaws")["thaws"]
+    [waiting] = [row for row in thaws if (row["machine"], row["state"]) == (NAME, "waiting")]
     price = by_the_rules(len(needed), sum(needed.values()), ThawTier.BULK)
     text = mail_about(service, "waits for you")
     assert f"This thaw costs ${price}" in text
@@ -208,5 +208,5 @@ def test_the_statement_has_the_prices_that_were_agreed_to(
     assert month["approved_usd"] == pytest.approx(float(paid[2]), abs=1e-9)
     statement = service.admin.call("report_preview")["text"]
     [line] = [line for line in statement.splitlines() if "Of that for thaws" in line]
-    of_all = sum(row["reserved_usd"] + row["approved_usd"] for row in budgets)
-    assert f" ${of_all:.4f}" in line
+    amounts = [Decimal(str(row[name])) for row in budgets for name in ("reserved_usd", "approved_usd")]
+    assert f" {format_small_money(sum(amounts, Decimal(0)))}" in line

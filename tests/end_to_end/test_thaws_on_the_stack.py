@@ -16,6 +16,7 @@ from chalicelib.domain.backups.tallies import Tally
 from chalicelib.domain.costs.pricing import get_cost, thaw_cost
 from chalicelib.wire import ThawTier
 from ops.local.thaw_hook import ThawHook
+from tests.end_to_end.api_thaws import hooked
 from tests.end_to_end.conftest import Service
 
 FULL = "full.20261120T195500Z"
@@ -32,12 +33,8 @@ def content(number: int) -> bytes:
 
 @pytest.fixture
 def hook(service: Service) -> Iterator[ThawHook]:
-    hook = ThawHook(service.stack.endpoint)
-    hook.forget_calls()
-    hook.delay(NEVER)
-    yield hook
-    hook.lose_events(False)
-    hook.fail("None", times=0)
+    with hooked(service.stack.endpoint, NEVER) as hook:
+        yield hook
 
 
 @dataclass
@@ -104,7 +101,7 @@ def price(number: int, tier: ThawTier) -> float:
 def test_volumes_in_deep_archive_are_planned_started_thawed_and_downloaded(
     service: Service, hook: ThawHook
 ) -> None:
-    laptop = Laptop(service, "deep-laptop")
+    laptop = Laptop(service, "cold-laptop")
     plan = laptop.plan("2-4")
     assert (plan["state"], plan["archived"], plan["readable"]) == ("planned", 3, 0)
     assert {offer["tier"]: offer["usd"] for offer in plan["tiers"]} == {
@@ -122,7 +119,7 @@ def test_volumes_in_deep_archive_are_planned_started_thawed_and_downloaded(
     permit = laptop.download(3)[0]
     assert (permit["thawing"], permit["thawing_until"]) == (True, started["ready_by"])
 
-    hook.finish("deep-laptop")
+    hook.finish(laptop.name)
     ready = laptop.wait_for(plan["thaw"], "ready")
     assert (ready["done"], ready["of"]) == (3, 3)
     for number, permit in zip((2, 3, 4), laptop.download(2, 3, 4), strict=True):
@@ -131,7 +128,7 @@ def test_volumes_in_deep_archive_are_planned_started_thawed_and_downloaded(
     calls = hook.calls()
     assert calls.calls == 3, "one a volume that is needed"
     assert set(calls.by_key) == {
-        f"{service.stack.bucket}/deep-laptop/system/{volume(number)}" for number in (2, 3, 4)
+        f"{service.stack.bucket}/{laptop.name}/system/{volume(number)}" for number in (2, 3, 4)
     }
     assert {request["tier"] for request in calls.requests} == {"Bulk"}
 

@@ -77,11 +77,11 @@ def test_the_caps_of_a_machine_can_be_changed(owner: Owner) -> None:
 
 
 def test_the_budget_for_thaws_is_set_and_shown(owner: Owner) -> None:
-    owner.types("machine", "add", "loft", "--thaw-budget", "$2.50")
-    assert "thaws: $0.00 of $2.50 this month" in owner.types("machine", "show", "loft").stdout
-    assert owner.types("machine", "set", "loft", "--thaw-budget", "0").exit_code == 0
-    assert owner.asks("machine", "show", "loft")["thaw_budget_usd"] == 0
-    assert "thaws: each one needs your approval" in owner.types("machine", "show", "loft").stdout
+    owner.types("machine", "add", "larder", "--thaw-budget", "$2.50")
+    assert "thaws: $0.00 of $2.50 this month" in owner.types("machine", "show", "larder").stdout
+    assert owner.types("machine", "set", "larder", "--thaw-budget", "0").exit_code == 0
+    assert owner.asks("machine", "show", "larder")["thaw_budget_usd"] == 0
+    assert "thaws: each one needs your approval" in owner.types("machine", "show", "larder").stdout
 
 
 def test_recount_says_how_much_of_its_cap_a_machine_has_used(owner: Owner) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -10,8 +12,9 @@ import pytest
 import app
 from chalicelib import web
 from chalicelib.adapters.ses_mailer import Mailer, MailRefused
+from chalicelib.adapters.stores.thaw_store import ThawStore
 from tests.hostile.memory_aws import MemoryS3, service_in_memory
-from tests.service.conftest import Service, fire, later
+from tests.service.conftest import Answer, Service, fire, later
 from tests.service.thawing import FULL, MB, ThawingLaptop, large, restore_events, send, volume
 
 
@@ -42,6 +45,30 @@ def ready(laptop: ThawingLaptop, numbers: str = "1-3", **options: Any) -> str:
     laptop.tick(hours=13)
     assert laptop.status(thaw)["state"] == "ready"
     return thaw
+
+
+def before_request(monkeypatch: pytest.MonkeyPatch, number: int, act: Callable[[], object]) -> None:
+    """Has something done just before S3 gets the request of that number for a volume."""
+    ask, numbers = MemoryS3.restore_object, itertools.count(1)
+
+    def asked(s3: MemoryS3, **arguments: Any) -> Any:
+        if next(numbers) == number:
+            act()
+        return ask(s3, **arguments)
+
+    monkeypatch.setattr(MemoryS3, "restore_object", asked)
+
+
+def before_start(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Has something done, once, just before a start is written down: what another call does in that moment."""
+    start, others = ThawStore.start, [act]
+
+    def after_another(store: ThawStore, *arguments: Any) -> bool:
+        if others:
+            others.pop()()
+        return start(store, *arguments)
+
+    monkeypatch.setattr(ThawStore, "start", after_another)
 
 
 # ---------------------------------------------------------------- events
@@ -125,8 +152,6 @@ def test_events_of_what_nobody_thaws_here_are_passed_over(laptop: ThawingLaptop)
 def test_a_table_that_fails_brings_back_no_restore_event(
     laptop: ThawingLaptop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from chalicelib.adapters.stores.thaw_store import ThawStore
-
     def fail(*_: object) -> None:
         raise RuntimeError("DynamoDB is not there")
 
@@ -164,18 +189,9 @@ def test_the_function_killed_after_500_of_2_000_calls(
     laptop = ThawingLaptop(service)
     laptop.store(*range(1, 2_001))
     thaw = laptop.begin("1-2000")
-    ask, left = MemoryS3.restore_object, [500]
-
-    def killed(s3: MemoryS3, **arguments: Any) -> Any:
-        if not left[0]:
-            raise SystemExit
-        left[0] -= 1
-        return ask(s3, **arguments)
-
-    monkeypatch.setattr(MemoryS3, "restore_object", killed)
+    before_request(monkeypatch, 501, sys.exit)
     with pytest.raises(SystemExit):
         laptop.run_function()
-    monkeypatch.setattr(MemoryS3, "restore_object", ask)
     assert len(laptop.s3.asked) == 500
     assert laptop.status(thaw)["state"] == "asking"
     assert laptop.tick(minutes=1) == 0, "its lease lasts two minutes"
@@ -203,15 +219,8 @@ def test_two_functions_at_one_thaw(laptop: ThawingLaptop, monkeypatch: pytest.Mo
     import app
 
     thaw = laptop.begin("1-10")
-    ask, inside = MemoryS3.restore_object, [False]
-
-    def with_another(s3: MemoryS3, **arguments: Any) -> Any:
-        if not inside[0]:
-            inside[0] = True
-            app.thaw({"machine": "anna-laptop", "job": "system", "thaw": thaw}, None)
-        return ask(s3, **arguments)
-
-    monkeypatch.setattr(MemoryS3, "restore_object", with_another)
+    event = {"machine": "anna-laptop", "job": "system", "thaw": thaw}
+    before_request(monkeypatch, 1, lambda: app.thaw(event, None))
     laptop.run_function()
     assert laptop.status(thaw)["state"] == "thawing"
     assert len(laptop.s3.asked) == 10
@@ -224,16 +233,12 @@ def test_a_function_whose_lease_has_lapsed_leaves_the_thaw_to_the_one_that_took_
 
     laptop.store(*range(11, 501))
     thaw = laptop.begin("1-500")
-    ask, calls = MemoryS3.restore_object, [0]
 
-    def slow(s3: MemoryS3, **arguments: Any) -> Any:
-        calls[0] += 1
-        if calls[0] == 150:
-            later(laptop.service, minutes=3)
-            app.thaw({"machine": "anna-laptop", "job": "system", "thaw": thaw}, None)
-        return ask(s3, **arguments)
+    def another() -> None:
+        later(laptop.service, minutes=3)
+        app.thaw({"machine": "anna-laptop", "job": "system", "thaw": thaw}, None)
 
-    monkeypatch.setattr(MemoryS3, "restore_object", slow)
+    before_request(monkeypatch, 150, another)
     laptop.run_function()
     assert laptop.status(thaw)["state"] == "thawing"
     assert len({key for key, _, _ in laptop.s3.asked}) == 500
@@ -541,18 +546,8 @@ def test_approved_twice(laptop: ThawingLaptop) -> None:
 
 
 def test_approved_by_two_owners_at_once(laptop: ThawingLaptop, monkeypatch: pytest.MonkeyPatch) -> None:
-    from chalicelib.adapters.stores.thaw_store import ThawStore
-
     thaw = waiting(laptop)
-    start, others = ThawStore.start, [1]
-
-    def after_another(store: ThawStore, *arguments: Any) -> bool:
-        if others[0]:
-            others[0] = 0
-            laptop.service.admin("thaw_approve", thaw=thaw)
-        return start(store, *arguments)
-
-    monkeypatch.setattr(ThawStore, "start", after_another)
+    before_start(monkeypatch, lambda: laptop.service.admin("thaw_approve", thaw=thaw))
     assert laptop.service.admin("thaw_approve", thaw=thaw)["state"] == "asking"
     assert len(laptop.service.thaws_asked) == 1
     [budget] = laptop.service.admin("thaws")["budgets"]
@@ -610,15 +605,7 @@ def test_a_token_revoked_in_mid_thaw_ends_the_asking(
 ) -> None:
     laptop.store(*range(11, 1_001))
     thaw = laptop.begin("1-1000")
-    ask, calls = MemoryS3.restore_object, [0]
-
-    def then_revoke(s3: MemoryS3, **arguments: Any) -> Any:
-        calls[0] += 1
-        if calls[0] == 300:
-            laptop.service.admin("machine_revoke", name="anna-laptop")
-        return ask(s3, **arguments)
-
-    monkeypatch.setattr(MemoryS3, "restore_object", then_revoke)
+    before_request(monkeypatch, 300, lambda: laptop.service.admin("machine_revoke", name="anna-laptop"))
     laptop.run_function()
     [row] = laptop.service.admin("thaws")["thaws"]
     assert (row["thaw"], row["state"]) == (thaw, "ended")
@@ -692,19 +679,11 @@ def test_starting_twice_is_one_start(laptop: ThawingLaptop) -> None:
 
 
 def test_two_starts_at_once_are_one(laptop: ThawingLaptop, monkeypatch: pytest.MonkeyPatch) -> None:
-    from chalicelib.adapters.stores.thaw_store import ThawStore
-
     plan = laptop.plan().body
-    start, others = ThawStore.start, [1]
-
-    def after_another(store: ThawStore, *arguments: Any) -> bool:
-        if others[0]:
-            others[0] = 0
-            assert laptop.start(plan["thaw"]).status == 200
-        return start(store, *arguments)
-
-    monkeypatch.setattr(ThawStore, "start", after_another)
+    answers: list[Answer] = []
+    before_start(monkeypatch, lambda: answers.append(laptop.start(plan["thaw"])))
     assert laptop.start(plan["thaw"]).body["state"] == "asking"
+    assert [answer.status for answer in answers] == [200]
     assert len(laptop.service.thaws_asked) == 1
     [budget] = laptop.service.admin("thaws")["budgets"]
     assert budget["reserved_usd"] == plan["tiers"][-1]["usd"]
@@ -713,24 +692,16 @@ def test_two_starts_at_once_are_one(laptop: ThawingLaptop, monkeypatch: pytest.M
 def test_two_jobs_that_start_at_once_stay_within_the_machines_budget(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from chalicelib.adapters.stores.thaw_store import ThawStore
-
     token = service.enrolled(jobs=["system", "photos"])
     system, photos = ThawingLaptop(service, token=token), ThawingLaptop(service, job="photos", token=token)
     thaws = {}
     for laptop in (system, photos):
         laptop.store(1, size=30 * 1024 * MB)
         thaws[laptop.job] = laptop.plan("1").body["thaw"]
-    start, others = ThawStore.start, [1]
-
-    def after_another(store: ThawStore, *arguments: Any) -> bool:
-        if others[0]:
-            others[0] = 0
-            assert photos.start(thaws["photos"], "Standard").status == 200
-        return start(store, *arguments)
-
-    monkeypatch.setattr(ThawStore, "start", after_another)
+    answers: list[Answer] = []
+    before_start(monkeypatch, lambda: answers.append(photos.start(thaws["photos"], "Standard")))
     assert system.start(thaws["system"], "Standard").error == "thaw_budget"
+    assert [answer.status for answer in answers] == [200]
 
 
 def test_ids_that_nobody_made_are_unknown(laptop: ThawingLaptop) -> None:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import os
-import pty
+import io
 import re
 import signal
-import struct
-import subprocess
-import termios
 from collections.abc import Sequence
 
+import pexpect
 import pytest
 from laptop import Laptop
 from panicroom.exit_codes import ExitCode
@@ -27,29 +22,23 @@ def made_once(laptop_of_file: Laptop) -> Laptop:
 
 def typed(laptop: Laptop, columns: int, arguments: Sequence[str], answers: Sequence[str]) -> tuple[int, str]:
     """The command in a terminal; each answer is typed when a question stands there. Exit code and what was shown."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    process = subprocess.Popen(
-        [str(laptop.command), *arguments],
+    shown = io.BytesIO()
+    command = pexpect.spawn(
+        str(laptop.command),
+        [*arguments],
         env=laptop.environment(TERM="xterm-256color"),
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
+        dimensions=(40, columns),
+        timeout=180,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    os.close(theirs)
-    shown, left = b"", list(answers)
-    with contextlib.suppress(OSError):  # the end of a terminal
-        while data := os.read(ours, 65536):
-            shown += data
-            if left and re.search(rb"(\]|y/N\]): $", shown):
-                os.write(ours, left.pop(0).encode() + b"\n")
-                shown += b"\n"
-    os.close(ours)
-    code = process.wait(60)
-    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode()).replace("\r", "\n")
-    return code, text
+    command.logfile_read = shown
+    for answer in answers:
+        command.expect(rb"\]: $")
+        command.sendline(answer)
+    command.expect(pexpect.EOF)
+    command.close()
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.getvalue().decode()).replace("\r", "\n")
+    return command.exitstatus, text
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])

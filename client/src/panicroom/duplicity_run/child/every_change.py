@@ -19,7 +19,7 @@ import time
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -229,18 +229,17 @@ def _path_set(paths: Iterable[str]) -> PathSet:
 def _has_stored_size(now: Any, before: Any) -> bool:
     """Whether the length of the stored signature fits the file's size. Usually without reading the signature."""
     size, length = now.getsize(), before.getsize()
-    if length == signature_bytes(size, _block_size()(size), _STRONG_SUM_BYTES):
+    if length == _signature_bytes_today(size):
         return True
     return fits_signature(size, length, _stored_signature(before))
 
 
-@cache
-def _block_size() -> Callable[[int], int]:
-    """duplicity's; an import for each file would take longer than all the rest."""
+@lru_cache(maxsize=2**14)
+def _signature_bytes_today(size: int) -> int:
+    """As duplicity would make the signature now. Remembered: small files share their sizes."""
     from duplicity import diffdir
 
-    block_size: Callable[[int], int] = diffdir.get_block_size
-    return block_size
+    return signature_bytes(size, diffdir.get_block_size(size), _STRONG_SUM_BYTES)
 
 
 def _stored_signature(before: Any) -> bytes:

@@ -11,17 +11,51 @@ import dataclasses
 from chalicelib.domain.audit.findings import Finding
 from chalicelib.domain.backups.names import Location
 from chalicelib.rendering import Mail
-from chalicelib.wire import JobStatus, Money, ThawState, ThawTier
+from chalicelib.wire import JobStatus, Money, RecoveryCodeStatus, ThawState, ThawTier
+
+
+@dataclasses.dataclass(frozen=True)
+class ReaderRow:
+    """Somebody who reads by a recovery code; ``address`` is where it was typed."""
+
+    made_at: str
+    until: str
+    address: str
+
+
+@dataclasses.dataclass(frozen=True)
+class RecoveryShown(RecoveryCodeStatus):
+    """A machine's recovery code; ``uses`` counts the readers that were ever made by it, ``readers`` read now."""
+
+    uses: int
+    readers: tuple[ReaderRow, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class RecoveryMade:
+    """``machine_recovery``: the new code, which nobody can show again. ``replaced`` is the last group of the code that
+    counted until now."""
+
+    machine: str
+    recovery_code: str
+    made_at: str
+    last_group: str
+    replaced: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class MachineAdded:
-    """``machine_add``, ``machine_rotate``: the one-time code, and all jobs of the machine."""
+    """``machine_add``, ``machine_rotate``: the one-time code, and all jobs of the machine.
+
+    ``recovery_code`` is there where one was made, and nobody can show it again; ``recovery`` is the one that counts.
+    """
 
     machine: str
     jobs: tuple[str, ...]
     code: str
     code_expires_at: str
+    recovery_code: str | None = None
+    recovery: RecoveryShown | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,16 +110,21 @@ class MachineShown:
     owner_mail: str | None = None
     thaw_budget_usd: Money = 0.0
     thaw_reserved_usd: Money = 0.0
+    recovery: RecoveryShown | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class MachineChanged:
-    """``machine_pause``, ``machine_resume``, ``machine_revoke``, ``machine_remove``: what is set is what was done."""
+    """``machine_pause``, ``machine_resume``, ``machine_revoke``, ``machine_remove``: what is set is what was done.
+
+    ``recovery_ended`` is the last group of the recovery code that counted until now.
+    """
 
     machine: str
     paused_until: str | None = None
     revoked_at: str | None = None
     kept: str | None = None
+    recovery_ended: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

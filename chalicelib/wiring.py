@@ -237,6 +237,8 @@ def admin_context(now: datetime) -> AdminContext:
 
     return AdminContext(
         machine_store(),
+        recovery_store(),
+        notice_store(),
         cap_store(),
         thaw_store(),
         thaw_function(),

@@ -106,6 +106,6 @@ def refuse_readers(bearer: Bearer | Caller) -> None:
     if bearer.reader is not None:
         raise Refusal(
             ErrorCode.READ_ONLY,
-            "This computer can only read. Backing up from here takes an enrolment code of the owner:"
-            f" python -m ops machine add {bearer.machine.name}",
+            "This computer can only read. Backing up from here takes an enrolment code of the owner, who types"
+            f" `python -m ops machine add {bearer.machine.name}`.",
         )

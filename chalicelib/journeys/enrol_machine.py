@@ -6,14 +6,22 @@ from datetime import datetime
 
 from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
+from chalicelib.adapters.stores.recovery.recovery_store import RecoveryStore
 from chalicelib.domain.audit.notices import CODE_RETYPED, CODE_REUSED, Notice
 from chalicelib.domain.backups.machines import EnrolmentCode, is_sha256_hex, normalized_code, sha256_hex
+from chalicelib.domain.recovery.recovery import code_matches
+from chalicelib.domain.recovery.sealed_code import unseal
 from chalicelib.domain.refusals import Refusal
 from chalicelib.wire import EnrolledJob, EnrolmentAnswer, EnrolmentRequest, ErrorCode
 
 
 def enrol_machine(
-    machines: MachineStore, notices: NoticeStore, request: EnrolmentRequest, address: str, now: datetime
+    machines: MachineStore,
+    recoveries: RecoveryStore,
+    notices: NoticeStore,
+    request: EnrolmentRequest,
+    address: str,
+    now: datetime,
 ) -> EnrolmentAnswer:
     """Registers the secret's hash under the code's machine, in place of any older token.
 
@@ -23,15 +31,29 @@ def enrol_machine(
     """
     if not is_sha256_hex(request.secret_sha256):
         raise Refusal(ErrorCode.BAD_DIGEST, "secret_sha256 must be 64 lower-case hex digits.")
-    code = machines.code(sha256_hex(normalized_code(request.code)))
+    typed = normalized_code(request.code)
+    code = machines.code(sha256_hex(typed))
     if code is None or code.has_expired(now):
         raise _bad_code()
     if not machines.use_code(code, request.secret_sha256, address, now):
         raise _used_code(notices, machines.code(code.code_sha256) or code, address, now)
-    if not machines.set_token(code, request.secret_sha256):
+    before = machines.machine(code.machine)
+    is_again = before is not None and before.token_sha256 == request.secret_sha256
+    if not machines.set_token(code, request.secret_sha256, is_new=not is_again):
         raise _bad_code()
-    jobs = machines.jobs(code.machine)
-    return EnrolmentAnswer(code.machine, tuple(EnrolledJob(job.name, job.period_seconds) for job in jobs))
+    jobs = tuple(EnrolledJob(job.name, job.period_seconds) for job in machines.jobs(code.machine))
+    # The code stays in the shell's history for as long as it is valid; the token is used at once.
+    was_used = is_again and before is not None and before.last_used_at is not None
+    return EnrolmentAnswer(code.machine, jobs, None if was_used else _recovery_code(recoveries, code, typed))
+
+
+def _recovery_code(recoveries: RecoveryStore, code: EnrolmentCode, typed: str) -> str | None:
+    """The one that was made together with the enrolment code, if it is still the one that counts."""
+    unsealed = unseal(code.sealed_recovery_code, typed) if code.sealed_recovery_code else None
+    if unsealed is None:
+        return None
+    machine, recovery = recoveries.with_machine(code.machine)
+    return unsealed if code_matches(unsealed, recovery, machine) else None
 
 
 def _used_code(notices: NoticeStore, code: EnrolmentCode, address: str, now: datetime) -> Refusal:
@@ -42,7 +64,7 @@ def _used_code(notices: NoticeStore, code: EnrolmentCode, address: str, now: dat
         return Refusal(ErrorCode.CODE_USED, f"This code was used already. {advice}")
     message = (
         f"The enrolment code of {code.machine} was used twice, with two secrets. One of the two is not "
-        f"yours: revoke the machine and enrol it again."
+        "yours: revoke the machine and its recovery code, which goes with an enrolment, and enrol it again."
     )
     notices.put(Notice(CODE_REUSED, code.machine, "", message, now))
     advice = "the owner gets a mail. Ask the owner for a new one."

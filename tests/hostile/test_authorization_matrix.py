@@ -14,11 +14,14 @@ from typing import Any
 
 import pytest
 
+from chalicelib.domain.backups.machines import sha256_hex
 from tests.hostile import behind_gateway
 from tests.service.conftest import NOW, Answer, Service, running_service
 
 VOLUME = "data_duplicity-full.20261122T195500Z.vol1.difftar.gpg"
 SIGNATURES = "meta_duplicity-full-signatures.20261122T195500Z.sigtar.gpg"
+BY_CODE = ("/enrolments", "/recoveries")
+READERS_SECRET = "9" * 64
 NO_RUN = "20261122t195500z-0123456789abcdef"
 
 
@@ -30,6 +33,7 @@ class Caller(str, Enum):
     OTHERS_JOB = "another machine's job"
     PAUSED = "paused"
     NO_LEASE = "without the lease"
+    READER = "a recovery code's reader"
     GOOD = "good"
 
 
@@ -49,11 +53,13 @@ IN_FRONT = {Caller.NO_TOKEN: 401, Caller.MALFORMED: 403, Caller.WRONG_SECRET: 40
 MATRIX: dict[tuple[str, str], dict[Caller, Cell]] = {
     # A code is asked for here, not a token.
     ("POST", "/enrolments"): dict.fromkeys(Caller, (201, None)),
+    ("POST", "/recoveries"): dict.fromkeys(Caller, (201, None)),
     ("GET", "/machine"): {
         **STRANGERS,
         Caller.OTHERS_JOB: (200, None),
         Caller.PAUSED: (200, None),
         Caller.NO_LEASE: (200, None),
+        Caller.READER: (200, None),
         Caller.GOOD: (200, None),
     },
     ("POST", "/jobs/{job}/runs"): {
@@ -61,6 +67,7 @@ MATRIX: dict[tuple[str, str], dict[Caller, Cell]] = {
         Caller.OTHERS_JOB: (404, "unknown_job"),
         Caller.PAUSED: (201, None),
         Caller.NO_LEASE: (409, "run_in_progress"),
+        Caller.READER: (403, "read_only"),
         Caller.GOOD: (201, None),
     },
     ("PATCH", "/jobs/{job}/runs/{run}"): {
@@ -68,6 +75,7 @@ MATRIX: dict[tuple[str, str], dict[Caller, Cell]] = {
         Caller.OTHERS_JOB: (404, "unknown_job"),
         Caller.PAUSED: (200, None),
         Caller.NO_LEASE: (409, "lease_lost"),
+        Caller.READER: (403, "read_only"),
         Caller.GOOD: (200, None),
     },
     ("POST", "/jobs/{job}/uploads"): {
@@ -75,6 +83,7 @@ MATRIX: dict[tuple[str, str], dict[Caller, Cell]] = {
         Caller.OTHERS_JOB: (404, "unknown_job"),
         Caller.PAUSED: (200, None),
         Caller.NO_LEASE: (409, "lease_lost"),
+        Caller.READER: (403, "read_only"),
         Caller.GOOD: (200, None),
     },
     ("POST", "/jobs/{job}/multiparts"): {
@@ -82,6 +91,7 @@ MATRIX: dict[tuple[str, str], dict[Caller, Cell]] = {
         Caller.OTHERS_JOB: (404, "unknown_job"),
         Caller.PAUSED: (200, None),
         Caller.NO_LEASE: (409, "lease_lost"),
+        Caller.READER: (403, "read_only"),
         Caller.GOOD: (200, None),
     },
     ("GET", "/jobs/{job}/files"): {
@@ -89,6 +99,7 @@ MATRIX: dict[tuple[str, str], dict[Caller, Cell]] = {
         Caller.OTHERS_JOB: (404, "unknown_job"),
         Caller.PAUSED: (200, None),
         Caller.NO_LEASE: (200, None),
+        Caller.READER: (200, None),
         Caller.GOOD: (200, None),
     },
     ("POST", "/jobs/{job}/downloads"): {
@@ -96,6 +107,7 @@ MATRIX: dict[tuple[str, str], dict[Caller, Cell]] = {
         Caller.OTHERS_JOB: (404, "unknown_job"),
         Caller.PAUSED: (200, None),
         Caller.NO_LEASE: (200, None),
+        Caller.READER: (200, None),
         Caller.GOOD: (200, None),
     },
     ("POST", "/jobs/{job}/thaws"): {
@@ -103,6 +115,7 @@ MATRIX: dict[tuple[str, str], dict[Caller, Cell]] = {
         Caller.OTHERS_JOB: (404, "unknown_job"),
         Caller.PAUSED: (200, None),
         Caller.NO_LEASE: (200, None),
+        Caller.READER: (200, None),
         Caller.GOOD: (200, None),
     },
     ("POST", "/jobs/{job}/thaws/{thaw}/start"): {
@@ -110,6 +123,7 @@ MATRIX: dict[tuple[str, str], dict[Caller, Cell]] = {
         Caller.OTHERS_JOB: (404, "unknown_job"),
         Caller.PAUSED: (404, "unknown_thaw"),
         Caller.NO_LEASE: (404, "unknown_thaw"),
+        Caller.READER: (404, "unknown_thaw"),
         Caller.GOOD: (404, "unknown_thaw"),
     },
     ("GET", "/jobs/{job}/thaws/{thaw}"): {
@@ -117,6 +131,7 @@ MATRIX: dict[tuple[str, str], dict[Caller, Cell]] = {
         Caller.OTHERS_JOB: (404, "unknown_job"),
         Caller.PAUSED: (404, "unknown_thaw"),
         Caller.NO_LEASE: (404, "unknown_thaw"),
+        Caller.READER: (404, "unknown_thaw"),
         Caller.GOOD: (404, "unknown_thaw"),
     },
     ("POST", "/jobs/{job}/discards"): {
@@ -124,6 +139,7 @@ MATRIX: dict[tuple[str, str], dict[Caller, Cell]] = {
         Caller.OTHERS_JOB: (404, "unknown_job"),
         Caller.PAUSED: (200, None),
         Caller.NO_LEASE: (409, "lease_lost"),
+        Caller.READER: (403, "read_only"),
         Caller.GOOD: (200, None),
     },
 }
@@ -158,8 +174,13 @@ def world() -> Iterator[World]:
     with pytest.MonkeyPatch.context() as patch, running_service(patch) as service:
         tokens = {name: service.enrolled(name) for name in ("anna", "paula", "rita")}
         service.enrolled("ben", jobs=["bens-photos"])
+        service.admin("machine_add", name="newcomer")
         world = World(service, tokens)
         world.hold_the_lease("rita")
+        tokens["anna, read"] = f"anna.{READERS_SECRET}"
+        code = service.admin("machine_recovery", name="anna")["recovery_code"]
+        body = {"machine": "anna", "code": code, "secret_sha256": sha256_hex(READERS_SECRET)}
+        assert service.call("POST", "/recoveries", body).status == 201
         service.admin("machine_pause", name="paula")
         service.admin("machine_revoke", name="rita")
         yield world
@@ -174,6 +195,7 @@ def token_of(world: World, caller: Caller) -> str | None:
         Caller.NO_TOKEN: None,
         Caller.MALFORMED: world.tokens["anna"].upper(),
         Caller.WRONG_SECRET: "anna." + "0" * 64,
+        Caller.READER: world.tokens["anna, read"],
     }
     return tokens.get(caller, world.tokens[MACHINE_OF.get(caller, "anna")])
 
@@ -206,6 +228,9 @@ def body_of(world: World, method: str, route: str, run: str) -> object:
     if route == "/enrolments":
         code = world.service.admin("machine_add", name="newcomer")["code"]
         return {"code": code, "secret_sha256": "0" * 64}
+    if route == "/recoveries":
+        code = world.service.admin("machine_recovery", name="newcomer")["recovery_code"]
+        return {"machine": "newcomer", "code": code, "secret_sha256": "0" * 64}
     return bodies.get(route) if method != "GET" else None
 
 
@@ -224,13 +249,13 @@ def test_a_row_names_every_caller(row: tuple[str, str]) -> None:
     assert set(MATRIX[row]) == set(Caller)
 
 
-def test_every_route_but_enrolment_stands_behind_the_authorizer(world: World) -> None:
+def test_every_route_but_those_for_codes_stands_behind_the_authorizer(world: World) -> None:
     import app
 
     for path, methods in app.app.routes.items():
         for method, route in methods.items():
             asked = getattr(route.authorizer, "name", None)
-            assert asked == (None if path == "/enrolments" else "authorizer"), (method, path)
+            assert asked == (None if path in BY_CODE else "authorizer"), (method, path)
 
 
 CELLS = [(method, route, caller) for (method, route), row in MATRIX.items() for caller in row]
@@ -242,7 +267,7 @@ def test_in_front_the_authorizer_decides(world: World, method: str, route: str, 
     answer = world.service.call(method, path, body, token_of(world, caller))
     world.note_run(caller, answer)
     status, error = MATRIX[method, route][caller]
-    if route != "/enrolments" and caller in IN_FRONT:
+    if route not in BY_CODE and caller in IN_FRONT:
         assert (answer.status, answer.error) == (IN_FRONT[caller], None)
     else:
         assert (answer.status, answer.error) == (status, error)

@@ -41,6 +41,11 @@ MEANINGS = {
     ErrorCode.TIER_UNAVAILABLE: "The storage class of these volumes has no such tier. Choose another.",
     ErrorCode.PRICE_UNKNOWN: "A price of the region is not known, so the owner has to approve the thaw.",
     ErrorCode.UNKNOWN_THAW: "There is no such thaw, or its plan is older than a day. Plan it again.",
+    ErrorCode.READ_ONLY: "The token came from a recovery code: it lists, downloads and thaws. Backing up takes an "
+    "enrolment code of the owner.",
+    ErrorCode.TOO_MANY_TRIES: "Twenty recovery codes were tried from this network address within the hour. Right or "
+    "wrong, none is looked at until the next hour; other addresses are not held up.",
+    ErrorCode.DRILL_ALLOWANCE: "The month's allowance for drills is used up. A drill is due again next month.",
     ErrorCode.NOT_FOUND: "There is no such file, set or machine.",
     ErrorCode.TRY_AGAIN: "The service cannot answer now. Try again.",
     ErrorCode.INTERNAL: "The service failed; its log has the reason. Try again.",

@@ -30,6 +30,14 @@ OPERATIONS = (
     Operation(
         "post", "/enrolments", "Enrol with a one-time code", wire.EnrolmentRequest, wire.EnrolmentAnswer, 201
     ),
+    Operation(
+        "post",
+        "/recoveries",
+        "Get a reader's token by a recovery code",
+        wire.RecoveryRequest,
+        wire.RecoveryAnswer,
+        201,
+    ),
     Operation("get", "/machine", "The machine's jobs and their states", None, wire.MachineStatus),
     Operation("post", "/jobs/{job}/runs", "Begin a run: take the lease", wire.RunStart, wire.RunStarted, 201),
     Operation("patch", "/jobs/{job}/runs/{run}", "Renew the lease, or end the run", wire.RunUpdate, None),
@@ -58,6 +66,9 @@ OPERATIONS = (
     ),
     Operation("get", "/jobs/{job}/thaws/{thaw}", "Where a thaw stands", None, wire.ThawStatus),
 )
+
+BY_CODE = ("/enrolments", "/recoveries")
+"""Calls that carry a code and no token."""
 
 PATH_PARAMETERS = {
     "job": "[a-z0-9][a-z0-9-]{0,40}",
@@ -103,7 +114,7 @@ def _described(operation: Operation) -> Schema:
         described["parameters"] = parameters
     if operation.request is not None:
         described["requestBody"] = {"required": True, "content": _content(operation.request)}
-    if operation.path != "/enrolments":
+    if operation.path not in BY_CODE:
         described["security"] = [{"machine": []}]
     done: Schema = {"description": "done"}
     if operation.answer is not None:

@@ -149,6 +149,7 @@ def code_item(code: EnrolmentCode) -> Item:
         # Kept a month beyond its life, so that a second use is noticed as one.
         expires_at_epoch=int(code.expires_at.timestamp()) + 30 * 86_400,
         secret_sha256=code.secret_sha256,
+        sealed_recovery_code=code.sealed_recovery_code,
     )
 
 
@@ -160,6 +161,7 @@ def code_of(item: Item) -> EnrolmentCode:
         item.get("secret_sha256"),
         parse_instant(item.get("used_at")),
         item.get("used_from"),
+        bytes(item["sealed_recovery_code"]) if "sealed_recovery_code" in item else None,
     )
 
 

@@ -62,14 +62,16 @@ class MachineStore:
         """False if the machine has a job of that name already."""
         return attempted(self._table.put, machine_rows.job_item(job), "attribute_not_exists(pk)")
 
-    def set_token(self, code: EnrolmentCode, token_sha256: str) -> bool:
-        """From now on this token counts and no other; lifts a revocation.
+    def set_token(self, code: EnrolmentCode, token_sha256: str, *, is_new: bool) -> bool:
+        """From now on this token counts and no other; lifts a revocation. One that ``is_new`` was never used.
 
         False if the code is older than the machine, than its revocation, or than the code of its present token:
         whoever kept an old code must not undo what the owner has done since.
         """
         issued_at = rows.format_instant(code.issued_at)
         changes = {"token_sha256": token_sha256, "code_issued_at": issued_at, "revoked_at": None}
+        if is_new:
+            changes["last_used_at"] = None
         return attempted(
             self._table.update,
             "MACHINES",

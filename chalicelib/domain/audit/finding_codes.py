@@ -8,6 +8,7 @@ from chalicelib.domain.audit.codes.bucket import OF_BUCKET
 from chalicelib.domain.audit.codes.code import Code
 from chalicelib.domain.audit.codes.machines import OF_MACHINES
 from chalicelib.domain.audit.codes.objects import OF_OBJECTS
+from chalicelib.domain.audit.codes.recoveries import OF_RECOVERIES
 from chalicelib.domain.audit.codes.rules import OF_RULES
 from chalicelib.domain.audit.codes.sets import OF_SETS
 from chalicelib.domain.audit.codes.thaws import OF_THAWS
@@ -16,5 +17,6 @@ MOST_ALIKE = 100
 """The most findings of one code and job that are stored: a hundred thousand strays must not fill the table."""
 
 CODES: Mapping[str, Code] = {
-    kind.code: kind for kind in (*OF_SETS, *OF_OBJECTS, *OF_BUCKET, *OF_RULES, *OF_MACHINES, *OF_THAWS)
+    kind.code: kind
+    for kind in (*OF_SETS, *OF_OBJECTS, *OF_BUCKET, *OF_RULES, *OF_MACHINES, *OF_RECOVERIES, *OF_THAWS)
 }

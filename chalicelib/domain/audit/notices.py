@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from datetime import datetime
 
 CODE_REUSED = "code_reused"
@@ -21,6 +22,9 @@ THAW_READY = "thaw_ready"
 THAW_LAPSING = "thaw_lapsing"
 THAW_STOPPED = "thaw_stopped"
 OF_THAWS = frozenset({THAW_STARTED, THAW_WAITING, THAW_READY, THAW_LAPSING, THAW_STOPPED})
+RECOVERY_USED = "recovery_used"
+RECOVERY_GUESSED = "recovery_guessed"
+RECOVERY_MADE = "recovery_made"
 REPORT_INCOMPLETE = "report_incomplete"
 """In the mail itself only, never stored."""
 
@@ -29,7 +33,7 @@ REPORT_INCOMPLETE = "report_incomplete"
 class Notice:
     """``code`` is one of the constants above; ``message`` is a sentence for the owner; ``job`` may be empty,
     and ``machine`` too for what concerns all of them. ``subject`` distinguishes notices of one code and job: the id of
-    a thaw."""
+    a thaw, one use of a recovery code."""
 
     code: str
     machine: str
@@ -45,26 +49,27 @@ class Notice:
         return f"{self.at:%Y-%m-%d}#{self.machine}/{self.job}#{self.code}{subject}"
 
 
-_OF_A_THIEF = frozenset({DISCARD_REFUSED, SECOND_RUN, CODE_REUSED, LATE_UPLOAD, AFTER_REVOCATION})
+_OF_A_THIEF = ("machine show {machine}", "machine revoke {machine}")
+_END_THE_PAPER = "machine revoke {machine} --recovery"
+
+_AFTER: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys((DISCARD_REFUSED, SECOND_RUN, LATE_UPLOAD, AFTER_REVOCATION), _OF_A_THIEF),
+    # Whoever enrolled first was given the recovery code with it.
+    CODE_REUSED: (*_OF_A_THIEF, _END_THE_PAPER),
+    CODE_RETYPED: ("machine show {machine}",),
+    STORAGE_CAP_REACHED: ("machine recount {machine}", "machine set {machine} --storage-cap 20TB"),
+    DOWNLOAD_CAP_REACHED: ("machine set {machine} --download-cap 1000GB", "machine revoke {machine}"),
+    CATALOGUE_DIFFERED: ("dead-letters list",),
+    THAW_WAITING: ("thaw approve {subject}", "machine revoke {machine}"),
+    THAW_STARTED: ("thaw list", "machine revoke {machine}"),
+    **dict.fromkeys((THAW_READY, THAW_LAPSING, THAW_STOPPED), ("thaw list",)),
+    **dict.fromkeys((RECOVERY_USED, RECOVERY_MADE), ("machine show {machine}", _END_THE_PAPER)),
+    RECOVERY_GUESSED: ("machine show {machine}", "machine recovery {machine}"),
+}
 
 
 def commands_after(notice: Notice) -> tuple[str, ...]:
     """What the owner may type after it, in that order."""
-    machine = f"python -m ops machine {{}} {notice.machine}"
-    if notice.code in _OF_A_THIEF:
-        return (machine.format("show"), machine.format("revoke"))
-    if notice.code == CODE_RETYPED:
-        return (machine.format("show"),)
-    if notice.code == STORAGE_CAP_REACHED:
-        return (machine.format("recount"), f"{machine.format('set')} --storage-cap 20TB")
-    if notice.code == DOWNLOAD_CAP_REACHED:
-        return (f"{machine.format('set')} --download-cap 1000GB", machine.format("revoke"))
-    if notice.code == CATALOGUE_DIFFERED:
-        return ("python -m ops dead-letters list",)
-    if notice.code == THAW_WAITING:
-        return (f"python -m ops thaw approve {notice.subject}", machine.format("revoke"))
-    if notice.code == THAW_STARTED:
-        return ("python -m ops thaw list", machine.format("revoke"))
-    if notice.code in (THAW_READY, THAW_LAPSING, THAW_STOPPED):
-        return ("python -m ops thaw list",)
-    return ("python -m ops report preview",)
+    lines = _AFTER.get(notice.code, ("report preview",))
+    names = {"machine": notice.machine, "subject": notice.subject}
+    return tuple(f"python -m ops {line.format(**names)}" for line in lines)

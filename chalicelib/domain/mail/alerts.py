@@ -131,10 +131,11 @@ class _Plan:
             if kind is not None and kind.severity is Severity.INFO and not kind.is_awaited:
                 continue  # the weekly mail has it
             item = item_of_notice(notice)
+            about = f"{notice.code}#{notice.subject}" if notice.subject else notice.code
             if kind is not None and kind.is_safety:
-                sent = self._send_at_once(item, notice.code, self._safety)
+                sent = self._send_at_once(item, about, self._safety)
             elif kind is not None and kind.is_awaited:
-                sent = self._send_at_once(item, f"{notice.code}#{notice.subject}", self._awaited)
+                sent = self._send_at_once(item, about, self._awaited)
             else:
                 sent = self._daily_is_due
                 self._warnings += [item] if sent else []

@@ -37,6 +37,7 @@ from chalicelib.journeys.admin.mail import (
     report_send,
     report_status,
 )
+from chalicelib.journeys.admin.recovery import machine_recovery
 from chalicelib.journeys.admin.request import (
     AdminContext,
     Arguments,
@@ -67,6 +68,7 @@ COMMANDS: Mapping[str, Callable[[AdminContext, Arguments], Any]] = {
     "machine_remove": machine_remove,
     "machine_rotate": machine_rotate,
     "machine_recount": machine_recount,
+    "machine_recovery": machine_recovery,
     "set_quarantine": set_quarantine,
     "job_list": job_list,
     "thaws": thaws,

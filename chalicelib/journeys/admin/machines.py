@@ -24,7 +24,9 @@ from chalicelib.domain.backups.names import Location, is_identifier, prefixes_ov
 from chalicelib.domain.backups.sets import BackupSet
 from chalicelib.domain.backups.storage import DEFAULT_STORAGE_POLICY, StoragePolicy
 from chalicelib.domain.ranges import format_gaps
+from chalicelib.domain.recovery.sealed_code import seal
 from chalicelib.domain.refusals import Refusal
+from chalicelib.journeys.admin.recovery import end_recovery, first_recovery_code, show_recovery
 from chalicelib.journeys.admin.request import (
     NAME_FORM,
     AdminContext,
@@ -74,11 +76,26 @@ def machine_add(context: AdminContext, request: Arguments) -> MachineAdded:
         new_job = Job(name, job, location, period, grace, storage, added_at=context.now)
         if context.machines.create_job(new_job) and adopted:
             context.machines.adopt_location(new_job)
+    return _with_codes(context, name)
+
+
+def _with_codes(context: AdminContext, name: str) -> MachineAdded:
+    """An enrolment code, and the machine's first recovery code, which the laptop is given together with it."""
+    machine = known_machine(context, {"name": name})
     code = format_code(secrets.token_bytes(CODE_BYTES))
     expires_at = context.now + CODE_LIFE
-    context.machines.put_code(EnrolmentCode(sha256_hex(code), name, expires_at))
-    known = tuple(job.name for job in context.machines.jobs(name))
-    return MachineAdded(name, known, code, format_wire_time(expires_at))
+    recovery_code = first_recovery_code(context, machine)
+    sealed = seal(recovery_code, code) if recovery_code else None
+    enrolment = EnrolmentCode(sha256_hex(code), name, expires_at, sealed_recovery_code=sealed)
+    context.machines.put_code(enrolment)
+    return MachineAdded(
+        name,
+        tuple(job.name for job in context.machines.jobs(name)),
+        code,
+        format_wire_time(expires_at),
+        recovery_code,
+        show_recovery(context, machine),
+    )
 
 
 def _storage_of_new_jobs(
@@ -146,6 +163,7 @@ def machine_show(context: AdminContext, request: Arguments) -> MachineShown:
         machine.owner_mail,
         float(machine.thaw_budget_usd),
         float(context.thaws.month(machine.name, context.now).reserved),
+        show_recovery(context, machine),
     )
 
 
@@ -221,7 +239,11 @@ def machine_resume(context: AdminContext, request: Arguments) -> MachineChanged:
 
 
 def machine_revoke(context: AdminContext, request: Arguments) -> MachineChanged:
+    """The token, for a stolen laptop, or the recovery code with its readers, for a sheet that was found: never both, as
+    each is the way back where the other was lost."""
     machine = known_machine(context, request)
+    if request.get("recovery"):
+        return MachineChanged(machine.name, recovery_ended=end_recovery(context, machine))
     context.machines.revoke(machine.name, context.now)
     return MachineChanged(machine.name, revoked_at=format_wire_time(context.now))
 

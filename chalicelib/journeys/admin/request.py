@@ -12,6 +12,8 @@ from chalicelib.adapters.s3_buckets import Buckets
 from chalicelib.adapters.stores.cap_store import CapStore
 from chalicelib.adapters.stores.catalogue_store import CatalogueStore
 from chalicelib.adapters.stores.machine_store import MachineStore
+from chalicelib.adapters.stores.notice_store import NoticeStore
+from chalicelib.adapters.stores.recovery.recovery_store import RecoveryStore
 from chalicelib.adapters.stores.thaw_store import ThawStore
 from chalicelib.domain.backups.machines import (
     Job,
@@ -33,6 +35,8 @@ Arguments = Mapping[str, Any]
 @dataclasses.dataclass(frozen=True)
 class AdminContext:
     machines: MachineStore
+    recoveries: RecoveryStore
+    notices: NoticeStore
     caps: CapStore
     thaws: ThawStore
     ask_for_thaw: AskForThaw

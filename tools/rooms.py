@@ -32,6 +32,7 @@ ROOMS = (
     "panicroom.backup",
     "panicroom.setup",
     "panicroom.recovery",
+    "panicroom.recovery.sheet",
     "panicroom.setup.health",
     "panicroom.setup.script",
     "panicroom.commands",

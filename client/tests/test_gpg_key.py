@@ -15,8 +15,8 @@ import pytest
 from fake_service import CODE
 from laptop import Laptop
 from panicroom.exit_codes import ExitCode
+from sheets import DIRECTLY, FROM_A_FOLDER, type_it
 from test_commands import one_clear_line
-from test_recovery_sheet import type_it
 from trees import differences, make_tree, snapshot
 
 
@@ -97,9 +97,11 @@ def test_without_any_passphrase_it_backs_up_and_restores(backed_up: Laptop, keyr
     assert "encryption key: " + keyring.plain in backed_up.succeed("doctor")
     # The recovery sheet's words do too.
     shutil.rmtree(backed_up.home / "restored")
-    ended = type_it(backed_up, backed_up.succeed("recovery-sheet"))
-    assert ended.returncode == 0, ended.stderr
-    assert differences(snapshot(backed_up.source), snapshot(backed_up.home / "restored")) == []
+    (backed_up.home / "directly").mkdir()
+    for pattern, folder in ((FROM_A_FOLDER, "restored"), (DIRECTLY, "directly")):
+        ended = type_it(backed_up, backed_up.succeed("recovery-sheet"), pattern)
+        assert ended.returncode == 0, ended.stderr
+        assert differences(snapshot(backed_up.source), snapshot(backed_up.home / folder / "system")) == []
 
 
 def test_with_a_passphrase_of_its_own_and_a_signature(with_key: Laptop, keyring: Keyring) -> None:

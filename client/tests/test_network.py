@@ -7,7 +7,6 @@ import io
 import json
 import threading
 from collections.abc import Callable, Iterator
-from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -24,11 +23,14 @@ from panicroom.backup.preconditions.lease import HeldLease
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.network import link_fault, proxy_for, tls_context
 from panicroom.places import Places
+from panicroom.recovery.sheet.facts import sheet_page
+from panicroom.recovery.sheet.html import as_html
+from panicroom.recovery.sheet.known import what_is_known
+from panicroom.recovery.sheet.text import as_text
 from panicroom.setting_values import check_url
 from panicroom.settings import JobSettings, Settings
 from panicroom.setup.health import service as health
 from panicroom.setup.passphrase_trial import manifest_to_try
-from panicroom.setup.recovery_sheet import recovery_sheet
 from panicroom.setup.schedule import due_jobs, on_calendar
 from panicroom.shown import cleaned, shown
 from panicroom.terminal.plain_lines import PlainReporter
@@ -340,7 +342,8 @@ def use_status(api: Api, tmp_path: Path) -> None:
     prometheus_text(status)
     places = Places(tmp_path, tmp_path, tmp_path)
     settings = Settings(SERVICE, "laptop", "file", 25, 12, (JobSettings("system", tmp_path),), places)
-    recovery_sheet(settings, status, date(2026, 11, 29))
+    page = sheet_page(what_is_known(settings, status), "2026-11-29")
+    as_html(page), as_text(page)
     health.clock(status), health.versions(status), health.weekly_mail(status)
     list(health.last_runs(settings, status))
     due_jobs(settings.jobs, status)

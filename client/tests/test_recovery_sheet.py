@@ -1,4 +1,4 @@
-"""The recovery sheet: one page, without the passphrase, whose commands restore."""
+"""The recovery sheet as text: all that is needed but the passphrase, and lines that restore."""
 
 from __future__ import annotations
 
@@ -6,113 +6,202 @@ import dataclasses
 import os
 import re
 import subprocess
-import sys
 import time
-from datetime import date
-from pathlib import Path
 
 import pytest
 from laptop import PASSPHRASE, Laptop
-from panicroom.places import Places
-from panicroom.settings import JobSettings, Settings
-from panicroom.setup.recovery_sheet import COLUMNS, LINES, recovery_sheet
-from panicroom.wire import JobStatus, MachineStatus
+from panicroom.recovery.sheet.page import Page
+from panicroom.recovery.sheet.price import newest_volumes, price_text
+from panicroom.recovery.sheet.text import COLUMNS, LINES, as_text
+from panicroom.wire import ListedFile, ThawOffer, ThawPlan, ThawState, ThawTier
+from sheets import (
+    BUCKET,
+    CODE,
+    DIRECTLY,
+    FROM_A_FOLDER,
+    NAMES,
+    PRICE,
+    URL,
+    a_machine,
+    a_page,
+    answer,
+    largest_pages,
+    lines_of,
+    type_it,
+    with_a_key,
+)
 from trees import differences, make_tree, snapshot
 
-URL = "https://abcdefghij.execute-api.eu-central-1.amazonaws.com/api"
-BUCKET = "panicroom-prod-123456789012-eu-central-1"
+
+@pytest.mark.parametrize("page", largest_pages().values(), ids=largest_pages())
+def test_it_fits_two_pages_of_paper_with_each_way_back_on_one(page: Page) -> None:
+    pages = as_text(page).split("\f")
+    assert len(pages) <= 2
+    assert max(len(part.splitlines()) for part in pages) <= LINES
+    assert "\nA. WITH THE SERVICE" in pages[0]
+    assert "\nB. WITHOUT THE SERVICE" in pages[-1]
+    wide = [line for line in as_text(page).splitlines() if len(line) > COLUMNS]
+    assert [line for line in wide if len(line.split()) > 2] == [], "only a long name makes a line too long"
+    if "m" * 41 not in page.machine:
+        assert wide == []
 
 
-def a_machine(jobs: int = 1) -> Settings:
-    nowhere = Path("/nowhere")
-    return Settings(
-        url=URL,
-        machine="annas-laptop",
-        secrets="file",
-        volume_mb=25,
-        upload_threads=4,
-        compress="auto",
-        jobs=tuple(JobSettings(f"photos-{number}", Path(f"/home/anna/{number}")) for number in range(jobs)),
-        places=Places(nowhere, nowhere, nowhere),
-    )
-
-
-def answer(settings: Settings, prefix: str | None = None) -> MachineStatus:
-    jobs = tuple(
-        JobStatus(
-            job.job,
-            "fresh",
-            86400,
-            86400,
-            "GLACIER_IR",
-            7,
-            bucket=BUCKET,
-            prefix=f"annas-laptop/{job.job}/" if prefix is None else prefix,
-        )
-        for job in settings.jobs
-    )
-    return MachineStatus(
-        settings.machine, "2026-11-22T20:50:00Z", jobs, "0.1.0", "0.1.0", None, "eu-central-1"
-    )
-
-
-def test_it_fits_a_page_with_as_many_jobs_as_one_likes() -> None:
-    for jobs in (1, 2, 20):
-        settings = a_machine(jobs)
-        for status in (None, answer(settings)):
-            lines = recovery_sheet(settings, status, date(2026, 11, 22)).splitlines()
-            assert len(lines) <= LINES
-            assert max(map(len, lines)) <= COLUMNS
-
-
-def test_it_fits_a_page_with_a_key_as_well() -> None:
-    settings = dataclasses.replace(a_machine(2), encrypt_key="0123456789ABCDEF" * 2 + "01234567")
-    lines = recovery_sheet(settings, answer(settings), date(2026, 11, 22), "ab" * 32).splitlines()
-    assert any("ab" * 32 in line for line in lines)
-    assert len(lines) <= LINES
-    assert max(map(len, lines)) <= COLUMNS
-    assert not any("assphrase above" in line for line in lines)
-
-
-def test_it_names_where_the_files_are() -> None:
-    settings = a_machine(2)
-    text = recovery_sheet(settings, answer(settings), date(2026, 11, 22))
-    assert f"boto3+s3://{BUCKET}/annas-laptop/photos-0 " in text
-    assert f"{BUCKET}/annas-laptop/photos-1" in text
-    assert "--s3-region-name eu-central-1" in text
+def test_it_says_who_and_where_in_the_service_and_in_aws() -> None:
+    text = as_text(a_page(a_machine(2), answer(a_machine(2)), price=PRICE))
+    for fact in (
+        URL,
+        "annas-laptop",
+        "123456789012",
+        "https://123456789012.signin.aws.amazon.com/console",
+        "eu-central-1",
+        "prod",
+        BUCKET,
+        f"s3://{BUCKET}/_service/client/",
+        "photos-0: /home/anna/0, under annas-laptop/photos-0/",
+        "photos-1: /home/anna/1, under annas-laptop/photos-1/",
+        "about $1,234.56",
+        f"panicroom recover \\\n    '{URL}#annas-laptop'",
+        f"{URL}/client",
+    ):
+        assert fact in text
     assert "BUCKET" not in text
+    assert "REGION'" not in text
+
+
+def test_each_job_has_its_names_for_the_shell() -> None:
+    text = " ".join(as_text(a_page(a_machine(2), answer(a_machine(2)))).split())
+    assert f"B={BUCKET} J=photos-0 P=annas-laptop/photos-0/" in text
+    assert "For photos-1: J=photos-1 P=annas-laptop/photos-1/" in text
+
+
+def test_of_many_jobs_it_has_the_names_of_those_that_have_no_line() -> None:
+    text = as_text(a_page(a_machine(8), answer(a_machine(8))))
+    assert "More jobs      photos-3, photos-4, photos-5, photos-6, photos-7" in text
 
 
 def test_a_bucket_of_its_own_has_no_prefix() -> None:
+    text = as_text(a_page(a_machine(), answer(a_machine(), prefix="", bucket="old-bucket")))
+    assert "B=old-bucket\n" in text
+    assert "J=photos-0 P=\n" in text
+    assert "--exclude '*/*'" in text
+    assert "/home/anna/0, under no prefix" in text
+    assert f"s3://{BUCKET}/_service/client/" in text, "the client is in the service's own bucket all the same"
+
+
+def test_jobs_in_several_buckets_have_each_its_own() -> None:
+    settings = a_machine(2)
+    ours, adopted = answer(settings), answer(settings, prefix="", bucket="old-bucket")
+    status = dataclasses.replace(ours, jobs=(ours.jobs[0], adopted.jobs[1]))
+    text = " ".join(as_text(a_page(settings, status)).split())
+    assert "under no prefix of the bucket old-bucket" in text
+    assert "For photos-1: B=old-bucket; J=photos-1 P=" in text
+
+
+def test_where_the_service_cannot_be_asked_it_has_blanks() -> None:
+    text = as_text(a_page(a_machine(), None))
+    for name in ("AWS account", "Sign in at", "Region", "Stage", "Bucket", "Recovery code", "Program"):
+        assert re.search(rf"^{name} +____", text, re.MULTILINE), name
+    assert "B=BUCKET\n" in text
+    assert "AWS_REGION=REGION" in text
+    assert f"'{URL}#annas-laptop'" in text
+
+
+def test_without_a_code_it_has_room_for_one_and_says_which() -> None:
+    text = as_text(a_page(a_machine(), answer(a_machine())))
+    assert "Recovery code  _____-_____-_____-_____-_____-MNPQS" in text
+    assert "Made on 2026-10-12" in text
+
+
+def test_a_code_that_was_given_is_on_it() -> None:
+    assert f"Recovery code  {CODE}\n" in as_text(a_page(a_machine(), answer(a_machine()), CODE))
+
+
+def test_with_a_key_it_has_that_and_the_proof_key_and_asks_for_no_passphrase_of_ours() -> None:
+    settings = with_a_key(a_machine())
+    text = as_text(a_page(settings, answer(settings)))
+    assert f"GnuPG key      {settings.encrypt_key}" in text
+    assert "ab" * 32 in text
+    assert "export PROOF_KEY=" in text
+    assert text.count("gpg --import secret-key-file") == 2
+    assert f"panicroom recover --gpg-key {settings.encrypt_key} \\" in text
+    assert "--use-agent" in text
+    assert "passphrase above" not in text
+
+
+HOSTILE = "x\x1b[2J\u202e'; rm -rf ~ #`reboot`$(reboot)<script>alert(1)</script>"
+
+
+def test_texts_of_a_hostile_service_are_quoted_or_left_out() -> None:
     settings = a_machine()
-    text = recovery_sheet(settings, answer(settings, prefix=""), date(2026, 11, 22))
-    assert f"boto3+s3://{BUCKET} " in text
-
-
-def test_it_leaves_a_blank_for_a_bucket_that_it_does_not_know() -> None:
-    text = recovery_sheet(a_machine(), None, date(2026, 11, 22))
-    assert "Bucket      ____" in text
-    assert "boto3+s3://BUCKET/annas-laptop/photos-0" in text
-
-
-def type_it(laptop: Laptop, sheet: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """As printed, but for the bucket: a folder with the very same files stands in for it."""
-    bucket = laptop.home / "bucket"
-    for key, stored in laptop.service.objects.items():
-        path = bucket / "laptop" / key
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(stored.data)
-    command = re.search(r"^duplicity restore .*\\\n(?:  .*\\\n)*  restored$", sheet, re.MULTILINE)
-    assert command is not None
-    typed = command.group().replace("boto3+s3://BUCKET", f"file://{bucket}")
-    if "TIME" in more:
-        typed = typed.replace("duplicity restore", f"duplicity restore --time {more.pop('TIME')}")
-    environment = laptop.environment(
-        PATH=f"{Path(sys.executable).parent}:{laptop.environment()['PATH']}", **more
+    status = answer(settings, prefix=HOSTILE, bucket=HOSTILE)
+    status = dataclasses.replace(
+        status,
+        region=HOSTILE,
+        account=HOSTILE,
+        stage=HOSTILE,
+        recovery_code=dataclasses.replace(status.recovery_code, last_group=HOSTILE, made_at=HOSTILE),
     )
-    return subprocess.run(
-        ["sh", "-c", typed], cwd=laptop.home, env=environment, capture_output=True, text=True, check=False
+    text = as_text(a_page(settings, status))
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    for name in ("AWS account", "Region", "Stage", "Recovery code"):
+        assert re.search(rf"^{name} +____", text, re.MULTILINE), name
+    script = lines_of(text, NAMES) + '\nprintf "%s|%s" "$B" "$P"'
+    said = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, check=True).stdout
+    shown = HOSTILE.replace("\x1b", "?").replace("\u202e", "?")
+    assert said == f"{shown}|{shown}/", "bash reads it as a name, and runs nothing of it"
+
+
+# ---------------------------------------------------------------- the price
+
+
+def listed(name: str) -> ListedFile:
+    return ListedFile(name, 10, "0a", "2026-11-22T20:50:00Z", "DEEP_ARCHIVE")
+
+
+def test_the_price_is_of_all_volumes_of_the_newest_chain() -> None:
+    old, full, more = (
+        "full.20260101T000000Z",
+        "full.20261101T000000Z",
+        "inc.20261101T000000Z.to.20261102T000000Z",
     )
+    files = [
+        *(f"data_duplicity-{name}.vol1.difftar.gpg" for name in (old, full)),
+        f"data_duplicity-{full}.vol2.difftar.gpg",
+        f"data_duplicity-{more}.vol1.difftar.gpg",
+        "data_duplicity-inc.20261102T000000Z.to.20261103T000000Z.vol1.difftar.gpg",
+    ]
+    for name in (old, full):
+        files += [f"meta_duplicity-{name}.manifest.gpg"]
+    files.append(f"meta_duplicity-{more}.manifest.gpg")
+    newest = set(newest_volumes(listed(name) for name in files))
+    assert newest == set(files[1:4]), "neither the older chain nor what has no manifest"
+
+
+def plan(usd: float | None, tier: ThawTier | None = ThawTier.BULK, archived: int = 2) -> ThawPlan:
+    offers = (
+        ThawOffer("2026-11-24T00:00:00Z", ThawTier.STANDARD, 99.0),
+        ThawOffer("2026-11-24T00:00:00Z", tier, usd),
+    )
+    return ThawPlan(
+        "a", ThawState.PLANNED, 2**30, 2**30, archived, 0, 0, (), offers[tier is None :], False, 1.0
+    )
+
+
+def test_the_price_is_by_bulk_and_of_all_jobs_together() -> None:
+    text = price_text([plan(0.25), plan(0.5)])
+    assert text is not None
+    assert text.startswith("about $0.75 for everything (2.0 GB thawed by Bulk and downloaded)")
+    assert "thawed" not in str(price_text([plan(0.5, None, archived=0)]))
+
+
+def test_a_price_that_is_not_known_is_left_out() -> None:
+    assert price_text([]) is None
+    assert price_text([plan(0.25), plan(None)]) is None
+    assert "Costs" not in as_text(a_page(a_machine(), answer(a_machine())))
+
+
+# ---------------------------------------------------------------- the command
 
 
 @pytest.fixture(scope="module")
@@ -123,13 +212,18 @@ def made_once(laptop_of_file: Laptop) -> Laptop:
     return laptop_of_file
 
 
-def test_its_words_restore_with_plain_duplicity(laptop: Laptop, made_once: Laptop) -> None:
+@pytest.mark.parametrize(("pattern", "folder"), [(FROM_A_FOLDER, "restored"), (DIRECTLY, "directly")])
+def test_its_words_restore_with_plain_duplicity(
+    laptop: Laptop, made_once: Laptop, pattern: str, folder: str
+) -> None:
     laptop.take_over(made_once)
     sheet = laptop.succeed("recovery-sheet")
     assert PASSPHRASE not in sheet
-    ended = type_it(laptop, sheet, PASSPHRASE=PASSPHRASE)
+    assert "Costs       about $" in sheet
+    (laptop.home / folder).mkdir(exist_ok=True)
+    ended = type_it(laptop, sheet, pattern, PASSPHRASE=PASSPHRASE)
     assert ended.returncode == 0, ended.stderr
-    assert differences(snapshot(laptop.source), snapshot(laptop.home / "restored")) == []
+    assert differences(snapshot(laptop.source), snapshot(laptop.home / folder / "system")) == []
 
 
 def test_the_time_on_it_gets_past_a_backup_that_was_never_finished(laptop: Laptop, made_once: Laptop) -> None:
@@ -144,18 +238,63 @@ def test_the_time_on_it_gets_past_a_backup_that_was_never_finished(laptop: Lapto
     laptop.service.trouble = lambda _method, _path: None
     assert any("inc." in name for name in laptop.service.names())
     sheet = laptop.succeed("recovery-sheet")
-    then = re.search(r"when this was printed: --time (\S+)\)", sheet)
+    then = re.search(r"add --time (\S+)", " ".join(sheet.split()))
     assert then is not None
-    ended = type_it(laptop, sheet, PASSPHRASE=PASSPHRASE, TIME=then[1])
+    ended = type_it(laptop, sheet, FROM_A_FOLDER, PASSPHRASE=PASSPHRASE, TIME=then[1])
     assert ended.returncode == 0, ended.stderr
-    assert differences(expected, snapshot(laptop.home / "restored")) == []
+    assert differences(expected, snapshot(laptop.home / "restored" / "system")) == []
 
 
-def test_it_is_written_to_a_file_and_works_offline(laptop: Laptop) -> None:
+def test_it_is_written_to_a_file_for_its_owner_alone_and_works_offline(laptop: Laptop) -> None:
     laptop.enrol()
     laptop.service.close()
     target = laptop.home / "sheet.txt"
     said = laptop.run("recovery-sheet", "--output", str(target))
     assert said.returncode == 0
-    assert "Bucket      ____" in target.read_text()
+    assert re.search(r"^Bucket +____", target.read_text(), re.MULTILINE)
+    assert target.stat().st_mode & 0o777 == 0o600
     assert "cannot be reached" in said.stderr
+    assert (
+        said.stdout
+        == f"{target} is ready to print; then write the passphrase and the recovery code on it by hand\n"
+    )
+
+
+def test_a_file_that_ends_in_html_is_a_page_for_the_printer(laptop: Laptop) -> None:
+    laptop.enrol()
+    target = laptop.home / "sheet.HTML"
+    laptop.succeed("recovery-sheet", "--output", str(target))
+    assert target.read_text().startswith("<!DOCTYPE html>")
+
+
+def test_a_file_that_cannot_be_written_is_said(laptop: Laptop) -> None:
+    laptop.enrol()
+    (laptop.home / "file").touch()
+    said = laptop.run("recovery-sheet", "--output", str(laptop.home / "file" / "sheet.txt"))
+    assert said.returncode == 24
+    assert "cannot be written" in said.stderr
+
+
+def test_the_code_is_on_it_only_if_asked_for_and_is_checked_first(laptop: Laptop) -> None:
+    laptop.enrol()
+    target = laptop.home / "sheet.txt"
+    assert CODE not in laptop.succeed("recovery-sheet", RECOVERY_CODE=CODE)
+    said = laptop.succeed("recovery-sheet", "--code", "--output", str(target), RECOVERY_CODE=CODE.lower())
+    assert CODE in target.read_text()
+    assert f"delete {target} when it is printed" in said
+    wrong = laptop.run("recovery-sheet", "--code", RECOVERY_CODE=CODE.replace("4567", "4568"))
+    assert wrong.returncode == 2
+    assert "group 2 is mistyped" in wrong.stderr
+    assert "4568" not in wrong.stderr
+    nobody = laptop.run("recovery-sheet", "--code")
+    assert nobody.returncode == 2
+    assert "RECOVERY_CODE" in nobody.stderr
+
+
+def test_the_code_is_stored_nowhere(laptop: Laptop) -> None:
+    laptop.enrol()
+    laptop.succeed("recovery-sheet", "--code", RECOVERY_CODE=CODE)
+    files = [path for folder in ("config", "state", "cache") for path in (laptop.home / folder).rglob("*")]
+    assert files
+    letters = CODE.encode()
+    assert [path for path in files if path.is_file() and letters in path.read_bytes()] == []

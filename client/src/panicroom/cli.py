@@ -14,9 +14,10 @@ import click
 from panicroom import __version__
 from panicroom.commands.backup import backup
 from panicroom.commands.cost import cost
-from panicroom.commands.doctor import doctor, recovery_sheet
+from panicroom.commands.doctor import doctor
 from panicroom.commands.enrol import enrol, import_conf
 from panicroom.commands.reading import duplicity, files, verify, versions
+from panicroom.commands.recovery_sheet import recovery_sheet
 from panicroom.commands.restore import restore
 from panicroom.commands.schedule import schedule
 from panicroom.commands.secrets import passphrase, secrets

@@ -24,6 +24,7 @@ from chalicelib.journeys.describe_machine import describe_machine
 from chalicelib.journeys.enrol_machine import enrol_machine
 from chalicelib.journeys.issue_download_urls import issue_download_urls
 from chalicelib.journeys.list_files import list_files
+from chalicelib.journeys.offer_client import offer_requirements, offer_wheel
 from chalicelib.journeys.report_false_proofs import report_false_proofs
 from chalicelib.journeys.uploads.discard_files import ask_to_discard, discard_files
 from chalicelib.journeys.uploads.issue_upload_urls import issue_upload_urls
@@ -81,6 +82,16 @@ def machine() -> Response:
         wiring.report_store(),
     )
     return web.answer(describe_machine(*stores, bearer, wiring.settings().place, now))
+
+
+@route("GET", "/client", authenticated=False)
+def client() -> Response:
+    return web.redirect(offer_wheel(wiring.client_folder()))
+
+
+@route("GET", "/client/requirements.txt", authenticated=False)
+def client_requirements() -> Response:
+    return web.redirect(offer_requirements(wiring.client_folder()))
 
 
 @route("POST", "/jobs/{job}/runs")

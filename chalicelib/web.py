@@ -76,6 +76,13 @@ def answer(body: Any, status: int = 200) -> Response:
     return Response(body=json.dumps(wire.to_json(body)), status_code=status, headers=HEADERS)
 
 
+def redirect(offer: wire.ClientOffer) -> Response:
+    """The same as a body, for who follows no redirect."""
+    response = answer(offer, status=302)
+    response.headers = {**HEADERS, "Location": offer.url}
+    return response
+
+
 def observed(event: Any, respond: Callable[[Any], Any]) -> Any:
     """Middleware: each line of the log names its request; failures outside a view are counted and raised again."""
     context = getattr(event, "lambda_context", None) or getattr(event, "context", None)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
+from chalicelib.adapters.client_folder import ClientFolder
 from chalicelib.adapters.discard_function import DiscardFunction
 from chalicelib.adapters.s3_buckets import PARALLEL_REQUESTS, Buckets
 from chalicelib.adapters.stores.cap_store import CapStore
@@ -76,6 +77,11 @@ def _s3() -> Any:
 @functools.cache
 def buckets() -> Buckets:
     return Buckets(_s3())
+
+
+@functools.cache
+def client_folder() -> ClientFolder:
+    return ClientFolder(_s3(), settings().bucket)
 
 
 @functools.cache

@@ -70,6 +70,7 @@ ROOMS = (
     "ops",  # which AWS, stages, steps, errors
     "ops.functions",
     "ops.resources",
+    "ops.client",
     "ops.local.emulator",
     "ops.local",
     "ops.service",

@@ -15,6 +15,7 @@ from chalicelib.owner_wire import MachineAdded, MachineChanged, MachineListing, 
 from ops.buckets.adopt import Adoption, plan_adoption
 from ops.buckets.audit import audit_bucket
 from ops.buckets.found_backups import backups_to_adopt
+from ops.client.addresses import addresses_for_machines
 from ops.commands.arguments.options import (
     DURATION,
     SIZE,
@@ -40,7 +41,6 @@ from ops.commands.arguments.storage_choice import (
 )
 from ops.commands.arguments.whole_help import WholeHelp
 from ops.commands.machine_shown import show_code, show_job, thaw_budget_shown
-from ops.deploy.client_wheel import addresses_for_machines
 from ops.errors import OpsError
 from ops.service.admin_client import AdminClient, admin_client
 from ops.service.deployed_stage import DeployedStage, deployed_stage

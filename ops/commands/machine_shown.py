@@ -10,10 +10,10 @@ from rich.markup import escape
 
 from chalicelib.domain.mail.phrases import format_bytes, format_money, format_small_money
 from chalicelib.owner_wire import JobShown, MachineAdded, MachineShown, SetRow
+from ops.client.addresses import install_line
 from ops.commands.arguments.durations import show_duration
 from ops.commands.arguments.options import console, folding_table, print_json, say
 from ops.commands.arguments.storage_choice import Estimate, policy_of, policy_shown
-from ops.deploy.client_wheel import install_line
 
 
 def show_code(

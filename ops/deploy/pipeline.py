@@ -14,7 +14,7 @@ from typing import Any
 
 from ops.aws import Aws
 from ops.buckets.adopt import plans_for_adopted
-from ops.deploy.client_wheel import offer_wheel, offered_wheel
+from ops.client.offer import client_changes, offer_client
 from ops.errors import OpsError
 from ops.functions.boundary import boundary_changes, make_roles
 from ops.functions.chalice_config import config_differences, write_config_files
@@ -142,13 +142,12 @@ def _renew_adopted(deployment: Deployment, say: Say) -> None:
 
 
 def _client_changes(deployment: Deployment) -> list[str]:
-    wheel = offered_wheel(deployment.aws, deployment.stage)
-    return [] if wheel else ["put this version of the client into the bucket"]
+    return client_changes(deployment.aws, deployment.stage)
 
 
 def _offer_client(deployment: Deployment, say: Say) -> None:
     say("building the wheel")
-    offer_wheel(deployment.aws, deployment.stage)
+    offer_client(deployment.aws, deployment.stage)
 
 
 RESOURCES = DeployStep("Bucket, queues, table, alarms, mail identities", _resource_changes, _deploy_resources)

@@ -20,6 +20,7 @@ from chalicelib.domain.costs.price_table import OLD_AFTER_DAYS
 from chalicelib.owner_wire import CatalogueDifferences
 from ops.aws import Aws
 from ops.buckets.adopt import plans_for_adopted
+from ops.client.offer import client_changes
 from ops.doctor.alarms import alarms
 from ops.doctor.failures import failures
 from ops.doctor.mail import mail
@@ -118,6 +119,11 @@ def _adopted(patient: Patient) -> list[str]:
     return wrong
 
 
+def _client(patient: Patient) -> list[str]:
+    """Without it a new computer gets nothing by the line of the recovery sheet."""
+    return _done_by_a_deploy(patient.stage, client_changes(patient.aws, patient.stage))
+
+
 def _queues(patient: Patient) -> list[str]:
     dead = _depth(patient, patient.stage.dead_letter_queue)
     waiting = _depth(patient, patient.stage.queue)
@@ -187,6 +193,7 @@ CHECKS: dict[str, Callable[[Patient], list[str]]] = {
     "The API": _api,
     "The bucket": _bucket,
     "Adopted buckets": _adopted,
+    "The client": _client,
     "Events": _queues,
     "Alarms": alarms,
     "Failures": _failures,

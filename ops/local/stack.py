@@ -15,6 +15,7 @@ from pathlib import Path
 
 from chalicelib.domain.audit.lifecycle.own_rules import own_rules
 from ops.aws import Aws
+from ops.client.offer import client_changes, offer_client
 from ops.errors import OpsError
 from ops.functions.package import (
     PROJECT,
@@ -76,16 +77,18 @@ class LocalStack:
         copy_project(copy, self._stage, self._project)
         digest = _digest_of_everything(copy, self._stage)
         description = read_stack(self.state_folder)
-        if description and self._digest_path.exists() and self._digest_path.read_text() == digest:
-            return description
         aws = Aws(self._stage.region, f"http://{HOST}:{self._ministack.port}")
-        with steps.step("Making bucket, queues, table and mail identities"):
-            deploy_resources(aws, self._stage, poll_seconds=POLL_SECONDS)
-        with steps.step("Packaging and deploying the service"):
-            self._deploy_app(aws, copy)
-        description = self._describe(aws)
-        description.write(self.state_folder)
-        self._digest_path.write_text(digest)
+        if not description or not self._is_deployed(digest):
+            with steps.step("Making bucket, queues, table and mail identities"):
+                deploy_resources(aws, self._stage, poll_seconds=POLL_SECONDS)
+            with steps.step("Packaging and deploying the service"):
+                self._deploy_app(aws, copy)
+            description = self._describe(aws)
+            description.write(self.state_folder)
+            self._digest_path.write_text(digest)
+        if client_changes(aws, self._stage):
+            with steps.step("Building the client, to be fetched by the machines"):
+                offer_client(aws, self._stage)
         return description
 
     def down(self) -> bool:
@@ -93,6 +96,9 @@ class LocalStack:
         was_running = self._ministack.stop()
         self._forget()
         return was_running
+
+    def _is_deployed(self, digest: str) -> bool:
+        return self._digest_path.exists() and self._digest_path.read_text() == digest
 
     def _check_same(self, port: int | None, enforce_iam: bool) -> None:
         running_on = self._ministack.port

@@ -27,11 +27,12 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from chalicelib.adapters import s3_archive, s3_buckets
+from chalicelib.adapters.client_folder import ClientFolder
 from chalicelib.adapters.s3_archive import Archive
 from chalicelib.adapters.s3_buckets import Buckets
 from chalicelib.adapters.table import Table
 from chalicelib.domain.restore.plans import lapses_at
-from tests.service.conftest import TABLE, Service, running_service
+from tests.service.conftest import BUCKET, TABLE, Service, running_service
 
 Row = dict[str, Any]
 
@@ -48,6 +49,7 @@ def service_in_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
             monkeypatch.setattr(module, "side_by_side", lambda work, keys: [work(key) for key in keys])
         monkeypatch.setattr(wiring, "_table", lambda: Table(dynamo, TABLE))
         monkeypatch.setattr(wiring, "buckets", lambda: Buckets(s3))
+        monkeypatch.setattr(wiring, "client_folder", lambda: ClientFolder(s3, BUCKET))
         monkeypatch.setattr(wiring, "archive", lambda: Archive(s3))
         service.s3, service.table = s3, dynamo
         yield service

@@ -9,6 +9,9 @@ import pytest
 
 from tests.hostile.conftest import Deployed
 
+WITHOUT_A_TOKEN = ("/enrolments", "/recoveries", "/client", "/client/requirements.txt")
+"""Calls that carry a code, or nothing at all."""
+
 
 def protected_routes() -> list[tuple[str, str]]:
     import app
@@ -17,7 +20,7 @@ def protected_routes() -> list[tuple[str, str]]:
         (method, path.format(job="system", run="20261122t195500z-0123456789abcdef", thaw="0" * 20))
         for path, methods in app.app.routes.items()
         for method in methods
-        if path != "/enrolments"
+        if path not in WITHOUT_A_TOKEN
     ]
 
 
@@ -48,6 +51,9 @@ def test_with_a_wrong_token_nothing_is_answered(deployed: Deployed, method: str,
         ("GET", "/nothing"),
         ("DELETE", "/machine"),
         ("GET", "/enrolments"),
+        ("GET", "/recoveries"),
+        ("GET", "/client/newest.json"),
+        ("PUT", "/client"),
         ("PUT", "/jobs/system/files"),
     ],
 )

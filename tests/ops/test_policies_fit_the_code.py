@@ -22,6 +22,7 @@ from tests.ops.iam_actions import action_of
 
 ADAPTERS = PROJECT / "chalicelib" / "adapters"
 SERVICE_OF_MODULE = {
+    "client_folder": "s3",
     "table": "dynamodb",
     "s3_archive": "s3",
     "s3_buckets": "s3",

@@ -39,6 +39,15 @@ OPERATIONS = (
         201,
     ),
     Operation("get", "/machine", "The machine's jobs and their states", None, wire.MachineStatus),
+    Operation("get", "/client", "The client's wheel, by a redirect", None, wire.ClientOffer, 302),
+    Operation(
+        "get",
+        "/client/requirements.txt",
+        "The versions and digests of what the client needs, by a redirect",
+        None,
+        wire.ClientOffer,
+        302,
+    ),
     Operation("post", "/jobs/{job}/runs", "Begin a run: take the lease", wire.RunStart, wire.RunStarted, 201),
     Operation("patch", "/jobs/{job}/runs/{run}", "Renew the lease, or end the run", wire.RunUpdate, None),
     Operation("post", "/jobs/{job}/uploads", "Ask for upload URLs", wire.UploadRequest, wire.UploadAnswer),
@@ -67,8 +76,8 @@ OPERATIONS = (
     Operation("get", "/jobs/{job}/thaws/{thaw}", "Where a thaw stands", None, wire.ThawStatus),
 )
 
-BY_CODE = ("/enrolments", "/recoveries")
-"""Calls that carry a code and no token."""
+WITHOUT_A_TOKEN = ("/enrolments", "/recoveries", "/client", "/client/requirements.txt")
+"""Calls that carry a code, or nothing at all."""
 
 PATH_PARAMETERS = {
     "job": "[a-z0-9][a-z0-9-]{0,40}",
@@ -114,7 +123,7 @@ def _described(operation: Operation) -> Schema:
         described["parameters"] = parameters
     if operation.request is not None:
         described["requestBody"] = {"required": True, "content": _content(operation.request)}
-    if operation.path not in BY_CODE:
+    if operation.path not in WITHOUT_A_TOKEN:
         described["security"] = [{"machine": []}]
     done: Schema = {"description": "done"}
     if operation.answer is not None:

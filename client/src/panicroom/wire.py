@@ -251,6 +251,16 @@ class MachineStatus:
     reader_until: str | None = None
 
 
+@dataclasses.dataclass(frozen=True)
+class ClientOffer:
+    """``GET /client``, by a redirect to ``url``: the client's wheel. The URL ends with its digest, ``#sha256=...``, for
+    pip to compare. ``GET /client/requirements.txt``: the versions and digests of all that the client needs."""
+
+    version: str
+    sha256: str
+    url: str
+
+
 # ---------------------------------------------------------------- runs
 
 

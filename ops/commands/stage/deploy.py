@@ -12,6 +12,7 @@ from chalicelib.domain.costs.price_table import PriceUnknown
 from chalicelib.domain.mail.phrases import format_money
 from chalicelib.owner_wire import MachineAdded
 from ops.aws import Aws
+from ops.client.addresses import addresses_for_machines, install_line
 from ops.commands.arguments.options import Read, console, json_option, print_json
 from ops.commands.stage.answers import (
     Answers,
@@ -35,7 +36,6 @@ from ops.commands.stage.target import (
     target_aws,
 )
 from ops.deploy.access import AwsCaller, caller
-from ops.deploy.client_wheel import addresses_for_machines, install_line
 from ops.deploy.cost_preview import service_month
 from ops.deploy.deployer_policy import deployer_policy
 from ops.deploy.pipeline import Deployment, carry_out, plan

@@ -171,6 +171,16 @@ def thaw_status(job: str, thaw: str) -> Response:
     return web.answer(describe_thaw(wiring.thaw_store(), caller.machine, caller.job, thaw, now))
 
 
+@route("POST", "/jobs/{job}/drills")
+def drills(job: str) -> Response:
+    from chalicelib.journeys.thaws.report_drill import report_drill
+
+    caller, now = calling_job(app.current_request, job)
+    request = web.read_body(app.current_request, wire.DrillReport)
+    stores = wiring.machine_store(), wiring.finding_store()
+    return web.answer(report_drill(*stores, caller.job, request, now))
+
+
 # ---------------------------------------------------------------- events, schedules, and functions
 
 

@@ -22,12 +22,13 @@ from chalicelib.domain.audit.custody import WatchedJob
 from chalicelib.domain.audit.findings import Finding, codes_about, worst_first
 from chalicelib.domain.audit.placement import check_object
 from chalicelib.domain.audit.silence import find_foreign_writer, find_silence
-from chalicelib.domain.backups.machines import Job
+from chalicelib.domain.backups.machines import Job, Machine
 from chalicelib.domain.backups.names import parse_file_name, split_key
 from chalicelib.domain.backups.objects import ObjectRow
-from chalicelib.domain.backups.sets import BackupSet
+from chalicelib.domain.backups.sets import BackupSet, oldest_whole_at
 from chalicelib.domain.costs.price_table import PriceTable
 from chalicelib.domain.mail.money_of_findings import with_missed_savings
+from chalicelib.domain.restore.drill_findings import find_drill_trouble
 from chalicelib.journeys.catalogue.catalogue_changes import owner_of, watched
 from chalicelib.journeys.watch_thaws import watch_thaws
 
@@ -66,6 +67,7 @@ def audit_buckets(context: AuditContext) -> list[Finding]:
         if machine is not None:
             of_sets[job] += find_silence(machine, job, job_sets.visible, context.now)
             of_sets[job] += find_foreign_writer(machine, job, job_sets.visible)
+            of_sets[job] += _drill_trouble(context, machine, job, job_sets.visible)
         sets_in[job.location.bucket][watched(context.bucket, job)] = job_sets.visible
     found = [finding for bucket, sets in sets_in.items() for finding in _audit_bucket(context, bucket, sets)]
     _keep(context, of_sets, found)
@@ -76,6 +78,12 @@ def audit_buckets(context: AuditContext) -> list[Finding]:
     )
 
 
+def _drill_trouble(context: AuditContext, machine: Machine, job: Job, sets: list[BackupSet]) -> list[Finding]:
+    if job.drills_since is None:
+        context.machines.begin_drills(job, context.now)
+    return find_drill_trouble(machine, job, oldest_whole_at(sets), context.now)
+
+
 def _keep(context: AuditContext, of_sets: dict[Job, list[Finding]], found: list[Finding]) -> None:
     by_job: dict[tuple[str, str], list[Finding]] = defaultdict(list)
     for finding in found:
@@ -84,7 +92,9 @@ def _keep(context: AuditContext, of_sets: dict[Job, list[Finding]], found: list[
     context.findings.replace(None, by_job[("", "")], context.now, codes=codes)
     for job, anomalies in of_sets.items():
         wanted = [*anomalies, *by_job[job.machine, job.name]]
-        context.findings.replace(job, wanted, context.now, codes=codes | codes_about(Concern.SETS))
+        context.findings.replace(
+            job, wanted, context.now, codes=codes | codes_about(Concern.SETS, Concern.DRILLS)
+        )
     context.findings.forget_others({(job.machine, job.name) for job in of_sets})
 
 

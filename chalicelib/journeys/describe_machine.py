@@ -17,8 +17,9 @@ from chalicelib.config import (
 from chalicelib.domain.backups.freshness import Freshness, SealedSummary, evaluate_summary
 from chalicelib.domain.backups.machines import Job, LastRun, Machine
 from chalicelib.domain.recovery.recovery import Recovery
+from chalicelib.domain.restore.drills import is_drill_due
 from chalicelib.journeys.authenticate import Bearer
-from chalicelib.wire import JobStatus, MachineStatus, RecoveryCodeStatus, RunSummary
+from chalicelib.wire import DrillStatus, JobStatus, MachineStatus, RecoveryCodeStatus, RunSummary
 
 
 def describe_machine(
@@ -39,7 +40,7 @@ def describe_machine(
         machine=machine.name,
         server_time=format_wire_time(now),
         jobs=tuple(
-            describe_job(_freshness(catalogue, machine, job, summaries.get(job.name), now), job)
+            describe_job(_freshness(catalogue, machine, job, summaries.get(job.name), now), job, now)
             for job in jobs
         ),
         newest_client_version=NEWEST_CLIENT_VERSION,
@@ -68,7 +69,7 @@ def _freshness(
     return evaluate_summary(machine, job, summary, catalogue.summaries.open_sets(job, now), now)
 
 
-def describe_job(freshness: Freshness, job: Job) -> JobStatus:
+def describe_job(freshness: Freshness, job: Job, now: datetime) -> JobStatus:
     newest = freshness.newest_complete_at
     return JobStatus(
         job=job.name,
@@ -84,6 +85,19 @@ def describe_job(freshness: Freshness, job: Job) -> JobStatus:
         bucket=job.location.bucket,
         prefix=job.location.prefix,
         proofs_since=format_wire_time(job.proofs_since) if job.proofs_since else None,
+        drill=describe_drill(job, freshness.oldest_complete_at, now),
+    )
+
+
+def describe_drill(job: Job, first_complete_at: datetime | None, now: datetime) -> DrillStatus:
+    drill = job.last_drill
+    return DrillStatus(
+        due=is_drill_due(job, first_complete_at, now),
+        every_seconds=job.drill_every_seconds or None,
+        passed_at=format_wire_time(drill.passed_at) if drill and drill.passed_at else None,
+        outcome=drill.outcome if drill else None,
+        reported_at=format_wire_time(drill.reported_at) if drill else None,
+        message=(drill.message or None) if drill else None,
     )
 
 

@@ -23,8 +23,8 @@ class GatheredThaws:
 
     @property
     def this_month(self) -> Decimal:
-        """What was reserved and approved."""
-        return sum((month.reserved + month.approved for month in self.months.values()), Decimal(0))
+        """What was reserved and approved, drills included."""
+        return sum((month.total for month in self.months.values()), Decimal(0))
 
 
 def gather_thaws(store: ThawStore, machines: MachineStore, since: datetime, now: datetime) -> GatheredThaws:

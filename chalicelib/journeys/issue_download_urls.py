@@ -40,9 +40,9 @@ class DownloadContext:
 
     @property
     def ready_thaw(self) -> Thaw | None:
-        """The newest whose copies can be read."""
+        """The newest whose copies can be read; a restore's before a drill's."""
         ready = [thaw for thaw in self.known_thaws if thaw.state is ThawState.READY and thaw.volumes]
-        return max(ready, key=lambda thaw: thaw.started_at, default=None)
+        return max(ready, key=lambda thaw: (not thaw.is_drill, thaw.started_at), default=None)
 
 
 def issue_download_urls(

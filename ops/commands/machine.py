@@ -18,6 +18,7 @@ from ops.buckets.found_backups import backups_to_adopt
 from ops.client.addresses import addresses_for_machines
 from ops.commands.arguments.options import (
     DURATION,
+    DURATION_OR_NEVER,
     SIZE,
     USD,
     confirm,
@@ -181,7 +182,8 @@ def show(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
 @machine.command("set")
 @click.argument("name")
 @click.option(
-    "--job", help="Which of its jobs --every, --grace and --storage are for.  [default: all of them]"
+    "--job",
+    help="Which of its jobs --every, --grace, --storage and --drill-every are for.  [default: all of them]",
 )
 @click.option("--every", type=DURATION, help="How often it should back up.")
 @click.option("--grace", type=DURATION, help="How much later is still well.")
@@ -194,6 +196,11 @@ def show(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
 )
 @storage_option
 @after_option
+@click.option(
+    "--drill-every",
+    type=DURATION_OR_NEVER,
+    help="How often a few files are restored for real: 30d at first, `never` for no drills.",
+)
 @thaw_budget_option
 @stage_options
 def set_(
@@ -206,17 +213,19 @@ def set_(
     owner_mail: str | None,
     storage: str | None,
     after: int | None,
+    drill_every: int | None,
     thaw_budget: str | None,
     stage: str,
     state_folder: Path,
     as_json: bool,
 ) -> None:
-    """Change how often a machine backs up, where its volumes go, how much it may store, download and spend, and who
-    owns it."""
+    """Change how often a machine backs up and is drilled, where its volumes go, how much it may store, download and
+    spend, and who owns it."""
     policy = check_words(storage, after)
     changes = {
         "period_seconds": every,
         "grace_seconds": grace,
+        "drill_every_seconds": drill_every,
         "storage_cap_bytes": storage_cap,
         "download_cap_bytes": download_cap,
         "owner_mail": "" if owner_mail == "none" else owner_mail,
@@ -225,10 +234,10 @@ def set_(
     }
     if set(changes.values()) == {None}:
         raise click.UsageError(
-            "Say what to change: --every, --grace, --storage, --storage-cap, --download-cap, --thaw-budget or"
-            " --owner-mail."
+            "Say what to change: --every, --grace, --storage, --drill-every, --storage-cap, --download-cap,"
+            " --thaw-budget or --owner-mail."
         )
-    if job and every is None and grace is None and policy is None:
+    if job and all(of_jobs is None for of_jobs in (every, grace, policy, drill_every)):
         raise click.UsageError(
             "The caps, the budget and the owner are of the whole machine: leave out --job."
         )

@@ -10,10 +10,12 @@ from rich.markup import escape
 
 from chalicelib.domain.mail.phrases import format_bytes, format_money, format_small_money
 from chalicelib.owner_wire import JobShown, MachineAdded, MachineShown, SetRow
+from chalicelib.wire import DrillOutcome, DrillStatus
 from ops.client.addresses import install_line
 from ops.commands.arguments.durations import show_duration
 from ops.commands.arguments.options import console, folding_table, print_json, say
 from ops.commands.arguments.storage_choice import Estimate, policy_of, policy_shown
+from ops.commands.thaw_shown import time_shown
 
 
 def show_code(
@@ -63,6 +65,8 @@ def show_job(job: JobShown) -> None:
         f" {format_bytes(job.stored_bytes)} stored"
     )
     say(f"  volumes {policy_shown(policy_of(job))}")
+    if job.drill:
+        say(f"  drills {drills_shown(job.drill)}")
     table = folding_table("set", "volumes", "size", "state")
     for row in job.sets:
         expected = row.volumes_expected
@@ -70,6 +74,26 @@ def show_job(job: JobShown) -> None:
         table.add_row(row.set, volumes, format_bytes(row.bytes), set_state(row))
     if job.sets:
         console.print(table)
+
+
+def drills_shown(drill: DrillStatus) -> str:
+    """``every 4w2d: passed at 2026-11-30 20:00 UTC``."""
+    wanted = f"every {show_duration(drill.every_seconds)}" if drill.every_seconds else "not wanted"
+    if drill.outcome is None:
+        return f"{wanted}: none yet"
+    said = _OUTCOMES[drill.outcome].format(time_shown(drill.reported_at))
+    why = f" ({drill.message})" if drill.message else ""
+    is_older = drill.passed_at and drill.outcome is not DrillOutcome.PASSED
+    passed = f", the last one passed at {time_shown(drill.passed_at)}" if is_older else ""
+    return f"{wanted}: {said}{why}{passed}"
+
+
+_OUTCOMES = {
+    DrillOutcome.PASSED: "passed at {}",
+    DrillOutcome.FAILED: "failed at {}",
+    DrillOutcome.ASKED: "waiting for archived volumes at {}",
+    DrillOutcome.SKIPPED: "could not be tried at {}",
+}
 
 
 def set_state(row: SetRow) -> str:

@@ -139,6 +139,14 @@ MATRIX: dict[tuple[str, str], dict[Caller, Cell]] = {
         Caller.READER: (404, "unknown_thaw"),
         Caller.GOOD: (404, "unknown_thaw"),
     },
+    ("POST", "/jobs/{job}/drills"): {
+        **STRANGERS,
+        Caller.OTHERS_JOB: (404, "unknown_job"),
+        Caller.PAUSED: (200, None),
+        Caller.NO_LEASE: (200, None),
+        Caller.READER: (200, None),
+        Caller.GOOD: (200, None),
+    },
     ("POST", "/jobs/{job}/discards"): {
         **STRANGERS,
         Caller.OTHERS_JOB: (404, "unknown_job"),
@@ -229,6 +237,7 @@ def body_of(world: World, method: str, route: str, run: str) -> object:
         "/jobs/{job}/discards": {"run": run, "names": [VOLUME]},
         "/jobs/{job}/thaws": {"volumes": [{"set": "full.20261122T195500Z", "numbers": "1"}]},
         "/jobs/{job}/thaws/{thaw}/start": {"tier": "Bulk", "max_usd": 1.0},
+        "/jobs/{job}/drills": {"outcome": "passed"},
     }
     if route == "/enrolments":
         code = world.service.admin("machine_add", name="newcomer")["code"]

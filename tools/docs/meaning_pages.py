@@ -17,6 +17,7 @@ CONCERNS = {
     Concern.OBJECTS: "Files in the bucket",
     Concern.BUCKET: "Settings of a bucket",
     Concern.THAWS: "Thaws",
+    Concern.DRILLS: "Drills",
     Concern.MACHINE: "Things that happened",
 }
 

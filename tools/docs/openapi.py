@@ -74,6 +74,7 @@ OPERATIONS = (
         wire.ThawStatus,
     ),
     Operation("get", "/jobs/{job}/thaws/{thaw}", "Where a thaw stands", None, wire.ThawStatus),
+    Operation("post", "/jobs/{job}/drills", "Report a drill", wire.DrillReport, wire.DrillStatus),
 )
 
 WITHOUT_A_TOKEN = ("/enrolments", "/recoveries", "/client", "/client/requirements.txt")

@@ -14,15 +14,18 @@ from chalicelib.adapters.stores.rows import (
 from chalicelib.adapters.table import Item
 from chalicelib.domain.backups.leases import Lease
 from chalicelib.domain.backups.machines import (
+    DEFAULT_DRILL_SECONDS,
     DEFAULT_THAW_BUDGET_USD,
     EnrolmentCode,
     Job,
+    LastDrill,
     LastRun,
     Machine,
     ReconcileProgress,
 )
 from chalicelib.domain.backups.names import Location
 from chalicelib.domain.backups.storage import StoragePolicy
+from chalicelib.wire import DrillOutcome
 
 
 def machine_item(machine: Machine) -> Item:
@@ -92,6 +95,9 @@ def job_of(item: Item) -> Job:
         added_at=parse_instant(item.get("added_at")),
         proofs_since=parse_instant(item.get("proofs_since")),
         false_proofs=frozenset(item.get("false_proofs", ())),
+        drill_every_seconds=int(item.get("drill_every_seconds", DEFAULT_DRILL_SECONDS)),
+        drills_since=parse_instant(item.get("drills_since")),
+        last_drill=_last_drill_of(item["last_drill"]) if "last_drill" in item else None,
     )
 
 
@@ -123,6 +129,35 @@ def _last_run_of(fields: Item) -> LastRun:
         started_at=instant_of(fields["started_at"]),
         ended_at=parse_instant(fields.get("ended_at")),
         **{name: integer_of(fields.get(name)) for name in _RUN_NUMBERS},
+    )
+
+
+def last_drill_map(drill: LastDrill) -> Item:
+    fields = {
+        "outcome": drill.outcome.value,
+        "reported_at": format_instant(drill.reported_at),
+        "message": drill.message,
+        "asked_at": format_instant(drill.asked_at),
+        "passed_at": format_instant(drill.passed_at),
+        "passed_files": drill.passed_files,
+        "passed_bytes": drill.passed_bytes,
+        "failed_at": format_instant(drill.failed_at),
+        "failure": drill.failure,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _last_drill_of(fields: Item) -> LastDrill:
+    return LastDrill(
+        DrillOutcome(fields["outcome"]),
+        instant_of(fields["reported_at"]),
+        fields["message"],
+        parse_instant(fields.get("asked_at")),
+        parse_instant(fields.get("passed_at")),
+        int(fields["passed_files"]),
+        int(fields["passed_bytes"]),
+        parse_instant(fields.get("failed_at")),
+        fields["failure"],
     )
 
 

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from chalicelib.adapters.stores import machine_rows, rows
-from chalicelib.adapters.table import Table, attempted
-from chalicelib.domain.backups.machines import EnrolmentCode, Job, Machine
+from chalicelib.adapters.table import Item, Table, attempted
+from chalicelib.domain.backups.machines import EnrolmentCode, Job, LastDrill, Machine
 
 LAST_USE_GRAIN = timedelta(hours=1)
 """A machine's last use is stored to the hour: one write an hour instead of one a request."""
@@ -174,3 +174,23 @@ class MachineStore:
         changes = {"false_proofs": sorted(set_names)}
         key = rows.job_sort_key(job.machine, job.name)
         attempted(self._table.update, "JOBS", key, changes, condition="attribute_exists(pk)")
+
+    # ------------------------------------------------------------ drills
+
+    def record_drill(self, job: Job, drill: LastDrill) -> None:
+        """Nothing for a job that was removed."""
+        self._change_job(job, {"last_drill": machine_rows.last_drill_map(drill)}, "attribute_exists(pk)")
+
+    def set_drills(self, job: Job, every_seconds: int, now: datetime) -> None:
+        """How often the owner wants them, from now on; 0 for never."""
+        changes = {"drill_every_seconds": every_seconds, "drills_since": rows.format_instant(now)}
+        self._change_job(job, changes, "attribute_exists(pk)")
+
+    def begin_drills(self, job: Job, now: datetime) -> None:
+        """Notes since when drills are wanted of a job that has no such note."""
+        condition = "attribute_exists(pk) AND attribute_not_exists(drills_since)"
+        self._change_job(job, {"drills_since": rows.format_instant(now)}, condition)
+
+    def _change_job(self, job: Job, changes: Item, condition: str) -> None:
+        key = rows.job_sort_key(job.machine, job.name)
+        attempted(self._table.update, "JOBS", key, changes, condition=condition)

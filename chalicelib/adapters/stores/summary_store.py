@@ -33,13 +33,14 @@ class SummaryStore:
                 newest_complete_at=rows.format_instant(summary.newest_complete_at),
                 chain_length=summary.chain_length,
                 stored_bytes=summary.stored_bytes,
+                oldest_complete_at=rows.format_instant(summary.oldest_complete_at),
             )
         )
 
     def summaries(self, machine: str) -> dict[str, SealedSummary]:
-        """By job; a job that nobody summarized yet is not in it."""
+        """By job; a job that nobody summarized yet is not in it, nor one that a version before 0.2 summarized."""
         found = self._table.query(SUMMARIES, f"{machine}/")
-        return {item["sk"].partition("/")[2]: _summary_of(item) for item in found}
+        return {item["sk"].partition("/")[2]: _summary_of(item) for item in found if not _is_old(item)}
 
     def open_ids(self, job: Job, now: datetime) -> list[SetId]:
         """The sets that are begun and not sealed, whether or not anything of them is catalogued."""
@@ -96,5 +97,9 @@ def _open_item(job: Job, set_id: SetId) -> Item:
 
 
 def _summary_of(item: Item) -> SealedSummary:
-    newest = rows.parse_instant(item.get("newest_complete_at"))
-    return SealedSummary(newest, int(item["chain_length"]), int(item["stored_bytes"]))
+    newest, oldest = (rows.parse_instant(item.get(f"{which}_complete_at")) for which in ("newest", "oldest"))
+    return SealedSummary(newest, int(item["chain_length"]), int(item["stored_bytes"]), oldest)
+
+
+def _is_old(item: Item) -> bool:
+    return "newest_complete_at" in item and "oldest_complete_at" not in item

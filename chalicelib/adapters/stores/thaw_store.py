@@ -280,6 +280,7 @@ def _month_fields(month: ThawMonth) -> Item:
         "approved_micro_usd": int(month.approved * MICRO_USD),
         "expedited": month.expedited,
         "size_bytes": month.size_bytes,
+        "drill_micro_usd": int(month.drilled * MICRO_USD),
     }
 
 
@@ -289,12 +290,17 @@ def _month_of(item: Item) -> ThawMonth:
         approved=Decimal(item.get("approved_micro_usd", 0)) / MICRO_USD,
         expedited=int(item.get("expedited", 0)),
         size_bytes=int(item.get("size_bytes", 0)),
+        drilled=Decimal(item.get("drill_micro_usd", 0)) / MICRO_USD,
     )
 
 
 def _month_is(known: ThawMonth) -> tuple[str, Item]:
     """The condition that nothing was reserved or approved since the month was read."""
-    condition = "reserved_micro_usd = :reserved AND approved_micro_usd = :approved AND size_bytes = :bytes"
+    condition = (
+        "reserved_micro_usd = :reserved AND approved_micro_usd = :approved AND size_bytes = :bytes"
+        # Rows of a version before 0.2 have no sum of drills.
+        " AND (attribute_not_exists(drill_micro_usd) OR drill_micro_usd = :drills)"
+    )
     if known == ThawMonth():
         condition = f"attribute_not_exists(pk) OR ({condition})"
     fields = _month_fields(known)
@@ -302,6 +308,7 @@ def _month_is(known: ThawMonth) -> tuple[str, Item]:
         ":reserved": fields["reserved_micro_usd"],
         ":approved": fields["approved_micro_usd"],
         ":bytes": fields["size_bytes"],
+        ":drills": fields["drill_micro_usd"],
     }
 
 
@@ -326,6 +333,7 @@ def thaw_item(thaw: Thaw) -> Item:
         message=thaw.message,
         next_look_at=rows.format_instant(thaw.next_look_at),
         leased_until=rows.format_instant(thaw.leased_until),
+        is_drill=thaw.is_drill or None,
         expires_at_epoch=int((_over_at(thaw) + KEPT).timestamp()),
     )
 
@@ -359,4 +367,5 @@ def thaw_of(item: Item) -> Thaw:
         message=item.get("message", ""),
         next_look_at=rows.parse_instant(item.get("next_look_at")),
         leased_until=rows.parse_instant(item.get("leased_until")),
+        is_drill=bool(item.get("is_drill", False)),
     )

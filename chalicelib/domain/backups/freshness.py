@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from chalicelib.domain.backups.machines import Job, Machine, added_at
-from chalicelib.domain.backups.sets import BackupSet, newest_chain, newest_whole
+from chalicelib.domain.backups.sets import BackupSet, newest_chain, newest_whole, oldest_whole_at
 
 
 class State(str, Enum):
@@ -50,7 +50,8 @@ class Progress:
 
 @dataclasses.dataclass(frozen=True)
 class Freshness:
-    """``newest_complete_at`` is S3's time of the manifest of the newest complete or unproven set.
+    """``newest_complete_at`` is S3's time of the manifest of the newest complete or unproven set,
+    ``oldest_complete_at`` that of the oldest.
 
     ``progress`` is there while a job's first full backup is on its way, and at no other time.
     """
@@ -60,6 +61,7 @@ class Freshness:
     chain_length: int
     stored_bytes: int
     progress: Progress | None = None
+    oldest_complete_at: datetime | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +71,7 @@ class SealedSummary:
     newest_complete_at: datetime | None = None
     chain_length: int = 0
     stored_bytes: int = 0
+    oldest_complete_at: datetime | None = None
 
 
 def summarize(sets: Sequence[BackupSet]) -> SealedSummary:
@@ -79,6 +82,7 @@ def summarize(sets: Sequence[BackupSet]) -> SealedSummary:
         newest.sealed_at if newest else None,
         len(newest_chain(sealed)),
         sum(backup_set.stored_bytes for backup_set in sealed),
+        oldest_whole_at(sealed),
     )
 
 
@@ -99,6 +103,7 @@ def evaluate_summary(
         chain_length=summary.chain_length,
         stored_bytes=summary.stored_bytes + sum(backup_set.stored_bytes for backup_set in open_sets),
         progress=_progress(machine, job, open_sets, now) if newest_at is None else None,
+        oldest_complete_at=summary.oldest_complete_at,
     )
 
 

@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from chalicelib.domain.backups.names import Location
 from chalicelib.domain.backups.storage import DEFAULT_STORAGE_POLICY, StoragePolicy
+from chalicelib.wire import DrillOutcome
 
 DAY_SECONDS = 86_400
 DEFAULT_JOB = "system"
@@ -36,6 +37,9 @@ MAX_PERMITS_A_DAY = 100_000
 
 MAX_SETS_A_DAY = 100
 """Sets that a machine may begin in a day, all jobs together: one every quarter of an hour."""
+
+DEFAULT_DRILL_SECONDS = 30 * DAY_SECONDS
+"""How often a job is drilled, unless the owner wants it otherwise."""
 
 MAX_OPEN_SETS = 20
 """Backups of a job that may be begun and not finished at a time: a laptop has one, and takes that one up again."""
@@ -120,6 +124,25 @@ class ReconcileProgress:
 
 
 @dataclasses.dataclass(frozen=True)
+class LastDrill:
+    """The newest report of a job's drills, and what still holds of earlier ones.
+
+    ``asked_at`` is when the drill that waits for archived volumes asked for them. ``failed_at`` and ``failure`` are
+    those of the newest failure, until a drill passes.
+    """
+
+    outcome: DrillOutcome
+    reported_at: datetime
+    message: str = ""
+    asked_at: datetime | None = None
+    passed_at: datetime | None = None
+    passed_files: int = 0
+    passed_bytes: int = 0
+    failed_at: datetime | None = None
+    failure: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
 class Job:
     """One source folder of a machine, with the duplicity target at ``location``."""
 
@@ -139,6 +162,11 @@ class Job:
     """When S3 stored the first of its manifests with a proof of origin; a manifest without one is refused since."""
     false_proofs: frozenset[str] = frozenset()
     """The sets whose proof its client has found to be false."""
+    drill_every_seconds: int = DEFAULT_DRILL_SECONDS
+    """0 where the owner wants no drills."""
+    drills_since: datetime | None = None
+    """Since when they are wanted so; missing until the first audit of a version that has drills."""
+    last_drill: LastDrill | None = None
 
     @property
     def late_after(self) -> timedelta:

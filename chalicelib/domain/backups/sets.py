@@ -151,12 +151,21 @@ def newest_whole(sets: Iterable[BackupSet]) -> BackupSet | None:
 
     An unproven set in which volumes are seen to be missing does not count.
     """
-    complete = [
+    whole = _whole(sets)
+    return max(whole, key=lambda pair: pair[0])[1] if whole else None
+
+
+def oldest_whole_at(sets: Iterable[BackupSet]) -> datetime | None:
+    """When S3 stored the first of the sets that ``newest_whole`` looks at."""
+    return min((sealed_at for sealed_at, _ in _whole(sets)), default=None)
+
+
+def _whole(sets: Iterable[BackupSet]) -> list[tuple[datetime, BackupSet]]:
+    return [
         (one.sealed_at, one)
         for one in sets
         if one.sealed_at is not None and (one.complete or (one.unproven and one.volumes and not one.gaps))
     ]
-    return max(complete, key=lambda pair: pair[0])[1] if complete else None
 
 
 def newest_chain(sets: Iterable[BackupSet]) -> tuple[BackupSet, ...]:

@@ -40,9 +40,11 @@ def is_due(thaw: Thaw, now: datetime) -> bool:
     return looks_on and thaw.next_look_at is not None and thaw.next_look_at <= now
 
 
-def keeps_others_waiting(thaw: Thaw, machine: Machine, now: datetime) -> bool:
+def keeps_others_waiting(thaw: Thaw, machine: Machine, now: datetime, *, for_drill: bool = False) -> bool:
     """Whether the job starts no other thaw meanwhile. One begun by an earlier token of the machine counts no longer:
-    a thief's must not hold up the owner's restore."""
+    a thief's must not hold up the owner's restore. A drill's holds up other drills only."""
+    if thaw.is_drill and not for_drill:
+        return False
     return thaw.is_under_way and not _by_an_earlier_token(thaw, machine) and now < thaw.ready_by + OVERDUE
 
 
@@ -105,8 +107,7 @@ def after_look(thaw: Thaw, found: VolumesFound, asked: Volumes, now: datetime, l
         done=done,
         readable_until=found.readable_until,
         message=message,
-        next_look_at=found.readable_until
-        and max(found.readable_until - LAPSE_WARNING, min(now + LOOK_EVERY, found.readable_until)),
+        next_look_at=found.readable_until and look_when_lapsed(thaw, found.readable_until, now),
     )
 
 
@@ -122,6 +123,8 @@ class ReadyStep(Enum):
 
 def step_when_ready(thaw: Thaw, found: VolumesFound, asked: Volumes, now: datetime) -> ReadyStep:
     until = found.readable_until
+    if thaw.is_drill and until is not None and now < until:
+        return ReadyStep.WAIT  # it may lapse unread: the next drill asks again
     if until is None or found.among(VolumeState.ARCHIVED, asked):
         return ReadyStep.END if thaw.is_downloaded else ReadyStep.LAPSE
     if until - now > LAPSE_WARNING:
@@ -141,6 +144,11 @@ def days_to_go_on(thaw: Thaw, machine: Machine) -> int:
 def more_days(now: datetime, days: int, readable_until: datetime) -> int:
     """What keeping the copies so long from now on adds to the days that are paid for."""
     return max(0, -(-(lapses_at(now, days) - readable_until) // timedelta(days=1)))
+
+
+def look_when_lapsed(thaw: Thaw, until: datetime, now: datetime) -> datetime:
+    """When copies that can be read are looked at again: before they lapse, those of a drill after that."""
+    return until if thaw.is_drill else max(until - LAPSE_WARNING, min(now + LOOK_EVERY, until))
 
 
 def extended(thaw: Thaw, now: datetime, days: int) -> Thaw:

@@ -43,7 +43,12 @@ def _stuck(thaw: Thaw, now: datetime) -> Finding | None:
 
 def _unread(thaw: Thaw, now: datetime) -> Finding | None:
     until = thaw.readable_until
-    if thaw.state is not ThawState.READY or until is None or not now < until <= now + LAPSE_WARNING:
+    if (
+        thaw.is_drill
+        or thaw.state is not ThawState.READY
+        or until is None
+        or not now < until <= now + LAPSE_WARNING
+    ):
         return None
     if thaw.is_downloaded:
         return None

@@ -27,8 +27,10 @@ OPEN = frozenset(_ORDER[:4])
 
 
 def recent_thaws(thaws: Iterable[Thaw], since: datetime, now: datetime) -> list[Thaw]:
-    """Those that are open, and those of which anything happened since: what waits for the owner first."""
-    recent = [thaw for thaw in thaws if thaw.state in OPEN or _last_change(thaw, now) >= since]
+    """Those that are open, and those of which anything happened since: what waits for the owner first. Drills have a
+    section of their own."""
+    restores = (thaw for thaw in thaws if not thaw.is_drill)
+    recent = [thaw for thaw in restores if thaw.state in OPEN or _last_change(thaw, now) >= since]
     return sorted(recent, key=lambda thaw: (_ORDER.index(thaw.state), thaw.started_at))
 
 

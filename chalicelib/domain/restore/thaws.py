@@ -46,6 +46,8 @@ class Thaw:
     message: str = ""
     next_look_at: datetime | None = None
     leased_until: datetime | None = None
+    is_drill: bool = False
+    """For a drill: paid from the allowance for drills, mailed to nobody, and in no restore's way."""
 
     @property
     def is_under_way(self) -> bool:
@@ -59,7 +61,8 @@ class Thaw:
 
 @dataclasses.dataclass(frozen=True)
 class ThawMonth:
-    """What a machine's thaws come to in a month: ``reserved`` counts against its budget, ``approved`` does not.
+    """What a machine's thaws come to in a month: ``reserved`` counts against its budget, ``approved`` does not, and
+    ``drilled`` against the allowance for drills.
 
     ``expedited`` volumes were asked for without an approval; ``size_bytes`` are to leave AWS.
     """
@@ -68,3 +71,8 @@ class ThawMonth:
     approved: Decimal = Decimal(0)
     expedited: int = 0
     size_bytes: int = 0
+    drilled: Decimal = Decimal(0)
+
+    @property
+    def total(self) -> Decimal:
+        return self.reserved + self.approved + self.drilled

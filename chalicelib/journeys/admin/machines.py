@@ -28,6 +28,7 @@ from chalicelib.domain.recovery.sealed_code import seal
 from chalicelib.domain.refusals import Refusal
 from chalicelib.journeys.admin.recovery import end_recovery, first_recovery_code, show_recovery
 from chalicelib.journeys.admin.request import (
+    LARGEST,
     NAME_FORM,
     AdminContext,
     Arguments,
@@ -171,7 +172,7 @@ def _show_job(context: AdminContext, machine: Machine, job: Job) -> JobShown:
     sets = sorted(context.catalogue.sets(job), key=lambda backup_set: backup_set.set_id.end)
     hidden = context.catalogue.quarantined(job)
     visible = [backup_set for backup_set in sets if backup_set.set_id not in hidden]
-    status = describe_job(evaluate_freshness(machine, job, visible, context.now), job)
+    status = describe_job(evaluate_freshness(machine, job, visible, context.now), job, context.now)
     return JobShown(**vars(status), sets=tuple(_set_row(one, one.set_id in hidden) for one in sets))
 
 
@@ -181,6 +182,7 @@ def machine_set(context: AdminContext, request: Arguments) -> MachineShown:
     jobs = [job for job in context.machines.jobs(machine.name) if wanted in (None, job.name)]
     if not jobs:
         raise Refusal(ErrorCode.UNKNOWN_JOB, f"{machine.name} has no job called {wanted}.")
+    _set_drills(context, request, jobs)
     for job in jobs:
         context.machines.set_period(
             dataclasses.replace(
@@ -212,6 +214,21 @@ def _set_storage(context: AdminContext, request: Arguments, jobs: list[Job]) -> 
     for job in jobs:
         if storage is not None and storage != job.storage:
             context.machines.set_storage(dataclasses.replace(job, storage=storage, storage_since=context.now))
+
+
+def _set_drills(context: AdminContext, request: Arguments, jobs: list[Job]) -> None:
+    """How often drills are wanted; 0 for never. From now on: nothing is overdue on the day after."""
+    every = request.get("drill_every_seconds")
+    if every is None:
+        return
+    most = LARGEST["seconds"]
+    if type(every) is not int or (every and not DAY_SECONDS <= every <= most):
+        raise bad_request(
+            f"Drills are wanted once a day at most: every {DAY_SECONDS} to {most} seconds, or 0 for never."
+        )
+    for job in jobs:
+        if every != job.drill_every_seconds:
+            context.machines.set_drills(job, every, context.now)
 
 
 def _owner_mail(request: Arguments) -> str | None:

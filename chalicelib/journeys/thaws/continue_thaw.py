@@ -86,7 +86,7 @@ def _when_ready(worker: ThawWorker, machine: Machine, job: Job, thaw: Thaw, foun
         return progress.lapsed(thaw)
     seen = dataclasses.replace(thaw, readable_until=until)
     if step is ReadyStep.WAIT:
-        return dataclasses.replace(seen, next_look_at=until - progress.LAPSE_WARNING)
+        return dataclasses.replace(seen, next_look_at=progress.look_when_lapsed(seen, until, now))
     if step is ReadyStep.EXTEND:
         longer = _extend(worker, machine, job, seen, found)
         if longer is not None:
@@ -120,7 +120,7 @@ def _store(worker: ThawWorker, before: Thaw, after: Thaw) -> Thaw:
         return before
     if before.state is not ThawState.ASKING:
         worker.thaws.record_lacking(after)
-    if after.state is before.state:
+    if after.state is before.state or after.is_drill:
         return after
     if after.state is ThawState.READY and after.volumes:
         until = f" until {after.readable_until:%Y-%m-%d %H:%M} UTC" if after.readable_until else ""

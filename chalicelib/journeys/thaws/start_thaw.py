@@ -13,20 +13,22 @@ from chalicelib.domain.restore.budget import (
     MAILED_FROM_USD,
     approval_needed,
     ask_the_owner,
+    check_drill,
     left_usd,
     why_it_waits,
     with_thaw,
 )
 from chalicelib.domain.restore.limits import PLAN_LIFE
 from chalicelib.domain.restore.plans import (
+    Terms,
     TierOffer,
     is_dearer,
     make_offers,
     offer_of,
     stored_tallies,
 )
-from chalicelib.domain.restore.progress import LOOK_EVERY, keeps_others_waiting
-from chalicelib.domain.restore.thaws import Thaw
+from chalicelib.domain.restore.progress import LOOK_EVERY, ended, keeps_others_waiting
+from chalicelib.domain.restore.thaws import Thaw, ThawMonth
 from chalicelib.domain.restore.volumes import VolumesFound, VolumeState, check_length, is_thaw_id
 from chalicelib.journeys.describe_machine import format_wire_time
 from chalicelib.journeys.thaws.thaw_context import ThawContext, look_at_volumes, status_of, what
@@ -40,22 +42,27 @@ def start_thaw(context: ThawContext, thaw: str, request: ThawStart) -> ThawStatu
     if not is_thaw_id(thaw):
         raise _unknown()
     known = context.thaws.thaw(context.machine.name, context.job.name, thaw)
-    if known is not None and known.is_under_way:
+    if known is not None and known.is_under_way and _serves(known, request):
         return status_of(known)
     plan = context.thaws.plan(context.job, thaw)
     if plan is None or context.now - plan.planned_at >= PLAN_LIFE:
         raise _unknown()
     found = look_at_volumes(context, plan.volumes)
     if not found.count(VolumeState.ARCHIVED):
-        return _without_asking(context, thaw, known, found, plan)
+        return _without_asking(context, thaw, known, found, plan, request)
     for _ in range(MOST_TRIES):
         started = _try_to_start(context, thaw, known, found, plan, request)
         if started is not None:
             return started
         known = context.thaws.thaw(context.machine.name, context.job.name, thaw)
-        if known is not None and known.is_under_way:
+        if known is not None and known.is_under_way and _serves(known, request):
             return status_of(known)
     raise Refusal(ErrorCode.TRY_AGAIN, "Other thaws of this machine are being started. Try again.")
+
+
+def _serves(known: Thaw, request: ThawStart) -> bool:
+    """Whether a thaw of the same volumes will do: a drill's is not kept while a restore downloads."""
+    return request.drill or not known.is_drill
 
 
 def _unknown() -> Refusal:
@@ -74,7 +81,29 @@ def _try_to_start(
 ) -> ThawStatus | None:
     """``None`` where somebody else changed what this was decided by. Raises ``Refusal``."""
     month = context.thaws.month(context.machine.name, context.now)
-    offer = offer_of(found, request.tier, context.terms(plan, month))
+    offer = _offer(found, request, context.terms(plan, month))
+    new, volumes = _new_thaw(context, thaw, found, offer, is_drill=request.drill), _asked(found)
+    if request.drill:
+        _check_drill(known, offer, month)
+    elif not _has_approval(context, new, volumes, known, offer, month):
+        return None
+    newest = free_job(context, for_drill=request.drill)
+    after = with_thaw(month, new, total_bytes(stored_tallies(found.tallies)))
+    if not context.thaws.start(new, volumes, (known, month, newest), after):
+        return None
+    if newest is not None and newest.thaw != thaw:
+        _end_drill(context, newest)
+    if new.usd is not None and new.usd > MAILED_FROM_USD:
+        context.notice(THAW_STARTED, thaw, f"{what(new)} was started: ${new.usd}, {new.tier.value}.")
+    context.ask(new.machine, new.job, new.id)
+    return status_of(new)
+
+
+def _offer(found: VolumesFound, request: ThawStart, terms: Terms) -> TierOffer:
+    """What was agreed to, as it is now. Raises ``Refusal``."""
+    if request.drill and request.tier is not ThawTier.BULK:
+        raise Refusal(ErrorCode.TIER_UNAVAILABLE, "A drill thaws by Bulk.")
+    offer = offer_of(found, request.tier, terms)
     if offer is None:
         raise Refusal(
             ErrorCode.TIER_UNAVAILABLE,
@@ -85,34 +114,54 @@ def _try_to_start(
             ErrorCode.PLAN_CHANGED,
             f"This thaw costs ${offer.usd} now, more than was agreed to. Plan it again.",
         )
-    archived, budget = found.count(VolumeState.ARCHIVED), context.machine.thaw_budget_usd
-    new, volumes = _new_thaw(context, thaw, found, offer), _asked(found)
-    reason = approval_needed(offer, archived, budget, month)
-    if reason is not None:
-        why = why_it_waits(reason, offer, left_usd(budget, month))
-        refusal = ask_the_owner(reason, thaw, why)
-        waiting = dataclasses.replace(new, state=ThawState.WAITING, message=refusal.message)
-        if not context.thaws.put(waiting, volumes, known):
-            return None
-        context.notice(THAW_WAITING, thaw, f"{what(waiting)} waits for you. {why}")
-        raise refusal
-    newest = free_job(context)
-    after = with_thaw(month, new, total_bytes(stored_tallies(found.tallies)))
-    if not context.thaws.start(new, volumes, (known, month, newest), after):
-        return None
-    if new.usd is not None and new.usd > MAILED_FROM_USD:
-        context.notice(THAW_STARTED, thaw, f"{what(new)} was started: ${new.usd}, {new.tier.value}.")
-    context.ask(new.machine, new.job, new.id)
-    return status_of(new)
+    return offer
 
 
-def free_job(context: ThawContext) -> NewestThaw | None:
+def _has_approval(
+    context: ThawContext,
+    new: Thaw,
+    volumes: AskedVolumes,
+    known: Thaw | None,
+    offer: TierOffer,
+    month: ThawMonth,
+) -> bool:
+    """False where somebody else changed the thaw's row. Raises ``Refusal`` for one that waits for the owner now."""
+    budget = context.machine.thaw_budget_usd
+    reason = approval_needed(offer, new.volumes, budget, month)
+    if reason is None:
+        return True
+    why = why_it_waits(reason, offer, left_usd(budget, month))
+    refusal = ask_the_owner(reason, new.id, why)
+    waiting = dataclasses.replace(new, state=ThawState.WAITING, message=refusal.message)
+    if not context.thaws.put(waiting, volumes, known):
+        return False
+    context.notice(THAW_WAITING, new.id, f"{what(waiting)} waits for you. {why}")
+    raise refusal
+
+
+def _check_drill(known: Thaw | None, offer: TierOffer, month: ThawMonth) -> None:
+    """Raises ``Refusal``."""
+    if known is not None and known.state is ThawState.WAITING:
+        raise Refusal(
+            ErrorCode.THAW_IN_PROGRESS, "A restore of these very volumes waits for the owner. Drill others."
+        )
+    check_drill(offer, month)
+
+
+def _end_drill(context: ThawContext, newest: NewestThaw) -> None:
+    """S3 goes on with what it was asked for, and the restore finds those volumes on their way, or readable."""
+    other = context.thaws.thaw(context.machine.name, context.job.name, newest.thaw)
+    if other is not None and other.is_drill and other.is_under_way:
+        context.thaws.change(ended(other, "A restore went before this drill."), other)
+
+
+def free_job(context: ThawContext, *, for_drill: bool) -> NewestThaw | None:
     """The thaw that its job started last. Raises ``Refusal`` while S3 is at work for it."""
     newest = context.thaws.newest(context.machine.name, context.job.name)
     if newest is None:
         return None
     other = context.thaws.thaw(context.machine.name, context.job.name, newest.thaw)
-    if other is not None and keeps_others_waiting(other, context.machine, context.now):
+    if other is not None and keeps_others_waiting(other, context.machine, context.now, for_drill=for_drill):
         raise Refusal(
             ErrorCode.THAW_IN_PROGRESS,
             f"S3 is at work for another restore of {context.job.name} (thaw {other.id}), until "
@@ -131,7 +180,9 @@ def _asked(found: VolumesFound) -> AskedVolumes:
     return AskedVolumes(asked, others)
 
 
-def _new_thaw(context: ThawContext, thaw: str, found: VolumesFound, offer: TierOffer) -> Thaw:
+def _new_thaw(
+    context: ThawContext, thaw: str, found: VolumesFound, offer: TierOffer, *, is_drill: bool
+) -> Thaw:
     archived = found.tallies[VolumeState.ARCHIVED]
     assert offer.tier is not None
     return Thaw(
@@ -148,15 +199,21 @@ def _new_thaw(context: ThawContext, thaw: str, found: VolumesFound, offer: TierO
         usd=offer.usd,
         transfer_usd=offer.transfer_usd,
         next_look_at=offer.first_look_at,
+        is_drill=is_drill,
     )
 
 
 def _without_asking(
-    context: ThawContext, thaw: str, known: Thaw | None, found: VolumesFound, plan: StoredPlan
+    context: ThawContext,
+    thaw: str,
+    known: Thaw | None,
+    found: VolumesFound,
+    plan: StoredPlan,
+    request: ThawStart,
 ) -> ThawStatus:
     """Everything can be read, or S3 is at work on it for somebody else: there is nothing to pay for."""
     thawing = found.count(VolumeState.THAWING)
-    if known is not None and known.state is ThawState.READY and not thawing:
+    if known is not None and known.state is ThawState.READY and not thawing and _serves(known, request):
         return status_of(known)
     month = context.thaws.month(context.machine.name, context.now)
     [offer] = make_offers(found, context.terms(plan, month))
@@ -175,6 +232,7 @@ def _without_asking(
         transfer_usd=Decimal(0),
         readable_until=found.readable_until,
         next_look_at=context.now + LOOK_EVERY if thawing else None,
+        is_drill=request.drill,
     )
     context.thaws.put(new, _asked(found), known)
     return status_of(new)

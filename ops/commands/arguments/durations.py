@@ -20,6 +20,11 @@ def parse_duration(text: str) -> int:
     return seconds
 
 
+def parse_duration_or_never(text: str) -> int:
+    """Seconds of a duration, 0 for ``never``. Raises ``ValueError`` with a sentence for anything else."""
+    return 0 if text.strip().lower() == "never" else parse_duration(text)
+
+
 def parse_days(text: str) -> int:
     """Whole days, ``0d`` included: ``30d``, ``4w``. Raises ``ValueError`` with a sentence for anything else."""
     seconds = 0 if text.strip().lower() == "0d" else parse_duration(text)

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from chalicelib.domain.audit.findings import at_stage
-from ops.commands.arguments.durations import parse_days, parse_duration
+from ops.commands.arguments.durations import parse_days, parse_duration, parse_duration_or_never
 from ops.commands.arguments.money import parse_usd
 from ops.commands.arguments.sizes import parse_size
 from ops.local.stack import DEFAULT_STATE_FOLDER
@@ -69,6 +69,9 @@ class Read(click.ParamType[T]):
 
 DURATION = Read("duration", parse_duration)
 """``1d``, ``12h``, ``2w``: in seconds for the command."""
+
+DURATION_OR_NEVER = Read("duration", parse_duration_or_never)
+"""``30d``, or ``never``, which is 0."""
 
 DAYS = Read("days", parse_days)
 """``30d``, ``0d``: in days for the command."""

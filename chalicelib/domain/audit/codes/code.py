@@ -24,6 +24,7 @@ class Concern(str, Enum):
     MACHINE = "machine"
     """From notices, not stored: ``chalicelib.domain.audit.notices``."""
     THAWS = "thaws"
+    DRILLS = "drills"
 
 
 @dataclasses.dataclass(frozen=True)

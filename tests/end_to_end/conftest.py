@@ -123,9 +123,11 @@ class Service:
     state_folder: Path | None = None
     """The local stack's, for the owner's commands."""
 
-    def machine(self, name: str, *, programs: Path = PROGRAMS, **arguments: object) -> Machine:
+    def machine(
+        self, name: str, *, programs: Path = PROGRAMS, passphrase: str = PASSPHRASE, **arguments: object
+    ) -> Machine:
         """A machine that is enrolled, with small volumes; its source is an empty folder."""
-        machine = Machine(name, self.laptops / name, self.gpg, programs=programs)
+        machine = Machine(name, self.laptops / name, self.gpg, passphrase, programs)
         machine.source.mkdir(parents=True)
         code = self.admin.call("machine_add", name=name, **arguments)["code"]
         machine.do("enrol", self.stack.api_url, code, "--source", str(machine.source), "--yes")

@@ -21,6 +21,7 @@ from ops.commands.report import report
 from ops.commands.stage.deploy import deploy
 from ops.commands.stage.destroy import destroy
 from ops.commands.stage.doctor import doctor
+from ops.commands.stage.recovery_sheets import recovery_sheets
 from ops.commands.thaw import thaw
 from ops.deploy.access import NO_CREDENTIALS
 from ops.errors import OpsError
@@ -59,6 +60,7 @@ for command in (
     backup_set,
     thaw,
     report,
+    recovery_sheets,
     prices,
     audit,
     alerts,

@@ -74,6 +74,7 @@ ROOMS = (
     "ops.local.emulator",
     "ops.local",
     "ops.service",
+    "ops.owner_page",
     "ops.buckets",
     "ops.demo",
     "ops.doctor",

@@ -83,6 +83,7 @@ def largest_pages() -> dict[str, Page]:
     key = with_a_key(a_machine(2))
     return {
         "one job": a_page(a_machine(), answer(a_machine()), CODE, PRICE),
+        "two jobs": a_page(a_machine(2), answer(a_machine(2)), CODE, PRICE),
         "several jobs": a_page(several, answer(several), CODE, PRICE),
         "long names": a_page(long, answer(long), CODE, PRICE),
         "a key": a_page(key, answer(key), None, PRICE),

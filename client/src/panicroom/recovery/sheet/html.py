@@ -18,8 +18,8 @@ STYLE = """
 :root { color-scheme: light; }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 186mm; padding: 6mm 0; background: #fff; color: #000;
-  font: 8.1pt/1.26 "Helvetica Neue", Helvetica, Arial, "Liberation Sans", sans-serif; }
-body.dense { font-size: 7.4pt; line-height: 1.2; }
+  font: 7.9pt/1.23 "Helvetica Neue", Helvetica, Arial, "Liberation Sans", sans-serif; }
+body.dense { font-size: 7.1pt; line-height: 1.17; }
 @media print { body { padding: 0; max-width: none; } }
 @media screen and (max-width: 200mm) { body { padding: 4mm; } }
 header { display: flex; gap: 5mm; align-items: flex-start; }
@@ -41,13 +41,13 @@ dd small, .after { display: block; font-size: 0.9em; color: #333; }
 header .blank { height: 6.5mm; }
 section dl { grid-template-columns: 12mm 1fr; margin-bottom: 1mm; }
 ol { margin: 0; padding: 0; list-style: none; counter-reset: step; }
-li { display: grid; grid-template-columns: 4mm 62mm 1fr; gap: 0 2mm; margin-bottom: 0.8mm; break-inside: avoid; }
+li { display: grid; grid-template-columns: 4mm 60mm 1fr; gap: 0 2mm; margin-bottom: 0.8mm; break-inside: avoid; }
 li > div { min-width: 0; overflow-wrap: anywhere; }
 li::before { counter-increment: step; content: counter(step) "."; font-weight: bold; }
-pre { margin: 0; padding: 0.5mm 1.5mm; font: 7pt/1.22 "DejaVu Sans Mono", Menlo, Consolas, "Liberation Mono", monospace;
+pre { margin: 0; padding: 0.5mm 1.5mm; font: 6.8pt/1.2 "DejaVu Sans Mono", Menlo, Consolas, monospace;
   background: #f0f0f0; white-space: pre-wrap; overflow-wrap: anywhere; align-self: start;
   print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-body.dense pre { font-size: 6.6pt; }
+body.dense pre { font-size: 6.5pt; line-height: 1.18; }
 @media screen and (max-width: 150mm) { header, li { display: block; } dl.facts { grid-template-columns: 23mm 1fr; }
   .code { white-space: normal; } li { margin-bottom: 3mm; } dl.facts .wide { grid-column: 2; } }
 """

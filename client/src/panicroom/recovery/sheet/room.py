@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 from panicroom.recovery.sheet.page import Fact, Page, Step
 
-FITTING_ROWS = 64
+FITTING_ROWS = 68
 """So many fit on one page of Letter; of smaller letters more do (client/tests/test_printed_sheet.py)."""
 
-_FACT, _STEP, _TYPED = 110, 48, 78
+_FACT, _STEP, _TYPED = 110, 46, 80
 """Letters in a row: of a fact, of what stands beside lines, and of those lines."""
 
 

@@ -11,6 +11,7 @@ import shlex
 
 from panicroom.names import ARCHIVE_PREFIX, METADATA_PREFIX
 from panicroom.recovery import plain_way
+from panicroom.recovery.install import install_lines
 from panicroom.recovery.sheet.known import Known, PlacedJob
 from panicroom.recovery.sheet.page import Fact, Step, Way
 
@@ -37,15 +38,21 @@ def with_the_service(known: Known, price: str | None) -> Way:
         (
             Step(
                 "Install the program: open a terminal on the new computer, and type:",
-                ("sudo apt install curl gnupg pipx", *_key(known), *_install(known.url), "pipx ensurepath"),
-                "On a Mac the first line is: brew install gnupg librsync pipx. At the end open a new terminal.",
+                (
+                    "sudo apt install curl gnupg pipx",
+                    *_key(known),
+                    *install_lines(known.url),
+                    "pipx ensurepath",
+                ),
+                "On a Mac: brew install gnupg librsync pipx. If pip refuses: pipx upgrade-shared. Then open a new "
+                "terminal.",
             ),
             Step(
                 f"Begin. It asks for the code and the {'key' if known.encrypt_key else secret}, and shows the price "
                 "before it spends anything.",
                 tuple(_recover(known)),
-                f"The files come into the folder restored-{known.machine}. If it says that it waits, come back at "
-                "the time it names, and type: panicroom recover",
+                f"The files come into restored-{known.machine}. If it says that it waits, come back then, and type: "
+                "panicroom recover",
             ),
             Step(
                 "To back up from the new computer: the owner types the first line, and you the rest with its code.",
@@ -79,8 +86,8 @@ def _in_the_cloud_shell(known: Known, job: PlacedJob) -> tuple[Step, ...]:
     stored = _stored(known, job)
     return (
         Step(
-            f"Sign in to AWS (address above), choose the region {known.region or '(above)'} at the top right, and open "
-            "CloudShell, the >_ at the top. Type:",
+            f"Sign in to AWS (address above), choose the region {known.region or '(above)'} at the top right, open "
+            "CloudShell (>_ at the top), and type:",
             tuple(plain_way.names(stored)),
             _other_jobs(known),
         ),
@@ -88,7 +95,11 @@ def _in_the_cloud_shell(known: Known, job: PlacedJob) -> tuple[Step, ...]:
             "Have S3 copy out of its archive what is there, for a week. Where nothing is archived it does nothing.",
             tuple(plain_way.ask_for_copies()),
         ),
-        Step("Wait. When this prints nothing any more, go on:", tuple(plain_way.what_is_cold())),
+        Step(
+            "Wait, and come back. When this prints nothing any more, go on:",
+            tuple(plain_way.what_is_cold()),
+            "In a new CloudShell type step 1 and four lines of step 2 before it.",
+        ),
     )
 
 
@@ -96,8 +107,8 @@ def _on_the_computer(known: Known, job: PlacedJob) -> tuple[Step, ...]:
     stored = _stored(known, job)
     return (
         Step(
-            "In AWS, under IAM, make a user with the policy AmazonS3ReadOnlyAccess and an access key. In a terminal of "
-            "the new computer type the lines of step 1 again, then:",
+            "In AWS, under IAM, make a user with the policy AmazonS3ReadOnlyAccess and an access key. On the new "
+            "computer type step 1 again, then:",
             (
                 "sudo apt install awscli duplicity",
                 *_key(known),
@@ -133,14 +144,6 @@ def _recover(known: Known) -> list[str]:
     proof_key = ["export PROOF_KEY=...    (the digits above)"] if known.proof_key else []
     key = f"--gpg-key {known.encrypt_key} " if known.encrypt_key else ""
     return [*proof_key, f"panicroom recover {key}\\", f"  {shlex.quote(f'{known.url}#{known.machine}')}"]
-
-
-def _install(url: str) -> list[str]:
-    """The client's wheel, whose address the service answers with."""
-    return [
-        "pipx install \"$(curl -fsS -o /dev/null -w '%{redirect_url}' \\",
-        f'  {shlex.quote(f"{url}/client")})"',
-    ]
 
 
 def _stored(known: Known, job: PlacedJob) -> plain_way.StoredJob:

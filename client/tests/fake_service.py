@@ -66,6 +66,14 @@ class FakeService:
     parts: dict[str, Stored] = field(default_factory=dict)
     objects: dict[str, Stored] = field(default_factory=dict)
     secret_sha256: str | None = None
+    recovery_code: str | None = None
+    """In its one form; what an enrolment answers too, until the token is used."""
+    readers: dict[str, str] = field(default_factory=dict)
+    """Hashes of readers' secrets, and the code that each was given for."""
+    reader_until: str = "2027-01-01T00:00:00Z"
+    tries: list[str] = field(default_factory=list)
+    """Each code that was tried."""
+    tries_left: int = 20
     runs: list[dict[str, Any]] = field(default_factory=list)
     lease: dict[str, str] = field(default_factory=dict)
     second_runs: int = 0
@@ -99,7 +107,7 @@ class FakeService:
     def __post_init__(self) -> None:
         self.lock = threading.RLock()
         self.thaws = FakeThaws(self._sizes)
-        self._numbers = itertools.count(1)
+        self._numbers, self._is_reader = itertools.count(1), False
         service = self
 
         class Handler(_Handler):
@@ -115,8 +123,8 @@ class FakeService:
         return self.thaws.archived
 
     def _sizes(self) -> dict[str, int]:
-        """Of the first job's files."""
-        return {name: len(self.objects[f"{self.jobs[0]}/{name}"].data) for name in self.names(self.jobs[0])}
+        """Of the files of all jobs; no two have the same name, as it has the time of a backup."""
+        return {key.split("/", 1)[1]: len(stored.data) for key, stored in self.objects.items()}
 
     @property
     def root(self) -> str:
@@ -154,6 +162,8 @@ class FakeService:
     # ------------------------------------------------------------ the API
 
     def call(self, method: str, path: list[str], query: dict[str, list[str]], body: Any) -> tuple[int, Any]:  # noqa: C901
+        if self._is_reader and path[2:3] in (["runs"], ["uploads"], ["multiparts"], ["discards"]):
+            return 403, {"error": "read_only", "message": "a recovery code's token only reads"}
         match method, path:
             case "GET", ["machine"]:
                 return 200, self._machine()
@@ -186,8 +196,8 @@ class FakeService:
                 facts_only = bool(body.get("facts_only"))
                 self.facts_requests += facts_only
                 return 200, {"files": [self._download(job, name, facts_only) for name in body["names"]]}
-            case "POST", ["jobs", _job, "thaws"]:
-                return self.thaws.plan(body["volumes"])
+            case "POST", ["jobs", job, "thaws"]:
+                return self.thaws.plan(body["volumes"], job)
             case "POST", ["jobs", _job, "thaws", thaw, "start"]:
                 return self.thaws.start(thaw, body)
             case "GET", ["jobs", _job, "thaws", thaw]:
@@ -202,14 +212,28 @@ class FakeService:
         if self.secret_sha256 not in (None, body["secret_sha256"]):
             return 403, {"error": "code_used", "message": "this code was used already; ask for a new one"}
         self.secret_sha256 = body["secret_sha256"]
-        return 200, {
-            "machine": MACHINE,
-            "jobs": [{"job": job, "period_seconds": 86400} for job in self.jobs],
-        }
+        return 200, {**self._enrolled_jobs(), "recovery_code": self.recovery_code}
+
+    def _enrolled_jobs(self) -> dict[str, Any]:
+        return {"machine": MACHINE, "jobs": [{"job": job, "period_seconds": 86400} for job in self.jobs]}
+
+    def recover(self, body: Any) -> tuple[int, Any]:
+        if self.tries_left <= 0:
+            message = "too many wrong recovery codes came from this network address; try again in an hour"
+            return 429, {"error": "too_many_tries", "message": message, "retry_after_seconds": 3600}
+        self.tries.append(body["code"])
+        if body["machine"] != MACHINE or body["code"] != self.recovery_code:
+            self.tries_left -= 1
+            message = "not valid, or was replaced by a newer one. The second half of the sheet needs no code."
+            return 403, {"error": "bad_code", "message": message}
+        self.readers[body["secret_sha256"]] = body["code"]
+        return 201, {**self._enrolled_jobs(), "reader_until": self.reader_until}
 
     def authorized(self, header: str | None) -> bool:
         machine, _, secret = (header or "").removeprefix("Bearer ").partition(".")
-        return machine == MACHINE and hashlib.sha256(secret.encode()).hexdigest() == self.secret_sha256
+        digest = hashlib.sha256(secret.encode()).hexdigest()
+        self._is_reader = digest != self.secret_sha256
+        return machine == MACHINE and (digest == self.secret_sha256 or digest in self.readers)
 
     def _machine(self) -> Any:
         jobs = [
@@ -233,6 +257,7 @@ class FakeService:
             "jobs": jobs,
             "newest_client_version": self.newest_client_version,
             "oldest_client_version": self.oldest_client_version,
+            "reader_until": self.reader_until if self._is_reader else None,
         }
 
     def _manifests(self, job: str) -> list[Stored]:
@@ -488,6 +513,8 @@ class _Handler(BaseHTTPRequestHandler):
             with self.fake.lock:
                 if path[1:] == ["enrolments"]:
                     code, answer = self.fake.enrol(json.loads(body))
+                elif path[1:] == ["recoveries"]:
+                    code, answer = self.fake.recover(json.loads(body))
                 elif not self.fake.authorized(self.headers.get("Authorization")):
                     code, answer = 403, {"Message": "User is not authorized"}
                 else:

@@ -26,7 +26,7 @@ def refusal(code: str, message: str) -> tuple[int, Any]:
 
 @dataclass
 class FakeThaws:
-    """One job's. ``archived`` are the names of files in ``storage_class``; of these ``copies`` can be read, and
+    """``archived`` are the names of files in ``storage_class``; of these ``copies`` can be read, and
     ``under_way`` are being thawed. ``asked`` are the names for which S3 was asked, in order; ``requests`` the calls."""
 
     names: Callable[[], dict[str, int]]
@@ -63,7 +63,7 @@ class FakeThaws:
         """The copies of these, else of all, are gone."""
         self.copies -= set(names) if names else set(self.copies)
 
-    def plan(self, volumes: list[dict[str, str]]) -> tuple[int, Any]:
+    def plan(self, volumes: list[dict[str, str]], job: str = "system") -> tuple[int, Any]:
         self.requests.append("plan")
         if self.plans_left <= 0:
             return refusal("thaw_cap", "this machine has planned 20 thaws today; try again tomorrow")
@@ -72,7 +72,7 @@ class FakeThaws:
         thaw = hashlib.sha256(text.encode()).hexdigest()[:20]
         wanted = {(item["set"], number) for item in volumes for number in numbers_in(item["numbers"])}
         names = {name for name in self.names() if (key := _key(name)) is not None and key in wanted}
-        known = self.thaws.setdefault(thaw, {"state": "planned", "names": names})
+        known = self.thaws.setdefault(thaw, {"state": "planned", "names": names, "job": job})
         if known["state"] in ("lapsed", "ended"):
             known["state"] = "planned"
         return 200, self._answer(thaw, known, names, len(wanted))
@@ -128,7 +128,9 @@ class FakeThaws:
         if tier == "Expedited" and self.storage_class == "DEEP_ARCHIVE":
             return refusal("tier_unavailable", "Deep Archive has no such tier")
         others = [
-            key for key, one in self.thaws.items() if one is not known and self._state(one) == "thawing"
+            key
+            for key, one in self.thaws.items()
+            if one is not known and one["job"] == known["job"] and self._state(one) == "thawing"
         ]
         archived = {name for name in known["names"] if self.is_archived(name)} - self.under_way
         if others and archived:

@@ -41,6 +41,8 @@ class Laptop:
     gnupg: Path
     service: FakeService
     command: Path = COMMAND
+    folder: Path | None = None
+    """Where its commands are typed."""
 
     @property
     def source(self) -> Path:
@@ -75,6 +77,7 @@ class Laptop:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            cwd=self.folder,
             # A shell that runs the tests in the background has them ignore Ctrl-C, and so would the client.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )

@@ -152,7 +152,7 @@ def test_a_file_list_that_a_backup_would_refuse_fails_and_the_next_job_is_still_
     source.mkdir()
     (source / "file").write_text("content")
     settings = some_settings(tmp_path, "refused", "photos")
-    refused, photos = (dataclasses.replace(job, source=source) for job in settings.jobs)
+    refused, photos = (dataclasses.replace(job, folder=source) for job in settings.jobs)
     settings = dataclasses.replace(settings, jobs=(dataclasses.replace(refused, filelist=listed), photos))
     for pattern, reason in (("- /elsewhere/**", "line 1"), ("- **", "the file list leaves none")):
         listed.write_text(pattern + "\n")

@@ -19,6 +19,7 @@ from tools.docs.command_pages import MADE
 
 CLIENT_VARIABLES = {
     "PASSPHRASE": "wins over the stored passphrase",
+    "RECOVERY_CODE": "for `recover`, and for `recovery-sheet --code`: the recovery code",
     "NEW_PASSPHRASE": "at `passphrase change --yes`: the new passphrase",
     "PANICROOM_KEYRING": "`file`: at `enrol`, keep secrets in a private file though there is a keyring",
     "PANICROOM_CONFIG_DIR": "another folder for the settings",

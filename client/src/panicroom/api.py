@@ -55,6 +55,9 @@ _ANSWER_SECONDS = 35.0
 _NO_SUCH_CALL = "Missing Authentication Token"
 """What API Gateway answers to a path that it does not have."""
 
+_NOT_FOR_NOW = (ErrorCode.THAW_CAP, ErrorCode.TOO_MANY_TRIES)
+"""Refusals with status 429 that last for hours: trying again at once is in vain."""
+
 _VERSION = re.compile(r"\d{1,6}(\.\d{1,6}){0,4}", re.ASCII)
 _RUN = re.compile(r"[A-Za-z0-9-]{1,100}")
 _THAW = re.compile(r"[A-Za-z0-9]{1,64}", re.ASCII)
@@ -75,6 +78,8 @@ _EXIT_CODES = {
     ErrorCode.PLAN_CHANGED: ExitCode.TRY_LATER,
     ErrorCode.UNKNOWN_THAW: ExitCode.TRY_LATER,
     ErrorCode.TIER_UNAVAILABLE: ExitCode.USAGE,
+    ErrorCode.TOO_MANY_TRIES: ExitCode.TRY_LATER,
+    ErrorCode.READ_ONLY: ExitCode.SETTINGS,
     ErrorCode.BAD_CODE: ExitCode.ENROLMENT,
     ErrorCode.CODE_USED: ExitCode.ENROLMENT,
     ErrorCode.NOT_AUTHORIZED: ExitCode.NOT_AUTHORIZED,
@@ -166,10 +171,19 @@ class Api:
         self._check_names([answer.machine, *(job.job for job in answer.jobs)])
         return answer
 
+    def recover(self, request: wire.RecoveryRequest) -> wire.RecoveryAnswer:
+        """Exchanges a recovery code for a reader's token; again with the same secret, for a lost answer."""
+        answer = self._call("POST", "/recoveries", wire.RecoveryAnswer, request)
+        self._check_names([answer.machine, *(job.job for job in answer.jobs)])
+        self._check_times([answer.reader_until])
+        if answer.machine != request.machine:
+            raise self._odd(f"the code is for {answer.machine}")
+        return answer
+
     def machine(self) -> wire.MachineStatus:
         status = self._call("GET", "/machine", wire.MachineStatus)
         self._check_names([status.machine, *(job.job for job in status.jobs)])
-        times = [status.server_time, status.last_weekly_mail_at]
+        times = [status.server_time, status.last_weekly_mail_at, status.reader_until]
         self._check_times([*times, *(job.newest_complete_at for job in status.jobs)])
         for version in (status.newest_client_version, status.oldest_client_version):
             if not _VERSION.fullmatch(version):
@@ -367,7 +381,7 @@ def _refusal(response: httpx.Response) -> ApiError:
     retry_after = retry_after_seconds(response)
     if isinstance(data, dict) and isinstance(data.get("error"), str):
         after = data.get("retry_after_seconds")
-        throttled = status == 429 and data["error"] != ErrorCode.THAW_CAP
+        throttled = status == 429 and data["error"] not in _NOT_FOR_NOW
         code = ErrorCode.TRY_AGAIN.value if throttled else shown(data["error"], 60)
         message = shown(str(data.get("message") or code))
         return ApiError(code, message, capped_wait(after) if isinstance(after, int) else retry_after)

@@ -17,6 +17,7 @@ from panicroom.commands.cost import cost
 from panicroom.commands.doctor import doctor
 from panicroom.commands.enrol import enrol, import_conf
 from panicroom.commands.reading import duplicity, files, verify, versions
+from panicroom.commands.recover import recover
 from panicroom.commands.recovery_sheet import recovery_sheet
 from panicroom.commands.restore import restore
 from panicroom.commands.schedule import schedule
@@ -61,6 +62,7 @@ for command in (
     enrol,
     backup,
     restore,
+    recover,
     status,
     recovery_sheet,
     import_conf,
@@ -94,7 +96,7 @@ def run(arguments: list[str] | None = None) -> int:
         # click gives back the code of an Exit, or what the command returned, which is nothing.
         return ExitCode(cli.main(arguments, prog_name="panicroom", standalone_mode=False) or ExitCode.DONE)
     except Problem as problem:
-        click.echo(f"panicroom: {shown(str(problem), 2000)}", err=True)
+        click.echo(f"panicroom: {shown(_text_of(problem), 2000)}", err=True)
         return problem.exit_code
     except click.exceptions.Abort as abort:
         if isinstance(abort.__cause__, EOFError):  # click takes any for the end of the input
@@ -110,3 +112,12 @@ def run(arguments: list[str] | None = None) -> int:
     except OSError as error:
         click.echo(f"panicroom: {error.filename or 'a file'}: {error.strerror or error}", err=True)
         return ExitCode.INTERNAL
+
+
+def _text_of(problem: Problem) -> str:
+    """A refused token means something else on a computer that only reads."""
+    if problem.exit_code != ExitCode.NOT_AUTHORIZED:
+        return str(problem)
+    from panicroom.recovery.reader import explained
+
+    return explained(problem)

@@ -43,7 +43,7 @@ EXPLANATIONS: dict[ExitCode, str] = {
     ExitCode.INTERNAL: "a defect of the client; the log has the details",
     ExitCode.USAGE: "the command line is wrong",
     ExitCode.SETTINGS: "the settings are missing or wrong, or this machine is not enrolled",
-    ExitCode.ENROLMENT: "the enrolment code was not accepted",
+    ExitCode.ENROLMENT: "the enrolment code or the recovery code was not accepted",
     ExitCode.NOT_AUTHORIZED: "the service does not accept this machine's token",
     ExitCode.REFUSED: "the service refused the request",
     ExitCode.UNHEALTHY: "the doctor found something that keeps backups from working",

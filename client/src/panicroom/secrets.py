@@ -22,9 +22,10 @@ from panicroom.settings import Settings
 
 _KEYRING_SERVICE = "panicroom"
 
-SECRET_KINDS = ("secret", "passphrase", "proof", "passphrases-before")
-"""What is stored of a machine, as ``<machine>.<kind>``. The last is a JSON list, newest first: backups made before
-a change of the passphrase open with the one of their time."""
+SECRET_KINDS = ("secret", "reader", "passphrase", "proof", "passphrases-before")
+"""What is stored of a machine, as ``<machine>.<kind>``. ``reader`` is the secret of a recovery code's token, apart from
+that of a machine that is enrolled. The last is a JSON list, newest first: backups made before a change of the
+passphrase open with the one of their time."""
 
 
 def store_kind(settings: Settings | None) -> str:
@@ -115,11 +116,12 @@ class SecretStore:
 
 def token_of(settings: Settings) -> str:
     """``<machine>.<secret>``, what the service asks for as bearer token."""
-    secret = SecretStore(settings.secrets, settings.places).get(f"{settings.machine}.secret")
+    kind = "reader" if settings.reader else "secret"
+    secret = SecretStore(settings.secrets, settings.places).get(f"{settings.machine}.{kind}")
     if secret is None:
-        raise Problem(
-            "the token of this machine is gone; ask the owner for a code and enrol again", ExitCode.SETTINGS
-        )
+        again = "type the recovery code again: panicroom recover"
+        advice = again if settings.reader else "ask the owner for a code and enrol again"
+        raise Problem(f"the token of this machine is gone; {advice}", ExitCode.SETTINGS)
     return f"{settings.machine}.{secret}"
 
 
@@ -154,9 +156,13 @@ def make_proof_key(store: SecretStore, machine: str) -> None:
 
 def _given_proof_key() -> str | None:
     given = os.environ.get("PROOF_KEY")
-    if given and re.fullmatch(rf"[0-9a-f]{{{2 * origin.KEY_BYTES}}}", given) is None:
-        raise Problem("PROOF_KEY must be the 64 digits of the recovery sheet", ExitCode.USAGE)
-    return given or None
+    return checked_proof_key(given, "PROOF_KEY") if given else None
+
+
+def checked_proof_key(text: str, where: str = "the proof key") -> str:
+    if re.fullmatch(rf"[0-9a-f]{{{2 * origin.KEY_BYTES}}}", text) is None:
+        raise Problem(f"{where} must be the 64 digits of the recovery sheet", ExitCode.USAGE)
+    return text
 
 
 def stored_proof_key(settings: Settings) -> str | None:
@@ -202,6 +208,16 @@ def replace_passphrase(settings: Settings, new: str) -> None:
     if old is not None and old not in history:
         store.put(f"{settings.machine}.passphrases-before", json.dumps([old, *history]))
     store.put(f"{settings.machine}.passphrase", checked_passphrase(new))
+
+
+def add_older_passphrase(settings: Settings, passphrase: str) -> None:
+    """Stores a passphrase that some older backups open with."""
+    known = passphrases_before(settings)
+    if passphrase not in known:
+        store = SecretStore(settings.secrets, settings.places)
+        store.put(
+            f"{settings.machine}.passphrases-before", json.dumps([*known, checked_passphrase(passphrase)])
+        )
 
 
 def passphrases_before(settings: Settings) -> list[str]:

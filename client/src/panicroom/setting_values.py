@@ -17,7 +17,7 @@ from panicroom.exit_codes import ExitCode, Problem
 Parsed = TypeVar("Parsed")
 
 SETTING_NAMES: dict[str, tuple[str, ...]] = {
-    "service": ("url", "machine", "secrets"),
+    "service": ("url", "machine", "secrets", "reader"),
     "encryption": ("encrypt_key", "sign_key"),
     "upload": ("volume_mb", "upload_threads", "max_upload_rate", "compress", "speed_up"),
     "hooks": ("before", "after", "failed", "ping_url"),

@@ -39,19 +39,30 @@ Compress = Literal["auto", "always", "never"]
 
 @dataclass(frozen=True)
 class JobSettings:
-    """One job. ``filelist``: the file of include and exclude lines. ``full_every``: the greatest age of a full
-    backup (None: no limit). ``full_when``: a new full backup when the chain's stored bytes reach this many times
-    the source's (None: never for that reason). ``check_change_time``: whether files are read again whose change time
-    alone says that they may have changed."""
+    """One job. ``folder``: what it backs up; None where this computer only reads and has not restored it.
+    ``filelist``: the file of include and exclude lines. ``full_every``: the greatest age of a full backup (None: no
+    limit). ``full_when``: a new full backup when the chain's stored bytes reach this many times the source's (None:
+    never for that reason). ``check_change_time``: whether files are read again whose change time alone says that they
+    may have changed."""
 
     job: str
-    source: Path
+    folder: Path | None
     filelist: Path | None = None
     full_every: timedelta | None = None
     full_when: float | None = None
     other_filesystems: bool = True
     device_files: bool = True
     check_change_time: bool = True
+
+    @property
+    def source(self) -> Path:
+        """The folder; a Problem where there is none."""
+        if self.folder is None:
+            raise Problem(
+                f"the job {self.job} has no folder on this computer yet, which only reads; run: panicroom recover",
+                ExitCode.SETTINGS,
+            )
+        return self.folder
 
 
 @dataclass(frozen=True)
@@ -66,7 +77,8 @@ class Hooks:
 
 @dataclass(frozen=True)
 class Settings:
-    """All of panicroom.toml, checked. ``max_upload_rate`` is in bytes a second."""
+    """All of panicroom.toml, checked. ``max_upload_rate`` is in bytes a second. ``reader``: the token is a recovery
+    code's, and this computer makes no backups."""
 
     url: str
     machine: str
@@ -83,6 +95,17 @@ class Settings:
     hooks: Hooks = field(default_factory=Hooks)
     on_battery: bool = False
     on_metered: bool = False
+    reader: bool = False
+
+    def refuse_reader(self) -> None:
+        """Raises a ``Problem`` where this computer makes no backups."""
+        if self.reader:
+            raise Problem(
+                f"this computer reads the backups of {self.machine} by a recovery code, and makes none; to back up "
+                f"from here, get a code from the owner of the service (python -m ops machine add {self.machine}), then "
+                f"run: panicroom enrol {self.url} CODE",
+                ExitCode.SETTINGS,
+            )
 
     def job_named(self, name: str) -> JobSettings:
         """The job, or a Problem that lists those there are."""
@@ -121,7 +144,8 @@ def load_settings() -> Settings:
         data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise Problem(
-            "this machine is not enrolled; run: panicroom enrol URL CODE", ExitCode.SETTINGS
+            "this machine is not enrolled; run: panicroom enrol URL CODE, or with a recovery sheet: panicroom recover",
+            ExitCode.SETTINGS,
         ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise Problem(f"{path} cannot be read: {error}", ExitCode.SETTINGS) from None
@@ -142,17 +166,18 @@ def _settings(data: dict[str, Any], where: Places) -> Settings:
         max_upload_rate=upload.parsed("max_upload_rate", parse_rate),
         compress=upload.choice("compress", get_args(Compress), "auto"),
         speed_up=upload.flag("speed_up", True),
-        jobs=_jobs(data, where),
+        jobs=_jobs(data, where, reader=service.flag("reader", False)),
         places=where,
         encrypt_key=encryption.parsed("encrypt_key", parse_fingerprint),
         sign_key=encryption.parsed("sign_key", parse_fingerprint),
         hooks=_hooks(SettingTable(data, "hooks", path)),
         on_battery=schedule.flag("on_battery", False),
         on_metered=schedule.flag("on_metered", False),
+        reader=service.flag("reader", False),
     )
 
 
-def _jobs(data: dict[str, Any], where: Places) -> tuple[JobSettings, ...]:
+def _jobs(data: dict[str, Any], where: Places, *, reader: bool) -> tuple[JobSettings, ...]:
     path = where.settings_file
     tables = data.get("jobs", {})
     if not isinstance(tables, dict) or not tables:
@@ -161,23 +186,25 @@ def _jobs(data: dict[str, Any], where: Places) -> tuple[JobSettings, ...]:
         if not MACHINE_OR_JOB.fullmatch(name):
             raise Problem(f"{path}: {name!r} is no name of a job", ExitCode.SETTINGS)
     return tuple(
-        _job(name, SettingTable(tables, name, path, f"jobs.{name}", SETTING_NAMES["jobs.NAME"]), where.config)
+        _job(
+            name, SettingTable(tables, name, path, f"jobs.{name}", SETTING_NAMES["jobs.NAME"]), where, reader
+        )
         for name in tables
     )
 
 
-def _job(name: str, table: SettingTable, config: Path) -> JobSettings:
+def _job(name: str, table: SettingTable, where: Places, reader: bool) -> JobSettings:
     filelist = table.text("filelist")
     source = table.text("source")
-    if source is None:
+    if source is None and not reader:
         raise table.problem("source", "is missing: the folder to back up")
-    folder = Path(source).expanduser()
-    if not folder.is_absolute():
+    folder = Path(source).expanduser() if source is not None else None
+    if folder is not None and not folder.is_absolute():
         raise table.problem("source", 'must be a full path, such as "/home/anna"')
     return JobSettings(
         job=name,
-        source=folder,
-        filelist=config / Path(filelist).expanduser() if filelist else None,
+        folder=folder,
+        filelist=where.config / Path(filelist).expanduser() if filelist else None,
         full_every=table.parsed("full_every", parse_period),
         full_when=table.parsed("full_when", parse_multiple, parse_multiple(usual_full_when(name))),
         other_filesystems=table.flag("other_filesystems", True),

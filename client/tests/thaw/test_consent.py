@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.thaw.consent import Agreed, ThawOptions, agree
+from panicroom.thaw.consent import Agreed, Spending, ThawOptions, agree
 from panicroom.thaw.plan_text import money_text, plan_lines
 from panicroom.wire import ThawOffer, ThawPlan, ThawState, ThawTier
 
@@ -59,27 +59,27 @@ class Person:
 
 def test_a_person_is_asked_for_the_tier_and_then_for_the_price() -> None:
     person = Person()
-    agreed = agree(plan_of(STANDARD, BULK), ThawOptions(COMMAND, person=person), 0)
+    agreed = agree(plan_of(STANDARD, BULK), ThawOptions(COMMAND, person=person))
     assert agreed == Agreed(ThawTier.BULK, 0.44)
     assert person.asked == ["Which tier bulk/standard [bulk]", "Thaw 1,200 volumes for $0.44?"]
 
 
 def test_a_person_may_choose_another_tier_and_is_not_asked_where_there_is_one_only() -> None:
-    assert agree(plan_of(BULK, STANDARD), ThawOptions(COMMAND, person=Person("standard")), 0).max_usd == 1.47
+    assert agree(plan_of(BULK, STANDARD), ThawOptions(COMMAND, person=Person("standard"))).max_usd == 1.47
     person = Person()
-    agree(plan_of(BULK, STANDARD), ThawOptions(COMMAND, tier=ThawTier.STANDARD, person=person), 0)
+    agree(plan_of(BULK, STANDARD), ThawOptions(COMMAND, tier=ThawTier.STANDARD, person=person))
     assert person.asked == ["Thaw 1,200 volumes for $1.47?"]
 
 
 def test_no_is_no() -> None:
     with pytest.raises(Problem, match="nothing was spent") as raised:
-        agree(plan_of(BULK), ThawOptions(COMMAND, person=Person(yes=False)), 0)
+        agree(plan_of(BULK), ThawOptions(COMMAND, person=Person(yes=False)))
     assert raised.value.exit_code == ExitCode.TRY_LATER
 
 
 def test_where_nobody_can_be_asked_the_line_that_agrees_is_shown_and_nothing_is_spent() -> None:
     with pytest.raises(Problem) as raised:
-        agree(plan_of(STANDARD, BULK), ThawOptions(COMMAND), 0)
+        agree(plan_of(STANDARD, BULK), ThawOptions(COMMAND))
     assert raised.value.exit_code == ExitCode.USAGE
     assert str(raised.value) == (
         "1,200 volumes are archived, and the thaw costs $0.44; nothing was spent; to agree, run: "
@@ -101,7 +101,7 @@ def test_where_nobody_can_be_asked_the_line_that_agrees_is_shown_and_nothing_is_
 def test_yes_takes_the_cheapest_that_is_allowed(
     offers: tuple[ThawOffer, ...], options: dict[str, object], agreed: Agreed
 ) -> None:
-    assert agree(plan_of(*offers), ThawOptions(COMMAND, yes=True, **options), 0) == agreed  # type: ignore[arg-type]
+    assert agree(plan_of(*offers), ThawOptions(COMMAND, yes=True, **options)) == agreed  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_limits_hold_for_everybody(
 ) -> None:
     for more in ({"yes": True}, {"person": Person()}):
         with pytest.raises(Problem, match=reason) as raised:
-            agree(plan_of(*offers), ThawOptions(COMMAND, **options, **more), spent)  # type: ignore[arg-type]
+            agree(plan_of(*offers), ThawOptions(COMMAND, spent=Spending(spent), **options, **more))  # type: ignore[arg-type]
         assert raised.value.exit_code == ExitCode.USAGE
 
 

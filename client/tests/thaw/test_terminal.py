@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import re
-import signal
-from collections.abc import Sequence
 
-import pexpect
 import pytest
 from laptop import Laptop
 from panicroom.exit_codes import ExitCode
+from terminal import typed
 from thaw.scenes import archive, make_backups, volumes
 
 
@@ -18,27 +15,6 @@ from thaw.scenes import archive, make_backups, volumes
 def made_once(laptop_of_file: Laptop) -> Laptop:
     make_backups(laptop_of_file)
     return laptop_of_file
-
-
-def typed(laptop: Laptop, columns: int, arguments: Sequence[str], answers: Sequence[str]) -> tuple[int, str]:
-    """The command in a terminal; each answer is typed when a question stands there. Exit code and what was shown."""
-    shown = io.BytesIO()
-    command = pexpect.spawn(
-        str(laptop.command),
-        [*arguments],
-        env=laptop.environment(TERM="xterm-256color"),
-        dimensions=(40, columns),
-        timeout=180,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
-    command.logfile_read = shown
-    for answer in answers:
-        command.expect(rb"\]: $")
-        command.sendline(answer)
-    command.expect(pexpect.EOF)
-    command.close()
-    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.getvalue().decode()).replace("\r", "\n")
-    return command.exitstatus, text
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])

@@ -58,6 +58,7 @@ def backup(
 
     kind, name = _kind_and_job(what, job)
     settings = load_settings()
+    settings.refuse_reader()
     reporter = make_reporter(as_json=as_json)
     jobs = _chosen(settings, name, if_due=if_due, scheduled=scheduled)
     exit_code = ExitCode.DONE

@@ -31,13 +31,37 @@ if TYPE_CHECKING:
     help="Encrypt for this GnuPG key, and not with a passphrase; PASSPHRASE, if set, is the key's.",
 )
 @click.option("--yes", is_flag=True, help="Ask nothing; the passphrase comes from the variable PASSPHRASE.")
-def enrol(url: str, code: str, sources: tuple[str, ...], gpg_key: str | None, yes: bool) -> None:
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print {machine, settings, recovery_code}; asks nothing, as --yes.",
+)
+@click.option(
+    "--sheet",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the recovery sheet with the code, for the printer if FILE ends with .html.",
+)
+def enrol(
+    url: str,
+    code: str,
+    sources: tuple[str, ...],
+    gpg_key: str | None,
+    yes: bool,
+    as_json: bool,
+    sheet: Path | None,
+) -> None:
     """Enrol this machine with the service at URL, with the one-time CODE from the owner.
 
     Asks for the folder, and for a passphrase (or a GnuPG key), unless they are given. If the service has backups of
     this machine, the passphrase is tried on one of them. Writes a settings file, and stores the secrets in the
     keyring (a private file where there is none). Running it again with the same code after a lost connection is
     safe; with a new code it replaces this machine's token.
+
+    The recovery code is shown once, and stored nowhere: it belongs on paper, with the passphrase. With both, panicroom
+    recover brings everything back on another computer. After panicroom recover, this command has the backups go on from
+    the new computer: it asks for the folder of each job, and keeps the rest.
 
     Without questions, the passphrase in the variable PASSPHRASE:
 
@@ -47,7 +71,7 @@ def enrol(url: str, code: str, sources: tuple[str, ...], gpg_key: str | None, ye
     from panicroom.secrets import passphrase_variable
     from panicroom.setup.enrol import begin
 
-    given = passphrase_variable()
+    given, yes = passphrase_variable(), yes or as_json
     enrolment = begin(url, gpg_key)
     if yes and not (
         (sources or enrolment.known) and (given or enrolment.stored_passphrase or enrolment.encrypt_key)
@@ -55,16 +79,61 @@ def enrol(url: str, code: str, sources: tuple[str, ...], gpg_key: str | None, ye
         raise Problem("--yes needs --source DIR and the variable PASSPHRASE, or --gpg-key", ExitCode.USAGE)
     enrolment.check_sources(sources)
     enrolment.exchange_code(code)
-    if sources or yes:
+    path = None
+    try:
+        path = _finish(enrolment, sources, given, ask=not yes)
+    finally:  # what follows the exchange may fail, and the service gives the recovery code once
+        _report(enrolment, path, as_json=as_json)
+    if sheet is not None:
+        _write_sheet(sheet, enrolment.recovery_code)
+
+
+def _write_sheet(sheet: Path, code: str | None) -> None:
+    from panicroom.recovery.sheet.make import enrolled_sheet
+    from panicroom.settings import load_settings
+
+    enrolled_sheet(load_settings(), sheet, code)
+    advice = "; it has the recovery code: print it, then delete the file" if code else ""
+    click.echo(f"{sheet} is ready to print{advice}", err=True)
+
+
+def _finish(enrolment: Enrolment, sources: tuple[str, ...], given: str | None, *, ask: bool) -> Path:
+    """Folders, passphrase and settings; the path of the settings file."""
+    if sources or not ask:
         folders = enrolment.folders_of(sources)
     else:
-        folders = {job: _ask_source(job) for job in enrolment.new_jobs()}
-    passphrase = _passphrase_for(enrolment, given or enrolment.stored_passphrase, ask=not yes)
-    path = enrolment.finish(folders, passphrase)
-    click.echo(f"{enrolment.machine} is enrolled; its settings are in {path}")
-    click.echo("Now run: panicroom backup")
-    if enrolment.encrypt_key:
-        click.echo(f"Store a copy of the secret key {enrolment.encrypt_key} elsewhere: only it restores.")
+        restored = enrolment.restored_folders()
+        folders = {job: _ask_source(job, restored.get(job)) for job in enrolment.new_jobs()}
+    passphrase = _passphrase_for(enrolment, given or enrolment.stored_passphrase, ask=ask)
+    return enrolment.finish(folders, passphrase)
+
+
+def _report(enrolment: Enrolment, path: Path | None, *, as_json: bool) -> None:
+    """``path`` is None where the enrolment did not come to its end."""
+    import json
+
+    if as_json:
+        settings = None if path is None else str(path)
+        answer = {
+            "machine": enrolment.machine,
+            "settings": settings,
+            "recovery_code": enrolment.recovery_code,
+        }
+        click.echo(json.dumps(answer))
+        return
+    if path is not None:
+        click.echo(f"{enrolment.machine} is enrolled; its settings are in {path}")
+    if enrolment.recovery_code is not None:
+        click.echo(
+            "The recovery code, which with the passphrase brings everything back on another computer. It is shown this "
+            "once, and stored nowhere: write it on paper, or print it: panicroom recovery-sheet --code --output "
+            "sheet.html\n\n"
+            f"  {enrolment.recovery_code}\n"
+        )
+    if path is not None:
+        click.echo("Now run: panicroom backup")
+        if enrolment.encrypt_key:
+            click.echo(f"Store a copy of the secret key {enrolment.encrypt_key} elsewhere: only it restores.")
 
 
 def _passphrase_for(enrolment: Enrolment, known: str | None, *, ask: bool) -> str | None:
@@ -83,13 +152,14 @@ def _passphrase_for(enrolment: Enrolment, known: str | None, *, ask: bool) -> st
     return _ask_passphrase(enrolment) or _shown_new(make_passphrase())
 
 
-def _ask_source(job: str) -> Path:
-    """Asks until the answer is a folder."""
+def _ask_source(job: str, restored: Path | None) -> Path:
+    """Asks until the answer is a folder; ``restored`` is where a recovery has put the job's files."""
     from panicroom.setup.enrol import check_source
 
     while True:
         try:
-            return check_source(click.prompt(f"Folder that the job {job} backs up"))
+            usual = None if restored is None else str(restored)
+            return check_source(click.prompt(f"Folder that the job {job} backs up", default=usual))
         except Problem as problem:
             click.echo(str(problem))
 
@@ -168,6 +238,7 @@ def import_conf(conf: Path, exclude: Path | None, job: str | None) -> None:
     from panicroom.setup.script.import_conf import closing_advice, import_seed, schedule_advice
 
     settings = load_settings()
+    settings.refuse_reader()
     chosen = settings.job_named(job) if job else settings.jobs[0]
     lines = import_seed(settings, chosen, conf, exclude, Path.home())
     for line in lines:

@@ -47,7 +47,7 @@ def files(path: str | None, word: str | None, time: str | None, job: str | None,
 
     settings = load_settings()
     chosen = chosen_job(settings, job)
-    below = () if path is None else relative_index(path, chosen.source)
+    below = () if path is None else relative_index(path, chosen.folder)
     with reading(settings, chosen) as backups:
         listing = list_files(backups, below, time, word)
     if as_json:
@@ -86,7 +86,7 @@ def versions(path: str | None, job: str | None, as_json: bool) -> None:
 
     settings = load_settings()
     chosen = chosen_job(settings, job)
-    below = () if path is None else relative_index(path, chosen.source)
+    below = () if path is None else relative_index(path, chosen.folder)
     with reading(settings, chosen) as backups:
         found = list_versions(backups, below)
         unopened = [item.set.name for item in backups.unopened]
@@ -128,6 +128,7 @@ def verify(
 
     settings = load_settings()
     chosen = chosen_job(settings, job)
+    source = chosen.source
     if quick:
         differences = _compare_quickly(settings, chosen, time)
     else:
@@ -137,7 +138,7 @@ def verify(
             f"{chosen.job}: {differences} differences between backup and source", ExitCode.DIFFERENT
         )
     compared = "the backup's signatures" if quick else "the backup"
-    click.echo(f"{chosen.job}: {compared} and {chosen.source} are equal")
+    click.echo(f"{chosen.job}: {compared} and {source} are equal")
 
 
 def _compare(settings: Settings, job: JobSettings, time: str | None, options: ThawOptions) -> int:

@@ -39,6 +39,7 @@ def schedule_install(system: bool) -> None:
     from panicroom.terminal.status import fetch_status
 
     settings = load_settings()
+    settings.refuse_reader()
     chosen = schedules.scheduler(system)
     schedules.check_places(settings.places, system)
     status = fetch_status(settings)

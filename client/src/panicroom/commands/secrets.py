@@ -71,6 +71,7 @@ def passphrase_change(yes: bool) -> None:
     from panicroom.setup.passphrase_change import change_passphrase
 
     settings = load_settings()
+    settings.refuse_reader()
     new: str | None = os.environ.get("NEW_PASSPHRASE")
     if not new and yes:
         raise Problem("--yes needs the new passphrase in the variable NEW_PASSPHRASE", ExitCode.USAGE)

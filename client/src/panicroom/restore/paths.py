@@ -59,7 +59,7 @@ def nothing_found(plan: Plan) -> Problem | None:
     return Problem(f"{shown_path(first)}{more}: no such path in the backup at that time", ExitCode.NOT_FOUND)
 
 
-def select_paths(paths: Sequence[str], source: Path, sets: Sequence[SetContents]) -> Selection:
+def select_paths(paths: Sequence[str], source: Path | None, sets: Sequence[SetContents]) -> Selection:
     """What ``paths`` mean; none of them: everything. Raises ``Problem`` for one outside of ``source``."""
     if not paths:
         return Selection({"": ()})
@@ -75,10 +75,12 @@ def select_paths(paths: Sequence[str], source: Path, sets: Sequence[SetContents]
     return Selection(found, tuple(through))
 
 
-def relative_index(path: str, source: Path) -> PathIndex:
-    """``path`` relative to the source, which it may be given with, by any of its names."""
+def relative_index(path: str, source: Path | None) -> PathIndex:
+    """``path`` relative to the source, which it may be given with, by any of its names; where it is not known here,
+    only without."""
     pure = PurePosixPath(os.path.normpath(path)) if path else PurePosixPath()
     if pure.is_absolute():
+        source = known_source(path, source)
         for root, named in (
             (source, pure),
             (source.resolve(), pure),
@@ -93,6 +95,17 @@ def relative_index(path: str, source: Path) -> PathIndex:
     if ".." in pure.parts or not path:
         raise Problem(f"{path!r} names no path below the source {source}", ExitCode.USAGE)
     return tuple(os.fsencode(name) for name in pure.parts)
+
+
+def known_source(path: str, source: Path | None) -> Path:
+    """``source``; a Problem where it is not known, though ``path`` is a full one."""
+    if source is None:
+        raise Problem(
+            f"{path} is a full path, and this computer does not know which folder was backed up; give it relative to "
+            "that folder, as panicroom files lists it",
+            ExitCode.USAGE,
+        )
+    return source
 
 
 def _links(sets: Sequence[SetContents]) -> Mapping[PathIndex, SignatureEntry]:

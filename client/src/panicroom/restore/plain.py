@@ -20,6 +20,7 @@ from panicroom.duplicity_run.plan import ChildPlan
 from panicroom.duplicity_run.process import Event
 from panicroom.duplicity_run.restore_plan import from_hex
 from panicroom.exit_codes import ExitCode, Problem
+from panicroom.restore.paths import known_source
 from panicroom.restore.run import RestoreRequest
 from panicroom.secrets import token_of
 from panicroom.settings import JobSettings, Settings
@@ -46,7 +47,7 @@ def restore_plainly(
     to = request.to
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise Problem(f"{to} is not an empty folder; restore into a new one", ExitCode.TARGET)
-    chosen: list[str | None] = [relative_path(path, job.source) for path in request.paths]
+    chosen: list[str | None] = [relative_path(path, job.folder) for path in request.paths]
     chain = _readable_chain(settings, job, request, options, reporter)
     failed: list[str] = []
     with work_folder(settings.job_cache(job.job), "restore") as work:
@@ -159,7 +160,7 @@ def _readable_chain(
 ) -> _PlainChain:
     """The chain up to the time that was asked for, with all that duplicity will ask of it thawed."""
     indexes = [
-        tuple(map(os.fsencode, PurePosixPath(relative_path(path, job.source)).parts))
+        tuple(map(os.fsencode, PurePosixPath(relative_path(path, job.folder)).parts))
         for path in request.paths
     ]
     with Api(settings.url, token_of(settings)) as api:
@@ -203,10 +204,11 @@ def _place_manifests(metadata: Mapping[str, SetMetadata], archive: Path) -> None
         item.place_in(archive)
 
 
-def relative_path(path: str, source: Path) -> str:
+def relative_path(path: str, source: Path | None) -> str:
     """``path`` as the backup knows it: relative to the source, which it may be given with."""
     pure = PurePosixPath(path)
     if pure.is_absolute():
+        source = known_source(path, source)
         for root in (source, source.resolve()):
             if pure.is_relative_to(root):
                 pure = pure.relative_to(root)

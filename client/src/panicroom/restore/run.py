@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,11 +59,13 @@ def restore(
     options: ThawOptions,
     reporter: Reporter,
     clock: Clock | None = None,
+    before_finish: Callable[[RestoreReport], None] = lambda _report: None,
 ) -> RestoreReport:
     """Restores into ``request.to``, which must be empty or not there; paths keep their place below it.
 
-    Killed anywhere, the same request carries on. Raises ``Problem`` if it could not be brought to its end, or if what
-    is archived has to be waited for; single paths that are not as they were are in the report.
+    ``before_finish`` gets the report when all is restored and proved, and the target has not its name yet. Killed
+    anywhere, the same request carries on. Raises ``Problem`` if it could not be brought to its end, or if what is
+    archived has to be waited for; single paths that are not as they were are in the report.
     """
     duplicity_process.require_gpg()
     folder = working_folder(request.to)
@@ -86,6 +88,8 @@ def restore(
             )
             rounds = Rounds(settings, job.job, folder, cache, reporter)
             report = _Restore(request, folder, selected, rounds, thawer, reporter).run()
+            before_finish(report)
+            folder.finish()
             shutil.rmtree(cache.folder, ignore_errors=True)
             return report
 
@@ -313,7 +317,7 @@ class _Restore:
         size_bytes = sum(tree.status(path).st_size for path in done)
         tree.close()
         differing = {**plan.lost, **self.failed, **failed}
-        report = RestoreReport(
+        return RestoreReport(
             to=self.folder.target,
             files=len(done),
             size_bytes=size_bytes,
@@ -326,8 +330,6 @@ class _Restore:
             unusable=self.backup.unusable,
             notes=tuple(self.backup.origin.lines()),
         )
-        self.folder.finish()
-        return report
 
     def _differing(self, path: PathIndex, reason: str, version: OlderVersion | None) -> DifferingPath:
         time = None if version is None else version.time

@@ -127,7 +127,7 @@ class BackupSelector:
         unusable = opened.unusable
         if not opened.contents:
             opened = self._chain_before(stored, opened)
-        selection = select_paths(paths, self._job.source, opened.contents)
+        selection = select_paths(paths, self._job.folder, opened.contents)
         complete = opened.with_manifests(self.cache, selection.indexes)
         if not complete.contents:
             raise _nothing_opens(complete)

@@ -69,6 +69,18 @@ class WorkingFolder:
                 ExitCode.TARGET,
             )
 
+    @property
+    def is_moving(self) -> bool:
+        """Whether what is restored was being moved into the target when it was killed."""
+        return self._moving.exists()
+
+    @property
+    def is_occupied(self) -> bool:
+        """Whether the target holds what is nobody's restore, or is no folder: ``prepare_target`` refuses it."""
+        if not self.target.is_dir():
+            return os.path.lexists(self.target)
+        return not self.is_moving and bool(set(self.target.iterdir()) - {self.folder})
+
     def finish(self) -> None:
         """Gives the tree the target's name. Raises ``Problem`` if the target has changed meanwhile."""
         os.sync()  # "done" is to be true after a power cut as well

@@ -7,7 +7,9 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets as randomness
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from panicroom.api import Api
 from panicroom.duplicity_run.gpg_keys import key_fingerprint
@@ -79,9 +81,19 @@ class Enrolment:
             self._take_along("proof", self._stored("proof"))
             change_settings(self.known.places, {"service": {"url": self.url, "secrets": self._store.kind}})
 
+    @property
+    def recovery_code(self) -> str | None:
+        """For paper: it is shown once, and stored nowhere."""
+        return self._answered().recovery_code
+
+    def restored_folders(self) -> dict[str, Path]:
+        """Where a computer that only read so far has restored its jobs."""
+        jobs = self.known.jobs if self.known and self.known.reader else ()
+        return {job.job: job.folder for job in jobs if job.folder is not None}
+
     def new_jobs(self) -> tuple[str, ...]:
-        """Jobs of the machine that have no folder in the settings yet."""
-        here = {job.job for job in self.known.jobs} if self.known else set()
+        """Jobs of the machine that have no folder in the settings yet; all where this computer only read so far."""
+        here = {job.job for job in self.known.jobs} if self.known and not self.known.reader else set()
         return tuple(job.job for job in self._answered().jobs if job.job not in here)
 
     def check_sources(self, options: tuple[str, ...]) -> None:
@@ -89,7 +101,7 @@ class Enrolment:
             check_source(split_source(option)[1])
 
     def folders_of(self, options: tuple[str, ...]) -> dict[str, Path]:
-        return sources_from(options, self.new_jobs())
+        return sources_from(options, self.new_jobs(), self.restored_folders())
 
     def jobs_with_backups(self) -> list[str]:
         """Jobs that have finished sets in the bucket: adopted, or from before this machine was set up anew."""
@@ -120,6 +132,8 @@ class Enrolment:
         else:
             add_jobs(self.known, self.url, self._store.kind, folders)
         self._store.remove(_PENDING)
+        if self.known and self.known.reader:
+            self._store.remove(f"{answer.machine}.reader")
         return where.settings_file
 
     def _answered(self) -> EnrolmentAnswer:
@@ -142,12 +156,15 @@ class Enrolment:
             return self._store.get(name)
 
 
-def sources_from(options: tuple[str, ...], jobs: tuple[str, ...]) -> dict[str, Path]:
-    """The folders given as ``DIR`` (the default job) or ``JOB=DIR``, by job; a Problem if they do not fit.
+def sources_from(
+    options: tuple[str, ...], jobs: tuple[str, ...], usual: Mapping[str, Path] = MappingProxyType({})
+) -> dict[str, Path]:
+    """The folders given as ``DIR`` (the default job) or ``JOB=DIR``, by job, else the ``usual`` ones; a Problem if they
+    do not fit.
 
     Folders of other jobs than ``jobs``, those that are new here, are left as they are.
     """
-    chosen: dict[str, Path] = {}
+    chosen = dict(usual)
     for option in options:
         job, folder = split_source(option)
         chosen[job or ("system" if "system" in jobs or not jobs else jobs[0])] = check_source(folder)

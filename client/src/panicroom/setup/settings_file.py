@@ -26,6 +26,8 @@ url = ""
 machine = ""
 # Where the token and the passphrase are stored: "keyring", or "file" (a private file beside this one).
 secrets = ""
+# Set by "panicroom recover": this computer reads by a recovery code, and makes no backups until it is enrolled.
+# reader = false
 
 [encryption]
 # A GnuPG key instead of a passphrase, and one to sign with, by their fingerprints. Backups are made with the
@@ -61,7 +63,7 @@ speed_up = true
 
 _JOB_TEMPLATE = """
 [jobs.{job}]
-source = ""
+{source}
 # What to leave out, in duplicity's own syntax: a file of "- pattern" and "+ pattern" lines, in the same folder as
 # this file.
 # filelist = "exclude.txt"
@@ -84,34 +86,55 @@ def write_settings(
     url: str,
     machine: str,
     secrets: str,
-    sources: Mapping[str, Path],
+    sources: Mapping[str, Path | None],
     encrypt_key: str | None = None,
+    *,
+    reader: bool = False,
 ) -> None:
-    """Writes panicroom.toml whole (private, atomically); ``sources`` maps jobs to folders."""
-    text = _TEMPLATE + "".join(_JOB_TEMPLATE.format(job=job) for job in sources)
+    """Writes panicroom.toml whole (private, atomically); ``sources`` maps jobs to folders, for a reader to None."""
+    text = _TEMPLATE + "".join(_job_text(job, source) for job, source in sources.items())
     changes: dict[str, dict[str, Any]] = {
-        "service": {"url": url, "machine": machine, "secrets": secrets},
+        "service": {
+            "url": url,
+            "machine": machine,
+            "secrets": secrets,
+            **({"reader": True} if reader else {}),
+        },
         "encryption": {"encrypt_key": encrypt_key} if encrypt_key else {},
         **{f"jobs.{job}": _job_settings(job, source) for job, source in sources.items()},
     }
     write_private(where.settings_file, with_settings(text, changes))
 
 
-def add_jobs(settings: Settings, url: str, secrets: str, sources: Mapping[str, Path]) -> None:
-    """Adds jobs that the owner has added since, the service's new URL and the place of the secrets; everything
-    else in the file stays."""
+def add_jobs(
+    settings: Settings,
+    url: str,
+    secrets: str,
+    sources: Mapping[str, Path | None],
+    *,
+    reader: bool = False,
+) -> None:
+    """Adds jobs that the owner has added since, folders of jobs, the service's new URL, the place of the secrets and
+    whether this computer only reads; everything else in the file stays."""
     path = settings.places.settings_file
+    known = {job.job for job in settings.jobs}
+    new = {job: source for job, source in sources.items() if job not in known}
     text = path.read_text(encoding="utf-8-sig")
-    text += "".join(_JOB_TEMPLATE.format(job=job) for job in sources)
+    text += "".join(_job_text(job, source) for job, source in new.items())
     changes: dict[str, dict[str, Any]] = {
-        "service": {"url": url, "secrets": secrets},
-        **{f"jobs.{job}": _job_settings(job, source) for job, source in sources.items()},
+        "service": {"url": url, "secrets": secrets, **({"reader": reader} if settings.reader else {})},
+        **{f"jobs.{job}": _job_settings(job, source) for job, source in new.items()},
+        **{f"jobs.{job}": {"source": str(source)} for job, source in sources.items() if job in known},
     }
     write_private(path, with_settings(text, changes))
 
 
-def _job_settings(job: str, source: Path) -> dict[str, str]:
-    return {"source": str(source), "full_when": usual_full_when(job)}
+def _job_text(job: str, source: Path | None) -> str:
+    return _JOB_TEMPLATE.format(job=job, source='# source = ""' if source is None else 'source = ""')
+
+
+def _job_settings(job: str, source: Path | None) -> dict[str, str]:
+    return {**({"source": str(source)} if source else {}), "full_when": usual_full_when(job)}
 
 
 def change_settings(where: Places, changes: Mapping[str, Mapping[str, Any]]) -> Settings:

@@ -54,7 +54,14 @@ def status_lines(status: MachineStatus, columns: int) -> list[str]:
                 f"  chain of {chain}, {stored} stored ({storage}), every {every}",
             )
         ]
-    return [f"machine {status.machine}, {mail}", *table]
+    return [f"machine {status.machine}, {mail}", *_reader_lines(status), *table]
+
+
+def _reader_lines(status: MachineStatus) -> list[str]:
+    if status.reader_until is None:
+        return []
+    until = f"{moment_of(status.reader_until).astimezone():%Y-%m-%d %H:%M}"
+    return [f"this computer only reads, until {until}, by a recovery code"]
 
 
 def _table(rows: list[tuple[str, ...]]) -> list[str]:

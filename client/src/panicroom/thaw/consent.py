@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from panicroom.exit_codes import ExitCode, Problem
@@ -24,20 +24,33 @@ class Person(Protocol):
         """Whether the answer is yes; without an answer it is no."""
 
 
+class NotAgreed(Problem):
+    """Somebody was asked, and did not agree."""
+
+
+@dataclass
+class Spending:
+    """What the thaws of one command cost, as far as they were agreed to."""
+
+    usd: float = 0.0
+
+
 @dataclass(frozen=True)
 class ThawOptions:
     """What was said on the command line, which is ``command``. ``person`` is None where nobody can be asked.
 
-    ``max_usd`` is the most that the thaws of this command may cost together. ``wait``: go on by itself when all can be
-    read.
+    ``agreeing_command``: where agreeing takes another command than going on. ``max_usd`` is the most that the thaws of
+    this command may cost together. ``wait``: go on by itself when all can be read.
     """
 
     command: Sequence[str]
+    agreeing_command: Sequence[str] | None = None
     tier: ThawTier | None = None
     max_usd: float | None = None
     yes: bool = False
     wait: bool = False
     person: Person | None = None
+    spent: Spending = field(default_factory=Spending)
 
     @property
     def command_line(self) -> str:
@@ -45,7 +58,7 @@ class ThawOptions:
 
     def agreeing_line(self, offer: ThawOffer) -> str:
         """The command with the options that agree to ``offer``."""
-        words = [*self.command, "--yes"]
+        words = [*(self.agreeing_command or self.command), "--yes"]
         if self.tier is None and offer.tier is not None:
             words += ["--tier", tier_name(offer.tier)]
         if self.max_usd is None and offer.usd is not None:
@@ -61,8 +74,9 @@ class Agreed:
     max_usd: float
 
 
-def agree(plan: ThawPlan, options: ThawOptions, spent_usd: float) -> Agreed:
-    """The offer that is agreed to; ``spent_usd`` were agreed to before. Raises ``Problem`` where there is none."""
+def agree(plan: ThawPlan, options: ThawOptions) -> Agreed:
+    """The offer that is agreed to, after what was spent before. Raises ``Problem`` where there is none."""
+    spent_usd = options.spent.usd
     offers = _allowed(plan, options, spent_usd)
     if not options.yes and options.person is None:
         raise _not_agreed(plan, offers[0], options)
@@ -127,5 +141,5 @@ def _asked(plan: ThawPlan, offers: Sequence[ThawOffer], person: Person | None) -
     price = f"for {money_text(offer.usd)}" if offer.usd is not None else "at an unknown price"
     approval = ", once the owner approves," if offer.needs_approval or offer.usd is None else ""
     if not person.agrees(f"Thaw {volumes_text(plan.archived)}{approval} {price}?"):
-        raise Problem("nothing was thawed, and nothing was spent", ExitCode.TRY_LATER)
+        raise NotAgreed("nothing was thawed, and nothing was spent", ExitCode.TRY_LATER)
     return offer

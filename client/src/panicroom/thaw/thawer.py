@@ -56,7 +56,6 @@ class Thawer:
         self._before_spending = before_spending
         self._clock = clock or Clock()
         self._remembered = RememberedThaws(settings.job_state(job) / "thaws.json")
-        self._agreed_usd = 0.0
         self._refusals = 0
         self.has_waited = False
 
@@ -144,7 +143,7 @@ class Thawer:
             first = plan.tiers[0] if plan.tiers else None
             return self._start(plan, Agreed(ThawTier.BULK, (first and first.usd) or 0.0), names)
         self._show(plan)
-        return self._start(plan, agree(plan, self._options, self._agreed_usd), names)
+        return self._start(plan, agree(plan, self._options), names)
 
     def _needs_no_owner(self, plan: ThawPlan) -> bool:
         """Whether a thaw that waits for the owner could begin without: by a cheaper tier, or within a larger budget."""
@@ -176,7 +175,7 @@ class Thawer:
                 self._pause(failure.message, pause)
                 pause = min(pause * 2, LONGEST_SECONDS)
             else:
-                self._agreed_usd += status.usd if status.usd is not None else agreed.max_usd
+                self._options.spent.usd += status.usd if status.usd is not None else agreed.max_usd
                 self._remember(plan.thaw, names)
                 return status
 

@@ -75,7 +75,8 @@ def what_is_known(settings: Settings, status: MachineStatus | None, proof_key: s
         url=settings.url,
         machine=settings.machine,
         jobs=tuple(
-            _place(settings.machine, job.job, str(job.source), by_name.get(job.job)) for job in settings.jobs
+            _place(settings.machine, job.job, str(job.folder or ""), by_name.get(job.job))
+            for job in settings.jobs
         ),
         encrypt_key=settings.encrypt_key,
         proof_key=proof_key,

@@ -27,7 +27,7 @@ from panicroom.setup.health.machine import (
     schedule,
     sources,
 )
-from panicroom.setup.health.service import clock, last_runs, versions, weekly_mail
+from panicroom.setup.health.service import clock, last_runs, reading, versions, weekly_mail
 from panicroom.wire import MachineStatus
 
 
@@ -44,6 +44,7 @@ def examine(settings: Settings, ask: Callable[[], MachineStatus], home: Path) ->
             lambda: [clock(answer)],
             lambda: [versions(answer)],
             lambda: last_runs(settings, answer),
+            lambda: reading(settings, answer),
             lambda: [weekly_mail(answer)],
         ]
     checks += [
@@ -53,8 +54,7 @@ def examine(settings: Settings, ask: Callable[[], MachineStatus], home: Path) ->
         lambda: [privacy(settings.places)],
         lambda: [disk_space(settings)],
         lambda: [open_files()],
-        lambda: sources(settings),
-        lambda: [schedule(settings.places)],
+        *([] if settings.reader else [lambda: sources(settings), lambda: [schedule(settings.places)]]),
         lambda: aws_credentials(os.environ, home),
     ]
     if sys.platform == "darwin":

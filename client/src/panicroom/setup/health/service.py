@@ -13,6 +13,7 @@ from panicroom.backup.preconditions.greeting import QUIET_MAIL, version_numbers
 from panicroom.exit_codes import Problem
 from panicroom.settings import Settings
 from panicroom.setup.health.check_result import FAIL, OK, WARN, CheckResult
+from panicroom.stored.times import time_text
 from panicroom.terminal.status import duration_text
 from panicroom.wire import MachineStatus
 
@@ -59,13 +60,22 @@ def last_runs(settings: Settings, status: MachineStatus) -> Iterator[CheckResult
         elif job.state in ("overdue", "failing", "never"):
             ended = job.last_run.exit_code if job.last_run else None
             why = f", the last run ended with code {ended}" if ended else ""
-            yield CheckResult(name, WARN, f"{job.state}{why}; run: panicroom backup {job.job}")
+            advice = "" if settings.reader else f"; run: panicroom backup {job.job}"
+            yield CheckResult(name, WARN, f"{job.state}{why}{advice}")
         else:
             yield CheckResult(name, OK, job.state)
     for missing in sorted(known.keys() - {job.job for job in settings.jobs}):
         yield CheckResult(
             f"job {missing}", WARN, f"it has no folder on this machine; add [jobs.{missing}] to the settings"
         )
+
+
+def reading(settings: Settings, status: MachineStatus) -> Iterator[CheckResult]:
+    """Of a computer that makes no backups."""
+    if settings.reader:
+        until = f" until {time_text(moment_of(status.reader_until))}" if status.reader_until else ""
+        text = f"this computer only reads, by a recovery code{until}; to back up from here: panicroom enrol URL CODE"
+        yield CheckResult("recovery", OK, text)
 
 
 def weekly_mail(status: MachineStatus) -> CheckResult:

@@ -290,9 +290,12 @@ def test_nothing_to_restore(enrolled: Laptop) -> None:
     one_clear_line(enrolled.run("restore", "--to", str(enrolled.home / "a")), ExitCode.NOT_FOUND)
 
 
-def test_a_path_that_is_not_in_the_backup(backed_up: Laptop) -> None:
-    ended = backed_up.run("restore", "nothing", "--to", str(backed_up.home / "b"))
-    one_clear_line(ended, ExitCode.NOT_FOUND, "path")
+@pytest.mark.parametrize(
+    ("paths", "named"), [(["no/thing"], "no/thing:"), (["no/thing", "other"], "no/thing (and 1 more):")]
+)
+def test_a_path_that_is_not_in_the_backup_is_named(backed_up: Laptop, paths: list[str], named: str) -> None:
+    ended = backed_up.run("restore", *paths, "--to", str(backed_up.home / "b"))
+    one_clear_line(ended, ExitCode.NOT_FOUND, f" {named} no such path in the backup at that time")
 
 
 def test_a_refused_discard_ends_the_run_at_the_first_refusal(enrolled: Laptop) -> None:

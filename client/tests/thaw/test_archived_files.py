@@ -82,6 +82,7 @@ def test_cost_shows_what_keeping_and_bringing_back_cost_and_starts_nothing(backe
     assert fetched(backed_up) == set()
     ended = backed_up.run("cost", "folder/none")
     assert ended.returncode == ExitCode.NOT_FOUND
+    assert "folder/none: no such path in the backup at that time" in ended.stderr
 
 
 def entries(name: str, kind: str, *paths: tuple[str, str]) -> SetEntries:

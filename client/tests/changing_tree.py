@@ -60,7 +60,10 @@ class ChangingTree:
 
     def write_now(self) -> None:
         """A file that is written again and again, also within the second in which it was read."""
-        (self.root / "hot").write_bytes(self._chance.randbytes(4000))
+        hot = self.root / "hot"
+        if hot.is_dir():  # by ``replace_by_a_folder``
+            shutil.rmtree(hot)
+        hot.write_bytes(self._chance.randbytes(4000))
 
     def rewrite_and_keep_the_time(self, path: Path, was: os.stat_result) -> None:
         size = was.st_size if self._chance.random() < 0.5 else self._chance.choice(SIZES)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from chalicelib.wire import ThawTier
 from ops.local.thaw_hook import ThawHook
 from tests.end_to_end.api_thaws import hooked
 from tests.end_to_end.conftest import Service
+from tests.enrolling import enrolled
 
 FULL = "full.20261120T195500Z"
 NEVER = 10_000.0
@@ -47,10 +47,7 @@ class Laptop:
 
     def __post_init__(self) -> None:
         code = self.service.admin.call("machine_add", name=self.name)["code"]
-        secret = hashlib.sha256(self.name.encode()).hexdigest()
-        body = {"code": code, "secret_sha256": hashlib.sha256(secret.encode()).hexdigest()}
-        assert self.send("POST", "/enrolments", body, token="").status_code == 201
-        self.token = f"{self.name}.{secret}"
+        self.token = enrolled(self.service.stack.api_url, self.name, code)
         for number in range(1, 9):
             self.service.s3.put_object(
                 Bucket=self.service.stack.bucket,
@@ -59,12 +56,9 @@ class Laptop:
                 StorageClass="DEEP_ARCHIVE",
             )
 
-    def send(self, method: str, path: str, body: object = None, token: str | None = None) -> httpx.Response:
-        token = self.token if token is None else token
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return httpx.request(
-            method, self.service.stack.api_url + path, headers=headers, json=body, timeout=30
-        )
+    def send(self, method: str, path: str, body: object = None) -> httpx.Response:
+        url, headers = self.service.stack.api_url + path, {"Authorization": f"Bearer {self.token}"}
+        return httpx.request(method, url, headers=headers, json=body, timeout=30)
 
     def ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         answer = self.send(method, f"/jobs/system{path}", body)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
-
 import pytest
 
+from tests.enrolling import enrolled
 from tests.hostile.conftest import Deployed
 
 WITHOUT_A_TOKEN = ("/enrolments", "/recoveries", "/client", "/client/requirements.txt")
@@ -27,10 +25,7 @@ def protected_routes() -> list[tuple[str, str]]:
 def enrol(deployed: Deployed, machine: str) -> str:
     """The value of a machine's ``Authorization`` header."""
     code = deployed.admin.call("machine_add", name=machine)["code"]
-    secret = secrets.token_hex(32)
-    body = {"code": code, "secret_sha256": hashlib.sha256(secret.encode()).hexdigest()}
-    assert deployed.call("POST", "/enrolments", body=body).status_code == 201
-    return f"Bearer {machine}.{secret}"
+    return f"Bearer {enrolled(deployed.stack.api_url, machine, code)}"
 
 
 @pytest.mark.parametrize(("method", "path"), protected_routes())

@@ -16,6 +16,7 @@ from chalicelib.domain.backups.storage import StoragePolicy
 from ops.errors import OpsError
 from ops.resources.lifecycle import put_adopted_rules
 from ops.stages import LOCAL
+from tests.enrolling import enrolled
 from tests.ops.conftest import Owner
 
 CHOSEN = (
@@ -147,10 +148,11 @@ class Laptop:
     """A machine in the middle of a backup, which stores volumes by presigned PUTs as the client does."""
 
     def __init__(self, api_url: str, machine: str, code: str) -> None:
-        secret = hashlib.sha256(machine.encode()).hexdigest()
-        body = {"code": code, "secret_sha256": hashlib.sha256(secret.encode()).hexdigest()}
-        _post(f"{api_url}/enrolments", body)
-        self.url, self.machine, self.token = f"{api_url}/jobs/system", machine, f"{machine}.{secret}"
+        self.url, self.machine, self.token = (
+            f"{api_url}/jobs/system",
+            machine,
+            enrolled(api_url, machine, code),
+        )
         now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         self.run = _post(f"{self.url}/runs", {"kind": "full", "clock": now}, self.token)["run"]
 
@@ -165,10 +167,8 @@ class Laptop:
         return f"{self.machine}/system/{name}"
 
 
-def _post(url: str, body: dict[str, Any], token: str | None = None) -> Any:
-    headers = {"Content-Type": "application/json"}
-    if token:
-        headers["Authorization"] = f"Bearer {token}"
+def _post(url: str, body: dict[str, Any], token: str) -> Any:
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
     request = urllib.request.Request(url, json.dumps(body).encode(), headers, method="POST")
     with urllib.request.urlopen(request) as answer:
         return json.loads(answer.read())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import re
 import time
@@ -22,6 +21,7 @@ from ops.commands import thaw as thaw_commands
 from ops.commands.thaw_shown import OTHERS_SHOWN, show_listing
 from ops.errors import OpsError
 from ops.local.received_mail import received_mails
+from tests.enrolling import enrolled
 from tests.ops.conftest import Owner
 
 ENOUGH_SECONDS = 120
@@ -218,11 +218,10 @@ class Laptop:
 
     def __init__(self, owner: Owner, name: str) -> None:
         code = owner.asks("machine", "add", name, "--thaw-budget", "0")["code"]
-        secret = "5e" * 32
-        body = {"code": code, "secret_sha256": hashlib.sha256(secret.encode()).hexdigest()}
-        self._client = httpx.Client(base_url=owner.stack.api_url, timeout=60, trust_env=False)
-        assert self._client.post("/enrolments", json=body).status_code == 201
-        self._client.headers["Authorization"] = f"Bearer {name}.{secret}"
+        headers = {"Authorization": f"Bearer {enrolled(owner.stack.api_url, name, code)}"}
+        self._client = httpx.Client(
+            base_url=owner.stack.api_url, headers=headers, timeout=60, trust_env=False
+        )
         owner.client("s3").put_object(
             Bucket=owner.stack.bucket,
             Key=f"{name}/system/{VOLUME}",

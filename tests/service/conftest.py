@@ -85,10 +85,12 @@ class Service:
         answer = json.loads(json.dumps(app.admin({"command": command, **arguments}, None)))  # as it travels
         return answer.get("result", answer)
 
-    def enrolled(self, machine: str = "anna-laptop", **arguments: object) -> str:
+    def enrolled(
+        self, machine: str = "anna-laptop", *, secret: str | None = None, **arguments: object
+    ) -> str:
         """A machine's token."""
         code = self.admin("machine_add", name=machine, **arguments)["code"]
-        secret = hashlib.sha256(machine.encode()).hexdigest()
+        secret = secret or hashlib.sha256(machine.encode()).hexdigest()
         body = {"code": code, "secret_sha256": hashlib.sha256(secret.encode()).hexdigest()}
         assert self.call("POST", "/enrolments", body).status == 201
         return f"{machine}.{secret}"

@@ -118,9 +118,7 @@ class Scene:
         return compose(context, gather(context))
 
 
-def set_of(
-    start: datetime | None, end: datetime, size_bytes: int, *, volumes: int | None = None
-) -> BackupSet:
+def set_of(start: datetime | None, end: datetime, size_bytes: int) -> BackupSet:
     """A complete set as it would be after so long: its volumes in the archive class after seven days."""
     count = max(1, size_bytes // VOLUME_BYTES)
     metadata = Tally(2, max(20_000, size_bytes // 100))
@@ -131,9 +129,8 @@ def set_of(
         else {"STANDARD": Tally(count, size_bytes) + metadata}
     )
     sealed = end + timedelta(hours=1 + size_bytes / (20 * GB))
-    promised = count if volumes is None else volumes
     return BackupSet(
-        SetId(start, end), frozenset(range(1, count + 1)), promised, True, True, sealed, current, {}, sealed
+        SetId(start, end), frozenset(range(1, count + 1)), count, True, True, sealed, current, {}, sealed
     )
 
 
@@ -394,9 +391,9 @@ WIDTHS = (360, 800)
 DARK = ("trouble", "odd", "restoring")
 
 
-def photograph(page: str, picture: Path, width: int, height: int = 4200) -> None:
+def photograph(page: str, picture: Path, width: int) -> None:
     """In a frame, since Chromium's own window is never as narrow as a phone."""
-    framed = picture.with_suffix(".frame.html")
+    framed, height = picture.with_suffix(".frame.html"), 4200
     style = f"border:0;width:{width}px;height:{height}px"
     framed.write_text(
         f'<body style="margin:0"><iframe style="{style}" srcdoc="{html.escape(page)}"></iframe>'

@@ -74,8 +74,8 @@ def found(
     return find_volumes({FULL: frozenset(range(1, len(parts) + 1))}, listed, now)
 
 
-def terms(already: int = 0, line: int | None = None, cap: int = 100 * 2**30) -> Terms:
-    return Terms(PRICES, cap, already, line, NOW)
+def terms(already: int = 0, line: int | None = None) -> Terms:
+    return Terms(PRICES, 100 * 2**30, already, line, NOW)
 
 
 # ---------------------------------------------------------------- what is asked for

@@ -7,15 +7,15 @@ from typing import Any
 from ops.functions.chalice_config import TIMEOUT_SECONDS
 from ops.resources.stack import TTL_ATTRIBUTE
 from ops.resources.template import TEMPLATE_PATH, bucket_statements, read_template
-from ops.stages import LOCAL, Stage
+from ops.stages import LOCAL
 
 RESOURCES: dict[str, Any] = read_template(TEMPLATE_PATH.read_text())["Resources"]
 
 
-def named(value: dict[str, str], stage: Stage = LOCAL) -> str:
-    """A ``!Sub`` with the stage's values put in."""
+def named(value: dict[str, str]) -> str:
+    """A ``!Sub`` with the local stage's values put in."""
     text = value["Fn::Sub"]
-    values = {"${Stage}": stage.name, "${AWS::AccountId}": stage.account, "${AWS::Region}": stage.region}
+    values = {"${Stage}": LOCAL.name, "${AWS::AccountId}": LOCAL.account, "${AWS::Region}": LOCAL.region}
     for placeholder, put_in in values.items():
         text = text.replace(placeholder, put_in)
     return text

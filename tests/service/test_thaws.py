@@ -25,12 +25,12 @@ def laptop(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThawingLaptop]:
         yield ThawingLaptop(service)
 
 
-def price(tier: ThawTier, number: int, storage_class: str = "DEEP_ARCHIVE", days: int = 4) -> float:
+def price(tier: ThawTier, number: int) -> float:
     """By the rules of prices themselves, rounded up to a hundredth of a cent; copies are there until the midnight after
     three days."""
     assert PRICES is not None
     tally = Tally(number, number * VOLUME_BYTES)
-    usd = thaw_cost(PRICES, storage_class, tier, tally, days) + get_cost(PRICES, storage_class, number)
+    usd = thaw_cost(PRICES, "DEEP_ARCHIVE", tier, tally, 4) + get_cost(PRICES, "DEEP_ARCHIVE", number)
     return math.ceil(usd * 10_000) / 10_000
 
 

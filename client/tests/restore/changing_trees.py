@@ -89,11 +89,6 @@ class ChangingTree:
             else:
                 self.grow(2)
 
-    def some_path(self) -> str:
-        """A path of the tree, relative to it; ``.`` if there is none."""
-        paths = self._paths()
-        return str(self._random.choice(paths).relative_to(self._root)) if paths else "."
-
     def _change_kind(self, path: Path) -> None:
         was_folder = _is_folder(path)
         _remove(path)

@@ -18,8 +18,6 @@ from panicroom.duplicity_run.child import restoring
 from panicroom.exit_codes import ExitCode
 from restore.changing_trees import look
 
-Objects = dict[str, bytes]
-
 
 def volumes(laptop: Laptop, kind: str) -> list[str]:
     return sorted(name for name in laptop.service.names() if f"duplicity-{kind}." in name and ".vol" in name)

@@ -37,12 +37,12 @@ def signature(content: bytes) -> bytes:
     return bytes(generator.getsig())
 
 
-def entry_of(content: bytes, mode: int = 0o640) -> tuple[SignatureEntry, bytes]:
+def entry_of(content: bytes) -> tuple[SignatureEntry, bytes]:
     """A file's entry and digest, as its set's signatures have them."""
     block = diffdir.get_block_size(len(content))
     blocks = -(-len(content) // block)
     user, group = (os.getuid(), ""), (os.getgid(), "")
-    entry = SignatureEntry(PATH, "file", mode, 1_500_000_000, blocks * block, block, user=user, group=group)
+    entry = SignatureEntry(PATH, "file", 0o640, 1_500_000_000, blocks * block, block, user=user, group=group)
     return entry, signature_digest(signature(content))
 
 

@@ -10,10 +10,15 @@ import time
 
 import pytest
 from laptop import PASSPHRASE, Laptop
+from panicroom.exit_codes import Problem
+from panicroom.recovery import plain_way
+from panicroom.recovery.install import install_lines
+from panicroom.recovery.sheet.code import asked_code, refuse_replaced
 from panicroom.recovery.sheet.page import Page
 from panicroom.recovery.sheet.price import newest_volumes, price_text
 from panicroom.recovery.sheet.text import COLUMNS, LINES, as_text
-from panicroom.wire import ListedFile, ThawOffer, ThawPlan, ThawState, ThawTier
+from panicroom.settings import Settings
+from panicroom.wire import ListedFile, RecoveryCodeStatus, ThawOffer, ThawPlan, ThawState, ThawTier
 from sheets import (
     BUCKET,
     CODE,
@@ -150,6 +155,49 @@ def test_texts_of_a_hostile_service_are_quoted_or_left_out() -> None:
     said = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, check=True).stdout
     shown = HOSTILE.replace("\x1b", "?").replace("\u202e", "?")
     assert said == f"{shown}|{shown}/", "bash reads it as a name, and runs nothing of it"
+
+
+@pytest.mark.parametrize("settings", [a_machine(), with_a_key(a_machine())], ids=["passphrase", "key"])
+def test_its_lines_are_those_that_other_tests_type(settings: Settings) -> None:
+    stored = plain_way.StoredJob(
+        "photos-0",
+        BUCKET,
+        "annas-laptop/photos-0/",
+        "eu-central-1",
+        with_key=settings.encrypt_key is not None,
+    )
+    tried = (
+        install_lines(URL),
+        plain_way.names(stored),
+        plain_way.ask_for_copies(),
+        plain_way.what_is_cold(),
+        plain_way.copy_down(stored),
+        plain_way.restore(stored),
+    )
+    typed = [line.strip() for line in as_text(a_page(settings, answer(settings))).splitlines()]
+    places = [typed.index(lines[0].strip()) for lines in tried]
+    assert places == sorted(places)
+    for place, lines in zip(places, tried, strict=True):
+        assert typed[place : place + len(lines)] == [line.strip() for line in lines]
+
+
+def test_a_code_that_was_replaced_is_refused() -> None:
+    settings, status = a_machine(), answer(a_machine())
+    newer = dataclasses.replace(status, recovery_code=RecoveryCodeStatus("2026-11-20T08:00:00Z", "QQQQQ"))
+    with pytest.raises(Problem, match="replaced on 2026-11-20 by one that ends in QQQQQ"):
+        refuse_replaced(CODE, newer)
+    refuse_replaced(CODE, status)
+    refuse_replaced(CODE, None)
+    refuse_replaced(CODE, dataclasses.replace(status, recovery_code=None))
+    assert CODE in as_text(a_page(settings, None, CODE))
+
+
+def test_somebody_at_the_terminal_is_asked_until_the_code_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RECOVERY_CODE", raising=False)
+    answers, said = iter(["", CODE.replace("4567", "4576"), f" {CODE.lower()} "]), list[str]()
+    assert asked_code(lambda: next(answers), said.append) == CODE
+    assert len(said) == 2
+    assert "group 2 is mistyped" in said[1]
 
 
 # ---------------------------------------------------------------- the price

@@ -129,6 +129,12 @@ def test_every_command_of_a_chain_is_looked_at() -> None:
     )
 
 
+def test_what_a_function_of_the_shell_does_is_looked_at_over_its_lines() -> None:
+    function = 'cold() { aws s3api get-object --bukket "$1" --query \\\n  "a\n  b"; }\ncold x'
+    [complaint] = complaints(function)
+    assert complaint.endswith("aws s3api get-object has no option --bukket")
+
+
 def test_a_block_has_what_the_comment_above_it_says() -> None:
     text = (
         "<!-- not run here: needs AWS -->\n\n```\none\n```\n\n```python\nno\n```\n"

@@ -1,4 +1,7 @@
-"""The lines of docs/restore.md that thaw a job without the service, typed with AWS's own command line."""
+"""The lines of docs/restore.md that thaw a job without the service, typed with AWS's own command line.
+
+They are those of the recovery sheet, which tests/end_to_end/test_plain_way.py types to the end.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
+from panicroom.recovery import plain_way
+from panicroom.recovery.plain_way import StoredJob
 
 from ops.functions.package import PROJECT
 from tests.ops.conftest import Owner
@@ -17,6 +22,7 @@ from tools.docs.markdown import Document
 ENOUGH_SECONDS = 60
 FOLDER = "anna-laptop/system"
 PAGE = Path("docs/restore.md")
+THE_SHEETS = StoredJob("system", "BUCKET", f"{FOLDER}/", "REGION")
 ASK, LOOK = (
     block.text
     for block in Document(PAGE, (PROJECT / PAGE).read_text(encoding="utf-8")).blocks
@@ -31,6 +37,26 @@ def aws_works() -> bool:
         found is not None
         and subprocess.run([found, "--version"], capture_output=True, check=False).returncode == 0
     )
+
+
+def lines_of(page: str, test: str) -> list[str]:
+    """What is typed on a page of docs/ and run by a test."""
+    path = Path("docs", page)
+    document = Document(path, (PROJECT / path).read_text(encoding="utf-8"))
+    return [
+        line
+        for block in document.blocks
+        if test in block.tested_by
+        for line in block.text.strip().split("\n")
+    ]
+
+
+def test_the_pages_say_the_same_as_the_recovery_sheet() -> None:
+    names = plain_way.names(THE_SHEETS)
+    by_hand = [*names, *plain_way.ask_for_copies(), *plain_way.what_is_cold()]
+    assert lines_of("restore.md", "test_thaw_by_hand") == by_hand
+    copied = [*names, *plain_way.copy_down(THE_SHEETS), *plain_way.restore(THE_SHEETS)]
+    assert lines_of("leaving.md", "test_plain_way") == copied
 
 
 @pytest.mark.skipif(not aws_works(), reason="AWS's command line is not installed")
@@ -49,7 +75,7 @@ def test_the_lines_thaw_all_archived_volumes_and_say_when_they_are_done(owner: O
     }
 
     def typed(lines: str) -> str:
-        text = lines.replace("BUCKET", bucket)
+        text = lines.replace("BUCKET", bucket).replace("REGION=REGION", f"REGION={owner.stack.region}")
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", text],
             cwd=tmp_path,
@@ -63,9 +89,10 @@ def test_the_lines_thaw_all_archived_volumes_and_say_when_they_are_done(owner: O
         return done.stdout
 
     typed(ASK)
-    assert (tmp_path / "archived.txt").read_text().split() == [keys["vol1"], keys["vol2"]]
+    assert (tmp_path / "asked").read_text().split() == [keys["vol1"], keys["vol2"]]
     give_up_at = time.monotonic() + ENOUGH_SECONDS
-    while typed(LOOK).strip():
+    the_same_shell = ASK.partition("cold RestoreStatus >")[0]
+    while typed(the_same_shell + LOOK).strip():
         assert time.monotonic() < give_up_at
         time.sleep(0.5)
     for part in ("vol1", "vol2"):

@@ -26,6 +26,7 @@ OTHER_PROGRAMS = frozenset(
         "cd",
         "pip",
         "chalice",
+        "cold",  # a function that docs/restore.md defines
         "cp",
         "dnf",
         "duplicity",
@@ -53,6 +54,7 @@ OTHER_PROGRAMS = frozenset(
 )
 """What needs no looking up; whatever else stands first in a line is a mistake, or belongs in here."""
 
+FUNCTION = re.compile(r"(?ms)^\w+\(\) \{ (?P<body>.*?);? \}$")
 ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 GLOBAL_AWS_OPTIONS = frozenset(("--region", "--output", "--query", "--profile", "--endpoint-url"))
 
@@ -69,7 +71,8 @@ def complaints(text: str) -> list[str]:
 
 
 def logical_lines(text: str) -> Iterator[str]:
-    """Lines with their continuations, without comments and empty ones."""
+    """Lines with their continuations, without comments and empty ones; of a function of the shell what it does."""
+    text = FUNCTION.sub(lambda found: " ".join(found["body"].split()), text)
     for line in re.sub(r"\\\n\s*", " ", text).splitlines():
         if line.strip() and not line.lstrip().startswith("#"):
             yield line

@@ -47,7 +47,7 @@ def ask_for_copies(days: int = COPY_DAYS) -> list[str]:
         'cold() { aws s3api list-objects-v2 --bucket $B --prefix "$P"' + ARCHIVE_PREFIX + " \\",
         "  --optional-object-attributes RestoreStatus --output text --query \\",
         "  \"Contents[?contains(['GLACIER','DEEP_ARCHIVE'],StorageClass)",
-        '   && $1==null].[Key]"; }',
+        '   &&$1==null].[Key]"; }',
         "cold RestoreStatus > asked",
         "xargs -d '\\n' -P 8 -I KEY aws s3api restore-object --bucket $B --key KEY \\",
         f"  --restore-request 'Days={days},GlacierJobParameters={{Tier=Bulk}}' < asked",

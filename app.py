@@ -168,7 +168,9 @@ def thaw_status(job: str, thaw: str) -> Response:
     from chalicelib.journeys.thaws.describe_thaw import describe_thaw
 
     caller, now = calling_job(app.current_request, job)
-    return web.answer(describe_thaw(wiring.thaw_store(), caller.machine, caller.job, thaw, now))
+    return web.answer(
+        describe_thaw(wiring.thaw_store(), wiring.recovery_store(), caller.machine, caller.job, thaw, now)
+    )
 
 
 @route("POST", "/jobs/{job}/drills")

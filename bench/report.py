@@ -116,6 +116,7 @@ def _context(client: Any) -> ReportContext:
     from chalicelib.adapters.stores.finding_store import FindingStore
     from chalicelib.adapters.stores.machine_store import MachineStore
     from chalicelib.adapters.stores.notice_store import NoticeStore
+    from chalicelib.adapters.stores.recovery.recovery_store import RecoveryStore
     from chalicelib.adapters.stores.report_store import ReportStore
     from chalicelib.adapters.stores.thaw_store import ThawStore
     from chalicelib.adapters.table import Table as RowTable
@@ -130,6 +131,7 @@ def _context(client: Any) -> ReportContext:
         CatalogueStore(table),
         FindingStore(table),
         ThawStore(table),
+        RecoveryStore(table),
         ReportStore(table),
         no_mailer,
         WeeklyTime(Weekday.MONDAY, 7, ZoneInfo("Europe/Berlin")),

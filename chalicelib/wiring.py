@@ -182,6 +182,7 @@ def report_context(now: datetime) -> ReportContext:
         catalogue=catalogue_store(),
         findings=finding_store(),
         thaws=thaw_store(),
+        recoveries=recovery_store(),
         reports=report_store(),
         mailer=_mailer(),
         weekly_time=settings().weekly_time,
@@ -271,13 +272,17 @@ def thaw_context(caller: Caller, now: datetime) -> ThawContext:
         caller.machine,
         caller.job,
         now,
+        machine_store(),
+        catalogue_store(),
+        recovery_store(),
+        caller.reader,
     )
 
 
 def thaw_worker(clock: Callable[[], datetime], has_time: Callable[[], bool]) -> ThawWorker:
     from chalicelib.journeys.thaws.thaw_context import ThawWorker
 
-    stores = machine_store(), thaw_store(), notice_store()
+    stores = machine_store(), recovery_store(), thaw_store(), notice_store()
     return ThawWorker(*stores, archive(), _prices(), clock, has_time, time.sleep)
 
 

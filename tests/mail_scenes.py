@@ -104,6 +104,7 @@ class Scene:
             catalogue=stores,
             findings=stores,
             thaws=stores,
+            recoveries=stores,
             reports=stores,
             mailer=stores,
             weekly_time=WeeklyTime(Weekday.MONDAY, 7, ZoneInfo("Europe/Berlin")),

@@ -8,10 +8,11 @@ from datetime import datetime
 from decimal import Decimal
 
 from chalicelib.adapters.stores.machine_store import MachineStore
+from chalicelib.adapters.stores.recovery.recovery_store import RecoveryStore
 from chalicelib.adapters.stores.thaw_store import ThawStore
 from chalicelib.domain.restore.progress import as_of
 from chalicelib.domain.restore.thaw_section import recent_thaws
-from chalicelib.domain.restore.thaws import Thaw, ThawMonth
+from chalicelib.domain.restore.thaws import Thaw, ThawMonth, ThawOwner
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,18 +28,29 @@ class GatheredThaws:
         return sum((month.total for month in self.months.values()), Decimal(0))
 
 
-def gather_thaws(store: ThawStore, machines: MachineStore, since: datetime, now: datetime) -> GatheredThaws:
+def gather_thaws(
+    store: ThawStore, machines: MachineStore, recoveries: RecoveryStore, since: datetime, now: datetime
+) -> GatheredThaws:
     """What the mail has of them. One read where there are none, which is the usual case."""
-    known = thaws_as_of(store, machines, now)
+    known = thaws_as_of(store, machines, recoveries, now)
     months = store.months(sorted({thaw.machine for thaw in known}), now) if known else {}
     return GatheredThaws(recent_thaws(known, since, now), months)
 
 
-def thaws_as_of(store: ThawStore, machines: MachineStore, now: datetime) -> list[Thaw]:
+def thaws_as_of(
+    store: ThawStore, machines: MachineStore, recoveries: RecoveryStore, now: datetime
+) -> list[Thaw]:
     """All thaws of the last two months, as time has left them."""
     thaws = store.thaws()
     if not thaws:
         return []
     by_name = {machine.name: machine for machine in machines.machines()}
     jobs = {(job.machine, job.name): job for job in machines.jobs()}
-    return [as_of(thaw, by_name.get(thaw.machine), jobs.get((thaw.machine, thaw.job)), now) for thaw in thaws]
+    of_readers = {thaw.machine for thaw in thaws if thaw.code_made_at is not None}
+    codes = {machine: recoveries.recovery(machine) for machine in of_readers}
+
+    def owner_of(thaw: Thaw) -> ThawOwner:
+        names = thaw.machine, thaw.job
+        return ThawOwner(by_name.get(thaw.machine), jobs.get(names), codes.get(thaw.machine))
+
+    return [as_of(thaw, owner_of(thaw), now) for thaw in thaws]

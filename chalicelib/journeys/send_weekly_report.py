@@ -12,6 +12,7 @@ from chalicelib.adapters.stores.catalogue_store import CatalogueStore
 from chalicelib.adapters.stores.finding_store import FindingStore
 from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
+from chalicelib.adapters.stores.recovery.recovery_store import RecoveryStore
 from chalicelib.adapters.stores.report_store import ReportStore
 from chalicelib.adapters.stores.thaw_store import ThawStore
 from chalicelib.domain.audit.findings import Finding, at_stage
@@ -53,6 +54,7 @@ class ReportContext:
     catalogue: CatalogueStore
     findings: FindingStore
     thaws: ThawStore
+    recoveries: RecoveryStore
     reports: ReportStore
     mailer: Mailer
     weekly_time: WeeklyTime
@@ -111,7 +113,9 @@ def gather(context: ReportContext) -> Gathered:
         evaluated.append(EvaluatedJob(job, freshness))
         usages.append(usage)
         runs += Decimal(MONTH_SECONDS) / job.period_seconds
-    thaws = gather_thaws(context.thaws, context.machines, context.now - NOTICES_SHOWN, context.now)
+    thaws = gather_thaws(
+        context.thaws, context.machines, context.recoveries, context.now - NOTICES_SHOWN, context.now
+    )
     statement = _state_costs(context, usages, int(runs), thaws.this_month, earlier)
     notices = [
         notice

@@ -19,7 +19,7 @@ from chalicelib.domain.restore.drill_findings import find_drill_trouble
 from chalicelib.domain.restore.drills import after_report, is_drill_due
 from chalicelib.domain.restore.plans import TierOffer
 from chalicelib.domain.restore.progress import keeps_others_waiting
-from chalicelib.domain.restore.thaws import Thaw, ThawMonth
+from chalicelib.domain.restore.thaws import Thaw, ThawMonth, ThawOwner
 from chalicelib.wire import DrillOutcome, DrillReport, ErrorCode, ThawState, ThawTier
 
 NOW = datetime(2026, 11, 22, 20, tzinfo=timezone.utc)
@@ -27,6 +27,7 @@ DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 MACHINE = Machine("anna-laptop", NOW - 900 * DAY, token_sha256="0" * 64)
 JOB = Job("anna-laptop", "system", Location("bucket", "anna-laptop/system/"), drills_since=NOW - 800 * DAY)
+OWNER = ThawOwner(MACHINE, JOB)
 FIRST = NOW - 700 * DAY
 
 
@@ -207,10 +208,10 @@ OFFER = TierOffer(ThawTier.BULK, Decimal("0.0004"), Decimal(0), 3, NOW, NOW + 2 
 
 
 def test_a_drill_keeps_no_restore_waiting_but_other_drills() -> None:
-    assert not keeps_others_waiting(THAW, MACHINE, NOW)
-    assert keeps_others_waiting(THAW, MACHINE, NOW, for_drill=True)
+    assert not keeps_others_waiting(THAW, OWNER, NOW)
+    assert keeps_others_waiting(THAW, OWNER, NOW, for_drill=True)
     restore = dataclasses.replace(THAW, is_drill=False)
-    assert keeps_others_waiting(restore, MACHINE, NOW, for_drill=True)
+    assert keeps_others_waiting(restore, OWNER, NOW, for_drill=True)
 
 
 def test_drills_have_an_allowance_of_their_own_and_leave_the_budget_alone() -> None:

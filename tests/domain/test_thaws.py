@@ -31,7 +31,7 @@ from chalicelib.domain.restore.plans import (
     rounded_up,
 )
 from chalicelib.domain.restore.progress import after_look, as_of, is_due, keeps_others_waiting, more_days
-from chalicelib.domain.restore.thaws import Thaw, ThawMonth
+from chalicelib.domain.restore.thaws import Thaw, ThawMonth, ThawOwner
 from chalicelib.domain.restore.volumes import (
     ListedVolume,
     VolumesFound,
@@ -326,17 +326,20 @@ def test_ten_volumes_a_month_go_by_expedited_and_no_more_in_however_many_thaws()
 # ---------------------------------------------------------------- how it goes on
 
 MACHINE = Machine("anna", NOW - timedelta(days=30), token_sha256="0" * 64)
+JOB = Job("anna", "system", Location("bucket", "anna/system/"))
+OWNER = ThawOwner(MACHINE, JOB)
 
 
 def test_another_thaw_is_held_up_for_as_long_as_the_tier_takes_and_a_day_at_most() -> None:
-    assert keeps_others_waiting(THAW, MACHINE, NOW + timedelta(hours=71))
-    assert not keeps_others_waiting(THAW, MACHINE, NOW + timedelta(hours=72))
-    assert not keeps_others_waiting(dataclasses.replace(THAW, state=ThawState.READY), MACHINE, NOW)
+    assert keeps_others_waiting(THAW, OWNER, NOW + timedelta(hours=71))
+    assert not keeps_others_waiting(THAW, OWNER, NOW + timedelta(hours=72))
+    assert not keeps_others_waiting(dataclasses.replace(THAW, state=ThawState.READY), OWNER, NOW)
 
 
 def test_a_thaw_of_an_earlier_token_holds_up_nothing() -> None:
     enrolled_anew = dataclasses.replace(MACHINE, code_issued_at=NOW + timedelta(minutes=5))
-    assert not keeps_others_waiting(THAW, enrolled_anew, NOW + timedelta(minutes=10))
+    owner = ThawOwner(enrolled_anew, JOB)
+    assert not keeps_others_waiting(THAW, owner, NOW + timedelta(minutes=10))
 
 
 @pytest.mark.parametrize("state", ThawState)
@@ -372,10 +375,9 @@ def test_a_look_says_ready_exactly_when_nothing_is_on_its_way_and_something_can_
 
 def test_two_weeks_without_an_approval_end_a_thaw() -> None:
     waiting = dataclasses.replace(THAW, state=ThawState.WAITING)
-    job = Job("anna", "system", Location("bucket", "anna/system/"))
-    assert as_of(waiting, MACHINE, job, NOW + timedelta(days=13)) == waiting
-    assert as_of(waiting, MACHINE, job, NOW + timedelta(days=14)).state is ThawState.ENDED
-    assert as_of(waiting, None, None, NOW).state is ThawState.ENDED
+    assert as_of(waiting, OWNER, NOW + timedelta(days=13)) == waiting
+    assert as_of(waiting, OWNER, NOW + timedelta(days=14)).state is ThawState.ENDED
+    assert as_of(waiting, ThawOwner(None, None), NOW).state is ThawState.ENDED
 
 
 def test_bytes_of_a_plan_are_those_of_its_volumes() -> None:

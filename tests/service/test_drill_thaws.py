@@ -196,7 +196,7 @@ def test_the_weekly_statement_counts_what_drills_cost(laptop: ThawingLaptop) -> 
     from chalicelib.journeys.gather_thaws import gather_thaws
 
     drill(laptop)
-    stores, now = (wiring.thaw_store(), wiring.machine_store()), web.now()
+    stores, now = (wiring.thaw_store(), wiring.machine_store(), wiring.recovery_store()), web.now()
     gathered = gather_thaws(*stores, now, now)
     assert gathered.this_month == Decimal("0.0005")
     assert gathered.recent == [], "the list of restores is for restores"

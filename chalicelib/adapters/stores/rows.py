@@ -31,7 +31,7 @@ THAWS                  <machine>/<job>#<thaw>  Thaw
 THAW_JOBS              <machine>/<job>    the thaw that was started last, and the events that have come for it
 THAW_MONTHS#<machine>  <month>            what its thaws have come to
                        <month>#listed     LIST requests for them
-                       <day>#plans        plans made on that day
+                       <day>#plans        plans made on that day; both end in #readers for recovery codes
 OVER_BUDGET            <month>            the notice was recorded
 RECOVERIES             <machine>          Recovery, with its readers
 RECOVERY_TRIES#<hour>  <address>          recovery codes tried from there

@@ -76,14 +76,15 @@ class ThawStore:
         }
         self._table.put(rows.new_row(_plans_of(job.machine, job.name), thaw, **fields))
 
-    def count_plan(self, machine: Machine, now: datetime) -> bool:
-        """False beyond ``MAX_PLANS_A_DAY``."""
-        key = (_months_of(machine.name), f"{now:%Y-%m-%d}#plans", "plans")
+    def count_plan(self, machine: Machine, now: datetime, *, by_reader: bool = False) -> bool:
+        """False beyond ``MAX_PLANS_A_DAY``. Readers of the recovery code have their own: a thief with the laptop uses
+        up nothing of theirs."""
+        key = (_months_of(machine.name), f"{now:%Y-%m-%d}#plans{_readers(by_reader)}", "plans")
         return attempted(self._table.add, *key, 1, at_most=MAX_PLANS_A_DAY)
 
-    def count_pages(self, machine: Machine, pages: int, now: datetime) -> bool:
-        """False where the month's LIST requests would be more than ``MAX_PAGES_A_MONTH``."""
-        key = (_months_of(machine.name), f"{now:%Y-%m}#listed", "pages")
+    def count_pages(self, machine: Machine, pages: int, now: datetime, *, by_reader: bool = False) -> bool:
+        """False where the month's LIST requests would be more than ``MAX_PAGES_A_MONTH``; readers have their own."""
+        key = (_months_of(machine.name), f"{now:%Y-%m}#listed{_readers(by_reader)}", "pages")
         return attempted(self._table.add, *key, pages, at_most=MAX_PAGES_A_MONTH)
 
     # ------------------------------------------------------------ thaws
@@ -116,8 +117,9 @@ class ThawStore:
         volumes: AskedVolumes | None,
         before: tuple[Thaw | None, ThawMonth, NewestThaw | None],
         month: ThawMonth,
+        also: Sequence[tuple[Item, str, Item]] = (),
     ) -> bool:
-        """Starts it, reserves its price and makes it its job's newest, or does none of it.
+        """Starts it, reserves its price, makes it its job's newest and writes ``also``, or does none of it.
 
         False where one of ``before`` (the thaw's own row, its machine's month, the job's newest thaw) is not as it was
         read. ``volumes`` are stored already where there are none.
@@ -130,6 +132,7 @@ class ThawStore:
         ]
         if volumes is not None:
             puts.append((_volumes_item(thaw, volumes), None, {}))
+        puts += also
         return attempted(self._table.put_all_or_none, puts)
 
     def put(self, thaw: Thaw, volumes: AskedVolumes, known: Thaw | None) -> bool:
@@ -239,6 +242,10 @@ def _months_of(machine: str) -> str:
     return f"THAW_MONTHS#{machine}"
 
 
+def _readers(by_reader: bool) -> str:
+    return "#readers" if by_reader else ""
+
+
 def _thaw_key(machine: str, job: str, thaw: str) -> str:
     return f"{rows.job_sort_key(machine, job)}#{thaw}"
 
@@ -334,6 +341,7 @@ def thaw_item(thaw: Thaw) -> Item:
         next_look_at=rows.format_instant(thaw.next_look_at),
         leased_until=rows.format_instant(thaw.leased_until),
         is_drill=thaw.is_drill or None,
+        code_made_at=rows.format_instant(thaw.code_made_at),
         expires_at_epoch=int((_over_at(thaw) + KEPT).timestamp()),
     )
 
@@ -368,4 +376,5 @@ def thaw_of(item: Item) -> Thaw:
         next_look_at=rows.parse_instant(item.get("next_look_at")),
         leased_until=rows.parse_instant(item.get("leased_until")),
         is_drill=bool(item.get("is_drill", False)),
+        code_made_at=rows.parse_instant(item.get("code_made_at")),
     )

@@ -9,9 +9,9 @@ import dataclasses
 from datetime import datetime, timedelta
 from enum import Enum
 
-from chalicelib.domain.backups.machines import Job, Machine
+from chalicelib.domain.backups.machines import Machine
 from chalicelib.domain.restore.plans import days_needed, lapses_at
-from chalicelib.domain.restore.thaws import Thaw
+from chalicelib.domain.restore.thaws import Thaw, ThawOwner
 from chalicelib.domain.restore.volumes import Volumes, VolumesFound, VolumeState
 from chalicelib.wire import ThawState
 
@@ -40,27 +40,52 @@ def is_due(thaw: Thaw, now: datetime) -> bool:
     return looks_on and thaw.next_look_at is not None and thaw.next_look_at <= now
 
 
-def keeps_others_waiting(thaw: Thaw, machine: Machine, now: datetime, *, for_drill: bool = False) -> bool:
-    """Whether the job starts no other thaw meanwhile. One begun by an earlier token of the machine counts no longer:
-    a thief's must not hold up the owner's restore. A drill's holds up other drills only."""
+def keeps_others_waiting(
+    thaw: Thaw, owner: ThawOwner, now: datetime, *, for_drill: bool = False, for_reader: bool = False
+) -> bool:
+    """Whether the job starts no other thaw meanwhile. One begun by an earlier token of the machine, or by a recovery
+    code that has ended, counts no longer: a thief's must not hold up the owner's restore. Nor does one of the laptop
+    hold up a reader of the recovery code: the laptop may be what was stolen. A drill's holds up other drills only."""
     if thaw.is_drill and not for_drill:
         return False
-    return thaw.is_under_way and not _by_an_earlier_token(thaw, machine) and now < thaw.ready_by + OVERDUE
+    if for_reader and thaw.code_made_at is None:
+        return False
+    return thaw.is_under_way and not _is_of_the_past(thaw, owner) and now < thaw.ready_by + OVERDUE
 
 
-def why_stopped(thaw: Thaw, machine: Machine | None, job: Job | None) -> str:
-    """Why S3 is asked for nothing more; empty where nothing is in the way. What the owner approved outlives a token."""
-    if machine is None or job is None:
+def may_join(known: Thaw, owner: ThawOwner, *, for_drill: bool, for_reader: bool) -> bool:
+    """Whether who starts a thaw of the same volumes as ``known``, which is under way, is served by that one. While S3
+    is still being asked, another's may be ended with their token."""
+    if known.is_drill and not for_drill:
+        return False
+    if known.state is ThawState.THAWING or known.approved_at is not None:
+        return not why_stopped(known, owner)
+    is_anothers = for_reader and known.code_made_at is None
+    return not is_anothers and not why_stopped(known, owner)
+
+
+def why_stopped(thaw: Thaw, owner: ThawOwner) -> str:
+    """Why S3 is asked for nothing more; empty where nothing is in the way. What the owner approved outlives a token,
+    and what a reader began the machine's, but not its own code."""
+    machine = owner.machine
+    if machine is None or owner.job is None:
         return "The machine was removed."
+    if thaw.code_made_at is not None:
+        return "Its recovery code was ended or replaced." if _is_of_the_past(thaw, owner) else ""
     if thaw.approved_at is not None:
         return ""
     if machine.token_sha256 is None:
         return "The machine's token was revoked."
-    return "It was begun by an earlier token of the machine." if _by_an_earlier_token(thaw, machine) else ""
+    return "It was begun by an earlier token of the machine." if _is_of_the_past(thaw, owner) else ""
 
 
-def _by_an_earlier_token(thaw: Thaw, machine: Machine) -> bool:
-    return machine.code_issued_at is not None and thaw.started_at < machine.code_issued_at
+def _is_of_the_past(thaw: Thaw, owner: ThawOwner) -> bool:
+    """Whether the token, or the recovery code, by which it was begun has been replaced since."""
+    machine, recovery = owner.machine, owner.recovery
+    if thaw.code_made_at is not None:
+        return recovery is None or not recovery.is_of(machine) or recovery.made_at != thaw.code_made_at
+    issued_at = machine.code_issued_at if machine is not None else None
+    return issued_at is not None and thaw.started_at < issued_at
 
 
 def look_again_at(now: datetime, pages: int, *, has_pages_left: bool) -> datetime:
@@ -156,11 +181,11 @@ def extended(thaw: Thaw, now: datetime, days: int) -> Thaw:
     return dataclasses.replace(thaw, readable_until=until, next_look_at=until - LAPSE_WARNING)
 
 
-def as_of(thaw: Thaw, machine: Machine | None, job: Job | None, now: datetime) -> Thaw:
+def as_of(thaw: Thaw, owner: ThawOwner, now: datetime) -> Thaw:
     """What time alone makes of it, before the function comes to look: a thaw that nobody may go on with has ended, one
     that nobody approved in time too, and copies lapse on their day."""
     if thaw.state is ThawState.WAITING:
-        stopped = why_stopped(thaw, machine, job)
+        stopped = why_stopped(thaw, owner)
         if stopped:
             return ended(thaw, stopped)
         if now - thaw.started_at >= APPROVED_WITHIN:

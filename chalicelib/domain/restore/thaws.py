@@ -7,6 +7,8 @@ from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 
+from chalicelib.domain.backups.machines import Job, Machine
+from chalicelib.domain.recovery.recovery import Recovery
 from chalicelib.wire import ThawState, ThawTier
 
 AskForThaw = Callable[[str, str, str], None]
@@ -48,6 +50,9 @@ class Thaw:
     leased_until: datetime | None = None
     is_drill: bool = False
     """For a drill: paid from the allowance for drills, mailed to nobody, and in no restore's way."""
+    code_made_at: datetime | None = None
+    """Of the recovery code by which a reader began it; missing for the machine's own token, and once the owner approved
+    it."""
 
     @property
     def is_under_way(self) -> bool:
@@ -57,6 +62,16 @@ class Thaw:
     def is_downloaded(self) -> bool:
         """Whether as much was downloaded as was thawed."""
         return self.downloaded_bytes >= self.size_bytes
+
+
+@dataclasses.dataclass(frozen=True)
+class ThawOwner:
+    """Whose a thaw is, as they are now; ``None`` for what was removed. ``recovery`` is the machine's recovery code,
+    where a reader began the thaw."""
+
+    machine: Machine | None
+    job: Job | None
+    recovery: Recovery | None = None
 
 
 @dataclasses.dataclass(frozen=True)

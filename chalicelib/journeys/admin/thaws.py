@@ -14,7 +14,7 @@ from chalicelib.wire import ThawState
 def thaws(context: AdminContext, _: Arguments) -> ThawListing:
     """All thaws of the last two months."""
     machines = {machine.name: machine for machine in context.machines.machines()}
-    known = thaws_as_of(context.thaws, context.machines, context.now)
+    known = thaws_as_of(context.thaws, context.machines, context.recoveries, context.now)
     known.sort(key=lambda thaw: thaw.started_at, reverse=True)
     known.sort(key=lambda thaw: thaw.state is not ThawState.WAITING)  # stable: the newest first within each
     months = context.thaws.months(list(machines), context.now)
@@ -41,7 +41,9 @@ def thaw_deny(context: AdminContext, request: Arguments) -> ThawRow:
 
 
 def _decision(context: AdminContext) -> DecisionContext:
-    return DecisionContext(context.machines, context.thaws, context.ask_for_thaw, context.now)
+    return DecisionContext(
+        context.machines, context.recoveries, context.thaws, context.ask_for_thaw, context.now
+    )
 
 
 def _named(request: Arguments) -> str:

@@ -28,7 +28,7 @@ def ask_s3(worker: ThawWorker, job: Job, thaw: Thaw, volumes: Sequence[ListedVol
     while waiting:
         if not worker.has_time():
             return dataclasses.replace(kept, leased_until=None)
-        stopped = why_stopped(kept, *worker.owner_of(kept))
+        stopped = why_stopped(kept, worker.owner_of(kept))
         if stopped:
             return ended(kept, stopped)
         renewed = worker.thaws.take_lease(kept, worker.clock(), mine=kept.leased_until)

@@ -34,9 +34,10 @@ def continue_thaw(worker: ThawWorker, machine: str, job: str, thaw: str) -> Thaw
     known = worker.thaws.thaw(machine, job, thaw)
     if known is None or known.state not in (ThawState.ASKING, ThawState.THAWING, ThawState.READY):
         return None
-    of_machine, of_job = worker.owner_of(known)
+    owner = worker.owner_of(known)
+    of_machine, of_job = owner.machine, owner.job
     if of_machine is None or of_job is None:
-        return _store(worker, known, progress.ended(known, progress.why_stopped(known, of_machine, of_job)))
+        return _store(worker, known, progress.ended(known, progress.why_stopped(known, owner)))
     if known.state is ThawState.ASKING:
         return _ask(worker, of_machine, of_job, known)
     volumes = worker.thaws.volumes(known)
@@ -73,7 +74,8 @@ def _look(worker: ThawWorker, machine: Machine, job: Job, thaw: Thaw) -> tuple[V
     stored, now = worker.thaws.volumes(thaw), worker.clock()
     volumes = together(stored.asked, stored.others)
     listing = worker.archive.list_volumes(job.location, list_prefixes(volumes))
-    has_pages_left = worker.thaws.count_pages(machine, listing.pages, now)
+    by_reader = thaw.code_made_at is not None
+    has_pages_left = worker.thaws.count_pages(machine, listing.pages, now, by_reader=by_reader)
     look_at = progress.look_again_at(now, listing.pages, has_pages_left=has_pages_left)
     return find_volumes(volumes, listing.volumes, now), look_at
 

@@ -6,11 +6,13 @@ import dataclasses
 from datetime import datetime
 
 from chalicelib.adapters.stores.machine_store import MachineStore
+from chalicelib.adapters.stores.recovery.recovery_store import RecoveryStore
 from chalicelib.adapters.stores.thaw_store import ThawStore
 from chalicelib.domain.refusals import Refusal
 from chalicelib.domain.restore.budget import with_thaw
 from chalicelib.domain.restore.progress import as_of, ended
 from chalicelib.domain.restore.thaws import AskForThaw, Thaw
+from chalicelib.journeys.thaws.thaw_context import owner_now
 from chalicelib.wire import ErrorCode, ThawState
 
 MOST_TRIES = 5
@@ -21,6 +23,7 @@ DECLINED = "The owner declined it."
 @dataclasses.dataclass(frozen=True)
 class DecisionContext:
     machines: MachineStore
+    recoveries: RecoveryStore
     thaws: ThawStore
     ask: AskForThaw
     now: datetime
@@ -67,7 +70,7 @@ def _known(context: DecisionContext, thaw: str) -> Thaw:
 def _check_waits(context: DecisionContext, known: Thaw) -> None:
     names = known.machine, known.job
     machine, job = context.machines.machine(known.machine), context.machines.jobs_named([names]).get(names)
-    now_as = as_of(known, machine, job, context.now)
+    now_as = as_of(known, owner_now(context.recoveries, known, machine, job), context.now)
     if now_as.state is not ThawState.WAITING:
         reason = now_as.message or "Nothing has to be approved."
         raise Refusal(
@@ -83,6 +86,7 @@ def _started(known: Thaw, now: datetime) -> Thaw:
         state=ThawState.ASKING,
         started_at=now,
         approved_at=now,
+        code_made_at=None,
         ready_by=known.ready_by + later,
         next_look_at=known.next_look_at and known.next_look_at + later,
         message="",

@@ -31,8 +31,14 @@ def plan_thaw(context: ThawContext, request: ThawRequest) -> ThawPlan:
     context.thaws.put_plan(context.job, thaw, plan)
     month = context.thaws.month(context.machine.name, now)
     archived, budget = found.count(VolumeState.ARCHIVED), context.machine.thaw_budget_usd
+    allowance = context.allowance()
+
+    def waits(offer: TierOffer) -> bool:
+        is_covered = allowance is not None and allowance.covers(offer, found)
+        return not is_covered and approval_needed(offer, archived, budget, month) is not None
+
     offers = tuple(
-        _answer(offer, needs_approval=approval_needed(offer, archived, budget, month) is not None)
+        _answer(offer, needs_approval=waits(offer))
         for offer in make_offers(found, context.terms(plan, month))
     )
     stored = stored_tallies(found.tallies)
@@ -58,7 +64,7 @@ def _count(context: ThawContext, thaw: str) -> None:
     known = context.thaws.plan(context.job, thaw)
     if known is not None and context.now - known.planned_at < PLAN_LIFE:
         return
-    if not context.thaws.count_plan(context.machine, context.now):
+    if not context.thaws.count_plan(context.machine, context.now, by_reader=context.reader is not None):
         raise Refusal(
             ErrorCode.THAW_CAP,
             f"{context.machine.name} has made {MAX_PLANS_A_DAY} plans today, as many as it may. "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from decimal import Decimal
 
+from chalicelib.adapters.stores.recovery.recovery_store import recovery_put
 from chalicelib.adapters.stores.thaw_store import AskedVolumes, NewestThaw, StoredPlan
 from chalicelib.domain.audit.notices import THAW_STARTED, THAW_WAITING
 from chalicelib.domain.backups.tallies import total_bytes
@@ -27,7 +28,8 @@ from chalicelib.domain.restore.plans import (
     offer_of,
     stored_tallies,
 )
-from chalicelib.domain.restore.progress import LOOK_EVERY, ended, keeps_others_waiting
+from chalicelib.domain.restore.progress import LOOK_EVERY, ended, keeps_others_waiting, may_join
+from chalicelib.domain.restore.reader_allowance import ReaderAllowance
 from chalicelib.domain.restore.thaws import Thaw, ThawMonth
 from chalicelib.domain.restore.volumes import VolumesFound, VolumeState, check_length, is_thaw_id
 from chalicelib.journeys.describe_machine import format_wire_time
@@ -42,7 +44,7 @@ def start_thaw(context: ThawContext, thaw: str, request: ThawStart) -> ThawStatu
     if not is_thaw_id(thaw):
         raise _unknown()
     known = context.thaws.thaw(context.machine.name, context.job.name, thaw)
-    if known is not None and known.is_under_way and _serves(known, request):
+    if known is not None and _may_join(context, known, request):
         return status_of(known)
     plan = context.thaws.plan(context.job, thaw)
     if plan is None or context.now - plan.planned_at >= PLAN_LIFE:
@@ -55,14 +57,14 @@ def start_thaw(context: ThawContext, thaw: str, request: ThawStart) -> ThawStatu
         if started is not None:
             return started
         known = context.thaws.thaw(context.machine.name, context.job.name, thaw)
-        if known is not None and known.is_under_way and _serves(known, request):
+        if known is not None and _may_join(context, known, request):
             return status_of(known)
     raise Refusal(ErrorCode.TRY_AGAIN, "Other thaws of this machine are being started. Try again.")
 
 
-def _serves(known: Thaw, request: ThawStart) -> bool:
-    """Whether a thaw of the same volumes will do: a drill's is not kept while a restore downloads."""
-    return request.drill or not known.is_drill
+def _may_join(context: ThawContext, known: Thaw, request: ThawStart) -> bool:
+    owner, for_reader = context.owner_of(known), context.reader is not None
+    return known.is_under_way and may_join(known, owner, for_drill=request.drill, for_reader=for_reader)
 
 
 def _unknown() -> Refusal:
@@ -82,21 +84,33 @@ def _try_to_start(
     """``None`` where somebody else changed what this was decided by. Raises ``Refusal``."""
     month = context.thaws.month(context.machine.name, context.now)
     offer = _offer(found, request, context.terms(plan, month))
-    new, volumes = _new_thaw(context, thaw, found, offer, is_drill=request.drill), _asked(found)
+    allowance = context.allowance()
+    new, volumes = _new_thaw(context, thaw, found, offer, allowance, request), _asked(found)
     if request.drill:
         _check_drill(known, offer, month)
-    elif not _has_approval(context, new, volumes, known, offer, month):
+    elif new.approved_at is None and not _has_approval(context, new, volumes, known, offer, month):
         return None
     newest = free_job(context, for_drill=request.drill)
-    after = with_thaw(month, new, total_bytes(stored_tallies(found.tallies)))
-    if not context.thaws.start(new, volumes, (known, month, newest), after):
+    after, also = with_thaw(month, new, total_bytes(stored_tallies(found.tallies))), []
+    if allowance is not None and new.approved_at is not None:
+        also = [recovery_put(allowance.after(found), allowance.recovery)]
+    if not context.thaws.start(new, volumes, (known, month, newest), after, also):
         return None
     if newest is not None and newest.thaw != thaw:
         _end_drill(context, newest)
-    if new.usd is not None and new.usd > MAILED_FROM_USD:
-        context.notice(THAW_STARTED, thaw, f"{what(new)} was started: ${new.usd}, {new.tier.value}.")
+    if new.usd is None or new.usd > MAILED_FROM_USD:
+        _mail_start(context, new)
     context.ask(new.machine, new.job, new.id)
     return status_of(new)
+
+
+def _mail_start(context: ThawContext, new: Thaw) -> None:
+    price = "price not known" if new.usd is None else f"${new.usd}"
+    by_code = ""
+    if context.reader is not None:
+        end = f"python -m ops machine revoke {new.machine} --recovery"
+        by_code = f" It was begun with the recovery code: if that was not you, `{end}` ends it."
+    context.notice(THAW_STARTED, new.id, f"{what(new)} was started: {price}, {new.tier.value}.{by_code}")
 
 
 def _offer(found: VolumesFound, request: ThawStart, terms: Terms) -> TierOffer:
@@ -161,7 +175,13 @@ def free_job(context: ThawContext, *, for_drill: bool) -> NewestThaw | None:
     if newest is None:
         return None
     other = context.thaws.thaw(context.machine.name, context.job.name, newest.thaw)
-    if other is not None and keeps_others_waiting(other, context.machine, context.now, for_drill=for_drill):
+    if other is not None and keeps_others_waiting(
+        other,
+        context.owner_of(other),
+        context.now,
+        for_drill=for_drill,
+        for_reader=context.reader is not None,
+    ):
         raise Refusal(
             ErrorCode.THAW_IN_PROGRESS,
             f"S3 is at work for another restore of {context.job.name} (thaw {other.id}), until "
@@ -181,9 +201,16 @@ def _asked(found: VolumesFound) -> AskedVolumes:
 
 
 def _new_thaw(
-    context: ThawContext, thaw: str, found: VolumesFound, offer: TierOffer, *, is_drill: bool
+    context: ThawContext,
+    thaw: str,
+    found: VolumesFound,
+    offer: TierOffer,
+    allowance: ReaderAllowance | None,
+    request: ThawStart,
 ) -> Thaw:
+    """Approved already where a recovery code covers it."""
     archived = found.tallies[VolumeState.ARCHIVED]
+    is_covered = allowance is not None and not request.drill and allowance.covers(offer, found)
     assert offer.tier is not None
     return Thaw(
         machine=context.machine.name,
@@ -199,7 +226,9 @@ def _new_thaw(
         usd=offer.usd,
         transfer_usd=offer.transfer_usd,
         next_look_at=offer.first_look_at,
-        is_drill=is_drill,
+        is_drill=request.drill,
+        approved_at=context.now if is_covered else None,
+        code_made_at=allowance.recovery.made_at if allowance else None,
     )
 
 
@@ -213,9 +242,15 @@ def _without_asking(
 ) -> ThawStatus:
     """Everything can be read, or S3 is at work on it for somebody else: there is nothing to pay for."""
     thawing = found.count(VolumeState.THAWING)
-    if known is not None and known.state is ThawState.READY and not thawing and _serves(known, request):
+    if (
+        known is not None
+        and known.state is ThawState.READY
+        and not thawing
+        and (request.drill or not known.is_drill)
+    ):
         return status_of(known)
     month = context.thaws.month(context.machine.name, context.now)
+    recovery = context.recovery()
     [offer] = make_offers(found, context.terms(plan, month))
     new = Thaw(
         machine=context.machine.name,
@@ -233,6 +268,7 @@ def _without_asking(
         readable_until=found.readable_until,
         next_look_at=context.now + LOOK_EVERY if thawing else None,
         is_drill=request.drill,
+        code_made_at=recovery.made_at if recovery else None,
     )
     context.thaws.put(new, _asked(found), known)
     return status_of(new)

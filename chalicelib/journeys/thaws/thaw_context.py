@@ -8,17 +8,21 @@ from datetime import datetime
 
 from chalicelib.adapters.s3_archive import Archive
 from chalicelib.adapters.stores.cap_store import CapStore
+from chalicelib.adapters.stores.catalogue_store import CatalogueStore
 from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
+from chalicelib.adapters.stores.recovery.recovery_store import RecoveryStore
 from chalicelib.adapters.stores.thaw_store import StoredPlan, ThawStore
 from chalicelib.domain.audit.notices import Notice
 from chalicelib.domain.backups.machines import Job, Machine
 from chalicelib.domain.costs.price_table import PriceTable
 from chalicelib.domain.mail.phrases import format_bytes
+from chalicelib.domain.recovery.recovery import Reader, Recovery
 from chalicelib.domain.refusals import Refusal
 from chalicelib.domain.restore.limits import MAX_PAGES_A_MONTH
 from chalicelib.domain.restore.plans import Terms
-from chalicelib.domain.restore.thaws import AskForThaw, Thaw, ThawMonth
+from chalicelib.domain.restore.reader_allowance import ReaderAllowance
+from chalicelib.domain.restore.thaws import AskForThaw, Thaw, ThawMonth, ThawOwner
 from chalicelib.domain.restore.volumes import Volumes, VolumesFound, find_volumes, list_prefixes
 from chalicelib.journeys.describe_machine import format_wire_time
 from chalicelib.wire import ErrorCode, ThawState, ThawStatus
@@ -26,6 +30,8 @@ from chalicelib.wire import ErrorCode, ThawState, ThawStatus
 
 @dataclasses.dataclass(frozen=True)
 class ThawContext:
+    """``reader`` is there where a reader of the machine's recovery code calls."""
+
     thaws: ThawStore
     caps: CapStore
     notices: NoticeStore
@@ -35,6 +41,35 @@ class ThawContext:
     machine: Machine
     job: Job
     now: datetime
+    machines: MachineStore
+    catalogue: CatalogueStore
+    recoveries: RecoveryStore
+    reader: Reader | None = None
+
+    def owner_of(self, thaw: Thaw) -> ThawOwner:
+        return owner_now(self.recoveries, thaw, self.machine, self.job)
+
+    def recovery(self) -> Recovery | None:
+        """Read anew each time, for readers only. Raises ``Refusal`` where their code was ended in this moment."""
+        if self.reader is None:
+            return None
+        recovery = self.recoveries.recovery(self.machine.name)
+        if recovery is None or not recovery.is_of(self.machine) or self.reader not in recovery.readers:
+            raise Refusal(ErrorCode.NOT_AUTHORIZED, "This token is not valid: its recovery code was ended.")
+        return recovery
+
+    def allowance(self) -> ReaderAllowance | None:
+        """For readers only. Raises ``Refusal``."""
+        recovery = self.recovery()
+        if recovery is None:
+            return None
+        known = self.catalogue.summaries.summaries(self.machine.name)
+        summaries = (
+            known.get(job.name)
+            or self.catalogue.summaries.bring_up_to_date(job, self.catalogue.visible_sets(job), self.now)
+            for job in self.machines.jobs(self.machine.name)
+        )
+        return ReaderAllowance(recovery, sum(summary.stored_bytes for summary in summaries))
 
     def terms(self, plan: StoredPlan, month: ThawMonth) -> Terms:
         """What was started this month and is not downloaded yet will leave AWS too."""
@@ -56,6 +91,7 @@ class ThawWorker:
     """What the function works with that asks S3. It runs for minutes, so that it has a clock."""
 
     machines: MachineStore
+    recoveries: RecoveryStore
     thaws: ThawStore
     notices: NoticeStore
     archive: Archive
@@ -64,19 +100,25 @@ class ThawWorker:
     has_time: Callable[[], bool]
     pause: Callable[[float], None]
 
-    def owner_of(self, thaw: Thaw) -> tuple[Machine | None, Job | None]:
-        """Its machine and job as they are now; ``None`` for what was removed."""
+    def owner_of(self, thaw: Thaw) -> ThawOwner:
         names = thaw.machine, thaw.job
-        return self.machines.machine(thaw.machine), self.machines.jobs_named([names]).get(names)
+        machine, job = self.machines.machine(thaw.machine), self.machines.jobs_named([names]).get(names)
+        return owner_now(self.recoveries, thaw, machine, job)
 
     def notice(self, code: str, thaw: Thaw, message: str) -> None:
         self.notices.put(Notice(code, thaw.machine, thaw.job, message, self.clock(), thaw.id))
 
 
+def owner_now(recoveries: RecoveryStore, thaw: Thaw, machine: Machine | None, job: Job | None) -> ThawOwner:
+    """The recovery code is read for a reader's thaw only."""
+    recovery = recoveries.recovery(thaw.machine) if thaw.code_made_at is not None else None
+    return ThawOwner(machine, job, recovery)
+
+
 def look_at_volumes(context: ThawContext, volumes: Volumes) -> VolumesFound:
     """What S3 has of them. Raises ``Refusal`` where the machine's LIST requests of the month are used up."""
-    prefixes = list_prefixes(volumes)
-    if not context.thaws.count_pages(context.machine, len(prefixes), context.now):
+    prefixes, whose = list_prefixes(volumes), {"by_reader": context.reader is not None}
+    if not context.thaws.count_pages(context.machine, len(prefixes), context.now, **whose):
         raise Refusal(
             ErrorCode.THAW_CAP,
             f"{context.machine.name} has had its backups listed for restores as often as it may in a month "
@@ -85,7 +127,7 @@ def look_at_volumes(context: ThawContext, volumes: Volumes) -> VolumesFound:
     listing = context.archive.list_volumes(context.job.location, prefixes)
     more_pages = listing.pages - len(prefixes)
     if more_pages:
-        context.thaws.count_pages(context.machine, more_pages, context.now)
+        context.thaws.count_pages(context.machine, more_pages, context.now, **whose)
     return find_volumes(volumes, listing.volumes, context.now)
 
 

@@ -16,18 +16,24 @@ from chalicelib.adapters.price_files import price_table
 from chalicelib.domain.backups.tallies import Tally
 from chalicelib.domain.costs.pricing import put_cost, thaw_cost
 from chalicelib.domain.costs.restore_costs import longer_copies_cost
+from chalicelib.domain.restore.plans import MOST_DAYS
 from chalicelib.wire import ThawTier
 from tests.hostile.memory_aws import MemoryS3, service_in_memory
 from tests.service.conftest import NOW, Service, later
+from tests.service.test_reader_thaws import reader_of, stored, thawed_bytes
 from tests.service.thawing import FULL, ThawingLaptop, large, volume
 
 GB = 2**30
 BUDGET = Decimal(1)
 DRILLS = Decimal("0.02")
+DRILLED_BYTES = 8 * 2**30
+"""What they bring back of four-gigabyte volumes."""
+
 LISTS = Decimal("0.05")
 """What the LIST requests of a month may come to."""
 
 PRICES = price_table("us-east-1")
+assert PRICES is not None
 
 
 @pytest.fixture
@@ -44,6 +50,7 @@ class Bill:
         self.usd: Counter[str] = Counter()
         self.expedited: Counter[str] = Counter()
         self.keys: set[str] = set()
+        self.new_bytes = 0
         ask, list_ = MemoryS3.restore_object, MemoryS3.list_objects_v2
 
         def billed_ask(s3: MemoryS3, **arguments: Any) -> Any:
@@ -70,6 +77,7 @@ class Bill:
         self.usd.clear()
         self.expedited.clear()
         self.keys.clear()
+        self.new_bytes = 0
 
     def _charge(self, arguments: dict[str, Any], version: Any, until: Any) -> None:
         assert PRICES is not None
@@ -79,6 +87,7 @@ class Bill:
         if tier is ThawTier.EXPEDITED:
             self.expedited[self.month] += 1
         if until is None:
+            self.new_bytes += len(version.body)
             usd = thaw_cost(PRICES, version.storage_class, tier, tally, days + 1)
         else:
             more = -(-(version.copy.until - until) // timedelta(days=1))
@@ -101,6 +110,11 @@ STEPS = st.one_of(
 )
 
 
+BY_BULK = st.tuples(st.just("start"), st.tuples(st.integers(0, 9), st.just(ThawTier.BULK)))
+AGAIN = st.tuples(st.just("again"), NUMBERS)
+READERS_STEPS = st.one_of(STEPS, BY_BULK, AGAIN)
+
+
 def take(laptop: ThawingLaptop, plans: list[str], step: tuple[str, Any]) -> None:
     kind, value = step
     if kind == "plan":
@@ -112,6 +126,12 @@ def take(laptop: ThawingLaptop, plans: list[str], step: tuple[str, Any]) -> None
     elif kind == "drill" and plans:
         body = {"tier": "Bulk", "max_usd": 1000.0, "drill": True}
         laptop.call("POST", f"/{plans[value % len(plans)]}/start", body)
+    elif kind == "again":  # everything has come and gone, and is wanted once more
+        laptop.s3.finish()
+        laptop.tick(hours=20)
+        laptop.s3.expire()
+        take(laptop, plans, ("plan", value))
+        laptop.start(plans[-1])
     elif kind == "download":
         laptop.download(value)
     elif kind == "finish":
@@ -144,7 +164,7 @@ def test_no_order_of_calls_costs_more_in_a_month_than_the_budget_and_seven_cents
         bill.clear()
         laptop = ThawingLaptop(service)
         for number in range(1, 21):
-            laptop.store(number, storage_class="DEEP_ARCHIVE" if number % 2 else "GLACIER", size=4 * GB)
+            laptop.store(number, storage_class=class_of(number), size=4 * GB)
         plans: list[str] = []
         for step in steps:
             take(laptop, plans, step)
@@ -160,6 +180,67 @@ def test_no_order_of_calls_costs_more_in_a_month_than_the_budget_and_seven_cents
     steal()
     assert seen["asked"] > 20, "else this has tried nothing"
     assert seen["near"] > 5, seen
+
+
+def test_a_found_sheet_costs_one_thaw_of_everything_by_bulk_and_the_ordinary_budget(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has the laptop's token too pays from the same budget."""
+    bill, seen = Bill(service, monkeypatch), Counter[str]()
+    everything = sum(
+        (
+            thaw_cost(PRICES, class_of(number), ThawTier.BULK, Tally(1, 4 * GB), MOST_DAYS + 1)
+            for number in range(1, 21)
+        ),
+        Decimal(0),
+    )
+
+    @settings(
+        max_examples=60,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(
+        st.one_of(NUMBERS, st.just("1-20")),
+        st.sampled_from([0, 1]),
+        st.lists(st.tuples(st.sampled_from([True, True, False]), READERS_STEPS), min_size=8, max_size=30),
+    )
+    def steal(first: str, budget: int, steps: list[tuple[bool, tuple[str, Any]]]) -> None:
+        service.table.clear()
+        service.s3.clear()
+        service.thaws_asked.clear()
+        service.now = NOW
+        bill.clear()
+        laptop = ThawingLaptop(service)
+        for number in range(1, 21):
+            laptop.store(number, storage_class=class_of(number), size=4 * GB)
+        stored(80 * GB)
+        service.admin("machine_set", name="anna-laptop", thaw_budget_usd=budget)
+        reader, plans = reader_of(service), list[str]()
+        reader_plan = reader.plan(first, line_bytes_a_second=1)  # copies for a month
+        plans.append(reader_plan.body["thaw"])
+        for is_reader, step in steps:
+            take(reader if is_reader else laptop, plans, step)
+        months = len(bill.usd)
+        total = sum(bill.usd.values(), Decimal(0))
+        assert total <= everything + months * (BUDGET + DRILLS + 2 * LISTS), (total, everything)
+        assert budget or bill.new_bytes <= 80 * GB + months * DRILLED_BYTES
+        assert all(count <= 10 for count in bill.expedited.values())
+        assert all(key.startswith(laptop.place) for key in bill.keys)
+        seen["by code"] += thawed_bytes() > 0
+        seen["all"] += thawed_bytes() > 60 * GB
+        seen["near"] += total > everything / 3
+
+    steal()
+    assert seen["by code"] > 20, "else this has tried nothing"
+    assert seen["all"] > 3, seen
+    assert seen["near"] > 5, seen
+
+
+def class_of(number: int) -> str:
+    return "DEEP_ARCHIVE" if number % 2 else "GLACIER"
 
 
 def test_a_budget_holds_over_many_small_thaws(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

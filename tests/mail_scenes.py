@@ -24,17 +24,18 @@ from chalicelib.adapters.stores.catalogue_store import JobSets
 from chalicelib.domain.audit.codes.code import Severity
 from chalicelib.domain.audit.findings import Finding
 from chalicelib.domain.audit.notices import SECOND_RUN, Notice
-from chalicelib.domain.backups.machines import Job, LastRun, Machine
+from chalicelib.domain.backups.machines import Job, LastDrill, LastRun, Machine
 from chalicelib.domain.backups.names import Location, SetId
 from chalicelib.domain.backups.sets import BackupSet
 from chalicelib.domain.backups.tallies import Tally
 from chalicelib.domain.costs.figures import Figures, JobFigures
 from chalicelib.domain.mail.report_parts import Report
+from chalicelib.domain.restore.drill_findings import find_failed_drill
 from chalicelib.domain.restore.thaws import Thaw, ThawMonth
 from chalicelib.domain.weekly import Weekday, WeeklyTime
 from chalicelib.journeys.send_weekly_report import ReportContext, compose, gather
 from chalicelib.rendering import Mail, render
-from chalicelib.wire import ThawState, ThawTier
+from chalicelib.wire import DrillOutcome, ThawState, ThawTier
 from ops.local.received_mail import run_browser, take_picture
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=timezone.utc)
@@ -166,9 +167,14 @@ def weeks_before(weeks: int, now_bytes: int, monthly: str, growth: float) -> lis
 def one_laptop() -> Scene:
     """One healthy laptop, three months on."""
     scene = Scene()
-    scene.add("anna-laptop", "system", chain(88, 96 * GB, 87, 180 * MB))
+    scene.add("anna-laptop", "system", chain(88, 96 * GB, 87, 180 * MB), last_drill=drilled(12))
     scene.earlier = weeks_before(11, 110 * GB, "0.46", 0.012)
     return scene
+
+
+def drilled(days_ago: int) -> LastDrill:
+    at = NOW - timedelta(days=days_ago)
+    return LastDrill(DrillOutcome.PASSED, at, passed_at=at, passed_files=3)
 
 
 def first_week() -> Scene:
@@ -191,7 +197,7 @@ def first_week() -> Scene:
 def trouble() -> Scene:
     """Nine machines, some of them in trouble, and a bill that rose."""
     scene = Scene(budget=Decimal(5))
-    scene.add("anna-laptop", "system", chain(88, 96 * GB, 87, 180 * MB))
+    scene.add("anna-laptop", "system", chain(88, 96 * GB, 87, 180 * MB), last_drill=drilled(12))
     scene.add("bens-laptop", "system", chain(60, 140 * GB, 40, 300 * MB, newest=12))
     scene.add("carla-studio", "system", chain(40, 64 * GB, 39, 120 * MB), exit_code=30)
     photos = [*chain(70, 310 * GB, 9, 4 * GB, newest=3), set_of(None, NOW - timedelta(days=2), 318 * GB)]
@@ -200,7 +206,11 @@ def trouble() -> Scene:
     lacking[4] = dataclasses.replace(lacking[4], volumes_promised=len(lacking[4].volumes) + 1)
     scene.add("david-desktop", "system", lacking)
     scene.add("emma-laptop", "system", chain(15, 55 * GB, 14, 200 * MB, newest=1.4))
-    scene.add("front-desk", "system", chain(33, 12 * GB, 32, 40 * MB))
+    failed = dataclasses.replace(
+        drilled(40), failed_at=NOW - timedelta(days=1), failure="letters.odt differs"
+    )
+    desk = scene.add("front-desk", "system", chain(33, 12 * GB, 32, 40 * MB), last_drill=failed)
+    scene.wrong += find_failed_drill(desk)
     nas = chain(45, 480 * GB, 44, 700 * MB)
     nas[0] = dataclasses.replace(nas[0], noncurrent={"GLACIER_IR": Tally(8_000, 190 * GB)})
     scene.add("garage-nas", "system", nas)

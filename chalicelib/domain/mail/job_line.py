@@ -18,6 +18,7 @@ from chalicelib.domain.mail.report_parts import (
     EvaluatedJob,
     ReportLine,
 )
+from chalicelib.wire import DrillOutcome
 
 _NOT_BEGUN = "No backup has begun. Enrol the machine, and start `panicroom backup` there."
 
@@ -69,6 +70,7 @@ def _line(
         advice=_advice(evaluated, at_risk),
         progress=format_progress(freshness),
         progress_percent=progress.percent if progress else None,
+        drill=_drill(job, now) if newest else "",
     )
 
 
@@ -109,3 +111,17 @@ def _last_run(job: Job, now: datetime) -> str:
         return f"{run.kind}, started {format_age(now - run.started_at)} ago"
     outcome = "done" if run.exit_code == 0 else f"failed (exit {run.exit_code})"
     return f"{run.kind}, {outcome} {format_age(now - run.ended_at)} ago"
+
+
+def _drill(job: Job, now: datetime) -> str:
+    """How the newest drill went that has ended."""
+    drill = job.last_drill
+    if drill is not None and drill.failed_at is not None:
+        return f"failed {format_age(now - drill.failed_at)} ago"
+    if drill is not None and drill.passed_at is not None:
+        files = count(drill.passed_files, "file")
+        return f"{files} restored and proved {format_age(now - drill.passed_at)} ago"
+    if not job.drill_every_seconds:
+        return ""
+    waits = drill is not None and drill.outcome is DrillOutcome.ASKED
+    return "the first one waits for archived files" if waits else "none yet"

@@ -17,7 +17,8 @@ AT_RISK = "at risk"
 
 @dataclasses.dataclass(frozen=True)
 class ReportLine:
-    """One job; ``label`` is its state, or ``AT_RISK``; ``advice`` is empty where nothing needs to be done.
+    """One job; ``label`` is its state, or ``AT_RISK``; ``advice`` is empty where nothing needs to be done, ``drill``
+    where the owner wants none.
 
     ``progress`` is there, and ``progress_percent`` where it is known, while a first backup is on its way.
     """
@@ -33,6 +34,7 @@ class ReportLine:
     advice: str
     progress: str = ""
     progress_percent: int | None = None
+    drill: str = ""
 
 
 class Tone(str, Enum):

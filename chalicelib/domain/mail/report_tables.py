@@ -60,6 +60,7 @@ _BACKUP_COLUMNS = [
     "stored bytes",
     "USD a month",
     "last run",
+    "drill",
     "what to do",
 ]
 
@@ -76,6 +77,7 @@ def _row(evaluated: EvaluatedJob, line: ReportLine, monthly: Mapping[str, Decima
         str(evaluated.freshness.stored_bytes),
         f"{cost:.4f}" if cost is not None else "",
         line.last_run,
+        line.drill,
         line.advice,
     ]
 

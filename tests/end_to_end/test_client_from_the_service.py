@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 
 import httpx
@@ -17,7 +18,10 @@ from panicroom.recovery.install import install_lines
 
 from chalicelib.domain.offered_client import RECORD_KEY
 from ops.aws import Aws
-from ops.client.offer import client_changes, offer_client
+from ops.client.offer import client_changes, offer_client, offered_client
+from ops.doctor.checks import CHECKS
+from ops.doctor.patient import Patient
+from ops.functions.package import PROJECT
 from ops.stages import LOCAL
 from tests.end_to_end.conftest import Service
 
@@ -81,6 +85,21 @@ def test_a_wheel_of_another_digest_is_refused(service: Service, empty_environmen
     assert not list(empty_environment.rglob("panicroom*"))
 
 
+def test_the_doctor_finds_a_wheel_that_is_gone_or_was_changed(service: Service) -> None:
+    aws = Aws(service.stack.region, service.stack.endpoint)
+    wheel = offered_client(aws, LOCAL)
+    assert wheel is not None
+    try:
+        service.s3.put_object(
+            Bucket=service.stack.bucket, Key=wheel.wheel.key, Body=b"x", ChecksumAlgorithm="SHA256"
+        )
+        assert client_changes(aws, LOCAL) == ["have GET /client hand out this version of the client"]
+        service.s3.delete_object(Bucket=service.stack.bucket, Key=wheel.wheel.key)
+        assert client_changes(aws, LOCAL) == ["put this version of the client into the bucket"]
+    finally:
+        offer_client(aws, LOCAL)
+
+
 def test_the_list_of_what_it_needs_comes_by_the_address_that_is_typed(service: Service) -> None:
     answer = httpx.get(f"{service.stack.api_url}/client/requirements.txt", follow_redirects=True, timeout=60)
     assert answer.status_code == 200
@@ -98,7 +117,10 @@ def test_without_a_client_curl_ends_with_an_error_and_a_deploy_brings_it_back(se
         assert "404" in refused.value.stderr
         answer = httpx.get(f"{service.stack.api_url}/client", timeout=60)
         assert "python -m ops deploy" in answer.json()["message"]
-        assert client_changes(aws, LOCAL) == ["have GET /client hand out this version of the client"]
+        missing = "have GET /client hand out this version of the client"
+        assert client_changes(aws, LOCAL) == [missing]
+        doctor = CHECKS["The client"](Patient(aws, LOCAL, PROJECT, datetime.now(timezone.utc)))
+        assert doctor == [f"{missing}: `python -m ops deploy --stage local` does it"]
     finally:
         offer_client(aws, LOCAL)
     assert client_changes(aws, LOCAL) == []

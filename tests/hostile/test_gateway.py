@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+
+import httpx
 import pytest
 
 from tests.enrolling import enrolled
@@ -54,6 +57,18 @@ def test_with_a_wrong_token_nothing_is_answered(deployed: Deployed, method: str,
 )
 def test_what_is_no_route_is_not_answered(deployed: Deployed, method: str, path: str) -> None:
     assert deployed.call(method, path).status_code == 403
+
+
+def test_anybody_is_handed_the_client_and_no_more(deployed: Deployed) -> None:
+    """By the rights of the API's own role, which signs the URL."""
+    answer = deployed.call("GET", "/client")
+    assert answer.status_code == 302
+    url, _, digest = answer.headers["Location"].partition("#sha256=")
+    wheel = httpx.get(url, timeout=30)
+    assert wheel.status_code == 200
+    assert hashlib.sha256(wheel.content).hexdigest() == digest
+    elsewhere = url.replace("_service/client/", "anna-laptop/system/")
+    assert httpx.get(elsewhere, timeout=30).status_code == 403, "the URL is for this file alone"
 
 
 def test_a_token_revoked_while_the_gateway_remembers_it_fails_at_the_next_call(deployed: Deployed) -> None:

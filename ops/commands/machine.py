@@ -11,7 +11,14 @@ from rich.markup import escape
 from chalicelib.domain.audit.findings import Finding
 from chalicelib.domain.backups.machines import DEFAULT_JOB
 from chalicelib.domain.mail.phrases import count, format_bytes
-from chalicelib.owner_wire import MachineAdded, MachineChanged, MachineListing, MachineShown, StoredCount
+from chalicelib.owner_wire import (
+    MachineAdded,
+    MachineChanged,
+    MachineListing,
+    MachineShown,
+    RecoveryMade,
+    StoredCount,
+)
 from ops.buckets.adopt import Adoption, plan_adoption
 from ops.buckets.audit import audit_bucket
 from ops.buckets.found_backups import backups_to_adopt
@@ -41,7 +48,13 @@ from ops.commands.arguments.storage_choice import (
     words_of,
 )
 from ops.commands.arguments.whole_help import WholeHelp
-from ops.commands.machine_shown import show_code, show_job, thaw_budget_shown
+from ops.commands.machine_shown import (
+    recovery_shown,
+    show_code,
+    show_job,
+    show_new_recovery,
+    thaw_budget_shown,
+)
 from ops.errors import OpsError
 from ops.service.admin_client import AdminClient, admin_client
 from ops.service.deployed_stage import DeployedStage, deployed_stage
@@ -107,7 +120,10 @@ def add(
     state_folder: Path,
     as_json: bool,
 ) -> None:
-    """Add a machine, or a new code for one that is enrolled again, and print its enrolment code."""
+    """Add a machine, or a new code for one that is enrolled again, and print its enrolment code.
+
+    A machine that has no recovery code yet gets one, which is printed this once.
+    """
     if bucket is None and (prefix is not None or only_plan or empty):
         raise click.UsageError("--prefix, --empty and --plan go with --bucket.")
     named = check_words(storage, after)
@@ -175,6 +191,8 @@ def show(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
     used = answer.last_used_at or "never"
     console.print(f"[bold]{escape(answer.machine)}[/] {answer.status}, last used {used}")
     say(f"  {thaw_budget_shown(answer)}")
+    for line in recovery_shown(answer.recovery):
+        say(f"  {line}")
     for job in answer.jobs:
         show_job(job)
 
@@ -291,9 +309,36 @@ def resume(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
 @machine.command()
 @click.argument("name")
 @stage_options
-def revoke(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
-    """Revoke a machine's token, for example when it was stolen. Its backups stay."""
-    answer = admin_client(stage, state_folder).ask(MachineChanged, "machine_revoke", name=name)
+def recovery(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
+    """Make a new recovery code and print it this once; the old one, and who reads by it, end at once."""
+    answer = admin_client(stage, state_folder).ask(RecoveryMade, "machine_recovery", name=name)
+    if as_json:
+        print_json(answer)
+    else:
+        show_new_recovery(answer)
+
+
+@machine.command()
+@click.argument("name")
+@click.option(
+    "--recovery",
+    "of_recovery",
+    is_flag=True,
+    help="Its recovery code instead, when the sheet was lost or seen: with it end all who read by it.",
+)
+@stage_options
+def revoke(name: str, of_recovery: bool, stage: str, state_folder: Path, as_json: bool) -> None:
+    """Revoke a machine's token, for example when it was stolen. Its backups stay, and its recovery code works."""
+    client = admin_client(stage, state_folder)
+    answer = client.ask(MachineChanged, "machine_revoke", name=name, recovery=of_recovery)
+    if of_recovery:
+        ended = answer.recovery_ended
+        done = (
+            f"The recovery code of {name} that ends in {ended}, and all who read by it, are no longer valid"
+        )
+        new = f"{typed(f'machine recovery {name}', stage)} makes a new one."
+        confirm(answer, as_json, f"{done if ended else f'{name} has no recovery code'}; {new}")
+        return
     again = typed(f"machine add {name}", stage)
     confirm(answer, as_json, f"The token of {name} is revoked; {again} makes a code for a new one.")
 

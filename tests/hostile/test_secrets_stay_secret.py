@@ -18,10 +18,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from chalicelib.domain.backups.machines import sha256_hex
 from tests.end_to_end.conftest import Machine
 from tests.hostile.conftest import Deployed
 
 NAME = "carla-laptop"
+READERS_SECRET = "4d3c2b1a" * 8
 PLANTED = "planted-3f9a61d2c4"
 
 
@@ -42,18 +44,23 @@ def secrets(deployed: Deployed) -> Secrets:
     machine = Machine(NAME, laptops.laptops / NAME, laptops.gpg, passphrase=passphrase)
     machine.source.mkdir(parents=True)
     (machine.source / "diary.txt").write_text("Today nothing happened.\n")
-    code = deployed.admin.call("machine_add", name=NAME)["code"]
+    added = deployed.admin.call("machine_add", name=NAME)
+    code, recovery_code = added["code"], added["recovery_code"]
     enrolled = machine.do("enrol", deployed.stack.api_url, code, "--source", str(machine.source), "--yes")
     secret = json.loads((machine.folder / "config" / "secrets.json").read_text())[f"{NAME}.secret"]
     arguments = arguments_of_a_backup(machine)
     laptops.wait_for_sets(NAME, 1)
     said = enrolled.said + machine.do("status").said
     provoke(deployed, code, secret)
+    provoke_by_paper(deployed, recovery_code)
     deployed.admin.call("report_send")
     by_name = {
         "secret": secret,
         "code": code,
         "code as typed": code.replace("-", ""),
+        "recovery code": recovery_code,
+        "recovery code as typed": recovery_code.replace("-", ""),
+        "reader's secret": READERS_SECRET,
         "passphrase": passphrase,
     }
     return Secrets(by_name, machine, said, arguments)
@@ -111,6 +118,24 @@ def provoke(deployed: Deployed, code: str, secret: str) -> None:
     body = json.dumps({"exit_code": 10**40, "message": "x"})
     httpx.patch(f"{url}/jobs/system/runs/{started}", headers=raw, content=body)
     httpx.get(f"{url}/jobs/system/files?after={code}", headers={"Authorization": f"Bearer {token}"})
+
+
+def provoke_by_paper(deployed: Deployed, recovery_code: str) -> None:
+    """A recovery code that is right, wrong, misused, and the token that it becomes."""
+    right = {"machine": NAME, "code": recovery_code, "secret_sha256": sha256_hex(READERS_SECRET)}
+    assert deployed.call("POST", "/recoveries", body=right).status_code == 201
+    for body in (
+        {**right, "machine": "nobodys-laptop"},
+        {**right, "secret_sha256": READERS_SECRET + recovery_code},
+        {**right, "code": recovery_code + recovery_code},
+        {**right, "code": {recovery_code: READERS_SECRET}},
+    ):
+        assert deployed.call("POST", "/recoveries", body=body).status_code in (400, 403)
+    reader = f"Bearer {NAME}.{READERS_SECRET}"
+    run = {"kind": recovery_code, "clock": READERS_SECRET}
+    assert deployed.call("GET", "/machine", reader).json()["reader_until"]
+    assert deployed.call("POST", "/jobs/system/runs", reader, run).json()["error"] == "read_only"
+    deployed.admin.call("alerts_send")
 
 
 def places(deployed: Deployed, machine: Machine) -> dict[str, str]:
@@ -171,16 +196,18 @@ def test_the_secrets_are_nowhere(deployed: Deployed, secrets: Secrets) -> None:
         for place, text in everywhere.items()
         if finds(needle, text)
     ]
-    assert found == []
+    # `panicroom enrol` shows the recovery code once: it is for paper.
+    assert [(name, place) for name, place in found if (name, place) != ("recovery code", "said")] == []
 
 
 def test_what_goes_wrong_leaves_its_mark_in_log_and_mail(deployed: Deployed, secrets: Secrets) -> None:
     """Otherwise the search above would have searched nothing."""
     everywhere = places(deployed, secrets.machine)
     api_log = everywhere[f"/aws/lambda/{deployed.stack.functions['api_handler']}"]
-    for error in ("code_used", "bad_json", "bad_request", "lease_lost"):
+    for error in ("code_used", "bad_json", "bad_request", "lease_lost", "bad_code", "read_only"):
         assert error in api_log
     assert "was typed again" in everywhere["mails"]
+    assert "its recovery code was used" in everywhere["mails"]
     assert NAME in everywhere["rows"]
     assert NAME in everywhere["objects"]
     assert "duplicity" in everywhere["the laptop"]

@@ -196,7 +196,7 @@ def code_of(item: Item) -> EnrolmentCode:
         item.get("secret_sha256"),
         parse_instant(item.get("used_at")),
         item.get("used_from"),
-        bytes(item["sealed_recovery_code"]) if "sealed_recovery_code" in item else None,
+        item.get("sealed_recovery_code"),
     )
 
 

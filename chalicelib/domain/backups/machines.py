@@ -193,7 +193,7 @@ class EnrolmentCode:
     used_at: datetime | None = None
     used_from: str | None = None
     """The network address that it was used from; missing as ``used_at`` is for codes of before version 0.2."""
-    sealed_recovery_code: bytes | None = None
+    sealed_recovery_code: str | None = None
     """What was made together with it, and is given once at enrolment: ``chalicelib.domain.recovery.sealed_code``."""
 
     @property

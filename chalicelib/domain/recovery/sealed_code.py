@@ -14,15 +14,15 @@ from chalicelib.recovery_code import MistypedCode, read_recovery_code
 _LABEL = b"panicroom recovery code v1"
 
 
-def seal(recovery_code: str, enrolment_code: str) -> bytes:
-    """Both in their one form."""
-    return _xor(recovery_code.replace("-", "").encode(), enrolment_code)
+def seal(recovery_code: str, enrolment_code: str) -> str:
+    """In hex; both in their one form."""
+    return _xor(recovery_code.replace("-", "").encode(), enrolment_code).hex()
 
 
-def unseal(sealed: bytes, enrolment_code: str) -> str | None:
+def unseal(sealed: str, enrolment_code: str) -> str | None:
     """``None`` where it is not what this enrolment code was given with."""
     try:
-        return read_recovery_code(_xor(sealed, enrolment_code).decode("ascii"))
+        return read_recovery_code(_xor(bytes.fromhex(sealed), enrolment_code).decode("ascii"))
     except (UnicodeDecodeError, MistypedCode):
         return None
 

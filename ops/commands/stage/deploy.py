@@ -14,6 +14,7 @@ from chalicelib.owner_wire import MachineAdded
 from ops.aws import Aws
 from ops.client.addresses import addresses_for_machines, install_line
 from ops.commands.arguments.options import Read, console, json_option, print_json
+from ops.commands.machine_shown import show_recovery_code
 from ops.commands.stage.answers import (
     Answers,
     check_lock,
@@ -185,7 +186,8 @@ def _first_machine(aws: Aws, stage: Stage, name: str) -> dict[str, Any]:
     found: dict[str, Any] = {**nowhere, **addresses_for_machines(aws, stage)}
     client = admin(aws, stage)
     if not client.machines():
-        found["code"] = client.ask(MachineAdded, "machine_add", name=name).code
+        added = client.ask(MachineAdded, "machine_add", name=name)
+        found |= {"code": added.code, "recovery_code": added.recovery_code}
     return found
 
 
@@ -206,3 +208,5 @@ def _show_first_machine(stage: Stage, name: str, first: dict[str, Any]) -> None:
         "The first line's URL lives for a day, or as long as your sign-in, if that is shorter; a deploy prints"
         " a new one."
     )
+    if first["recovery_code"]:
+        show_recovery_code(first["recovery_code"])

@@ -28,6 +28,7 @@ ROOMS = (
     "panicroom.thaw",
     "panicroom.restore",
     "panicroom.reading",
+    "panicroom.drill",
     "panicroom.backup.preconditions",
     "panicroom.backup",
     "panicroom.setup",

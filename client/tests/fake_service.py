@@ -22,6 +22,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from fake_drills import FakeDrills
 from fake_thaws import FakeThaws
 from panicroom import __version__
 from panicroom.names import parse_name, sealed_sets
@@ -107,6 +108,7 @@ class FakeService:
     def __post_init__(self) -> None:
         self.lock = threading.RLock()
         self.thaws = FakeThaws(self._sizes)
+        self.drills = FakeDrills()
         self._numbers, self._is_reader = itertools.count(1), False
         service = self
 
@@ -197,11 +199,13 @@ class FakeService:
                 self.facts_requests += facts_only
                 return 200, {"files": [self._download(job, name, facts_only) for name in body["names"]]}
             case "POST", ["jobs", job, "thaws"]:
-                return self.thaws.plan(body["volumes"], job)
+                return self.thaws.plan(body["volumes"], job, body.get("line_bytes_a_second"))
             case "POST", ["jobs", _job, "thaws", thaw, "start"]:
                 return self.thaws.start(thaw, body)
             case "GET", ["jobs", _job, "thaws", thaw]:
                 return self.thaws.look(thaw)
+            case "POST", ["jobs", _job, "drills"] if self.drills.known:
+                return self.drills.report(body)
             case "POST", ["jobs", job, "discards"]:
                 return self._discard(job, body)
         return 403, {"message": "Missing Authentication Token"}
@@ -248,6 +252,7 @@ class FakeService:
                 "chain_length": len(self.sealed(job)),
                 "stored_bytes": sum(len(item.data) for item in self.objects.values()),
                 "proofs_since": self.proofs_since(job),
+                "drill": self.drills.status(),
             }
             for job in self.jobs
         ]

@@ -20,7 +20,8 @@ def later(hours: float) -> str:
 
 
 def refusal(code: str, message: str) -> tuple[int, Any]:
-    status = {"unknown_thaw": 404, "thaw_cap": 429, "thaw_budget": 403, "price_unknown": 403}.get(code, 409)
+    forbidden = ("thaw_budget", "price_unknown", "drill_allowance")
+    status = {"unknown_thaw": 404, "thaw_cap": 429, **dict.fromkeys(forbidden, 403)}.get(code, 409)
     return status, {"error": code, "message": message}
 
 
@@ -39,8 +40,12 @@ class FakeThaws:
     asked: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     thaws: dict[str, dict[str, Any]] = field(default_factory=dict)
+    lines: list[int | None] = field(default_factory=list)
+    """How fast the client said that it downloads, at each plan."""
+
     plans_left: int = 20
     budget_usd: float = 100.0
+    drill_allowance_usd: float = 1.0
     price_known: bool = True
     dearer_by: float = 0.0
     """Added to the price of a start: a price that has changed since the plan."""
@@ -63,8 +68,11 @@ class FakeThaws:
         """The copies of these, else of all, are gone."""
         self.copies -= set(names) if names else set(self.copies)
 
-    def plan(self, volumes: list[dict[str, str]], job: str = "system") -> tuple[int, Any]:
+    def plan(
+        self, volumes: list[dict[str, str]], job: str = "system", line: int | None = None
+    ) -> tuple[int, Any]:
         self.requests.append("plan")
+        self.lines.append(line)
         if self.plans_left <= 0:
             return refusal("thaw_cap", "this machine has planned 20 thaws today; try again tomorrow")
         self.plans_left -= 1
@@ -123,15 +131,13 @@ class FakeThaws:
         if known is None:
             return refusal("unknown_thaw", "there is no such plan, or it is a day old; plan again")
         if self._state(known) in ("asking", "thawing", "ready"):
+            known["drill"] = known.get("drill", False) and bool(body.get("drill"))  # a restore takes it over
             return 200, self._status(thaw)
         tier = body["tier"]
         if tier == "Expedited" and self.storage_class == "DEEP_ARCHIVE":
             return refusal("tier_unavailable", "Deep Archive has no such tier")
-        others = [
-            key
-            for key, one in self.thaws.items()
-            if one is not known and one["job"] == known["job"] and self._state(one) == "thawing"
-        ]
+        is_drill = bool(body.get("drill"))
+        others = self._open_others(known, is_drill)
         archived = {name for name in known["names"] if self.is_archived(name)} - self.under_way
         if others and archived:
             return refusal("thaw_in_progress", f"the thaw {others[0]} is in progress")
@@ -139,13 +145,26 @@ class FakeThaws:
         if usd > body["max_usd"] + 1e-9 and self.price_known:
             self.dearer_by = 0.0
             return refusal("plan_changed", f"it costs ${usd:.2f} by now")
-        known.update(tier=tier, usd=usd, ready_by=later(HOURS[tier]))
-        if archived and (usd > self.budget_usd or not self.price_known):
+        if is_drill and (tier != "Bulk" or usd > self.drill_allowance_usd or not self.price_known):
+            return refusal("drill_allowance", "the allowance for drills is used up this month")
+        known.update(tier=tier, usd=usd, ready_by=later(HOURS[tier]), drill=is_drill)
+        self.drill_allowance_usd -= usd if is_drill else 0
+        if archived and not is_drill and (usd > self.budget_usd or not self.price_known):
             known["state"] = "waiting"
             code = "thaw_budget" if self.price_known else "price_unknown"
             return refusal(code, f"the owner has to approve it: python -m ops thaw approve {thaw}")
         self._ask(known)
         return 200, self._status(thaw)
+
+    def _open_others(self, known: dict[str, Any], is_drill: bool) -> list[str]:
+        """The other thaws that are open; a restore ends those of drills, whose volumes thaw on."""
+        others = {
+            key: one for key, one in self.thaws.items() if one is not known and one["job"] == known["job"]
+        }
+        for one in others.values():
+            if not is_drill and one.get("drill") and self._state(one) == "thawing":
+                one["state"] = "ended"
+        return [key for key, one in others.items() if self._state(one) == "thawing"]
 
     def approve(self) -> None:
         for known in self.thaws.values():

@@ -104,6 +104,26 @@ def test_without_any_passphrase_it_backs_up_and_restores(backed_up: Laptop, keyr
         assert differences(snapshot(backed_up.source), snapshot(backed_up.home / folder / "system")) == []
 
 
+def test_a_drill_passes_with_the_secret_key_and_is_skipped_where_it_does_not_open(
+    backed_up: Laptop, with_key: Laptop, keyring: Keyring
+) -> None:
+    backed_up.succeed("drill")
+    settings = backed_up.home / "config" / "panicroom.toml"
+    settings.write_text(settings.read_text().replace(keyring.plain, keyring.locked))
+    backed_up.succeed("backup", "full", PASSPHRASE="of the key")
+    backed_up.service.lose(backed_up.service.sealed()[0].removeprefix("full."))
+    backed_up.succeed("drill", PASSPHRASE="of the key")
+    subprocess.run(
+        ["gpgconf", "--kill", "all"],
+        env={"PATH": os.environ["PATH"], "GNUPGHOME": str(keyring.home)},
+        capture_output=True,
+        check=False,
+    )
+    ended = with_key.run("drill", PASSPHRASE="another")
+    one_clear_line(ended, ExitCode.PASSPHRASE, "secret key")
+    assert backed_up.service.drills.outcomes == ["passed", "passed", "skipped"]
+
+
 def test_with_a_passphrase_of_its_own_and_a_signature(with_key: Laptop, keyring: Keyring) -> None:
     make_tree(with_key.source, files=3)
     enrol(with_key, keyring.locked, PASSPHRASE="of the key")
@@ -155,6 +175,9 @@ def test_where_only_the_public_half_is_backups_are_made_and_a_restore_says_what_
         (server.source / "d1" / "script").write_text("changed")
         server.succeed("backup")
         assert "warn  encryption key" in server.succeed("doctor")
+        ended = server.run("drill")
+        one_clear_line(ended, ExitCode.PASSPHRASE, "secret key", "--drill-every never")
+        assert server.service.drills.outcomes == ["skipped"]
         shutil.rmtree(server.home / "cache")
         ended = server.run("restore", "--to", str(server.home / "out"))
         one_clear_line(ended, ExitCode.PASSPHRASE, "secret key", "import")

@@ -75,6 +75,7 @@ _EXIT_CODES = {
     ErrorCode.THAW_CAP: ExitCode.TRY_LATER,
     ErrorCode.THAW_IN_PROGRESS: ExitCode.TRY_LATER,
     ErrorCode.PRICE_UNKNOWN: ExitCode.TRY_LATER,
+    ErrorCode.DRILL_ALLOWANCE: ExitCode.TRY_LATER,
     ErrorCode.PLAN_CHANGED: ExitCode.TRY_LATER,
     ErrorCode.UNKNOWN_THAW: ExitCode.TRY_LATER,
     ErrorCode.TIER_UNAVAILABLE: ExitCode.USAGE,
@@ -185,6 +186,8 @@ class Api:
         self._check_names([status.machine, *(job.job for job in status.jobs)])
         times = [status.server_time, status.last_weekly_mail_at, status.reader_until]
         self._check_times([*times, *(job.newest_complete_at for job in status.jobs)])
+        for drill in (job.drill for job in status.jobs if job.drill is not None):
+            self._check_times([drill.passed_at, drill.reported_at])
         for version in (status.newest_client_version, status.oldest_client_version):
             if not _VERSION.fullmatch(version):
                 raise self._odd(f"{shown(version, 40)!r} is no version")
@@ -249,6 +252,12 @@ class Api:
 
     def thaw_status(self, job: str, thaw: str) -> wire.ThawStatus:
         return self._thaw_status("GET", f"/jobs/{job}/thaws/{thaw}")
+
+    def report_drill(self, job: str, report: wire.DrillReport) -> wire.DrillStatus:
+        """Reports how a drill went; what the service makes of it."""
+        status = self._call("POST", f"/jobs/{job}/drills", wire.DrillStatus, report)
+        self._check_times([status.passed_at, status.reported_at])
+        return status
 
     def _thaw_status(self, method: str, path: str, body: object = None) -> wire.ThawStatus:
         status = self._call(method, path, wire.ThawStatus, body)

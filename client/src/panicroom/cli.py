@@ -15,6 +15,7 @@ from panicroom import __version__
 from panicroom.commands.backup import backup
 from panicroom.commands.cost import cost
 from panicroom.commands.doctor import doctor
+from panicroom.commands.drill import drill
 from panicroom.commands.enrol import enrol, import_conf
 from panicroom.commands.reading import duplicity, files, verify, versions
 from panicroom.commands.recover import recover
@@ -71,6 +72,7 @@ for command in (
     versions,
     cost,
     verify,
+    drill,
     duplicity,
     secrets,
     passphrase,

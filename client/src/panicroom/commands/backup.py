@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -21,7 +22,11 @@ _KINDS = {"full": "full", "incremental": "incremental", "inc": "incremental"}
 @click.command(short_help="Back up all jobs, or one.")
 @click.argument("what", nargs=-1, metavar="[full|incremental] [JOB]")
 @click.option("--job", metavar="JOB", help="Only this job; the same as the argument.")
-@click.option("--scheduled", is_flag=True, help="As timers run it: a failure also shows on the desktop.")
+@click.option(
+    "--scheduled",
+    is_flag=True,
+    help="As timers run it: a failure also shows on the desktop, and a drill follows when it is due.",
+)
 @click.option("--if-due", is_flag=True, help="Only jobs whose newest backup is older than their period.")
 @click.option(
     "--accept-smaller", is_flag=True, help="Back up though half of the files are gone since the last backup."
@@ -60,14 +65,22 @@ def backup(
     settings = load_settings()
     settings.refuse_reader()
     reporter = make_reporter(as_json=as_json)
-    jobs = _chosen(settings, name, if_due=if_due, scheduled=scheduled)
+    reason = _reason_to_wait(settings) if scheduled else None
+    drills = _Drills(settings, name, reporter, scheduled and not dry_run, reason is not None, as_json)
     exit_code = ExitCode.DONE
+    try:
+        jobs = _chosen(settings, name, if_due=if_due, reason=reason)
+    except _Waits:
+        drills.run()
+        raise
     for chosen in jobs:
         try:
             _back_up(settings, chosen, kind, reporter, accept_smaller=accept_smaller, dry_run=dry_run)
         except Problem as problem:  # the other jobs have a right to their backup
             exit_code = problem.exit_code
             _report_failure(chosen.job, problem, reporter, alone=len(jobs) == 1, scheduled=scheduled)
+    if exit_code != ExitCode.TRY_LATER:
+        drills.run()
     raise click.exceptions.Exit(exit_code)
 
 
@@ -81,12 +94,16 @@ def _kind_and_job(what: tuple[str, ...], job: str | None) -> tuple[str | None, s
 
 
 def _chosen(
-    settings: Settings, name: str | None, *, if_due: bool, scheduled: bool
+    settings: Settings, name: str | None, *, if_due: bool, reason: str | None
 ) -> tuple[JobSettings, ...]:
-    jobs = (settings.job_named(name),) if name else settings.jobs
+    jobs = _named(settings, name)
     if if_due:
         jobs = _due(settings, jobs)
-    return _not_waiting(settings, jobs) if scheduled else jobs
+    return _not_waiting(settings, jobs, reason)
+
+
+def _named(settings: Settings, name: str | None) -> tuple[JobSettings, ...]:
+    return (settings.job_named(name),) if name else settings.jobs
 
 
 def _due(settings: Settings, jobs: tuple[JobSettings, ...]) -> tuple[JobSettings, ...]:
@@ -96,19 +113,50 @@ def _due(settings: Settings, jobs: tuple[JobSettings, ...]) -> tuple[JobSettings
     return due_jobs(jobs, fetch_status(settings))
 
 
-def _not_waiting(settings: Settings, jobs: tuple[JobSettings, ...]) -> tuple[JobSettings, ...]:
-    """All of them on mains power and an ordinary connection; else those that are overdue. Exit code 75 if none is,
-    so that a timer tries again in a while."""
+def _reason_to_wait(settings: Settings) -> str | None:
     from panicroom.setup.power import reason_to_wait
+
+    return reason_to_wait(settings)
+
+
+class _Waits(Problem):
+    """On battery, or on a metered connection."""
+
+
+@dataclass(frozen=True)
+class _Drills:
+    """Those that the service waits for, after the backups; on battery or a metered connection only the overdue."""
+
+    settings: Settings
+    job: str | None
+    reporter: Reporter
+    wanted: bool
+    only_overdue: bool
+    as_json: bool
+
+    def run(self) -> None:
+        if self.wanted:
+            from panicroom.commands.drill import run_due_drills
+
+            jobs = _named(self.settings, self.job)
+            run_due_drills(
+                self.settings, jobs, self.reporter, only_overdue=self.only_overdue, as_json=self.as_json
+            )
+
+
+def _not_waiting(
+    settings: Settings, jobs: tuple[JobSettings, ...], reason: str | None
+) -> tuple[JobSettings, ...]:
+    """All of them on mains power and an ordinary connection; else those that are overdue. Exit code 75 if none is,
+    so that a timer tries again in a while. ``reason``: why they should wait."""
     from panicroom.terminal.status import fetch_status
 
-    reason = reason_to_wait(settings)
     if reason is None or not jobs:
         return jobs
     overdue = {known.job for known in fetch_status(settings).jobs if known.state == "overdue"}
     chosen = tuple(job for job in jobs if job.job in overdue)
     if not chosen:
-        raise Problem(f"{reason}; the backup waits until it is overdue", ExitCode.TRY_LATER)
+        raise _Waits(f"{reason}; the backup waits until it is overdue", ExitCode.TRY_LATER)
     return chosen
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from panicroom.private_files import private_folder
 
-_PREFIXES = ("read-", "metadata-", "restore-", "look-")
+_PREFIXES = ("read-", "metadata-", "drill-", "restore-", "look-")
 """The last one is of version 0.1."""
 
 _LOCK = ".in-use"
@@ -26,13 +26,20 @@ _ABANDONED_SECONDS = 86_400.0
 @contextmanager
 def work_folder(parent: Path, purpose: str) -> Iterator[Path]:
     """A new private folder ``<purpose>-...`` in ``parent``; ``purpose`` is one of the prefixes."""
+    with locked_work_folder(parent, purpose) as (folder, _lock):
+        yield folder
+
+
+@contextmanager
+def locked_work_folder(parent: Path, purpose: str) -> Iterator[tuple[Path, int]]:
+    """A ``work_folder``, and the descriptor that holds it: it is in use until all processes that inherit that end."""
     private_folder(parent)
     remove_abandoned(parent)
     with tempfile.TemporaryDirectory(prefix=f"{purpose}-", dir=parent, ignore_cleanup_errors=True) as name:
         descriptor = os.open(Path(name) / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield Path(name)
+            yield Path(name), descriptor
         finally:
             os.close(descriptor)
 

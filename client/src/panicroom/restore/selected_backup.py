@@ -156,7 +156,7 @@ class BackupSelector:
             lambda seconds: self._on_event({"event": "waiting", "seconds": seconds})
         )
         if moment is None:
-            _check_newest(listing, _newest_known(self._api, self._job.job))
+            check_newest(listing, _newest_known(self._api, self._job.job))
         return listing
 
 
@@ -189,7 +189,8 @@ def _newest_known(api: Api, job: str) -> datetime | None:
     return None
 
 
-def _check_newest(listing: Collection[ListedFile], newest_known: datetime | None) -> None:
+def check_newest(listing: Collection[ListedFile], newest_known: datetime | None) -> None:
+    """Raises ``Problem`` where the newest set that the service knows is not in the bucket."""
     stored = [moment_of(file.stored_at) for file in listing if ".manifest" in file.name]
     newest_stored = max(stored, default=None)
     if newest_known is None or (newest_stored and newest_stored >= newest_known - _CLOCKS_APART):

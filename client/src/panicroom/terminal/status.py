@@ -7,7 +7,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from panicroom.exit_codes import ExitCode, Problem
 from panicroom.secrets import token_of
 from panicroom.settings import Settings
 from panicroom.terminal.amounts import size_text
-from panicroom.wire import JobStatus, MachineStatus
+from panicroom.wire import DrillOutcome, DrillStatus, JobStatus, MachineStatus
 
 HEADINGS = ("job", "state", "newest backup", "chain", "stored", "in", "every")
 
@@ -54,7 +54,7 @@ def status_lines(status: MachineStatus, columns: int) -> list[str]:
                 f"  chain of {chain}, {stored} stored ({storage}), every {every}",
             )
         ]
-    return [f"machine {status.machine}, {mail}", *_reader_lines(status), *table]
+    return [f"machine {status.machine}, {mail}", *_reader_lines(status), *table, *_drill_lines(status, now)]
 
 
 def _reader_lines(status: MachineStatus) -> list[str]:
@@ -62,6 +62,35 @@ def _reader_lines(status: MachineStatus) -> list[str]:
         return []
     until = f"{moment_of(status.reader_until).astimezone():%Y-%m-%d %H:%M}"
     return [f"this computer only reads, until {until}, by a recovery code"]
+
+
+def _drill_lines(status: MachineStatus, now: datetime) -> Iterator[str]:
+    """A line for each job of which a drill was reported, or is due."""
+    for job in status.jobs:
+        drill = job.drill
+        if drill is None or (drill.reported_at is None and not drill.due):
+            continue
+        passed = (
+            f"last drill passed {_ago(drill.passed_at, now)}"
+            if drill.passed_at
+            else "no drill has passed yet"
+        )
+        yield f"{job.job}: {passed}{_since(drill, now)}"
+
+
+def _since(drill: DrillStatus, now: datetime) -> str:
+    """What has come of the newest one, if it has not passed."""
+    if drill.outcome is None or drill.outcome is DrillOutcome.PASSED or drill.reported_at is None:
+        return ""
+    reason = f": {drill.message}" if drill.message else ""
+    return f"; {_DRILL_WORDS[drill.outcome]} {_ago(drill.reported_at, now)}{reason}"
+
+
+_DRILL_WORDS = {
+    DrillOutcome.ASKED: "one is under way since",
+    DrillOutcome.FAILED: "THE NEWEST FAILED",
+    DrillOutcome.SKIPPED: "the newest could not be tried",
+}
 
 
 def _table(rows: list[tuple[str, ...]]) -> list[str]:

@@ -41,6 +41,7 @@ class ThawOptions:
 
     ``agreeing_command``: where agreeing takes another command than going on. ``max_usd`` is the most that the thaws of
     this command may cost together. ``wait``: go on by itself when all can be read.
+    ``drill``: from the allowance for drills.
     """
 
     command: Sequence[str]
@@ -49,6 +50,7 @@ class ThawOptions:
     max_usd: float | None = None
     yes: bool = False
     wait: bool = False
+    drill: bool = False
     person: Person | None = None
     spent: Spending = field(default_factory=Spending)
 

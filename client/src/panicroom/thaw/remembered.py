@@ -48,6 +48,9 @@ class RememberedThaws:
         having = [thaw for thaw in self._read() if thaw.has(wanted)]
         return max(having, key=lambda thaw: thaw.begun_at).thaw if having else None
 
+    def knows(self, thaw: str) -> bool:
+        return any(known.thaw == thaw for known in self._read())
+
     def add(self, thaw: str, names: Iterable[str], now: datetime) -> None:
         kept = [known for known in self._read() if known.thaw != thaw and now - known.begun_at < _REMEMBERED]
         self._write([*kept, RememberedThaw(thaw, now, numbers_by_set(names))])

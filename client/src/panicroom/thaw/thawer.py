@@ -6,7 +6,7 @@ when to come back. The same command carries on: planning the same volumes again 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 from panicroom.api import UNREACHABLE, Api, ApiError, batches, moment_of
 from panicroom.exit_codes import ExitCode, Problem
@@ -36,6 +36,14 @@ _UNKNOWN = (ErrorCode.UNKNOWN_THAW, ErrorCode.NOT_FOUND)
 _FOR_APPROVAL = (ErrorCode.THAW_BUDGET, ErrorCode.PRICE_UNKNOWN)
 
 
+class ThawUnderWay(Problem):
+    """S3 is at work, or another thaw of the job goes first: come back later."""
+
+
+class ThawNotAllowed(Problem):
+    """Without its owner the service starts no such thaw: its price is not known, or the allowance is used up."""
+
+
 class Thawer:
     """For one command. ``before_spending`` raises a ``Problem`` where thawing would be in vain; copies are kept for as
     long as fetching them over ``line`` takes."""
@@ -55,7 +63,10 @@ class Thawer:
         self._job, self._api, self._options, self._reporter = job, api, options, reporter
         self._before_spending = before_spending
         self._clock = clock or Clock()
-        self._remembered = RememberedThaws(settings.job_state(job) / "thaws.json")
+        # A restore must not wait for the slow thaw of a drill because that has its volumes too.
+        self._of_drills = RememberedThaws(settings.job_state(job) / "drill-thaws.json")
+        own = RememberedThaws(settings.job_state(job) / "thaws.json")
+        self._remembered = self._of_drills if options.drill else own
         self._refusals = 0
         self.has_waited = False
 
@@ -136,7 +147,7 @@ class Thawer:
 
     def _begun(self, plan: ThawPlan, names: Collection[str]) -> ThawStatus | None:
         """The state of the thaw, which is started unless it was; None if it has to be planned anew."""
-        if plan.state in UNDER_WAY and not self._needs_no_owner(plan):
+        if plan.state in UNDER_WAY and not (self._needs_no_owner(plan) or self._is_a_drills(plan)):
             self._remember(plan.thaw, names)
             return self._api.thaw_status(self._job, plan.thaw)
         if not plan.archived:  # S3 is at work for all of them: it costs nothing to wait for that
@@ -144,6 +155,10 @@ class Thawer:
             return self._start(plan, Agreed(ThawTier.BULK, (first and first.usd) or 0.0), names)
         self._show(plan)
         return self._start(plan, agree(plan, self._options), names)
+
+    def _is_a_drills(self, plan: ThawPlan) -> bool:
+        """Whether a restore has to take the thaw over: copies for a drill are not kept longer while they are read."""
+        return not self._options.drill and self._of_drills.knows(plan.thaw)
 
     def _needs_no_owner(self, plan: ThawPlan) -> bool:
         """Whether a thaw that waits for the owner could begin without: by a cheaper tier, or within a larger budget."""
@@ -159,7 +174,8 @@ class Thawer:
         pause = FIRST_SECONDS
         while True:
             try:
-                status = self._api.start_thaw(self._job, plan.thaw, ThawStart(agreed.tier, agreed.max_usd))
+                start = ThawStart(agreed.tier, agreed.max_usd, self._options.drill)
+                status = self._api.start_thaw(self._job, plan.thaw, start)
             except ApiError as failure:
                 if failure.code in (ErrorCode.PLAN_CHANGED, ErrorCode.UNKNOWN_THAW):
                     self._reporter.line(f"planning anew: {failure.message}")
@@ -226,7 +242,7 @@ class Thawer:
             ) from None
 
     def _come_back(self, status: ThawStatus) -> Problem:
-        return Problem(
+        return ThawUnderWay(
             f"{_under_way_text(status)}; then run again: {self._options.command_line}", ExitCode.TRY_LATER
         )
 
@@ -235,7 +251,18 @@ class Thawer:
         if problem.exit_code != ExitCode.TRY_LATER or failure.code == UNREACHABLE:
             return problem
         text = str(problem).rstrip(".")
-        return Problem(f"{text}; then run again: {self._options.command_line}", problem.exit_code)
+        kind = _KINDS.get(failure.code, Problem)
+        return kind(f"{text}; then run again: {self._options.command_line}", problem.exit_code)
+
+
+_KINDS: Mapping[str, type[Problem]] = {
+    ErrorCode.THAW_IN_PROGRESS: ThawUnderWay,
+    ErrorCode.DRILL_ALLOWANCE: ThawNotAllowed,
+    ErrorCode.PRICE_UNKNOWN: ThawNotAllowed,
+    ErrorCode.THAW_BUDGET: ThawNotAllowed,
+    ErrorCode.THAW_CAP: ThawNotAllowed,
+}
+"""What a refusal to thaw becomes, where somebody has to tell."""
 
 
 def _under_way_text(status: ThawStatus) -> str:

@@ -8,7 +8,8 @@ from decimal import Decimal
 
 from rich.markup import escape
 
-from chalicelib.domain.mail.phrases import format_bytes, format_money, format_small_money
+from chalicelib.domain.backups.machines import DAY_SECONDS
+from chalicelib.domain.mail.phrases import count, format_bytes, format_money, format_small_money
 from chalicelib.owner_wire import (
     JobShown,
     MachineAdded,
@@ -121,8 +122,10 @@ def show_job(job: JobShown) -> None:
 
 
 def drills_shown(drill: DrillStatus) -> str:
-    """``every 4w2d: passed at 2026-11-30 20:00 UTC``."""
-    wanted = f"every {show_duration(drill.every_seconds)}" if drill.every_seconds else "not wanted"
+    """``every 30 days: passed at 2026-11-30 20:00 UTC``."""
+    wanted = (
+        f"every {count(drill.every_seconds // DAY_SECONDS, 'day')}" if drill.every_seconds else "not wanted"
+    )
     if drill.outcome is None:
         return f"{wanted}: none yet"
     said = _OUTCOMES[drill.outcome].format(time_shown(drill.reported_at))

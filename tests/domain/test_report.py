@@ -18,7 +18,7 @@ from chalicelib.domain.audit.codes.code import Severity
 from chalicelib.domain.audit.findings import Finding
 from chalicelib.domain.audit.notices import SECOND_RUN, Notice
 from chalicelib.domain.backups.freshness import Freshness, Progress, State
-from chalicelib.domain.backups.machines import Job, LastRun
+from chalicelib.domain.backups.machines import Job, LastDrill, LastRun
 from chalicelib.domain.backups.names import Location
 from chalicelib.domain.mail.phrases import (
     format_age,
@@ -33,6 +33,7 @@ from chalicelib.domain.mail.phrases import (
 from chalicelib.domain.mail.report import compose_report
 from chalicelib.domain.mail.report_parts import AT_RISK, EvaluatedJob, LastIssue, Report, Tone
 from chalicelib.rendering import render
+from chalicelib.wire import DrillOutcome
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=timezone.utc)
 NEXT = NOW + timedelta(days=7)
@@ -292,3 +293,28 @@ def test_a_mail_has_one_zone_whatever_a_sentence_came_in() -> None:
 )
 def test_small_sums_have_four_decimals(amount: str, shown: str) -> None:
     assert format_small_money(Decimal(amount)) == shown
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"passed_at": 12, "passed_files": 3}, "Drill: 3 files restored and proved 12 days ago"),
+        ({"passed_at": 12, "failed_at": 2}, "Drill: failed 2 days ago"),
+        ({}, "Drill: the first one waits for archived files"),
+    ],
+)
+def test_each_backup_says_how_its_last_drill_went(fields: dict[str, int], said: str) -> None:
+    times = {name: NOW - timedelta(days=days) for name, days in fields.items() if name.endswith("_at")}
+    drill = LastDrill(DrillOutcome.ASKED, NOW, passed_files=fields.get("passed_files", 0), **times)
+    one = judged("anna", State.FRESH)
+    drilled = dataclasses.replace(one, job=dataclasses.replace(one.job, last_drill=drill))
+    mail = render(report(drilled))
+    assert said in mail.text
+    assert said in mail.html
+
+
+def test_a_backup_that_was_never_drilled_says_so_and_one_without_drills_says_nothing() -> None:
+    one = judged("anna", State.FRESH)
+    assert "Drill: none yet" in render(report(one)).text
+    without = dataclasses.replace(one, job=dataclasses.replace(one.job, drill_every_seconds=0))
+    assert "Drill" not in render(report(without)).text

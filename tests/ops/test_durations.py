@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops.commands.arguments.durations import parse_duration, show_duration
+from ops.commands.arguments.durations import parse_duration, parse_duration_or_never, show_duration
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,7 @@ def test_anything_else_is_refused_with_examples(text: str) -> None:
 @given(st.integers(min_value=1, max_value=10**9))
 def test_what_is_shown_is_read_back_as_the_same_duration(seconds: int) -> None:
     assert parse_duration(show_duration(seconds)) == seconds
+
+
+def test_never_is_no_time_at_all() -> None:
+    assert (parse_duration_or_never("Never"), parse_duration_or_never("30d")) == (0, 30 * 86_400)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 import app
-from chalicelib import wiring
+from chalicelib import wire, wiring
+from ops.commands.machine_shown import drills_shown
 from tests.hostile.memory_aws import service_in_memory
 from tests.service.conftest import Answer, Service, fire, later
 from tests.service.test_uploads import MANIFEST, PREFIX, SIGNATURES, VOLUME_1, Laptop
@@ -122,6 +123,27 @@ def test_who_ends_the_drills_ends_what_is_overdue(laptop: Laptop) -> None:
     fire(app.daily_audit)
     assert findings(laptop.service) == []
     assert drill_of(laptop) == {"due": False}
+
+
+def test_the_owner_chooses_how_often_and_sees_how_the_last_one_went(laptop: Laptop) -> None:
+    shown = laptop.service.admin("machine_set", name="anna-laptop", drill_every_seconds=90 * DAY)
+    [job] = shown["jobs"]
+    assert drills_shown(wire.from_json(wire.DrillStatus, job["drill"])) == "every 90 days: none yet"
+    report(laptop, "passed", files=3)
+    later(laptop.service, days=1)
+    report(laptop, "skipped", message="the allowance is used up")
+    [job] = laptop.service.admin("machine_show", name="anna-laptop")["jobs"]
+    assert drills_shown(wire.from_json(wire.DrillStatus, job["drill"])) == (
+        "every 90 days: could not be tried at 2026-11-23 20:00 UTC (the allowance is used up), "
+        "the last one passed at 2026-11-22 20:00 UTC"
+    )
+
+
+@pytest.mark.parametrize("every", [-1, 1, 86_399, "30d", 1.5, 11 * 366 * DAY])
+def test_a_time_between_drills_that_is_none_is_refused(laptop: Laptop, every: object) -> None:
+    refused = laptop.service.admin("machine_set", name="anna-laptop", drill_every_seconds=every)
+    assert refused["error"] == "bad_request"
+    assert drill_of(laptop)["every_seconds"] == 30 * DAY
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ from ops.commands.arguments.options import (
     stage_options,
     typed,
 )
+from ops.commands.arguments.recovery_codes import recovery_shown, show_new_recovery
 from ops.commands.arguments.storage_choice import (
     after_option,
     check_followed,
@@ -49,10 +50,8 @@ from ops.commands.arguments.storage_choice import (
 )
 from ops.commands.arguments.whole_help import WholeHelp
 from ops.commands.machine_shown import (
-    recovery_shown,
     show_code,
     show_job,
-    show_new_recovery,
     thaw_budget_shown,
 )
 from ops.errors import OpsError

@@ -14,14 +14,13 @@ from chalicelib.owner_wire import (
     JobShown,
     MachineAdded,
     MachineShown,
-    RecoveryMade,
-    RecoveryShown,
     SetRow,
 )
 from chalicelib.wire import DrillOutcome, DrillStatus
 from ops.client.addresses import install_line
 from ops.commands.arguments.durations import show_duration
 from ops.commands.arguments.options import console, folding_table, print_json, say
+from ops.commands.arguments.recovery_codes import show_recovery_code
 from ops.commands.arguments.storage_choice import Estimate, policy_of, policy_shown
 from ops.commands.thaw_shown import time_shown
 
@@ -56,38 +55,6 @@ def show_code(
     elif added.recovery:
         made = f"made {added.recovery.made_at}, ends in {added.recovery.last_group}"
         say(f"\nIts recovery code ({made}) stays valid, and so does the sheet with it.")
-
-
-def show_recovery_code(code: str) -> None:
-    say("\nIts recovery code. Put it on paper, and keep that away from the laptop:\n")
-    console.print(f"  {code}\n", markup=False)
-    say(
-        "It is shown now and once when the machine enrols, never again. Where the laptop is gone, it and the passphrase"
-        " bring everything back: `panicroom recover`. `panicroom recovery-sheet` prints the whole page."
-    )
-
-
-def show_new_recovery(made: RecoveryMade) -> None:
-    if made.replaced:
-        say(f"The code that ended in {made.replaced}, and all who read by it, are no longer valid.")
-        say("Throw its sheet away.")
-    else:
-        say(f"{made.machine} had no recovery code.")
-    show_recovery_code(made.recovery_code)
-
-
-def recovery_shown(recovery: RecoveryShown | None) -> list[str]:
-    """The code by its date and last group, and whoever reads by it."""
-    if recovery is None:
-        return ["recovery code: none"]
-    used = f", used {recovery.uses} times" if recovery.uses > 1 else ", used once" if recovery.uses else ""
-    return [
-        f"recovery code: ends in {recovery.last_group}, made {recovery.made_at}{used}",
-        *(
-            f"  reads until {reader.until}: from {reader.address or 'an unknown address'}, {reader.made_at}"
-            for reader in recovery.readers
-        ),
-    ]
 
 
 def _jobs(names: Sequence[str]) -> str:

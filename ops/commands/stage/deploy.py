@@ -14,7 +14,7 @@ from chalicelib.owner_wire import MachineAdded
 from ops.aws import Aws
 from ops.client.addresses import addresses_for_machines, install_line
 from ops.commands.arguments.options import Read, console, json_option, print_json
-from ops.commands.machine_shown import show_recovery_code
+from ops.commands.arguments.recovery_codes import show_recovery_code
 from ops.commands.stage.answers import (
     Answers,
     check_lock,

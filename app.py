@@ -21,8 +21,8 @@ from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.refusals import Refusal
 from chalicelib.journeys.conduct_run import start_run, update_run
 from chalicelib.journeys.describe_machine import describe_machine
+from chalicelib.journeys.downloads.issue_download_urls import issue_download_urls
 from chalicelib.journeys.enrol_machine import enrol_machine
-from chalicelib.journeys.issue_download_urls import issue_download_urls
 from chalicelib.journeys.list_files import list_files
 from chalicelib.journeys.offer_client import offer_requirements, offer_wheel
 from chalicelib.journeys.report_false_proofs import report_false_proofs
@@ -135,7 +135,7 @@ def downloads(job: str) -> Response:
     caller, now = calling_job(app.current_request, job)
     request = web.read_body(app.current_request, wire.DownloadRequest)
     context = wiring.download_context(caller, now)
-    return web.answer(issue_download_urls(context, request.names, facts_only=request.facts_only))
+    return web.answer(issue_download_urls(context, request))
 
 
 @route("POST", "/jobs/{job}/discards")

@@ -7,17 +7,20 @@ processors (with gpg's usual settings add 0.1 seconds of processor time for each
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import boto3
 from panicroom.duplicity_run.plan import WITHOUT_VARIABLE
 from panicroom.duplicity_run.speed import session_keys, volumes_ahead
+from panicroom.origin import SetEvidence, key_from_passphrase, proof_of
 
 from bench.budgets import Budgets
 from bench.generated.chain import generate_chain
@@ -25,6 +28,10 @@ from bench.processes import Cost
 from bench.programs import PASSPHRASE, PROGRAMS, Client, Program, Stock, UploadTarget, make_source
 from bench.speed_ups import times_used
 from bench.upload import SOURCE_MB, places
+from ops.aws import Aws
+from ops.service.lambda_function import LambdaFunction
+from ops.service.reconcile import reconcile as reconcile_jobs
+from ops.steps import silent_steps
 
 INCREMENTS = 365
 ONE_FILE = "file-007"
@@ -122,8 +129,32 @@ def _store_chain(place: UploadTarget, client: Client, source: Path) -> None:
     )
     environment = place.environment(client.home)
     newest = (datetime.now(timezone.utc) - timedelta(hours=1)).replace(microsecond=0)
+    key = key_from_passphrase(PASSPHRASE, client.name, "system")
+    sha256: dict[str, str] = {}
     for file in generate_chain(source, INCREMENTS, newest, environment, PASSPHRASE):
-        s3.put_object(Bucket=place.stack.bucket, Key=f"{client.name}/system/{file.name}", Body=file.data)
+        digest = hashlib.sha256(file.data)
+        sha256[file.name] = digest.hexdigest()
+        s3.put_object(
+            Bucket=place.stack.bucket,
+            Key=f"{client.name}/system/{file.name}",
+            Body=file.data,
+            ChecksumSHA256=base64.b64encode(digest.digest()).decode(),
+            Metadata=_metadata(key, client.name, file.name, sha256),
+        )
+    reconcile = LambdaFunction(
+        Aws(place.stack.region, place.stack.endpoint), place.stack.functions["reconcile"]
+    )
+    reconcile_jobs(reconcile, [(client.name, "system")], silent_steps())
+
+
+def _metadata(key: bytes, machine: str, name: str, sha256: Mapping[str, str]) -> dict[str, str]:
+    """What a client has signed into the PUT of a manifest, which comes behind its signatures."""
+    if not name.endswith(".manifest.gpg"):
+        return {}
+    *_, signatures, manifest = sha256
+    set_name = name.removeprefix("meta_duplicity-").removesuffix(".manifest.gpg")
+    evidence = SetEvidence(set_name, 1, sha256[manifest], (sha256[signatures],))
+    return {"volumes": "1", "proof": proof_of(key, machine, "system", evidence)}
 
 
 def _planned_volumes(client: Client) -> int:

@@ -32,7 +32,7 @@ from chalicelib.adapters.thaw_function import ThawFunction
 from chalicelib.config import ServiceConfig, read_settings
 from chalicelib.journeys.authenticate import Caller
 from chalicelib.journeys.catalogue.catalogue_context import CatalogueContext
-from chalicelib.journeys.issue_download_urls import DownloadContext
+from chalicelib.journeys.downloads.issue_download_urls import DownloadContext
 from chalicelib.journeys.uploads.upload_context import UploadContext
 
 if TYPE_CHECKING:
@@ -292,7 +292,7 @@ def upload_context(caller: Caller, now: datetime) -> UploadContext:
 
 
 def download_context(caller: Caller, now: datetime) -> DownloadContext:
-    stores = cap_store(), thaw_store(), notice_store()
+    stores = cap_store(), thaw_store(), notice_store(), catalogue_store()
     return DownloadContext(*stores, buckets(), caller.machine, caller.job, now)
 
 

@@ -60,6 +60,7 @@ ROOMS = (
     "chalicelib.journeys.catalogue",
     "chalicelib.journeys.uploads",
     "chalicelib.journeys",
+    "chalicelib.journeys.downloads",
     "chalicelib.journeys.thaws",
     "chalicelib.journeys.admin",
     "chalicelib.queue_batches",

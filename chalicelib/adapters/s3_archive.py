@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from chalicelib.adapters.s3_buckets import side_by_side
+from chalicelib.adapters.s3_listing import restore_state
 from chalicelib.domain.backups.names import Location
-from chalicelib.domain.backups.objects import RestoreState
 from chalicelib.domain.restore.asking import AskOutcome
 from chalicelib.domain.restore.volumes import ListedVolume
 from chalicelib.wire import ThawTier
@@ -64,7 +63,7 @@ class Archive:
                     item["Key"].removeprefix(location.prefix),
                     item["Size"],
                     item.get("StorageClass", "STANDARD"),
-                    _restore_state(item.get("RestoreStatus")),
+                    restore_state(item.get("RestoreStatus")),
                 )
                 for item in found
             ]
@@ -93,10 +92,3 @@ class Archive:
                 raise
             return outcome
         return AskOutcome.ASKED
-
-
-def _restore_state(status: dict[str, Any] | None) -> RestoreState | None:
-    if not status:
-        return None
-    until: datetime | None = status.get("RestoreExpiryDate")
-    return RestoreState(bool(status.get("IsRestoreInProgress")), until)

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
+from chalicelib.adapters.s3_listing import list_names
 from chalicelib.domain.backups.names import Location
 from chalicelib.domain.backups.objects import RestoreState, StoredObject
 from chalicelib.domain.backups.storage import STORAGE_TAG_KEY
@@ -86,6 +87,10 @@ class Buckets:
     def heads(self, bucket: str, keys: Sequence[str]) -> dict[str, StoredObject | None]:
         """``head`` of many keys side by side."""
         return dict(zip(keys, side_by_side(lambda key: self.head(bucket, key), keys), strict=True))
+
+    def listed(self, location: Location, names: Iterable[str]) -> dict[str, StoredObject | None]:
+        """What a listing says of many names, ``None`` where nothing is stored; names too far apart are left out."""
+        return list_names(self._client, location, names)
 
     def states(self, bucket: str, keys: Sequence[str]) -> dict[str, KeyState]:
         """What S3 holds of each key, older versions included; one LIST a key, side by side."""
@@ -252,13 +257,18 @@ class Buckets:
             raise
         return str(answer["ETag"]).strip('"')
 
-    def presign_get(self, location: Location, name: str, life: timedelta) -> str:
+    def presign_get(
+        self, location: Location, name: str, life: timedelta, *, with_checksum: bool = False
+    ) -> tuple[str, dict[str, str]]:
+        """A URL for GETs, and the headers to send. ``with_checksum``: S3 answers with the file's checksum as well."""
+        parameters = {"Bucket": location.bucket, "Key": location.key(name)}
+        sent = {}
+        if with_checksum:
+            parameters["ChecksumMode"] = sent["x-amz-checksum-mode"] = "ENABLED"
         url: str = self._client.generate_presigned_url(
-            "get_object",
-            Params={"Bucket": location.bucket, "Key": location.key(name)},
-            ExpiresIn=int(life.total_seconds()),
+            "get_object", Params=parameters, ExpiresIn=int(life.total_seconds())
         )
-        return url
+        return url, sent
 
     def mark_deleted(self, bucket: str, key: str) -> None:
         """Writes a delete marker: the version stays, as the bucket is versioned."""

@@ -7,6 +7,7 @@ service signs: length, SHA-256, first write (412). Tests can look at everything,
 
 from __future__ import annotations
 
+import base64
 import copy
 import hashlib
 import itertools
@@ -46,12 +47,26 @@ class Stored:
     """``volumes`` and ``proof`` of a manifest."""
 
     @property
+    def checksum(self) -> str:
+        """As S3's header has it."""
+        digest, hyphen, parts = self.sha256.partition("-")
+        return base64.b64encode(bytes.fromhex(digest)).decode() + hyphen + parts
+
+    @property
     def sha256(self) -> str:
         """As S3 has it: of a file in parts the digest of the parts' digests."""
         if self.parts is None:
             return hashlib.sha256(self.data).hexdigest()
         digests = b"".join(map(bytes.fromhex, self.parts))
         return f"{hashlib.sha256(digests).hexdigest()}-{len(self.parts)}"
+
+
+def _left_to_headers(permit: dict[str, Any]) -> dict[str, Any]:
+    """What S3 will say in its answer to the GET."""
+    if not permit.get("url"):
+        return permit
+    left = {name: value for name, value in permit.items() if name not in ("sha256", "volumes", "proof")}
+    return {**left, "headers": {"x-amz-checksum-mode": "ENABLED"}}
 
 
 @dataclass
@@ -94,6 +109,10 @@ class FakeService:
     """For each time that a stored file was asked for, by its name: from which byte on, and how many were sent."""
     discarded: list[str] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
+    knows_header_facts: bool = True
+    """Whether it leaves digests and proofs to the headers of a GET, as services since 0.2 do."""
+    sends_checksums: bool = True
+    """Whether S3's digests come through."""
     false_proofs: tuple[str, ...] = ()
     """What the newest run that checked has reported."""
     on_put: Callable[[str, str], None] = lambda name, phase: None
@@ -197,7 +216,10 @@ class FakeService:
                 self.download_requests += 1
                 facts_only = bool(body.get("facts_only"))
                 self.facts_requests += facts_only
-                return 200, {"files": [self._download(job, name, facts_only) for name in body["names"]]}
+                permits = [self._download(job, name, facts_only) for name in body["names"]]
+                if body.get("facts_in_headers") and self.knows_header_facts:
+                    permits = [_left_to_headers(permit) for permit in permits]
+                return 200, {"files": permits}
             case "POST", ["jobs", job, "thaws"]:
                 return self.thaws.plan(body["volumes"], job, body.get("line_bytes_a_second"))
             case "POST", ["jobs", _job, "thaws", thaw, "start"]:
@@ -558,6 +580,9 @@ class _Handler(BaseHTTPRequestHandler):
             sent = [first, 0]
             self.fake.sent.setdefault(name, []).append(sent)
         headers = {f"x-amz-meta-{item}": value for item, value in stored.metadata.items()}
+        asked = self.headers.get("x-amz-checksum-mode") == "ENABLED" and not first
+        if asked and self.fake.sends_checksums:
+            headers["x-amz-checksum-sha256"] = stored.checksum
         # Little lies in the kernel's buffers when the other side is killed.
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 32 * 1024)
 

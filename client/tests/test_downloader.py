@@ -15,7 +15,8 @@ from panicroom import api as api_module
 from panicroom.api import Api, ApiError
 from panicroom.transfer import downloader as downloader_module
 from panicroom.transfer.downloader import DOWNLOADS_AHEAD, Downloader, NotReadable
-from panicroom.wire import ErrorCode
+from panicroom.transfer.header_facts import knows_facts, with_header_facts
+from panicroom.wire import DownloadPermit, ErrorCode
 
 SECRET_SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 FULL = "data_duplicity-full.20261122T213347Z.vol{}.difftar.gpg"
@@ -113,23 +114,33 @@ def test_of_many_sets_the_first_volumes_are_fetched_in_their_turn(restore: Resto
         assert restore.at_hand(min(DOWNLOADS_AHEAD, len(firsts) - taken))
 
 
-def test_the_permits_of_many_small_files_are_asked_for_side_by_side(restore: Restore) -> None:
-    """With each request held until all have begun; before the first file is fetched, and once each."""
-    names = restore.store(*(f"meta_{number}" for number in range(150)))
-    together = threading.Barrier(3)
+def test_the_permits_of_many_small_files_are_asked_for_before_the_first_is_fetched_one_request_at_a_time(
+    restore: Restore,
+) -> None:
+    """A second request at the same time would wait for another Lambda function to start."""
+    names = restore.store(*(f"meta_{number}" for number in range(250)))
+    free, all_asked = threading.Lock(), threading.Event()
+    together = threading.Event()
 
-    def meet(_method: str, path: str) -> None:
+    def hold(_method: str, path: str) -> None:
         if path.endswith("/downloads"):
-            together.wait(20)
+            if not free.acquire(blocking=False):
+                together.set()
+                return
+            time.sleep(0.05)
+            free.release()
 
-    held: Callable[[str, str], int | None] = meet
+    held: Callable[[str, str], int | None] = hold
     restore.service.trouble = held
     prepared = dict(restore.downloader.prepare(dict.fromkeys(names, 10_000)))
-    together.wait(20)
-    for name in (names[0], names[100], names[149]):
+    restore.downloader.after_permits(all_asked.set)
+    assert all_asked.wait(20)
+    assert not together.is_set()
+    assert restore.service.download_requests == 3
+    for name in (names[0], names[100], names[249]):
         prepared[name](restore.folder / name)
         assert (restore.folder / name).read_bytes() == restore.service.objects[f"system/{name}"].data
-    assert restore.service.download_requests == 2
+    assert restore.service.download_requests == 3
 
 
 def test_the_permits_of_large_files_are_asked_for_in_their_turn(restore: Restore) -> None:
@@ -241,3 +252,62 @@ def test_downloads_run_at_the_same_time(restore: Restore) -> None:
     restore.service.trouble = held
     restore.downloader.announce(names)
     assert all(restore.is_right(name) for name in names)
+
+
+MANIFEST = "meta_duplicity-full.20261122T213347Z.manifest.gpg"
+FACTS = {"volumes": "3", "proof": "0f" * 32}
+
+
+def received(restore: Restore, name: str) -> DownloadPermit:
+    [(_, download)] = restore.downloader.prepare({name: 10_000})
+    return download(restore.folder / name).permit
+
+
+@pytest.mark.parametrize("knows_header_facts", [True, False], ids=["service of today", "older service"])
+@pytest.mark.parametrize("parts", [None, ["0a" * 32, "0b" * 32]], ids=["whole", "in parts"])
+def test_digest_and_proof_come_with_the_file_or_from_an_older_service(
+    restore: Restore, knows_header_facts: bool, parts: list[str] | None
+) -> None:
+    restore.store(MANIFEST)
+    stored = restore.service.objects[f"system/{MANIFEST}"]
+    stored.metadata, stored.parts = dict(FACTS), parts
+    restore.service.knows_header_facts = knows_header_facts
+    permit = received(restore, MANIFEST)
+    assert (permit.sha256, permit.volumes, permit.proof) == (stored.sha256, 3, FACTS["proof"])
+    assert knows_facts(permit)
+
+
+def test_a_download_that_goes_on_in_its_middle_has_its_digest_from_the_service(restore: Restore) -> None:
+    """S3 sends none along with a part of a file."""
+    restore.store(MANIFEST)
+    stored = restore.service.objects[f"system/{MANIFEST}"]
+    stored.metadata = dict(FACTS)
+    failures = iter([-1])
+    restore.service.trouble = lambda _method, path: next(failures, None) if path.startswith("/s3") else None
+    (restore.folder / MANIFEST).write_bytes(stored.data[:4000])
+    permit = received(restore, MANIFEST)
+    assert [first for first, _ in restore.service.sent[MANIFEST]] == [4000]
+    assert (restore.folder / MANIFEST).read_bytes() == stored.data
+    assert (permit.sha256, permit.proof) == (stored.sha256, FACTS["proof"])
+    assert restore.service.download_requests == 2
+
+
+def test_a_digest_that_did_not_come_through_is_not_taken_for_none(restore: Restore) -> None:
+    restore.store(MANIFEST)
+    restore.service.sends_checksums = False
+    permit = received(restore, MANIFEST)
+    assert permit.sha256 is None
+    assert not knows_facts(permit)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"x-amz-checksum-sha256": "no base64!", "x-amz-meta-volumes": "three"},
+        {"x-amz-checksum-sha256": "c2hvcnQ=", "x-amz-meta-volumes": "9" * 40},
+        {"x-amz-checksum-sha256": "", "x-amz-meta-volumes": "-1"},
+    ],
+)
+def test_headers_that_make_no_sense_say_nothing(headers: dict[str, str]) -> None:
+    permit = with_header_facts(DownloadPermit(MANIFEST, "url"), headers)
+    assert (permit.sha256, permit.volumes, permit.proof) == (None, None, None)

@@ -18,6 +18,7 @@ import pytest
 from fake_service import CODE, FakeService
 from panicroom.api import Api, ApiError
 from panicroom.origin import digest_of_parts
+from panicroom.transfer.header_facts import with_header_facts
 from panicroom.wire import (
     DownloadPermit,
     EnrolmentRequest,
@@ -344,6 +345,22 @@ def test_the_facts_alone_come_without_a_url(client: Client) -> None:
     (permit,) = client.api.downloads(JOB, (name_of("manifest", client.full),), facts_only=True).files
     assert (permit.url, permit.proof, permit.volumes, permit.size) == (None, PROOF, 1, len(b"manifest"))
     assert permit.sha256 == hashlib.sha256(b"manifest").hexdigest()
+
+
+def test_of_many_files_the_facts_come_with_the_file(client: Client) -> None:
+    """By a URL that has the header signed that asks S3 for its digest."""
+    client.store_set()
+    client.seal()
+    names = (name_of("manifest", client.full), *map(client.volume, range(2, 20)))
+    permit, *others = client.api.downloads(JOB, names, facts_in_headers=True).files
+    assert {other.error for other in others} == {ErrorCode.NOT_FOUND}
+    assert (permit.sha256, permit.volumes, permit.proof) == (None, None, None)
+    assert permit.url is not None
+    answer = httpx.get(permit.url, headers=permit.headers)
+    assert answer.content == b"manifest"
+    permit = with_header_facts(permit, answer.headers)
+    assert permit.sha256 == hashlib.sha256(b"manifest").hexdigest()
+    assert (permit.volumes, permit.proof) == (1, PROOF)
 
 
 def test_a_manifest_is_not_stored_without_its_proof(client: Client) -> None:

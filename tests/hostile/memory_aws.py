@@ -160,7 +160,8 @@ class MemoryS3:
             for key, newest in self._newest_by_key(Prefix)
             if newest.body is not None and key.encode() > StartAfter.encode()
         ]
-        return {"Contents": found[:1000], "IsTruncated": len(found) > 1000}
+        most = min(rest.get("MaxKeys", 1000), 1000)
+        return {"Contents": found[:most], "IsTruncated": len(found) > most}
 
     # ------------------------------------------------------------ archived objects, as on AWS
 

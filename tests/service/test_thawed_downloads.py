@@ -116,7 +116,7 @@ def test_jobs_without_archived_volumes_pay_nothing_for_thaws(
         monkeypatch.setattr(MemoryDynamo, name, counted)
     who = {"get_item MACHINES", "get_item JOBS", "get_item LEASES", "update_item MACHINES"}
     laptop.download(5, 6)
-    assert [call for call in calls if call not in who] == ["update_item DOWNLOADS#anna-laptop"] * 2
+    assert [call for call in calls if call not in who] == ["update_item DOWNLOADS#anna-laptop"]
     calls.clear()
     laptop.download(1, 5)
     assert [call for call in calls if call not in who] == ["update_item DOWNLOADS#anna-laptop"]
@@ -136,7 +136,7 @@ def test_a_request_for_thawed_files_costs_one_read_and_one_write_more(
 
         monkeypatch.setattr(MemoryDynamo, name, counted)
     laptop.download(1, 2, 3)
-    assert calls == ["query", *["update_item"] * 3, "update_item"]
+    assert calls == ["query", "update_item", "update_item"], "one for the day's limit, one for the thaw"
 
 
 def test_an_approved_thaw_lifts_the_days_cap_by_its_own_bytes(service: Service) -> None:

@@ -154,6 +154,12 @@ class CatalogueStore:
         """Replaces a set's row unless it was written since that revision was read."""
         return self.write_page(job, SetPage(backup_set, revision, {}), backup_set, [])
 
+    def objects_named(self, job: Job, names: Sequence[str]) -> dict[str, ObjectRow]:
+        """The rows of these names; those without one are left out."""
+        partition = catalogue_rows.objects_partition(job)
+        found = self._table.get_many([(partition, name) for name in names])
+        return {name: catalogue_rows.object_of(item) for (_, name), item in found.items()}
+
     def objects_between(self, job: Job, after: str, last: str = LAST_NAME) -> Iterator[ObjectRow]:
         """The job's rows with ``after < name <= last``, as many as are asked for."""
         found = self._table.query_between(catalogue_rows.objects_partition(job), after or FIRST_NAME, last)

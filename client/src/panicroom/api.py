@@ -230,11 +230,13 @@ class Api:
             self._check_link(part.url, part.headers)
         return answer
 
-    def downloads(self, job: str, names: tuple[str, ...], *, facts_only: bool = False) -> wire.DownloadAnswer:
-        request = wire.DownloadRequest(names, facts_only)
+    def downloads(
+        self, job: str, names: tuple[str, ...], *, facts_only: bool = False, facts_in_headers: bool = False
+    ) -> wire.DownloadAnswer:
+        request = wire.DownloadRequest(names, facts_only, facts_in_headers)
         answer = self._call("POST", f"/jobs/{job}/downloads", wire.DownloadAnswer, request)
         for permit in answer.files:
-            self._check_link(permit.url, {})
+            self._check_link(permit.url, permit.headers or {})
         return answer
 
     def plan_thaw(self, job: str, request: wire.ThawRequest) -> wire.ThawPlan:

@@ -431,10 +431,15 @@ class FileListing:
 @dataclasses.dataclass(frozen=True)
 class DownloadRequest:
     """``POST /jobs/{job}/downloads``. With ``facts_only`` the answers have no ``url``, and nothing counts towards the
-    day's quota: what S3 knows of a file is enough to check a proof of origin."""
+    day's quota: what S3 knows of a file is enough to check a proof of origin.
+
+    ``facts_in_headers``: the client takes ``sha256``, ``volumes`` and ``proof`` from the headers of the GET where an
+    answer lacks them, so that the service need not ask S3 for each file. An older service gives them all the same.
+    """
 
     names: tuple[str, ...]
     facts_only: bool = False
+    facts_in_headers: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -445,11 +450,14 @@ class DownloadPermit:
 
     ``sha256`` is S3's checksum of the file, in hex; for a file in parts the digest of the parts' digests, ``-`` and
     their number; missing where the file was stored without one. Of a manifest, ``volumes`` and ``proof`` are what its
-    PUT was signed with. They are headers of the GET too: ``x-amz-meta-volumes``, ``x-amz-meta-proof``.
+    PUT was signed with. They are headers of the GET too: ``x-amz-checksum-sha256`` in base64 if it is sent with the
+    ``headers`` that are given, ``x-amz-meta-volumes``, ``x-amz-meta-proof``. With ``facts_in_headers`` they may be
+    missing here.
     """
 
     name: str
     url: str | None = None
+    headers: dict[str, str] | None = None
     size: Bytes | None = None
     sha256: str | None = None
     volumes: Count | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import gzip
 import os
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fake_service import FakeService
+from fake_service import FakeService, Stored
 from laptop import PASSPHRASE, Laptop
 from panicroom.api import Api
 from panicroom.duplicity_files.signatures import read_signatures
@@ -206,3 +207,38 @@ def test_a_full_disk_names_the_folder(backed_up: Laptop, monkeypatch: pytest.Mon
     with pytest.raises(Problem, match=r"cache.*No space left") as stopped:
         Reading(backed_up).at_hand()
     assert stopped.value.exit_code == ExitCode.SPACE
+
+
+def test_bytes_that_are_not_those_of_the_digest_that_came_with_them_are_not_used(
+    backed_up: Laptop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(backed_up.home / "cache")
+    monkeypatch.setattr(Stored, "checksum", base64.b64encode(bytes(32)).decode())
+    reading = Reading(backed_up)
+    (chain,) = reading.stored().chains
+    found = reading.cache.at_hand(chain.sets)
+    reasons = {file.reason for item in found.values() for file in item.unopened}
+    assert reasons == {"it is not what S3 has the digest of"}
+    assert not any(item.copies for item in found.values())
+
+
+def test_what_s3_says_with_the_files_is_what_the_service_would_say(backed_up: Laptop) -> None:
+    """And where a digest did not come through, the service is asked: a true set must not look false for that."""
+    settings = load_settings()
+    with Api(settings.url, token_of(settings)) as api:
+        said = {
+            permit.name: permit
+            for permit in api.downloads("system", tuple(Reading(backed_up).metadata()), facts_only=True).files
+        }
+    for sends_checksums in (True, False):
+        shutil.rmtree(backed_up.home / "cache")
+        backed_up.service.sends_checksums = sends_checksums
+        reading = Reading(backed_up)
+        assert all(not item.unopened for item in reading.at_hand().values())
+        facts = {
+            name: (permit.sha256, permit.volumes, permit.proof)
+            for name, permit in reading.cache.facts.items()
+        }
+        backed_up.service.sends_checksums = True
+        expected = {name: (permit.sha256, permit.volumes, permit.proof) for name, permit in said.items()}
+        assert facts == (expected if sends_checksums else {})

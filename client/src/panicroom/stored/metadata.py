@@ -32,6 +32,7 @@ from panicroom.private_files import private_folder
 from panicroom.secrets import older_passphrases_of, passphrase_of
 from panicroom.settings import Settings
 from panicroom.transfer.downloader import Downloader, NotReadable, Received
+from panicroom.transfer.header_facts import knows_facts
 from panicroom.transfer.measured_line import MeasuredLine
 from panicroom.wire import DownloadPermit, ErrorCode, ListedFile
 
@@ -125,8 +126,9 @@ class MetadataCache:
     ) -> dict[str, SetMetadata]:
         """The metadata of ``sets`` by their names, fetched where no whole copy is here.
 
-        ``on_fetching`` is called before most of it is fetched; not where the key at hand opens none of it. Raises
-        ``Problem`` if the service cannot be reached or the disk is full.
+        ``on_fetching`` is called while most of it is fetched, from another thread, when the service has been asked for
+        that; not where the key at hand opens none of it. Raises ``Problem`` if the service cannot be reached or the
+        disk is full.
         """
         chosen = list(sets)
         wanted = dict(_wanted(chosen, parts))
@@ -161,8 +163,10 @@ class MetadataCache:
             failed = found[first.name]
             if isinstance(failed, Unopened) and failed.wrong_key:
                 return {file.name: replace(failed, name=file.name) for file in files}
-        on_fetching()
-        return {**found, **self._fetch([file for file in files if file.name not in found], self._made_copy)}
+        rest = [file for file in files if file.name not in found]
+        if not rest:
+            on_fetching()
+        return {**found, **self._fetch(rest, self._made_copy, on_fetching)}
 
     def passphrase_of(self, sets: Iterable[StoredSet]) -> str | None:
         """The passphrase of a chain. Only where this machine had several, its smallest manifest is fetched to try."""
@@ -245,7 +249,10 @@ class MetadataCache:
         return SetMetadata(item, self.folder, found, tuple(failed))
 
     def _fetch(
-        self, files: list[ListedFile], use: Callable[[ListedFile, Path, Received], Result]
+        self,
+        files: list[ListedFile],
+        use: Callable[[ListedFile, Path, Received], Result],
+        on_fetching: Callable[[], None] = lambda: None,
     ) -> dict[str, Result | Unopened]:
         """Downloads files side by side into a folder that goes away, and has each used there."""
         if not files:
@@ -259,7 +266,10 @@ class MetadataCache:
                     name: pool.submit(self._fetch_file, by_name[name], download, work, use)
                     for name, download in downloader.prepare({file.name: file.size for file in files})
                 }
-                return {name: future.result() for name, future in begun.items()}
+                asked = downloader.after_permits(on_fetching)
+                found = {name: future.result() for name, future in begun.items()}
+                asked.result()
+                return found
         except ApiError as failure:
             raise failure.as_problem() from None
         except OSError as error:
@@ -301,7 +311,8 @@ class MetadataCache:
         try:
             received = download(work / file.name)
             _check_digest(work / file.name, received.permit.sha256)
-            self.facts[file.name] = received.permit
+            if knows_facts(received.permit):
+                self.facts[file.name] = received.permit
             return use(file, work / file.name, received)
         except NotReadable as archived:
             state = "it is being thawed" if archived.thawing else "it is archived and has to be thawed first"

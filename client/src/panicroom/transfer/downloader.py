@@ -35,14 +35,15 @@ from panicroom.api import (
 )
 from panicroom.names import parse_name
 from panicroom.network import http_client
+from panicroom.transfer.header_facts import with_header_facts
 from panicroom.transfer.measured_line import SMALL_BYTES, MeasuredLine
 from panicroom.wire import MAX_FILES_PER_REQUEST, DownloadPermit, ErrorCode
 
 DOWNLOADS_AHEAD = 8
 """Downloads at once, and so many volumes on the disk beside those that are open."""
 
-_REQUESTS_AT_ONCE = 2
-"""For permits. With more, each of them waits for a Lambda function of its own to start."""
+_REQUESTS_AT_ONCE = 1
+"""For permits. A second one would wait for another Lambda function to start, which takes longer than to answer."""
 
 _SOON_FETCHED_BYTES = 8 * 2**20
 """Are fetched while their URLs are good, five minutes, even by a slow line."""
@@ -64,7 +65,7 @@ class Closed(Exception):
 
 @dataclass(frozen=True)
 class Received:
-    """How a file came: S3's headers, and what the service said of it."""
+    """How a file came: S3's headers, and what the service and they said of it."""
 
     headers: Mapping[str, str]
     permit: DownloadPermit
@@ -153,16 +154,20 @@ class Downloader:
         """Each of the names, given with its bytes, with the function that downloads it, to be called from any thread.
 
         The function raises as ``fetch`` does, and ``Closed`` after ``close``. The permits of a batch are one request;
-        of the first files the requests are made at once, side by side.
+        those of the first files are made at once, one after the other.
         """
         soon = _SOON_FETCHED_BYTES
         for batch in batches(list(sizes)):
-            permits = _Permits(self._permits, batch)
+            permits = _Permits(functools.partial(self._permits, facts_in_headers=True), batch)
             soon -= sum(sizes[name] for name in batch)
             if soon >= 0:
                 self._asking.submit(permits.all)
             for name in batch:
                 yield name, functools.partial(self._download_with, permits, name)
+
+    def after_permits(self, work: Callable[[], None]) -> Future[None]:
+        """Does something else that asks the service, behind the requests that ``prepare`` has begun."""
+        return self._asking.submit(work)
 
     def close(self) -> None:
         """Ends what waits for the network as well."""
@@ -187,7 +192,8 @@ class Downloader:
         return path
 
     def _download_with(self, permits: _Permits, name: str, target: Path) -> Received:
-        """The first try is with the shared permit, any other with one of its own."""
+        """The first try is with the shared permit, any other with one of its own: with the digest, which S3 does not
+        send along with a part of a file."""
         again = False
 
         def permit() -> DownloadPermit:
@@ -197,9 +203,10 @@ class Downloader:
 
         return self._download(name, target, permit)
 
-    def _permits(self, names: Sequence[str]) -> dict[str, DownloadPermit]:
+    def _permits(self, names: Sequence[str], *, facts_in_headers: bool = False) -> dict[str, DownloadPermit]:
         assert len(names) <= MAX_FILES_PER_REQUEST
-        permits = {permit.name: permit for permit in self._api.downloads(self._job, tuple(names)).files}
+        answer = self._api.downloads(self._job, tuple(names), facts_in_headers=facts_in_headers)
+        permits = {permit.name: permit for permit in answer.files}
         missing = [name for name in names if name not in permits]
         if missing:
             raise ApiError(ErrorCode.INTERNAL, f"no answer for {missing[0]}")
@@ -213,7 +220,7 @@ class Downloader:
             permit = _checked(ask())
             outcome = self._get(permit, target)
             if isinstance(outcome, httpx.Headers):
-                return Received(outcome, permit)
+                return Received(outcome, with_header_facts(permit, outcome))
             text, retry_after = outcome
             pause = next(pauses, None)
             if pause is None:
@@ -231,9 +238,9 @@ class Downloader:
         """Downloads into ``target``; S3's headers, or what went wrong and the seconds that S3 asks to wait."""
         assert permit.url is not None
         size = _size_so_far(target, permit.size)
-        rest = {"Range": f"bytes={size}-"} if size else {}
+        asked = {**(permit.headers or {}), **({"Range": f"bytes={size}-"} if size else {})}
         try:
-            with self._http.stream("GET", permit.url, headers=rest) as response:
+            with self._http.stream("GET", permit.url, headers=asked) as response:
                 if response.status_code not in (200, 206):
                     return f"S3 answers HTTP {response.status_code}", retry_after_seconds(response)
                 goes_on = response.status_code == 206

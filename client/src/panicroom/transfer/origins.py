@@ -34,7 +34,8 @@ from panicroom.wire import DownloadPermit, ErrorCode, ListedFile
 NO_FACTS: Mapping[str, DownloadPermit] = MappingProxyType({})
 _METADATA = ("manifest", "signatures")
 _REQUESTS_AT_ONCE = 4
-_REQUESTS_BESIDE_OTHERS = 2
+_REQUESTS_BESIDE_DOWNLOADS = 1
+"""The answers are there before the files are, and no further Lambda function has to start for them."""
 
 
 def facts_of(
@@ -59,7 +60,7 @@ class _FactsAsked:
 
     def _work(self, api: Api, job: str, names: Sequence[str]) -> None:
         try:
-            self._answer.set_result(facts_of(api, job, names, _REQUESTS_BESIDE_OTHERS))
+            self._answer.set_result(facts_of(api, job, names, _REQUESTS_BESIDE_DOWNLOADS))
         except BaseException as failure:  # it belongs to whoever waits
             self._answer.set_exception(failure)
 

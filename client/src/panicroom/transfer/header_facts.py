@@ -1,0 +1,46 @@
+"""What S3's answer to a GET says of the file, where the service has left it to that."""
+
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+from __future__ import annotations
+
+import base64
+import binascii
+import dataclasses
+from collections.abc import Mapping
+
+from panicroom.origin import PROOF_HEADER, VOLUMES_HEADER
+from panicroom.wire import MOST, DownloadPermit
+
+_DIGEST_HEADER = "x-amz-checksum-sha256"
+_DIGEST_BYTES = 32
+
+
+def with_header_facts(permit: DownloadPermit, headers: Mapping[str, str]) -> DownloadPermit:
+    """The permit with digest, volumes and proof of the file; what the service has said of it stays."""
+    return dataclasses.replace(
+        permit,
+        sha256=permit.sha256 or _hex_digest(headers.get(_DIGEST_HEADER, "")),
+        volumes=_number(headers.get(VOLUMES_HEADER, "")) if permit.volumes is None else permit.volumes,
+        proof=permit.proof or headers.get(PROOF_HEADER),
+    )
+
+
+def knows_facts(permit: DownloadPermit) -> bool:
+    """Whether what is missing in it is missing at S3 too. A proxy may have taken headers away, and a set must not look
+    as if a thief had made it for that."""
+    return permit.sha256 is not None or permit.headers is None
+
+
+def _hex_digest(checksum: str) -> str | None:
+    """S3's checksum in hex. That of a file in parts ends with their number."""
+    digest, hyphen, parts = checksum.partition("-")
+    try:
+        raw = base64.b64decode(digest, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return raw.hex() + hyphen + parts if len(raw) == _DIGEST_BYTES else None
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(MOST)) else None

@@ -15,14 +15,16 @@ LEAST_BYTES = 2**20
 
 @dataclasses.dataclass(frozen=True)
 class ReaderAllowance:
-    """The recovery code of a reader, and what all sets of the machine have stored."""
+    """The recovery code of a reader, and what all sets of the machine have stored, in how many volumes."""
 
     recovery: Recovery
     stored_bytes: int
+    volumes: int
 
     def covers(self, offer: TierOffer, found: VolumesFound) -> bool:
         """Counted by bytes, so that it is there too where a price is not known."""
-        left = self.stored_bytes - self.recovery.thawed_bytes
+        everything = self.stored_bytes + LEAST_BYTES * self.volumes  # however small the volumes are
+        left = everything - self.recovery.thawed_bytes
         return offer.tier is ThawTier.BULK and counted_bytes(found) <= left
 
     def after(self, found: VolumesFound) -> Recovery:

@@ -111,7 +111,10 @@ STEPS = st.one_of(
 
 
 BY_BULK = st.tuples(st.just("start"), st.tuples(st.integers(0, 9), st.just(ThawTier.BULK)))
-AGAIN = st.tuples(st.just("again"), NUMBERS)
+FEW = st.sets(st.integers(1, 20), min_size=1, max_size=5).map(
+    lambda numbers: ",".join(map(str, sorted(numbers)))
+)
+AGAIN = st.tuples(st.just("again"), FEW)
 READERS_STEPS = st.one_of(STEPS, BY_BULK, AGAIN)
 
 
@@ -128,7 +131,7 @@ def take(laptop: ThawingLaptop, plans: list[str], step: tuple[str, Any]) -> None
         laptop.call("POST", f"/{plans[value % len(plans)]}/start", body)
     elif kind == "again":  # everything has come and gone, and is wanted once more
         laptop.s3.finish()
-        laptop.tick(hours=20)
+        laptop.tick(hours=60)
         laptop.s3.expire()
         take(laptop, plans, ("plan", value))
         laptop.start(plans[-1])
@@ -187,13 +190,12 @@ def test_a_found_sheet_costs_one_thaw_of_everything_by_bulk_and_the_ordinary_bud
 ) -> None:
     """Whoever has the laptop's token too pays from the same budget."""
     bill, seen = Bill(service, monkeypatch), Counter[str]()
-    everything = sum(
-        (
-            thaw_cost(PRICES, class_of(number), ThawTier.BULK, Tally(1, 4 * GB), MOST_DAYS + 1)
-            for number in range(1, 21)
-        ),
-        Decimal(0),
-    )
+    assert PRICES is not None
+    of_one = [
+        thaw_cost(PRICES, one, ThawTier.BULK, Tally(1, 4 * GB), MOST_DAYS + 1)
+        for one in ("GLACIER", "DEEP_ARCHIVE")
+    ]
+    everything = 6 * max(of_one)
 
     @settings(
         max_examples=60,
@@ -203,7 +205,7 @@ def test_a_found_sheet_costs_one_thaw_of_everything_by_bulk_and_the_ordinary_bud
         suppress_health_check=list(HealthCheck),
     )
     @given(
-        st.one_of(NUMBERS, st.just("1-20")),
+        FEW,
         st.sampled_from([0, 1]),
         st.lists(st.tuples(st.sampled_from([True, True, False]), READERS_STEPS), min_size=8, max_size=30),
     )
@@ -216,7 +218,7 @@ def test_a_found_sheet_costs_one_thaw_of_everything_by_bulk_and_the_ordinary_bud
         laptop = ThawingLaptop(service)
         for number in range(1, 21):
             laptop.store(number, storage_class=class_of(number), size=4 * GB)
-        stored(80 * GB)
+        stored(24 * GB)  # of six volumes, so that few calls reach the bound
         service.admin("machine_set", name="anna-laptop", thaw_budget_usd=budget)
         reader, plans = reader_of(service), list[str]()
         reader_plan = reader.plan(first, line_bytes_a_second=1)  # copies for a month
@@ -226,11 +228,12 @@ def test_a_found_sheet_costs_one_thaw_of_everything_by_bulk_and_the_ordinary_bud
         months = len(bill.usd)
         total = sum(bill.usd.values(), Decimal(0))
         assert total <= everything + months * (BUDGET + DRILLS + 2 * LISTS), (total, everything)
-        assert budget or bill.new_bytes <= 80 * GB + months * DRILLED_BYTES
+        assert thawed_bytes() <= 24 * GB
+        assert budget or bill.new_bytes <= thawed_bytes() + months * DRILLED_BYTES, "not all was counted"
         assert all(count <= 10 for count in bill.expedited.values())
         assert all(key.startswith(laptop.place) for key in bill.keys)
         seen["by code"] += thawed_bytes() > 0
-        seen["all"] += thawed_bytes() > 60 * GB
+        seen["all"] += thawed_bytes() > 16 * GB
         seen["near"] += total > everything / 3
 
     steal()

@@ -16,9 +16,10 @@ from chalice import Chalice
 from chalice.app import AuthRequest, AuthResponse, CloudWatchEvent, Response, SQSEvent
 
 from chalicelib import metrics, queue_batches, web, wire, wiring
-from chalicelib.callers import bearer_of, calling_job, calling_machine, in_run, writing_job
+from chalicelib.callers import calling_job, calling_machine, in_run, writing_job
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.refusals import Refusal
+from chalicelib.journeys.authenticate import authenticate
 from chalicelib.journeys.conduct_run import start_run, update_run
 from chalicelib.journeys.describe_machine import describe_machine
 from chalicelib.journeys.downloads.issue_download_urls import issue_download_urls
@@ -41,7 +42,8 @@ app.register_middleware(web.observed, "all")
 def authorizer(request: AuthRequest) -> AuthResponse:
     """Rejects unauthenticated calls. Handlers check again: the gateway caches this answer for minutes."""
     try:
-        bearer = bearer_of(request.token, web.now())
+        stores = wiring.machine_store(), wiring.recovery_store()
+        bearer = authenticate(*stores, request.token, web.now())
     except Refusal:
         return AuthResponse(routes=[], principal_id="unknown")
     # API Gateway uses the answer for other routes too while it remembers it.

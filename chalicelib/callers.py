@@ -22,15 +22,11 @@ from chalicelib.journeys.uploads.upload_context import UploadContext
 OfRun = TypeVar("OfRun", wire.UploadRequest, wire.MultipartRequest, wire.DiscardRequest)
 
 
-def bearer_of(authorization: str, now: datetime) -> Bearer:
-    """The machine whose token that is. This and what follows raises ``Refusal``."""
-    return authenticate(wiring.machine_store(), wiring.recovery_store(), authorization, now)
-
-
 def calling_machine(request: Request) -> tuple[Bearer, datetime]:
-    """The machine whose token the request carries, and the request's one time."""
-    now = web.now()
-    bearer = bearer_of(_authorization(request), now)
+    """The machine whose token the request carries, and the request's one time. This and what follows raises
+    ``Refusal``."""
+    now, stores = web.now(), (wiring.machine_store(), wiring.recovery_store())
+    bearer = authenticate(*stores, _authorization(request), now)
     record_use(wiring.machine_store(), bearer, now)
     return bearer, now
 

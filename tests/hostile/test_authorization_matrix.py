@@ -308,13 +308,15 @@ MALFORMED_AUTHORIZATIONS = [
 
 @pytest.mark.parametrize("form", MALFORMED_AUTHORIZATIONS, ids=ascii)
 def test_only_a_whole_and_exact_token_is_one(world: World, form: str) -> None:
-    from chalicelib.callers import bearer_of
+    from chalicelib import wiring
     from chalicelib.domain.refusals import Refusal
+    from chalicelib.journeys.authenticate import authenticate
 
     token = world.tokens["anna"]
-    bearer_of(f"Bearer {token}", NOW)
+    stores = wiring.machine_store(), wiring.recovery_store()
+    authenticate(*stores, f"Bearer {token}", NOW)
     with pytest.raises(Refusal) as refused:
-        bearer_of(form.format(token=token, secret=token.partition(".")[2]), NOW)
+        authenticate(*stores, form.format(token=token, secret=token.partition(".")[2]), NOW)
     assert refused.value.status == 401
 
 

@@ -155,6 +155,13 @@ def test_a_mistyped_code_is_found_without_a_call(computer: Laptop, typed: str, s
     assert everything_written(computer) == []
 
 
+def test_a_mistyped_code_in_the_line_of_the_qr_code_is_found_too(computer: Laptop) -> None:
+    line = f"{sheet(computer)}/{CODE[:6]}2{CODE[7:]}"
+    ended = computer.run("recover", line, PASSPHRASE=PASSPHRASE)
+    one_clear_line(ended, ExitCode.ENROLMENT, "group 2 is mistyped")
+    assert computer.service.tries == []
+
+
 def test_lower_case_and_look_alikes_are_read_as_they_were_meant(computer: Laptop) -> None:
     typed = CODE.replace("0", "O").replace("1", "l").replace("-", " ").lower()
     ended = recover(computer, "--job", "photos", RECOVERY_CODE=typed)

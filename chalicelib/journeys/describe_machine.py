@@ -65,7 +65,7 @@ def _freshness(
     catalogue: CatalogueStore, machine: Machine, job: Job, summary: SealedSummary | None, now: datetime
 ) -> Freshness:
     if summary is None:  # once for each job
-        summary = catalogue.summaries.bring_up_to_date(job, catalogue.visible_sets(job), now)
+        summary = catalogue.summarize_anew(job, now)
     return evaluate_summary(machine, job, summary, catalogue.summaries.open_sets(job, now), now)
 
 

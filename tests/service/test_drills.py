@@ -77,7 +77,7 @@ def test_the_laptop_is_told_when_a_drill_is_due(laptop: Laptop) -> None:
 def test_a_summary_of_a_version_without_drills_is_made_anew_once(laptop: Laptop) -> None:
     """The time of the first complete set is not in it."""
     table, key = wiring._table(), ("SUMMARIES", "anna-laptop/system")
-    table.update(*key, {"oldest_complete_at": None})
+    table.update(*key, {"oldest_complete_at": None, "volumes": None})
     later(laptop.service, days=8)
     assert drill_of(laptop)["due"]
     assert "oldest_complete_at" in (table.get(*key) or {})

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib import wiring
+from chalicelib.adapters.stores.catalogue_store import CatalogueStore
 from chalicelib.domain.backups.freshness import SealedSummary
 from chalicelib.domain.backups.machines import sha256_hex
 from chalicelib.domain.recovery.recovery import Recovery, new_recovery, use
@@ -41,10 +42,10 @@ def reader(laptop: ThawingLaptop) -> ThawingLaptop:
     return reader_of(laptop.service)
 
 
-def stored(size_bytes: int, job: str = "system") -> None:
+def stored(size_bytes: int, job: str = "system", volumes: int = 21) -> None:
     """What the catalogue has of the job's sets."""
     [known] = wiring.machine_store().jobs_named([("anna-laptop", job)]).values()
-    summary = SealedSummary(None, 1, size_bytes)
+    summary = SealedSummary(None, 1, size_bytes, volumes=volumes)
     wiring.catalogue_store().summaries.put_summary(known, summary)
 
 
@@ -155,6 +156,26 @@ def test_the_smallest_volumes_count_a_megabyte(reader: ThawingLaptop) -> None:
     reader.store(30, size=1)
     reader.begin("30")
     assert thawed_bytes() == MB
+
+
+@pytest.mark.parametrize(("volumes", "counted"), [(20, 20 * MB), (19, 0)], ids=["covered", "by the budget"])
+def test_everything_has_a_megabyte_more_for_each_volume(service: Service, volumes: int, counted: int) -> None:
+    reader = reader_of(ThawingLaptop(service).service)
+    reader.store(*range(1, 21), size=1)
+    stored(20, volumes=volumes)
+    reader.begin("1-20")
+    assert thawed_bytes() == counted
+
+
+def test_what_is_stored_is_not_read_set_by_set(
+    reader: ThawingLaptop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of years of daily backups that would be megabytes for each plan, and for each try to start."""
+    read: list[object] = []
+    monkeypatch.setattr(CatalogueStore, "sets", lambda _store, job: read.append(job) or [])
+    assert offers(reader, "1-20")["Bulk"] is False
+    reader.begin("1-20")
+    assert read == []
 
 
 def test_what_other_jobs_have_stored_counts_too(service: Service) -> None:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from chalicelib.adapters.stores import catalogue_rows, rows
 from chalicelib.adapters.stores.summary_store import SummaryStore
 from chalicelib.adapters.table import Item, Table, attempted
+from chalicelib.domain.backups.freshness import SealedSummary
 from chalicelib.domain.backups.gates import Gate
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import Location, SetId
@@ -107,6 +108,10 @@ class CatalogueStore:
         """The sets that count: without those that the owner has put into quarantine."""
         hidden = self.quarantined(job)
         return [backup_set for backup_set in self.sets(job) if backup_set.set_id not in hidden]
+
+    def summarize_anew(self, job: Job, now: datetime) -> SealedSummary:
+        """From all sets that count, for a job that has no summary yet."""
+        return self.summaries.bring_up_to_date(job, self.visible_sets(job), now)
 
     def quarantine(self, job: Job, set_id: SetId, *, hide: bool) -> None:
         item = rows.new_row(catalogue_rows.QUARANTINES, catalogue_rows.job_set_sort_key(job, set_id))

@@ -34,13 +34,14 @@ class SummaryStore:
                 chain_length=summary.chain_length,
                 stored_bytes=summary.stored_bytes,
                 oldest_complete_at=rows.format_instant(summary.oldest_complete_at),
+                volumes=summary.volumes,
             )
         )
 
     def summaries(self, machine: str) -> dict[str, SealedSummary]:
         """By job; a job that nobody summarized yet is not in it, nor one that a version before 0.2 summarized."""
         found = self._table.query(SUMMARIES, f"{machine}/")
-        return {item["sk"].partition("/")[2]: _summary_of(item) for item in found if not _is_old(item)}
+        return {item["sk"].partition("/")[2]: _summary_of(item) for item in found if "volumes" in item}
 
     def open_ids(self, job: Job, now: datetime) -> list[SetId]:
         """The sets that are begun and not sealed, whether or not anything of them is catalogued."""
@@ -98,8 +99,6 @@ def _open_item(job: Job, set_id: SetId) -> Item:
 
 def _summary_of(item: Item) -> SealedSummary:
     newest, oldest = (rows.parse_instant(item.get(f"{which}_complete_at")) for which in ("newest", "oldest"))
-    return SealedSummary(newest, int(item["chain_length"]), int(item["stored_bytes"]), oldest)
-
-
-def _is_old(item: Item) -> bool:
-    return "newest_complete_at" in item and "oldest_complete_at" not in item
+    return SealedSummary(
+        newest, int(item["chain_length"]), int(item["stored_bytes"]), oldest, int(item["volumes"])
+    )

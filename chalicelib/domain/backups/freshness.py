@@ -72,6 +72,7 @@ class SealedSummary:
     chain_length: int = 0
     stored_bytes: int = 0
     oldest_complete_at: datetime | None = None
+    volumes: int = 0
 
 
 def summarize(sets: Sequence[BackupSet]) -> SealedSummary:
@@ -83,6 +84,7 @@ def summarize(sets: Sequence[BackupSet]) -> SealedSummary:
         len(newest_chain(sealed)),
         sum(backup_set.stored_bytes for backup_set in sealed),
         oldest_whole_at(sealed),
+        sum(len(backup_set.volumes) for backup_set in sealed),
     )
 
 

@@ -64,13 +64,12 @@ class ThawContext:
         if recovery is None:
             return None
         known = self.catalogue.summaries.summaries(self.machine.name)
-        stored_bytes = volumes = 0
-        for job in self.machines.jobs(self.machine.name):
-            sets = self.catalogue.visible_sets(job)
-            summary = known.get(job.name) or self.catalogue.summaries.bring_up_to_date(job, sets, self.now)
-            stored_bytes += summary.stored_bytes
-            volumes += sum(len(backup_set.volumes) for backup_set in sets)
-        return ReaderAllowance(recovery, stored_bytes, volumes)
+        summaries = [
+            known.get(job.name) or self.catalogue.summarize_anew(job, self.now)
+            for job in self.machines.jobs(self.machine.name)
+        ]
+        stored_bytes = sum(summary.stored_bytes for summary in summaries)
+        return ReaderAllowance(recovery, stored_bytes, sum(summary.volumes for summary in summaries))
 
     def terms(self, plan: StoredPlan, month: ThawMonth) -> Terms:
         """What was started this month and is not downloaded yet will leave AWS too."""

@@ -46,8 +46,7 @@ def thaws_as_of(
         return []
     by_name = {machine.name: machine for machine in machines.machines()}
     jobs = {(job.machine, job.name): job for job in machines.jobs()}
-    of_readers = {thaw.machine for thaw in thaws if thaw.code_made_at is not None}
-    codes = {machine: recoveries.recovery(machine) for machine in of_readers}
+    codes = recoveries.recoveries({thaw.machine for thaw in thaws if thaw.code_made_at is not None})
 
     def owner_of(thaw: Thaw) -> ThawOwner:
         names = thaw.machine, thaw.job

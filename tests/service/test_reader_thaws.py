@@ -9,10 +9,14 @@ import pytest
 
 from chalicelib import wiring
 from chalicelib.adapters.stores.catalogue_store import CatalogueStore
+from chalicelib.adapters.table import Table
 from chalicelib.domain.backups.freshness import SealedSummary
 from chalicelib.domain.backups.machines import sha256_hex
 from chalicelib.domain.recovery.recovery import Recovery, new_recovery, use
+from chalicelib.journeys.gather_thaws import gather_thaws
 from chalicelib.recovery_code import new_recovery_code
+from ops.functions.policies import policy_document
+from ops.stages import LOCAL
 from tests.hostile.memory_aws import service_in_memory
 from tests.service.conftest import Service, later
 from tests.service.thawing import MB, ThawingLaptop
@@ -64,6 +68,10 @@ def thawed_bytes() -> int:
     recovery = wiring.recovery_store().recovery("anna-laptop")
     assert recovery is not None
     return recovery.thawed_bytes
+
+
+def forbidden(*_: object, **__: object) -> None:
+    raise PermissionError("The function's role may not do that.")
 
 
 def offers(laptop: ThawingLaptop, numbers: str) -> dict[str, bool]:
@@ -193,6 +201,22 @@ def test_its_start_is_mailed_and_says_what_ends_it(reader: ThawingLaptop) -> Non
     [notice] = wiring.notice_store().since(reader.service.now)
     assert notice.code == "thaw_started"
     assert "machine revoke anna-laptop --recovery" in notice.message
+
+
+def test_the_weekly_mail_has_it_by_the_rights_that_its_function_has(
+    reader: ThawingLaptop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thaw = reader.begin("1-20")
+    statements = policy_document(LOCAL, "weekly_report")["Statement"]
+    rights = {action for statement in statements for action in statement["Action"]}
+    calls = {"get": "GetItem", "get_many": "BatchGetItem", "query": "Query"}
+    lacking = [call for call, right in calls.items() if f"dynamodb:{right}" not in rights]
+    assert lacking == ["get"]
+    context = wiring.report_context(reader.service.now)
+    for call in lacking:
+        monkeypatch.setattr(Table, call, forbidden)
+    found = gather_thaws(context.thaws, context.machines, context.recoveries, context.now, context.now)
+    assert [one.id for one in found.recent] == [thaw]
 
 
 # ---------------------------------------------------------------- what ends it, and what does not

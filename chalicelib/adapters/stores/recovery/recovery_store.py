@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from chalicelib.adapters.stores import machine_rows, rows
@@ -23,6 +24,11 @@ class RecoveryStore:
         """The row; whether it counts for the machine that has the name now is ``Recovery.is_of``."""
         item = self._table.get("RECOVERIES", machine)
         return recovery_of(item) if item else None
+
+    def recoveries(self, machines: Collection[str]) -> dict[str, Recovery]:
+        """The rows, by machine; those without one are left out. No reads where there are no machines."""
+        found = self._table.get_many([("RECOVERIES", machine) for machine in machines])
+        return {machine: recovery_of(item) for (_, machine), item in found.items()}
 
     def with_machine(self, name: str) -> tuple[Machine | None, Recovery | None]:
         keys = ("MACHINES", name), ("RECOVERIES", name)

@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from chalicelib.domain.backups.machines import DAY_SECONDS
 from chalicelib.domain.mail.phrases import count, format_bytes, format_money, format_small_money
+from chalicelib.domain.shown import shown
 from chalicelib.owner_wire import (
     JobShown,
     MachineAdded,
@@ -96,7 +97,7 @@ def drills_shown(drill: DrillStatus) -> str:
     if drill.outcome is None:
         return f"{wanted}: none yet"
     said = _OUTCOMES[drill.outcome].format(time_shown(drill.reported_at))
-    why = f" ({drill.message})" if drill.message else ""
+    why = f" ({shown(drill.message)})" if drill.message else ""  # whoever has the token chose it
     is_older = drill.passed_at and drill.outcome is not DrillOutcome.PASSED
     passed = f", the last one passed at {time_shown(drill.passed_at)}" if is_older else ""
     return f"{wanted}: {said}{why}{passed}"

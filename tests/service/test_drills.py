@@ -139,6 +139,12 @@ def test_the_owner_chooses_how_often_and_sees_how_the_last_one_went(laptop: Lapt
     )
 
 
+def test_what_a_report_says_cannot_write_on_the_owners_terminal(laptop: Laptop) -> None:
+    report(laptop, "failed", message="\x1b[2Jall is well\n\u202e")
+    [job] = laptop.service.admin("machine_show", name="anna-laptop")["jobs"]
+    assert drills_shown(wire.from_json(wire.DrillStatus, job["drill"])).isprintable()
+
+
 @pytest.mark.parametrize("every", [-1, 1, 86_399, "30d", 1.5, 11 * 366 * DAY])
 def test_a_time_between_drills_that_is_none_is_refused(laptop: Laptop, every: object) -> None:
     refused = laptop.service.admin("machine_set", name="anna-laptop", drill_every_seconds=every)

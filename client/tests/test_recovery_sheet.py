@@ -274,6 +274,15 @@ def test_its_words_restore_with_plain_duplicity(
     assert differences(snapshot(laptop.source), snapshot(laptop.home / folder / "system")) == []
 
 
+def test_a_price_that_cannot_be_had_is_left_out(laptop: Laptop, made_once: Laptop) -> None:
+    """The day's plans are used up, or the service is older."""
+    laptop.take_over(made_once)
+    laptop.service.thaws.plans_left = 0
+    sheet = laptop.succeed("recovery-sheet")
+    assert "Costs" not in sheet
+    assert "panicroom recover" in sheet
+
+
 def test_the_time_on_it_gets_past_a_backup_that_was_never_finished(laptop: Laptop, made_once: Laptop) -> None:
     """Plain duplicity takes the volumes of an open increment for a part of the newest state."""
     laptop.take_over(made_once)

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from panicroom.api import Api, ApiError
+from panicroom.api import Api
 from panicroom.duplicity_files.stored_sets import chains
+from panicroom.exit_codes import Problem
 from panicroom.secrets import token_of
 from panicroom.settings import Settings
 from panicroom.terminal.amounts import size_text
@@ -21,7 +22,7 @@ def price_of_everything(settings: Settings) -> str | None:
     try:
         with Api(settings.url, token_of(settings)) as api:
             plans = [_plan(api, job.job) for job in settings.jobs]
-    except ApiError:
+    except Problem:
         return None
     return price_text([plan for plan in plans if plan is not None])
 

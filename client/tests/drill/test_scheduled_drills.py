@@ -71,6 +71,13 @@ def test_a_drill_without_a_network_is_no_alarm(backed_up: Laptop) -> None:
     assert backed_up.service.drills.reports == []
 
 
+def test_a_drill_that_cannot_write_here_is_printed_and_the_backup_is_done(backed_up: Laptop) -> None:
+    (backed_up.home / "state" / "laptop" / "system" / "drill.json").mkdir()
+    ended = backed_up.run("backup", "--scheduled")
+    assert ended.returncode == 0, ended.stderr
+    assert "panicroom: system: drill: " in ended.stderr
+
+
 def test_a_failed_backup_keeps_its_exit_code_and_the_drill_is_run(backed_up: Laptop) -> None:
     for path in backed_up.source.rglob("*"):
         if path.is_file():

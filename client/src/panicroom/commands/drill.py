@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from panicroom.commands.stored_job import chosen_job
-from panicroom.exit_codes import Problem
+from panicroom.exit_codes import ExitCode, Problem
 from panicroom.shown import shown
 
 if TYPE_CHECKING:
@@ -78,5 +78,9 @@ def run_due_drills(
             problem = run_drill(settings, job, reporter, as_json=as_json)
         except Problem as failure:
             problem = failure
+        except OSError as failure:  # the disk is full, or a file of ours is somebody else's
+            problem = Problem(
+                f"{failure.filename or 'a file'}: {failure.strerror or failure}", ExitCode.INTERNAL
+            )
         if problem is not None:
             click.echo(f"panicroom: {job.job}: drill: {shown(str(problem), 2000)}", err=True)

@@ -33,7 +33,7 @@ def list_names(client: Any, location: Location, names: Iterable[str]) -> dict[st
             OptionalObjectAttributes=["RestoreStatus"],
         )
         listed = {item["Key"].removeprefix(location.prefix): item for item in answer.get("Contents", [])}
-        last = max(listed) if answer["IsTruncated"] else left[-1]
+        last = max(listed, default="") if answer["IsTruncated"] else left[-1]
         passed = [name for name in left if name <= last]
         found.update((name, _stored(listed[name]) if name in listed else None) for name in passed)
         left = left[len(passed) :]

@@ -300,6 +300,15 @@ def test_a_digest_that_did_not_come_through_is_not_taken_for_none(restore: Resto
     assert not knows_facts(permit)
 
 
+def test_the_digest_of_a_part_of_a_file_is_not_taken_for_the_files() -> None:
+    checksum = {"x-amz-checksum-sha256": "A" * 43 + "="}
+    asked = DownloadPermit(MANIFEST, "url", headers={"x-amz-checksum-mode": "ENABLED"})
+    assert with_header_facts(asked, checksum).sha256 == "00" * 32
+    part = with_header_facts(asked, {**checksum, "content-range": "bytes 8388608-9999999/10000000"})
+    assert part.sha256 is None
+    assert not knows_facts(part)
+
+
 @pytest.mark.parametrize(
     "headers",
     [

@@ -221,6 +221,17 @@ def test_names_that_lie_far_apart_are_found_all_the_same(site: Site) -> None:
     assert site.calls["head_object"] > 0
 
 
+def test_pages_without_a_name_are_asked_for_four_times_at_most(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As S3 may answer where thousands of deleted versions lie in between."""
+    empty = counted(lambda *_, **__: {"IsTruncated": True}, site.calls)
+    monkeypatch.setattr(MemoryS3, "list_objects_v2", lambda s3, **asked: empty(s3, **asked))
+    permits = site.ask(SIGNATURES, facts_in_headers=True)
+    assert all("url" in permit for permit in permits)
+    assert site.calls["head_object"] == len(SIGNATURES)
+
+
 def test_what_exceeds_the_days_limit_is_counted_file_by_file(site: Site) -> None:
     """So that as many as fit are permitted, and what was refused counts for nothing."""
     most = sum(len(content(name)) for name in SIGNATURES[:60])

@@ -17,10 +17,12 @@ _DIGEST_BYTES = 32
 
 
 def with_header_facts(permit: DownloadPermit, headers: Mapping[str, str]) -> DownloadPermit:
-    """The permit with digest, volumes and proof of the file; what the service has said of it stays."""
+    """The permit with digest, volumes and proof of the file; what the service has said of it stays. A digest that
+    comes with a part of the file is not taken: where that is a part of the upload too, it is the part's."""
+    digest = "" if "content-range" in headers else headers.get(_DIGEST_HEADER, "")
     return dataclasses.replace(
         permit,
-        sha256=permit.sha256 or _hex_digest(headers.get(_DIGEST_HEADER, "")),
+        sha256=permit.sha256 or _hex_digest(digest),
         volumes=_number(headers.get(VOLUMES_HEADER, "")) if permit.volumes is None else permit.volumes,
         proof=permit.proof or headers.get(PROOF_HEADER),
     )

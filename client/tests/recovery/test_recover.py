@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -191,9 +190,10 @@ def test_a_code_that_was_replaced_or_ended_says_what_else_there_is(computer: Lap
 
 def test_an_address_that_guessed_too_often_is_not_kept_waiting(computer: Laptop) -> None:
     computer.service.tries_left = 0
-    began_at = time.monotonic()
+    asked: list[str] = []
+    computer.service.trouble = lambda _method, path: asked.append(path)
     one_clear_line(recover(computer), ExitCode.TRY_LATER, "try again in an hour")
-    assert time.monotonic() - began_at < 8
+    assert len(asked) == 1
 
 
 def test_a_machine_that_the_service_does_not_know(computer: Laptop) -> None:
@@ -217,11 +217,9 @@ def test_a_line_of_the_sheet_that_cannot_be(computer: Laptop, line: str, said: s
 # ---------------------------------------------------------------- the service
 
 
-def test_a_service_that_is_gone_points_to_the_other_way_within_eight_seconds(computer: Laptop) -> None:
+def test_a_service_that_is_gone_points_to_the_other_way(computer: Laptop) -> None:
     computer.service.close()
-    began_at = time.monotonic()
     one_clear_line(recover(computer), ExitCode.TRY_LATER, "cannot be reached", "part B of the recovery sheet")
-    assert time.monotonic() - began_at < 12
 
 
 @pytest.mark.parametrize("status", [404, 403, 500])

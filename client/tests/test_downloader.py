@@ -300,6 +300,16 @@ def test_a_digest_that_did_not_come_through_is_not_taken_for_none(restore: Resto
     assert not knows_facts(permit)
 
 
+def test_a_proof_that_did_not_come_through_is_not_taken_for_none(restore: Restore) -> None:
+    """As by a proxy that lets S3's own headers through alone."""
+    restore.store(MANIFEST)
+    permit = received(restore, MANIFEST)
+    assert permit.sha256 is not None
+    assert not knows_facts(permit)
+    signatures = "meta_duplicity-full-signatures.20261122T213347Z.sigtar.gpg"
+    assert knows_facts(DownloadPermit(signatures, headers={}, sha256=permit.sha256))
+
+
 def test_the_digest_of_a_part_of_a_file_is_not_taken_for_the_files() -> None:
     checksum = {"x-amz-checksum-sha256": "A" * 43 + "="}
     asked = DownloadPermit(MANIFEST, "url", headers={"x-amz-checksum-mode": "ENABLED"})

@@ -9,6 +9,7 @@ import binascii
 import dataclasses
 from collections.abc import Mapping
 
+from panicroom.names import parse_name
 from panicroom.origin import PROOF_HEADER, VOLUMES_HEADER
 from panicroom.wire import MOST, DownloadPermit
 
@@ -31,7 +32,11 @@ def with_header_facts(permit: DownloadPermit, headers: Mapping[str, str]) -> Dow
 def knows_facts(permit: DownloadPermit) -> bool:
     """Whether what is missing in it is missing at S3 too. A proxy may have taken headers away, and a set must not look
     as if a thief had made it for that."""
-    return permit.sha256 is not None or permit.headers is None
+    if permit.headers is None:
+        return True
+    file = parse_name(permit.name)
+    is_signed = permit.proof is not None or file is None or file.kind != "manifest"
+    return permit.sha256 is not None and is_signed
 
 
 def _hex_digest(checksum: str) -> str | None:

@@ -89,7 +89,7 @@ def _bad_code() -> Refusal:
     return Refusal(
         ErrorCode.BAD_CODE,
         "This code is not valid for a machine of that name, or was replaced by a newer one: look for a newer sheet, or "
-        "ask the owner (python -m ops machine recovery). The second half of the sheet needs no code.",
+        "ask the owner (`python -m ops machine recovery NAME`). The second half of the sheet needs no code.",
     )
 
 

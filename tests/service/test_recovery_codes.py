@@ -171,6 +171,7 @@ class TestWhatIsRefused:
         assert {(answer.status, answer.error) for answer in answers} == {(403, "bad_code")}
         assert len({answer.body["message"] for answer in answers}) == 1
         assert "second half of the sheet" in answers[0].body["message"]
+        assert "`python -m ops machine recovery NAME`" in answers[0].body["message"]
 
     def test_the_paper_of_a_machine_that_was_removed_is_worthless_for_the_next_one_of_that_name(
         self, service: Service, code: str

@@ -93,6 +93,7 @@ def test_dry_run_shows_what_would_be_fetched_and_restores_nothing(computer: Lapt
     ended = recover(computer, "--dry-run")
     assert ended.returncode == 0, ended.stderr
     assert re.search(r"(?m)^system:$", ended.stdout)
+    assert "1 volumes" not in ended.stdout
     assert re.search(r"(?m)^All thaws together: \$0\.02 by bulk, ", ended.stdout), ended.stdout
     assert not (computer.home / "restored-laptop").exists()
     assert computer.service.thaws.asked == []
@@ -228,6 +229,7 @@ def test_what_answers_is_not_the_service_any_more(computer: Laptop, status: int)
     ended = recover(computer)
     assert ended.returncode != 0
     assert "part B of the recovery sheet restores without the service" in ended.stderr
+    assert "?;" not in ended.stderr
 
 
 def test_the_answer_is_lost_and_the_same_command_gets_it_again(computer: Laptop) -> None:
@@ -274,6 +276,24 @@ def test_a_token_whose_days_are_over_says_to_type_the_code_again(computer: Lapto
     assert "the recovery code is needed again" in ended.stderr
     assert "RECOVERY_CODE" in ended.stderr
     ended = computer.run("recover", RECOVERY_CODE=CODE)
+    assert ended.returncode == 0, ended.stderr
+    is_back(computer)
+
+
+def test_the_doctor_too_says_to_type_the_code_again(computer: Laptop) -> None:
+    assert recover(computer, "--job", "photos").returncode == 0
+    computer.service.readers.clear()
+    ended = computer.run("doctor")
+    assert ended.returncode == ExitCode.UNHEALTHY
+    assert "type the code again: panicroom recover" in ended.stdout
+    assert "enrol again" not in ended.stdout
+
+
+def test_a_folder_that_cannot_be_made_is_refused_and_not_remembered(computer: Laptop) -> None:
+    file = computer.home / "file"
+    file.write_bytes(b"")
+    one_clear_line(recover(computer, "--to", str(file)), ExitCode.TARGET, "is no folder")
+    ended = computer.run("recover", PASSPHRASE=PASSPHRASE)
     assert ended.returncode == 0, ended.stderr
     is_back(computer)
 

@@ -142,7 +142,8 @@ def _explained(failure: ApiError) -> Problem:
     if failure.code not in _NO_SERVICE:
         return problem
     text = str(problem).rstrip(".")
+    text = f"{text} If" if text.endswith("?") else f"{text}; if"
     return Problem(
-        f"{text}; if it is gone for good, part B of the recovery sheet restores without the service",
+        f"{text} it is gone for good, part B of the recovery sheet restores without the service",
         problem.exit_code,
     )

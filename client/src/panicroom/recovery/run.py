@@ -18,7 +18,7 @@ from panicroom.recovery.progress import ProgressFile, RecoveryProgress, Restored
 from panicroom.restore.log import append_lines
 from panicroom.restore.report import RestoreReport
 from panicroom.restore.run import RestoreRequest, restore
-from panicroom.restored_tree.working_folder import working_folder
+from panicroom.restored_tree.working_folder import check_place, working_folder
 from panicroom.settings import JobSettings, Settings
 from panicroom.setup.settings_file import change_settings
 from panicroom.shown import shown_path
@@ -48,7 +48,10 @@ def check_targets(settings: Settings, jobs: Sequence[JobSettings], to: Path) -> 
     """Raises ``Problem`` where a job could not be restored, before anything is asked or spent."""
     progress = ProgressFile(settings).read()
     for job in jobs:
-        if progress.restored(job.job) is None and working_folder(to / job.job).is_occupied:
+        if progress.restored(job.job) is not None:
+            continue
+        check_place(to / job.job)
+        if working_folder(to / job.job).is_occupied:
             raise Problem(
                 f"{shown_path(str(to / job.job))} is there already; recover into another folder: --to DIR",
                 ExitCode.TARGET,

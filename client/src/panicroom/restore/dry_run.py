@@ -62,10 +62,11 @@ def plan_lines(priced: PricedPlan) -> Iterator[str]:
     volumes = sum(len(item.numbers) for item in wanted)
     yield (
         f"{len(plan.needs)} files (at most {size_text(plan.most_bytes)}) as of {time_text(backup.as_of)}{newest}: "
-        f"{volumes} volumes ({size_text(fetched)}) of {len(wanted)} sets are to be fetched"
+        f"to fetch: {thaw_text.volumes_text(volumes)} ({size_text(fetched)}) of "
+        f"{len(wanted)} set{'s' if len(wanted) != 1 else ''}"
     )
     for item in wanted:
-        yield f"  {item.set}: {len(item.numbers)} volumes, {size_text(item.size_bytes)}"
+        yield f"  {item.set}: {thaw_text.volumes_text(len(item.numbers))}, {size_text(item.size_bytes)}"
     for path, reason in plan.lost.items():
         yield f"  cannot be restored: {shown_path(path_of(path))} ({reason})"
     for path in plan.missing:

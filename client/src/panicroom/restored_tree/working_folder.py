@@ -61,7 +61,7 @@ class WorkingFolder:
     def prepare_target(self) -> None:
         """Raises ``Problem`` unless the target can become what is restored. What a try that was killed in its last step
         had moved into it comes back first."""
-        _check_place(self.target)
+        check_place(self.target)
         self._move_back()
         if self.target.is_dir() and set(self.target.iterdir()) - {self.folder}:
             raise Problem(
@@ -176,7 +176,7 @@ def locked(folder: WorkingFolder, state: Path) -> Iterator[None]:
         yield
 
 
-def _check_place(target: Path) -> None:
+def check_place(target: Path) -> None:
     """Whether the target can be made: found out before anything is downloaded."""
     existing = next(path for path in (target, *target.parents) if os.path.lexists(path))
     shown = shown_path(str(target))

@@ -14,7 +14,8 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from panicroom.exit_codes import Problem
+from panicroom.exit_codes import ExitCode, Problem
+from panicroom.recovery.reader import TYPE_AGAIN
 from panicroom.settings import Settings
 from panicroom.setup.health.check_result import FAIL, OK, WARN, CheckResult
 from panicroom.setup.health.encryption import gpg, keyring, passphrase
@@ -37,7 +38,8 @@ def examine(settings: Settings, ask: Callable[[], MachineStatus], home: Path) ->
     try:
         answer = ask()
     except Problem as problem:
-        yield CheckResult("service", FAIL, str(problem))
+        ended = settings.reader and problem.exit_code == ExitCode.NOT_AUTHORIZED
+        yield CheckResult("service", FAIL, TYPE_AGAIN if ended else str(problem))
     else:
         yield CheckResult("service", OK, f"{settings.url} answers and knows {answer.machine}")
         checks += [

@@ -12,7 +12,7 @@ import argparse
 import dataclasses
 import html
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -30,6 +30,7 @@ from chalicelib.domain.backups.sets import BackupSet
 from chalicelib.domain.backups.tallies import Tally
 from chalicelib.domain.costs.figures import Figures, JobFigures
 from chalicelib.domain.mail.report_parts import Report
+from chalicelib.domain.recovery.recovery import Recovery
 from chalicelib.domain.restore.drill_findings import find_failed_drill
 from chalicelib.domain.restore.thaws import Thaw, ThawMonth
 from chalicelib.domain.weekly import Weekday, WeeklyTime
@@ -90,6 +91,10 @@ class Scene:
 
     def stored_job_figures(self) -> dict[str, JobFigures]:
         return self.earlier_jobs
+
+    def recoveries(self, machines: Collection[str]) -> dict[str, Recovery]:
+        assert not machines, "no reader's thaw is among these"
+        return {}
 
     def thaws(self) -> list[Thaw]:
         return self.thawed

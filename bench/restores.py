@@ -39,6 +39,12 @@ ONE_FILE = "file-007"
 
 MOST_VOLUMES = 4
 MOST_FILE_SECONDS = 6.0
+MOST_FILE_CPU_SECONDS = 3.0
+"""Between 1.8 and 2.5 were measured, whatever else the machine had to do."""
+
+ROUNDS = 3
+"""The least of them counts: a function of the service that starts by its schedule takes one of two processors."""
+
 MOST_BACKUP_SECONDS = 25.0
 MOST_OF_STOCK = {"near": 0.75, "far": 0.45}
 
@@ -105,18 +111,36 @@ def _long_chain(budgets: Budgets, place: UploadTarget, folder: Path) -> None:
     short.unlink()
     wanted = (source / ONE_FILE).read_bytes()
     budgets.say(f"near, a chain of {INCREMENTS} increments:")
-    for state in ("empty cache", "cache at hand"):
-        to = client.home / state.replace(" ", "-")
-        cost = client.panicroom("restore", ONE_FILE, "--to", str(to))
-        if (to / ONE_FILE).read_bytes() != wanted:
-            raise RuntimeError(f"{ONE_FILE} came back wrong")
-        budgets.check(f"one file, {state}", cost.seconds, MOST_FILE_SECONDS, " s")
+    costs: dict[str, list[Cost]] = {state: [] for state in ("empty cache", "cache at hand")}
+    for _round in range(ROUNDS):
+        _forget(client)
+        for found in costs.values():
+            found.append(_restored_file(client, wanted))
+    for state, found in costs.items():
+        budgets.say(f"  {state}: {_times(found)}")
+        seconds = min(cost.seconds for cost in found)
+        budgets.check(f"one file, {state}", seconds, MOST_FILE_SECONDS, " s")
+        cpu_seconds = min(cost.cpu_seconds for cost in found)
+        budgets.check(f"one file, {state}, by the client", cpu_seconds, MOST_FILE_CPU_SECONDS, " s of CPU")
     budgets.check("volumes for one file", _planned_volumes(client), MOST_VOLUMES)
-    for path in (client.home / "cache", client.home / "state"):
-        shutil.rmtree(path, ignore_errors=True)
+    _forget(client)
     (source / ONE_FILE).write_bytes(b"changed")
     cost = client.panicroom("backup", "incremental")
     budgets.check("a backup whose cache was lost", cost.seconds, MOST_BACKUP_SECONDS, " s")
+
+
+def _forget(client: Client) -> None:
+    for name in ("cache", "state"):
+        shutil.rmtree(client.home / name, ignore_errors=True)
+
+
+def _restored_file(client: Client, wanted: bytes) -> Cost:
+    to = client.home / "file"
+    shutil.rmtree(to, ignore_errors=True)
+    cost = client.panicroom("restore", ONE_FILE, "--to", str(to))
+    if (to / ONE_FILE).read_bytes() != wanted:
+        raise RuntimeError(f"{ONE_FILE} came back wrong")
+    return cost
 
 
 def _store_chain(place: UploadTarget, client: Client, source: Path) -> None:

@@ -155,12 +155,14 @@ class ThawRow:
 
 @dataclasses.dataclass(frozen=True)
 class ThawBudget:
-    """What a machine's thaws come to this month: ``reserved_usd`` of its budget, ``approved_usd`` besides."""
+    """What a machine's thaws come to this month: ``reserved_usd`` of its budget; besides, ``approved_usd``, and
+    ``drills_usd`` of the allowance for drills."""
 
     machine: str
     budget_usd: Money
     reserved_usd: Money
     approved_usd: Money
+    drills_usd: Money = 0.0
 
 
 @dataclasses.dataclass(frozen=True)

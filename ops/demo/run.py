@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+from chalicelib.domain.backups.names import SERVICE_PREFIX
 from chalicelib.owner_wire import MachineShown, ReportSent
 from ops.aws import Aws
 from ops.demo.compare_trees import count_files, differences, record_tree
@@ -180,6 +181,7 @@ def _compare_once(stack: StackDescription, admin: AdminClient, machines: Sequenc
         item["Key"]: item["Size"]
         for page in pages.paginate(Bucket=stack.bucket)
         for item in page.get("Contents", [])
+        if not item["Key"].startswith(SERVICE_PREFIX)
     }
     known = {item.key: item.size for machine in machines for item in admin.catalogue_objects(machine)}
     strays = [item.key for item in admin.catalogue_strays()]

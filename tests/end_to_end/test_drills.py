@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ops.local.thaw_hook import ThawHook
+from tests.end_to_end.api_thaws import hooked
 from tests.end_to_end.conftest import Ended, Machine, Service
 
 TRY_LATER, INCOMPLETE = 75, 27
@@ -20,10 +21,8 @@ LONG_SECONDS = 600
 
 @pytest.fixture
 def hook(service: Service) -> Iterator[ThawHook]:
-    hook = ThawHook(service.stack.endpoint)
-    hook.delay(LONG_SECONDS)
-    yield hook
-    hook.delay(3)
+    with hooked(service.stack.endpoint, LONG_SECONDS) as hook:
+        yield hook
 
 
 @pytest.fixture

@@ -208,5 +208,6 @@ def test_the_statement_has_the_prices_that_were_agreed_to(
     assert month["approved_usd"] == pytest.approx(float(paid[2]), abs=1e-9)
     statement = service.admin.call("report_preview")["text"]
     [line] = [line for line in statement.splitlines() if "Of that for thaws" in line]
-    amounts = [Decimal(str(row[name])) for row in budgets for name in ("reserved_usd", "approved_usd")]
+    sums = ("reserved_usd", "approved_usd", "drills_usd")
+    amounts = [Decimal(str(row[name])) for row in budgets for name in sums]
     assert f" {format_small_money(sum(amounts, Decimal(0)))}" in line

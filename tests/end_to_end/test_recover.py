@@ -78,6 +78,7 @@ def test_a_wrong_code_gives_nothing(service: Service, new: Machine) -> None:
 def test_it_shows_the_price_and_asks_before_anything_is_thawed(
     service: Service, new: Machine, answer: dict[str, str]
 ) -> None:
+    ThawHook(service.stack.endpoint).forget_calls()
     ended = recover(service, new, answer["recovery_code"])
     assert ended.code == 2, ended.said
     assert ended.error.count("to agree, run: panicroom recover --job") == 2

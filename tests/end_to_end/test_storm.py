@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from chalicelib.domain.backups.names import SERVICE_PREFIX
 from ops.aws import Aws
 from ops.cli import commands
 from ops.local.stack import local_stack
@@ -264,7 +265,7 @@ def in_bucket(storm: Storm) -> dict[str, tuple[int, str, str]]:
         one["Key"]: (one["Size"], one["StorageClass"], one["VersionId"])
         for page in pages
         for one in page.get("Versions", [])
-        if one["IsLatest"]
+        if one["IsLatest"] and not one["Key"].startswith(SERVICE_PREFIX)
     }
 
 

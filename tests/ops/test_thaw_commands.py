@@ -58,7 +58,7 @@ READY = dataclasses.replace(
 ENDED = dataclasses.replace(THAWING, state=ThawState.ENDED, message="The machine was removed.")
 BUDGETS = (
     ThawBudget("anna", 1.0, 0.0, 0.0),
-    ThawBudget("carla-studio", 1.0, 0.3687, 3.1042),
+    ThawBudget("carla-studio", 1.0, 0.3687, 3.1042, 0.0021),
 )
 
 
@@ -111,7 +111,7 @@ def test_the_list_names_what_waits_first_with_its_price_and_the_line_to_type(ser
     ]
     assert said[13:] == [
         "Budgets for thaws, this month:",
-        "  carla-studio: $0.37 of $1.00, and $3.10 that you approved",
+        "  carla-studio: $0.37 of $1.00, and $3.10 that you approved, and $0.0021 for drills",
     ]
 
 

@@ -24,6 +24,7 @@ def thaws(context: AdminContext, _: Arguments) -> ThawListing:
             float(machine.thaw_budget_usd),
             float(months[name].reserved),
             float(months[name].approved),
+            float(months[name].drilled),
         )
         for name, machine in sorted(machines.items())
     )

@@ -88,6 +88,7 @@ def test_a_failure_is_a_finding_at_once_and_gone_with_the_next_pass(laptop: Lapt
     [found] = [one for one in laptop.service.admin("findings")["findings"] if one["code"] == "drill_failed"]
     assert (found["code"], found["severity"]) == ("drill_failed", "critical")
     assert "letters.txt is not what was backed up" in found["message"]
+    assert found["commands"] == ["panicroom drill --job system", "panicroom verify --job system"]
     for outcome in ("asked", "skipped"):
         report(laptop, outcome)
         assert findings(laptop.service) == ["drill_failed"]

@@ -32,7 +32,7 @@ def find_failed_drill(job: Job) -> list[Finding]:
             f"A drill of {job.machine}/{job.name} has failed: {drill.failure or 'it gave no reason.'}",
             f"reported at {drill.failed_at:%Y-%m-%d %H:%M} UTC; {_last_passed(drill)}",
             f"panicroom drill --job {job.name}",
-            f"panicroom verify {job.name}",
+            f"panicroom verify --job {job.name}",
         )
     ]
 

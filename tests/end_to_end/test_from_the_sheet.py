@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,6 +34,7 @@ from tests.terminal import Terminal
 NAME = "lost-laptop"
 PASSPHRASE = 'it\'s "my" $HOME  passphrase'
 SECONDS = 240
+NOT_AUTHORIZED = 12
 TRY_LATER = 75
 QUICK_PIPX = """#!/bin/sh -e
 test "$1" = install || exit 0
@@ -274,7 +276,7 @@ def test_part_a_brings_everything_back_out_of_the_archive(
         assert "then run again:" in said
     service.wait(
         lambda: {thaw["state"] for thaw in service.admin.call("thaws")["thaws"] if thaw["machine"] == NAME},
-        lambda states: states == {"ready"},
+        lambda states: "ready" in states and states <= {"ready", "ended"},
     )
     again = paper.step("A", 2).rpartition("type:")[2].split()
     with new_laptop.terminal() as person:
@@ -282,3 +284,36 @@ def test_part_a_brings_everything_back_out_of_the_archive(
     restored = new_laptop.home / f"restored-{NAME}"
     assert differences(lost.snapshots["newest"], record_tree(restored / "system")) == []
     assert differences(lost.snapshots["notes"], record_tree(restored / "notes")) == []
+
+
+def test_then_the_backups_go_on_from_the_new_laptop(
+    service: Service, lost: LostLaptop, new_laptop: NewLaptop
+) -> None:
+    [owner, enrol] = lost.paper.commands("A", 3, "python -m ops machine add", "http")
+    assert owner.split()[:6] == ["python", "-m", "ops", "machine", "add", NAME]
+    code = service.admin.call("machine_add", name=NAME)["code"]
+    home, restored, before = new_laptop.home, new_laptop.home / f"restored-{NAME}", sets_of(service)
+    (restored / "system").rename(home / "Documents")
+    with new_laptop.terminal() as person:
+        folders = {"Folder that the job notes": "", "Folder that the job system": f"{home}/Documents"}
+        person.types(enrol.replace("CODE", code), folders)
+        time.sleep(1.1)  # duplicity compares times in whole seconds
+        (home / "Documents" / "new").write_text("made on the new laptop")
+        lost.snapshots["moved"] = record_tree(home / "Documents")
+        person.types("panicroom backup --job system")
+        ended = lost.run("backup", "--job", "system")
+        assert ended.code == NOT_AUTHORIZED, ended.said
+        sets = service.wait(lambda: sets_of(service), lambda found: len(found) > len(before))
+        assert [one["kind"] for one in sets] == ["full", *("inc" for _ in before)]
+        times = [one["set"].split(".")[-1] for one in sets]
+        with hooked(service.stack.endpoint, 0.5):
+            for moment, time_then in zip(("full", "newest", "moved"), (times[0], *times[-2:]), strict=True):
+                words = f"--job system --time {time_then} --to {moment} --yes --wait"
+                person.types(f"panicroom restore {words}")
+                assert differences(lost.snapshots[moment], record_tree(home / moment)) == [], moment
+    lost.snapshots["newest"] = lost.snapshots["moved"]
+
+
+def sets_of(service: Service) -> list[dict[str, Any]]:
+    [job] = [job for job in service.admin.call("machine_show", name=NAME)["jobs"] if job["job"] == "system"]
+    return [one for one in job["sets"] if one["complete"]]

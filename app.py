@@ -182,7 +182,7 @@ def drills(job: str) -> Response:
     caller, now = calling_job(app.current_request, job)
     request = web.read_body(app.current_request, wire.DrillReport)
     stores = wiring.machine_store(), wiring.finding_store()
-    return web.answer(report_drill(*stores, caller.job, request, now))
+    return web.answer(report_drill(*stores, caller, request, now))
 
 
 # ---------------------------------------------------------------- events, schedules, and functions

@@ -257,6 +257,23 @@ class _Clock:
         monkeypatch.setattr(time, "monotonic", lambda: self.now)
 
 
+@pytest.mark.parametrize("columns", [40, 60, 80])
+def test_a_command_at_the_end_of_a_line_stays_whole(columns: int) -> None:
+    command = "panicroom enrol https://abcdefghij.execute-api.eu-central-1.amazonaws.com/api CODE"
+    said = by_words(f"to back up from this computer, with a code of the owner's: {command}", columns)
+    *prose, last = said.splitlines()
+    assert last == command
+    assert max(map(len, prose)) <= columns
+    assert " ".join(prose) == "to back up from this computer, with a code of the owner's:"
+    assert by_words(command, columns) == command
+    assert by_words("type: panicroom status", 80) == "type: panicroom status"
+
+
+def test_a_sentence_that_goes_on_after_a_command_is_wrapped_like_any() -> None:
+    said = by_words("run: panicroom doctor, which says what is wrong with it and what to do", 40)
+    assert max(map(len, said.splitlines())) <= 40
+
+
 def test_a_line_is_wrapped_by_words_and_no_path_is_broken() -> None:
     path = "/home/anna/" + "a-long-name/" * 6
     said = by_words(f"Restored 44 files (68.8 MB) as of 30 Nov 2026 02:04 (the newest backup) to {path}", 60)

@@ -188,8 +188,16 @@ def test_a_code_that_was_replaced_is_refused() -> None:
         refuse_replaced(CODE, newer)
     refuse_replaced(CODE, status)
     refuse_replaced(CODE, None)
-    refuse_replaced(CODE, dataclasses.replace(status, recovery_code=None))
+    refuse_replaced(CODE, dataclasses.replace(status, recovery_code=None, account=None))  # an older service
     assert CODE in as_text(a_page(settings, None, CODE))
+
+
+def test_where_no_code_counts_the_sheet_says_so_and_takes_none() -> None:
+    ended = dataclasses.replace(answer(a_machine()), recovery_code=None)
+    with pytest.raises(Problem, match="no recovery code of this machine counts now"):
+        refuse_replaced(CODE, ended)
+    assert "There is none now" in as_text(a_page(a_machine(), ended))
+    assert "Copy it from where enrol" in as_text(a_page(a_machine(), None))
 
 
 def test_somebody_at_the_terminal_is_asked_until_the_code_is_right(monkeypatch: pytest.MonkeyPatch) -> None:

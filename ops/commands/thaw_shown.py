@@ -100,7 +100,11 @@ def _budget_lines(listing: ThawListing) -> Sequence[str]:
 
 
 def _budget_line(budget: ThawBudget) -> str:
-    approved = f", and {_money(budget.approved_usd)} that you approved" if budget.approved_usd else ""
+    approved = (
+        f", and {_money(budget.approved_usd)} approved by you or by a recovery code"
+        if budget.approved_usd
+        else ""
+    )
     drills = f", and {_money(budget.drills_usd)} for drills" if budget.drills_usd else ""
     return (
         f"  {budget.machine}: {_money(budget.reserved_usd)} of {_money(budget.budget_usd)}{approved}{drills}"

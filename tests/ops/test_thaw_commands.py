@@ -111,7 +111,7 @@ def test_the_list_names_what_waits_first_with_its_price_and_the_line_to_type(ser
     ]
     assert said[13:] == [
         "Budgets for thaws, this month:",
-        "  carla-studio: $0.37 of $1.00, and $3.10 that you approved, and $0.0021 for drills",
+        "  carla-studio: $0.37 of $1.00, and $3.10 approved by you or by a recovery code, and $0.0021 for drills",
     ]
 
 
@@ -265,6 +265,6 @@ def test_an_approved_thaw_comes_back_and_a_declined_one_does_not(owner: Owner) -
         time.sleep(0.5)
     listed = owner.types("thaw", "list").stdout
     assert "attic-photos/system: can be downloaded" in listed
-    assert re.search(r"attic-photos: \$0.00 of \$0.00, and \$0.00\d\d that you approved", listed)
+    assert re.search(r"attic-photos: \$0.00 of \$0.00, and \$0.00\d\d approved by you", listed)
     _, _, restores = owner.asks("report", "preview")["text"].partition("RESTORES FROM THE ARCHIVE")
     assert "attic-photos / system: $0.00" in restores

@@ -75,6 +75,17 @@ def test_it_is_refused_all_that_changes_something(
     assert "python -m ops machine add anna-laptop" in answer.body["message"]
 
 
+@pytest.mark.parametrize("outcome", ["passed", "failed"])
+def test_it_may_drill_and_what_it_reports_is_kept_nowhere(
+    service: Service, reader: str, outcome: str
+) -> None:
+    answer = service.call("POST", "/jobs/system/drills", {"outcome": outcome, "message": "type this"}, reader)
+    assert answer.status == 200
+    assert "outcome" not in answer.body
+    assert "outcome" not in status(service).body["jobs"][0]["drill"]
+    assert service.admin("findings")["findings"] == []
+
+
 def test_it_outlives_the_revocation_of_the_stolen_laptop(service: Service, reader: str) -> None:
     service.admin("machine_revoke", name="anna-laptop")
     assert status(service).status == 200

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TextIO
@@ -21,12 +22,21 @@ if TYPE_CHECKING:
     from rich.status import Status
 
 
+_COMMAND = re.compile(r"(?:^|(?<=: ))(?:panicroom|python -m ops) (?:(?![,;.] ).)*$")
+"""At the end of a line: what somebody is to type, or to copy."""
+
+
 def by_words(text: str, columns: int) -> str:
-    """``text`` in lines of so many columns; a word that is longer, such as a path, stays whole."""
-    lines = text.split("\n")
-    return "\n".join(
-        textwrap.fill(line, columns, break_long_words=False, break_on_hyphens=False) for line in lines
-    )
+    """``text`` in lines of so many columns; a word that is longer, such as a path, stays whole, and so does a command
+    at a line's end."""
+    return "\n".join(_wrapped(line, columns) for line in text.split("\n"))
+
+
+def _wrapped(line: str, columns: int) -> str:
+    command = _COMMAND.search(line) if len(line) > columns else None
+    prose = line[: command.start()].rstrip() if command else line
+    lines = [textwrap.fill(prose, columns, break_long_words=False, break_on_hyphens=False)] if prose else []
+    return "\n".join([*lines, command[0]] if command else lines)
 
 
 class TerminalReporter:

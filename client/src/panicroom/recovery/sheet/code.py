@@ -15,10 +15,14 @@ from panicroom.wire import MachineStatus, RecoveryCodeStatus
 VARIABLE = "RECOVERY_CODE"
 
 
-def code_fact(code: str | None, valid: RecoveryCodeStatus | None) -> Fact:
-    """``valid`` is what the service says of the code that counts; None where it has none, or was not asked."""
+def code_fact(code: str | None, valid: RecoveryCodeStatus | None, *, was_asked: bool) -> Fact:
+    """``valid`` is what the service says of the code that counts; None where it has none, or could not be asked."""
     if code is not None:
         return Fact("Recovery code", code, _made(valid), typed=True)
+    if valid is None and was_asked:
+        return Fact(
+            "Recovery code", None, "There is none now. The owner makes one: python -m ops machine recovery."
+        )
     if valid is None:
         return Fact("Recovery code", None, "Copy it from where enrol or the owner's command showed it.")
     blanks = "-".join(["_____"] * (GROUPS - 1))
@@ -61,9 +65,17 @@ def checked_code(typed: str, where: str = "the recovery code") -> str:
 
 
 def refuse_replaced(code: str, status: MachineStatus | None) -> None:
-    """Raises ``Problem`` for a code of which the service says that another one is valid: such a sheet is worthless."""
-    valid = status.recovery_code if status else None
-    if valid is not None and valid.last_group != last_group(code):
+    """Raises ``Problem`` for a code of which the service says that another one counts, or none: such a sheet is
+    worthless. A service of a version before, which names no account, says nothing of codes either."""
+    if status is None or status.account is None:
+        return
+    valid = status.recovery_code
+    if valid is None:
+        raise Problem(
+            "no recovery code of this machine counts now; ask the owner for one: python -m ops machine recovery NAME",
+            ExitCode.USAGE,
+        )
+    if valid.last_group != last_group(code):
         raise Problem(
             f"this code was replaced on {valid.made_at[:10]} by one that ends in {valid.last_group}; print that one, "
             "or ask the owner for a new one: python -m ops machine recovery NAME",

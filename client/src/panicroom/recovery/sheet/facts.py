@@ -23,7 +23,10 @@ def sheet_page(known: Known, printed: str, code: str | None = None, price: str |
         f"{known.machine}, and nobody can change or delete the backup. Fill in the blanks by hand. Store it where "
         f"the computer is not, and the {secret_of(known)} in a second place as well.",
         groups=(
-            Group("Secrets", (*_secrets(known), code_fact(code, known.code))),
+            Group(
+                "Secrets",
+                (*_secrets(known), code_fact(code, known.code, was_asked=known.account is not None)),
+            ),
             Group("What and where", _places(known)),
         ),
         ways=(with_the_service(known, price), without_the_service(known)),

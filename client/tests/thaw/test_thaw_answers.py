@@ -51,7 +51,7 @@ def api(service: FakeService) -> Api:
     ],
 )
 def test_a_plan_is_checked(service: FakeService, api: Api, wrong: dict[str, Any]) -> None:
-    service.thaws.plan = lambda _volumes, _job: (200, {**PLAN, **wrong})  # type: ignore[method-assign]
+    service.thaws.plan = lambda *_asked: (200, {**PLAN, **wrong})  # type: ignore[method-assign]
     with pytest.raises(ApiError, match="does not understand"):
         api.plan_thaw("system", REQUEST)
 

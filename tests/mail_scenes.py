@@ -211,10 +211,13 @@ def trouble() -> Scene:
     lacking[4] = dataclasses.replace(lacking[4], volumes_promised=len(lacking[4].volumes) + 1)
     scene.add("david-desktop", "system", lacking)
     scene.add("emma-laptop", "system", chain(15, 55 * GB, 14, 200 * MB, newest=1.4))
+    on_desk = chain(33, 12 * GB, 32, 40 * MB)
     failed = dataclasses.replace(
-        drilled(40), failed_at=NOW - timedelta(days=1), failure="letters.odt differs"
+        drilled(40),
+        failed_at=NOW - timedelta(days=1),
+        failure=f"a file of the set {on_desk[4].set_id} cannot be restored: its data cannot be read",
     )
-    desk = scene.add("front-desk", "system", chain(33, 12 * GB, 32, 40 * MB), last_drill=failed)
+    desk = scene.add("front-desk", "system", on_desk, last_drill=failed)
     scene.wrong += find_failed_drill(desk)
     nas = chain(45, 480 * GB, 44, 700 * MB)
     nas[0] = dataclasses.replace(nas[0], noncurrent={"GLACIER_IR": Tally(8_000, 190 * GB)})

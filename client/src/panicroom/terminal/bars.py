@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from rich.status import Status
 
 
-_COMMAND = re.compile(r"(?:^|(?<=: ))(?:panicroom|python -m ops) (?:(?![,;.] ).)*$")
-"""At the end of a line: what somebody is to type, or to copy."""
+_COMMAND = re.compile(r"(?:^|(?<=: )|(?<=\d\. ))(?:panicroom|python -m ops) (?:(?![,;.] ).)*$")
+"""At the end of a line, or all of a numbered step: what somebody is to type, or to copy."""
 
 
 def by_words(text: str, columns: int) -> str:

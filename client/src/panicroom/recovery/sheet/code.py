@@ -21,7 +21,9 @@ def code_fact(code: str | None, valid: RecoveryCodeStatus | None, *, was_asked: 
         return Fact("Recovery code", code, _made(valid), typed=True)
     if valid is None and was_asked:
         return Fact(
-            "Recovery code", None, "There is none now. The owner makes one: python -m ops machine recovery."
+            "Recovery code",
+            None,
+            "There is none now. The owner makes one: python -m ops machine recovery NAME",
         )
     if valid is None:
         return Fact("Recovery code", None, "Copy it from where enrol or the owner's command showed it.")

@@ -266,6 +266,19 @@ def thaw(event: dict[str, Any], _: object) -> None:
     web.logger.info("thaw", **event, state=after.state.value if after else None)
 
 
+@app.schedule("cron(45 5 * * ? *)")
+def let_go(event: CloudWatchEvent) -> dict[str, Any]:
+    """Once a day for all jobs; for the owner, of one: ``{"machine", "job"}`` -> ``RetentionRan``. It alone may mark
+    files of finished sets deleted, and no function may delete a version."""
+    from chalicelib.journeys.retention.let_chains_go import let_chains_go
+
+    asked = event.detail if event.detail.get("machine") else None
+    context = wiring.retention_context(web.now(), web.for_seconds(web.SCHEDULED_SECONDS))
+    ran = let_chains_go(context, _job_of(asked) if asked else None)
+    web.logger.info("let go", chains=len(ran.let_go), waits=len(ran.waits))
+    return wire.to_json(ran)
+
+
 @app.lambda_function()
 def reconcile(event: dict[str, Any], _: object) -> dict[str, Any]:
     """``{"machine", "job", "after"}`` -> what differed, and where to go on."""

@@ -42,6 +42,7 @@ class ServiceConfig:
     weekly_time: WeeklyTime
     discard_function: str
     thaw_function: str
+    let_go_function: str
     monthly_budget: Decimal | None = None
     """USD a month; a forecast over it is reported, and stops nothing."""
 
@@ -74,6 +75,9 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> ServiceConfig:
         # A deploy gives a function its new code some seconds before its new settings.
         thaw_function=environment.get(
             "PANICROOM_THAW_FUNCTION", f"panicroom-{environment['PANICROOM_STAGE']}-thaw"
+        ),
+        let_go_function=environment.get(
+            "PANICROOM_LET_GO_FUNCTION", f"panicroom-{environment['PANICROOM_STAGE']}-let_go"
         ),
         monthly_budget=read_budget(environment.get("PANICROOM_MONTHLY_BUDGET", "")),
     )

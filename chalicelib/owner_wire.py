@@ -88,6 +88,7 @@ class SetRow:
     complete: bool
     gaps: str
     quarantined: bool
+    let_go: bool = False
     volumes_expected: int | None = None
 
 
@@ -236,6 +237,84 @@ class CatalogueDifferences:
     """``catalogue_differences``: keys that are not catalogued as they are stored."""
 
     keys: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class ChainRow:
+    """A chain, named by its full set; times are S3's of the first and the newest set.
+
+    ``verdict`` is ``goes`` (at the next run), ``waits``, ``needs_you`` (only the owner lets it go) or ``stays``
+    (nothing newer stands in for it). ``why`` is a code of ``chalicelib.domain.retention.plan.Why``, ``reason`` the same
+    as a sentence, ``until`` when it passes by itself. ``final_on``: gone for good if it goes at the next run.
+    ``monthly`` is what it costs a month in USD. ``named`` and ``held`` are the owner's.
+    """
+
+    chain: str
+    sets: int
+    bytes: int
+    first_at: str
+    newest_at: str
+    verdict: str
+    why: str | None = None
+    reason: str | None = None
+    until: str | None = None
+    final_on: str | None = None
+    monthly: Money | None = None
+    named: bool = False
+    held: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class LetGoRow:
+    """A chain that was let go: ``state`` is ``going`` (its files are being marked), ``hidden`` (it can be brought back
+    until ``final_on``), ``undoing``, ``dropping`` or ``gone``."""
+
+    machine: str
+    job: str
+    chain: str
+    sets: tuple[str, ...]
+    state: str
+    begun_at: str
+    final_on: str
+    bytes: int
+    files: int
+    bucket: str = ""
+    prefix: str = ""
+    """Where its files are."""
+
+
+@dataclasses.dataclass(frozen=True)
+class JobRetention:
+    """A job's chains, the oldest first, and those that were let go. ``digest`` names what was shown: an approval gives
+    it back. ``blocks`` are why nothing of it may go now."""
+
+    machine: str
+    job: str
+    keep_chains: int
+    keep_days: int
+    keep_yearly: int
+    chains: tuple[ChainRow, ...]
+    let_go: tuple[LetGoRow, ...]
+    digest: str
+    looked_at: str | None = None
+    held: bool = False
+    blocks: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class RetentionListing:
+    """``retention_preview``, ``retention_approve``, ``retention_hold``."""
+
+    jobs: tuple[JobRetention, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class RetentionRan:
+    """``retention_run``, and the answer of the ``let_go`` function: what went, or went on, and why nothing did, a
+    sentence for each job that was asked about."""
+
+    let_go: tuple[LetGoRow, ...]
+    waits: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

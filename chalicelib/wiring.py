@@ -25,6 +25,7 @@ from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.adapters.stores.recovery.recovery_store import RecoveryStore
 from chalicelib.adapters.stores.report_store import ReportStore
+from chalicelib.adapters.stores.retention.retention_store import RetentionStore
 from chalicelib.adapters.stores.run_store import RunStore
 from chalicelib.adapters.stores.thaw_store import ThawStore
 from chalicelib.adapters.table import Table
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.costs.price_table import PriceTable
     from chalicelib.journeys.admin.request import AdminContext
     from chalicelib.journeys.audit_buckets import AuditContext
+    from chalicelib.journeys.retention.retention_context import RetentionContext
     from chalicelib.journeys.send_alerts import AlertContext
     from chalicelib.journeys.send_weekly_report import ReportContext
     from chalicelib.journeys.thaws.thaw_context import ThawContext, ThawWorker
@@ -119,6 +121,11 @@ def thaw_store() -> ThawStore:
 @functools.cache
 def recovery_store() -> RecoveryStore:
     return RecoveryStore(_table())
+
+
+@functools.cache
+def retention_store() -> RetentionStore:
+    return RetentionStore(_table())
 
 
 @functools.cache
@@ -284,6 +291,26 @@ def thaw_worker(clock: Callable[[], datetime], has_time: Callable[[], bool]) -> 
 
     stores = machine_store(), recovery_store(), thaw_store(), notice_store()
     return ThawWorker(*stores, archive(), _prices(), clock, has_time, time.sleep)
+
+
+def retention_context(now: datetime, has_time: Callable[[], bool]) -> RetentionContext:
+    from chalicelib.journeys.retention.retention_context import RetentionContext
+
+    return RetentionContext(
+        retention_store(),
+        machine_store(),
+        run_store(),
+        notice_store(),
+        cap_store(),
+        catalogue_store(),
+        finding_store(),
+        thaw_store(),
+        buckets(),
+        _settings_reader(),
+        settings().bucket,
+        now,
+        has_time,
+    )
 
 
 def upload_context(caller: Caller, now: datetime) -> UploadContext:

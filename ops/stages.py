@@ -18,6 +18,7 @@ LAMBDA_FUNCTIONS = (
     "daily_audit",
     "discard",
     "thaw",
+    "let_go",
     "reconcile",
     "weekly_reconcile",
     "admin",

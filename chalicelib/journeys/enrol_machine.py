@@ -39,7 +39,7 @@ def enrol_machine(
         raise _used_code(notices, machines.code(code.code_sha256) or code, address, now)
     before = machines.machine(code.machine)
     is_again = before is not None and before.token_sha256 == request.secret_sha256
-    if not machines.set_token(code, request.secret_sha256, is_new=not is_again):
+    if not machines.set_token(code, request.secret_sha256, now, is_new=not is_again):
         raise _bad_code()
     jobs = tuple(EnrolledJob(job.name, job.period_seconds) for job in machines.jobs(code.machine))
     # The code stays in the shell's history for as long as it is valid; the token is used at once.

@@ -14,16 +14,16 @@ from chalicelib.wire import ErrorCode, FileListing
 
 
 def list_files(catalogue: CatalogueStore, buckets: Buckets, job: Job, after: str) -> FileListing:
-    """One page. Strays, misplaced files, quarantined sets, and volumes beyond the end of a sealed set are left out."""
+    """One page. Strays, misplaced files, hidden sets, and volumes beyond the end of a sealed set are left out."""
     if "\0" in after or len(job.location.key(after).encode()) > MAX_KEY_BYTES:
         raise Refusal(ErrorCode.BAD_REQUEST, "after must be the 'next' of the page before.")
     files, more = buckets.list_page(job.location, after=after)
     parsed = [(listed, parse_file_name(listed.name)) for listed in files]
     last_volumes = _last_volumes(catalogue, buckets, job, {file.set_id for _, file in parsed if file})
-    quarantined = catalogue.quarantined(job)
+    hidden = catalogue.hidden(job)
     kept = []
     for listed, file in parsed:
-        if file is None or not file.is_under_right_prefix or file.set_id in quarantined:
+        if file is None or not file.is_under_right_prefix or file.set_id in hidden:
             continue
         last = last_volumes.get(file.set_id)
         if file.volume is None or last is None or file.volume <= last:

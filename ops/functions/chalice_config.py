@@ -31,6 +31,7 @@ TIMEOUT_SECONDS = {
     "daily_audit": 900,
     "discard": 60,
     "thaw": 900,
+    "let_go": 900,
     "reconcile": 900,
     "weekly_reconcile": 900,
     "admin": 900,
@@ -58,6 +59,7 @@ def function_environment(stage: Stage) -> dict[str, str]:
         **({"PANICROOM_MONTHLY_BUDGET": stage.monthly_budget} if stage.monthly_budget else {}),
         "PANICROOM_DISCARD_FUNCTION": stage.function("discard"),
         "PANICROOM_THAW_FUNCTION": stage.function("thaw"),
+        "PANICROOM_LET_GO_FUNCTION": stage.function("let_go"),
         "POWERTOOLS_SERVICE_NAME": APP_NAME,
         "POWERTOOLS_LOG_LEVEL": "INFO",
     }

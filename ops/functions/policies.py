@@ -2,7 +2,7 @@
 
 Actions and resources are named; ``*`` stands only where AWS knows no narrower resource. Two rules hold
 throughout, and tests check them: no function may delete a version or change the bucket's settings, and
-``discard`` alone, which no client can call, may write a delete marker. A third test compares the
+``discard`` and ``let_go``, which no client can call, may write delete markers. A third test compares the
 policies with the operations and services that the code uses.
 """
 
@@ -136,6 +136,19 @@ def _discard(stage: Stage) -> list[Statement]:
     ]
 
 
+def _let_go(stage: Stage) -> list[Statement]:
+    return [
+        # Without s3:DeleteObjectVersion this can only write a delete marker: the bytes stay for the grace period.
+        _on_objects(stage, "MarkAndTag", "s3:DeleteObject", "s3:GetObjectTagging", "s3:PutObjectTagging"),
+        _on_objects(stage, "LookAtObjects", "s3:GetObject"),
+        _list_bucket(stage),
+        _list_versions(stage),
+        *_look_at_settings(stage),
+        _table(stage, [GET_MANY, GET, QUERY, PUT, UPDATE]),
+        _close_findings(stage, "OPEN_SETS"),
+    ]
+
+
 def _thaw(stage: Stage) -> list[Statement]:
     return [
         # What it asks for is paid by the GB: the others can only ask it to go on with what was agreed to.
@@ -154,6 +167,7 @@ def _admin(stage: Stage) -> list[Statement]:
         _table(stage, actions),
         _send_mail(stage),
         _ask_for_thaws(stage),
+        _ask_to_let_go(stage),
     ]
 
 
@@ -166,6 +180,7 @@ _POLICIES: dict[str, Callable[[Stage], list[Statement]]] = {
     "daily_audit": _daily_audit,
     "discard": _discard,
     "thaw": _thaw,
+    "let_go": _let_go,
     "reconcile": _reconcile,
     "weekly_reconcile": _reconcile,
     "admin": _admin,
@@ -203,6 +218,10 @@ def _ask_for_discards(stage: Stage) -> Statement:
 
 def _ask_for_thaws(stage: Stage) -> Statement:
     return _allow("AskForThaws", ["lambda:InvokeFunction"], _function(stage, "thaw"))
+
+
+def _ask_to_let_go(stage: Stage) -> Statement:
+    return _allow("AskToLetGo", ["lambda:InvokeFunction"], _function(stage, "let_go"))
 
 
 def _table(stage: Stage, actions: list[str]) -> Statement:

@@ -397,6 +397,7 @@ def test_the_schedules_counted_are_those_of_the_app() -> None:
         "cron(30 * * * ? *)": RECONCILE_CALLS,
         "rate(1 minute)": MINUTE_CALLS,
         "cron(15 4 * * ? *)": 30,
+        "cron(45 5 * * ? *)": 30,
     }
     schedules = [
         handler.schedule_expression

@@ -13,10 +13,10 @@ from chalicelib import wire
 from chalicelib.domain.audit.anomalies import find_anomalies
 from chalicelib.domain.backups.machines import MAX_OPEN_SETS, MAX_PERMITS_A_DAY, MAX_SETS_A_DAY, Job
 from chalicelib.domain.backups.names import Location, SetId
-from chalicelib.domain.backups.order import check_follows
 from chalicelib.domain.backups.sets import BackupSet
 from chalicelib.domain.backups.tallies import Tally
 from chalicelib.domain.refusals import Refusal
+from chalicelib.domain.sealing.order import check_follows
 from chalicelib.wire import ErrorCode
 from tests.hostile.honest_laptop import name_of
 from tests.hostile.memory_aws import service_in_memory
@@ -288,7 +288,7 @@ class TestSizesAndCounts:
     def test_no_more_sets_begin_in_a_day_than_anybody_needs(
         self, thief: Thief, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("chalicelib.domain.backups.order.MAX_OPEN_SETS", 1000)
+        monkeypatch.setattr("chalicelib.domain.sealing.order.MAX_OPEN_SETS", 1000)
         later(thief.service, minutes=1)
         errors = []
         for number in range(MAX_SETS_A_DAY):

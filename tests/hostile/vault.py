@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib.domain.backups.names import SetId
-from chalicelib.domain.backups.order import check_follows
+from chalicelib.domain.sealing.order import check_follows
 from tests.hostile import behind_gateway
 from tests.hostile.honest_laptop import name_of
 from tests.hostile.presigned_s3 import OK, PresignedS3, Stored, Upload

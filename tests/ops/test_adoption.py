@@ -34,6 +34,7 @@ ROLES = {
         "daily_audit",
         "discard",
         "thaw",
+        "let_go",
         "reconcile",
         "weekly_reconcile",
         "admin",
@@ -81,6 +82,15 @@ class TestTheBucketsPolicy:
             "discard-listing": [listing],
             "thaw": ["s3:RestoreObject"],
             "thaw-listing": [listing],
+            "let_go": [
+                "s3:DeleteObject",
+                "s3:GetObject",
+                tags,
+                parts,
+                "s3:PutObjectTagging",
+            ],
+            "let_go-listing": [listing, versions],
+            "let_go-settings": SETTINGS,
             "reconcile": ["s3:GetObject", tags],
             "reconcile-listing": [listing, versions],
             "weekly_reconcile": ["s3:GetObject", tags],
@@ -102,8 +112,8 @@ class TestTheBucketsPolicy:
         """S3 takes the key for the prefix where it decides between 404 and 403."""
         policy = with_rights(None, HOME, ROLES, "attic", "old/")
         listing = [one for sid, one in rights(policy).items() if sid.endswith("-listing")]
-        assert len(listing) == 7
-        assert [one["Condition"] for one in listing] == [{"StringLike": {"s3:prefix": ["old/*"]}}] * 7
+        assert len(listing) == 8
+        assert [one["Condition"] for one in listing] == [{"StringLike": {"s3:prefix": ["old/*"]}}] * 8
         whole = with_rights(policy, HOME, ROLES, "attic", "")
         assert not [
             one for sid, one in rights(whole).items() if sid.endswith("-listing") and "Condition" in one

@@ -64,8 +64,11 @@ def test_nobody_may_delete_versions_or_change_the_bucket(short_name: str) -> Non
     assert not [action for action in actions(short_name) if action.startswith(forbidden)]
 
 
-def test_only_discard_may_write_delete_markers() -> None:
-    assert [name for name in LAMBDA_FUNCTIONS if "s3:DeleteObject" in actions(name)] == ["discard"]
+def test_only_discard_and_let_go_may_write_delete_markers() -> None:
+    assert [name for name in LAMBDA_FUNCTIONS if "s3:DeleteObject" in actions(name)] == [
+        "discard",
+        "let_go",
+    ]
 
 
 def test_only_thaw_may_ask_for_archived_volumes() -> None:
@@ -93,7 +96,7 @@ def test_only_those_that_need_it_may_call_another_function() -> None:
         "alerts": {thaw},
         "reconcile": {discard},
         "weekly_reconcile": {discard},
-        "admin": {thaw},
+        "admin": {thaw, STAGE.function("let_go")},
     }
 
 
@@ -181,6 +184,7 @@ def test_only_the_owner_deletes_rows_of_every_kind() -> None:
         "catalogue",
         "alerts",
         "daily_audit",
+        "let_go",
         "reconcile",
         "weekly_reconcile",
         "admin",

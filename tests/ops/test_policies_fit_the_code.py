@@ -30,6 +30,7 @@ SERVICE_OF_MODULE = {
     "ses_mailer": "sesv2",
     "discard_function": "lambda",
     "thaw_function": "lambda",
+    "let_go_function": "lambda",
     "dead_letters": "sqs",
 }
 """The service whose client each adapter holds as ``self._client``."""

@@ -43,6 +43,7 @@ ENVIRONMENT = {
     "PANICROOM_REPORT_HOUR": "7",
     "PANICROOM_DISCARD_FUNCTION": "panicroom-test-discard",
     "PANICROOM_THAW_FUNCTION": "panicroom-test-thaw",
+    "PANICROOM_LET_GO_FUNCTION": "panicroom-test-let_go",
     "POWERTOOLS_SERVICE_NAME": "panicroom",
     "POWERTOOLS_TRACE_DISABLED": "true",
 }

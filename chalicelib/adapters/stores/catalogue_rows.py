@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
+
 from chalicelib.adapters.stores.rows import (
     format_instant,
     instant_in,
@@ -10,15 +13,17 @@ from chalicelib.adapters.stores.rows import (
     new_row,
     parse_instant,
     sort_key,
+    unpacked,
 )
 from chalicelib.adapters.table import Item
-from chalicelib.domain.backups.gates import Gate
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import SetId
 from chalicelib.domain.backups.objects import ObjectRow, StoredObject
 from chalicelib.domain.backups.sets import BackupSet
 from chalicelib.domain.backups.tallies import Tallies, Tally
 from chalicelib.domain.ranges import format_ranges, parse_ranges
+from chalicelib.domain.sealing.gates import Gate
+from chalicelib.domain.sealing.hidden import HiddenSets
 
 
 def _long_name(text: str) -> str | None:
@@ -43,7 +48,10 @@ def gate_sort_key(set_id: SetId) -> str:
 
 
 QUARANTINES = "QUARANTINES"
-"""All in one partition: there are few, and a reader of all jobs must not query each."""
+"""What is hidden, all in one partition: there is little, and a reader of all jobs must not query each."""
+
+LETGO = "LETGO#"
+"""Before the full set's name, in the key of a row that hides a whole chain at one stroke."""
 
 
 def job_set_sort_key(job: Job, set_id: SetId | None) -> str:
@@ -55,6 +63,26 @@ def job_set_of(item: Item) -> tuple[str, SetId]:
     """The ``machine/job`` and its set."""
     job, _, set_name = item["sk"].partition("#")
     return job, SetId.parse(set_name)
+
+
+def let_go_sort_key(job: Job, full: SetId) -> str:
+    return f"{job_set_sort_key(job, None)}{LETGO}{full}"
+
+
+def hidden_of(items: Iterable[Item]) -> dict[str, HiddenSets]:
+    """From the rows of ``QUARANTINES``, by ``machine/job``."""
+    quarantined: dict[str, set[SetId]] = defaultdict(set)
+    let_go: dict[str, set[SetId]] = defaultdict(set)
+    for item in items:
+        job, _, rest = item["sk"].partition("#")
+        if rest.startswith(LETGO):
+            let_go[job].update(map(SetId.parse, unpacked(item["sets"])))
+        else:
+            quarantined[job].add(SetId.parse(rest))
+    return {
+        job: HiddenSets(frozenset(quarantined.get(job, ())), frozenset(let_go.get(job, ())))
+        for job in quarantined.keys() | let_go.keys()
+    }
 
 
 def gate_of(item: Item | None) -> Gate:

@@ -11,13 +11,14 @@ from chalicelib.adapters.stores import catalogue_rows, rows
 from chalicelib.adapters.stores.summary_store import SummaryStore
 from chalicelib.adapters.table import Item, Table, attempted
 from chalicelib.domain.backups.freshness import SealedSummary
-from chalicelib.domain.backups.gates import Gate
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import Location, SetId
 from chalicelib.domain.backups.objects import ObjectRow
 from chalicelib.domain.backups.sets import BackupSet
 from chalicelib.domain.backups.tallies import total_bytes
 from chalicelib.domain.backups.uploads import DISCARD_LOCK_LIFE, UNFINISHED_AFTER
+from chalicelib.domain.sealing.gates import Gate
+from chalicelib.domain.sealing.hidden import HiddenSets
 
 STRAYS = "STRAYS"
 
@@ -49,6 +50,7 @@ class JobSets:
     job: Job
     every: list[BackupSet]
     visible: list[BackupSet]
+    hidden: HiddenSets = dataclasses.field(default_factory=HiddenSets)
 
 
 class CatalogueStore:
@@ -75,23 +77,20 @@ class CatalogueStore:
         return found
 
     def sets_of_each(self, jobs: Iterable[Job]) -> Iterator[JobSets]:
-        """Job after job, so that nobody has to hold the sets of all; what is in quarantine is read once for all.
+        """Job after job, so that nobody has to hold the sets of all; what is hidden is read once for all.
 
         Not consistent: this is for evaluating them, again and again, and most of what the table costs.
         """
-        hidden = frozenset(map(catalogue_rows.job_set_of, self._table.query(catalogue_rows.QUARANTINES)))
+        hidden = catalogue_rows.hidden_of(self._table.query(catalogue_rows.QUARANTINES))
         for job in jobs:
-            name = rows.job_sort_key(job.machine, job.name)
+            of_job = hidden.get(rows.job_sort_key(job.machine, job.name), HiddenSets())
             found = self._table.query(catalogue_rows.job_partition(job), "SET#", consistent=False)
             every = list(map(catalogue_rows.set_of, found))
             yield JobSets(
                 job,
                 every,
-                [
-                    backup_set
-                    for backup_set in every
-                    if backup_set.current and (name, backup_set.set_id) not in hidden
-                ],
+                [one for one in every if one.current and one.set_id not in of_job],
+                of_job,
             )
 
     def stored_bytes(self, jobs: Iterable[Job]) -> int:
@@ -105,8 +104,8 @@ class CatalogueStore:
         )
 
     def visible_sets(self, job: Job) -> list[BackupSet]:
-        """The sets that count: without those that the owner has put into quarantine."""
-        hidden = self.quarantined(job)
+        """The sets that count: without those that are in quarantine, and those of chains that were let go."""
+        hidden = self.hidden(job)
         return [backup_set for backup_set in self.sets(job) if backup_set.set_id not in hidden]
 
     def summarize_anew(self, job: Job, now: datetime) -> SealedSummary:
@@ -120,10 +119,11 @@ class CatalogueStore:
         else:
             self._table.delete(item["pk"], item["sk"])
 
-    def quarantined(self, job: Job) -> frozenset[SetId]:
-        """The sets that the owner hides from the listing."""
+    def hidden(self, job: Job) -> HiddenSets:
+        """The job's sets that do not count: in quarantine, or of a chain that was let go."""
         found = self._table.query(catalogue_rows.QUARANTINES, catalogue_rows.job_set_sort_key(job, None))
-        return frozenset(catalogue_rows.job_set_of(item)[1] for item in found)
+        name = rows.job_sort_key(job.machine, job.name)
+        return catalogue_rows.hidden_of(found).get(name, HiddenSets())
 
     def read_page(self, job: Job, set_id: SetId, names: Sequence[str]) -> SetPage:
         """The set and those of its objects that ``names`` lists, in one consistent read."""

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+
 from chalicelib.adapters.stores.rows import (
     format_instant,
     instant_in,
@@ -24,6 +29,7 @@ from chalicelib.domain.backups.machines import (
     ReconcileProgress,
 )
 from chalicelib.domain.backups.names import Location
+from chalicelib.domain.backups.retention_policy import DEFAULT_RETENTION, RetentionPolicy
 from chalicelib.domain.backups.storage import StoragePolicy
 from chalicelib.wire import DrillOutcome
 
@@ -77,6 +83,7 @@ def job_item(job: Job) -> Item:
         last_run=last_run_map(job.last_run) if job.last_run else None,
         added_at=format_instant(job.added_at),
         proofs_since=format_instant(job.proofs_since),
+        retention=retention_map(job.retention) if job.retention != DEFAULT_RETENTION else None,
     )
 
 
@@ -98,6 +105,7 @@ def job_of(item: Item) -> Job:
         drill_every_seconds=int(item.get("drill_every_seconds", DEFAULT_DRILL_SECONDS)),
         drills_since=parse_instant(item.get("drills_since")),
         last_drill=_last_drill_of(item["last_drill"]) if "last_drill" in item else None,
+        retention=_retention_of(item["retention"]) if "retention" in item else DEFAULT_RETENTION,
     )
 
 
@@ -161,6 +169,14 @@ def _last_drill_of(fields: Item) -> LastDrill:
     )
 
 
+def retention_map(policy: RetentionPolicy) -> Item:
+    return dataclasses.asdict(policy)
+
+
+def _retention_of(fields: Item) -> RetentionPolicy:
+    return RetentionPolicy(**{name: int(number) for name, number in fields.items()})
+
+
 def reconcile_map(comparison: ReconcileProgress) -> Item:
     return {
         "begun_at": format_instant(comparison.begun_at),
@@ -202,3 +218,19 @@ def code_of(item: Item) -> EnrolmentCode:
 
 def lease_of(item: Item) -> Lease:
     return Lease(item["run"], instant_in(item, "expires_at"))
+
+
+ENROLMENTS = "ENROLMENTS"
+
+
+def enrolment_item(machine: str, at: datetime) -> Item:
+    return new_row(ENROLMENTS, f"{machine}#{format_instant(at)}")
+
+
+def enrolments_of(items: Iterable[Item]) -> dict[str, tuple[datetime, ...]]:
+    """By the machine's name."""
+    found: dict[str, list[datetime]] = defaultdict(list)
+    for item in items:
+        machine, _, at = item["sk"].partition("#")
+        found[machine].append(instant_of(at))
+    return {machine: tuple(times) for machine, times in found.items()}

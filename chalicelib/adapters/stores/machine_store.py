@@ -62,7 +62,7 @@ class MachineStore:
         """False if the machine has a job of that name already."""
         return attempted(self._table.put, machine_rows.job_item(job), "attribute_not_exists(pk)")
 
-    def set_token(self, code: EnrolmentCode, token_sha256: str, *, is_new: bool) -> bool:
+    def set_token(self, code: EnrolmentCode, token_sha256: str, now: datetime, *, is_new: bool) -> bool:
         """From now on this token counts and no other; lifts a revocation. One that ``is_new`` was never used.
 
         False if the code is older than the machine, than its revocation, or than the code of its present token:
@@ -72,6 +72,8 @@ class MachineStore:
         changes = {"token_sha256": token_sha256, "code_issued_at": issued_at, "revoked_at": None}
         if is_new:
             changes["last_used_at"] = None
+        # Before the token counts: an enrolment that is missing here could let a chain go that should wait.
+        self._table.put(machine_rows.enrolment_item(code.machine, now))
         return attempted(
             self._table.update,
             "MACHINES",
@@ -82,6 +84,10 @@ class MachineStore:
             " AND (attribute_not_exists(code_issued_at) OR code_issued_at <= :issued)",
             values={":issued": issued_at},
         )
+
+    def enrolments(self) -> dict[str, tuple[datetime, ...]]:
+        """Every enrolment that is known, by the machine's name, also of machines that were removed."""
+        return machine_rows.enrolments_of(self._table.query(machine_rows.ENROLMENTS))
 
     def revoke(self, machine: str, now: datetime) -> None:
         changes = {"token_sha256": None, "revoked_at": rows.format_instant(now)}
@@ -118,6 +124,12 @@ class MachineStore:
         }
         key = rows.job_sort_key(job.machine, job.name)
         self._table.update("JOBS", key, changes, condition="attribute_exists(pk)")
+
+    def set_retention(self, job: Job) -> None:
+        """How long its chains are kept, from now on."""
+        self._change_job(
+            job, {"retention": machine_rows.retention_map(job.retention)}, "attribute_exists(pk)"
+        )
 
     def remove_machine(self, name: str) -> None:
         """Forgets the machine, its jobs and its recovery code; what they stored stays in bucket and catalogue."""

@@ -12,6 +12,11 @@ JOB#<machine>/<job>    SET#<set>          BackupSet, with a revision
                        RUN#<run>          a run as the client reported it
 OBJECTS#<machine>/<job>  <file name>      ObjectRow
 QUARANTINES            <machine>/<job>#<set>  a set that the owner hides from the listing
+                       <machine>/<job>#LETGO#<chain>  LetGo: a chain that is hidden as a whole
+RETENTION              <machine>/<job>    OwnerChoices
+ANNOUNCED              <machine>/<job>#<chain>  the weekly mails that named a chain before it goes
+ENROLMENTS             <machine>#<time>   that somebody enrolled as that machine
+FETCHED                <machine>/<job>#<set>  the day on which a volume of the set was last fetched
 SUMMARIES              <machine>/<job>    what its sealed sets come to
 OPEN_SETS              <machine>/<job>#<set>  a set that is begun and not sealed
 STRAYS                 <bucket>/<key>     ObjectRow of a key that is no file of a known job

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from chalicelib.domain.backups.names import Location
+from chalicelib.domain.backups.retention_policy import DEFAULT_RETENTION, RetentionPolicy
 from chalicelib.domain.backups.storage import DEFAULT_STORAGE_POLICY, StoragePolicy
 from chalicelib.wire import DrillOutcome
 
@@ -167,6 +168,7 @@ class Job:
     drills_since: datetime | None = None
     """Since when they are wanted so; missing until the first audit of a version that has drills."""
     last_drill: LastDrill | None = None
+    retention: RetentionPolicy = DEFAULT_RETENTION
 
     @property
     def late_after(self) -> timedelta:

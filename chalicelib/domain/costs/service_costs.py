@@ -21,8 +21,8 @@ MINUTE_CALL_SECONDS = Decimal("0.1")
 """Whether an alert is due: always warm, four reads, and 6 ms of CPU time, which take seven times as
 long with the seventh of a core that 256 MB come with."""
 
-OTHER_SCHEDULED_CALLS = 720 + 30
-"""A month of 30 days: each hour whether a mail is due, and the daily audit."""
+OTHER_SCHEDULED_CALLS = 720 + 30 + 30
+"""A month of 30 days: each hour whether a mail is due, the daily audit, and what is let go each day."""
 
 RECONCILE_CALLS = 720
 RECONCILE_GB = Decimal(1)

@@ -68,7 +68,7 @@ def _since(context: AdminContext, job: Job, since: datetime) -> list[SetId]:
         for set_id in context.catalogue.summaries.open_ids(job, context.now)
         if (begun_at := context.catalogue.gate(job, set_id).begun_at) is not None and begun_at >= since
     }
-    return sorted((changed | begun) - context.catalogue.quarantined(job), key=str)
+    return sorted((changed | begun) - context.catalogue.hidden(job).every, key=str)
 
 
 def job_list(context: AdminContext, request: Arguments) -> JobListing:

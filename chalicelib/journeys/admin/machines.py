@@ -26,6 +26,7 @@ from chalicelib.domain.backups.storage import DEFAULT_STORAGE_POLICY, StoragePol
 from chalicelib.domain.ranges import format_gaps
 from chalicelib.domain.recovery.sealed_code import seal
 from chalicelib.domain.refusals import Refusal
+from chalicelib.domain.sealing.hidden import HiddenSets
 from chalicelib.journeys.admin.recovery import end_recovery, first_recovery_code, show_recovery
 from chalicelib.journeys.admin.request import (
     LARGEST,
@@ -170,10 +171,10 @@ def machine_show(context: AdminContext, request: Arguments) -> MachineShown:
 
 def _show_job(context: AdminContext, machine: Machine, job: Job) -> JobShown:
     sets = sorted(context.catalogue.sets(job), key=lambda backup_set: backup_set.set_id.end)
-    hidden = context.catalogue.quarantined(job)
+    hidden = context.catalogue.hidden(job)
     visible = [backup_set for backup_set in sets if backup_set.set_id not in hidden]
     status = describe_job(evaluate_freshness(machine, job, visible, context.now), job, context.now)
-    return JobShown(**vars(status), sets=tuple(_set_row(one, one.set_id in hidden) for one in sets))
+    return JobShown(**vars(status), sets=tuple(_set_row(one, hidden) for one in sets))
 
 
 def machine_set(context: AdminContext, request: Arguments) -> MachineShown:
@@ -303,7 +304,7 @@ def _status(machine: Machine, now: datetime) -> str:
     return "enrolled" if machine.token_sha256 else "not enrolled yet"
 
 
-def _set_row(backup_set: BackupSet, quarantined: bool) -> SetRow:
+def _set_row(backup_set: BackupSet, hidden: HiddenSets) -> SetRow:
     return SetRow(
         set=str(backup_set.set_id),
         kind=backup_set.set_id.kind,
@@ -313,5 +314,6 @@ def _set_row(backup_set: BackupSet, quarantined: bool) -> SetRow:
         sealed=backup_set.sealed,
         complete=backup_set.complete,
         gaps=format_gaps(backup_set.gaps),
-        quarantined=quarantined,
+        quarantined=backup_set.set_id in hidden.quarantined,
+        let_go=backup_set.set_id in hidden.let_go,
     )

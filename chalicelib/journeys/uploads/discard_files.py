@@ -14,11 +14,12 @@ from chalicelib.adapters.s3_buckets import Buckets
 from chalicelib.adapters.stores.catalogue_store import CatalogueStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.domain.audit.notices import DISCARD_REFUSED, Notice
-from chalicelib.domain.backups import gates, order, uploads
+from chalicelib.domain.backups import uploads
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import BackupFile, FileKind, SetId
 from chalicelib.domain.backups.objects import StoredObject
 from chalicelib.domain.refusals import Refusal
+from chalicelib.domain.sealing import gates
 from chalicelib.wire import DiscardAnswer, ErrorCode, RefusedDiscard
 
 MANIFEST_SUFFIXES = (".gpg", ".p7m", "")
@@ -64,8 +65,7 @@ def _discard_of_set(
     now: datetime,
 ) -> frozenset[str]:
     """Names of ``files`` that must be kept; the others carry delete markers now."""
-    if set_id in catalogue.quarantined(job):
-        raise order.quarantined()
+    catalogue.hidden(job).check(set_id)
     manifest = _manifest_of(buckets, job, set_id)
     if manifest is not None:
         kept = frozenset(name for name, file in files if gates.belongs_to_sealed(file, manifest))

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from chalicelib.domain.backups import gates, order, uploads
+from chalicelib.domain.backups import uploads
 from chalicelib.domain.backups.names import (
     BackupFile,
     FileKind,
     manifest_file,
 )
 from chalicelib.domain.refusals import Refusal
+from chalicelib.domain.sealing import gates
 from chalicelib.journeys.uploads.seal_gate import pass_seal_gate
 from chalicelib.journeys.uploads.upload_context import UploadContext, make_room, too_many_today
 from chalicelib.wire import ErrorCode, UploadAnswer, UploadFile, UploadPermit
@@ -51,8 +52,7 @@ def _checked(upload: UploadFile, now: datetime) -> BackupFile | Refusal:
 def _permit(context: UploadContext, upload: UploadFile, file: BackupFile | Refusal) -> UploadPermit:
     if isinstance(file, Refusal):
         raise file
-    if file.set_id in context.quarantined:
-        raise order.quarantined()
+    context.hidden.check(file.set_id)
     known = context.present(upload.name)
     if known is not None and uploads.is_same_content(upload, known):
         return UploadPermit(upload.name, present=True, etag=known.etag)

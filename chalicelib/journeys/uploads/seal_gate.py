@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chalicelib.domain.backups import gates, order, uploads
+from chalicelib.domain.backups import uploads
 from chalicelib.domain.backups.names import (
     BackupFile,
     FileKind,
@@ -13,6 +13,7 @@ from chalicelib.domain.backups.names import (
 )
 from chalicelib.domain.backups.objects import StoredObject
 from chalicelib.domain.refusals import Refusal
+from chalicelib.domain.sealing import gates, order
 from chalicelib.journeys.uploads.upload_context import UploadContext
 from chalicelib.wire import ErrorCode, UploadFile
 
@@ -33,7 +34,7 @@ def pass_seal_gate(context: UploadContext, upload: UploadFile, file: BackupFile)
         raise Refusal(ErrorCode.SET_LIST_MISSING, "A manifest must come with the list of its set's files.")
     gates.check_set_list(file.set_id, upload.set)
     sealed = context.sealed_sets()
-    order.check_follows(file.set_id, sealed - context.quarantined)
+    order.check_follows(file.set_id, sealed - context.hidden.every)
     check = gates.check_seal(upload.set, _stored_of(context, file.set_id))
     if check.missing_or_different:
         raise Refusal(
@@ -50,7 +51,7 @@ def pass_seal_gate(context: UploadContext, upload: UploadFile, file: BackupFile)
             "Another set of this job is being finished. Ask again.",
             retry_after_seconds=30,
         )
-    order.check_follows(file.set_id, context.sealed_sets() - context.quarantined)
+    order.check_follows(file.set_id, context.sealed_sets() - context.hidden.every)
     if not context.catalogue.begin_sealing(context.job, file.set_id, upload.sha256, until, context.now):
         raise gates.being_sealed(context.gate(file.set_id), context.now)
     check = gates.check_seal(upload.set, _stored_of(context, file.set_id))

@@ -13,7 +13,7 @@ from chalicelib.adapters.stores.catalogue_store import CatalogueStore
 from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.domain.audit.notices import STORAGE_CAP_REACHED, Notice
-from chalicelib.domain.backups import gates, order, uploads
+from chalicelib.domain.backups import uploads
 from chalicelib.domain.backups.machines import Job, Machine
 from chalicelib.domain.backups.names import (
     METADATA_PREFIX,
@@ -25,6 +25,8 @@ from chalicelib.domain.backups.names import (
 )
 from chalicelib.domain.backups.objects import StoredObject
 from chalicelib.domain.refusals import Refusal
+from chalicelib.domain.sealing import gates, order
+from chalicelib.domain.sealing.hidden import HiddenSets
 from chalicelib.wire import ErrorCode
 
 Discard = Callable[[Job, Sequence[str]], Sequence[str]]
@@ -50,8 +52,8 @@ class UploadContext:
     """Sets that were found to be in order in this request or an earlier one."""
 
     @functools.cached_property
-    def quarantined(self) -> frozenset[SetId]:
-        return self.catalogue.quarantined(self.job)
+    def hidden(self) -> HiddenSets:
+        return self.catalogue.hidden(self.job)
 
     def sealed_sets(self) -> frozenset[SetId]:
         """The sets with a manifest in the bucket now; the catalogue may lag behind."""
@@ -77,9 +79,9 @@ class UploadContext:
         open_sets = set(self.catalogue.summaries.open_ids(self.job, self.now))
         if is_new or set_id not in open_sets:
             sealed = self.sealed_sets()
-            order.check_room(set_id, open_sets - sealed - self.quarantined)
+            order.check_room(set_id, open_sets - sealed - self.hidden.every)
         if is_new:
-            order.check_follows(set_id, sealed - self.quarantined)
+            order.check_follows(set_id, sealed - self.hidden.every)
             if not self.caps.count_set(self.machine, self.now):
                 raise too_many_today(self, "begun as many sets")
             self.catalogue.begin_set(self.job, set_id, self.now)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from chalicelib.domain.backups import order, uploads
+from chalicelib.domain.backups import uploads
 from chalicelib.domain.backups.names import manifest_file
 from chalicelib.domain.refusals import Refusal
 from chalicelib.journeys.uploads.upload_context import UploadContext, make_room, too_many_today
@@ -20,8 +20,7 @@ def upload_in_parts(context: UploadContext, request: MultipartRequest) -> Multip
     file = uploads.check_multipart(request, context.now)
     context = context.looking_at([request.name, manifest_file(file.set_id).name])
     job, buckets = context.job, context.buckets
-    if file.set_id in context.quarantined:
-        raise order.quarantined()
+    context.hidden.check(file.set_id)
     known = context.present(request.name)
     if known is not None and uploads.is_same_in_parts(request, known):
         return MultipartAnswer(etag=known.etag)

@@ -25,6 +25,7 @@ class Concern(str, Enum):
     """From notices, not stored: ``chalicelib.domain.audit.notices``."""
     THAWS = "thaws"
     DRILLS = "drills"
+    RETENTION = "retention"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The rows of retention: what the owner has said, and what was let go."""

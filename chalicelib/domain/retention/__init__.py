@@ -1,0 +1,1 @@
+"""Letting chains go: never one that the owner has not seen a successor of."""

@@ -1,0 +1,46 @@
+"""A chain that was let go, or dropped by the owner: hidden at once, marked deleted, and removed for good in the end."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime, timedelta
+
+from chalicelib.domain.backups.names import SetId
+from chalicelib.domain.retention.limits import GRACE
+
+LET_GO_TAG_KEY, LET_GO_TAG_VALUE = "panicroom-let-go", "yes"
+"""On every version of a chain that was let go, beside the tag of its storage policy: the bucket's rule removes old
+versions that carry it, and no others."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LetGo:
+    """``chain`` names it by its full set; a single set that the owner drops is named by itself. ``sets`` are all of it.
+    ``size_bytes`` and ``files`` are what it had when it went.
+
+    ``marked_at`` is when the last of its files was marked deleted: until then the work goes on. ``undone_at`` is when
+    the owner began to bring it back. ``dropped``: removed for good by the owner's own credentials.
+    """
+
+    machine: str
+    job: str
+    chain: SetId
+    sets: tuple[SetId, ...]
+    begun_at: datetime
+    size_bytes: int = 0
+    files: int = 0
+    marked_at: datetime | None = None
+    undone_at: datetime | None = None
+    dropped: bool = False
+
+    @property
+    def final_at(self) -> datetime:
+        """From when on S3 bills it no more, whether or not it has removed it by then.
+
+        S3 counts the days from the marker and rounds up to the next midnight UTC (user guide,
+        "lifecycle-expire-general-considerations").
+        """
+        marked_at = self.marked_at or self.begun_at
+        midnight = marked_at.replace(hour=0, minute=0, second=0, microsecond=0)
+        whole = midnight if marked_at == midnight else midnight + timedelta(days=1)
+        return whole + GRACE

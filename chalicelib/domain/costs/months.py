@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 
 from chalicelib.domain.backups.tallies import Tally
@@ -40,6 +40,18 @@ class Span:
     held: Amounts
     moved: Amounts
     put_objects: int
+
+
+def merged(spans: Sequence[Span]) -> Span:
+    """All of them together."""
+    held: dict[str, int] = {}
+    moved: dict[str, int] = {}
+    for span in spans:
+        for name, amount in span.held.items():
+            held[name] = held.get(name, 0) + amount
+        for name, amount in span.moved.items():
+            moved[name] = moved.get(name, 0) + amount
+    return Span(held, moved, sum(span.put_objects for span in spans))
 
 
 class SpanSum:

@@ -7,14 +7,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from chalicelib.domain.costs.bill import Bill, merged, month_bill
+from chalicelib.domain.backups.storage import STANDARD
+from chalicelib.domain.costs.billed import gb_months
 from chalicelib.domain.costs.changes import Advice, Rise, find_rise, find_savings
 from chalicelib.domain.costs.figures import Figures, JobFigures, first_price_monthly
-from chalicelib.domain.costs.months import month_of
+from chalicelib.domain.costs.months import Month, Span, merged, month_of
 from chalicelib.domain.costs.price_table import PriceTable
 from chalicelib.domain.costs.pricing import (
     month_of_storage,
+    put_cost,
+    storage_cost,
     tags_cost,
+    transition_cost,
 )
 from chalicelib.domain.costs.restore_costs import RestoreCost, restore_everything
 from chalicelib.domain.costs.service_costs import Activity, ServicePart, service_cost
@@ -22,6 +26,22 @@ from chalicelib.domain.costs.shares import ClassLine, MachineLine, class_lines, 
 from chalicelib.domain.costs.usage import JobUsage
 
 WEEKS_OF_TREND = 12
+
+
+@dataclasses.dataclass(frozen=True)
+class Bill:
+    """A month, in parts that add up. ``thaws`` are planned prices, all that leaving AWS costs included."""
+
+    storage: Decimal
+    tags: Decimal
+    requests: Decimal
+    transitions: Decimal
+    service: Decimal
+    thaws: Decimal = Decimal(0)
+
+    @property
+    def total(self) -> Decimal:
+        return self.storage + self.tags + self.requests + self.transitions + self.service + self.thaws
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,3 +114,19 @@ def state_costs(
         advice=find_savings(table, usages),
         prices=table,
     )
+
+
+def month_bill(
+    table: PriceTable, span: Span, month: Month, tags: Decimal, service: Decimal, thaws: Decimal = Decimal(0)
+) -> Bill:
+    storage = sum(
+        (
+            storage_cost(table, name, gb_months(Decimal(byte_seconds) / 3600, month.hours))
+            for name, byte_seconds in span.held.items()
+        ),
+        Decimal(0),
+    )
+    transitions = sum(
+        (transition_cost(table, name, objects) for name, objects in span.moved.items()), Decimal(0)
+    )
+    return Bill(storage, tags, put_cost(table, STANDARD, span.put_objects), transitions, service, thaws)

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from decimal import Decimal
 
-from chalicelib.domain.costs.bill import Bill
 from chalicelib.domain.costs.changes import Advice, Rise
 from chalicelib.domain.costs.figures import Figures
 from chalicelib.domain.costs.price_table import OLD_AFTER_DAYS, PriceTable
-from chalicelib.domain.costs.statement import Statement
+from chalicelib.domain.costs.statement import Bill, Statement
 from chalicelib.domain.mail.cost_amounts import class_amounts, restore_amount, tag_amounts
 from chalicelib.domain.mail.cost_bars import budget_bar, machine_bars, more_machines, trend_bars
 from chalicelib.domain.mail.cost_parts import SHOWN_FROM, Amount, CostSection

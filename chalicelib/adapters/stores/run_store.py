@@ -35,6 +35,14 @@ class RunStore:
             machine_rows.lease_of(lease_item) if lease_item else None,
         )
 
+    def leases(self) -> dict[tuple[str, str], Lease]:
+        """Of all jobs, by ``(machine, job)``; those that have lapsed among them."""
+        found = {}
+        for item in self._table.query("LEASES"):
+            machine, _, job = item["sk"].partition("/")
+            found[machine, job] = machine_rows.lease_of(item)
+        return found
+
     def take_lease(self, job: Job, run: str, now: datetime, *, instead_of: str | None) -> bool:
         """False if another run than ``instead_of``, or ``run`` itself, holds the lease."""
         key = rows.job_sort_key(job.machine, job.name)

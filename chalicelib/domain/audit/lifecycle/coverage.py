@@ -65,3 +65,13 @@ def has_rule_for(watched: WatchedJob, rules: Iterable[Rule]) -> bool:
         for rule in rules
         for transition in rule.transitions
     )
+
+
+def shortest_old_versions_days(rules: Iterable[Rule], prefix: str) -> int | None:
+    """How soon a rule that may take files below ``prefix`` removes their old versions; ``None`` where none does."""
+    days = [
+        rule.old_versions_days
+        for rule in rules
+        if rule.enabled and rule.old_versions_days is not None and prefixes_overlap(rule.prefix, prefix)
+    ]
+    return min(days, default=None)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from chalicelib.domain.backups.names import SetId
+from chalicelib.domain.backups.sets import BackupSet
+from chalicelib.domain.backups.tallies import Tallies, add_tallies, total_bytes
 from chalicelib.domain.retention.limits import GRACE
 
 LET_GO_TAG_KEY, LET_GO_TAG_VALUE = "panicroom-let-go", "yes"
@@ -16,7 +19,9 @@ versions that carry it, and no others."""
 @dataclasses.dataclass(frozen=True)
 class LetGo:
     """``chain`` names it by its full set; a single set that the owner drops is named by itself. ``sets`` are all of it.
-    ``size_bytes`` and ``files`` are what it had when it went.
+    ``size_bytes`` and ``files`` are what it had when it went, and ``went`` the same of each set, by storage class: the
+    rows of the sets are emptied when S3 removes the files, and what it bills until then goes by this. ``let_go_of``
+    makes all three.
 
     ``marked_at`` is when the last of its files was marked deleted: until then the work goes on. ``undone_at`` is when
     the owner began to bring it back. ``dropped``: removed for good by the owner's own credentials.
@@ -32,6 +37,7 @@ class LetGo:
     marked_at: datetime | None = None
     undone_at: datetime | None = None
     dropped: bool = False
+    went: Mapping[SetId, Tallies] = dataclasses.field(default_factory=dict)
 
     @property
     def final_at(self) -> datetime:
@@ -44,3 +50,24 @@ class LetGo:
         midnight = marked_at.replace(hour=0, minute=0, second=0, microsecond=0)
         whole = midnight if marked_at == midnight else midnight + timedelta(days=1)
         return whole + GRACE
+
+
+def let_go_of(
+    machine: str, job: str, chain: SetId, sets: Sequence[BackupSet], now: datetime, *, dropped: bool = False
+) -> LetGo:
+    """What goes when these sets, as they are stored at ``now``, are let go; of those that are dropped the older
+    versions go as well."""
+    went = {
+        one.set_id: add_tallies(one.current, one.noncurrent) if dropped else dict(one.current) for one in sets
+    }
+    return LetGo(
+        machine,
+        job,
+        chain,
+        tuple(one.set_id for one in sets),
+        now,
+        sum(total_bytes(tallies) for tallies in went.values()),
+        sum(tally.count for tallies in went.values() for tally in tallies.values()),
+        dropped=dropped,
+        went=went,
+    )

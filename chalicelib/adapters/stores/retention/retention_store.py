@@ -10,6 +10,7 @@ from chalicelib.adapters.stores import catalogue_rows, rows
 from chalicelib.adapters.table import Item, Table, attempted
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import SetId
+from chalicelib.domain.backups.tallies import Tally
 from chalicelib.domain.retention.facts import OwnerChoices
 from chalicelib.domain.retention.let_go import LetGo
 from chalicelib.domain.retention.limits import NOT_FETCHED_FOR
@@ -169,6 +170,12 @@ def _let_go_item(let_go: LetGo) -> Item:
         marked_at=rows.format_instant(let_go.marked_at),
         undone_at=rows.format_instant(let_go.undone_at),
         dropped=let_go.dropped or None,
+        went=rows.packed(
+            {
+                str(set_id): {name: (tally.count, tally.size_bytes) for name, tally in tallies.items()}
+                for set_id, tallies in let_go.went.items()
+            }
+        ),
     )
 
 
@@ -186,4 +193,8 @@ def _let_go_of(item: Item) -> LetGo:
         rows.parse_instant(item.get("marked_at")),
         rows.parse_instant(item.get("undone_at")),
         bool(item.get("dropped")),
+        {
+            SetId.parse(set_id): {name: Tally(*numbers) for name, numbers in tallies.items()}
+            for set_id, tallies in rows.unpacked(item["went"]).items()
+        },
     )

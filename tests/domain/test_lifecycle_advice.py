@@ -19,6 +19,7 @@ from chalicelib.domain.audit.codes.code import Concern, Severity
 from chalicelib.domain.audit.custody import Custody, WatchedJob
 from chalicelib.domain.audit.finding_codes import CODES
 from chalicelib.domain.audit.findings import Finding
+from chalicelib.domain.audit.lifecycle.coverage import shortest_old_versions_days
 from chalicelib.domain.audit.lifecycle.own_rules import own_rules
 from chalicelib.domain.audit.lifecycle.rules import Rule, rule_of
 from chalicelib.domain.backups.foreign_names import form_of
@@ -399,3 +400,20 @@ def test_a_job_that_stays_in_standard_wants_no_rule_and_an_earlier_tag_still_doe
     [found] = [one for one in audit.findings() if one.code == "no_archive_rule"]
     assert "were stored under an earlier policy" in found.message
     assert found.evidence.startswith("1 volumes")
+
+
+@pytest.mark.parametrize(
+    ("rules", "days"),
+    [
+        ([], None),
+        ([rule("", Expiration={"Days": 1})], None),
+        ([rule("laptop/data_", NoncurrentVersionExpiration={"NoncurrentDays": 90})], 90),
+        ([rule("laptop/", NoncurrentVersionExpiration={"NoncurrentDays": 9}), *own_rules()], 9),
+        ([rule("logs/", NoncurrentVersionExpiration={"NoncurrentDays": 1})], None),
+        ([{**rule("", NoncurrentVersionExpiration={"NoncurrentDays": 1}), "Status": "Disabled"}], None),
+    ],
+)
+def test_the_soonest_removal_of_old_versions_is_of_rules_that_are_on_and_may_take_the_jobs_files(
+    rules: list[dict[str, Any]], days: int | None
+) -> None:
+    assert shortest_old_versions_days(map(rule_of, rules), "laptop/") == days

@@ -11,6 +11,10 @@ from collections.abc import Mapping
 
 STORAGE_TAG_KEY = "panicroom-storage"
 
+LET_GO_TAG_KEY, LET_GO_TAG_VALUE = "panicroom-let-go", "yes"
+"""On every version of a chain that was let go, beside the tag of its storage policy: the bucket's rule removes old
+versions that carry it, and no others."""
+
 STANDARD = "STANDARD"
 GLACIER_INSTANT_RETRIEVAL = "GLACIER_IR"
 GLACIER_FLEXIBLE_RETRIEVAL = "GLACIER"

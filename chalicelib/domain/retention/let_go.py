@@ -11,10 +11,6 @@ from chalicelib.domain.backups.sets import BackupSet
 from chalicelib.domain.backups.tallies import Tallies, add_tallies, total_bytes
 from chalicelib.domain.retention.limits import GRACE
 
-LET_GO_TAG_KEY, LET_GO_TAG_VALUE = "panicroom-let-go", "yes"
-"""On every version of a chain that was let go, beside the tag of its storage policy: the bucket's rule removes old
-versions that carry it, and no others."""
-
 
 @dataclasses.dataclass(frozen=True)
 class LetGo:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from chalicelib.domain.audit.lifecycle.rewriting import GRACE_DAYS
+
 SUCCESSOR_AGE = timedelta(days=180)
 """How old a chain must be before it can stand in for an older one: a thief who is noticed within half a year has
 destroyed nothing. It is Deep Archive's minimum stay as well, so that nothing goes at a fee."""
@@ -12,7 +14,7 @@ SMALLEST_SUCCESSOR = 0.5
 """A full set of less than so much of the older one's bytes is no successor, unless the owner says so: against accidents
 such as an unplugged disk, not against thieves."""
 
-GRACE = timedelta(days=30)
+GRACE = timedelta(days=GRACE_DAYS)
 """How long what was let go can be brought back; the bucket's rule then removes it."""
 
 ANNOUNCED_IN_MAILS = 2

@@ -55,6 +55,7 @@ ROOMS = (
     "chalicelib.domain.retention",
     "chalicelib.domain.mail",
     "chalicelib.domain.restore.thaw_section",
+    "chalicelib.domain.retention.reasons",
     "chalicelib",  # configuration, metrics, templates
     "chalicelib.adapters",
     "chalicelib.adapters.stores",

@@ -63,6 +63,8 @@ ROOMS = (
     "chalicelib.adapters.stores.recovery",
     "chalicelib.journeys.catalogue",
     "chalicelib.journeys.uploads",
+    "chalicelib.journeys.authenticate",
+    "chalicelib.journeys.describe_machine",
     "chalicelib.journeys.retention",
     "chalicelib.journeys",
     "chalicelib.journeys.downloads",

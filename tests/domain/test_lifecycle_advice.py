@@ -317,6 +317,20 @@ def test_a_rule_that_takes_anything_of_a_chain_is_critical_with_its_date(prefix:
     assert " on 2027-" in found.message
 
 
+def test_the_last_finished_backup_is_not_expired_while_the_next_full_one_grows() -> None:
+    place = Place(Custody.FOREIGN, "laptop/", True, 30)
+    watched = WatchedJob(place.job, place.custody)
+    full = place.sets[0]
+    growing = dataclasses.replace(full, set_id=SetId(None, NOW), sealed_at=None)
+    mine = rule("laptop/data_", Expiration={"Days": 365})
+    audit = BucketAudit(
+        BucketSettings(BUCKET, lifecycle=(mine,)), {watched: [full, growing]}, None, NOW, is_own_bucket=False
+    )
+    audit.add(watched, place.rows[0])
+    [found] = [one for one in audit.findings() if one.code == "rule_expires_full"]
+    assert f"the full backup {full.set_id} of carla/system" in found.message
+
+
 def test_backup_files_of_no_known_job_are_not_expired_either() -> None:
     place = Place(Custody.OWN, "laptop/", True, 30)
     watched = WatchedJob(place.job, place.custody)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chalicelib.domain.backups.names import SetId, manifest_file, signatures_file, volume_file
 from chalicelib.domain.backups.objects import ObjectRow, StoredObject, is_newer
-from chalicelib.domain.backups.sets import BackupSet, apply_changes, newest_chain, newest_whole
+from chalicelib.domain.backups.sets import BackupSet, apply_changes, newest_whole
 from chalicelib.domain.ranges import format_gaps, format_ranges, parse_ranges
 
 T0 = datetime(2026, 11, 1, tzinfo=timezone.utc)
@@ -113,14 +113,3 @@ def test_the_newest_complete_set_is_the_one_s3_stored_last_whatever_its_name_say
     dated_ahead = sealed(None, T0 + timedelta(days=3650), sealed_at=T0)
     later = sealed(None, T0, sealed_at=T0 + timedelta(days=1))
     assert newest_whole([dated_ahead, later]) == later
-
-
-def test_a_chain_goes_from_its_full_set_as_far_as_each_increment_continues_the_last() -> None:
-    days = [T0 + timedelta(days=number) for number in range(5)]
-    full, first, second = sealed(None, days[0]), sealed(days[0], days[1]), sealed(days[1], days[2])
-    orphan = sealed(days[3], days[4])
-    older_full = sealed(None, days[0] - timedelta(days=9))
-    backwards = sealed(days[2], days[0])
-    sets = [orphan, second, older_full, first, full, backwards]
-    assert newest_chain(sets) == (full, first, second)
-    assert newest_chain([first, second]) == ()

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 
+from chalicelib.domain.backups.chains import newest_chain
 from chalicelib.domain.backups.machines import Job, Machine, added_at
-from chalicelib.domain.backups.sets import BackupSet, newest_chain, newest_whole, oldest_whole_at
+from chalicelib.domain.backups.sets import BackupSet, newest_whole, oldest_whole_at
 
 
 class State(str, Enum):
@@ -78,10 +79,10 @@ class SealedSummary:
 def summarize(sets: Sequence[BackupSet]) -> SealedSummary:
     """Sets that are not sealed are passed over."""
     sealed = [backup_set for backup_set in sets if backup_set.sealed]
-    newest = newest_whole(sealed)
+    newest, chain = newest_whole(sealed), newest_chain(sealed)
     return SealedSummary(
         newest.sealed_at if newest else None,
-        len(newest_chain(sealed)),
+        len(chain.sets) if chain else 0,
         sum(backup_set.stored_bytes for backup_set in sealed),
         oldest_whole_at(sealed),
         sum(len(backup_set.volumes) for backup_set in sealed),

@@ -166,24 +166,3 @@ def _whole(sets: Iterable[BackupSet]) -> list[tuple[datetime, BackupSet]]:
         for one in sets
         if one.sealed_at is not None and (one.complete or (one.unproven and one.volumes and not one.gaps))
     ]
-
-
-def newest_chain(sets: Iterable[BackupSet]) -> tuple[BackupSet, ...]:
-    """The newest sealed full set and the sealed increments that continue it, each from the last one's end."""
-    sealed = [backup_set for backup_set in sets if backup_set.sealed]
-    full = max(
-        (backup_set for backup_set in sealed if backup_set.set_id.is_full),
-        key=lambda backup_set: backup_set.set_id.end,
-        default=None,
-    )
-    if full is None:
-        return ()
-    following = {
-        backup_set.set_id.start: backup_set for backup_set in sealed if not backup_set.set_id.is_full
-    }
-    chain = [full]
-    while (increment := following.get(chain[-1].set_id.end)) is not None:
-        if increment.set_id.end <= chain[-1].set_id.end:
-            break  # a name that goes back in time would make a ring
-        chain.append(increment)
-    return tuple(chain)

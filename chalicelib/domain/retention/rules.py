@@ -96,14 +96,17 @@ def _lacks_successors(
     chain: BackupChain,
     chains: Sequence[BackupChain],
 ) -> Waiting | None:
-    """``None`` where enough newer chains can stand in for it; else what the owner can do, or when age will do it."""
+    """``None`` where enough newer chains can stand in for it; else the least that the owner can do about it, where that
+    is enough, or when age will do it."""
     newer = [other for other in chains if _is_newer(other, chain) and is_sound(other, facts)]
     wanted = max(1, policy.keep_chains)
-    reasons = {other.id: _why_no_successor(now, facts, chain, other) for other in newer}
-    if sum(why is None for why in reasons.values()) >= wanted:
+    reasons = Counter(_why_no_successor(now, facts, chain, other) for other in newer)
+    found = reasons[None]
+    if found >= wanted:
         return None
-    for why in (Why.MUCH_SMALLER, Why.OTHER_ENROLMENT, Why.NOT_LOOKED_AT):
-        if why in reasons.values():
+    for why in (Why.NOT_LOOKED_AT, Why.OTHER_ENROLMENT, Why.MUCH_SMALLER):
+        found += reasons[why]
+        if found >= wanted:
             return Waiting(chain, why)
     ages = sorted(other.first_sealed_at + SUCCESSOR_AGE for other in newer)
     return Waiting(chain, Why.NO_SUCCESSOR, ages[wanted - 1] if len(ages) >= wanted else None)
@@ -121,12 +124,11 @@ def _why_no_successor(
     sealed_at, named = other.first_sealed_at, chain.id in facts.choices.named
     if sealed_at + SUCCESSOR_AGE > now:
         return Why.NO_SUCCESSOR
-    if not was_seen(other, facts.choices):
-        return Why.NOT_LOOKED_AT
     if not named and other.full.stored_bytes < SMALLEST_SUCCESSOR * chain.full.stored_bytes:
         return Why.MUCH_SMALLER
-    enrolled = any(chain.newest_sealed_at < at <= sealed_at for at in facts.enrolled_at)
-    return Why.OTHER_ENROLMENT if enrolled and not named else None
+    if not named and any(chain.newest_sealed_at < at <= sealed_at for at in facts.enrolled_at):
+        return Why.OTHER_ENROLMENT
+    return None if was_seen(other, facts.choices) else Why.NOT_LOOKED_AT
 
 
 def _held_up(now: datetime, facts: RetentionFacts, chain: BackupChain, *, tangled: bool) -> Waiting | None:
@@ -148,9 +150,13 @@ def _held_up(now: datetime, facts: RetentionFacts, chain: BackupChain, *, tangle
 
 
 def _share_an_end(facts: RetentionFacts) -> bool:
-    """Two chains that meet: nobody can say which full set an increment needs."""
+    """Two chains that meet: nobody can say which full set an increment needs. One whose full set the owner has put into
+    quarantine is out of the question."""
     ends = Counter(
-        end for chain in chains_of(facts.sets).chains for end in {one.set_id.end for one in chain.sets}
+        end
+        for chain in chains_of(facts.sets).chains
+        if chain.id not in facts.quarantined
+        for end in {one.set_id.end for one in chain.sets}
     )
     return any(count > 1 for count in ends.values())
 

@@ -15,6 +15,7 @@ from chalicelib.domain.audit.lifecycle.inventory import FileOfSet, FilesOfJob, T
 from chalicelib.domain.audit.lifecycle.rewriting import GRACE_DAYS
 from chalicelib.domain.audit.lifecycle.rules import Rule
 from chalicelib.domain.audit.lifecycle.sentences import RuleSentences
+from chalicelib.domain.backups.chains import count_needing, newest_chain
 from chalicelib.domain.backups.names import SetId
 from chalicelib.domain.backups.sets import BackupSet
 
@@ -107,27 +108,11 @@ def _first_loss(
 def _needed_sets(sets: Sequence[BackupSet]) -> dict[SetId, int]:
     """The sets that must not go, and how many later ones need each: those that others continue, and the newest chain.
 
-    An unfinished set counts: it will be finished.
+    A full set that is not finished yet counts beside it: it may become the newest chain, or never.
     """
-    following: dict[datetime, list[SetId]] = {}
-    for backup_set in sets:
-        if backup_set.set_id.start is not None:
-            following.setdefault(backup_set.set_id.start, []).append(backup_set.set_id)
-
-    def later(set_id: SetId) -> list[SetId]:
-        found: list[SetId] = []
-        ends, seen = [set_id.end], set[datetime]()
-        while ends:
-            end = ends.pop()
-            if end not in seen:  # a name that goes back in time would make a ring
-                seen.add(end)
-                found += following.get(end, [])
-                ends += [one.end for one in following.get(end, [])]
-        return found
-
-    newest_full = max(
-        (one.set_id for one in sets if one.set_id.is_full), key=lambda one: one.end, default=None
-    )
-    newest = {newest_full, *later(newest_full)} if newest_full else {one.set_id for one in sets}
-    counted = {one.set_id: len(later(one.set_id)) for one in sets}
-    return {set_id: count for set_id, count in counted.items() if count or set_id in newest}
+    newest, needing = newest_chain(sets), count_needing(sets)
+    begun = [one for one in sets if one.set_id.is_full and not one.sealed]
+    if newest is not None:
+        begun = [one for one in begun if one.set_id.end > newest.full.set_id.end]
+    kept = {one.set_id for one in (*(newest.sets if newest else ()), *begun)} or set(needing)
+    return {set_id: count for set_id, count in needing.items() if count or set_id in kept}

@@ -50,6 +50,8 @@ ROOMS = (
     "chalicelib.domain.audit",
     "chalicelib.domain.audit.lifecycle",
     "chalicelib.domain.audit.bucket_audit",
+    "chalicelib.domain.retention.limits",
+    "chalicelib.domain.retention.let_go",  # when it is final decides what it costs
     "chalicelib.domain.costs",
     "chalicelib.domain.restore",
     "chalicelib.domain.retention",

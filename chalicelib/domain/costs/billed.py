@@ -7,6 +7,8 @@ from decimal import Decimal
 
 from chalicelib.domain.backups.storage import (
     ARCHIVE_CLASSES,
+    DEEP_ARCHIVE,
+    GLACIER_FLEXIBLE_RETRIEVAL,
     GLACIER_INSTANT_RETRIEVAL,
     STANDARD,
 )
@@ -19,6 +21,14 @@ KB = 2**10
 MINIMUM_BILLED_BYTES = {STANDARD_IA: 128 * KB, GLACIER_INSTANT_RETRIEVAL: 128 * KB}
 """An object in these classes is billed as this large at least: the price page, "minimum billable object size", and
 the guide, "storage-class-intro"."""
+
+MINIMUM_STAY_DAYS = {
+    STANDARD_IA: 30,
+    GLACIER_INSTANT_RETRIEVAL: 90,
+    GLACIER_FLEXIBLE_RETRIEVAL: 90,
+    DEEP_ARCHIVE: 180,
+}
+"""The price page, "minimum storage duration charge", and the guide, "storage-class-intro"."""
 
 ARCHIVE_OVERHEAD_BYTES = 32 * KB
 NAME_OVERHEAD_BYTES = 8 * KB

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from chalicelib.domain.backups.storage import STANDARD
-from chalicelib.domain.backups.tallies import total_bytes
+from chalicelib.domain.backups.tallies import sum_tallies, total_bytes
 from chalicelib.domain.costs.billed import GB
 from chalicelib.domain.costs.figures import Figures, JobFigures, first_price_monthly
 from chalicelib.domain.costs.price_table import PriceTable
@@ -34,6 +34,16 @@ class Rise:
     machine: str
     job: str
     cause: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Removal:
+    """What was let go and has been removed for good ``since``: less is stored, and nobody need look for it.
+    ``monthly`` is what keeping it would cost."""
+
+    since: datetime
+    size_bytes: int
+    monthly: Decimal
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +99,13 @@ def _cause(table: PriceTable, usage: JobUsage, known: JobFigures | None) -> str:
         return "what it has stored costs more than it did"
     standard = table.first(f"storage/{STANDARD}")
     return f"{what} ({Decimal(size_bytes) / GB:.2f} GB, at ${standard} a GB until it moves)"
+
+
+def find_removal(table: PriceTable, usages: Sequence[JobUsage], since: datetime) -> Removal | None:
+    removed = sum_tallies(usage.news.removed for usage in usages)
+    if not removed:
+        return None
+    return Removal(since, total_bytes(removed), first_price_monthly(table, removed))
 
 
 def find_savings(table: PriceTable, usages: Sequence[JobUsage]) -> tuple[Advice, ...]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 
 from chalicelib.domain.backups.tallies import Tally
-from chalicelib.domain.costs.billed import billed_bytes
+from chalicelib.domain.costs.billed import MINIMUM_STAY_DAYS, billed_bytes
 
 Amounts = Mapping[str, int]
 """By storage class: billed bytes times seconds, or objects."""
@@ -35,23 +35,36 @@ def month_of(moment: datetime) -> Month:
 
 @dataclasses.dataclass(frozen=True)
 class Span:
-    """What one stretch of a month uses: ``held`` in billed bytes times seconds, ``moved`` objects by new class."""
+    """What one stretch of a month uses: ``held`` in billed bytes times seconds, ``moved`` objects by new class.
+
+    ``cut_short`` is what was removed in it before its class's minimum stay, in billed bytes times the seconds that are
+    missing. ``tag_seconds`` are those of the tags of backups that go, times their number; other tags stay.
+    """
 
     held: Amounts
     moved: Amounts
     put_objects: int
+    cut_short: Amounts = dataclasses.field(default_factory=dict)
+    tag_seconds: int = 0
 
 
 def merged(spans: Sequence[Span]) -> Span:
     """All of them together."""
-    held: dict[str, int] = {}
-    moved: dict[str, int] = {}
-    for span in spans:
-        for name, amount in span.held.items():
-            held[name] = held.get(name, 0) + amount
-        for name, amount in span.moved.items():
-            moved[name] = moved.get(name, 0) + amount
-    return Span(held, moved, sum(span.put_objects for span in spans))
+    return Span(
+        _added(span.held for span in spans),
+        _added(span.moved for span in spans),
+        sum(span.put_objects for span in spans),
+        _added(span.cut_short for span in spans),
+        sum(span.tag_seconds for span in spans),
+    )
+
+
+def _added(many: Iterable[Amounts]) -> Amounts:
+    total: dict[str, int] = {}
+    for amounts in many:
+        for name, amount in amounts.items():
+            total[name] = total.get(name, 0) + amount
+    return total
 
 
 class SpanSum:
@@ -62,10 +75,11 @@ class SpanSum:
         self.end = end
         self.held: dict[str, int] = {}
         self.moved: dict[str, int] = {}
-        self.put_objects = 0
+        self.cut_short: dict[str, int] = {}
+        self.put_objects = self.tag_seconds = 0
 
     def hold(self, storage_class: str, tally: Tally, begin: datetime, finish: datetime) -> None:
-        seconds = (min(finish, self.end) - max(begin, self.start)).total_seconds()
+        seconds = self._seconds(begin, finish)
         if seconds > 0 and tally != Tally():
             for billed_class, size_bytes in billed_bytes(storage_class, tally).items():
                 held = self.held.get(billed_class, 0)
@@ -79,5 +93,20 @@ class SpanSum:
         if self.start <= at < self.end:
             self.put_objects += objects
 
+    def remove(self, storage_class: str, tally: Tally, came: datetime, at: datetime) -> None:
+        """Removed for good at ``at``, in that class since ``came``: the rest of its minimum stay is billed at once."""
+        if self.start <= at < self.end:
+            stay = timedelta(days=MINIMUM_STAY_DAYS.get(storage_class, 0))
+            missing = (stay - max(timedelta(), at - came)).total_seconds()
+            if missing > 0:
+                cut = billed_bytes(storage_class, tally)[storage_class] * missing
+                self.cut_short[storage_class] = self.cut_short.get(storage_class, 0) + int(cut)
+
+    def tag(self, tags: int, begin: datetime, finish: datetime) -> None:
+        self.tag_seconds += int(tags * max(0.0, self._seconds(begin, finish)))
+
+    def _seconds(self, begin: datetime, finish: datetime) -> float:
+        return (min(finish, self.end) - max(begin, self.start)).total_seconds()
+
     def span(self) -> Span:
-        return Span(self.held, self.moved, self.put_objects)
+        return Span(self.held, self.moved, self.put_objects, self.cut_short, self.tag_seconds)

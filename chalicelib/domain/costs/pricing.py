@@ -18,7 +18,14 @@ from chalicelib.domain.backups.storage import (
     STANDARD,
 )
 from chalicelib.domain.backups.tallies import Tallies, Tally
-from chalicelib.domain.costs.billed import GB, MINIMUM_BILLED_BYTES, STANDARD_IA, billed_bytes, billed_in_all
+from chalicelib.domain.costs.billed import (
+    GB,
+    MINIMUM_BILLED_BYTES,
+    MINIMUM_STAY_DAYS,
+    STANDARD_IA,
+    billed_bytes,
+    billed_in_all,
+)
 from chalicelib.domain.costs.price_table import PriceTable
 from chalicelib.wire import ThawTier
 
@@ -31,14 +38,6 @@ PRICED_CLASSES = (
     GLACIER_FLEXIBLE_RETRIEVAL,
     DEEP_ARCHIVE,
 )
-
-MINIMUM_STAY_DAYS = {
-    STANDARD_IA: 30,
-    GLACIER_INSTANT_RETRIEVAL: 90,
-    GLACIER_FLEXIBLE_RETRIEVAL: 90,
-    DEEP_ARCHIVE: 180,
-}
-"""The price page, "minimum storage duration charge", and the guide, "storage-class-intro"."""
 
 FREE_TRANSFER_GB = 100
 """A month, of an account, over all services and regions: the price page, "Data transfer"."""
@@ -87,6 +86,12 @@ def early_deletion_cost(
     return Decimal(own_bytes) / GB * table.first(f"storage/{storage_class}") * missing / MONTH_DAYS
 
 
+def cut_short_cost(table: PriceTable, storage_class: str, missing_byte_seconds: int) -> Decimal:
+    """The same, of billed bytes times the seconds that are missing."""
+    months = Decimal(missing_byte_seconds) / (MONTH_DAYS * 86_400)
+    return months / GB * table.first(f"storage/{storage_class}")
+
+
 def put_cost(table: PriceTable, storage_class: str, requests: int) -> Decimal:
     """PUT, COPY, POST and LIST requests, by the class they write to; DELETE is free. The price page, "Requests"."""
     return table.cost(f"put/{storage_class}", requests)
@@ -110,7 +115,7 @@ def transition_cost(table: PriceTable, to_class: str, objects: int) -> Decimal:
     return table.cost(f"transition/{to_class}", objects)
 
 
-def tags_cost(table: PriceTable, tags: int) -> Decimal:
+def tags_cost(table: PriceTable, tags: Decimal | int) -> Decimal:
     """Tags on objects, $0.0065 per 10,000 a month since March 2025; the price page, "S3 Object Tagging"."""
     return table.cost("tag-month", tags)
 

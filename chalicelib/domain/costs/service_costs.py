@@ -45,6 +45,12 @@ WRITES_AN_OBJECT = 4
 READS_AN_OBJECT = 6
 """Object and set in one transaction, each written twice by it; what a set weighs is read with it."""
 
+EVENTS_OF_LETTING_GO = 3
+GETS_OF_LETTING_GO = 2
+"""Each file of a chain that goes brings an event when it is marked deleted, when S3 removes it and when S3 removes the
+marker. Its tags are read and written (a PUT) before, and the chain's manifests are looked at, with those of the chain
+that stays; of the LISTs each takes 1,000 files. DELETE is free."""
+
 POLLING_REQUESTS = 648_000
 """Lambda asks a queue with five pollers, each of which waits 20 s: 15 requests a minute, all month. The Lambda
 developer guide, "Using Lambda with Amazon SQS"."""
@@ -66,13 +72,15 @@ FREE_LOG_GB = 5
 
 @dataclasses.dataclass(frozen=True)
 class Activity:
-    """What a month brings. ``sets`` are those that are kept, ``mails`` counts recipients."""
+    """What a month brings. ``sets`` are those that are kept, ``mails`` counts recipients, ``let_go`` files of chains
+    that are let go."""
 
     jobs: int
     sets: int
     runs: int
     objects: int
     mails: int
+    let_go: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,14 +95,16 @@ class ServicePart:
 def service_cost(table: PriceTable, activity: Activity) -> tuple[ServicePart, ...]:
     """Raises ``PriceUnknown`` where the table lacks one of the prices."""
     api_calls = activity.runs * CALLS_A_RUN + activity.objects // FILES_A_CALL
-    other_calls = OTHER_SCHEDULED_CALLS + api_calls + activity.objects // OBJECTS_A_BATCH
+    events = activity.objects + EVENTS_OF_LETTING_GO * activity.let_go
+    gets = activity.objects + GETS_OF_LETTING_GO * activity.let_go
+    other_calls = OTHER_SCHEDULED_CALLS + api_calls + events // OBJECTS_A_BATCH
     calls = MINUTE_CALLS + other_calls + RECONCILE_CALLS
     gb_seconds = (MINUTE_CALLS * MINUTE_CALL_SECONDS + other_calls * CALL_SECONDS) * FUNCTION_GB
     gb_seconds += (RECONCILE_CALLS + RECONCILES_A_MONTH * activity.jobs) * CALL_SECONDS * RECONCILE_GB
-    queue_requests = POLLING_REQUESTS + 3 * activity.objects
+    queue_requests = POLLING_REQUESTS + 3 * events
     log_gb = Decimal(calls * LOG_KB_A_CALL) / 2**20
     table_reads = (
-        activity.objects * READS_AN_OBJECT
+        events * READS_AN_OBJECT
         + 3 * api_calls
         + EVALUATIONS * (activity.jobs + activity.sets * SET_BYTES // READ_UNIT_BYTES)
         + READS_A_SCHEDULED_CALL * (MINUTE_CALLS + OTHER_SCHEDULED_CALLS + RECONCILE_CALLS)
@@ -109,12 +119,12 @@ def service_cost(table: PriceTable, activity: Activity) -> tuple[ServicePart, ..
         part("API", ("api/request", api_calls, 0)),
         part(
             "table",
-            ("dynamodb/write", activity.objects * WRITES_AN_OBJECT + api_calls, 0),
+            ("dynamodb/write", events * WRITES_AN_OBJECT + api_calls, 0),
             ("dynamodb/read", table_reads, 0),
         ),
         part("queue", ("sqs/request", queue_requests, FREE_QUEUE_REQUESTS)),
         # For each event the catalogue asks S3 what the key holds, a LIST, which costs as much as a PUT; and its tag.
-        part("looking at S3", ("put/STANDARD", activity.objects, 0), ("get/STANDARD", activity.objects, 0)),
+        part("looking at S3", ("put/STANDARD", events + activity.let_go, 0), ("get/STANDARD", gets, 0)),
         part(
             "alarms and logs",
             ("cloudwatch/alarm", ALARMS, FREE_ALARMS),

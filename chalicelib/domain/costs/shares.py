@@ -13,7 +13,8 @@ from chalicelib.domain.costs.usage import JobUsage
 
 @dataclasses.dataclass(frozen=True)
 class ClassLine:
-    """``overhead_bytes`` is what is billed beyond the bytes themselves."""
+    """``noncurrent_bytes`` has what was let go and is billed still; ``overhead_bytes`` is what is billed beyond the
+    bytes themselves."""
 
     storage_class: str
     current_bytes: int
@@ -31,7 +32,7 @@ class MachineLine:
 
 def class_lines(usages: Sequence[JobUsage], costs: Mapping[str, Decimal]) -> tuple[ClassLine, ...]:
     current = sum_of_tallies([usage.current for usage in usages])
-    noncurrent = sum_of_tallies([usage.noncurrent for usage in usages])
+    noncurrent = sum_of_tallies([tallies for usage in usages for tallies in (usage.noncurrent, usage.let_go)])
     billed = billed_in_all(add_tallies(current, noncurrent))
     total = sum(costs.values(), Decimal(0))
     cents = shares_in_cents(total, costs)

@@ -9,11 +9,12 @@ from decimal import Decimal
 
 from chalicelib.domain.backups.storage import STANDARD
 from chalicelib.domain.costs.billed import gb_months
-from chalicelib.domain.costs.changes import Advice, Rise, find_rise, find_savings
+from chalicelib.domain.costs.changes import Advice, Removal, Rise, find_removal, find_rise, find_savings
 from chalicelib.domain.costs.figures import Figures, JobFigures, first_price_monthly
 from chalicelib.domain.costs.months import Month, Span, merged, month_of
 from chalicelib.domain.costs.price_table import PriceTable
 from chalicelib.domain.costs.pricing import (
+    cut_short_cost,
     month_of_storage,
     put_cost,
     storage_cost,
@@ -30,7 +31,8 @@ WEEKS_OF_TREND = 12
 
 @dataclasses.dataclass(frozen=True)
 class Bill:
-    """A month, in parts that add up. ``thaws`` are planned prices, all that leaving AWS costs included."""
+    """A month, in parts that add up. ``thaws`` are planned prices, all that leaving AWS costs included; ``fees`` are
+    for what is removed before its minimum stay is over."""
 
     storage: Decimal
     tags: Decimal
@@ -38,10 +40,12 @@ class Bill:
     transitions: Decimal
     service: Decimal
     thaws: Decimal = Decimal(0)
+    fees: Decimal = Decimal(0)
 
     @property
     def total(self) -> Decimal:
-        return self.storage + self.tags + self.requests + self.transitions + self.service + self.thaws
+        of_s3 = self.storage + self.tags + self.requests + self.transitions + self.fees
+        return of_s3 + self.service + self.thaws
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +68,7 @@ class Statement:
     service: tuple[ServicePart, ...]
     restores: tuple[RestoreCost, ...]
     rise: Rise | None
+    removal: Removal | None
     advice: tuple[Advice, ...]
     prices: PriceTable
 
@@ -87,13 +92,17 @@ def state_costs(
     month = month_of(now)
     by_class_cost = month_of_storage(table, sum_of_tallies([usage.stored for usage in usages]))
     tags = sum(usage.tags for usage in usages)
+    staying_tags = tags_cost(table, tags)
+    tags += sum(usage.let_go_tags for usage in usages)
     tags_monthly = tags_cost(table, tags)
     monthly = sum(by_class_cost.values(), tags_monthly)
     so_far = merged([usage.so_far for usage in usages])
     whole = merged([so_far, *(usage.rest for usage in usages)])
     following = merged([usage.next_month for usage in usages])
     sets = sum(usage.sets for usage in usages)
-    service = service_cost(table, Activity(len(usages), sets, runs_a_month, whole.put_objects, mails_a_month))
+    let_go = sum(usage.let_go_files for usage in usages)
+    activity = Activity(len(usages), sets, runs_a_month, whole.put_objects, mails_a_month, let_go)
+    service = service_cost(table, activity)
     running = sum((part.after_allowance for part in service), Decimal(0))
     passed = Decimal((now - month.start).total_seconds()) / Decimal((month.end - month.start).total_seconds())
     rates = {f"{usage.machine}/{usage.job}": first_price_monthly(table, usage.stored) for usage in usages}
@@ -103,14 +112,15 @@ def state_costs(
         tags=tags,
         tags_monthly=tags_monthly,
         monthly=monthly,
-        so_far=month_bill(table, so_far, month, tags_monthly * passed, running * passed, thaws),
-        forecast=month_bill(table, whole, month, tags_monthly, running, thaws),
-        next_month=month_bill(table, following, month.following(), tags_monthly, running),
+        so_far=month_bill(table, so_far, month, staying_tags * passed, running * passed, thaws),
+        forecast=month_bill(table, whole, month, staying_tags, running, thaws),
+        next_month=month_bill(table, following, month.following(), staying_tags, running),
         puts=so_far.put_objects,
         moves=sum(so_far.moved.values()),
         service=service,
         restores=restore_everything(table, sum_of_tallies([usage.current for usage in usages])),
         rise=find_rise(table, usages, rates, monthly, before),
+        removal=find_removal(table, usages, before[0].written_at) if before else None,
         advice=find_savings(table, usages),
         prices=table,
     )
@@ -129,4 +139,7 @@ def month_bill(
     transitions = sum(
         (transition_cost(table, name, objects) for name, objects in span.moved.items()), Decimal(0)
     )
-    return Bill(storage, tags, put_cost(table, STANDARD, span.put_objects), transitions, service, thaws)
+    fees = sum((cut_short_cost(table, name, cut) for name, cut in span.cut_short.items()), Decimal(0))
+    tags += tags_cost(table, Decimal(span.tag_seconds) / 3600 / month.hours)
+    puts = put_cost(table, STANDARD, span.put_objects)
+    return Bill(storage, tags, puts, transitions, service, thaws, fees)

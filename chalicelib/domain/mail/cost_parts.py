@@ -33,6 +33,7 @@ class CostSection:
     budget: Bar | None
     budget_sentence: str
     rise: str
+    removal: str
     trend: tuple[Bar, ...]
     classes: tuple[Amount, ...]
     keeping: str

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from decimal import Decimal
 
-from chalicelib.domain.costs.changes import Advice, Rise
+from chalicelib.domain.costs.changes import Advice, Removal, Rise
 from chalicelib.domain.costs.figures import Figures
 from chalicelib.domain.costs.price_table import OLD_AFTER_DAYS, PriceTable
 from chalicelib.domain.costs.statement import Bill, Statement
@@ -15,6 +15,7 @@ from chalicelib.domain.mail.cost_bars import budget_bar, machine_bars, more_mach
 from chalicelib.domain.mail.cost_parts import SHOWN_FROM, Amount, CostSection
 from chalicelib.domain.mail.phrases import (
     count,
+    format_bytes,
     format_day,
     format_money,
     format_small_money,
@@ -39,11 +40,13 @@ def describe_costs(
             Amount("This month so far", format_money(statement.so_far.total), _parts(statement.so_far)),
             *_thaws(statement.so_far),
             Amount("By the month's end", format_money(forecast), _parts(statement.forecast)),
+            *_fees(statement.forecast),
             Amount("Next month", format_money(statement.next_month.total), _parts(statement.next_month)),
         ),
         budget=budget_bar(forecast, budget),
         budget_sentence=_budget_sentence(forecast, budget),
         rise=_rise(statement.rise, zone),
+        removal=_removal(statement.removal, zone),
         trend=trend_bars(statement, earlier, now, zone),
         classes=class_amounts(statement) + tag_amounts(statement),
         keeping=f"Keeping what is stored now, where it is now, costs {format_money(statement.monthly)} a month.",
@@ -65,12 +68,20 @@ def _thaws(bill: Bill) -> tuple[Amount, ...]:
     )
 
 
+def _fees(bill: Bill) -> tuple[Amount, ...]:
+    if not bill.fees:
+        return ()
+    note = "for what is removed before the minimum stay of its storage class is over"
+    return (Amount("Of that, fees for early deletion", format_small_money(bill.fees), note),)
+
+
 def _parts(bill: Bill) -> str:
     named = {
         "storage": bill.storage + bill.tags,
         "requests": bill.requests,
         "moves": bill.transitions,
         "thaws": bill.thaws,
+        "early deletion": bill.fees,
         "the service": bill.service,
     }
     return ", ".join(
@@ -96,6 +107,16 @@ def _rise(rise: Rise | None, zone: tzinfo) -> str:
         f"Keeping everything costs {rise.percent:,} % more than on {format_day(rise.since, zone)}"
         f" ({format_money(rise.before)} a month then), mostly because of {rise.machine}/{rise.job}: {rise.cause}."
     )
+
+
+def _removal(removal: Removal | None, zone: tzinfo) -> str:
+    if removal is None:
+        return ""
+    keeping = format_money(removal.monthly)
+    saved = f" Keeping it would cost {keeping} a month." if removal.monthly >= SHOWN_FROM else ""
+    size = format_bytes(removal.size_bytes)
+    since = format_day(removal.since, zone)
+    return f"Since {since}, {size} of old backups that were let go has been removed for good.{saved}"
 
 
 def _requests(statement: Statement) -> str:

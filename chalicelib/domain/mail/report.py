@@ -159,7 +159,10 @@ def _state_counts(labels: Sequence[str]) -> tuple[StateCount, ...]:
 def _since_last(size: int, last: LastIssue | None, zone: tzinfo) -> str:
     if last is None:
         return ""
-    return f"{format_change(size - last.stored_bytes)} since {format_day(last.written_at, zone)}"
+    change = f"{format_change(size - last.stored_bytes)} since {format_day(last.written_at, zone)}"
+    if not last.removed_bytes:
+        return change
+    return f"{change}, {format_bytes(last.removed_bytes)} of old backups removed"
 
 
 def _notice(notice: Notice, zone: tzinfo) -> ReportNotice:

@@ -140,7 +140,8 @@ def failed_job(job: Job, error: Exception) -> EvaluatedJob:
 
 @dataclasses.dataclass(frozen=True)
 class LastIssue:
-    """What was stored at the last mail."""
+    """What was stored at the last mail. ``removed_bytes`` were let go, and removed for good, since."""
 
     written_at: datetime
     stored_bytes: int
+    removed_bytes: int = 0

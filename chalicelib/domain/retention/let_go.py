@@ -47,6 +47,13 @@ class LetGo:
         whole = midnight if marked_at == midnight else midnight + timedelta(days=1)
         return whole + GRACE
 
+    def billed_until(self, now: datetime) -> datetime:
+        """Of what S3 has removed, or will: when its billing ends. As long as files are still being marked, as if the
+        last had been marked at ``now``; what the owner's credentials dropped is gone at once."""
+        if self.dropped:
+            return self.marked_at or self.begun_at
+        return self.final_at if self.marked_at else dataclasses.replace(self, marked_at=now).final_at
+
 
 def let_go_of(
     machine: str, job: str, chain: SetId, sets: Sequence[BackupSet], now: datetime, *, dropped: bool = False

@@ -83,7 +83,7 @@ def _removed(let_go: LetGo, known: BackupSet, now: datetime) -> RemovedSet:
     return RemovedSet(
         _beyond(had, there) if let_go.dropped else had,
         subtract_tallies(there, stays) if now < until else {},
-        dataclasses.replace(known, volumes=frozenset(), sealed_at=None, current={}, noncurrent=stays),
+        dataclasses.replace(known, volumes=frozenset(), current={}, noncurrent=stays),
         let_go.begun_at,
         until,
         1 if let_go.dropped else TAGS_OF_LET_GO,

@@ -118,6 +118,8 @@ def _context(client: Any) -> ReportContext:
     from chalicelib.adapters.stores.notice_store import NoticeStore
     from chalicelib.adapters.stores.recovery.recovery_store import RecoveryStore
     from chalicelib.adapters.stores.report_store import ReportStore
+    from chalicelib.adapters.stores.retention.retention_store import RetentionStore
+    from chalicelib.adapters.stores.run_store import RunStore
     from chalicelib.adapters.stores.thaw_store import ThawStore
     from chalicelib.adapters.table import Table as RowTable
     from chalicelib.domain.weekly import Weekday, WeeklyTime
@@ -128,9 +130,11 @@ def _context(client: Any) -> ReportContext:
     return ReportContext(
         MachineStore(table),
         NoticeStore(table),
+        RunStore(table),
         CatalogueStore(table),
         FindingStore(table),
         ThawStore(table),
+        RetentionStore(table),
         RecoveryStore(table),
         ReportStore(table),
         no_mailer,

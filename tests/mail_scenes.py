@@ -1,8 +1,8 @@
-"""The weekly mail in seven scenes, made by the service's own code: for looking at, and for the tests of its form.
+"""The weekly mail in eight scenes, made by the service's own code: for looking at, and for the tests of its form.
 
     python -m tests.mail_scenes FOLDER [--pictures]
 
-writes each as HTML and text, and with ``--pictures`` photographs them at 360 and 800 pixels, three of them also in the
+writes each as HTML and text, and with ``--pictures`` photographs them at 360 and 800 pixels, four of them also in the
 dark.
 """
 
@@ -21,10 +21,12 @@ from zoneinfo import ZoneInfo
 
 from chalicelib.adapters.price_files import price_table
 from chalicelib.adapters.stores.catalogue_store import JobSets
+from chalicelib.adapters.stores.retention.retention_store import JobName
 from chalicelib.domain.audit.codes.code import Severity
 from chalicelib.domain.audit.findings import Finding
 from chalicelib.domain.audit.notices import SECOND_RUN, Notice
-from chalicelib.domain.backups.machines import Job, LastDrill, LastRun, Machine
+from chalicelib.domain.backups.leases import Lease
+from chalicelib.domain.backups.machines import Job, LastDrill, LastRun, Machine, ReconcileProgress
 from chalicelib.domain.backups.names import Location, SetId
 from chalicelib.domain.backups.sets import BackupSet
 from chalicelib.domain.backups.tallies import Tally
@@ -33,6 +35,8 @@ from chalicelib.domain.mail.report_parts import Report
 from chalicelib.domain.recovery.recovery import Recovery
 from chalicelib.domain.restore.drill_findings import find_failed_drill
 from chalicelib.domain.restore.thaws import Thaw, ThawMonth
+from chalicelib.domain.retention.facts import OwnerChoices
+from chalicelib.domain.retention.let_go import LetGo
 from chalicelib.domain.weekly import Weekday, WeeklyTime
 from chalicelib.journeys.send_weekly_report import ReportContext, compose, gather
 from chalicelib.rendering import Mail, render
@@ -57,6 +61,9 @@ class Scene:
     budget: Decimal | None = None
     thawed: list[Thaw] = dataclasses.field(default_factory=list)
     thaw_months: dict[str, ThawMonth] = dataclasses.field(default_factory=dict)
+    chosen: dict[JobName, OwnerChoices] = dataclasses.field(default_factory=dict)
+    named: dict[JobName, dict[SetId, int]] = dataclasses.field(default_factory=dict)
+    went: list[LetGo] = dataclasses.field(default_factory=list)
 
     def add(self, machine: str, job: str, sets: list[BackupSet], *, exit_code: int = 0, **fields: Any) -> Job:
         created = min([one.set_id.end for one in sets], default=NOW - timedelta(days=1))
@@ -102,14 +109,34 @@ class Scene:
     def months(self, machines: Iterable[str], _: datetime) -> dict[str, ThawMonth]:
         return {machine: self.thaw_months.get(machine, ThawMonth()) for machine in machines}
 
+    def all_choices(self) -> dict[JobName, OwnerChoices]:
+        return self.chosen
+
+    def let_gos(self) -> list[LetGo]:
+        return self.went
+
+    def announced(self) -> dict[JobName, dict[SetId, int]]:
+        return self.named
+
+    def fetched(self) -> dict[JobName, dict[SetId, datetime]]:
+        return {}
+
+    def enrolments(self) -> dict[str, tuple[datetime, ...]]:
+        return {}
+
+    def leases(self) -> dict[JobName, Lease]:
+        return {}
+
     def context(self) -> ReportContext:
         stores: Any = self
         return ReportContext(
             machines=stores,
             notice_store=stores,
+            runs=stores,
             catalogue=stores,
             findings=stores,
             thaws=stores,
+            retention=stores,
             recoveries=stores,
             reports=stores,
             mailer=stores,
@@ -332,6 +359,52 @@ def restoring() -> Scene:
     return scene
 
 
+def over_years(days_ago: float, size_bytes: int, newest: float = 0.2) -> list[BackupSet]:
+    """Two chains: one begun so many days ago and ended when the next began, 200 days ago."""
+    old = chain(days_ago, size_bytes, 40, 90 * MB, newest=201)
+    return [*old, *chain(200, size_bytes + 8 * GB, 28, 120 * MB, newest=newest)]
+
+
+def letting_go() -> Scene:
+    """Old chains in every state: two go next, one waits for a look, one was to go, some went."""
+    scene = Scene(budget=Decimal(8))
+    compared = ReconcileProgress(NOW - timedelta(days=2), done_at=NOW - timedelta(days=2))
+
+    def add(machine: str, job: str, days_ago: float, size: int, *, looked: bool, named: int = 0) -> Job:
+        sets = over_years(days_ago, size * GB)
+        added = scene.add(machine, job, sets, reconcile=compared, last_drill=drilled(12))
+        fulls = [one.set_id for one in sets if one.set_id.is_full]
+        if looked:
+            seen = OwnerChoices(NOW - timedelta(days=20), seen=frozenset(fulls), revision=1)
+            scene.chosen[machine, job] = seen
+        scene.named[machine, job] = {fulls[0]: named}
+        return added
+
+    add("anna-laptop", "system", 720, 96, looked=True, named=1)
+    add("anna-laptop", "mail", 600, 12, looked=True)
+    add("bens-laptop", "system", 540, 140, looked=False)
+    ill = add("carla-studio", "system", 800, 310, looked=True, named=2)
+    scene.happened.append(
+        Notice(
+            SECOND_RUN,
+            ill.machine,
+            ill.name,
+            "A second backup was started while one was running. If that was not you, somebody may have this"
+            " machine's token.",
+            NOW - timedelta(days=2),
+        )
+    )
+    for job, days_ago in (("photos", 9), ("mail", 36)):
+        full = SetId(None, NOW - timedelta(days=900))
+        began = NOW - timedelta(days=days_ago)
+        scene.went.append(
+            LetGo("garage-nas", job, full, (full,) * 52, began, 88 * GB, 3_700, began + timedelta(minutes=2))
+        )
+    scene.add("garage-nas", "photos", chain(190, 90 * GB, 20, GB, newest=0.4), last_drill=drilled(5))
+    scene.earlier = weeks_before(9, 1100 * GB, "4.40", 0.004)
+    return scene
+
+
 def thousand() -> Scene:
     """1,000 machines with three jobs each."""
     scene = Scene(budget=Decimal(2000))
@@ -402,12 +475,13 @@ SCENES: dict[str, Callable[[], Scene]] = {
     "first-week": first_week,
     "trouble": trouble,
     "restoring": restoring,
+    "letting-go": letting_go,
     "thousand": thousand,
     "odd": odd,
     "nothing": Scene,
 }
 WIDTHS = (360, 800)
-DARK = ("trouble", "odd", "restoring")
+DARK = ("trouble", "odd", "restoring", "letting-go")
 
 
 def photograph(page: str, picture: Path, width: int) -> None:

@@ -58,6 +58,8 @@ ROOMS = (
     "chalicelib.domain.mail",
     "chalicelib.domain.restore.thaw_section",
     "chalicelib.domain.retention.reasons",
+    "chalicelib.domain.retention.outlook",
+    "chalicelib.domain.retention.section",
     "chalicelib",  # configuration, metrics, templates
     "chalicelib.adapters",
     "chalicelib.adapters.stores",

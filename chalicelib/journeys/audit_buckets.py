@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
 
 from chalicelib.adapters.bucket_settings import SettingsReader
 from chalicelib.adapters.s3_buckets import Buckets
@@ -13,6 +13,7 @@ from chalicelib.adapters.stores.catalogue_store import CatalogueStore
 from chalicelib.adapters.stores.finding_store import FindingStore
 from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
+from chalicelib.adapters.stores.retention.retention_store import RetentionStore
 from chalicelib.adapters.stores.thaw_store import ThawStore
 from chalicelib.domain.audit.anomalies import find_anomalies
 from chalicelib.domain.audit.bucket_audit import NOTICES_COUNT_FOR, BucketAudit, findings_of_notices
@@ -23,7 +24,7 @@ from chalicelib.domain.audit.findings import Finding, codes_about, worst_first
 from chalicelib.domain.audit.placement import check_object
 from chalicelib.domain.audit.silence import find_foreign_writer, find_silence
 from chalicelib.domain.backups.machines import Job, Machine
-from chalicelib.domain.backups.names import parse_file_name, split_key
+from chalicelib.domain.backups.names import SetId, parse_file_name, split_key
 from chalicelib.domain.backups.objects import ObjectRow
 from chalicelib.domain.backups.sets import BackupSet, oldest_whole_at
 from chalicelib.domain.costs.price_table import PriceTable
@@ -31,6 +32,9 @@ from chalicelib.domain.mail.money_of_findings import with_missed_savings
 from chalicelib.domain.restore.drill_findings import find_drill_trouble
 from chalicelib.journeys.catalogue.catalogue_changes import owner_of, watched
 from chalicelib.journeys.watch_thaws import watch_thaws
+
+S3_MAY_BE_LATE = timedelta(days=7)
+"""A chain that was let go, and of which old versions are left so long after they were final, piles up."""
 
 MOST_TAGS_READ = 500
 """Changing a tag sends no event, so wrong tags are read again, up to this many."""
@@ -45,6 +49,7 @@ class AuditContext:
     catalogue: CatalogueStore
     findings: FindingStore
     thaws: ThawStore
+    retention: RetentionStore
     buckets: Buckets
     settings: SettingsReader
     bucket: str
@@ -69,13 +74,27 @@ def audit_buckets(context: AuditContext) -> list[Finding]:
             of_sets[job] += find_foreign_writer(machine, job, job_sets.visible)
             of_sets[job] += _drill_trouble(context, machine, job, job_sets.visible)
         sets_in[job.location.bucket][watched(context.bucket, job)] = job_sets.visible
-    found = [finding for bucket, sets in sets_in.items() for finding in _audit_bucket(context, bucket, sets)]
+    expiring = _expiring(context)
+    found = [
+        finding
+        for bucket, sets in sets_in.items()
+        for finding in _audit_bucket(context, bucket, sets, expiring)
+    ]
     _keep(context, of_sets, found)
     found += watch_thaws(context.thaws, context.machines, context.findings, context.now)
     recent = findings_of_notices(context.notices.since(context.now - NOTICES_COUNT_FOR), context.now)
     return worst_first(
         [*found, *(finding for anomalies in of_sets.values() for finding in anomalies), *recent]
     )
+
+
+def _expiring(context: AuditContext) -> dict[str, set[SetId]]:
+    """By the jobs' labels, the sets that were let go and whose files the bucket's rule removes by itself."""
+    found: dict[str, set[SetId]] = defaultdict(set)
+    for one in context.retention.let_gos():
+        if context.now < one.final_at + S3_MAY_BE_LATE:
+            found[f"{one.machine}/{one.job}"].update(one.sets)
+    return found
 
 
 def _drill_trouble(context: AuditContext, machine: Machine, job: Job, sets: list[BackupSet]) -> list[Finding]:
@@ -99,7 +118,10 @@ def _keep(context: AuditContext, of_sets: dict[Job, list[Finding]], found: list[
 
 
 def _audit_bucket(
-    context: AuditContext, bucket: str, sets: dict[WatchedJob, list[BackupSet]]
+    context: AuditContext,
+    bucket: str,
+    sets: dict[WatchedJob, list[BackupSet]],
+    expiring: Mapping[str, Collection[SetId]],
 ) -> list[Finding]:
     is_own = bucket == context.bucket
     prefixes = ("",) if is_own else tuple(sorted(watched_job.job.location.prefix for watched_job in sets))
@@ -109,6 +131,7 @@ def _audit_bucket(
         Expected(context.region, context.queue_arn, prefixes),
         context.now,
         is_own_bucket=is_own,
+        expiring=expiring,
     )
     tags_left = MOST_TAGS_READ
     for watched_job in sets:

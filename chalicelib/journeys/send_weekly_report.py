@@ -14,11 +14,14 @@ from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.adapters.stores.recovery.recovery_store import RecoveryStore
 from chalicelib.adapters.stores.report_store import ReportStore
+from chalicelib.adapters.stores.retention.retention_store import RetentionStore
+from chalicelib.adapters.stores.run_store import RunStore
 from chalicelib.adapters.stores.thaw_store import ThawStore
 from chalicelib.domain.audit.findings import Finding, at_stage
 from chalicelib.domain.audit.notices import OF_THAWS, OVER_BUDGET, REPORT_INCOMPLETE, Notice
 from chalicelib.domain.backups.freshness import evaluate_freshness
-from chalicelib.domain.backups.machines import Machine, machines_by_owner
+from chalicelib.domain.backups.machines import Job, Machine, machines_by_owner
+from chalicelib.domain.backups.names import SetId
 from chalicelib.domain.costs.figures import Figures, JobFigures, job_figures
 from chalicelib.domain.costs.price_table import PriceTable, PriceUnknown
 from chalicelib.domain.costs.statement import WEEKS_OF_TREND, Statement, state_costs
@@ -27,10 +30,20 @@ from chalicelib.domain.mail.cost_parts import CostSection
 from chalicelib.domain.mail.cost_section import describe_costs
 from chalicelib.domain.mail.phrases import format_money
 from chalicelib.domain.mail.report import broken_jobs, compose_report, needs_owner
-from chalicelib.domain.mail.report_parts import EvaluatedJob, LastIssue, Report, ThawSection, failed_job
+from chalicelib.domain.mail.report_parts import (
+    EvaluatedJob,
+    LastIssue,
+    LettingGoSection,
+    Report,
+    ThawSection,
+    failed_job,
+)
 from chalicelib.domain.restore.thaw_section import describe_thaws
+from chalicelib.domain.retention.section import describe_letting_go
 from chalicelib.domain.weekly import WeeklyTime
 from chalicelib.journeys.gather_thaws import GatheredThaws, gather_thaws
+from chalicelib.journeys.retention.gather_chains import ChainGatherer, GatheredChains
+from chalicelib.journeys.retention.read_facts import FactSources
 from chalicelib.rendering import Mail, render
 
 NOTICES_SHOWN = timedelta(days=8)
@@ -51,9 +64,11 @@ class ReportContext:
 
     machines: MachineStore
     notice_store: NoticeStore
+    runs: RunStore
     catalogue: CatalogueStore
     findings: FindingStore
     thaws: ThawStore
+    retention: RetentionStore
     recoveries: RecoveryStore
     reports: ReportStore
     mailer: Mailer
@@ -63,6 +78,12 @@ class ReportContext:
     stage: str = "local"
     prices: PriceTable | None = None
     budget: Decimal | None = None
+
+    @property
+    def fact_sources(self) -> FactSources:
+        return FactSources(
+            self.retention, self.machines, self.runs, self.notice_store, self.findings, self.thaws
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +99,7 @@ class Gathered:
     statement: Statement | None
     monthly: Mapping[str, JobFigures]
     thaws: GatheredThaws
+    letting_go: GatheredChains
 
     def figures(self, now: datetime) -> Figures:
         broken = broken_jobs(self.findings)
@@ -101,12 +123,14 @@ def gather(context: ReportContext) -> Gathered:
     evaluated: list[EvaluatedJob] = []
     usages: list[JobUsage] = []
     runs = Decimal(0)
+    chains = ChainGatherer(context.fact_sources, context.prices, context.weekly_time, context.now)
     jobs = [job for job in context.machines.jobs() if job.machine in machines]
     for sets in context.catalogue.sets_of_each(jobs):
         job = sets.job
         try:
             freshness = evaluate_freshness(machines[job.machine], job, sets.visible, context.now)
             usage = job_usage(job, sets.every, context.now, since=since, first_backup=freshness.progress)
+            chains.add(machines[job.machine], sets)
         except Exception as error:
             evaluated.append(failed_job(job, error))
             continue
@@ -138,6 +162,7 @@ def gather(context: ReportContext) -> Gathered:
         statement,
         job_figures(context.prices, usages) if context.prices is not None and statement else {},
         thaws,
+        chains.gathered,
     )
 
 
@@ -183,6 +208,7 @@ def compose(context: ReportContext, gathered: Gathered) -> Report:
         zone=context.weekly_time.zone,
         stored_bytes=gathered.stored_bytes,
         thaws=_thaw_section(context, gathered, gathered.machines),
+        letting_go=_letting_go(context, gathered, gathered.machines, to_the_owner=True),
         costs=_cost_section(context, gathered),
         monthly={name: figures.monthly for name, figures in gathered.monthly.items()},
         last=LastIssue(earlier[-1].written_at, earlier[-1].stored_bytes) if earlier else None,
@@ -199,6 +225,7 @@ def compose_for(context: ReportContext, gathered: Gathered, machines: frozenset[
         next_issue=context.weekly_time.next_issue(context.now),
         zone=context.weekly_time.zone,
         thaws=_thaw_section(context, gathered, machines),
+        letting_go=_letting_go(context, gathered, machines, to_the_owner=False),
     )
 
 
@@ -212,6 +239,22 @@ def _thaw_section(
         {name: machine.thaw_budget_usd for name, machine in gathered.machines.items()},
         zone=context.weekly_time.zone,
         stage=context.stage,
+    )
+
+
+def _letting_go(
+    context: ReportContext, gathered: Gathered, machines: Collection[str], *, to_the_owner: bool
+) -> LettingGoSection | None:
+    """About those machines only."""
+    earlier = gathered.earlier
+    return describe_letting_go(
+        [one for one in gathered.letting_go.outlooks if one.job.machine in machines],
+        [one for one in gathered.letting_go.let_gos if one.machine in machines],
+        since=earlier[-1].written_at if earlier else context.now - NOTICES_SHOWN,
+        now=context.now,
+        zone=context.weekly_time.zone,
+        stage=context.stage,
+        to_the_owner=to_the_owner,
     )
 
 
@@ -271,7 +314,8 @@ def _deliver(context: ReportContext, issue: datetime) -> tuple[str | None, dict[
     refused: dict[str, str] = {}
     message_id: str | None = None
 
-    def deliver(mail: Mail, recipients: Sequence[str]) -> None:
+    def deliver(mail: Mail, recipients: Sequence[str], named: Sequence[tuple[Job, SetId]] = ()) -> None:
+        """``named``: chains that this mail says will go."""
         nonlocal message_id
         try:
             message_id = context.mailer.send(mail, recipients)
@@ -281,13 +325,18 @@ def _deliver(context: ReportContext, issue: datetime) -> tuple[str | None, dict[
                 return
             # One bad address must not keep the others from their mail.
             for recipient in recipients:
-                deliver(mail, [recipient])
+                deliver(mail, [recipient], named)
             return
+        # Before the mail is known to be delivered: a call that dies between the two has it sent again, and an issue
+        # that names a chain twice counts once. So no chain is announced without a mail, and none unannounced with one.
+        if named:
+            context.retention.announce(issue, named, context.now)
         context.reports.mark_delivered(issue, recipients, message_id, context.now)
 
     waiting = [recipient for recipient in context.recipients if recipient not in done]
     if waiting:
-        deliver(render(compose(context, gathered)), waiting)
+        report = compose(context, gathered)
+        deliver(render(report), waiting, report.letting_go.named if report.letting_go else ())
     for address, machines in machines_by_owner(gathered.machines.values()).items():
         if address not in done and address not in context.recipients:
             deliver(render(compose_for(context, gathered, machines)), [address])

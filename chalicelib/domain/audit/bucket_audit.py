@@ -6,8 +6,9 @@ catalogue, and any other from a listing.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from chalicelib.domain.audit.bucket_settings import BucketSettings, Expected, check_noncurrent, check_settings
@@ -32,7 +33,8 @@ NOTICES_COUNT_FOR = timedelta(days=7)
 class BucketAudit:
     """Feed it every key of a bucket once, whatever their order, then ask for ``findings``.
 
-    ``sets`` are those of each job by its label. ``expected`` is ``None`` for a bucket that the service does not watch.
+    ``sets`` are those of each job by its label; ``expiring`` too, those that were let go: their old versions do not
+    pile up, the bucket's rule removes them. ``expected`` is ``None`` for a bucket that the service does not watch.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class BucketAudit:
         now: datetime,
         *,
         is_own_bucket: bool,
+        expiring: Mapping[str, Collection[SetId]] | None = None,
     ) -> None:
         self._settings = settings
         self._sets = {
@@ -50,6 +53,7 @@ class BucketAudit:
         }
         self._jobs = list(sets)
         self._is_own_bucket = is_own_bucket
+        self._expiring = expiring or {}
         rules = [rule_of(rule) for rule in settings.lifecycle or ()]
         self._stored = Inventory(rules, settings.smallest_moved, now)
         self._book = RuleBook(
@@ -72,7 +76,8 @@ class BucketAudit:
             key = watched.job.location.key(row.name)
             self.add_stray(ObjectRow(key, row.stored, row.sequencer, row.noncurrent), watched)
             return
-        self._count(row)
+        is_expiring = file.set_id in self._expiring.get(watched.label, ())
+        self._count(dataclasses.replace(row, noncurrent={}) if is_expiring else row)
         if row.stored is not None:
             self._stored.add(watched, row.name, file, row.stored, all_tags)
         self._keep(check_object(watched, row, self._set_of(watched, file.set_id)))

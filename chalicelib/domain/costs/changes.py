@@ -129,8 +129,8 @@ def find_savings(table: PriceTable, usages: Sequence[JobUsage]) -> tuple[Advice,
                 Advice(
                     usage.machine,
                     usage.job,
-                    "Older versions are hidden, kept and billed. If you will not need them, have a lifecycle rule"
-                    " remove noncurrent versions after 90 days, when their minimum stay is over.",
+                    "Older versions are hidden, kept and billed. What an unfinished or quarantined set takes goes with"
+                    " `python -m ops retention drop`; `python -m ops audit` says how others can go.",
                     first_price_monthly(table, usage.noncurrent),
                     Decimal(0),
                 )

@@ -107,6 +107,11 @@ def format_day(moment: datetime, zone: tzinfo) -> str:
     return f"{moment.astimezone(zone):%d %b}".lstrip("0")
 
 
+def format_date(moment: datetime, zone: tzinfo) -> str:
+    """``16 Nov 2026``."""
+    return f"{moment.astimezone(zone):%d %b %Y}".lstrip("0")
+
+
 def count(number: int, noun: str) -> str:
     """``1 set``, ``12,000 sets``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -25,6 +25,7 @@ from chalicelib.domain.mail.report_parts import (
     AT_RISK,
     EvaluatedJob,
     LastIssue,
+    LettingGoSection,
     Report,
     ReportLine,
     ReportNotice,
@@ -57,11 +58,13 @@ def compose_report(
     zone: tzinfo,
     stored_bytes: int | None = None,
     thaws: ThawSection | None = None,
+    letting_go: LettingGoSection | None = None,
     costs: CostSection | None = None,
     monthly: Mapping[str, Decimal] | None = None,
     last: LastIssue | None = None,
 ) -> Report:
-    """``stored_bytes`` counts older versions too; ``monthly`` is what each ``machine/job`` costs, for the table."""
+    """``stored_bytes`` counts older versions too; ``monthly`` is what each ``machine/job`` costs, for the table.
+    What is let go, or waits for a look at it, does not colour the mail: not looking costs money only."""
     ordered = sorted(evaluated, key=_order)
     broken = broken_jobs(findings)
     lines = [line_or_failure(job, broken, now, zone) for job in ordered]
@@ -86,6 +89,7 @@ def compose_report(
         stored=format_bytes(size),
         since_last=_since_last(size, last, zone),
         thaws=thaws,
+        letting_go=letting_go,
         costs=costs,
         written_at=format_moment(now, zone),
         next_issue=format_moment(next_issue, zone),

@@ -9,6 +9,7 @@ from enum import Enum
 from chalicelib.domain.audit.findings import Finding
 from chalicelib.domain.backups.freshness import Freshness, State
 from chalicelib.domain.backups.machines import Job
+from chalicelib.domain.backups.names import SetId
 from chalicelib.domain.mail.cost_parts import Bar, CostSection
 
 AT_RISK = "at risk"
@@ -62,8 +63,9 @@ class ReportNotice:
 
 
 @dataclasses.dataclass(frozen=True)
-class ThawLine:
-    """One thaw. ``note`` says how far it is and until when; ``command`` is what the owner types, if anything."""
+class PricedLine:
+    """One thaw, or one chain that goes. ``note`` says how far it is and until when; ``command`` is what the owner
+    types, if anything. ``job`` is empty where a line is about several."""
 
     machine: str
     job: str
@@ -77,11 +79,20 @@ class ThawLine:
 class ThawSection:
     """Empty texts and tuples are left out of the mail. ``budgets`` has a bar a machine; ``waiting``: for the owner."""
 
-    lines: tuple[ThawLine, ...]
+    lines: tuple[PricedLine, ...]
     more: str
     budgets: tuple[Bar, ...]
     approved: str
     waiting: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class LettingGoSection:
+    """``named`` are the chains that its lines say will go: no others may be counted as announced."""
+
+    lines: tuple[PricedLine, ...]
+    more: str
+    named: tuple[tuple[Job, SetId], ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,6 +124,7 @@ class Report:
     stored: str
     since_last: str
     thaws: ThawSection | None
+    letting_go: LettingGoSection | None
     costs: CostSection | None
     written_at: str
     next_issue: str

@@ -9,7 +9,7 @@ from decimal import Decimal
 from chalicelib.domain.audit.findings import at_stage
 from chalicelib.domain.mail.cost_parts import Bar
 from chalicelib.domain.mail.phrases import count, format_bytes, format_moment, format_small_money
-from chalicelib.domain.mail.report_parts import ThawLine, ThawSection
+from chalicelib.domain.mail.report_parts import PricedLine, ThawSection
 from chalicelib.domain.restore.thaws import Thaw, ThawMonth
 from chalicelib.wire import ThawState
 
@@ -61,12 +61,12 @@ def describe_thaws(
     )
 
 
-def _line(thaw: Thaw, zone: tzinfo, stage: str) -> ThawLine:
+def _line(thaw: Thaw, zone: tzinfo, stage: str) -> PricedLine:
     approve = at_stage([f"python -m ops thaw approve {thaw.id}"], stage)
     price = "price not known" if thaw.usd is None else format_small_money(thaw.usd)
     what = f"{format_bytes(thaw.size_bytes)} in {count(thaw.volumes, 'volume')}, {thaw.tier.value}"
     command = approve[0] if thaw.state is ThawState.WAITING else ""
-    return ThawLine(thaw.machine, thaw.job, price, what, _note(thaw, zone), command)
+    return PricedLine(thaw.machine, thaw.job, price, what, _note(thaw, zone), command)
 
 
 def _note(thaw: Thaw, zone: tzinfo) -> str:

@@ -81,8 +81,10 @@ OF_BUCKET = (
         Severity.WARNING,
         "old versions pile up",
         "Older versions are billed like any object, and no plain listing shows them.",
-        "Check what they are: a version under a delete marker may be the last copy of a file. Those that "
-        "nobody needs can go by a rule that expires noncurrent versions.",
+        "Check what they are: a version under a delete marker may be the last copy of a file. What an unfinished or "
+        "quarantined set takes goes with `ops retention drop`. To remove others that nobody needs, tag those versions "
+        "`panicroom-let-go=yes`, and have a lifecycle rule remove old versions with that tag, as panicroom's own does. "
+        "Never have a rule remove old versions without it: what is deleted by mistake could not be brought back.",
     ),
     Code(
         "uploads_piling_up",

@@ -401,7 +401,7 @@ def letting_go() -> Scene:
             LetGo("garage-nas", job, full, (full,) * 52, began, 88 * GB, 3_700, began + timedelta(minutes=2))
         )
     scene.add("garage-nas", "photos", chain(190, 90 * GB, 20, GB, newest=0.4), last_drill=drilled(5))
-    scene.earlier = weeks_before(9, 1100 * GB, "4.40", 0.004)
+    scene.earlier = weeks_before(9, 1290 * GB, "5.46", 0.004)
     return scene
 
 
@@ -465,6 +465,8 @@ def odd() -> Scene:
                 commands=(f"{command} '{{\"Rules\": [{', '.join([rule] * 4)}]}}'", f"aws s3 ls s3://b/{key}"),
             )
         )
+    full = SetId(None, NOW - timedelta(days=900))
+    scene.went.append(LetGo(longest, "m" * 41, full, (full,), NOW - timedelta(days=9), 88 * GB, 3_700))
     scene.happened.append(Notice(SECOND_RUN, longest, "photos-2018", f"Run {'7' * 64} was refused.", NOW))
     scene.earlier = weeks_before(9, 1430 * GB, "6.10", 0.02)
     return scene

@@ -36,7 +36,13 @@ from chalicelib.domain.backups.names import (
 )
 from chalicelib.domain.backups.objects import ObjectRow, StoredObject
 from chalicelib.domain.backups.sets import BackupSet, apply_changes
-from chalicelib.domain.backups.storage import DEFAULT_STORAGE_POLICY, STORAGE_POLICIES, STORAGE_TAG_KEY
+from chalicelib.domain.backups.storage import (
+    DEFAULT_STORAGE_POLICY,
+    LET_GO_TAG_KEY,
+    LET_GO_TAG_VALUE,
+    STORAGE_POLICIES,
+    STORAGE_TAG_KEY,
+)
 from chalicelib.domain.backups.tallies import Tally
 
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=timezone.utc)
@@ -1064,6 +1070,31 @@ def test_old_versions_are_worth_a_word_from_a_tenth_and_a_warning_from_a_gigabyt
     assert exit_code(found) == (1 if severity is Severity.WARNING else 0)
     if found:
         assert f"{size} bytes" in found[0].evidence
+
+
+def test_old_versions_that_the_buckets_rule_will_remove_do_not_pile_up() -> None:
+    row = dataclasses.replace(HEALTHY.rows[MANIFEST], noncurrent={"STANDARD": Tally(40, 2**30)})
+    file = parse_file_name(MANIFEST)
+    assert file is not None
+    watched, of_set = WatchedJob(JOB, Custody.OWN), file.set_id
+
+    def codes(**expiring: Any) -> list[str]:
+        rows = {**HEALTHY.rows, MANIFEST: row}
+        sets = {watched: sets_of(rows.values())}
+        audit = BucketAudit(HEALTHY.settings, sets, HEALTHY.expected, NOW, is_own_bucket=True, **expiring)
+        for one in rows.values():
+            audit.add(watched, one)
+        return [one.code for one in audit.findings()]
+
+    assert codes() == ["noncurrent_piling_up"]
+    assert codes(expiring={watched.label: {of_set}}) == []
+    assert codes(expiring={"other/system": {of_set}}) == ["noncurrent_piling_up"]
+
+
+def test_no_advice_has_a_rule_remove_old_versions_that_carry_no_tag() -> None:
+    advice = CODES["noncurrent_piling_up"].advice
+    assert f"{LET_GO_TAG_KEY}={LET_GO_TAG_VALUE}" in advice
+    assert "ops retention drop" in advice
 
 
 def test_old_versions_of_what_was_deleted_count_where_nothing_is_current() -> None:

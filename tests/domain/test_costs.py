@@ -311,6 +311,13 @@ def test_older_versions_are_advised_about_where_a_year_saves_a_dollar() -> None:
     assert (advised(20), advised(21)) == (0, 1)  # 21 x 0.004 x 12 = 1.008
 
 
+def test_older_versions_are_to_go_by_no_rule_that_takes_all_of_them() -> None:
+    hidden = {"GLACIER_IR": Tally(10, 500 * GB)}
+    [advice] = section(state(job_usage(job(), [stored(LONG_AGO, hidden)], NOW))).advice
+    assert "rule" not in advice
+    assert "python -m ops retention drop" in advice
+
+
 def test_moving_a_few_small_volumes_is_not_advised_where_it_costs_more_than_it_saves() -> None:
     """A million volumes of 1 KB: 0.95 GB, saving 0.02 a month, for 20.00 once."""
     left = stored(LONG_AGO, STANDARD=Tally(10**6, 2**30))

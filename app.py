@@ -274,7 +274,8 @@ def let_go(event: CloudWatchEvent) -> dict[str, Any]:
 
     asked = event.detail if event.detail.get("machine") else None
     context = wiring.retention_context(web.now(), web.for_seconds(web.SCHEDULED_SECONDS))
-    ran = let_chains_go(context, _job_of(asked) if asked else None)
+    ran, failed = let_chains_go(context, _job_of(asked) if asked else None)
+    web.log_failed_jobs(failed)
     web.logger.info("let go", chains=len(ran.let_go), waits=len(ran.waits))
     return wire.to_json(ran)
 

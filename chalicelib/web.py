@@ -97,9 +97,9 @@ def observed(event: Any, respond: Callable[[Any], Any]) -> Any:
 
 
 def log_failed_jobs(failed: Sequence[tuple[Job, Exception]]) -> None:
-    """Logs and counts the jobs whose reconcile failed."""
+    """Logs and counts jobs whose turn failed, each with its error."""
     for job, error in failed:
-        logger.error("not reconciled", machine=job.machine, job=job.name, exc_info=error)
+        logger.error("job failed", machine=job.machine, job=job.name, exc_info=error)
     if failed:
         _count_failures(len(failed))
 

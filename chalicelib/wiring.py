@@ -297,22 +297,22 @@ def thaw_worker(clock: Callable[[], datetime], has_time: Callable[[], bool]) -> 
 
 
 def retention_context(now: datetime, has_time: Callable[[], bool]) -> RetentionContext:
+    from chalicelib.adapters.s3_versions import VersionStore
+    from chalicelib.journeys.retention.read_facts import FactSources
     from chalicelib.journeys.retention.retention_context import RetentionContext
 
     return RetentionContext(
-        retention_store(),
-        machine_store(),
-        run_store(),
-        notice_store(),
+        FactSources(
+            retention_store(), machine_store(), run_store(), notice_store(), finding_store(), thaw_store()
+        ),
         cap_store(),
         catalogue_store(),
-        finding_store(),
-        thaw_store(),
         buckets(),
+        VersionStore(_s3()),
         _settings_reader(),
-        settings().bucket,
         now,
         has_time,
+        settings().weekly_time.zone,
     )
 
 

@@ -23,6 +23,12 @@ class SettingsReader:
     def __init__(self, client: Any) -> None:
         self._client = client
 
+    def read_versioning(self, bucket: str) -> BucketSettings:
+        """What decides whether a delete marker can be taken back: versioning, and the lifecycle rules. Raises
+        ``ClientError``."""
+        rules = tuple(self._lifecycle(bucket)["Rules"])
+        return BucketSettings(bucket, keeps_versions=self._keeps_versions(bucket), lifecycle=rules)
+
     def read(self, bucket: str, *, uploads: bool = True) -> BucketSettings:
         """One request a setting; each may fail by itself. ``uploads``: whether unfinished ones are read."""
         unreadable: dict[str, str] = {}

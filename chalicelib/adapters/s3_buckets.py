@@ -40,6 +40,7 @@ _NOT_WHOLE = (
 )
 """What S3 answers to a completion that does not fit what was uploaded."""
 
+Work = TypeVar("Work")
 Result = TypeVar("Result")
 
 
@@ -107,7 +108,7 @@ class Buckets:
         if after:
             arguments["KeyMarker"] = after
         pages = self._client.get_paginator("list_object_versions").paginate(**arguments)
-        versions = itertools.chain.from_iterable(map(_versions_in_order, pages))
+        versions = itertools.chain.from_iterable(map(versions_in_order, pages))
         for key, group in itertools.groupby(versions, key=lambda version: str(version["Key"])):
             # S3 goes on behind a key marker; stand-ins begin with its older versions.
             if key > after:
@@ -306,7 +307,7 @@ def _base64_digest(sha256: str) -> str:
     return base64.b64encode(bytes.fromhex(sha256)).decode()
 
 
-def _versions_in_order(page: dict[str, Any]) -> list[dict[str, Any]]:
+def versions_in_order(page: dict[str, Any]) -> list[dict[str, Any]]:
     """A page's versions and delete markers by key; S3 lists the two apart."""
     together = page.get("Versions", []) + page.get("DeleteMarkers", [])
     return sorted(together, key=lambda version: str(version["Key"]).encode())
@@ -334,7 +335,7 @@ def _state_of(versions: Iterable[dict[str, Any]]) -> KeyState:
     return KeyState(stored, noncurrent, changed_at)
 
 
-def side_by_side(work: Callable[[str], Result], keys: Sequence[str]) -> list[Result]:
+def side_by_side(work: Callable[[Work], Result], keys: Sequence[Work]) -> list[Result]:
     if len(keys) <= 1:
         return [work(key) for key in keys]
     with ThreadPoolExecutor(min(PARALLEL_REQUESTS, len(keys))) as pool:

@@ -26,7 +26,10 @@ def boundary_document(stage: Stage) -> dict[str, Any]:
     rows = ("BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")
     logs = ("CreateLogGroup", "CreateLogStream", "PutLogEvents")
     queues = ("ChangeMessageVisibility", "DeleteMessage", "GetQueue*", "ReceiveMessage", "SendMessage")
-    objects = ("AbortMultipartUpload", "DeleteObject", "Get*", "List*", "PutObject", "PutObjectTagging")
+    objects = (
+        *("AbortMultipartUpload", "DeleteObject", "Get*", "List*", "PutObject", "PutObjectTagging"),
+        *("PutObjectVersionTagging", "PutObjectRetention", "RestoreObject"),
+    )
     return {
         "Version": "2012-10-17",
         "Statement": [
@@ -38,7 +41,7 @@ def boundary_document(stage: Stage) -> dict[str, Any]:
             ),
             _within("Mail", "ses", ("SendEmail", "SendRawEmail"), "*"),
             # Adopted buckets too, of this account. No version is deleted and no setting changed.
-            {**_within("Objects", "s3", (*objects, "RestoreObject"), "*"), "Condition": own_buckets},
+            {**_within("Objects", "s3", objects, "*"), "Condition": own_buckets},
         ],
     }
 

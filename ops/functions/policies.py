@@ -137,15 +137,32 @@ def _discard(stage: Stage) -> list[Statement]:
 
 
 def _let_go(stage: Stage) -> list[Statement]:
+    tag = ("s3:GetObjectVersionTagging", "s3:PutObjectVersionTagging")
     return [
         # Without s3:DeleteObjectVersion this can only write a delete marker: the bytes stay for the grace period.
-        _on_objects(stage, "MarkAndTag", "s3:DeleteObject", "s3:GetObjectTagging", "s3:PutObjectTagging"),
+        _on_objects(stage, "MarkAndTag", "s3:DeleteObject", *tag),
         _on_objects(stage, "LookAtObjects", "s3:GetObject"),
         _list_bucket(stage),
         _list_versions(stage),
-        *_look_at_settings(stage),
+        _on_bucket(stage, "LookAtVersioning", "s3:GetBucketVersioning", "s3:GetLifecycleConfiguration"),
+        *(_keep_locks(stage) if stage.lock_days else ()),
         _table(stage, [GET_MANY, GET, QUERY, PUT, UPDATE]),
         _close_findings(stage, "OPEN_SETS"),
+    ]
+
+
+def _keep_locks(stage: Stage) -> list[Statement]:
+    """Extends locks, which S3 lets nobody shorten; by no more than the stage's own days, as what is locked is paid."""
+    extend = _on_objects(stage, "ExtendLocks", "s3:PutObjectRetention")
+    # MiniStack does not know how far a lock is to reach, and would refuse every call.
+    if not stage.on_local_stack:
+        # S3 counts the day that has begun as well.
+        days = {"s3:object-lock-remaining-retention-days": str(stage.lock_days + 1)}
+        extend = {**extend, "Condition": {**extend["Condition"], "NumericLessThanEquals": days}}
+    return [
+        _on_bucket(stage, "LookAtLock", "s3:GetBucketObjectLockConfiguration"),
+        _on_objects(stage, "LookAtLocks", "s3:GetObjectRetention"),
+        extend,
     ]
 
 

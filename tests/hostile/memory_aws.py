@@ -16,9 +16,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
+from urllib.parse import parse_qsl
 
 import boto3
 import pytest
@@ -26,7 +27,8 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from chalicelib.adapters import s3_archive, s3_buckets
+from chalicelib.adapters import s3_archive, s3_buckets, s3_versions
+from chalicelib.adapters.bucket_settings import SettingsReader
 from chalicelib.adapters.client_folder import ClientFolder
 from chalicelib.adapters.s3_archive import Archive
 from chalicelib.adapters.s3_buckets import Buckets
@@ -45,9 +47,11 @@ def service_in_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
 
         real = boto3.client("s3", config=Config(signature_version="s3v4"))
         s3, dynamo = MemoryS3(real.generate_presigned_url, lambda: service.now), MemoryDynamo()
-        for module in (s3_archive, s3_buckets):
+        for module in (s3_archive, s3_buckets, s3_versions):
             monkeypatch.setattr(module, "side_by_side", lambda work, keys: [work(key) for key in keys])
         monkeypatch.setattr(wiring, "_table", lambda: Table(dynamo, TABLE))
+        monkeypatch.setattr(wiring, "_s3", lambda: s3)
+        monkeypatch.setattr(wiring, "_settings_reader", lambda: SettingsReader(s3))
         monkeypatch.setattr(wiring, "buckets", lambda: Buckets(s3))
         monkeypatch.setattr(wiring, "client_folder", lambda: ClientFolder(s3, BUCKET))
         monkeypatch.setattr(wiring, "archive", lambda: Archive(s3))
@@ -81,6 +85,8 @@ class Version:
     metadata: dict[str, str] = field(default_factory=dict)
     storage_class: str = "STANDARD"
     copy: Copy | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    lock: tuple[str, datetime] | None = None
 
     @property
     def etag(self) -> str:
@@ -100,6 +106,9 @@ class MemoryS3:
         self.refusals: list[tuple[str, int]] = []
         """Errors that the next requests for copies get: code, status."""
         self.listed_pages = 0
+        self.lock_days = 0
+        """Object Lock in compliance mode, for what is stored from now on."""
+        self.rules: list[Row] = []
 
     def clear(self) -> None:
         self._versions.clear()
@@ -112,6 +121,9 @@ class MemoryS3:
     ) -> Row:
         version = self._add(Key, Body, Metadata or {})
         version.storage_class = rest.get("StorageClass", "STANDARD")
+        version.tags = dict(parse_qsl(rest.get("Tagging", "")))
+        if self.lock_days:
+            version.lock = ("COMPLIANCE", self._now() + timedelta(days=self.lock_days))
         return {"ETag": version.etag, "VersionId": version.id}
 
     def delete_object(self, *, Key: str, VersionId: str | None = None, **_: Any) -> Row:
@@ -135,9 +147,57 @@ class MemoryS3:
             "ChecksumSHA256": base64.b64encode(hashlib.sha256(version.body).digest()).decode(),
         }
 
-    def get_object_tagging(self, *, Key: str, **_: Any) -> Row:
-        self.head_object(Key=Key)
-        return {"TagSet": []}
+    def delete_objects(self, *, Delete: Row, **_: Any) -> Row:
+        assert len(Delete["Objects"]) <= 1000
+        for one in Delete["Objects"]:
+            self.delete_object(**one)
+        return {}
+
+    def get_object_tagging(self, *, Key: str, VersionId: str | None = None, **_: Any) -> Row:
+        tags = self._version(Key, VersionId, "GetObjectTagging").tags
+        return {"TagSet": [{"Key": name, "Value": value} for name, value in tags.items()]}
+
+    def put_object_tagging(self, *, Key: str, Tagging: Row, VersionId: str | None = None, **_: Any) -> Row:
+        version = self._version(Key, VersionId, "PutObjectTagging")
+        version.tags = {tag["Key"]: tag["Value"] for tag in Tagging["TagSet"]}
+        return {}
+
+    def _version(self, key: str, version_id: str | None, operation: str) -> Version:
+        found = [one for one in self._versions.get(key, []) if version_id in (None, one.id)]
+        if not found:
+            raise error("NoSuchKey" if version_id is None else "NoSuchVersion", 404, operation)
+        if found[-1].body is None:
+            raise error("MethodNotAllowed", 405, operation)
+        return found[-1]
+
+    # ------------------------------------------------------------ settings and locks
+
+    def get_bucket_versioning(self, **_: Any) -> Row:
+        return {"Status": "Enabled"}
+
+    def get_bucket_lifecycle_configuration(self, **_: Any) -> Row:
+        if not self.rules:
+            raise error("NoSuchLifecycleConfiguration", 404, "GetBucketLifecycleConfiguration")
+        return {"Rules": self.rules}
+
+    def get_object_lock_configuration(self, **_: Any) -> Row:
+        if not self.lock_days:
+            raise error("ObjectLockConfigurationNotFoundError", 404, "GetObjectLockConfiguration")
+        rule = {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": self.lock_days}}
+        return {"ObjectLockConfiguration": {"ObjectLockEnabled": "Enabled", "Rule": rule}}
+
+    def get_object_retention(self, *, Key: str, VersionId: str, **_: Any) -> Row:
+        lock = self._version(Key, VersionId, "GetObjectRetention").lock
+        if lock is None:
+            raise error("NoSuchObjectLockConfiguration", 404, "GetObjectRetention")
+        return {"Retention": {"Mode": lock[0], "RetainUntilDate": lock[1]}}
+
+    def put_object_retention(self, *, Key: str, VersionId: str, Retention: Row, **_: Any) -> Row:
+        version = self._version(Key, VersionId, "PutObjectRetention")
+        if version.lock and version.lock[1] > max(self._now(), Retention["RetainUntilDate"]):
+            raise error("AccessDenied", 403, "PutObjectRetention")
+        version.lock = (Retention["Mode"], Retention["RetainUntilDate"])
+        return {}
 
     def get_object(self, *, Key: str, **_: Any) -> Row:
         found = self.head_object(Key=Key)
@@ -225,7 +285,8 @@ class MemoryS3:
                 if version.body is None:
                     answer["DeleteMarkers"].append(one)
                 else:
-                    answer["Versions"].append({**one, "Size": len(version.body), "ETag": version.etag})
+                    size = {"Size": len(version.body), "ETag": version.etag}
+                    answer["Versions"].append({**one, **size, **_class_of(version)})
         return answer
 
     def get_paginator(self, operation: str) -> Any:

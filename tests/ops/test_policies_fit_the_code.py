@@ -8,6 +8,7 @@ may do is tried on the local stack, where IAM is enforced (``tests/hostile/test_
 from __future__ import annotations
 
 import ast
+import dataclasses
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import pytest
 from app import app
 from ops.functions.package import PROJECT
 from ops.functions.policies import policy_document
-from ops.stages import LAMBDA_FUNCTIONS, LOCAL
+from ops.stages import LAMBDA_FUNCTIONS, LOCAL, Stage
 from tests.ops.iam_actions import action_of
 
 ADAPTERS = PROJECT / "chalicelib" / "adapters"
@@ -26,6 +27,7 @@ SERVICE_OF_MODULE = {
     "table": "dynamodb",
     "s3_archive": "s3",
     "s3_buckets": "s3",
+    "s3_versions": "s3",
     "bucket_settings": "s3",
     "ses_mailer": "sesv2",
     "discard_function": "lambda",
@@ -46,6 +48,9 @@ IN_ARGUMENTS = {
 }
 """Keys of arguments that need a right besides the call's own: the parts of a transaction, the tags of a PUT."""
 
+OF_VERSIONS = {"s3:GetObjectTagging", "s3:PutObjectTagging"}
+"""Operations that s3_versions calls with a version's id, which is another right (``s3:GetObjectVersionTagging``)."""
+
 BY_LAMBDA = {
     *("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"),
     *("sqs:DeleteMessage", "sqs:ReceiveMessage"),
@@ -53,8 +58,8 @@ BY_LAMBDA = {
 """What Lambda itself does with a function's role: it writes the log, and takes messages from the queue."""
 
 
-def granted(short_name: str) -> set[str]:
-    return {action for one in policy_document(LOCAL, short_name)["Statement"] for action in one["Action"]}
+def granted(short_name: str, stage: Stage = LOCAL) -> set[str]:
+    return {action for one in policy_document(stage, short_name)["Statement"] for action in one["Action"]}
 
 
 def operations_in(module: str) -> Iterator[str]:
@@ -64,7 +69,12 @@ def operations_in(module: str) -> Iterator[str]:
     names: dict[str, str] = client.meta.method_to_api_mapping
     for node in ast.walk(ast.parse((ADAPTERS / f"{module}.py").read_text())):
         if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "self._client":
-            yield from (f"{service}:{names[name]}" for name in [node.attr] if name in names)
+            called = [f"{service}:{names[name]}" for name in [node.attr] if name in names]
+            by_version = module == "s3_versions"
+            yield from (
+                call.replace("Object", "ObjectVersion") if by_version and call in OF_VERSIONS else call
+                for call in called
+            )
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in BY_TEXT:
             yield f"{service}:{names[ast.literal_eval(node.args[0])]}"
         if isinstance(node, ast.Constant) and (module, node.value) in IN_ARGUMENTS:
@@ -76,7 +86,8 @@ def test_every_operation_in_the_adapters_has_its_right_and_no_right_is_unused() 
     needed = {action for call in calls if (action := action_of(call))}
     # Without the right to list, S3 answers 403 instead of 404.
     needed.add("s3:ListBucket")
-    rights = set().union(*map(granted, LAMBDA_FUNCTIONS)) - BY_LAMBDA
+    locked = dataclasses.replace(LOCAL, lock_days=30)
+    rights = set().union(*(granted(name, locked) for name in LAMBDA_FUNCTIONS)) - BY_LAMBDA
     assert rights == needed
 
 

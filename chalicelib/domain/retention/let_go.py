@@ -36,6 +36,11 @@ class LetGo:
     went: Mapping[SetId, Tallies] = dataclasses.field(default_factory=dict)
 
     @property
+    def is_going(self) -> bool:
+        """Whether files of it are to be marked still; not where the owner brings it back, or removes it."""
+        return self.marked_at is None and self.undone_at is None and not self.dropped
+
+    @property
     def final_at(self) -> datetime:
         """From when on S3 bills it no more, whether or not it has removed it by then.
 

@@ -4,34 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timezone, tzinfo
 
 from chalicelib.adapters.bucket_settings import SettingsReader
 from chalicelib.adapters.s3_buckets import Buckets
+from chalicelib.adapters.s3_versions import VersionStore
 from chalicelib.adapters.stores.cap_store import CapStore
 from chalicelib.adapters.stores.catalogue_store import CatalogueStore
-from chalicelib.adapters.stores.finding_store import FindingStore
-from chalicelib.adapters.stores.machine_store import MachineStore
-from chalicelib.adapters.stores.notice_store import NoticeStore
-from chalicelib.adapters.stores.retention.retention_store import RetentionStore
-from chalicelib.adapters.stores.run_store import RunStore
-from chalicelib.adapters.stores.thaw_store import ThawStore
+from chalicelib.journeys.retention.read_facts import FactSources
 
 
 @dataclasses.dataclass(frozen=True)
 class RetentionContext:
-    """``bucket`` is the service's own. ``has_time``: whether work that can be resumed should go on."""
+    """``has_time``: whether work that can be resumed should go on. ``zone`` is the owner's, of the sentences."""
 
-    retention: RetentionStore
-    machines: MachineStore
-    runs: RunStore
-    notices: NoticeStore
+    sources: FactSources
     caps: CapStore
     catalogue: CatalogueStore
-    findings: FindingStore
-    thaws: ThawStore
     buckets: Buckets
+    versions: VersionStore
     settings: SettingsReader
-    bucket: str
     now: datetime
     has_time: Callable[[], bool] = lambda: True
+    zone: tzinfo = timezone.utc

@@ -23,6 +23,11 @@ ANNOUNCEMENTS_KEPT = timedelta(days=120)
 LET_GO_KEPT = timedelta(days=60)
 """How long the row of a chain outlives its files: the month's statement names what went."""
 
+CLAIM_LIFE = timedelta(minutes=20)
+"""Longer than a function runs."""
+
+_LEFT_ALONE = "attribute_not_exists(undone_at) AND attribute_not_exists(dropped)"
+
 JobName = tuple[str, str]
 """``(machine, job)``."""
 
@@ -61,9 +66,33 @@ class RetentionStore:
             key=lambda one: one.begun_at,
         )
 
+    def claim(self, let_go: LetGo, by: str, now: datetime) -> bool:
+        """Makes ``by`` the one call that marks its files, until ``record``, or renews that. False while another call
+        does, and where the owner has brought it back, or removes it, meanwhile."""
+        item = _let_go_item(let_go)
+        return attempted(
+            self._table.update,
+            item["pk"],
+            item["sk"],
+            {"claimed_by": by, "claimed_until": rows.format_instant(now + CLAIM_LIFE)},
+            condition=f"attribute_exists(pk) AND {_LEFT_ALONE}"
+            " AND (attribute_not_exists(claimed_until) OR claimed_until <= :now OR claimed_by = :by)",
+            values={":now": rows.format_instant(now), ":by": by},
+        )
+
     def record(self, let_go: LetGo) -> bool:
-        """How far it has come; False where the owner has brought it back meanwhile."""
-        return attempted(self._table.put, _let_go_item(let_go), "attribute_exists(pk)")
+        """How far it has come, and ends a claim; False where the owner has brought it back meanwhile.
+
+        That the owner brings it back waits for the end of a claim, and is False until then: what has just been brought
+        back must not be marked again.
+        """
+        condition, values = "attribute_exists(pk)", {}
+        if let_go.undone_at is not None:
+            condition += " AND (attribute_not_exists(claimed_until) OR claimed_until <= :at)"
+            values = {":at": rows.format_instant(let_go.undone_at)}
+        elif not let_go.dropped:
+            condition += f" AND {_LEFT_ALONE}"
+        return attempted(self._table.put, _let_go_item(let_go), condition, values)
 
     def end(self, let_go: LetGo) -> None:
         """The chain counts again: all of it is back."""

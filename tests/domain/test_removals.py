@@ -26,6 +26,7 @@ from chalicelib.domain.costs.statement import Statement, month_bill, state_costs
 from chalicelib.domain.costs.usage import JobUsage, job_usage
 from chalicelib.domain.mail.cost_section import describe_costs
 from chalicelib.domain.retention.let_go import LetGo, let_go_of
+from chalicelib.domain.retention.limits import SUCCESSOR_AGE
 
 PRICES = price_table("us-east-1")
 assert PRICES is not None
@@ -460,3 +461,23 @@ def test_stored_bytes_count_each_set_once(members: list[tuple[BackupSet, str]], 
     statement = state(one, now)
     assert one.stored_bytes == statement.stored_bytes == expected
     assert sum(line.monthly for line in statement.by_machine) == statement.monthly.quantize(Decimal("0.01"))
+
+
+# ---------------------------------------------------------------- the rules of retention cost no fee
+
+
+@pytest.mark.parametrize("policy", STORAGE_POLICIES, ids=lambda policy: policy.tag_value)
+def test_what_the_rules_let_go_pays_no_fee_but_where_volumes_move_to_deep_archive_late(
+    policy: StoragePolicy,
+) -> None:
+    """
+    The newest set of a chain is 180 days old at least when it goes, and 210 when it is final. Moved to Deep Archive
+    after 90 days, 120 of the 180 have passed then: 1000 x 0.00099 x 60 / 30 = 1.98.
+    """
+    assert PRICES is not None
+    job, begun_at = dataclasses.replace(JOB, storage=policy), datetime(2026, 11, 2, tzinfo=timezone.utc)
+    one = stored(begun_at - SUCCESSOR_AGE, **{policy.archive_class: Tally(100, 1000 * GB)})
+    let_go = gone(one, at=begun_at)
+    span = whole(job, emptied(one), let_go, begun_at, let_go.final_at + timedelta(days=1), NOW).span()
+    fees = month_bill(PRICES, span, month_of(NOW), Decimal(0), Decimal(0)).fees
+    assert cents(fees) == ("1.98" if policy == StoragePolicy("DEEP_ARCHIVE", 90) else "0.00")

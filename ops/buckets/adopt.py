@@ -23,23 +23,28 @@ from ops.buckets.documents import (
 )
 from ops.errors import OpsError
 from ops.resources.compare_bucket_policy import bucket_policy
+from ops.resources.lifecycle import changed_let_go_rules, put_let_go_rules
 from ops.service.admin_client import AdminClient
 from ops.service.deployed_stage import DeployedStage
 
 
 @dataclasses.dataclass(frozen=True)
 class Adoption:
-    """Both documents as they have to be; nothing is changed before ``carry_out``."""
+    """What has to be in the bucket; nothing is changed before ``carry_out``."""
 
     deployed: DeployedStage
     bucket: str
+    prefix: str
     bucket_policy: Document
     notifications: Document
     changes: tuple[str, ...]
     """What ``carry_out`` would change, a line each; empty if all of it was done before."""
 
     def carry_out(self) -> None:
-        """Gives the functions their rights and has the events come. May be repeated. Raises ``OpsError``."""
+        """Gives the functions their rights, has the events come, and what is let go removed. May be repeated.
+
+        Raises ``OpsError``.
+        """
         s3 = self.deployed.aws.client("s3")
         notifications: Any = self.notifications
         with _told(f"The bucket {self.bucket} could not be changed"):
@@ -47,6 +52,7 @@ class Adoption:
             s3.put_bucket_notification_configuration(
                 Bucket=self.bucket, NotificationConfiguration=notifications
             )
+            put_let_go_rules(s3, self.bucket, self.deployed.stage, [self.prefix])
 
 
 def adopted_places(deployed: DeployedStage) -> list[Location]:
@@ -80,7 +86,8 @@ def plans_for_adopted(deployed: DeployedStage) -> Iterator[Adoption | OpsError]:
 def give_back(deployed: DeployedStage, bucket: str) -> None:
     """Takes the service out of a bucket's policy and notifications; what the owner has in them stays.
 
-    The lifecycle rules stay as well: they go on moving what is stored. Raises ``OpsError``.
+    The lifecycle rules stay as well: they go on moving what is stored, and removing what was let go, which alone has
+    the tag. Raises ``OpsError``.
     """
     stage, s3 = deployed.stage, deployed.aws.client("s3")
     with _told(f"The bucket {bucket} could not be changed"), suppress(s3.exceptions.NoSuchBucket):
@@ -113,14 +120,16 @@ def plan_adoption(deployed: DeployedStage, bucket: str, prefix: str) -> Adoption
         }
         old_policy = bucket_policy(s3, bucket)
         told = s3.get_bucket_notification_configuration(Bucket=bucket)
+        rules = changed_let_go_rules(s3, bucket, stage, [prefix])
         old_notifications = {name: value for name, value in told.items() if name != "ResponseMetadata"}
     policy = with_rights(old_policy, stage, roles, bucket, prefix)
     notifications = with_receiver(old_notifications, stage, stage.arn("sqs", stage.queue), prefix)
     changes = [
         *changed_statements(old_policy, policy),
         *changed_receivers(old_notifications, notifications, stage, prefix),
+        *rules,
     ]
-    return Adoption(deployed, bucket, policy, notifications, tuple(changes))
+    return Adoption(deployed, bucket, prefix, policy, notifications, tuple(changes))
 
 
 def _check_place(deployed: DeployedStage, s3: Any, bucket: str) -> None:

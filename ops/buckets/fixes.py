@@ -19,7 +19,7 @@ from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.storage import StoragePolicy
 from ops.aws import Aws
 from ops.buckets.documents import with_receiver
-from ops.resources.lifecycle import put_adopted_rules, put_lifecycle_rules
+from ops.resources.lifecycle import put_adopted_rules, put_let_go_rules, put_lifecycle_rules
 from ops.service.admin_client import AdminClient
 from ops.service.deployed_stage import DeployedStage
 
@@ -61,6 +61,18 @@ def _fixes_of(deployed: DeployedStage, bucket: str, jobs: Sequence[Job], codes: 
             Fix(
                 f"Write the lifecycle rules of the storage policies in {bucket}, beside those that are there.",
                 put_rules,
+            )
+        )
+    elif "letgo_rule_differs" in codes:
+        prefixes = [job.location.prefix for job in jobs]
+        fixes.append(
+            Fix(
+                f"Write the lifecycle rules of what is let go in {bucket}, beside those that are there.",
+                lambda: (
+                    put_lifecycle_rules(s3, bucket)
+                    if is_own
+                    else put_let_go_rules(s3, bucket, stage, prefixes)
+                ),
             )
         )
     if "notifications_missing" in codes:

@@ -135,7 +135,7 @@ def _adopted_changes(deployment: Deployment) -> list[str]:
 
 
 def _renew_adopted(deployment: Deployment, say: Say) -> None:
-    say("roles that were made anew, rights that this version wants")
+    say("roles that were made anew, rights and rules that this version wants")
     for one in plans_for_adopted(DeployedStage(deployment.aws, deployment.stage)):
         if not isinstance(one, OpsError) and one.changes:
             one.carry_out()
@@ -155,7 +155,7 @@ ROLES = DeployStep("The functions' roles and their boundary", _role_changes, _ma
 FILES = DeployStep("Configuration, policies and record for Chalice", _file_changes, _write_files)
 FUNCTIONS = DeployStep("Functions, schedules, queue mapping and API", _function_changes, _deploy_functions)
 FINISH = DeployStep("What Chalice leaves out", _finish_changes, _finish)
-ADOPTED = DeployStep("Rights and events in adopted buckets", _adopted_changes, _renew_adopted)
+ADOPTED = DeployStep("Rights, rules and events in adopted buckets", _adopted_changes, _renew_adopted)
 CLIENT = DeployStep("The client, to be fetched by the machines", _client_changes, _offer_client)
 
 STEPS = (RESOURCES, ROLES, FILES, FUNCTIONS, FINISH, ADOPTED, CLIENT)

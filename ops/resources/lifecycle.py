@@ -1,4 +1,4 @@
-"""The bucket's lifecycle rules that this service writes: one for each storage policy, filtered by tag.
+"""The bucket's lifecycle rules that this service writes: one for each storage policy, and those of what was let go.
 
 They are set by API call rather than in the CloudFormation template, since they stand beside whatever rules
 the owner has in the same bucket, and a template would replace those.
@@ -7,12 +7,18 @@ the owner has in the same bucket, and a template would replace those.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.domain.audit.lifecycle.own_rules import OWN_RULES, adopted_rule, own_rules
+from chalicelib.domain.audit.lifecycle.own_rules import (
+    OWN_RULES,
+    adopted_rule,
+    adopted_rules,
+    let_go_rules_of,
+    own_rules,
+)
 from chalicelib.domain.audit.lifecycle.rules import present_form
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.storage import STORAGE_POLICIES
@@ -29,13 +35,24 @@ def put_adopted_rules(s3: Any, bucket: str, stage: Stage, jobs: Sequence[Job]) -
 
     Another stage may have jobs in it as well: its rules stay as the owner's do.
     """
-    rules = [*own_rules(), *(adopted_rule(stage.prefix, job) for job in jobs if job.storage.moves)]
+    rules = adopted_rules(stage.prefix, jobs)
     # Earlier versions did not name the stage.
     former = {
         f"{OWN_RULES}{job.machine}-{job.name}-{one.tag_value}" for job in jobs for one in STORAGE_POLICIES
     }
     replaced = former | set(_by_id(rules))
     return _put(s3, bucket, rules, lambda name: name in replaced or name.startswith(f"{stage.prefix}-"))
+
+
+def put_let_go_rules(s3: Any, bucket: str, stage: Stage, prefixes: Sequence[str]) -> bool:
+    """Sets the rules of what is let go below the prefixes of an adopted bucket; all others stay, the stage's too."""
+    rules = let_go_rules_of(stage.prefix, prefixes)
+    return _put(s3, bucket, rules, lambda name: name in _by_id(rules))
+
+
+def changed_let_go_rules(s3: Any, bucket: str, stage: Stage, prefixes: Sequence[str]) -> list[str]:
+    """What ``put_let_go_rules`` would do, a line each."""
+    return _lines(_by_id(_existing_rules(s3, bucket)[0]), _by_id(let_go_rules_of(stage.prefix, prefixes)))
 
 
 def has_adopted_rule(s3: Any, bucket: str, stage: Stage, jobs: Sequence[Job]) -> bool:
@@ -64,10 +81,12 @@ def changed_rules(s3: Any, bucket: str) -> list[str]:
     """What ``put_lifecycle_rules`` would do to the service's own bucket, a line each."""
     existing, wanted = _by_id(_existing_rules(s3, bucket)[0]), _by_id(own_rules())
     ours = [name for name in existing if name.startswith(OWN_RULES)]
-    return [
-        *(f"set the lifecycle rule {name}" for name, rule in wanted.items() if existing.get(name) != rule),
-        *(f"remove the lifecycle rule {name}" for name in ours if name not in wanted),
-    ]
+    former = [f"remove the lifecycle rule {name}" for name in ours if name not in wanted]
+    return _lines(existing, wanted) + former
+
+
+def _lines(existing: Mapping[str, object], wanted: Mapping[str, object]) -> list[str]:
+    return [f"set the lifecycle rule {name}" for name, rule in wanted.items() if existing.get(name) != rule]
 
 
 def _existing_rules(s3: Any, bucket: str) -> tuple[list[dict[str, Any]], Any]:

@@ -70,7 +70,22 @@ OWN_RULES: tuple[dict[str, Any], ...] = (
         "Filter": {"Prefix": ""},
         "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
     },
+    {
+        "ID": "panicroom-let-go",
+        "Status": "Enabled",
+        "Filter": {"Tag": {"Key": "panicroom-let-go", "Value": "yes"}},
+        "NoncurrentVersionExpiration": {"NoncurrentDays": 30},
+    },
+    {
+        "ID": "panicroom-expired-markers",
+        "Status": "Enabled",
+        "Filter": {"Prefix": ""},
+        "Expiration": {"ExpiredObjectDeleteMarker": True},
+    },
 )
+
+CLEARING = OWN_RULES[-2:]
+"""What removes what was let go, and markers with nothing behind them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -308,7 +323,10 @@ WRONG: dict[str, Bucket] = {
     "tiers_archive": adopted(HEALTHY)
     .change(FULL_VOLUME, storage_class="INTELLIGENT_TIERING")
     .with_settings(archive_tiers={"deep": 90}),
-    "no_archive_rule": HEALTHY.with_rules(OWN_RULES[-1]),
+    "no_archive_rule": HEALTHY.with_rules(*CLEARING),
+    "letgo_rule_differs": HEALTHY.with_rules(
+        *OWN_RULES[:-2], {**CLEARING[0], "NoncurrentVersionExpiration": {"NoncurrentDays": 1}}
+    ),
     "transition_overdue": HEALTHY.change(FULL_VOLUME, storage_class="STANDARD"),
     "noncurrent_piling_up": HEALTHY.with_rows(
         dataclasses.replace(HEALTHY.rows[MANIFEST], noncurrent={"STANDARD": Tally(40, 2**30)})
@@ -759,24 +777,96 @@ def test_what_is_late_is_counted() -> None:
 def test_a_job_without_a_rule_is_told_before_anything_of_it_is_there() -> None:
     empty = dataclasses.replace(HEALTHY, rows={}, machine=dataclasses.replace(MACHINE, created_at=NOW))
     assert empty.codes() == []
-    assert empty.with_rules().codes() == ["no_archive_rule"]
-    off = [{**one, "Status": "Disabled"} for one in OWN_RULES]
-    assert empty.with_rules(*off).codes() == ["no_archive_rule"]
+    assert empty.with_rules(*CLEARING).codes() == ["no_archive_rule"]
+    off = [{**one, "Status": "Disabled"} for one in OWN_RULES[:-2]]
+    assert empty.with_rules(*off, *CLEARING).codes() == ["no_archive_rule"]
     other_class = rule("anna-laptop/", Transitions=[{"Days": 7, "StorageClass": "STANDARD_IA"}])
-    assert empty.with_rules(other_class).codes() == ["no_archive_rule"]
+    assert empty.with_rules(other_class, *CLEARING).codes() == ["no_archive_rule"]
     right = rule("anna-laptop/system/data_", **MOVED_BY_HAND)
-    assert empty.with_rules(right).codes() == []
+    assert empty.with_rules(right, *CLEARING).codes() == []
     wrong_place = rule("anna-laptop/photos/", **MOVED_BY_HAND)
-    assert empty.with_rules(wrong_place).codes() == ["no_archive_rule"]
+    assert empty.with_rules(wrong_place, *CLEARING).codes() == ["no_archive_rule"]
 
 
 def test_in_a_bucket_that_was_there_before_the_owners_own_rule_is_as_good() -> None:
     before = adopted(as_uploaded(HEALTHY))
     assert before.the("no_archive_rule").evidence.startswith("6 volumes,")
     own = rule("backups/data_", Transitions=[{"Days": 400, "StorageClass": "DEEP_ARCHIVE"}])
-    assert before.with_rules(own).codes() == ["rule_archives_volumes"]
+    assert before.with_rules(own, *CLEARING).codes() == ["rule_archives_volumes"]
     by_tag = adopted(HEALTHY)
     assert by_tag.codes() == []
+
+
+CHANGED_LET_GO_RULE: dict[str, tuple[dict[str, Any] | None, Severity, str]] = {
+    "gone": (None, Severity.WARNING, "is not there: what was let go stays stored"),
+    "off": ({"Status": "Disabled"}, Severity.WARNING, "is off: what was let go stays stored"),
+    "later": (
+        {"NoncurrentVersionExpiration": {"NoncurrentDays": 400}},
+        Severity.WARNING,
+        "does not remove all that was let go",
+    ),
+    "of some": (
+        {"NoncurrentVersionExpiration": {"NoncurrentDays": 30, "NewerNoncurrentVersions": 3}},
+        Severity.WARNING,
+        "does not remove all that was let go",
+    ),
+    "of some places": (
+        {"Filter": {"And": {"Prefix": "anna-laptop/system/data_", "Tags": [CLEARING[0]["Filter"]["Tag"]]}}},
+        Severity.WARNING,
+        "does not remove all that was let go",
+    ),
+    "sooner": (
+        {"NoncurrentVersionExpiration": {"NoncurrentDays": 29}},
+        Severity.CRITICAL,
+        "removes what was let go before 30 days are over: nothing brings it back then.",
+    ),
+    "of all": ({"Filter": {"Prefix": ""}}, Severity.CRITICAL, "asks for every object, not for the tag"),
+    "of another tag": (
+        {"Filter": {"Tag": {"Key": STORAGE_TAG_KEY, "Value": TAG}}},
+        Severity.CRITICAL,
+        f"asks for the tag {STORAGE_TAG_KEY}={TAG}, not for the tag",
+    ),
+}
+
+
+@pytest.mark.parametrize("place", ["own", "adopted"])
+@pytest.mark.parametrize("how", CHANGED_LET_GO_RULE)
+def test_whoever_changes_the_rule_of_what_was_let_go_is_found_out_and_it_is_critical_where_it_ends_an_undo(
+    how: str, place: str
+) -> None:
+    changes, severity, says = CHANGED_LET_GO_RULE[how]
+    others = [one for one in OWN_RULES if one is not CLEARING[0]]
+    rules = others if changes is None else [*others, {**CLEARING[0], **changes}]
+    bucket = HEALTHY if place == "own" else adopted(HEALTHY)
+    [found] = bucket.with_rules(*rules).findings()
+    assert (found.code, found.severity, found.whose) == ("letgo_rule_differs", severity, BUCKET)
+    assert f"The lifecycle rule panicroom-let-go of {BUCKET} " in found.message
+    assert says in found.message
+    assert found.commands == ("python -m ops audit --fix",)
+
+
+def test_the_rule_of_what_was_let_go_may_come_back_from_s3_in_another_form() -> None:
+    tag = CLEARING[0]["Filter"]["Tag"]
+    other_form = {**CLEARING[0], "Filter": {"And": {"Prefix": "", "Tags": [tag]}}}
+    assert HEALTHY.with_rules(*OWN_RULES[:-2], other_form).codes() == []
+
+
+def test_rules_that_nobody_could_read_are_not_missing() -> None:
+    unreadable = HEALTHY.with_settings(lifecycle=None, unreadable={"lifecycle rules": "AccessDenied"})
+    assert "letgo_rule_differs" not in unreadable.codes()
+
+
+def test_the_command_that_corrects_all_rules_writes_that_of_what_was_let_go_as_it_should_be() -> None:
+    bad = {**CLEARING[0], "Filter": {"Prefix": ""}, "NoncurrentVersionExpiration": {"NoncurrentDays": 1}}
+    bucket = HEALTHY.with_rules(*OWN_RULES[:-2], bad, CLEARING[1], rule("anna-laptop/", **IN_A_YEAR))
+    assert bucket.codes() == ["letgo_rule_differs", "rule_expires_full"]
+    assert configuration(bucket.the("rule_expires_full").commands[0]) == list(OWN_RULES)
+
+
+def test_somebody_elses_bucket_wants_no_rule_of_what_was_let_go() -> None:
+    assert PLAIN.with_rules().codes() == []
+    copied = {**CLEARING[0], "NoncurrentVersionExpiration": {"NoncurrentDays": 1}}
+    assert PLAIN.with_rules(copied).codes() == ["versions_expire_soon"]
 
 
 def test_a_wrong_tag_is_not_told_twice_as_a_missing_rule() -> None:

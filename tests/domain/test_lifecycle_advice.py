@@ -363,7 +363,7 @@ def test_old_versions_are_kept_for_a_month() -> None:
 
 def test_the_advice_for_an_own_bucket_has_the_rules_that_are_missing() -> None:
     found = only([rule("", Expiration={"Days": 365})], Custody.OWN)
-    assert {one.code for one in found} == {"rule_expires_full", "no_archive_rule"}
+    assert {one.code for one in found} == {"rule_expires_full", "no_archive_rule", "letgo_rule_differs"}
     assert rules_after([one for one in found if one.code == "rule_expires_full"], []) == own_rules()
 
 
@@ -397,13 +397,15 @@ def test_metadata_is_kept_out_of_an_archive_though_its_volumes_may_go_there() ->
     place = Place(Custody.ADOPTED, "laptop/", True, 30, storage=FLEXIBLE)
     found = place.audit([rule("laptop/", **TO_GLACIER)])
     assert [one.code for one in found if one.code.startswith("rule_")] == ["rule_archives_metadata"]
-    [after] = rules_after(found, [])
+    [after, *added] = rules_after(found, [])
+    assert [one["ID"] for one in added] == ["panicroom-let-go", "panicroom-home-expired-markers-344b5282"]
+    assert added[1]["Filter"] == {"Prefix": "laptop/"}
     assert (after["Filter"], after["Transitions"]) == ({"Prefix": "laptop/data_"}, TO_GLACIER["Transitions"])
 
 
 def test_a_job_that_stays_in_standard_wants_no_rule_and_an_earlier_tag_still_does() -> None:
     kept = Place(Custody.OWN, "laptop/", True, 30, storage=KEPT_IN_STANDARD)
-    assert kept.audit([]) == []
+    assert [one.code for one in kept.audit([])] == ["letgo_rule_differs"]
     watched = WatchedJob(kept.job, Custody.OWN)
     [full, _] = kept.sets
     audit = BucketAudit(BucketSettings(BUCKET), {watched: [full]}, None, NOW, is_own_bucket=True)

@@ -171,8 +171,15 @@ def test_the_functions_get_no_further_than_its_prefix(owner: Owner, adopted: str
 
 
 def test_a_deploy_renews_what_an_adopted_bucket_grants(owner: Owner, adopted: str) -> None:
-    """A policy keeps a role by its id: what is granted to one that was made anew since has to be granted again."""
+    """A policy keeps a role by its id: what is granted to one that was made anew since has to be granted again. And
+    the version before wrote no rule of what is let go."""
     s3 = owner.client("s3")
+    rules_there = s3.get_bucket_lifecycle_configuration(Bucket="attic")["Rules"]
+    let_go_rules = [one["ID"] for one in rules_there]
+    assert [one["Filter"] for one in rules_there] == [
+        {"Tag": {"Key": "panicroom-let-go", "Value": "yes"}},
+        {"Prefix": "backups/"},
+    ]
     policy = json.loads(s3.get_bucket_policy(Bucket="attic")["Policy"])
     [catalogue] = [one for one in policy["Statement"] if one["Sid"] == "panicroom-local-catalogue"]
     catalogue["Principal"] = {"AWS": "AROAEXAMPLEOFONETHATISGONE"}
@@ -181,9 +188,11 @@ def test_a_deploy_renews_what_an_adopted_bucket_grants(owner: Owner, adopted: st
     s3.put_bucket_notification_configuration(
         Bucket="attic", NotificationConfiguration={"TopicConfigurations": topics}
     )
-    rights, events = ADOPTED.changes(deployment(owner))
+    s3.delete_bucket_lifecycle(Bucket="attic")
+    rights, events, *rules = ADOPTED.changes(deployment(owner))
     assert rights.startswith("attic: its policy: let ")
     assert events.startswith("attic: its notifications: every event below backups/ to panicroom-local-events")
+    assert rules == [f"attic: set the lifecycle rule {name}" for name in let_go_rules]
     ADOPTED.carry_out(deployment(owner), print)
     assert ADOPTED.changes(deployment(owner)) == []
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import Any
 
-from chalicelib.domain.audit.lifecycle.own_rules import own_rules
+import pytest
+
+from chalicelib.domain.audit.lifecycle.own_rules import adopted_rules, own_rules
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import Location
 from chalicelib.domain.backups.storage import (
@@ -15,7 +16,14 @@ from chalicelib.domain.backups.storage import (
     STORAGE_TAG_KEY,
     StoragePolicy,
 )
-from ops.resources.lifecycle import changed_rules, has_adopted_rule, put_adopted_rules, put_lifecycle_rules
+from ops.resources.lifecycle import (
+    changed_let_go_rules,
+    changed_rules,
+    has_adopted_rule,
+    put_adopted_rules,
+    put_let_go_rules,
+    put_lifecycle_rules,
+)
 from ops.stages import LOCAL
 
 BUCKET = "attic"
@@ -47,8 +55,31 @@ def test_each_storage_policy_has_one_rule_filtered_by_its_tag(s3: Any) -> None:
     assert len(by_tag) == 11
 
 
-def test_no_rule_deletes_what_was_stored() -> None:
-    assert "Expiration" not in json.dumps(own_rules())
+LET_GO = {"Tag": {"Key": "panicroom-let-go", "Value": "yes"}}
+
+
+@pytest.mark.parametrize("where", ["own", "adopted"])
+def test_no_rule_deletes_what_is_current_and_what_was_only_if_it_was_let_go(where: str) -> None:
+    job = Job("anna", "system", Location(BUCKET, "old/"))
+    rules = own_rules() if where == "own" else adopted_rules("panicroom-home", [job])
+    removing = [rule for rule in rules if "NoncurrentVersionExpiration" in rule]
+    assert [(rule["Filter"], rule["NoncurrentVersionExpiration"]) for rule in removing] == [
+        (LET_GO, {"NoncurrentDays": 30})
+    ]
+    expiring = [rule for rule in rules if "Expiration" in rule]
+    place = "" if where == "own" else "old/"
+    assert [(rule["Filter"], rule["Expiration"]) for rule in expiring] == [
+        ({"Prefix": place}, {"ExpiredObjectDeleteMarker": True})
+    ]
+
+
+def test_a_bucket_has_room_for_more_rules_than_any_owner_has_jobs(s3: Any) -> None:
+    """S3 takes a thousand a bucket, with names of 255 characters."""
+    assert len(own_rules()) == 14
+    jobs = [Job(f"machine-{n}", "j" * 32, Location(BUCKET, f"{n}/" + "x" * 900)) for n in range(400)]
+    rules = adopted_rules("panicroom-home", jobs)
+    assert len(rules) == len({rule["ID"] for rule in rules}) <= 1000
+    assert max(len(rule["ID"]) for rule in rules) <= 255
 
 
 def test_the_owners_own_rules_stay(s3: Any) -> None:
@@ -116,6 +147,36 @@ class TestInAnAdoptedBucket:
         assert "panicroom-anna-system-glacier-ir-7d" not in rules_of(s3)
         assert {"my logs", "panicroom-home-anna-system-glacier-ir-7d"} < set(rules_of(s3))
 
+    def test_what_was_let_go_is_removed_without_a_word_about_where_volumes_go(self, s3: Any) -> None:
+        s3.put_bucket_lifecycle_configuration(Bucket=BUCKET, LifecycleConfiguration={"Rules": [OWNERS_RULE]})
+        changes = changed_let_go_rules(s3, BUCKET, self.HOME, ["old/"])
+        assert put_let_go_rules(s3, BUCKET, self.HOME, ["old/"]) is True
+        assert changes == [f"set the lifecycle rule {name}" for name in rules_of(s3) if name != "my logs"]
+        assert {name: rule["Filter"] for name, rule in rules_of(s3).items()} == {
+            "my logs": {"Prefix": "logs/"},
+            "panicroom-let-go": LET_GO,
+            "panicroom-home-expired-markers-d6ad858e": {"Prefix": "old/"},
+        }
+        assert changed_let_go_rules(s3, BUCKET, self.HOME, ["old/"]) == []
+        assert put_let_go_rules(s3, BUCKET, self.HOME, ["old/"]) is False
+
+    def test_the_rules_of_two_places_and_of_volumes_stand_beside_each_other(self, s3: Any) -> None:
+        put_let_go_rules(s3, BUCKET, self.HOME, ["old/"])
+        put_let_go_rules(s3, BUCKET, self.CABIN, ["old/"])
+        put_let_go_rules(s3, BUCKET, self.HOME, ["older/"])
+        assert len(rules_of(s3)) == 4
+        put_adopted_rules(s3, BUCKET, self.HOME, [self.JOB])
+        assert changed_let_go_rules(s3, BUCKET, self.HOME, ["old/"]) == []
+        assert changed_let_go_rules(s3, BUCKET, self.CABIN, ["old/"]) == []
+
+    def test_a_rule_of_what_was_let_go_that_was_changed_is_put_right(self, s3: Any) -> None:
+        put_let_go_rules(s3, BUCKET, self.HOME, ["old/"])
+        rules = [{**rule, "Filter": {"Prefix": ""}} for rule in rules_of(s3).values()]
+        s3.put_bucket_lifecycle_configuration(Bucket=BUCKET, LifecycleConfiguration={"Rules": rules})
+        assert len(changed_let_go_rules(s3, BUCKET, self.HOME, ["old/"])) == 2
+        put_let_go_rules(s3, BUCKET, self.HOME, ["old/"])
+        assert rules_of(s3)["panicroom-let-go"]["Filter"] == LET_GO
+
     def test_another_policy_of_a_job_replaces_its_rule(self, s3: Any) -> None:
         put_adopted_rules(s3, BUCKET, self.HOME, [self.JOB])
         deep = dataclasses.replace(self.JOB, storage=StoragePolicy("DEEP_ARCHIVE", 30))
@@ -134,6 +195,6 @@ def test_a_stage_of_an_earlier_version_keeps_its_rules_and_gets_those_that_are_n
     configuration = {"Rules": [OWNERS_RULE, *former]}
     s3.put_bucket_lifecycle_configuration(Bucket=BUCKET, LifecycleConfiguration=configuration)
     assert all(line.startswith("set the lifecycle rule") for line in changed_rules(s3, BUCKET))
-    assert len(changed_rules(s3, BUCKET)) == len(own_rules()) - len(former) == 8
+    assert len(changed_rules(s3, BUCKET)) == len(own_rules()) - len(former) == 10
     put_lifecycle_rules(s3, BUCKET)
     assert {rule["ID"] for rule in [OWNERS_RULE, *former]} < set(rules_of(s3))

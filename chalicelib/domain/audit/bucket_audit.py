@@ -16,8 +16,10 @@ from chalicelib.domain.audit.custody import WatchedJob
 from chalicelib.domain.audit.finding_codes import CODES, MOST_ALIKE
 from chalicelib.domain.audit.findings import Finding, new_finding, worst_first
 from chalicelib.domain.audit.lifecycle.inventory import Inventory, MissedMoves
+from chalicelib.domain.audit.lifecycle.let_go_rules import check_let_go_rule, wanted_let_go_rules
 from chalicelib.domain.audit.lifecycle.rule_book import RuleBook
 from chalicelib.domain.audit.lifecycle.rules import rule_of
+from chalicelib.domain.audit.lifecycle.sentences import RuleSentences
 from chalicelib.domain.audit.notices import Notice, commands_after
 from chalicelib.domain.audit.placement import check_object
 from chalicelib.domain.audit.strays import check_stray
@@ -54,15 +56,17 @@ class BucketAudit:
         self._jobs = list(sets)
         self._is_own_bucket = is_own_bucket
         self._expiring = expiring or {}
-        rules = [rule_of(rule) for rule in settings.lifecycle or ()]
-        self._stored = Inventory(rules, settings.smallest_moved, now)
+        self._now = now
+        self._rules = [rule_of(rule) for rule in settings.lifecycle or ()]
+        self._stage_prefix = expected.stage_prefix if expected else ""
+        self._stored = Inventory(self._rules, settings.smallest_moved, now)
         self._book = RuleBook(
             settings.bucket,
-            rules,
+            self._rules,
             self._stored,
             now,
             archive_tiers=settings.archive_tiers,
-            stage_prefix=expected.stage_prefix if expected else "",
+            stage_prefix=self._stage_prefix,
         )
         self._of_bucket = check_settings(settings, expected, now)
         self._of_objects: dict[str, Finding] = {}
@@ -109,10 +113,18 @@ class BucketAudit:
                 *self._of_bucket,
                 *check_noncurrent(self._settings.bucket, self._current, self._noncurrent),
                 *self._book.findings(chains, self._jobs),
+                *self._of_let_go_rule(),
                 *self._of_objects.values(),
                 *self._left_off(),
             ]
         )
+
+    def _of_let_go_rule(self) -> list[Finding]:
+        """Rules that could not be read are not missing: that is a finding of its own."""
+        if self._settings.lifecycle is None:
+            return []
+        wanted = wanted_let_go_rules(self._jobs, self._stage_prefix)
+        return check_let_go_rule(self._rules, wanted, RuleSentences(self._settings.bucket, self._now))
 
     def _left_off(self) -> list[Finding]:
         """One finding for all beyond ``MOST_ALIKE`` of a code and job, with their number."""

@@ -71,6 +71,16 @@ OF_RULES = (
         "Have the rule wait 30 days at least.",
     ),
     Code(
+        "letgo_rule_differs",
+        Concern.BUCKET,
+        Severity.CRITICAL,
+        "the rule that removes what was let go is missing or was changed",
+        "One rule of the service's makes final what retention let go: by its tag, 30 days after it was marked deleted. "
+        "Without the tag, or with fewer days, it ends the time in which a deletion can be undone. Without the rule, "
+        "what was let go stays stored and is billed.",
+        "Have the rule written again. If you did not change it, find out who may change the bucket's rules.",
+    ),
+    Code(
         "tiers_archive",
         Concern.BUCKET,
         Severity.CRITICAL,

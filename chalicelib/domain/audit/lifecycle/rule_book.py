@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from chalicelib.domain.audit.custody import Custody, WatchedJob
 from chalicelib.domain.audit.findings import Finding
@@ -18,7 +17,8 @@ from chalicelib.domain.audit.lifecycle.archiving import archived_by_tiers, archi
 from chalicelib.domain.audit.lifecycle.coverage import has_rule_for, takes_to_come
 from chalicelib.domain.audit.lifecycle.expiry import expires_backup, removes_old_versions
 from chalicelib.domain.audit.lifecycle.inventory import Inventory, MissedMoves, TakenByRule
-from chalicelib.domain.audit.lifecycle.own_rules import OWN_RULES, adopted_rule, own_rules
+from chalicelib.domain.audit.lifecycle.let_go_rules import wanted_let_go_rules
+from chalicelib.domain.audit.lifecycle.own_rules import LET_GO_RULE, OWN_RULES, adopted_rule, own_rules
 from chalicelib.domain.audit.lifecycle.prefixes import probable_prefix, volumes_alone
 from chalicelib.domain.audit.lifecycle.rewriting import Correction
 from chalicelib.domain.audit.lifecycle.rules import Document, Rule, rule_of
@@ -96,7 +96,8 @@ class RuleBook:
         moves = moves_metadata(taken, jobs, self._tiers, self._about)
         to_archive = [] if is_own else archives_volumes(as_meant, jobs, self._about)
         expires = expires_backup(as_meant, rule, chains, self._stored.jobs, jobs, self._about)
-        removes = removes_old_versions(as_meant, rule, jobs, self._about)
+        is_let_go_rule = rule.id == LET_GO_RULE and bool(wanted_let_go_rules(jobs, self._stage_prefix))
+        removes = [] if is_let_go_rule else removes_old_versions(as_meant, rule, jobs, self._about)
         correction = Correction(
             prefix=meant,
             drops_expiry=bool(expires),
@@ -152,8 +153,7 @@ class RuleBook:
         self, found: Sequence[Finding], corrections: Sequence[Correction], jobs: Sequence[WatchedJob]
     ) -> list[Finding]:
         before = [rule.document for rule in self._rules]
-        after = corrected_rules(before, corrections)
-        after += self._missing_rules(after, jobs)
+        after = self._with_own(corrected_rules(before, corrections), jobs)
         changes = differences(before, after)
         if not changes:
             return [dataclasses.replace(one, commands=(self._about.show_rules(),)) for one in found]
@@ -164,11 +164,13 @@ class RuleBook:
             for one in found
         ]
 
-    def _missing_rules(self, after: Sequence[Document], jobs: Sequence[WatchedJob]) -> list[dict[str, Any]]:
-        """What ``audit --fix`` writes: a command that replaces all rules must not take it away again."""
+    def _with_own(self, after: Sequence[Document], jobs: Sequence[WatchedJob]) -> list[Document]:
+        """With what ``audit --fix`` writes: a command that replaces all rules must not take it away again."""
+        let_go = {rule["ID"]: rule for rule in wanted_let_go_rules(jobs, self._stage_prefix)}
+        after = [let_go.get(document.get("ID", ""), document) for document in after]
         rules = [rule_of(document) for document in after]
         names, active = {rule.id for rule in rules}, [rule for rule in rules if rule.enabled]
-        wanted = own_rules() if any(job.custody is Custody.OWN for job in jobs) else []
+        wanted = own_rules() if any(job.custody is Custody.OWN for job in jobs) else list(let_go.values())
         wanted += [
             adopted_rule(self._stage_prefix, watched.job)
             for watched in jobs
@@ -177,4 +179,4 @@ class RuleBook:
             and watched.job.storage.moves
             and not has_rule_for(watched, active)
         ]
-        return [rule for rule in wanted if rule["ID"] not in names]
+        return [*after, *(rule for rule in wanted if rule["ID"] not in names)]

@@ -19,6 +19,7 @@ from bench import (
     unchanged,
     upload,
 )
+from bench.years import measure as years
 
 Run = Callable[[Console], list[str]]
 
@@ -43,6 +44,7 @@ MEASUREMENTS: dict[str, Run] = {
     "thaws": saying(thaws.main),
     "unchanged": unchanged.run,
     "uploads": saying(upload.main),
+    "years": years.run,
 }
 
 

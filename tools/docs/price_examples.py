@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from decimal import Decimal
 
+from bench.years.tables import year_blocks
 from chalicelib.adapters.price_files import price_table
 from chalicelib.domain.backups.storage import CLASS_OF_NAME, STANDARD
 from chalicelib.domain.costs.billed import GB
@@ -53,7 +54,8 @@ EXAMPLES = (
 def price_blocks() -> dict[str, str]:
     """Every table by the name that the document calls it."""
     storage = {f"storage {region}": storage_table(table_of(region)) for region in STORAGE_REGIONS}
-    return storage | {"service": service_table([table_of(region) for region in REGIONS])}
+    tables = [table_of(region) for region in REGIONS]
+    return storage | {"service": service_table(tables)} | year_blocks(tables)
 
 
 def choice_blocks() -> dict[str, str]:

@@ -1,4 +1,5 @@
-"""``python -m tools.docs.reference`` writes ``docs/reference`` and the tables of prices in ``docs`` from the code.
+"""``python -m tools.docs.reference`` writes ``docs/reference``, and the tables of prices and their picture in ``docs``,
+from the code.
 
 A test compares what is committed with what this makes, so that neither can go stale.
 """
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from panicroom.cli import cli as panicroom_cli
 
+from bench.years.picture import ten_years_picture
 from ops.cli import commands
 from ops.deploy.deployer_policy import deployer_policy
 from ops.functions.package import PROJECT
@@ -19,7 +21,7 @@ from tools.docs import openapi
 from tools.docs.command_pages import MADE, commands_page
 from tools.docs.man_page import share_files
 from tools.docs.meaning_pages import errors_page, exit_codes_page, findings_page
-from tools.docs.price_examples import choice_blocks, price_blocks
+from tools.docs.price_examples import choice_blocks, price_blocks, table_of
 from tools.docs.settings_page import settings_page
 from tools.docs.thaw_examples import thaw_blocks
 
@@ -27,6 +29,8 @@ FOLDER = Path("docs/reference")
 PRICES = Path("docs/prices.md")
 HOW_TO = Path("docs/how-to.md")
 RESTORE = Path("docs/restore.md")
+TEN_YEARS = Path("docs/images/ten-years.svg")
+PICTURED_REGION = "us-east-1"
 
 
 def generated_files(project: Path = PROJECT) -> dict[Path, str]:
@@ -52,6 +56,7 @@ def generated_files(project: Path = PROJECT) -> dict[Path, str]:
         "openapi.json": json.dumps(openapi.description(), indent=1) + "\n",
     }
     files = {FOLDER / name: text for name, text in pages.items()} | share_files()
+    files[TEN_YEARS] = ten_years_picture(table_of(PICTURED_REGION))
     tables = {PRICES: price_blocks(), HOW_TO: choice_blocks(), RESTORE: thaw_blocks()}
     for path, blocks in tables.items():
         files[path] = with_blocks((project / path).read_text(encoding="utf-8"), blocks)

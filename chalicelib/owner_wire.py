@@ -94,9 +94,12 @@ class SetRow:
 
 @dataclasses.dataclass(frozen=True)
 class JobShown(JobStatus):
-    """A job as the machine itself is told, and its sets in the order of their names."""
+    """A job as the machine itself is told, its sets in the order of their names, and how long its chains are kept."""
 
     sets: tuple[SetRow, ...] = ()
+    keep_chains: int = 1
+    keep_days: int = 0
+    keep_yearly: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -245,8 +248,10 @@ class ChainRow:
 
     ``verdict`` is ``goes`` (at the next run), ``waits``, ``needs_you`` (only the owner lets it go) or ``stays``
     (nothing newer stands in for it). ``why`` is a code of ``chalicelib.domain.retention.plan.Why``, ``reason`` the same
-    as a sentence, ``until`` when it passes by itself. ``final_on``: gone for good if it goes at the next run.
-    ``monthly`` is what it costs a month in USD. ``named`` and ``held`` are the owner's.
+    as a sentence, ``until`` when it passes by itself. ``goes_on`` is the first run at which it may go, ``final_on``
+    from when it would be gone for good then.
+    ``monthly`` is what it costs a month in USD. ``seen``: it stood in the list at the owner's last look; ``named`` and
+    ``held`` are the owner's as well.
     """
 
     chain: str
@@ -258,10 +263,23 @@ class ChainRow:
     why: str | None = None
     reason: str | None = None
     until: str | None = None
+    goes_on: str | None = None
     final_on: str | None = None
     monthly: Money | None = None
+    seen: bool = False
     named: bool = False
     held: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class LooseSet:
+    """A set that belongs to no chain, or does not count: ``state`` is ``unfinished``, ``in quarantine``, ``orphaned``
+    (what it continues is not there) or ``unproven``. Retention leaves it; ``retention drop`` removes it."""
+
+    set: str
+    state: str
+    bytes: int
+    stored_at: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -286,7 +304,8 @@ class LetGoRow:
 @dataclasses.dataclass(frozen=True)
 class JobRetention:
     """A job's chains, the oldest first, and those that were let go. ``digest`` names what was shown: an approval gives
-    it back. ``blocks`` are why nothing of it may go now."""
+    it back. ``blocks`` are why nothing of it may go now, ``critical`` what is wrong with it and open: the owner reads
+    that before approving."""
 
     machine: str
     job: str
@@ -299,13 +318,52 @@ class JobRetention:
     looked_at: str | None = None
     held: bool = False
     blocks: tuple[str, ...] = ()
+    critical: tuple[str, ...] = ()
+    loose: tuple[LooseSet, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class RetentionListing:
-    """``retention_preview``, ``retention_approve``, ``retention_hold``."""
+    """``retention_preview``, ``retention_approve``, ``retention_hold``. ``changed`` names the jobs, as
+    ``machine/job``, whose chains were not any more what the owner had been shown: nothing of them was approved. Days
+    are those of ``zone``."""
 
     jobs: tuple[JobRetention, ...]
+    changed: tuple[str, ...] = ()
+    zone: str = "UTC"
+
+
+@dataclasses.dataclass(frozen=True)
+class DropPlan:
+    """``retention_drop_plan``: what ``retention drop`` would remove for good. ``what`` is ``chain`` or the state of a
+    ``LooseSet``; ``leaves_none``: the job would have no other backup that can be restored; ``is_newest``: only older
+    ones. ``state`` is that of its row where it was let go before."""
+
+    machine: str
+    job: str
+    chain: str
+    what: str
+    sets: tuple[str, ...]
+    bytes: int
+    files: int
+    bucket: str
+    prefix: str
+    archive_class: str
+    archive_after_days: int
+    leaves_none: bool = False
+    is_newest: bool = False
+    state: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class UndoEnded:
+    """``retention_undone``: ``is_back``, or the chain stays hidden, and ``message`` says what is wrong with it."""
+
+    machine: str
+    job: str
+    chain: str
+    is_back: bool
+    message: str
 
 
 @dataclasses.dataclass(frozen=True)

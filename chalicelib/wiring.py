@@ -39,6 +39,7 @@ from chalicelib.journeys.uploads.upload_context import UploadContext
 if TYPE_CHECKING:
     from chalicelib.adapters.bucket_settings import SettingsReader
     from chalicelib.adapters.dead_letters import DeadLetters
+    from chalicelib.adapters.let_go_function import LetGoFunction
     from chalicelib.adapters.s3_archive import Archive
     from chalicelib.adapters.ses_mailer import Mailer
     from chalicelib.domain.costs.price_table import PriceTable
@@ -158,6 +159,18 @@ def thaw_function() -> ThawFunction:
     return ThawFunction(_lambda(), settings().thaw_function)
 
 
+LET_GO_SECONDS = 900
+"""As long as the function that lets chains go may run. Asked once more, it would do the same again."""
+
+
+@functools.cache
+def let_go_function() -> LetGoFunction:
+    from chalicelib.adapters.let_go_function import LetGoFunction
+
+    config = Config(read_timeout=LET_GO_SECONDS, retries={"total_max_attempts": 1})
+    return LetGoFunction(boto3.client("lambda", config=config), settings().let_go_function)
+
+
 @functools.cache
 def dead_letters() -> DeadLetters:
     from chalicelib.adapters.dead_letters import DeadLetters
@@ -265,6 +278,9 @@ def admin_context(now: datetime) -> AdminContext:
         report_context(now),
         audit_context(now),
         alert_context(now),
+        retention_store(),
+        run_store(),
+        let_go_function(),
         now,
     )
 

@@ -18,6 +18,7 @@ from ops.commands.machine import machine
 from ops.commands.prices import prices
 from ops.commands.reconcile import reconcile
 from ops.commands.report import report
+from ops.commands.retention.group import retention
 from ops.commands.stage.deploy import deploy
 from ops.commands.stage.destroy import destroy
 from ops.commands.stage.doctor import doctor
@@ -58,6 +59,7 @@ for command in (
     local,
     machine,
     backup_set,
+    retention,
     thaw,
     report,
     recovery_sheets,

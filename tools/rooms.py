@@ -94,6 +94,7 @@ ROOMS = (
     "ops.deploy",
     "ops.commands.arguments",
     "ops.commands.stage",
+    "ops.commands.retention",
     "ops.commands",
     "ops.cli",
     "ops.__main__",

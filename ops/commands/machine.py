@@ -37,6 +37,7 @@ from ops.commands.arguments.options import (
     typed,
 )
 from ops.commands.arguments.recovery_codes import recovery_shown, show_new_recovery
+from ops.commands.arguments.retention_choice import retention_options
 from ops.commands.arguments.storage_choice import (
     after_option,
     check_followed,
@@ -97,6 +98,7 @@ def machine() -> None:
     " (`instant`, from 100 GB on `deep`).  [default: unknown, and so `instant`]",
 )
 @thaw_budget_option
+@retention_options
 @click.option(
     "--plan", "only_plan", is_flag=True, help="With --bucket: only read it, and show what would change."
 )
@@ -114,6 +116,9 @@ def add(
     after: int | None,
     size: int | None,
     thaw_budget: str | None,
+    keep_chains: int | None,
+    keep_days: int | None,
+    keep_yearly: int | None,
     only_plan: bool,
     stage: str,
     state_folder: Path,
@@ -144,6 +149,9 @@ def add(
         owner_mail=owner_mail,
         **words_of(policy),
         thaw_budget_usd=thaw_budget,
+        keep_chains=keep_chains,
+        keep_days=keep_days,
+        keep_yearly=keep_yearly,
         period_seconds=every,
         grace_seconds=grace,
         bucket=bucket,
@@ -200,7 +208,7 @@ def show(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
 @click.argument("name")
 @click.option(
     "--job",
-    help="Which of its jobs --every, --grace, --storage and --drill-every are for.  [default: all of them]",
+    help="Which of its jobs --every, --grace, --storage, --drill-every and --keep-... are for.  [default: all of them]",
 )
 @click.option("--every", type=DURATION, help="How often it should back up.")
 @click.option("--grace", type=DURATION, help="How much later is still well.")
@@ -219,6 +227,7 @@ def show(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
     help="How often a few files are restored for real: 30d at first, `never` for no drills.",
 )
 @thaw_budget_option
+@retention_options
 @stage_options
 def set_(
     name: str,
@@ -232,13 +241,17 @@ def set_(
     after: int | None,
     drill_every: int | None,
     thaw_budget: str | None,
+    keep_chains: int | None,
+    keep_days: int | None,
+    keep_yearly: int | None,
     stage: str,
     state_folder: Path,
     as_json: bool,
 ) -> None:
-    """Change how often a machine backs up and is drilled, where its volumes go, how much it may store, download and
-    spend, and who owns it."""
+    """Change how often a machine backs up and is drilled, where its volumes go, how long old backups are kept, how much
+    it may store, download and spend, and who owns it."""
     policy = check_words(storage, after)
+    kept = {"keep_chains": keep_chains, "keep_days": keep_days, "keep_yearly": keep_yearly}
     changes = {
         "period_seconds": every,
         "grace_seconds": grace,
@@ -247,14 +260,15 @@ def set_(
         "download_cap_bytes": download_cap,
         "owner_mail": "" if owner_mail == "none" else owner_mail,
         "thaw_budget_usd": thaw_budget,
+        **kept,
         **words_of(policy),
     }
     if set(changes.values()) == {None}:
         raise click.UsageError(
             "Say what to change: --every, --grace, --storage, --drill-every, --storage-cap, --download-cap,"
-            " --thaw-budget or --owner-mail."
+            " --thaw-budget, --keep-chains, --keep-days, --keep-yearly or --owner-mail."
         )
-    if job and all(of_jobs is None for of_jobs in (every, grace, policy, drill_every)):
+    if job and all(of_jobs is None for of_jobs in (every, grace, policy, drill_every, *kept.values())):
         raise click.UsageError(
             "The caps, the budget and the owner are of the whole machine: leave out --job."
         )

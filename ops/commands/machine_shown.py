@@ -22,6 +22,7 @@ from ops.client.addresses import install_line
 from ops.commands.arguments.durations import show_duration
 from ops.commands.arguments.options import console, folding_table, print_json, say
 from ops.commands.arguments.recovery_codes import show_recovery_code
+from ops.commands.arguments.retention_choice import policy_words
 from ops.commands.arguments.storage_choice import Estimate, policy_of, policy_shown
 from ops.commands.thaw_shown import time_shown
 
@@ -78,6 +79,7 @@ def show_job(job: JobShown) -> None:
         f" {format_bytes(job.stored_bytes)} stored"
     )
     say(f"  volumes {policy_shown(policy_of(job))}")
+    say(f"  retention: {policy_words(job.keep_chains, job.keep_days, job.keep_yearly)}")
     if job.drill:
         say(f"  drills {drills_shown(job.drill)}")
     table = folding_table("set", "volumes", "size", "state")

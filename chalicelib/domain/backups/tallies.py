@@ -45,3 +45,8 @@ def _combined(one: Tallies, other: Tallies, combine: Callable[[Tally, Tally], Ta
 
 def total_bytes(tallies: Tallies) -> int:
     return sum(tally.size_bytes for tally in tallies.values())
+
+
+def sum_of(tallies: Tallies) -> Tally:
+    """Of all classes together."""
+    return sum(tallies.values(), Tally())

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from chalicelib.domain.backups.names import SetId
 from chalicelib.domain.backups.sets import BackupSet
-from chalicelib.domain.backups.tallies import Tallies, add_tallies, total_bytes
+from chalicelib.domain.backups.tallies import Tallies, add_tallies, sum_of, total_bytes
 from chalicelib.domain.retention.limits import GRACE
 
 
@@ -42,15 +42,8 @@ class LetGo:
 
     @property
     def final_at(self) -> datetime:
-        """From when on S3 bills it no more, whether or not it has removed it by then.
-
-        S3 counts the days from the marker and rounds up to the next midnight UTC (user guide,
-        "lifecycle-expire-general-considerations").
-        """
-        marked_at = self.marked_at or self.begun_at
-        midnight = marked_at.replace(hour=0, minute=0, second=0, microsecond=0)
-        whole = midnight if marked_at == midnight else midnight + timedelta(days=1)
-        return whole + GRACE
+        """From when on S3 bills it no more, whether or not it has removed it by then."""
+        return final_after(self.marked_at or self.begun_at)
 
     def billed_until(self, now: datetime) -> datetime:
         """Of what S3 has removed, or will: when its billing ends. As long as files are still being marked, as if the
@@ -58,6 +51,13 @@ class LetGo:
         if self.dropped:
             return self.marked_at or self.begun_at
         return self.final_at if self.marked_at else dataclasses.replace(self, marked_at=now).final_at
+
+
+def final_after(marked_at: datetime) -> datetime:
+    """S3 counts the days from the marker and rounds up to the next midnight UTC (user guide,
+    "lifecycle-expire-general-considerations")."""
+    midnight = marked_at.replace(hour=0, minute=0, second=0, microsecond=0)
+    return (midnight if marked_at == midnight else midnight + timedelta(days=1)) + GRACE
 
 
 def let_go_of(
@@ -79,3 +79,22 @@ def let_go_of(
         dropped=dropped,
         went=went,
     )
+
+
+def what_is_wrong(let_go: LetGo, sets: Mapping[SetId, BackupSet], replaced: Sequence[str] = ()) -> str | None:
+    """A sentence, or ``None`` where all of it is back: each set has as many files and bytes as went. ``replaced`` are
+    files over which others were seen to stand."""
+    name = f"{let_go.machine}/{let_go.job}"
+    missing, other = 0, list[SetId]()
+    for set_id, went in let_go.went.items():
+        is_back = sum_of(sets[set_id].current if set_id in sets else {})
+        lacks = sum_of(went).count - is_back.count
+        missing += max(0, lacks)
+        if lacks < 0 or (not lacks and is_back != sum_of(went)):
+            other.append(set_id)
+    if missing:
+        return f"{missing:,} of the {let_go.files:,} files of {let_go.chain} of {name} have been removed for good."
+    if other or replaced:
+        where = replaced[0] if replaced else f"those of {other[0]}"
+        return f"Other files stand where {where} of {name} stood."
+    return None

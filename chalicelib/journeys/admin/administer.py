@@ -43,7 +43,20 @@ from chalicelib.journeys.admin.request import (
     Arguments,
     bad_request,
 )
+from chalicelib.journeys.admin.retention import (
+    retention_approve,
+    retention_hold,
+    retention_preview,
+    retention_run,
+)
 from chalicelib.journeys.admin.thaws import thaw_approve, thaw_deny, thaws
+from chalicelib.journeys.admin.undo_and_drop import (
+    retention_drop,
+    retention_drop_plan,
+    retention_dropped,
+    retention_undo,
+    retention_undone,
+)
 
 
 def administer(context: AdminContext, request: Arguments) -> dict[str, Any]:
@@ -74,6 +87,15 @@ COMMANDS: Mapping[str, Callable[[AdminContext, Arguments], Any]] = {
     "thaws": thaws,
     "thaw_approve": thaw_approve,
     "thaw_deny": thaw_deny,
+    "retention_preview": retention_preview,
+    "retention_approve": retention_approve,
+    "retention_hold": retention_hold,
+    "retention_run": retention_run,
+    "retention_undo": retention_undo,
+    "retention_undone": retention_undone,
+    "retention_drop_plan": retention_drop_plan,
+    "retention_drop": retention_drop,
+    "retention_dropped": retention_dropped,
     "findings": findings,
     "audit": audit,
     "alerts_preview": alerts_preview,

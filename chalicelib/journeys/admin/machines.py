@@ -21,6 +21,7 @@ from chalicelib.domain.backups.machines import (
     sha256_hex,
 )
 from chalicelib.domain.backups.names import Location, is_identifier, prefixes_overlap
+from chalicelib.domain.backups.retention_policy import DEFAULT_RETENTION, RetentionPolicy
 from chalicelib.domain.backups.sets import BackupSet
 from chalicelib.domain.backups.storage import DEFAULT_STORAGE_POLICY, StoragePolicy
 from chalicelib.domain.ranges import format_gaps
@@ -37,6 +38,7 @@ from chalicelib.journeys.admin.request import (
     known_machine,
     read_identifier,
     read_positive,
+    read_retention,
     read_storage,
     read_time,
     read_usd,
@@ -68,6 +70,7 @@ def machine_add(context: AdminContext, request: Arguments) -> MachineAdded:
     storage = _storage_of_new_jobs(context, request, name, jobs)
     owner_mail = _owner_mail(request)
     thaw_budget = read_usd(request, "thaw_budget_usd", DEFAULT_THAW_BUDGET_USD)
+    retention = _retention_of_new_jobs(context, request, name, jobs)
     context.machines.create_machine(Machine(name, created_at=context.now))
     if owner_mail is not None:
         context.machines.set_owner_mail(name, owner_mail or None)
@@ -75,7 +78,7 @@ def machine_add(context: AdminContext, request: Arguments) -> MachineAdded:
         context.machines.set_thaw_budget(name, thaw_budget)
     for job in jobs:
         location = adopted or Location(context.bucket, f"{name}/{job}/")
-        new_job = Job(name, job, location, period, grace, storage, added_at=context.now)
+        new_job = Job(name, job, location, period, grace, storage, added_at=context.now, retention=retention)
         if context.machines.create_job(new_job) and adopted:
             context.machines.adopt_location(new_job)
     return _with_codes(context, name)
@@ -113,6 +116,19 @@ def _storage_of_new_jobs(
                 f" `python -m ops machine set {machine} --job {job.name} --storage {request['storage']}` changes that."
             )
     return storage or DEFAULT_STORAGE_POLICY
+
+
+def _retention_of_new_jobs(
+    context: AdminContext, request: Arguments, machine: str, jobs: list[str]
+) -> RetentionPolicy:
+    """Refuses another policy for a job that is there, as for its storage."""
+    for job in context.machines.jobs_named([(machine, job) for job in jobs]).values():
+        if read_retention(request, job.retention) != job.retention:
+            raise bad_request(
+                f"{machine}/{job.name} is there already: `python -m ops machine set {machine} --job {job.name}` changes"
+                " how long its old chains are kept."
+            )
+    return read_retention(request, DEFAULT_RETENTION)
 
 
 def _adopted_location(
@@ -174,7 +190,8 @@ def _show_job(context: AdminContext, machine: Machine, job: Job) -> JobShown:
     hidden = context.catalogue.hidden(job)
     visible = [backup_set for backup_set in sets if backup_set.set_id not in hidden]
     status = describe_job(evaluate_freshness(machine, job, visible, context.now), job, context.now)
-    return JobShown(**vars(status), sets=tuple(_set_row(one, hidden) for one in sets))
+    kept = dataclasses.asdict(job.retention)
+    return JobShown(**vars(status), sets=tuple(_set_row(one, hidden) for one in sets), **kept)
 
 
 def machine_set(context: AdminContext, request: Arguments) -> MachineShown:
@@ -193,6 +210,10 @@ def machine_set(context: AdminContext, request: Arguments) -> MachineShown:
             )
         )
     _set_storage(context, request, jobs)
+    for job in jobs:
+        retention = read_retention(request, job.retention)
+        if retention != job.retention:
+            context.machines.set_retention(dataclasses.replace(job, retention=retention))
     context.machines.set_caps(
         dataclasses.replace(
             machine,

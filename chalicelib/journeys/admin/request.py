@@ -8,18 +8,22 @@ from datetime import datetime, timezone
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from chalicelib.adapters.let_go_function import LetGoFunction
 from chalicelib.adapters.s3_buckets import Buckets
 from chalicelib.adapters.stores.cap_store import CapStore
 from chalicelib.adapters.stores.catalogue_store import CatalogueStore
 from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.adapters.stores.recovery.recovery_store import RecoveryStore
+from chalicelib.adapters.stores.retention.retention_store import RetentionStore
+from chalicelib.adapters.stores.run_store import RunStore
 from chalicelib.adapters.stores.thaw_store import ThawStore
 from chalicelib.domain.backups.machines import (
     Job,
     Machine,
 )
 from chalicelib.domain.backups.names import is_identifier
+from chalicelib.domain.backups.retention_policy import RetentionPolicy
 from chalicelib.domain.backups.storage import StoragePolicy, chosen_policy
 from chalicelib.domain.refusals import Refusal
 from chalicelib.domain.restore.thaws import AskForThaw
@@ -46,6 +50,9 @@ class AdminContext:
     report: ReportContext
     audit: AuditContext
     alerts: AlertContext
+    retention: RetentionStore
+    runs: RunStore
+    let_go: LetGoFunction
     now: datetime
 
 
@@ -106,6 +113,20 @@ def read_storage(request: Arguments) -> StoragePolicy | None:
         return chosen_policy(name, days)
     except ValueError as error:
         raise bad_request(str(error)) from None
+
+
+MOST_KEPT = {"keep_chains": 100, "keep_days": 10 * 366, "keep_yearly": 100}
+"""What is more is a slip of the keyboard, and would keep everything."""
+
+
+def read_retention(request: Arguments, known: RetentionPolicy) -> RetentionPolicy:
+    """The policy with what the request changes of it. One newer chain is always kept."""
+    wanted = {field: request[field] for field in MOST_KEPT if request.get(field) is not None}
+    for field, number in wanted.items():
+        least = 1 if field == "keep_chains" else 0
+        if type(number) is not int or not least <= number <= MOST_KEPT[field]:
+            raise bad_request(f"{field} must be a whole number from {least} to {MOST_KEPT[field]}.")
+    return dataclasses.replace(known, **wanted)
 
 
 MOST_USD_A_MONTH = 10_000

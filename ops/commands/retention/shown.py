@@ -1,0 +1,128 @@
+"""What the commands about retention print: a table for each job, or short lines where the terminal is narrow."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import tzinfo
+
+import click
+
+from chalicelib.domain.mail.phrases import count, format_bytes
+from chalicelib.domain.shown import shown
+from chalicelib.owner_wire import ChainRow, JobRetention, RetentionListing
+from ops.commands.arguments.options import console, folding_table, say, typed
+from ops.commands.arguments.retention_choice import policy_words
+from ops.commands.retention.words import (
+    WHAT_A_CHAIN_IS,
+    WHEN_IT_IS_FINAL,
+    becomes,
+    day,
+    days_of,
+    gone_words,
+    says_something,
+    size_of,
+    zone_of,
+)
+
+TABLE_FROM_COLUMNS = 80
+"""Narrower, a table has no room for a sentence."""
+
+LOUD = "bold red"
+
+
+def show_preview(listing: RetentionListing, stage: str, *, whole: bool) -> None:
+    """``whole``: all of the jobs, as somebody asked for them by name."""
+    jobs = [job for job in listing.jobs if whole or says_something(job)]
+    zone = zone_of(listing.zone)
+    if not listing.jobs:
+        say(f"There is no job yet: {typed('machine add NAME', stage)} adds a machine.")
+        return
+    if jobs:
+        say(WHAT_A_CHAIN_IS)
+        say(WHEN_IT_IS_FINAL)
+    for job in jobs:
+        show_job_retention(job, zone)
+    others = len(listing.jobs) - len(jobs)
+    if others:
+        whose = count(others, "other job" if jobs else "job")
+        verb = "keeps" if others == 1 else "keep"
+        say(f"\n{whose} {verb} all that there is: nothing goes, and nothing waits for you.")
+    _show_next_steps(jobs, stage)
+
+
+def _show_next_steps(jobs: Sequence[JobRetention], stage: str) -> None:
+    asking = [job for job in jobs if any(row.verdict == "needs_you" for row in job.chains)]
+    if asking:
+        say(f"\n{count(len(asking), 'job')} wait{'s' if len(asking) == 1 else ''} for you:")
+    for job in asking:
+        console.print(f"  {typed(f'retention approve {job.machine} {job.job}', stage)}", markup=False)
+
+
+def show_job_retention(job: JobRetention, zone: tzinfo) -> None:
+    approved = f"approved {day(job.looked_at, zone)}" if job.looked_at else "never approved"
+    console.print()
+    say(f"{job.machine}/{job.job}: {count(len(job.chains), 'chain')}, {approved}", "bold")
+    say(f"  Policy: {policy_words(job.keep_chains, job.keep_days, job.keep_yearly)}.")
+    if job.held:
+        say("  You hold all of this job: nothing of it goes until you release it.")
+    for reason in job.blocks if any(row.why == "blocked" for row in job.chains) else ():
+        say(f"  Nothing of it goes now: {shown(reason)}")
+    if console.width >= TABLE_FROM_COLUMNS and job.chains:
+        _show_table(job.chains, zone)
+    else:
+        _show_lines(job.chains, zone)
+    for row in job.let_go:
+        say(f"  {gone_words(row, zone)}")
+    _show_loose(job)
+
+
+def _show_table(chains: Sequence[ChainRow], zone: tzinfo) -> None:
+    table = folding_table("chain", "sets", "size", "a month", "what becomes of it")
+    table.columns[-1].overflow = "fold"
+    for row in chains:
+        sets, size, monthly = size_of(row)
+        per_month = monthly.removesuffix(" a month")
+        table.add_row(
+            f"{days_of(row, zone)}\n{row.chain}", sets.split()[0], size, per_month, shown(becomes(row, zone))
+        )
+    console.print(table, soft_wrap=False)
+
+
+def _show_lines(chains: Sequence[ChainRow], zone: tzinfo) -> None:
+    for row in chains:
+        say(f"  {days_of(row, zone)}")
+        say(f"    {row.chain}")
+        say(f"    {', '.join(size_of(row))}")
+        say(f"    {shown(becomes(row, zone))}")
+
+
+def _show_loose(job: JobRetention) -> None:
+    """Counted by state; the names are needed where the owner asks for one job only, and are in the JSON."""
+    if not job.loose:
+        return
+    states = Counter(one.state for one in job.loose)
+    words = ", ".join(f"{number:,} {state}" for state, number in states.items())
+    size = format_bytes(sum(one.bytes for one in job.loose))
+    say(
+        f"  Besides, in no chain, and never let go by itself: {count(len(job.loose), 'set')} ({words}), {size}."
+    )
+
+
+def warn_of_critical(jobs: Sequence[JobRetention], *, err: bool) -> None:
+    """Approving says "these are mine": whoever does it should know what is wrong."""
+    for job in jobs:
+        if not job.critical:
+            continue
+        lines = [f"LOOK FIRST: something is wrong with {job.machine}/{job.job}."]
+        lines += [f"  - {shown(message)}" for message in job.critical]
+        lines.append(
+            "If any of these backups is not yours, do not approve: `python -m ops set quarantine"
+            f" {job.machine} {job.job} SET` hides one, and nothing is deleted."
+        )
+        if err:
+            for line in lines:
+                click.echo(line, err=True)
+        else:
+            for line in lines:
+                say(line, LOUD)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping
+from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
 
@@ -16,6 +17,9 @@ OLDEST_CLIENT_VERSION = "0.1.0"
 
 OLDEST_CLIENT_THAT_SIGNS = "0.2.0"
 """Where a job has had a proof of origin, an older client would upload a whole set and then be refused its manifest."""
+
+LOCAL_STAGE = "local"
+"""What the local stack's stage is called; `ops deploy` refuses the name."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +58,7 @@ class ServiceConfig:
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> ServiceConfig:
     """Raises ``KeyError`` or ``ValueError`` naming the variable; ``ops doctor`` and the logs show it."""
+    clock_ahead(environment)
     recipients = tuple(
         part.strip() for part in environment["PANICROOM_RECIPIENTS"].split(",") if part.strip()
     )
@@ -81,6 +86,19 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> ServiceConfig:
         ),
         monthly_budget=read_budget(environment.get("PANICROOM_MONTHLY_BUDGET", "")),
     )
+
+
+def clock_ahead(environment: Mapping[str, str] = os.environ) -> timedelta:
+    """How far the service's clock is set ahead, to see what it does in half a year: on the local stack alone.
+
+    Raises ``ValueError`` anywhere else: nothing that was stored may look older than it is.
+    """
+    seconds = int(environment.get("PANICROOM_CLOCK_AHEAD_SECONDS") or 0)
+    if seconds and environment["PANICROOM_STAGE"] != LOCAL_STAGE:
+        raise ValueError(
+            f"PANICROOM_CLOCK_AHEAD_SECONDS is {seconds}, and this is no local stack: remove the variable."
+        )
+    return timedelta(seconds=seconds)
 
 
 def read_budget(text: str) -> Decimal | None:

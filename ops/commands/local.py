@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import click
 
-from ops.commands.arguments.options import console, json_option, print_json, state_option
+from ops.commands.arguments.durations import show_duration
+from ops.commands.arguments.options import AHEAD, confirm, console, json_option, print_json, state_option
 from ops.commands.arguments.whole_help import WholeHelp
 from ops.commands.local_thaw import thaw
-from ops.local.stack import LocalStack
+from ops.local.clock import clock_ahead_of, set_clock_ahead
+from ops.local.stack import LocalStack, running_stack
 from ops.local.stack_file import StackDescription
 from ops.steps import Steps, silent_steps
 
@@ -53,14 +56,47 @@ def status(state_folder: Path, as_json: bool) -> None:
     """Say whether it runs, and where; exit code 1 if it does not."""
     stack = LocalStack(state_folder).description()
     if as_json:
-        print_json({"running": stack is not None, **(dataclasses.asdict(stack) if stack else {})})
+        print_json({"running": stack is not None, **(_described(stack) if stack else {})})
     elif stack:
         console.print("The local stack is running.")
         _show(stack)
+        if clock_ahead_of(stack):
+            console.print(f"  clock     {_clock(clock_ahead_of(stack))}")
     else:
         console.print("The local stack is not running: `python -m ops local up` starts it.")
     if stack is None:
         raise SystemExit(1)
+
+
+@local.command()
+@click.argument("ahead", type=AHEAD, required=False, metavar="[+DURATION|reset]")
+@state_option
+@json_option
+def clock(ahead: int | None, state_folder: Path, as_json: bool) -> None:
+    """Set the service's clock ahead, counted from this computer's time, to see what it does in half a year.
+
+    Without a word it is shown. S3's times, events and schedules stay as they are, so that what you store now looks as
+    old to the service as its clock is ahead. A laptop refuses to back up until it is `reset`: the clocks differ.
+    """
+    stack = running_stack(state_folder)
+    if ahead is not None:
+        set_clock_ahead(stack, timedelta(seconds=ahead))
+    found = clock_ahead_of(stack)
+    sentence = f"The service's clock: {_clock(found)}"
+    if found:
+        sentence += "\nBackups are refused meanwhile; `python -m ops local clock reset` ends it."
+    confirm({"clock_ahead_seconds": round(found.total_seconds())}, as_json, sentence)
+
+
+def _clock(ahead: timedelta) -> str:
+    """``2027-06-18 09:30 UTC, 28w4d ahead``."""
+    shown = f"{datetime.now(timezone.utc) + ahead:%Y-%m-%d %H:%M} UTC"
+    return f"{shown}, {show_duration(round(ahead.total_seconds()))} ahead" if ahead else shown
+
+
+def _described(stack: StackDescription) -> dict[str, object]:
+    ahead = clock_ahead_of(stack)
+    return {**dataclasses.asdict(stack), "clock_ahead_seconds": round(ahead.total_seconds())}
 
 
 def _show(stack: StackDescription) -> None:

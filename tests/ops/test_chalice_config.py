@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
-from chalicelib.config import read_settings
+from chalicelib import web
+from chalicelib.config import clock_ahead, read_settings
 from ops.functions.chalice_config import (
     TIMEOUT_SECONDS,
     config_files,
@@ -45,6 +47,24 @@ def test_new_code_runs_with_the_settings_of_the_version_before() -> None:
     environment = {**function_environment(LOCAL), "AWS_REGION": LOCAL.region}
     del environment["PANICROOM_THAW_FUNCTION"]
     assert read_settings(environment).thaw_function == LOCAL.function("thaw")
+
+
+def test_the_clock_of_the_local_stack_alone_can_be_set_ahead() -> None:
+    ahead = {"PANICROOM_CLOCK_AHEAD_SECONDS": "86400", "AWS_REGION": LOCAL.region}
+    assert clock_ahead(function_environment(LOCAL)) == timedelta(0)
+    assert clock_ahead({**function_environment(LOCAL), **ahead}) == timedelta(days=1)
+    for read in (clock_ahead, read_settings):
+        with pytest.raises(ValueError, match="PANICROOM_CLOCK_AHEAD_SECONDS is 86400"):
+            read({**function_environment(HOME), **ahead})
+
+
+def test_no_clock_but_that_of_the_local_stack_goes_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PANICROOM_STAGE", "local")
+    monkeypatch.setenv("PANICROOM_CLOCK_AHEAD_SECONDS", str(200 * 86_400))
+    assert timedelta(days=199) < web.now() - datetime.now(timezone.utc) <= timedelta(days=200)
+    monkeypatch.setenv("PANICROOM_STAGE", "home")
+    with pytest.raises(ValueError, match="this is no local stack"):
+        web.now()
 
 
 @pytest.mark.parametrize("stage", [LOCAL, HOME])

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
 from ops.aws import Aws
+from ops.cli import commands
 from ops.errors import OpsError
 from ops.functions.package import PROJECT
 from ops.local.stack import LocalStack
 from ops.local.stack_file import StackDescription
+from ops.service.admin_client import local_admin_client
 from ops.stages import LAMBDA_FUNCTIONS
 
 
@@ -93,6 +99,45 @@ def test_up_once_more_changes_nothing(stack: LocalStack) -> None:
     first = described(stack)
     assert stack.up() == first
     assert aws_of(stack).client("cloudformation").describe_stacks()["Stacks"] == before
+
+
+def test_the_services_clock_goes_ahead_and_back_and_that_of_s3_stays(stack: LocalStack) -> None:
+    def types(*words: str) -> dict[str, Any]:
+        result = CliRunner().invoke(commands, ["local", *words, "--state", str(stack.state_folder), "--json"])
+        return dict(json.loads(result.stdout))
+
+    def says() -> datetime:
+        """The time by which the service adds a machine."""
+        name = f"clock-{time.monotonic_ns()}"
+        local_admin_client(described(stack)).call("machine_add", name=name)
+        shown = local_admin_client(described(stack)).call("machine_show", name=name)
+        return datetime.fromisoformat(shown["created_at"].replace("Z", "+00:00"))
+
+    ahead, real = timedelta(days=200), datetime.now(timezone.utc)
+    functions = aws_of(stack).client("lambda")
+    before = functions.get_function_configuration(FunctionName=described(stack).functions["let_go"])
+    try:
+        assert types("clock", "+200d") == {"clock_ahead_seconds": 200 * 86_400}
+        assert types("status")["clock_ahead_seconds"] == 200 * 86_400
+        assert abs(says() - (real + ahead)) < timedelta(hours=1)
+        s3 = aws_of(stack).client("s3")
+        s3.put_object(Bucket=described(stack).bucket, Key="clock/system/file", Body=b"now")
+        stored = s3.head_object(Bucket=described(stack).bucket, Key="clock/system/file")["LastModified"]
+        assert abs(stored - real) < timedelta(hours=1)
+        for name in described(stack).functions.values():
+            variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+            assert variables["PANICROOM_CLOCK_AHEAD_SECONDS"] == str(200 * 86_400), name
+    finally:
+        assert types("clock", "reset") == {"clock_ahead_seconds": 0}
+    assert types("clock") == {"clock_ahead_seconds": 0}
+    assert abs(says() - real) < timedelta(hours=1)
+    after = functions.get_function_configuration(FunctionName=described(stack).functions["let_go"])
+    assert after["Environment"] == before["Environment"]
+    result = CliRunner().invoke(
+        commands, ["local", "clock", "200d", "--state", str(stack.state_folder)], standalone_mode=True
+    )
+    assert result.exit_code == 2
+    assert "+200d" in result.output
 
 
 def test_up_deploys_code_that_changed_and_keeps_the_data(stack: LocalStack, project: Path) -> None:

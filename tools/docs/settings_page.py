@@ -44,6 +44,7 @@ SERVICE_VARIABLES = {
     "PANICROOM_DISCARD_FUNCTION": "the one function that may write delete markers",
     "PANICROOM_LET_GO_FUNCTION": "the function that lets old backups go",
     "PANICROOM_THAW_FUNCTION": "the one function that may ask S3 for archived files",
+    "PANICROOM_CLOCK_AHEAD_SECONDS": "on the local stack alone: `python -m ops local clock` sets its clock ahead",
     "POWERTOOLS_SERVICE_NAME": "the service's name in log lines",
     "POWERTOOLS_LOG_LEVEL": "how much is logged",
 }

@@ -25,6 +25,15 @@ def parse_duration_or_never(text: str) -> int:
     return 0 if text.strip().lower() == "never" else parse_duration(text)
 
 
+def parse_ahead(text: str) -> int:
+    """Seconds of ``+200d``, 0 for ``reset``. Raises ``ValueError`` with a sentence for anything else."""
+    if text.strip().lower() == "reset":
+        return 0
+    if not text.strip().startswith("+"):
+        raise ValueError(f"“{text}” is neither a time ahead, such as +200d, nor `reset`.")
+    return parse_duration(text.strip()[1:])
+
+
 def parse_days(text: str) -> int:
     """Whole days, ``0d`` included: ``30d``, ``4w``. Raises ``ValueError`` with a sentence for anything else."""
     seconds = 0 if text.strip().lower() == "0d" else parse_duration(text)

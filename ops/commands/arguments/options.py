@@ -13,7 +13,12 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from chalicelib.domain.audit.findings import at_stage
-from ops.commands.arguments.durations import parse_days, parse_duration, parse_duration_or_never
+from ops.commands.arguments.durations import (
+    parse_ahead,
+    parse_days,
+    parse_duration,
+    parse_duration_or_never,
+)
 from ops.commands.arguments.money import parse_usd
 from ops.commands.arguments.sizes import parse_size
 from ops.local.stack import DEFAULT_STATE_FOLDER
@@ -75,6 +80,9 @@ DURATION_OR_NEVER = Read("duration", parse_duration_or_never)
 
 DAYS = Read("days", parse_days)
 """``30d``, ``0d``: in days for the command."""
+
+AHEAD = Read("ahead", parse_ahead)
+"""``+200d``, or ``reset``, which is 0."""
 
 SIZE = Read("size", parse_size)
 """``500GB``, ``20TB``: in bytes for the command."""

@@ -19,9 +19,9 @@ from chalicelib.domain.retention.facts import OwnerChoices, RetentionFacts
 from chalicelib.domain.retention.let_go import LetGo
 from chalicelib.domain.retention.plan import Why
 from chalicelib.domain.retention.rules import counted_chains, plan_retention
+from chalicelib.domain.retention.schedule import next_run
 
 LOOKS_EVERY_DAYS = 30
-RUNS_AT = timedelta(hours=5, minutes=45)
 MAIL_DAY = 0
 """Mondays."""
 
@@ -36,7 +36,7 @@ def let_go(chains: Sequence[MadeChain], *, looks_every_days: int | None = LOOKS_
     gone: list[LetGo] = []
     hidden: set[SetId] = set()
     choices, announced = OwnerChoices(), Counter[SetId]()
-    today = START.replace(hour=0) + RUNS_AT
+    today = next_run(START) - timedelta(days=1)
     while (today := today + timedelta(days=1)) < END:
         there = [row for row in made[: bisect.bisect(times, today)] if row.set_id not in hidden]
         facts = RetentionFacts(there, choices=choices, enrolled_at=(START,), announced=announced)

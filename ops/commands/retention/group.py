@@ -12,12 +12,16 @@ from chalicelib.domain.retention.naming import NotNamed, the_one
 from chalicelib.owner_wire import JobRetention, RetentionListing, RetentionRan
 from ops.commands.arguments.options import confirm, console, print_json, say, stage_options, typed
 from ops.commands.arguments.whole_help import WholeHelp
-from ops.commands.retention.shown import show_job_retention, show_preview, warn_of_critical
+from ops.commands.retention.shown import (
+    say_when_it_is_final,
+    show_job_retention,
+    show_preview,
+    warn_of_critical,
+)
 from ops.commands.retention.undo_and_drop import drop, undo
 from ops.commands.retention.words import (
     WHAT_A_CHAIN_IS,
     WHAT_APPROVING_DOES,
-    WHEN_IT_IS_FINAL,
     day,
     differences,
     gone_words,
@@ -78,7 +82,7 @@ def approve(
         return
     named = _named(jobs[0], chain, listing.zone) if chain else None
     if not as_json:
-        _show_list(jobs, listing.zone, named)
+        _show_list(jobs, listing.zone, named, stage)
     warn_of_critical(jobs, err=as_json)
     if not yes:
         click.confirm(f"Approve {_jobs_named(jobs)}?", abort=True, err=as_json)
@@ -109,13 +113,13 @@ def _named(job: JobRetention, typed_name: str, zone: str) -> str:
         raise OpsError(gone_words(gone[0], zone_of(zone)) if gone else str(error)) from None
 
 
-def _show_list(jobs: Sequence[JobRetention], zone: str, named: str | None) -> None:
+def _show_list(jobs: Sequence[JobRetention], zone: str, named: str | None, stage: str) -> None:
     say(WHAT_A_CHAIN_IS)
     for one in jobs:
         show_job_retention(one, zone_of(zone))
     console.print()
     say(WHAT_APPROVING_DOES)
-    say(WHEN_IT_IS_FINAL)
+    say_when_it_is_final(stage)
     if named:
         say(
             f"You name {named}: it may go even if the newer ones are much smaller, or came after the machine was"

@@ -14,12 +14,14 @@ from chalicelib.owner_wire import ChainRow, JobRetention, RetentionListing
 from ops.commands.arguments.options import console, folding_table, say, typed
 from ops.commands.arguments.retention_choice import policy_words
 from ops.commands.retention.words import (
+    BRING_BACK,
     WHAT_A_CHAIN_IS,
     WHEN_IT_IS_FINAL,
     becomes,
     day,
     days_of,
     gone_words,
+    money,
     says_something,
     size_of,
     zone_of,
@@ -40,7 +42,7 @@ def show_preview(listing: RetentionListing, stage: str, *, whole: bool) -> None:
         return
     if jobs:
         say(WHAT_A_CHAIN_IS)
-        say(WHEN_IT_IS_FINAL)
+        say_when_it_is_final(stage)
     for job in jobs:
         show_job_retention(job, zone)
     others = len(listing.jobs) - len(jobs)
@@ -49,6 +51,11 @@ def show_preview(listing: RetentionListing, stage: str, *, whole: bool) -> None:
         verb = "keeps" if others == 1 else "keep"
         say(f"\n{whose} {verb} all that there is: nothing goes, and nothing waits for you.")
     _show_next_steps(jobs, stage)
+
+
+def say_when_it_is_final(stage: str) -> None:
+    say(WHEN_IT_IS_FINAL)
+    console.print(f"  {typed(BRING_BACK, stage)}", markup=False)
 
 
 def _show_next_steps(jobs: Sequence[JobRetention], stage: str) -> None:
@@ -79,12 +86,16 @@ def show_job_retention(job: JobRetention, zone: tzinfo) -> None:
 
 def _show_table(chains: Sequence[ChainRow], zone: tzinfo) -> None:
     table = folding_table("chain", "sets", "size", "a month", "what becomes of it")
-    table.columns[-1].overflow = "fold"
+    table.columns[0].no_wrap = True  # a name is typed elsewhere
     for row in chains:
-        sets, size, monthly = size_of(row)
-        per_month = monthly.removesuffix(" a month")
+        days = days_of(row, zone).replace(" to ", " to\n")
+        monthly = "unknown" if row.monthly is None else money(row.monthly)
         table.add_row(
-            f"{days_of(row, zone)}\n{row.chain}", sets.split()[0], size, per_month, shown(becomes(row, zone))
+            f"{days}\n{row.chain}",
+            f"{row.sets:,}",
+            format_bytes(row.bytes),
+            monthly,
+            shown(becomes(row, zone)),
         )
     console.print(table, soft_wrap=False)
 

@@ -19,9 +19,10 @@ WHAT_APPROVING_DOES = (
     " that has no newer one among them. Not approving costs money only."
 )
 WHEN_IT_IS_FINAL = (
-    f"What goes is hidden first and removed for good {GRACE.days} days later. Until then `python -m ops retention undo"
-    " MACHINE JOB CHAIN` brings it back."
+    f"What goes is hidden at once, and is final, that is removed for good, {GRACE.days} days later. Until then you can"
+    " bring it back:"
 )
+BRING_BACK = "retention undo MACHINE JOB CHAIN"
 
 UNDER_WAY = ("going", "hidden", "undoing", "dropping")
 

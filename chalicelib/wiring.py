@@ -308,7 +308,7 @@ def thaw_context(caller: Caller, now: datetime) -> ThawContext:
 def thaw_worker(clock: Callable[[], datetime], has_time: Callable[[], bool]) -> ThawWorker:
     from chalicelib.journeys.thaws.thaw_context import ThawWorker
 
-    stores = machine_store(), recovery_store(), thaw_store(), notice_store()
+    stores = machine_store(), recovery_store(), thaw_store(), notice_store(), catalogue_store()
     return ThawWorker(*stores, archive(), _prices(), clock, has_time, time.sleep)
 
 
@@ -338,7 +338,7 @@ def upload_context(caller: Caller, now: datetime) -> UploadContext:
 
 
 def download_context(caller: Caller, now: datetime) -> DownloadContext:
-    stores = cap_store(), thaw_store(), notice_store(), catalogue_store()
+    stores = cap_store(), thaw_store(), notice_store(), catalogue_store(), retention_store()
     return DownloadContext(*stores, buckets(), caller.machine, caller.job, now)
 
 

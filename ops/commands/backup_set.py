@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from chalicelib.domain.backups.names import SetId
-from chalicelib.owner_wire import Quarantined
+from chalicelib.owner_wire import JobPlace, Quarantined
 from ops.buckets.bring_back import bring_back
 from ops.commands.arguments.options import confirm, stage_options
 from ops.commands.arguments.whole_help import WholeHelp
@@ -75,10 +75,9 @@ def bring_back_(machine: str, job: str, set_name: str, stage: str, state_folder:
         set_id = SetId.parse(set_name)
     except ValueError as error:
         raise OpsError(f"{error}: `machine show` lists them.") from error
-    places = admin_client(stage, state_folder).jobs()
-    found = [place for place in places if (place.machine, place.job) == (machine, job)]
-    if not found:
-        raise OpsError(f"There is no job {machine}/{job}: `machine list` lists them.")
-    names = bring_back(aws_of(stage, state_folder).client("s3"), found[0].location, set_id)
+    place = admin_client(stage, state_folder).ask(
+        JobPlace, "set_place", name=machine, job=job, set=str(set_id)
+    )
+    names = bring_back(aws_of(stage, state_folder).client("s3"), place.location, set_id)
     what = ", ".join(names) if names else "nothing: no file of it is deleted in the bucket"
     confirm({"brought_back": names}, as_json, f"Brought back: {what}.")

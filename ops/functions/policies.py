@@ -132,6 +132,8 @@ def _discard(stage: Stage) -> list[Statement]:
         _on_objects(stage, "WriteDeleteMarkers", "s3:DeleteObject"),
         _on_objects(stage, "LookAtObjects", "s3:GetObject"),
         _list_bucket(stage),
+        # A manifest that somebody deleted is an older version.
+        _list_versions(stage),
         _table(stage, [GET_MANY, GET, QUERY, UPDATE]),
     ]
 

@@ -427,7 +427,7 @@ class TestManySets:
                 sealed_at=end,
                 current={"STANDARD": Tally(3, 100)},
             )
-            assert wiring.catalogue_store().repair_set(job, sealed, 0)
+            assert wiring.catalogue_store().repair_set(job, sealed, 0, thief.service.now)
         refresh_findings(wiring.catalogue_store(), wiring.finding_store(), job, thief.service.now)
         return job
 

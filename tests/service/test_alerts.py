@@ -386,8 +386,7 @@ def test_the_manifest_of_a_finished_set_that_somebody_deletes_is_mailed_at_once_
     whole_set(service)
     service.s3.delete_object(Bucket=BUCKET, Key=MANIFEST)
     service.catalogue(MANIFEST)
-    name = MANIFEST.rpartition("/")[2]
-    assert found(service) == [("manifest_vanished", name)]
+    assert found(service) == [("manifest_vanished", f"full.{FULL}")]
     later(service, minutes=3)
     assert alerts(service) == "id-1"
     assert sent[0][0].startswith("[panicroom] Look now: anna-laptop/system: a finished backup's manifest")

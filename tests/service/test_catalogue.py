@@ -61,6 +61,7 @@ def test_a_whole_set_is_complete_in_whatever_order_it_is_told(
         "complete": True,
         "gaps": "",
         "quarantined": False,
+        "let_go": False,
     }
 
 

@@ -31,6 +31,10 @@ LAST_NAME = "\U0010ffff"
 MULTIPART_LIFE = UNFINISHED_AFTER + timedelta(days=1)
 """A day more than the bucket's rule leaves an upload that nobody completes."""
 
+TOMBSTONE_LIFE = timedelta(days=90)
+"""A row of which S3 holds nothing any more says only that older events of its key are old. They come within two weeks,
+the life of a message in the dead-letter queue."""
+
 _UNCHANGED_SET = "attribute_not_exists(pk) OR revision = :known"
 
 
@@ -138,12 +142,14 @@ class CatalogueStore:
         )
 
     def write_page(
-        self, job: Job, page: SetPage, backup_set: BackupSet, objects: Sequence[ObjectRow]
+        self, job: Job, page: SetPage, backup_set: BackupSet, objects: Sequence[ObjectRow], now: datetime
     ) -> bool:
         """Writes up to 99 objects and their set together; False if somebody wrote one of them since."""
         partition = catalogue_rows.objects_partition(job)
-        puts = [_conditional_put(partition, row, page.objects.get(row.name)) for row in objects]
+        puts = [_conditional_put(partition, row, page.objects.get(row.name), now) for row in objects]
         set_item = catalogue_rows.set_item(job, backup_set, page.revision + 1)
+        if not (backup_set.current or backup_set.noncurrent):
+            set_item |= _lapses(now)
         puts.append((set_item, _UNCHANGED_SET, {":known": page.revision}))
         return attempted(self._table.put_all_or_none, puts)
 
@@ -155,9 +161,9 @@ class CatalogueStore:
             pages[backup_set.set_id] = SetPage(backup_set, int(item["revision"]), {})
         return pages
 
-    def repair_set(self, job: Job, backup_set: BackupSet, revision: int) -> bool:
+    def repair_set(self, job: Job, backup_set: BackupSet, revision: int, now: datetime) -> bool:
         """Replaces a set's row unless it was written since that revision was read."""
-        return self.write_page(job, SetPage(backup_set, revision, {}), backup_set, [])
+        return self.write_page(job, SetPage(backup_set, revision, {}), backup_set, [], now)
 
     def objects_named(self, job: Job, names: Sequence[str]) -> dict[str, ObjectRow]:
         """The rows of these names; those without one are left out."""
@@ -191,9 +197,11 @@ class CatalogueStore:
         item = self._table.get(STRAYS, rows.sort_key(f"{bucket}/{key}"))
         return catalogue_rows.object_of(item) if item else None
 
-    def put_stray(self, bucket: str, key: str, row: ObjectRow, known: ObjectRow | None) -> bool:
+    def put_stray(
+        self, bucket: str, key: str, row: ObjectRow, known: ObjectRow | None, now: datetime
+    ) -> bool:
         """``row`` goes under its whole address; False if somebody wrote it since ``known`` was read."""
-        put = _conditional_put(STRAYS, dataclasses.replace(row, name=f"{bucket}/{key}"), known)
+        put = _conditional_put(STRAYS, dataclasses.replace(row, name=f"{bucket}/{key}"), known, now)
         return attempted(self._table.put, *put)
 
     def strays(self, bucket: str, key_prefix: str = "") -> Iterator[ObjectRow]:
@@ -296,12 +304,20 @@ def _multipart_key(upload: str) -> str:
     return f"MULTIPART#{hashlib.sha256(upload.encode()).hexdigest()}"
 
 
-def _conditional_put(partition: str, row: ObjectRow, known: ObjectRow | None) -> tuple[Item, str, Item]:
+def _lapses(now: datetime) -> Item:
+    return {"expires_at_epoch": int((now + TOMBSTONE_LIFE).timestamp())}
+
+
+def _conditional_put(
+    partition: str, row: ObjectRow, known: ObjectRow | None, now: datetime
+) -> tuple[Item, str, Item]:
     """A put that succeeds only if the row is as it was read, or still not there.
 
     By the revision, since restores and transitions change rows without a sequencer of their own.
     """
     item = {**catalogue_rows.object_item(partition, row), "revision": (known.revision if known else 0) + 1}
+    if row.stored is None and not row.noncurrent:
+        item |= _lapses(now)
     if known is None:
         return item, "attribute_not_exists(pk)", {}
     return item, "revision = :known", {":known": known.revision}

@@ -8,7 +8,12 @@ from datetime import datetime
 
 from chalicelib.domain.audit.findings import Finding, command, new_finding
 from chalicelib.domain.audit.sealed_sets import check_sealed
-from chalicelib.domain.audit.set_order import about_set, out_of_order, out_of_order_finding
+from chalicelib.domain.audit.set_order import (
+    about_set,
+    bring_back_command,
+    out_of_order,
+    out_of_order_finding,
+)
 from chalicelib.domain.backups.freshness import STALLED_AFTER
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.sets import BackupSet
@@ -52,11 +57,21 @@ def find_anomalies(job: Job, sets: Sequence[BackupSet], now: datetime) -> list[F
 
 
 def _of_open(job: Job, backup_set: BackupSet, now: datetime) -> list[Finding]:
+    if backup_set.manifest_vanished:
+        return [_without_manifest(job, backup_set)]
     if backup_set.changed_at is None or now - backup_set.changed_at <= STALLED_AFTER:
         return []
     message = f"was begun and has had no progress since {backup_set.changed_at:%Y-%m-%d}"
     evidence = f"volumes {format_ranges(backup_set.volumes) or 'none'}, {backup_set.stored_bytes} bytes"
     return [about_set("stalled", job, backup_set, message, evidence, f"panicroom backup {job.name}")]
+
+
+def _without_manifest(job: Job, backup_set: BackupSet) -> Finding:
+    message = "was finished, and its manifest was deleted: it cannot be restored, the laptop takes it for unfinished"
+    evidence = f"volumes {format_ranges(backup_set.volumes) or 'none'}, {backup_set.stored_bytes} bytes are still there"
+    return about_set(
+        "manifest_vanished", job, backup_set, message, evidence, bring_back_command(job, backup_set.set_id)
+    )
 
 
 def _usual_increment_bytes(sets: Sequence[BackupSet]) -> float:

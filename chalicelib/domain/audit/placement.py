@@ -27,12 +27,10 @@ LARGEST_COPY_BYTES = 5 * 2**30
 
 
 def check_object(watched: WatchedJob, row: ObjectRow, backup_set: BackupSet) -> list[Finding]:
-    """What is wrong with a file of ``backup_set``; of a key that holds nothing now only that a manifest is gone."""
+    """What is wrong with a file of ``backup_set``; nothing, of a key that holds nothing now."""
     file, stored = parse_file_name(row.name), row.stored
-    if file is None:
+    if file is None or stored is None:
         return []
-    if stored is None:
-        return [_manifest_vanished(watched, row.name, file)] if _has_vanished(row, file, backup_set) else []
     if not file.is_under_right_prefix:
         # duplicity names its files without prefixes unless told otherwise: that is a chain of its own, not a mistake.
         if not file.prefix:
@@ -40,29 +38,6 @@ def check_object(watched: WatchedJob, row: ObjectRow, backup_set: BackupSet) -> 
         return [_wrong_prefix(watched, row.name, file, stored, backup_set)]
     found = [_wrong_class(watched, row.name, file, stored), _wrong_tag(watched, row.name, file, stored)]
     return [finding for finding in found if finding is not None]
-
-
-def _has_vanished(row: ObjectRow, file: BackupFile, backup_set: BackupSet) -> bool:
-    """The older version is there, other files of the set are, and nothing takes its place: nobody but a person with
-    AWS keys deletes a manifest."""
-    was_there = file.kind is FileKind.MANIFEST and bool(row.noncurrent)
-    return was_there and not backup_set.sealed and bool(backup_set.volumes)
-
-
-def _manifest_vanished(watched: WatchedJob, name: str, file: BackupFile) -> Finding:
-    job, key = watched.job, watched.job.location.key(name)
-    return new_finding(
-        "manifest_vanished",
-        machine=job.machine,
-        job=job.name,
-        subject=name,
-        message=f"The manifest of the set {file.set_id} of {watched.label} was deleted: the set cannot be restored, "
-        "and the laptop takes it for unfinished.",
-        evidence=f"s3://{job.location.bucket}/{key} has older versions and no current one",
-        commands=(
-            command("python", "-m", "ops", "set", "bring-back", job.machine, job.name, str(file.set_id)),
-        ),
-    )
 
 
 def _wrong_prefix(

@@ -82,6 +82,10 @@ def quarantine_command(job: Job, set_id: SetId) -> str:
     return command("python", "-m", "ops", "set", "quarantine", job.machine, job.name, str(set_id))
 
 
+def bring_back_command(job: Job, set_id: SetId) -> str:
+    return command("python", "-m", "ops", "set", "bring-back", job.machine, job.name, str(set_id))
+
+
 def about_set(
     code: str, job: Job, backup_set: BackupSet, message: str, evidence: str, *commands: str
 ) -> Finding:

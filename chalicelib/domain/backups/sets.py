@@ -34,6 +34,8 @@ class BackupSet:
     """When S3 stored the newest of its files, whatever became of that file since."""
     has_proof: bool = False
     """Its manifest carries a proof of origin. Whether that proof is true only the client can check."""
+    manifest_removed: bool = False
+    """It was sealed once, and its manifest is not stored any more: no manifest is replaced, so somebody removed it."""
 
     @property
     def sealed(self) -> bool:
@@ -44,6 +46,11 @@ class BackupSet:
     def is_open(self) -> bool:
         """Something of it is stored, and it is not sealed."""
         return bool(self.current) and not self.sealed
+
+    @property
+    def manifest_vanished(self) -> bool:
+        """A sealed set that is open again: volumes of it are stored that nobody can restore without its manifest."""
+        return self.is_open and self.manifest_removed and bool(self.volumes)
 
     @property
     def unproven(self) -> bool:
@@ -104,9 +111,14 @@ class SetSum:
         file, stored = parse_file_name(after.name), after.stored
         if stored is not None:
             self._changed_at = max(self._changed_at or stored.stored_at, stored.stored_at)
-        if file is not None and file.is_under_right_prefix:
+        was_stored = before is not None and before.stored is not None
+        if file is None or not file.is_under_right_prefix:
+            return  # misplaced files cost, but duplicity will not find them
+        if stored or was_stored:  # else it is a tombstone, perhaps beside the same file under another ending
             self._apply(file, stored)
-        # Misplaced files cost, but duplicity will not find them.
+        if file.kind is FileKind.MANIFEST and (stored or was_stored or after.noncurrent):
+            # What is known stays known when the older versions have gone too.
+            self._fields["manifest_removed"] = stored is None
 
     def _apply(self, file: BackupFile, stored: StoredObject | None) -> None:
         if file.volume is not None:
@@ -121,6 +133,8 @@ class SetSum:
             self._fields["has_jsonstat"] = stored is not None
 
     def result(self) -> BackupSet:
+        if not self._current and not self._noncurrent:
+            self._fields["manifest_removed"] = False  # nothing is left that could be missing it
         return dataclasses.replace(
             self._known,
             volumes=frozenset(self._volumes),

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 
@@ -116,6 +116,10 @@ def together(one: Volumes, other: Volumes) -> Volumes:
     return {set_id: one.get(set_id, empty) | other.get(set_id, empty) for set_id in {**one, **other}}
 
 
+def without_sets(volumes: Volumes, hidden: Collection[SetId]) -> Volumes:
+    return {set_id: numbers for set_id, numbers in volumes.items() if set_id not in hidden}
+
+
 _ID = re.compile(r"[0-9a-f]{20}")
 
 
@@ -215,13 +219,18 @@ class VolumesFound:
         ]
 
 
-def find_volumes(wanted: Volumes, listed: Iterable[ListedVolume], now: datetime) -> VolumesFound:
-    """Which of the volumes a listing has, and whether they can be read; what else it lists is passed over."""
+def find_volumes(
+    wanted: Volumes, listed: Iterable[ListedVolume], now: datetime, hidden: Collection[SetId] = ()
+) -> VolumesFound:
+    """Which of the volumes a listing has, and whether they can be read; what else it lists is passed over, and all of
+    the sets that are ``hidden``."""
     found: dict[VolumeState, dict[SetId, dict[int, ListedVolume]]] = {state: {} for state in VolumeState}
     left = {set_id: set(numbers) for set_id, numbers in wanted.items()}
     for volume in listed:
         file = parse_file_name(volume.name)
         if file is None or file.kind is not FileKind.VOLUME or not file.is_under_right_prefix:
+            continue
+        if file.set_id in hidden:
             continue
         number = file.volume or 0
         if number in left.get(file.set_id, ()):  # else another one, or the same with another ending

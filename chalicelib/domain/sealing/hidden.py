@@ -6,7 +6,6 @@ import dataclasses
 
 from chalicelib.domain.backups.names import SetId
 from chalicelib.domain.refusals import Refusal
-from chalicelib.domain.sealing import order
 from chalicelib.wire import ErrorCode
 
 
@@ -24,13 +23,19 @@ class HiddenSets:
     def every(self) -> frozenset[SetId]:
         return self.quarantined | self.let_go
 
-    def check(self, set_id: SetId) -> None:
-        """Raises ``Refusal`` where the set is hidden."""
+    def why(self, set_id: SetId) -> str | None:
+        """A sentence on what became of the set; ``None`` where it counts."""
         if set_id in self.let_go:
-            raise Refusal(
-                ErrorCode.SET_SEALED,
-                "The owner's retention policy has let this backup go: it takes no files and gives none away. Start a "
-                "new backup. Until it is removed for good the owner can bring it back: python -m ops retention undo.",
+            return (
+                "The owner's retention policy has let this backup go: it takes no files and gives none away. Until it "
+                "is removed for good the owner can bring it back: python -m ops retention undo."
             )
         if set_id in self.quarantined:
-            raise order.quarantined()
+            return "The owner has put this set into quarantine: it takes no files and gives none away."
+        return None
+
+    def check(self, set_id: SetId) -> None:
+        """Raises ``Refusal`` where the set is hidden: nothing is stored in it, sealed or discarded."""
+        why = self.why(set_id)
+        if why is not None:
+            raise Refusal(ErrorCode.SET_SEALED, f"{why} Start a new backup.")

@@ -52,10 +52,3 @@ def check_room(set_id: SetId, open_sets: Collection[SetId]) -> None:
 
 def _out_of_order(message: str) -> Refusal:
     return Refusal(ErrorCode.NAME_OUT_OF_ORDER, message)
-
-
-def quarantined() -> Refusal:
-    return Refusal(
-        ErrorCode.SET_SEALED,
-        "The owner has put this set into quarantine: it takes no files and gives none away. Start a new backup.",
-    )

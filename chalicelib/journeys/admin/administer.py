@@ -14,6 +14,7 @@ from chalicelib.journeys.admin.catalogue import (
     catalogue_differences,
     catalogue_objects,
     job_list,
+    set_place,
     set_quarantine,
 )
 from chalicelib.journeys.admin.machines import (
@@ -83,6 +84,7 @@ COMMANDS: Mapping[str, Callable[[AdminContext, Arguments], Any]] = {
     "machine_recount": machine_recount,
     "machine_recovery": machine_recovery,
     "set_quarantine": set_quarantine,
+    "set_place": set_place,
     "job_list": job_list,
     "thaws": thaws,
     "thaw_approve": thaw_approve,

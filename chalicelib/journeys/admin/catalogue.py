@@ -45,11 +45,36 @@ def set_quarantine(context: AdminContext, request: Arguments) -> Quarantined:
     return Quarantined(job.machine, job.name, tuple(map(str, found)), hide)
 
 
-def _named(context: AdminContext, job: Job, request: Arguments) -> SetId:
+def set_place(context: AdminContext, request: Arguments) -> JobPlace:
+    """Where files of a set are brought back, one by one; a chain that was let go comes back as a whole."""
+    job = known_job(context, request)
+    _check_not_let_go(context, job, _read_set(request))
+    return _place_of(job)
+
+
+def _read_set(request: Arguments) -> SetId:
     try:
-        set_id = SetId.parse(str(request.get("set")))
+        return SetId.parse(str(request.get("set")))
     except ValueError:
         raise bad_request("Name the set as 'ops machine show' does, such as full.20261122T205000Z.") from None
+
+
+def _check_not_let_go(context: AdminContext, job: Job, set_id: SetId) -> None:
+    """Raises ``Refusal``."""
+    for let_go in context.retention.let_gos(job):
+        if set_id in let_go.sets:
+            chain = f"{job.machine} {job.name} {let_go.chain}"
+            raise bad_request(
+                f"{set_id} was dropped: it is hidden, and cannot be brought back."
+                if let_go.dropped
+                else f"{set_id} is of a chain that was let go: it is hidden, and comes back as a whole. While that "
+                f"can be undone: python -m ops retention undo {chain}"
+            )
+
+
+def _named(context: AdminContext, job: Job, request: Arguments) -> SetId:
+    set_id = _read_set(request)
+    _check_not_let_go(context, job, set_id)
     if set_id not in {backup_set.set_id for backup_set in context.catalogue.sets(job)}:
         raise Refusal(ErrorCode.NOT_FOUND, f"{job.machine}/{job.name} has no set {set_id}.")
     return set_id
@@ -74,18 +99,17 @@ def _since(context: AdminContext, job: Job, since: datetime) -> list[SetId]:
 def job_list(context: AdminContext, request: Arguments) -> JobListing:
     """Every job, or those of one machine, with where it is kept and how."""
     name = read_identifier(request, "name") if request.get("name") else None
-    return JobListing(
-        tuple(
-            JobPlace(
-                job.machine,
-                job.name,
-                job.location.bucket,
-                job.location.prefix,
-                job.storage.archive_class,
-                job.storage.archive_after_days,
-            )
-            for job in context.machines.jobs(name)
-        )
+    return JobListing(tuple(_place_of(job) for job in context.machines.jobs(name)))
+
+
+def _place_of(job: Job) -> JobPlace:
+    return JobPlace(
+        job.machine,
+        job.name,
+        job.location.bucket,
+        job.location.prefix,
+        job.storage.archive_class,
+        job.storage.archive_after_days,
     )
 
 

@@ -131,7 +131,7 @@ def catalogue_set(context: CatalogueContext, job: Job, set_id: SetId, changes: S
             return
         rows = _present_rows(context, job.location.bucket, job.location.key, news, page.objects)
         backup_set = apply_changes(page.backup_set, page.objects, rows)
-        if context.catalogue.write_page(job, page, backup_set, rows):
+        if context.catalogue.write_page(job, page, backup_set, rows, context.now):
             _follow_up(context, job, None if known else page.backup_set, backup_set, [*known, *rows])
             return
     raise Contended(f"{job.machine}/{job.name} {set_id}")
@@ -149,11 +149,17 @@ def _follow_up(
     _record_placement(context, job, backup_set, rows)
     record_proofs(context.machines, job, rows)
     if before is None or backup_set.is_open != before.is_open:
-        context.catalogue.summaries.set_open(job, backup_set)
+        _record_open(context, job, backup_set)
     hide_what_outlived_a_token(context, job, backup_set, rows)
     if before is None or backup_set.sealed or before.sealed:
         _expel_late(context, job, backup_set)
         refresh_findings(context.catalogue, context.findings, job, context.now)
+
+
+def _record_open(context: CatalogueContext, job: Job, backup_set: BackupSet) -> None:
+    """A chain whose files are being marked deleted, the manifest among the first, is not open by that."""
+    if not (backup_set.is_open and backup_set.set_id in context.catalogue.hidden(job)):
+        context.catalogue.summaries.set_open(job, backup_set)
 
 
 def record_proofs(machines: MachineStore, job: Job, rows: Iterable[ObjectRow]) -> None:
@@ -214,14 +220,15 @@ def _expel_late(context: CatalogueContext, job: Job, backup_set: BackupSet) -> N
     late = [name for name in surplus if stored[job.location.key(name)] is not None]
     if not late:
         return
-    context.discard(job, late)
+    # Of a set that is hidden nothing is discarded, as nothing of it is seen.
+    became = "are hidden with it" if context.discard(job, late) else "hidden again. The set itself is whole"
     context.notices.put(
         Notice(
             LATE_UPLOAD,
             job.machine,
             job.name,
-            f"{len(late)} file(s) were added to the finished set {backup_set.set_id} and hidden again. "
-            "The set itself is whole. If you did not interrupt a backup, somebody may have this machine's token.",
+            f"{len(late)} file(s) were added to the finished set {backup_set.set_id} and {became}. "
+            "If you did not interrupt a backup, somebody may have this machine's token.",
             context.now,
         )
     )
@@ -242,7 +249,7 @@ def catalogue_strays(context: CatalogueContext, place: KeyOwner, changes: Sequen
                 break
             known_rows = {key: known} if known else {}
             row = _present_rows(context, bucket, str, {key: sequencer}, known_rows)[0]
-            if context.catalogue.put_stray(bucket, key, row, known):
+            if context.catalogue.put_stray(bucket, key, row, known, context.now):
                 break
         else:
             raise Contended(key)

@@ -31,6 +31,8 @@ def hide_what_outlived_a_token(
         hidden = f"The set {backup_set.set_id} was finished so, and is in quarantine."
     elif backup_set.sealed:
         hidden = f"The finished set {backup_set.set_id} is as it was."
+    elif backup_set.set_id in context.catalogue.hidden(job):
+        hidden = f"The set {backup_set.set_id} was hidden before, and stays so."
     else:
         hidden = _discard(context, job, backup_set, late)
     message = (

@@ -183,7 +183,8 @@ def _repair_block(context: CatalogueContext, job: Job, block: _Block) -> list[Di
             _write_rows(context, job, set_id, rows[start : start + MOST_OBJECTS_A_WRITE], block.known)
     location = job.location
     for row in strays:
-        context.catalogue.put_stray(location.bucket, location.key(row.name), row, block.strays.get(row.name))
+        known = block.strays.get(row.name)
+        context.catalogue.put_stray(location.bucket, location.key(row.name), row, known, context.now)
     if any(difference.what == "stray" for difference in differences):
         codes, folder = codes_about(Concern.OBJECTS), f"{location.bucket}/{location.prefix}"
         context.findings.replace(
@@ -232,7 +233,7 @@ def _write_rows(
             page, objects={row.name: known[row.name] for row in rows if row.name in known}
         )
         backup_set = apply_changes(page.backup_set, page.objects, rows)
-        if context.catalogue.write_page(job, page, backup_set, rows):
+        if context.catalogue.write_page(job, page, backup_set, rows, context.now):
             record_proofs(context.machines, job, rows)
             return
     hints = [KeyChange(job.location.bucket, job.location.key(row.name), "") for row in rows]
@@ -249,13 +250,13 @@ def _repair_sets(context: CatalogueContext, job: Job) -> list[Difference]:
         # The rows' revisions come first: a set that an event writes meanwhile is left to the next try.
         pages = context.catalogue.set_pages(job)
         contended = False
-        for set_id, backup_set in _add_up(context, job, pages).items():
+        added_up = _add_up(context, job, {set_id: page.backup_set for set_id, page in pages.items()})
+        for set_id, backup_set in added_up.items():
             known = pages[set_id].backup_set if set_id in pages else BackupSet(set_id)
             if _facts(backup_set) == _facts(known):
                 continue
-            if context.catalogue.repair_set(
-                job, backup_set, pages[set_id].revision if set_id in pages else 0
-            ):
+            revision = pages[set_id].revision if set_id in pages else 0
+            if context.catalogue.repair_set(job, backup_set, revision, context.now):
                 differences.append(_sum_difference(job, known, backup_set, context.now))
             else:
                 contended = True
@@ -264,8 +265,12 @@ def _repair_sets(context: CatalogueContext, job: Job) -> list[Difference]:
     return differences
 
 
-def _add_up(context: CatalogueContext, job: Job, set_ids: Iterable[SetId]) -> dict[SetId, BackupSet]:
-    sums = {set_id: SetSum(BackupSet(set_id)) for set_id in set_ids}
+def _add_up(context: CatalogueContext, job: Job, known: Mapping[SetId, BackupSet]) -> dict[SetId, BackupSet]:
+    """Each set from its rows; that it lost its manifest may be known of the set alone."""
+    sums = {
+        set_id: SetSum(BackupSet(set_id, manifest_removed=one.manifest_removed))
+        for set_id, one in known.items()
+    }
     for row in context.catalogue.objects(job):
         file = parse_file_name(row.name)
         if file is not None:

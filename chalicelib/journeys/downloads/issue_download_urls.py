@@ -11,15 +11,18 @@ from chalicelib.adapters.s3_buckets import Buckets
 from chalicelib.adapters.stores.cap_store import CapStore
 from chalicelib.adapters.stores.catalogue_store import CatalogueStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
+from chalicelib.adapters.stores.retention.retention_store import RetentionStore
 from chalicelib.adapters.stores.thaw_store import ThawStore
 from chalicelib.domain.audit.notices import DOWNLOAD_CAP_REACHED, Notice
 from chalicelib.domain.backups import uploads
 from chalicelib.domain.backups.machines import Job, Machine
+from chalicelib.domain.backups.names import parse_file_name
 from chalicelib.domain.backups.objects import StoredObject
 from chalicelib.domain.backups.storage import needs_thaw
 from chalicelib.domain.refusals import Refusal
 from chalicelib.domain.restore.thaws import Thaw
 from chalicelib.domain.restore.volumes import VolumeState, state_of
+from chalicelib.domain.sealing.hidden import HiddenSets
 from chalicelib.journeys.describe_machine import format_wire_time
 from chalicelib.journeys.downloads.look_up_files import look_up_files
 from chalicelib.wire import DownloadAnswer, DownloadPermit, DownloadRequest, ErrorCode, ThawState
@@ -31,6 +34,7 @@ class DownloadContext:
     thaws: ThawStore
     notices: NoticeStore
     catalogue: CatalogueStore
+    retention: RetentionStore
     buckets: Buckets
     machine: Machine
     job: Job
@@ -50,7 +54,7 @@ class DownloadContext:
 
 def issue_download_urls(context: DownloadContext, request: DownloadRequest) -> DownloadAnswer:
     """One answer for each name, in the order asked; URLs live five minutes."""
-    refused = _refused(request.names)
+    refused = _refused(request.names, context.catalogue.hidden(context.job))
     found = look_up_files(
         context.catalogue,
         context.buckets,
@@ -66,18 +70,33 @@ def issue_download_urls(context: DownloadContext, request: DownloadRequest) -> D
     copied_bytes = sum(permit.size or 0 for permit in permits if permit.url and permit.name in copies)
     if copied_bytes and context.ready_thaw is not None:
         context.thaws.record_download(context.ready_thaw, copied_bytes, context.now)
+    _record_fetches(context, permits)
     return DownloadAnswer(tuple(permits))
 
 
-def _refused(names: Sequence[str]) -> dict[str, DownloadPermit]:
-    """The names that no file of a backup has."""
+def _refused(names: Sequence[str], hidden: HiddenSets) -> dict[str, DownloadPermit]:
+    """The names that no file of a backup has, and those of sets that are hidden.
+
+    A hidden set's file is *not found*, whatever the bucket holds: clients of every version take a set that vanished
+    since they listed it for one that is not there, and go on without it. Another code would end their backup.
+    """
     refused = {}
     for name in names:
         try:
-            uploads.check_name(name)
+            why = hidden.why(uploads.check_name(name).set_id)
         except Refusal as refusal:
             refused[name] = DownloadPermit(name, error=refusal.code.value, message=refusal.message)
+        else:
+            if why is not None:
+                refused[name] = DownloadPermit(name, error=ErrorCode.NOT_FOUND.value, message=why)
     return refused
+
+
+def _record_fetches(context: DownloadContext, permits: Sequence[DownloadPermit]) -> None:
+    """A chain is not let go while somebody restores from it. Metadata says nothing of that: backups read it too."""
+    files = [parse_file_name(permit.name) for permit in permits if permit.url]
+    sets = {file.set_id for file in files if file is not None and file.volume is not None}
+    context.retention.record_fetch(context.job, sets, context.now)
 
 
 def _is_copy(stored: StoredObject, now: datetime) -> bool:

@@ -23,6 +23,7 @@ from chalicelib.domain.restore.volumes import (
     list_prefixes,
     tallies_of,
     together,
+    without_sets,
 )
 from chalicelib.journeys.thaws.ask_s3 import ask_s3
 from chalicelib.journeys.thaws.thaw_context import ThawWorker, what
@@ -73,11 +74,12 @@ def _look(worker: ThawWorker, machine: Machine, job: Job, thaw: Thaw) -> tuple[V
     """What S3 has of the thaw's volumes, and when to look again."""
     stored, now = worker.thaws.volumes(thaw), worker.clock()
     volumes = together(stored.asked, stored.others)
-    listing = worker.archive.list_volumes(job.location, list_prefixes(volumes))
+    hidden = worker.catalogue.hidden(job).every  # since it was started, perhaps
+    listing = worker.archive.list_volumes(job.location, list_prefixes(without_sets(volumes, hidden)))
     by_reader = thaw.code_made_at is not None
     has_pages_left = worker.thaws.count_pages(machine, listing.pages, now, by_reader=by_reader)
     look_at = progress.look_again_at(now, listing.pages, has_pages_left=has_pages_left)
-    return find_volumes(volumes, listing.volumes, now), look_at
+    return find_volumes(volumes, listing.volumes, now, hidden), look_at
 
 
 def _when_ready(worker: ThawWorker, machine: Machine, job: Job, thaw: Thaw, found: VolumesFound) -> Thaw:

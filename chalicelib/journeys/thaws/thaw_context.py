@@ -23,7 +23,13 @@ from chalicelib.domain.restore.limits import MAX_PAGES_A_MONTH
 from chalicelib.domain.restore.plans import Terms
 from chalicelib.domain.restore.reader_allowance import ReaderAllowance
 from chalicelib.domain.restore.thaws import AskForThaw, Thaw, ThawMonth, ThawOwner
-from chalicelib.domain.restore.volumes import Volumes, VolumesFound, find_volumes, list_prefixes
+from chalicelib.domain.restore.volumes import (
+    Volumes,
+    VolumesFound,
+    find_volumes,
+    list_prefixes,
+    without_sets,
+)
 from chalicelib.journeys.describe_machine import format_wire_time
 from chalicelib.wire import ErrorCode, ThawState, ThawStatus
 
@@ -94,6 +100,7 @@ class ThawWorker:
     recoveries: RecoveryStore
     thaws: ThawStore
     notices: NoticeStore
+    catalogue: CatalogueStore
     archive: Archive
     prices: PriceTable | None
     clock: Callable[[], datetime]
@@ -116,8 +123,13 @@ def owner_now(recoveries: RecoveryStore, thaw: Thaw, machine: Machine | None, jo
 
 
 def look_at_volumes(context: ThawContext, volumes: Volumes) -> VolumesFound:
-    """What S3 has of them. Raises ``Refusal`` where the machine's LIST requests of the month are used up."""
-    prefixes, whose = list_prefixes(volumes), {"by_reader": context.reader is not None}
+    """What S3 has of them; those of hidden sets are missing.
+
+    Raises ``Refusal`` where the machine's LIST requests of the month are used up.
+    """
+    hidden = context.catalogue.hidden(context.job)
+    prefixes = list_prefixes(without_sets(volumes, hidden.every))
+    whose = {"by_reader": context.reader is not None}
     if not context.thaws.count_pages(context.machine, len(prefixes), context.now, **whose):
         raise Refusal(
             ErrorCode.THAW_CAP,
@@ -128,7 +140,7 @@ def look_at_volumes(context: ThawContext, volumes: Volumes) -> VolumesFound:
     more_pages = listing.pages - len(prefixes)
     if more_pages:
         context.thaws.count_pages(context.machine, more_pages, context.now, **whose)
-    return find_volumes(volumes, listing.volumes, context.now)
+    return find_volumes(volumes, listing.volumes, context.now, hidden.every)
 
 
 def what(thaw: Thaw) -> str:

@@ -16,7 +16,7 @@ from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.domain.audit.notices import DISCARD_REFUSED, Notice
 from chalicelib.domain.backups import uploads
 from chalicelib.domain.backups.machines import Job
-from chalicelib.domain.backups.names import BackupFile, FileKind, SetId
+from chalicelib.domain.backups.names import BackupFile, FileKind, SetId, manifest_file
 from chalicelib.domain.backups.objects import StoredObject
 from chalicelib.domain.refusals import Refusal
 from chalicelib.domain.sealing import gates
@@ -71,14 +71,11 @@ def _discard_of_set(
         kept = frozenset(name for name, file in files if gates.belongs_to_sealed(file, manifest))
         _mark_deleted(buckets, job, [name for name, _ in files if name not in kept])
         return kept
-    if _was_sealed(catalogue, job, set_id):
-        # Somebody deleted the manifest: the owner is to bring it back, not the laptop to clear the rest away.
-        return frozenset(name for name, _ in files)
     if not catalogue.begin_discarding(job, set_id, now):
         raise gates.being_sealed(catalogue.gate(job, set_id), now)
     try:
         # The look before the lock may be old by now. From here on the set cannot be sealed.
-        if _manifest_of(buckets, job, set_id) is not None:
+        if _was_ever_sealed(catalogue, buckets, job, set_id):
             return frozenset(name for name, _ in files)
         _mark_deleted(buckets, job, [name for name, _ in files])
     finally:
@@ -97,10 +94,20 @@ def _manifest_of(buckets: Buckets, job: Job, set_id: SetId) -> StoredObject | No
     return next((stored for stored in found.values() if stored is not None), None)
 
 
-def _was_sealed(catalogue: CatalogueStore, job: Job, set_id: SetId) -> bool:
-    """Whether a manifest of the set was stored once: its older version is still known."""
-    page = catalogue.read_page(job, set_id, _manifest_names(set_id))
-    return any(row.noncurrent for row in page.objects.values())
+def _was_ever_sealed(catalogue: CatalogueStore, buckets: Buckets, job: Job, set_id: SetId) -> bool:
+    """Whether a manifest of the set is stored, or was. If somebody deleted it, the owner is to bring it back, not the
+    laptop to clear the rest away.
+
+    S3 is asked, as no event of the deletion may have come yet. Where the versions are gone as well, the catalogue
+    knows.
+    """
+    stem = job.location.key(manifest_file(set_id).stem)
+    keys = {job.location.key(name) for name in _manifest_names(set_id)}
+    states = dict(buckets.list_states(job.location.bucket, stem))
+    if any(states[key].stored or states[key].noncurrent for key in keys & states.keys()):
+        return True
+    known = catalogue.read_page(job, set_id, []).backup_set
+    return known.sealed or known.manifest_removed
 
 
 def _manifest_names(set_id: SetId) -> list[str]:

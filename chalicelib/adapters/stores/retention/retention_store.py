@@ -35,6 +35,7 @@ JobName = tuple[str, str]
 class RetentionStore:
     def __init__(self, table: Table) -> None:
         self._table = table
+        self._recorded_on, self._recorded = "", set[str]()
 
     # ------------------------------------------------------------ what the owner has said
 
@@ -132,21 +133,17 @@ class RetentionStore:
         return found
 
     def record_fetch(self, job: Job, set_ids: Collection[SetId], now: datetime) -> None:
-        """A volume of each of these sets was handed out."""
-        day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        """A volume of each of these sets was handed out. One write a set and day: a restore asks some hundred times, of
+        few copies of the function, and each remembers what it has recorded."""
+        day = rows.format_instant(now.replace(hour=0, minute=0, second=0, microsecond=0)) or ""
+        if self._recorded_on != day:
+            self._recorded_on, self._recorded = day, set()
         expires = int((now + NOT_FETCHED_FOR + timedelta(days=1)).timestamp())
-        for set_id in set_ids:
-            attempted(
-                self._table.put,
-                rows.new_row(
-                    FETCHED,
-                    catalogue_rows.job_set_sort_key(job, set_id),
-                    fetched_at=rows.format_instant(day),
-                    expires_at_epoch=expires,
-                ),
-                "attribute_not_exists(pk) OR fetched_at < :day",
-                {":day": rows.format_instant(day)},
-            )
+        for sort_key in {catalogue_rows.job_set_sort_key(job, one) for one in set_ids} - self._recorded:
+            item = rows.new_row(FETCHED, sort_key, fetched_at=day, expires_at_epoch=expires)
+            condition = "attribute_not_exists(pk) OR fetched_at < :day"
+            attempted(self._table.put, item, condition, {":day": day})
+            self._recorded.add(sort_key)
 
 
 def _job_name(item: Item) -> JobName:

@@ -52,16 +52,6 @@ OF_OBJECTS = (
         "Nothing has to be done. Once a restore has proved the set, the copy may go.",
     ),
     Code(
-        "manifest_vanished",
-        Concern.OBJECTS,
-        Severity.CRITICAL,
-        "a finished backup's manifest was deleted",
-        "Somebody deleted the manifest of a finished set, by hand or with AWS keys. Without it the set cannot be "
-        "restored, and the laptop takes it for one that was never finished.",
-        "Bring the manifest back now, from its older version. Then find out who has AWS keys to this bucket.",
-        is_safety=True,
-    ),
-    Code(
         "metadata_archived",
         Concern.OBJECTS,
         Severity.CRITICAL,

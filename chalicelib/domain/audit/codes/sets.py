@@ -36,6 +36,17 @@ OF_SETS = (
         is_safety=True,
     ),
     Code(
+        "manifest_vanished",
+        Concern.SETS,
+        Severity.CRITICAL,
+        "a finished backup's manifest was deleted",
+        "Somebody deleted the manifest of a finished set, by hand or with AWS keys, or a lifecycle rule did. Without "
+        "it the set cannot be restored, and the laptop takes it for one that was never finished. The service keeps the "
+        "laptop from clearing the rest away.",
+        "Bring the manifest back now, from its older version. Then find out who has AWS keys to this bucket.",
+        is_safety=True,
+    ),
+    Code(
         "base_missing",
         Concern.SETS,
         Severity.CRITICAL,

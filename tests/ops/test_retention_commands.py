@@ -176,7 +176,7 @@ class TestPreview:
         assert "is final, that is removed for good, 30 days later" in said
         assert "`python -m ops retention undo MACHINE JOB CHAIN`" in said
         assert "anna-laptop/system: 2 chains, never approved" in said
-        assert "1 Mar 2026 to 28" in said
+        assert "1 Mar 2026 to 183 61 GB $0.24" in said
         assert "Waits for you." in said
         assert "1 job waits for you: `python -m ops retention approve anna-laptop system`" in said
 

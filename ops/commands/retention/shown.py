@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from datetime import tzinfo
 
 import click
+from rich.table import Column, Table
 
 from chalicelib.domain.mail.phrases import count, format_bytes
 from chalicelib.domain.shown import shown
 from chalicelib.owner_wire import ChainRow, JobRetention, RetentionListing
-from ops.commands.arguments.options import console, folding_table, say, typed
+from ops.commands.arguments.options import console, say, typed
 from ops.commands.arguments.retention_choice import policy_words
 from ops.commands.retention.words import (
     BRING_BACK,
@@ -85,18 +86,12 @@ def show_job_retention(job: JobRetention, zone: tzinfo) -> None:
 
 
 def _show_table(chains: Sequence[ChainRow], zone: tzinfo) -> None:
-    table = folding_table("chain", "sets", "size", "a month", "what becomes of it")
-    table.columns[0].no_wrap = True  # a name is typed elsewhere
+    table = Table(Column("chain", no_wrap=True), "sets", "size", "a month", "what becomes of it")
     for row in chains:
         days = days_of(row, zone).replace(" to ", " to\n")
         monthly = "unknown" if row.monthly is None else money(row.monthly)
-        table.add_row(
-            f"{days}\n{row.chain}",
-            f"{row.sets:,}",
-            format_bytes(row.bytes),
-            monthly,
-            shown(becomes(row, zone)),
-        )
+        numbers = f"{row.sets:,}", format_bytes(row.bytes), monthly
+        table.add_row(f"{days}\n{row.chain}", *numbers, shown(becomes(row, zone)))
     console.print(table, soft_wrap=False)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import itertools
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -20,6 +21,18 @@ from tests.service.conftest import BUCKET, Service
 
 TAG = {"panicroom-let-go": "yes"}
 STORAGE_TAG = {STORAGE_TAG_KEY: DEFAULT_STORAGE_POLICY.tag_value}
+
+
+CONTENT = b"content"
+
+
+def _wanted(name: str) -> dict[str, Any]:
+    return {"name": name, "size": len(CONTENT), "sha256": hashlib.sha256(CONTENT).hexdigest()}
+
+
+def _tagging(permit: dict[str, Any]) -> dict[str, str]:
+    tagging = permit["headers"].get("x-amz-tagging")
+    return {"Tagging": tagging} if tagging else {}
 
 
 def full_set(at: datetime) -> str:
@@ -104,6 +117,29 @@ class Archive:
             sequencer = f"{next(self.sequence):08X}"
             answer = self.service.catalogue(*changed[first : first + 50], sequencer=sequencer)
             assert answer == {"batchItemFailures": []}
+
+    def upload(self, before: str) -> str:
+        """An increment through the API, as the laptop does it: a run, a permission a file, and its end."""
+        at = self.service.now - timedelta(minutes=1)
+        name = next_set(before, at)
+        run = self.service.run(self.token, kind="incremental").body["run"]
+        members = []
+        for part in (1, "signatures"):
+            file = name_of(name, part)
+            [permit] = self.service.permit(self.token, run, _wanted(file))
+            assert "url" in permit, permit
+            etag = self.service.put(self.prefix + file, CONTENT, **_tagging(permit))
+            members.append({"name": file, "size": len(CONTENT), "etag": etag})
+        [permit] = self.service.permit(
+            self.token, run, {**_wanted(name_of(name, "manifest")), "set": members}
+        )
+        assert "url" in permit, permit
+        self.store(name, volumes=1, part="manifest")
+        ended = {"exit_code": 0, "volumes": 1}
+        path = f"/jobs/{self.job_name}/runs/{run}"
+        assert self.service.call("PATCH", path, ended, self.token).status == 200
+        self.deliver()
+        return name
 
     # ------------------------------------------------------------ what the owner does, and what time brings
 

@@ -29,6 +29,10 @@ OF_DYNAMO = (
 )
 
 
+def nothing() -> None:
+    pass
+
+
 class Killed(BaseException):
     """As Lambda ends a function: nothing of it runs any more."""
 
@@ -40,14 +44,15 @@ class Calls:
         self.number = 0
         self.names: list[str] = []
         self._on, self._depth = False, 0
-        self._after, self._act = 0, lambda: None
+        self._after: int | str = 0
+        self._act: Callable[[], object] = nothing
         for kind, names in ((MemoryS3, OF_S3), (MemoryDynamo, OF_DYNAMO)):
             for name in names:
                 patch.setattr(kind, name, self._counted(name, getattr(kind, name), kind is MemoryDynamo))
 
     @contextmanager
-    def counted(self, after: int = 0, act: Callable[[], object] = lambda: None) -> Iterator[None]:
-        """Counts inside, and acts once, right after the call of that number."""
+    def counted(self, after: int | str = 0, act: Callable[[], object] = nothing) -> Iterator[None]:
+        """Counts inside, and acts once, right after the call of that number, or the first of that name."""
         self.number, self.names, self._on, self._after, self._act = 0, [], True, after, act
         try:
             yield
@@ -61,18 +66,20 @@ class Calls:
                 return method(*arguments, **named)
             self._depth += is_one
             try:
-                answer = method(*arguments, **named)
+                return method(*arguments, **named)
             finally:
                 self._depth -= is_one
-            self.number += 1
-            self.names.append(name)
-            if self.number == self._after:
-                self._on = False
-                self._act()
-                self._on = True
-            return answer
+                self._count(name)
 
         return call
+
+    def _count(self, name: str) -> None:
+        self.number += 1
+        self.names.append(name)
+        if self._after in (self.number, name):
+            self._after, self._on = 0, False
+            self._act()
+            self._on = True
 
 
 def kill() -> None:

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from tests.hostile.memory_aws import service_in_memory
+from chalicelib.adapters.stores.thaw_store import AskedVolumes
+from chalicelib.domain.audit.findings import new_finding
+from chalicelib.domain.audit.notices import SECOND_RUN, Notice
+from chalicelib.domain.restore.thaws import Thaw
+from chalicelib.wire import ThawState, ThawTier
+from tests.hostile.honest_laptop import name_of
+from tests.hostile.memory_aws import MemoryS3, error, service_in_memory
 from tests.service.conftest import Service
-from tests.service.letting_go import STORAGE_TAG, TAG, Archive
+from tests.service.interrupted import Calls
+from tests.service.letting_go import STORAGE_TAG, TAG, Archive, next_set
+
+
+@pytest.fixture(scope="module")
+def calls() -> Iterator[Calls]:
+    with pytest.MonkeyPatch.context() as patch:
+        yield Calls(patch)
 
 
 @pytest.fixture
@@ -46,3 +62,262 @@ def test_the_old_chain_goes_whole_and_no_other_file_is_touched(archive: Archive)
     assert archive.findings() == []
     assert archive.let_go().let_go == ()
     assert archive.marked() == marked
+
+
+# ---------------------------------------------------------------- what it waits for
+
+
+def run_in_progress(archive: Archive) -> None:
+    archive.service.run(archive.token)
+
+
+def open_thaw(archive: Archive) -> None:
+    from chalicelib import wiring
+
+    now = archive.service.now
+    thaw = Thaw("anna-laptop", "system", "t1", ThawState.THAWING, ThawTier.BULK, now, 1, 1, 3, now)
+    wiring.thaw_store().put(thaw, AskedVolumes({}, {}), None)
+
+
+def critical_finding(archive: Archive) -> None:
+    from chalicelib import wiring
+
+    gap = new_finding("gap", subject="x", machine="anna-laptop", job="system", message="A volume is missing.")
+    wiring.finding_store().replace(archive.job, [gap], archive.service.now, codes=["gap"])
+
+
+def notice_about_safety(archive: Archive) -> None:
+    from chalicelib import wiring
+
+    notice = Notice(SECOND_RUN, "anna-laptop", "system", "Two ran at once.", archive.service.now)
+    wiring.notice_store().put(notice)
+
+
+def fetch(archive: Archive) -> None:
+    from chalicelib import wiring
+
+    (old, *_) = sorted(wiring.catalogue_store().visible_sets(archive.job), key=lambda one: one.set_id.end)
+    wiring.retention_store().record_fetch(archive.job, [old.set_id], archive.service.now)
+
+
+def hold(archive: Archive) -> None:
+    archive.choose(holds_all=True)
+
+
+def rule_that_removes_old_versions(archive: Archive) -> None:
+    expiration = {"NoncurrentVersionExpiration": {"NoncurrentDays": 7}}
+    archive.service.s3.rules = [{"ID": "x", "Status": "Enabled", "Filter": {"Prefix": ""}, **expiration}]
+
+
+WAITS_FOR = {
+    run_in_progress: "A backup is running",
+    open_thaw: "A thaw of the job is open",
+    critical_finding: "A volume is missing.",
+    notice_about_safety: "Two ran at once.",
+    fetch: "It was read from in the last 14 days",
+    hold: "You hold it",
+    rule_that_removes_old_versions: "removes old versions after 7 days",
+}
+
+
+@pytest.mark.parametrize("act", WAITS_FOR)
+@pytest.mark.parametrize("when", ["before", "while the bucket is read"])
+def test_it_waits_and_says_why(
+    archive: Archive, calls: Calls, act: Callable[[Archive], None], when: str
+) -> None:
+    archive.two_chains()
+    if when == "before":
+        act(archive)
+        ran = archive.let_go()
+    else:
+        with calls.counted(after="get_bucket_versioning", act=lambda: act(archive)):
+            ran = archive.let_go()
+    if when != "before" and act is rule_that_removes_old_versions:
+        return  # what is read is read; the rule is found the next day, and the bytes are there for days
+    assert ran.let_go == ()
+    assert WAITS_FOR[act] in ran.waits[0]
+    assert archive.marked() == set()
+    assert archive.rows() == []
+
+
+def test_a_look_that_comes_just_before_it_is_written_down_counts(archive: Archive, calls: Calls) -> None:
+    archive.two_chains()
+    with calls.counted(after="head_object", act=archive.look):
+        assert archive.let_go().let_go != (), "read anew after the bucket: it is the owner's newest look"
+    assert len(archive.marked()) == 12
+
+
+# ---------------------------------------------------------------- when it stops
+
+
+def test_what_is_missing_in_the_bucket_is_a_finding_that_ends_when_the_chain_has_gone(
+    archive: Archive,
+) -> None:
+    old, _ = archive.two_chains()
+    key = archive.prefix + name_of(old, 2)
+    marker = archive.service.s3.delete_object(Bucket=archive.bucket, Key=key)["VersionId"]
+    archive.wait(hours=2)
+    ran = archive.let_go()
+    assert "volumes 1-2, 400 bytes" in ran.waits[0]
+    assert "volumes 1, 300 bytes" in ran.waits[0]
+    assert archive.findings() == ["letgo_stuck"]
+    assert archive.rows() == []
+    archive.service.s3.delete_object(Bucket=archive.bucket, Key=key, VersionId=marker)
+    archive.choose(holds_all=True)
+    archive.let_go()
+    assert archive.findings() == ["letgo_stuck"], "it only waits: nobody has compared anew"
+    archive.choose(holds_all=False)
+    assert [row.chain for row in archive.let_go().let_go] == [old]
+    assert archive.findings() == []
+
+
+def test_what_s3_refuses_is_a_finding_and_the_next_run_goes_on(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive.two_chains()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise error("AccessDenied", 403, "DeleteObjects")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MemoryS3, "delete_objects", refuse)
+        archive.let_go()
+        archive.deliver()
+    assert archive.findings() == ["letgo_stuck"]
+    assert [row.is_going for row in archive.rows()] == [True]
+    assert archive.listed().isdisjoint(archive.files_of(str(archive.rows()[0].chain)))
+    assert [row.state for row in archive.let_go().let_go] == ["hidden"]
+    assert archive.findings() == []
+
+
+def test_what_goes_for_over_two_days_is_a_finding(archive: Archive) -> None:
+    from chalicelib import wiring
+    from chalicelib.journeys.retention.let_chains_go import let_chains_go
+
+    archive.two_chains()
+    for hours, found in ((0, []), (47, []), (2, ["letgo_stuck"])):
+        archive.wait(hours=hours)
+        ticks = iter([True, False])
+        context = wiring.retention_context(archive.service.now, lambda ticks=ticks: next(ticks, False))
+        let_chains_go(context, None)
+        assert archive.findings() == found
+
+
+def test_a_failure_of_one_job_leaves_the_others_alone(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Archive(archive.service, "bob-laptop")
+    archive.two_chains()
+    began = archive.service.now
+    other.two_chains()
+    assert began < archive.service.now
+    from chalicelib import wiring
+    from chalicelib.journeys.retention import let_chains_go as module
+
+    real = module.facts_of
+
+    def fail(snapshot: Any, machine: Any, *rest: Any, **options: Any) -> Any:
+        if machine.name == "anna-laptop":
+            raise RuntimeError("of no interest")
+        return real(snapshot, machine, *rest, **options)
+
+    monkeypatch.setattr(module, "facts_of", fail)
+    ran, failed = module.let_chains_go(wiring.retention_context(archive.service.now, lambda: True), None)
+    assert [job.machine for job, _ in failed] == ["anna-laptop"]
+    assert [row.machine for row in ran.let_go] == ["bob-laptop"]
+
+
+# ---------------------------------------------------------------- the end, and the locks
+
+
+def test_when_nothing_of_it_is_stored_any_more_its_row_goes_later(archive: Archive) -> None:
+    archive.two_chains()
+    archive.let_go()
+    archive.deliver()
+
+    def expires() -> list[Any]:
+        rows = archive.service.table.query(
+            KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": "QUARANTINES"}
+        )
+        return [row.get("expires_at_epoch") for row in rows["Items"]]
+
+    archive.wait(days=32)
+    archive.let_go()
+    assert expires() == [None], "S3 has not removed it yet"
+    for key, of_key in archive.versions().items():
+        if of_key[0][1]:
+            for version, _ in of_key:
+                archive.service.s3.delete_object(Bucket=archive.bucket, Key=key, VersionId=version)
+    archive.deliver()
+    archive.let_go()
+    assert expires() == [int((archive.service.now + timedelta(days=60)).timestamp())]
+    assert archive.findings() == []
+
+
+def test_older_versions_of_a_file_get_the_tag_too(archive: Archive) -> None:
+    archive.store("full.20261122T195900Z", part=1)
+    old, _ = archive.two_chains()
+    archive.let_go()
+    name = name_of(old, 1)
+    [marker, *versions] = archive.versions()[archive.prefix + name]
+    assert marker[1]
+    assert len(versions) == 2
+    assert all(TAG.items() <= archive.tags(name, version).items() for version, _ in versions)
+
+
+def test_a_locked_chain_waits_and_the_newest_is_locked_anew_when_half_of_the_time_is_over(
+    archive: Archive,
+) -> None:
+    archive.service.s3.lock_days = 365
+    _, new = archive.two_chains()
+    assert "Object Lock keeps it until" in archive.let_go().waits[0]
+    assert archive.marked() == set()
+
+    def locks(set_name: str) -> set[int]:
+        found = archive.versions()
+        asked = [
+            (archive.prefix + name, found[archive.prefix + name][0][0]) for name in archive.files_of(set_name)
+        ]
+        answers = [
+            archive.service.s3.get_object_retention(Key=key, VersionId=version) for key, version in asked
+        ]
+        return {(one["Retention"]["RetainUntilDate"] - archive.service.now).days for one in answers}
+
+    assert locks(new) == {365}, "of 180 days that were left"
+    archive.wait(days=100)
+    archive.let_go()
+    assert locks(new) == {265}
+    archive.wait(days=90)
+    archive.let_go()
+    assert locks(new) == {365}
+
+
+# ---------------------------------------------------------------- how much it asks for
+
+
+def test_a_chain_of_300_sets_and_8000_volumes_takes_two_calls_a_file_and_few_beside(
+    archive: Archive, calls: Calls
+) -> None:
+    old = archive.backup(volumes=7_700)
+    newest = old
+    for _ in range(299):
+        archive.wait(days=1)
+        archive.store(newest := next_set(newest, archive.service.now - timedelta(minutes=1)), volumes=1)
+    archive.deliver()
+    archive.wait(days=1)
+    new = archive.backup(volumes=4_000)
+    archive.wait(days=185)
+    archive.look()
+    archive.announce(old)
+    archive.backup_later(new, hours=1)
+    archive.compare()
+    archive.wait(hours=2)
+    with calls.counted():
+        [row] = archive.let_go().let_go
+    asked = Counter(calls.names)
+    assert (len(row.sets), row.files) == (300, 7_999 + 600)
+    assert asked["get_object_tagging"] == asked["put_object_tagging"] == row.files
+    assert asked["head_object"] == 302
+    assert asked["delete_objects"] <= 10
+    others = ("get_object_tagging", "put_object_tagging", "head_object", "delete_object")
+    assert sum(number for name, number in asked.items() if name not in others) < 120

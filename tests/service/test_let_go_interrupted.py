@@ -3,10 +3,14 @@ touched."""
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
+from chalicelib.domain.backups.names import SetId
 from tests.hostile.memory_aws import service_in_memory
 from tests.service.interrupted import Calls, Killed, kill
 from tests.service.letting_go import TAG, Archive
@@ -96,12 +100,79 @@ def test_ended_after_any_call_it_is_finished_by_the_next_run_and_nothing_else_is
     for number in range(1, total + 1):
         archive = fresh()
         archive.two_chains()
-        with calls.counted(after=number, act=kill):
-            try:
-                archive.let_go()
-            except Killed:
-                pass
+        with calls.counted(after=number, act=kill), contextlib.suppress(Killed):
+            archive.let_go()
         goes_on(archive, newest)
         assert archive.service.discards == []
         assert archive.findings() == []
         assert end_of(archive) == undisturbed, calls.names
+
+
+def test_two_at_once_equal_one_whenever_the_second_comes(fresh: Callable[[], Archive], calls: Calls) -> None:
+    archive = fresh()
+    archive.two_chains()
+    newest = newest_of(archive)
+    with calls.counted():
+        archive.let_go()
+    total = calls.number
+    goes_on(archive, newest)
+    undisturbed = end_of(archive)
+    for number in range(1, total + 1):
+        archive = fresh()
+        archive.two_chains()
+        with calls.counted(after=number, act=archive.let_go):
+            archive.let_go()
+        assert all(sum(is_marker for _, is_marker in of_key) <= 1 for of_key in archive.versions().values())
+        goes_on(archive, newest)
+        assert archive.findings() == []
+        assert end_of(archive) == undisturbed, calls.names[:number]
+
+
+def test_a_hold_that_comes_in_between_keeps_all_of_the_chain_or_comes_too_late(
+    fresh: Callable[[], Archive], calls: Calls
+) -> None:
+    archive = fresh()
+    old, _ = archive.two_chains()
+    with calls.counted():
+        archive.let_go()
+    total, kept, held = calls.number, 0, frozenset([SetId.parse(old)])
+    for number in range(1, total + 1):
+        archive = fresh()
+        archive.two_chains()
+        with calls.counted(after=number, act=partial(archive.choose, held=held)):
+            archive.let_go()
+        assert len(archive.marked()) == (12 if archive.rows() else 0)
+        kept += not archive.rows()
+    assert 10 < kept < total
+
+
+def undo(archive: Archive, marked: list[int]) -> None:
+    """Begins to bring the chain back where that is possible; with how many files marked by then."""
+    from chalicelib import wiring
+
+    store = wiring.retention_store()
+    if any(store.record(dataclasses.replace(row, undone_at=archive.service.now)) for row in archive.rows()):
+        marked.append(len(archive.marked()))
+
+
+def test_what_the_owner_brings_back_in_between_is_marked_no_more_from_then_on(
+    fresh: Callable[[], Archive], calls: Calls
+) -> None:
+    archive = fresh()
+    archive.two_chains()
+    with calls.counted():
+        archive.let_go()
+    total, undone = calls.number, 0
+    for number in range(1, total + 1):
+        archive = fresh()
+        archive.two_chains()
+        marked: list[int] = []
+        with calls.counted(after=number, act=partial(undo, archive, marked)):
+            archive.let_go()
+        if marked:
+            undone += 1
+            assert [len(archive.marked())] == marked
+            archive.wait(days=1)
+            archive.let_go()
+            assert [len(archive.marked())] == marked
+    assert undone >= 2

@@ -201,6 +201,8 @@ def _record_placement(
         seen |= context.catalogue.read_page(job, backup_set.set_id, others).objects
     watch = watched(context.bucket, job)
     found = [finding for row in seen.values() for finding in check_object(watch, row, backup_set)]
+    if found and backup_set.set_id in context.catalogue.hidden(job):
+        found = []  # a chain that is being marked deleted loses its manifests first
     if found or known:
         context.findings.replace(job, found, context.now, codes=codes, subjects=seen.keys())
 

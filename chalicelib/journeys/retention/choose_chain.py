@@ -40,9 +40,11 @@ def choose_chain(
     planned = _the_one(context, plan)
     settings = context.settings.read_versioning(job.location.bucket)
     look = look_at_bucket(context.buckets, context.versions, job)
-    compared = _compared(context, planned, facts, look)
-    # The bucket took its time: a run, a fetch or a hold may have come in between.
+    # The bucket took its time: a run, a fetch, a hold or another call of this may have come in between.
     hidden = context.catalogue.hidden(job)
+    if planned.id in hidden.let_go:
+        raise ChainWaits(f"Another run lets {planned.id} go just now.")
+    compared = _compared(context, planned, facts, look)
     now_there = dataclasses.replace(job_sets, hidden=hidden)
     snapshot = read_surroundings(context.sources, context.now)
     fresh = facts_of(snapshot, machine, job, now_there, context.now, settings=settings)

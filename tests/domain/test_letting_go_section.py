@@ -176,6 +176,17 @@ def test_many_backups_that_wait_are_one_line_with_the_command_for_all() -> None:
     assert found.more == ""
 
 
+@pytest.mark.parametrize("why", [Why.MUCH_SMALLER, Why.OTHER_ENROLMENT])
+def test_a_chain_that_the_owner_has_to_name_is_named_in_the_line_to_type(why: Why) -> None:
+    old, older = chain_of(700), chain_of(900)
+    found = made(outlooks(needs_owner=[Waiting(older, Why.NOT_LOOKED_AT), Waiting(old, why)]))
+    assert [line.command for line in found.lines] == [
+        "python -m ops retention approve anna system",
+        f"python -m ops retention approve anna system {old.id}",
+    ]
+    assert found.lines[1].what == "Full backup of 23 Dec 2024 and 3 increments, 13.1 GB"
+
+
 def test_chains_of_one_backup_that_wait_share_a_line() -> None:
     found = made([waits_for_look(1), waits_for_look(1), waits_for_look(2)])
     assert [line.what for line in found.lines] == ["2 old chains, 2 GB", "1 old chain, 1 GB"]

@@ -29,7 +29,8 @@ class ChainOutlook:
     mails have said that it goes.
 
     ``goes_at``: the first run that may take it, of a chain that goes next. Without one, ``reason`` is why it stays:
-    until the owner looks (``needs_owner``), or for now though a mail has named it.
+    until the owner looks (``needs_owner``), or for now though a mail has named it. ``wants_name``: it goes only if the
+    owner approves it by name.
     """
 
     job: Job
@@ -40,6 +41,7 @@ class ChainOutlook:
     named: int
     goes_at: datetime | None = None
     needs_owner: bool = False
+    wants_name: bool = False
     reason: str = ""
 
     @property
@@ -80,8 +82,9 @@ def outlook_of(
         found.append(dataclasses.replace(outlook(chain), goes_at=goes_at))
     stays = [one for one in plan.waits if one.why in _STAYS_THOUGH_NAMED and announced.get(one.chain.id)]
     for needs_owner, waiting in [(True, one) for one in plan.needs_owner] + [(False, one) for one in stays]:
-        reason = reason_of(waiting, zone)
-        found.append(dataclasses.replace(outlook(waiting.chain), needs_owner=needs_owner, reason=reason))
+        told = dataclasses.replace(outlook(waiting.chain), needs_owner=needs_owner)
+        wants_name = needs_owner and waiting.why is not Why.NOT_LOOKED_AT
+        found.append(dataclasses.replace(told, wants_name=wants_name, reason=reason_of(waiting, zone)))
     return found
 
 

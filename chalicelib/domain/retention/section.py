@@ -83,25 +83,21 @@ class _Lines:
         return before + line if self.to_the_owner else ""
 
     def looks(self, waiting: Sequence[ChainOutlook]) -> Iterator[PricedLine]:
-        by_job: dict[Job, list[ChainOutlook]] = defaultdict(list)
+        """A line a job, and one for each chain that the owner has to name."""
+        together: dict[tuple[Job, SetId | None], list[ChainOutlook]] = defaultdict(list)
         for one in waiting:
-            by_job[one.job].append(one)
+            together[one.job, one.chain if one.wants_name else None].append(one)
         whose = "you" if self.to_the_owner else "whoever runs panicroom for you"
-        if len(by_job) > LOOKS_SHOWN:
-            note = f"They wait for {whose} to look at them. Until then they stay, and are billed."
-            yield PricedLine(
-                f"{len(by_job):,} backups",
-                "",
-                _money(waiting),
-                _in_all(waiting),
-                note,
-                self.typed("", "approve"),
-            )
+        if len(together) > LOOKS_SHOWN:
+            note = f"Wait for {whose} to look at them. Until then they stay, and are billed."
+            name = count(len({one.job for one in waiting}), "backup")
+            yield PricedLine(name, "", _money(waiting), _in_all(waiting), note, self.typed("", "approve"))
             return
-        for job, chains in by_job.items():
+        for (job, chain), chains in together.items():
             note = f"Waits for {whose}." + (f" {chains[0].reason}" if self.to_the_owner else "")
-            typed = self.typed("", "approve", job.machine, job.name)
-            yield PricedLine(job.machine, job.name, _money(chains), _in_all(chains), note, typed)
+            typed = self.typed("", "approve", job.machine, job.name, *([str(chain)] if chain else []))
+            what = self._chain(chains[0]) if chain else _in_all(chains)
+            yield PricedLine(job.machine, job.name, _money(chains), what, note, typed)
 
     def going(self, one: ChainOutlook) -> PricedLine:
         assert one.goes_at is not None

@@ -65,10 +65,6 @@ def job_set_of(item: Item) -> tuple[str, SetId]:
     return job, SetId.parse(set_name)
 
 
-def let_go_sort_key(job: Job, full: SetId) -> str:
-    return f"{job_set_sort_key(job, None)}{LETGO}{full}"
-
-
 def hidden_of(items: Iterable[Item]) -> dict[str, HiddenSets]:
     """From the rows of ``QUARANTINES``, by ``machine/job``."""
     quarantined: dict[str, set[SetId]] = defaultdict(set)

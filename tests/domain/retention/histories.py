@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
+from typing import TypeVar
 
 from hypothesis import strategies as st
 
@@ -20,6 +21,8 @@ from chalicelib.domain.retention.facts import OwnerChoices, RetentionFacts
 from chalicelib.domain.retention.limits import ANNOUNCED_IN_MAILS
 from chalicelib.domain.retention.plan import RetentionPlan
 from chalicelib.domain.retention.rules import plan_retention
+
+One = TypeVar("One")
 
 T0 = datetime(2024, 1, 1, tzinfo=timezone.utc)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -163,8 +166,9 @@ def histories(draw: st.DrawFn) -> History:
     return History(now, draw(_POLICIES), facts)
 
 
-def _few(of: st.SearchStrategy[datetime] | st.SearchStrategy[SetId], one_in: int) -> st.SearchStrategy[list]:  # type: ignore[type-arg]
-    return seldom(one_in).flatmap(lambda some: st.lists(of, min_size=1, max_size=2) if some else st.just([]))
+def _few(of: st.SearchStrategy[One], one_in: int) -> st.SearchStrategy[list[One]]:
+    none = st.just(list[One]())
+    return seldom(one_in).flatmap(lambda some: st.lists(of, min_size=1, max_size=2) if some else none)
 
 
 _POLICIES = st.builds(
@@ -183,7 +187,7 @@ def _choices(draw: st.DrawFn, sets: Sequence[BackupSet], newest: datetime) -> Ow
     looked_at = newest - draw(st.sampled_from([-1, -1, -1, 50, 150, 300])) * DAY
     chains = chains_of(sets).chains
     seen = [chain.id for chain in chains if chain.first_sealed_at <= looked_at]
-    if seen and draw(seldom(12)):
+    if draw(seldom(12)) and seen:
         seen.remove(draw(st.sampled_from(seen)))  # it was catalogued after the look
     ids = st.sampled_from([one.set_id for one in sets])
     return OwnerChoices(

@@ -24,6 +24,7 @@ from ops.buckets.documents import (
 from ops.errors import OpsError
 from ops.resources.compare_bucket_policy import bucket_policy
 from ops.resources.lifecycle import changed_let_go_rules, put_let_go_rules
+from ops.resources.stack import object_lock
 from ops.service.admin_client import AdminClient
 from ops.service.deployed_stage import DeployedStage
 
@@ -119,10 +120,11 @@ def plan_adoption(deployed: DeployedStage, bucket: str, prefix: str) -> Adoption
             for short_name in functions_on_objects(stage)
         }
         old_policy = bucket_policy(s3, bucket)
+        lock = object_lock(s3, bucket)
         told = s3.get_bucket_notification_configuration(Bucket=bucket)
         rules = changed_let_go_rules(s3, bucket, stage, [prefix])
         old_notifications = {name: value for name, value in told.items() if name != "ResponseMetadata"}
-    policy = with_rights(old_policy, stage, roles, bucket, prefix)
+    policy = with_rights(old_policy, stage, roles, bucket, prefix, lock_days=lock[1] if lock else 0)
     notifications = with_receiver(old_notifications, stage, stage.arn("sqs", stage.queue), prefix)
     changes = [
         *changed_statements(old_policy, policy),

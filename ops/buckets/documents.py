@@ -7,6 +7,7 @@ it is. A bucket that is adopted again, with the same prefix or with another one,
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote_plus, unquote_plus
@@ -14,7 +15,7 @@ from urllib.parse import quote_plus, unquote_plus
 from chalicelib.domain.audit.notifications import NEEDED_EVENTS, RECEIVERS, overlaps, receivers_of
 from chalicelib.domain.backups.names import prefixes_overlap
 from ops.errors import OpsError
-from ops.functions.policies import policy_document
+from ops.functions.policies import EXTEND_LOCK, lock_bound, policy_document
 from ops.stages import LAMBDA_FUNCTIONS, Stage
 
 Document = dict[str, Any]
@@ -26,13 +27,21 @@ LISTING = {"s3:ListBucket", "s3:ListBucketVersions"}
 
 
 def with_rights(
-    policy: Document | None, stage: Stage, roles: Mapping[str, str], bucket: str, prefix: str
+    policy: Document | None,
+    stage: Stage,
+    roles: Mapping[str, str],
+    bucket: str,
+    prefix: str,
+    *,
+    lock_days: int = 0,
 ) -> Document:
-    """The bucket's policy with statements for each role that works on objects.
+    """The bucket's policy with statements for each role that works on objects. ``lock_days`` are those of the bucket's
+    own Object Lock, whose locks are kept up; 0 where it has none.
 
     ``roles`` are ARNs by the functions' short names. Each gets below ``prefix`` what it has in the service's
     own bucket, and lists no other keys. Prefixes that were adopted earlier stay.
     """
+    stage = dataclasses.replace(stage, lock_days=lock_days)
     document = policy or {"Version": "2012-10-17", "Statement": []}
     statements = document["Statement"] if isinstance(document["Statement"], list) else [document["Statement"]]
     known = {statement.get("Sid"): statement for statement in statements}
@@ -60,8 +69,11 @@ def _statements_of_role(
     if "*" not in below:
         # S3 takes the key itself for the prefix where it decides between "not found" and "forbidden".
         listing["Condition"] = {"StringLike": {"s3:prefix": list(below)}}
+    objects: Document = {"Resource": [f"{bucket_arn}/{one}" for one in below]}
+    bound = lock_bound(stage)
     parts = {
-        "": (on_objects, {"Resource": [f"{bucket_arn}/{one}" for one in below]}),
+        "": (on_objects - {EXTEND_LOCK}, objects),
+        "-locks": (on_objects & {EXTEND_LOCK}, {**objects, **({"Condition": bound} if bound else {})}),
         "-listing": (on_bucket & LISTING, listing),
         "-settings": (on_bucket - LISTING, {"Resource": [bucket_arn]}),
     }

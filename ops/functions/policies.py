@@ -17,6 +17,7 @@ Statement = dict[str, Any]
 Document = dict[str, Any]
 
 GET_MANY, GET, QUERY = "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"
+EXTEND_LOCK = "s3:PutObjectRetention"
 PUT, UPDATE, DELETE = "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"
 
 
@@ -155,17 +156,21 @@ def _let_go(stage: Stage) -> list[Statement]:
 
 def _keep_locks(stage: Stage) -> list[Statement]:
     """Extends locks, which S3 lets nobody shorten; by no more than the stage's own days, as what is locked is paid."""
-    extend = _on_objects(stage, "ExtendLocks", "s3:PutObjectRetention")
-    # MiniStack does not know how far a lock is to reach, and would refuse every call.
-    if not stage.on_local_stack:
-        # S3 counts the day that has begun as well.
-        days = {"s3:object-lock-remaining-retention-days": str(stage.lock_days + 1)}
-        extend = {**extend, "Condition": {**extend["Condition"], "NumericLessThanEquals": days}}
+    extend = _on_objects(stage, "ExtendLocks", EXTEND_LOCK)
+    extend = {**extend, "Condition": {**extend["Condition"], **lock_bound(stage)}}
     return [
         _on_bucket(stage, "LookAtLock", "s3:GetBucketObjectLockConfiguration"),
         _on_objects(stage, "LookAtLocks", "s3:GetObjectRetention"),
         extend,
     ]
+
+
+def lock_bound(stage: Stage) -> Statement:
+    """How far a lock may be extended, as a condition: the day that has begun counts as well."""
+    # MiniStack does not know how far a lock is to reach, and would refuse every call.
+    if stage.on_local_stack:
+        return {}
+    return {"NumericLessThanEquals": {"s3:object-lock-remaining-retention-days": str(stage.lock_days + 1)}}
 
 
 def _thaw(stage: Stage) -> list[Statement]:

@@ -247,6 +247,28 @@ MARK_DELETED, STORE, READ, LIST = (
 )
 LIST_VERSIONS = on_bucket("list_object_versions")
 RETAG = on_object("put_object_tagging", Tagging={"TagSet": [{"Key": "panicroom-storage", "Value": "x"}]})
+MARK_LET_GO = {"TagSet": [{"Key": "panicroom-let-go", "Value": "yes"}]}
+
+
+def tag_a_version(role: Role, target: Target) -> Any:
+    """The bucket's rule removes old versions that carry this tag."""
+    version = {"Bucket": target.bucket, "Key": target.key, "VersionId": target.version}
+    return role.client("s3").put_object_tagging(**version, Tagging=MARK_LET_GO)
+
+
+def tag_a_version_with_what_it_has(role: Role, target: Target) -> Any:
+    version = {"Bucket": target.bucket, "Key": target.key, "VersionId": target.version}
+    tags = role.client("s3").get_object_tagging(**version)["TagSet"]
+    return role.client("s3").put_object_tagging(**version, Tagging={"TagSet": tags})
+
+
+def mark_nothing_in_bulk(role: Role, target: Target) -> Any:
+    objects = [{"Key": f"nothing-is-there-{number}"} for number in range(2)]
+    answer = role.client("s3").delete_objects(Bucket=target.bucket, Delete={"Objects": objects})
+    assert not answer.get("Errors")
+    return answer
+
+
 FORGET_A_MACHINE = on_table("delete_item", Key=item("MACHINES", "nobody"))
 FORGET_A_LEASE = on_table("delete_item", Key=item("LEASES", "nobody/system"))
 READ_A_ROW = on_table("get_item", Key=item("MACHINES", "anna-laptop"))
@@ -311,6 +333,19 @@ FORBIDDEN: dict[str, dict[str, Call]] = {
         "ask for discards": invoke("discard"),
         "call itself": invoke("thaw"),
     },
+    "let_go": {
+        "store": STORE,
+        "retag by name": RETAG,
+        "read an old version": lambda role, target: role.client("s3").get_object(
+            Bucket=target.bucket, Key=target.key, VersionId=target.version
+        ),
+        "unlock": on_object("put_object_retention", Retention={"Mode": "GOVERNANCE"}),
+        "forget a machine": FORGET_A_MACHINE,
+        "take events": TAKE_EVENTS,
+        "send mail": send_mail,
+        "ask for discards": invoke("discard"),
+        "call itself": invoke("let_go"),
+    },
     "reconcile": {
         "store": STORE,
         "mark deleted": MARK_DELETED,
@@ -347,6 +382,14 @@ ALLOWED: dict[str, dict[str, Call]] = {
     "weekly_report": {"read rows": READ_ROWS, "write a row": WRITE_A_ROW, "send mail": send_mail},
     "discard": {"list objects": LIST, "read a row": READ_A_ROW},
     "thaw": {"ask for archived volumes": thaw, "list objects": LIST, "write a row": WRITE_A_ROW},
+    "let_go": {
+        "list versions": LIST_VERSIONS,
+        "read objects": READ,
+        "tag a version": tag_a_version_with_what_it_has,
+        "mark deleted": mark_nothing_in_bulk,
+        "read the rules": on_bucket("get_bucket_versioning"),
+        "write a row": WRITE_A_ROW,
+    },
     "reconcile": {"read objects": READ, "ask for discards": invoke("discard")},
     "weekly_reconcile": {"read objects": READ, "read rows": READ_ROWS, "ask for discards": invoke("discard")},
     "admin": {"list versions": LIST_VERSIONS, "write a row": WRITE_A_ROW, "send mail": send_mail},
@@ -355,11 +398,14 @@ ALLOWED: dict[str, dict[str, Call]] = {
 
 
 LAXER_THAN_AWS = {
-    ("discard", "delete versions in bulk"): "it asks for s3:DeleteObject only, where AWS asks for"
-    " s3:DeleteObjectVersion of each object that is named with a version",
+    **{
+        (name, "delete versions in bulk"): "it asks for s3:DeleteObject only, where AWS asks for"
+        " s3:DeleteObjectVersion of each object that is named with a version"
+        for name in ("discard", "let_go")
+    },
     **{
         (name, "forget a machine"): "it knows no dynamodb:LeadingKeys; tests/ops reads the condition"
-        for name in ("api_handler", "catalogue", "reconcile", "weekly_reconcile")
+        for name in ("api_handler", "catalogue", "let_go", "reconcile", "weekly_reconcile")
     },
 }
 """What MiniStack lets pass, and why. The tests hold it to exactly this."""
@@ -400,6 +446,13 @@ def test_no_function_but_one_asks_for_archived_volumes(
 ) -> None:
     """It is paid by the GB: whoever takes the API over must not be able to run up a bill."""
     check_denied(roles[short_name], target, short_name, "thaw", thaw)
+
+
+@pytest.mark.parametrize("short_name", [name for name in LAMBDA_FUNCTIONS if name != "let_go"])
+def test_no_function_but_one_tags_a_version_as_let_go(
+    roles: dict[str, Role], target: Target, short_name: str
+) -> None:
+    check_denied(roles[short_name], target, short_name, "tag a version", tag_a_version)
 
 
 @pytest.mark.parametrize(

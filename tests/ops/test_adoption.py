@@ -79,7 +79,7 @@ class TestTheBucketsPolicy:
             "daily_audit": [tags, parts],
             "daily_audit-settings": SETTINGS,
             "discard": ["s3:DeleteObject", "s3:GetObject"],
-            "discard-listing": [listing],
+            "discard-listing": [listing, versions],
             "thaw": ["s3:RestoreObject"],
             "thaw-listing": [listing],
             "let_go": [
@@ -106,6 +106,20 @@ class TestTheBucketsPolicy:
             objects, bucket = "arn:aws:s3:::attic/old/*", "arn:aws:s3:::attic"
             statement = rights(policy)[f"panicroom-home-{name}"]
             assert statement["Resource"] == [bucket if "-" in name else objects]
+
+    def test_keeps_the_locks_of_a_bucket_that_has_its_own_and_by_no_more_than_its_days(self) -> None:
+        policy = rights(with_rights(None, HOME, ROLES, "attic", "old/", lock_days=90))
+        extend = policy["panicroom-home-let_go-locks"]
+        assert (extend["Action"], extend["Resource"]) == (
+            ["s3:PutObjectRetention"],
+            ["arn:aws:s3:::attic/old/*"],
+        )
+        assert extend["Condition"] == {
+            "NumericLessThanEquals": {"s3:object-lock-remaining-retention-days": "91"}
+        }
+        assert "s3:GetObjectRetention" in policy["panicroom-home-let_go"]["Action"]
+        assert "s3:GetBucketObjectLockConfiguration" in policy["panicroom-home-let_go-settings"]["Action"]
+        assert "Retention" not in str(with_rights(None, HOME, ROLES, "attic", "old/"))
 
     def test_lists_what_is_below_the_prefix_and_nothing_else(self) -> None:
         """S3 takes the key for the prefix where it decides between 404 and 403."""

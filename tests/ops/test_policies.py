@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 from fnmatch import fnmatch
@@ -69,6 +70,36 @@ def test_only_discard_and_let_go_may_write_delete_markers() -> None:
         "discard",
         "let_go",
     ]
+
+
+def test_only_let_go_may_tag_versions_and_extend_locks_and_locks_only_where_the_stage_has_some() -> None:
+    locked = dataclasses.replace(STAGE, lock_days=30)
+    for action in ("s3:PutObjectVersionTagging", "s3:PutObjectRetention"):
+        granted = [
+            name
+            for name in LAMBDA_FUNCTIONS
+            if any(action in statement["Action"] for statement in statements(name, locked))
+        ]
+        assert granted == ["let_go"]
+    assert not any("Retention" in action or "Lock" in action for action in actions("let_go"))
+    [extend] = [one for one in statements("let_go", locked) if "s3:PutObjectRetention" in one["Action"]]
+    assert extend["Condition"] == {
+        "StringEquals": {"aws:ResourceAccount": STAGE.account},
+        "NumericLessThanEquals": {"s3:object-lock-remaining-retention-days": "31"},
+    }
+
+
+def test_let_go_may_do_in_the_bucket_what_it_does_and_no_more() -> None:
+    assert {action for action in actions("let_go") if action.startswith("s3:")} == {
+        "s3:DeleteObject",
+        "s3:GetBucketVersioning",
+        "s3:GetLifecycleConfiguration",
+        "s3:GetObject",
+        "s3:GetObjectVersionTagging",
+        "s3:ListBucket",
+        "s3:ListBucketVersions",
+        "s3:PutObjectVersionTagging",
+    }
 
 
 def test_only_thaw_may_ask_for_archived_volumes() -> None:
@@ -140,7 +171,7 @@ def test_what_is_allowed_in_a_bucket_is_allowed_in_this_accounts_alone(short_nam
 
 
 @pytest.mark.parametrize("short_name", LAMBDA_FUNCTIONS)
-@pytest.mark.parametrize("stage", [STAGE, LOCAL])
+@pytest.mark.parametrize("stage", [STAGE, LOCAL, dataclasses.replace(STAGE, lock_days=30)])
 def test_the_boundary_takes_no_right_from_a_function(stage: Stage, short_name: str) -> None:
     bounds = [
         (action, statement["Resource"])

@@ -49,9 +49,8 @@ class FactSources:
 
 @dataclasses.dataclass(frozen=True)
 class RetentionSnapshot:
-    """What was read, of all jobs; ``read_at`` by the service's clock. ``notices`` are those of the last 30 days."""
+    """What was read, of all jobs. ``notices`` are those of the last 30 days."""
 
-    read_at: datetime
     choices: Mapping[JobName, OwnerChoices]
     let_gos: Sequence[LetGo]
     announced: Mapping[JobName, Mapping[SetId, int]]
@@ -69,7 +68,6 @@ class RetentionSnapshot:
 
 def read_surroundings(sources: FactSources, now: datetime) -> RetentionSnapshot:
     return RetentionSnapshot(
-        now,
         sources.retention.all_choices(),
         sources.retention.let_gos(),
         sources.retention.announced(),

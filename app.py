@@ -20,7 +20,7 @@ from chalicelib.callers import calling_job, calling_machine, in_run, writing_job
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.refusals import Refusal
 from chalicelib.journeys.authenticate import authenticate
-from chalicelib.journeys.conduct_run import start_run, update_run
+from chalicelib.journeys.conduct_run import CHECK, start_run, update_run
 from chalicelib.journeys.describe_machine import describe_machine
 from chalicelib.journeys.downloads.issue_download_urls import issue_download_urls
 from chalicelib.journeys.enrol_machine import enrol_machine
@@ -96,10 +96,25 @@ def client_requirements() -> Response:
     return web.redirect(offer_requirements(wiring.client_folder()))
 
 
+@route("POST", "/jobs")
+def jobs() -> Response:
+    from chalicelib.journeys.photos.add_photo_job import add_photo_job
+
+    bearer, now = calling_machine(app.current_request)
+    request = web.read_body(app.current_request, wire.JobRequest)
+    stores = wiring.machine_store(), wiring.notice_store()
+    return web.answer(add_photo_job(*stores, bearer, request, wiring.settings().bucket, now), status=201)
+
+
 @route("POST", "/jobs/{job}/runs")
 def runs(job: str) -> Response:
-    caller, now = writing_job(app.current_request, job)
     request = web.read_body(app.current_request, wire.RunStart)
+    if request.kind == CHECK:
+        from chalicelib.journeys.photos.record_checks import record_checks
+
+        bearer, now = calling_machine(app.current_request)
+        return web.answer(record_checks(wiring.machine_store(), bearer, job, request, now), status=201)
+    caller, now = writing_job(app.current_request, job)
     return web.answer(start_run(wiring.run_store(), wiring.notice_store(), caller, request, now), status=201)
 
 
@@ -107,7 +122,7 @@ def runs(job: str) -> Response:
 def run(job: str, run: str) -> Response:
     caller, now = writing_job(app.current_request, job)
     request = web.read_body(app.current_request, wire.RunUpdate)
-    update_run(wiring.run_store(), caller, run, request, now)
+    update_run(wiring.run_store(), wiring.machine_store(), caller, run, request, now)
     if request.false_proofs is not None:
         stores = wiring.machine_store(), wiring.catalogue_store(), wiring.finding_store()
         report_false_proofs(*stores, caller.job, request.false_proofs, now)

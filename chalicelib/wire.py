@@ -71,6 +71,7 @@ class ErrorCode(str, Enum):
     NOT_AUTHORIZED = "not_authorized"
     MACHINE_REVOKED = "machine_revoked"
     UNKNOWN_JOB = "unknown_job"
+    TOO_MANY_JOBS = "too_many_jobs"
     UNKNOWN_RUN = "unknown_run"
     RUN_IN_PROGRESS = "run_in_progress"
     LEASE_LOST = "lease_lost"
@@ -121,8 +122,33 @@ class EnrolmentRequest:
 
 @dataclasses.dataclass(frozen=True)
 class EnrolledJob:
+    """``family`` names the family of photo jobs that it belongs to."""
+
     job: str
     period_seconds: Seconds
+    family: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class FamilyStatus:
+    """A family of photo jobs: one folder of pictures, whose folders become jobs ``<family>-...``, up to ``most_jobs``.
+
+    The laptop makes them by ``POST /jobs``. ``source_hint`` is where the owner thinks that the pictures are.
+    """
+
+    family: str
+    period_seconds: Seconds
+    volume_mb: Count
+    most_jobs: Count
+    source_hint: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class JobRequest:
+    """``POST /jobs`` -> ``EnrolledJob``: a job of a family, called ``<family>-...``. It may be asked twice."""
+
+    job: str
+    family: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,6 +159,7 @@ class EnrolmentAnswer:
     machine: str
     jobs: tuple[EnrolledJob, ...]
     recovery_code: str | None = None
+    families: tuple[FamilyStatus, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -211,7 +238,7 @@ class DrillStatus:
 
 @dataclasses.dataclass(frozen=True)
 class JobStatus:
-    """One job as the service evaluates it. ``state`` is one of paused, never, overdue, failing, due, fresh.
+    """One job as the service evaluates it. ``state`` is one of paused, never, overdue, failing, due, settled, fresh.
 
     ``bucket`` and ``prefix`` are where its files are, for a restore without the service (the recovery sheet).
     ``proofs_since`` is when S3 stored the first manifest with a proof of origin; from then on each needs one.
@@ -231,6 +258,9 @@ class JobStatus:
     prefix: str | None = None
     proofs_since: str | None = None
     drill: DrillStatus | None = None
+    family: str | None = None
+    checked_at: str | None = None
+    """Of a photo job: when it was last looked at and had not changed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -249,6 +279,7 @@ class MachineStatus:
     account: str | None = None
     recovery_code: RecoveryCodeStatus | None = None
     reader_until: str | None = None
+    families: tuple[FamilyStatus, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -265,6 +296,21 @@ class ClientOffer:
 
 
 @dataclasses.dataclass(frozen=True)
+class JobCheck:
+    """A photo job that was looked at: it has ``files`` and ``bytes``, and nothing in it has changed since its newest
+    backup. Of these, ``hashed_files`` and ``hashed_bytes`` were read by ``photos check`` since ``hashed_since``, and
+    ``rotted`` of them have other bytes than they had, at the same times."""
+
+    job: str
+    files: Count
+    bytes: Bytes
+    hashed_files: Count = 0
+    hashed_bytes: Bytes = 0
+    hashed_since: str | None = None
+    rotted: Count = 0
+
+
+@dataclasses.dataclass(frozen=True)
 class RunStart:
     """``POST /jobs/{job}/runs``: asks for the lease.
 
@@ -273,6 +319,8 @@ class RunStart:
     ``kind`` is ``full`` or ``incremental``. ``resumes`` names the run of this same client that ended
     without reporting it (a kill, a power cut); a client that knows its id may take its lease over at once.
     ``clock`` is the client's own time, so that the service can refuse a wrong clock.
+
+    ``kind`` ``check`` is no run, and takes no lease: it has ``checks``, and ``{job}`` is their family or the one job.
     """
 
     kind: str
@@ -282,6 +330,7 @@ class RunStart:
     source_files: Count | None = None
     source_bytes: Bytes | None = None
     run: str | None = None
+    checks: tuple[JobCheck, ...] | None = None
 
 
 def new_run_id(now: datetime, random_bytes: bytes) -> str:
@@ -291,7 +340,7 @@ def new_run_id(now: datetime, random_bytes: bytes) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class RunStarted:
-    """The lease is yours until ``lease_seconds`` after the last call that carried ``run``."""
+    """The lease is yours until ``lease_seconds`` after the last call that carried ``run``; a check has neither."""
 
     run: str
     server_time: str

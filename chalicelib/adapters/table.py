@@ -95,8 +95,10 @@ class Table:
         *,
         condition: str | None = None,
         values: Item | None = None,
+        names: dict[str, str] | None = None,
     ) -> None:
-        """Sets the fields of ``changes`` (``None`` removes one); raises ``ConditionFailed``."""
+        """Sets the fields of ``changes`` (``None`` removes one); raises ``ConditionFailed``. ``names`` stand in the
+        condition for fields whose own names DynamoDB reserves."""
         kept = {name: value for name, value in changes.items() if value is not None}
         removed = [name for name, value in changes.items() if value is None]
         parts = []
@@ -108,7 +110,7 @@ class Table:
             "TableName": self._name,
             "Key": {"pk": pk, "sk": sk},
             "UpdateExpression": " ".join(parts),
-            "ExpressionAttributeNames": {f"#{name}": name for name in changes},
+            "ExpressionAttributeNames": {**{f"#{name}": name for name in changes}, **(names or {})},
         }
         _add_condition(arguments, condition, {**{f":new_{n}": v for n, v in kept.items()}, **(values or {})})
         self._call(self._client.update_item, arguments)

@@ -14,6 +14,7 @@ STATUS_OF = {
     ErrorCode.NOT_AUTHORIZED: 401,
     ErrorCode.MACHINE_REVOKED: 403,
     ErrorCode.UNKNOWN_JOB: 404,
+    ErrorCode.TOO_MANY_JOBS: 403,
     ErrorCode.UNKNOWN_RUN: 404,
     ErrorCode.RUN_IN_PROGRESS: 409,
     ErrorCode.LEASE_LOST: 409,

@@ -29,6 +29,7 @@ from chalicelib.domain.backups.objects import ObjectRow
 from chalicelib.domain.backups.sets import BackupSet, oldest_whole_at
 from chalicelib.domain.costs.price_table import PriceTable
 from chalicelib.domain.mail.money_of_findings import with_missed_savings
+from chalicelib.domain.photos.photo_findings import find_photo_trouble
 from chalicelib.domain.restore.drill_findings import find_drill_trouble
 from chalicelib.journeys.catalogue.catalogue_changes import owner_of, watched
 from chalicelib.journeys.watch_thaws import watch_thaws
@@ -69,6 +70,7 @@ def audit_buckets(context: AuditContext) -> list[Finding]:
     for job_sets in context.catalogue.sets_of_each(context.machines.jobs()):
         job, machine = job_sets.job, machines.get(job_sets.job.machine)
         of_sets[job] = find_anomalies(job, job_sets.visible, context.now)
+        of_sets[job] += find_photo_trouble(job, context.now)
         if machine is not None:
             of_sets[job] += find_silence(machine, job, job_sets.visible, context.now)
             of_sets[job] += find_foreign_writer(machine, job, job_sets.visible)
@@ -112,7 +114,7 @@ def _keep(context: AuditContext, of_sets: dict[Job, list[Finding]], found: list[
     for job, anomalies in of_sets.items():
         wanted = [*anomalies, *by_job[job.machine, job.name]]
         context.findings.replace(
-            job, wanted, context.now, codes=codes | codes_about(Concern.SETS, Concern.DRILLS)
+            job, wanted, context.now, codes=codes | codes_about(Concern.SETS, Concern.DRILLS, Concern.PHOTOS)
         )
     context.findings.forget_others({(job.machine, job.name) for job in of_sets})
 

@@ -7,11 +7,13 @@ import secrets
 from datetime import datetime, timezone
 from typing import Any
 
+from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.adapters.stores.run_store import RunStore
 from chalicelib.domain.audit.notices import SECOND_RUN, Notice
 from chalicelib.domain.backups.leases import LEASE_LIFE, Lease, clock_is_wrong, is_run_id, may_take
-from chalicelib.domain.backups.machines import LastRun
+from chalicelib.domain.backups.machines import Job, LastRun
+from chalicelib.domain.photos.settled import old_change, was_settled
 from chalicelib.domain.refusals import Refusal
 from chalicelib.journeys.authenticate import Caller
 from chalicelib.journeys.describe_machine import format_wire_time
@@ -23,6 +25,8 @@ MAX_STATISTIC_NAME_LENGTH = 50
 """duplicity reports some twenty numbers; what is beyond these limits is dropped."""
 
 KINDS = ("full", "incremental")
+CHECK = "check"
+"""Of a request that is no run: photo jobs were looked at."""
 
 
 def start_run(
@@ -34,11 +38,7 @@ def start_run(
     """
     if request.kind not in KINDS:
         raise Refusal(ErrorCode.BAD_REQUEST, "kind must be full or incremental.")
-    if clock_is_wrong(_parse_clock(request.clock), now):
-        raise Refusal(
-            ErrorCode.CLOCK_WRONG,
-            f"This computer's clock shows {request.clock}, but it is {format_wire_time(now)}. Set the clock first.",
-        )
+    check_clock(request.clock, now)
     job = caller.job
     run = _checked_run(request.run, job.last_run) or new_run_id(now, secrets.token_bytes(8))
     free = may_take(caller.lease, run, request.resumes, now)
@@ -59,8 +59,17 @@ def start_run(
             retry_after_seconds=_seconds_left(caller.lease, now),
         )
     if job.last_run is None or job.last_run.run != run:
-        runs.record_run(job, _new_run(run, request, job.last_run, now), {})
+        runs.record_run(job, _new_run(run, request, job, now), {})
     return RunStarted(run, format_wire_time(now), int(LEASE_LIFE.total_seconds()))
+
+
+def check_clock(clock: str, now: datetime) -> None:
+    """Raises ``Refusal`` where the laptop's clock is wrong."""
+    if clock_is_wrong(read_instant(clock, "clock"), now):
+        raise Refusal(
+            ErrorCode.CLOCK_WRONG,
+            f"This computer's clock shows {clock}, but it is {format_wire_time(now)}. Set the clock first.",
+        )
 
 
 def _checked_run(run: str | None, last_run: LastRun | None) -> str | None:
@@ -73,11 +82,13 @@ def _checked_run(run: str | None, last_run: LastRun | None) -> str | None:
     return run
 
 
-def _new_run(run: str, request: RunStart, earlier: LastRun | None, now: datetime) -> LastRun:
+def _new_run(run: str, request: RunStart, job: Job, now: datetime) -> LastRun:
+    earlier = job.last_run
     return LastRun(
         run,
         request.kind,
         now,
+        of_settled=was_settled(job, now),
         estimated_bytes=request.estimated_bytes,
         source_files=request.source_files,
         source_bytes=request.source_bytes,
@@ -87,7 +98,9 @@ def _new_run(run: str, request: RunStart, earlier: LastRun | None, now: datetime
     )
 
 
-def update_run(runs: RunStore, caller: Caller, run: str, request: RunUpdate, now: datetime) -> None:
+def update_run(
+    runs: RunStore, machines: MachineStore, caller: Caller, run: str, request: RunUpdate, now: datetime
+) -> None:
     """Renews the lease; with an exit code, ends the run and releases the lease."""
     if not is_run_id(run):
         raise Refusal(ErrorCode.UNKNOWN_RUN, "There is no such run.")
@@ -101,6 +114,9 @@ def update_run(runs: RunStore, caller: Caller, run: str, request: RunUpdate, now
         raise Refusal(ErrorCode.UNKNOWN_RUN, "There is no such run.")
     ended = dataclasses.replace(last_run, ended_at=now, exit_code=request.exit_code)
     runs.record_run(caller.job, ended, _details(request))
+    change = old_change(ended, request.statistics or {}, now)
+    if change is not None:
+        machines.record_old_change(caller.job, change)
 
 
 def _details(request: RunUpdate) -> dict[str, Any]:
@@ -142,8 +158,11 @@ def _seconds_left(lease: Lease | None, now: datetime) -> int | None:
     return max(1, int((lease.expires_at - now).total_seconds()) + 1) if lease else None
 
 
-def _parse_clock(text: str) -> datetime:
+def read_instant(text: str, field: str) -> datetime:
+    """Raises ``Refusal``."""
     try:
         return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
     except ValueError:
-        raise Refusal(ErrorCode.BAD_REQUEST, "clock must be a time such as 2026-11-22T20:50:00Z.") from None
+        raise Refusal(
+            ErrorCode.BAD_REQUEST, f"{field} must be a time such as 2026-11-22T20:50:00Z."
+        ) from None

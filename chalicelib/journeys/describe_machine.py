@@ -16,10 +16,18 @@ from chalicelib.config import (
 )
 from chalicelib.domain.backups.freshness import Freshness, SealedSummary, evaluate_summary
 from chalicelib.domain.backups.machines import Job, LastRun, Machine
+from chalicelib.domain.photos.family import MOST_JOBS, Family
 from chalicelib.domain.recovery.recovery import Recovery
 from chalicelib.domain.restore.drills import is_drill_due
 from chalicelib.journeys.authenticate import Bearer
-from chalicelib.wire import DrillStatus, JobStatus, MachineStatus, RecoveryCodeStatus, RunSummary
+from chalicelib.wire import (
+    DrillStatus,
+    FamilyStatus,
+    JobStatus,
+    MachineStatus,
+    RecoveryCodeStatus,
+    RunSummary,
+)
 
 
 def describe_machine(
@@ -51,7 +59,12 @@ def describe_machine(
         account=place.account,
         recovery_code=describe_recovery_code(recoveries.recovery(machine.name), machine),
         reader_until=format_wire_time(reader.until) if reader else None,
+        families=tuple(map(describe_family, machines.families(machine.name))),
     )
+
+
+def describe_family(family: Family) -> FamilyStatus:
+    return FamilyStatus(family.name, family.period_seconds, family.volume_mb, MOST_JOBS, family.source_hint)
 
 
 def describe_recovery_code(recovery: Recovery | None, machine: Machine) -> RecoveryCodeStatus | None:
@@ -86,6 +99,8 @@ def describe_job(freshness: Freshness, job: Job, now: datetime) -> JobStatus:
         prefix=job.location.prefix,
         proofs_since=format_wire_time(job.proofs_since) if job.proofs_since else None,
         drill=describe_drill(job, freshness.oldest_complete_at, now),
+        family=job.family,
+        checked_at=format_wire_time(job.last_check.at) if job.last_check else None,
     )
 
 

@@ -12,6 +12,7 @@ from chalicelib.domain.backups.machines import EnrolmentCode, is_sha256_hex, nor
 from chalicelib.domain.recovery.recovery import code_matches
 from chalicelib.domain.recovery.sealed_code import unseal
 from chalicelib.domain.refusals import Refusal
+from chalicelib.journeys.describe_machine import describe_family
 from chalicelib.wire import EnrolledJob, EnrolmentAnswer, EnrolmentRequest, ErrorCode
 
 
@@ -41,10 +42,12 @@ def enrol_machine(
     is_again = before is not None and before.token_sha256 == request.secret_sha256
     if not machines.set_token(code, request.secret_sha256, now, is_new=not is_again):
         raise _bad_code()
-    jobs = tuple(EnrolledJob(job.name, job.period_seconds) for job in machines.jobs(code.machine))
+    jobs = tuple(EnrolledJob(job.name, job.period_seconds, job.family) for job in machines.jobs(code.machine))
+    families = tuple(map(describe_family, machines.families(code.machine)))
     # The code stays in the shell's history for as long as it is valid; the token is used at once.
     was_used = is_again and before is not None and before.last_used_at is not None
-    return EnrolmentAnswer(code.machine, jobs, None if was_used else _recovery_code(recoveries, code, typed))
+    recovery_code = None if was_used else _recovery_code(recoveries, code, typed)
+    return EnrolmentAnswer(code.machine, jobs, recovery_code, families)
 
 
 def _recovery_code(recoveries: RecoveryStore, code: EnrolmentCode, typed: str) -> str | None:

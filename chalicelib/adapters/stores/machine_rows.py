@@ -23,15 +23,20 @@ from chalicelib.domain.backups.machines import (
     DEFAULT_THAW_BUDGET_USD,
     EnrolmentCode,
     Job,
+    LastCheck,
     LastDrill,
     LastRun,
     Machine,
+    OldChange,
     ReconcileProgress,
 )
 from chalicelib.domain.backups.names import Location
 from chalicelib.domain.backups.retention_policy import DEFAULT_RETENTION, RetentionPolicy
 from chalicelib.domain.backups.storage import StoragePolicy
+from chalicelib.domain.photos.family import Family
 from chalicelib.wire import DrillOutcome
+
+FAMILIES = "FAMILIES"
 
 
 def machine_item(machine: Machine) -> Item:
@@ -84,6 +89,7 @@ def job_item(job: Job) -> Item:
         added_at=format_instant(job.added_at),
         proofs_since=format_instant(job.proofs_since),
         retention=retention_map(job.retention) if job.retention != DEFAULT_RETENTION else None,
+        family=job.family,
     )
 
 
@@ -106,6 +112,9 @@ def job_of(item: Item) -> Job:
         drills_since=parse_instant(item.get("drills_since")),
         last_drill=_last_drill_of(item["last_drill"]) if "last_drill" in item else None,
         retention=_retention_of(item["retention"]) if "retention" in item else DEFAULT_RETENTION,
+        family=item.get("family"),
+        last_check=_last_check_of(item["last_check"]) if "last_check" in item else None,
+        old_change=_old_change_of(item["old_change"]) if "old_change" in item else None,
     )
 
 
@@ -125,6 +134,7 @@ def last_run_map(last_run: LastRun) -> Item:
         "kind": last_run.kind,
         "started_at": format_instant(last_run.started_at),
         "ended_at": format_instant(last_run.ended_at),
+        "of_settled": last_run.of_settled or None,
         **{name: getattr(last_run, name) for name in _RUN_NUMBERS},
     }
     return {name: value for name, value in fields.items() if value is not None}
@@ -136,6 +146,7 @@ def _last_run_of(fields: Item) -> LastRun:
         kind=fields["kind"],
         started_at=instant_of(fields["started_at"]),
         ended_at=parse_instant(fields.get("ended_at")),
+        of_settled=bool(fields.get("of_settled")),
         **{name: integer_of(fields.get(name)) for name in _RUN_NUMBERS},
     )
 
@@ -175,6 +186,66 @@ def retention_map(policy: RetentionPolicy) -> Item:
 
 def _retention_of(fields: Item) -> RetentionPolicy:
     return RetentionPolicy(**{name: int(number) for name, number in fields.items()})
+
+
+def last_check_map(check: LastCheck) -> Item:
+    fields = {
+        **dataclasses.asdict(check),
+        "at": format_instant(check.at),
+        "hashed_since": format_instant(check.hashed_since),
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _last_check_of(fields: Item) -> LastCheck:
+    return LastCheck(
+        instant_of(fields["at"]),
+        int(fields["files"]),
+        int(fields["size_bytes"]),
+        int(fields["hashed_files"]),
+        int(fields["hashed_bytes"]),
+        parse_instant(fields.get("hashed_since")),
+        int(fields["rotted"]),
+    )
+
+
+def old_change_map(change: OldChange) -> Item:
+    return {**dataclasses.asdict(change), "at": format_instant(change.at)}
+
+
+def _old_change_of(fields: Item) -> OldChange:
+    numbers = (int(fields[name]) for name in ("files", "changed", "deleted"))
+    return OldChange(instant_of(fields["at"]), *numbers)
+
+
+def family_item(family: Family) -> Item:
+    return new_row(
+        FAMILIES,
+        job_sort_key(family.machine, family.name),
+        created_at=format_instant(family.created_at),
+        period_seconds=family.period_seconds,
+        grace_seconds=family.grace_seconds,
+        archive_class=family.storage.archive_class,
+        archive_after_days=family.storage.archive_after_days,
+        volume_mb=family.volume_mb,
+        retention=retention_map(family.retention),
+        source_hint=family.source_hint,
+    )
+
+
+def family_of(item: Item) -> Family:
+    machine, _, name = item["sk"].partition("/")
+    return Family(
+        machine,
+        name,
+        instant_in(item, "created_at"),
+        int(item["period_seconds"]),
+        int(item["grace_seconds"]),
+        StoragePolicy(item["archive_class"], int(item["archive_after_days"])),
+        int(item["volume_mb"]),
+        _retention_of(item["retention"]),
+        item.get("source_hint"),
+    )
 
 
 def reconcile_map(comparison: ReconcileProgress) -> Item:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from chalicelib.adapters.stores import machine_rows, rows
 from chalicelib.adapters.table import Item, Table, attempted
-from chalicelib.domain.backups.machines import EnrolmentCode, Job, LastDrill, Machine
+from chalicelib.domain.backups.machines import EnrolmentCode, Job, LastCheck, LastDrill, Machine, OldChange
+from chalicelib.domain.photos.family import Family
 
 LAST_USE_GRAIN = timedelta(hours=1)
 """A machine's last use is stored to the hour: one write an hour instead of one a request."""
@@ -36,6 +37,33 @@ class MachineStore:
         keys = [("JOBS", rows.job_sort_key(machine, job)) for machine, job in names]
         found = map(machine_rows.job_of, self._table.get_many(keys).values())
         return {(job.machine, job.name): job for job in found}
+
+    def families(self, machine: str | None = None) -> list[Family]:
+        """The families of photo jobs, of one machine or of all."""
+        prefix = f"{machine}/" if machine else ""
+        return [machine_rows.family_of(item) for item in self._table.query(machine_rows.FAMILIES, prefix)]
+
+    def put_family(self, family: Family) -> None:
+        """A new one, or one with other settings: its jobs keep theirs."""
+        self._table.put(machine_rows.family_item(family))
+
+    def record_checks(self, checks: Mapping[str, LastCheck], machine: str) -> None:
+        """By job; nothing for one that was removed. Never over a newer one."""
+        for job, check in checks.items():
+            attempted(
+                self._table.update,
+                "JOBS",
+                rows.job_sort_key(machine, job),
+                {"last_check": machine_rows.last_check_map(check)},
+                condition="attribute_exists(pk) AND"
+                " (attribute_not_exists(last_check) OR last_check.#at <= :at)",
+                values={":at": rows.format_instant(check.at)},
+                names={"#at": "at"},
+            )
+
+    def record_old_change(self, job: Job, change: OldChange) -> None:
+        changes = {"old_change": machine_rows.old_change_map(change)}
+        self._change_job(job, changes, "attribute_exists(pk)")
 
     def adopt_location(self, job: Job) -> None:
         """Has keys of a bucket that is not the service's own belong to that job."""
@@ -137,6 +165,8 @@ class MachineStore:
             self._table.delete("JOBS", rows.job_sort_key(name, job.name))
             self._table.delete(f"LOCATIONS#{job.location.bucket}", f"{job.location.prefix}#")
             self._table.delete("LEASES", rows.job_sort_key(name, job.name))
+        for family in self.families(name):
+            self._table.delete(machine_rows.FAMILIES, rows.job_sort_key(name, family.name))
         self._table.delete("RECOVERIES", name)
         self._table.delete("MACHINES", name)
 

@@ -3,6 +3,7 @@
 pk                     sk                 what
 MACHINES               <machine>          Machine
 JOBS                   <machine>/<job>    Job, with its last run, its drills and its weekly reconcile
+FAMILIES               <machine>/<family> Family
 LEASES                 <machine>/<job>    Lease
 CODES                  <hash>             EnrolmentCode
 JOB#<machine>/<job>    SET#<set>          BackupSet, with a revision

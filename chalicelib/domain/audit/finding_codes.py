@@ -9,6 +9,7 @@ from chalicelib.domain.audit.codes.code import Code
 from chalicelib.domain.audit.codes.drills import OF_DRILLS
 from chalicelib.domain.audit.codes.machines import OF_MACHINES
 from chalicelib.domain.audit.codes.objects import OF_OBJECTS
+from chalicelib.domain.audit.codes.photos import OF_PHOTOS
 from chalicelib.domain.audit.codes.recoveries import OF_RECOVERIES
 from chalicelib.domain.audit.codes.retention import OF_RETENTION
 from chalicelib.domain.audit.codes.rules import OF_RULES
@@ -28,6 +29,7 @@ _TABLES = (
     OF_THAWS,
     OF_DRILLS,
     OF_RETENTION,
+    OF_PHOTOS,
 )
 
 CODES: Mapping[str, Code] = {kind.code: kind for table in _TABLES for kind in table}

@@ -25,6 +25,7 @@ OF_THAWS = frozenset({THAW_STARTED, THAW_WAITING, THAW_READY, THAW_LAPSING, THAW
 RECOVERY_USED = "recovery_used"
 RECOVERY_GUESSED = "recovery_guessed"
 RECOVERY_MADE = "recovery_made"
+JOB_ADDED = "job_added"
 REPORT_INCOMPLETE = "report_incomplete"
 """In the mail itself only, never stored."""
 
@@ -56,7 +57,7 @@ _AFTER: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys((DISCARD_REFUSED, SECOND_RUN, LATE_UPLOAD, AFTER_REVOCATION), _OF_A_THIEF),
     # Whoever enrolled first was given the recovery code with it.
     CODE_REUSED: (*_OF_A_THIEF, _END_THE_PAPER),
-    CODE_RETYPED: ("machine show {machine}",),
+    **dict.fromkeys((CODE_RETYPED, JOB_ADDED), ("machine show {machine}",)),
     STORAGE_CAP_REACHED: ("machine recount {machine}", "machine set {machine} --storage-cap 20TB"),
     DOWNLOAD_CAP_REACHED: ("machine set {machine} --download-cap 1000GB", "machine revoke {machine}"),
     CATALOGUE_DIFFERED: ("dead-letters list",),

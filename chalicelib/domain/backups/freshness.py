@@ -20,6 +20,7 @@ class State(str, Enum):
     NEVER = "never"
     FAILING = "failing"
     DUE = "due"
+    SETTLED = "settled"
     FRESH = "fresh"
 
 
@@ -124,14 +125,23 @@ def _state(
         return State.PAUSED
     if first_grows:
         return State.NEVER
-    age = now - (newest_at or due_since(machine, job))
+    looked_at = _looked_at(job, newest_at)
+    age = now - (looked_at or newest_at or due_since(machine, job))
     if age > job.late_after:
         return State.OVERDUE
     if newest_at is None:
         return State.NEVER
     if job.last_run is not None and job.last_run.exit_code not in (None, 0):
         return State.FAILING
-    return State.DUE if age > timedelta(seconds=job.period_seconds) else State.FRESH
+    if age > timedelta(seconds=job.period_seconds):
+        return State.DUE
+    return State.SETTLED if looked_at is not None else State.FRESH
+
+
+def _looked_at(job: Job, newest_at: datetime | None) -> datetime | None:
+    """When a photo job was last found unchanged since its newest backup: as good as a backup, whose time it takes."""
+    check = job.last_check
+    return check.at if check is not None and newest_at is not None and check.at > newest_at else None
 
 
 def _progress(machine: Machine, job: Job, open_sets: Sequence[BackupSet], now: datetime) -> Progress | None:

@@ -64,6 +64,8 @@ class LastRun:
     earlier_source_files: int | None = None
     """What the newest earlier run that reported it found in the source."""
     earlier_source_bytes: int | None = None
+    of_settled: bool = False
+    """It is of a photo job that had not changed for long: whatever it found changed is worth a look."""
 
     @property
     def known_source_files(self) -> int | None:
@@ -144,6 +146,29 @@ class LastDrill:
 
 
 @dataclasses.dataclass(frozen=True)
+class LastCheck:
+    """When a photo job was last looked at and had not changed, and how much of it was read for rot since when."""
+
+    at: datetime
+    files: int
+    size_bytes: int
+    hashed_files: int = 0
+    hashed_bytes: int = 0
+    hashed_since: datetime | None = None
+    rotted: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class OldChange:
+    """What a run found changed in a settled photo job, in files."""
+
+    at: datetime
+    files: int
+    changed: int
+    deleted: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Job:
     """One source folder of a machine, with the duplicity target at ``location``."""
 
@@ -169,6 +194,10 @@ class Job:
     """Since when they are wanted so; missing until the first audit of a version that has drills."""
     last_drill: LastDrill | None = None
     retention: RetentionPolicy = DEFAULT_RETENTION
+    family: str | None = None
+    """The family of photo jobs that it belongs to."""
+    last_check: LastCheck | None = None
+    old_change: OldChange | None = None
 
     @property
     def late_after(self) -> timedelta:

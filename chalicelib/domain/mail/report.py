@@ -45,7 +45,7 @@ from chalicelib.domain.mail.shortened import (
     some_problems,
 )
 
-_ORDER = [State.OVERDUE, State.FAILING, State.NEVER, State.DUE, State.PAUSED, State.FRESH]
+_ORDER = [State.OVERDUE, State.FAILING, State.NEVER, State.DUE, State.PAUSED, State.SETTLED, State.FRESH]
 
 
 def compose_report(

@@ -33,6 +33,7 @@ from chalicelib.domain.backups.names import (
 )
 from chalicelib.domain.backups.objects import ObjectRow, is_newer, newer_sequencer
 from chalicelib.domain.backups.sets import BackupSet, apply_changes, first_proof
+from chalicelib.domain.photos.photo_findings import find_photo_trouble
 from chalicelib.journeys.catalogue.catalogue_context import CatalogueContext
 from chalicelib.journeys.catalogue.hide_revoked import hide_what_outlived_a_token
 
@@ -176,8 +177,8 @@ def refresh_findings(
     """Brings the job's findings, and what its laptop is told of it, up to date with its sets; what was found."""
     sets = catalogue.visible_sets(job)
     catalogue.summaries.bring_up_to_date(job, sets, now)
-    found = find_anomalies(job, sets, now)
-    findings.replace(job, found, now, codes=codes_about(Concern.SETS))
+    found = [*find_anomalies(job, sets, now), *find_photo_trouble(job, now)]
+    findings.replace(job, found, now, codes=codes_about(Concern.SETS, Concern.PHOTOS))
     return found
 
 

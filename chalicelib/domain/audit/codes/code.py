@@ -26,6 +26,7 @@ class Concern(str, Enum):
     THAWS = "thaws"
     DRILLS = "drills"
     RETENTION = "retention"
+    PHOTOS = "photos"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Photo jobs: families, what settles them, and what may not change in them."""

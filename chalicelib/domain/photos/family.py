@@ -1,0 +1,55 @@
+"""A family of photo jobs: one folder of pictures, whose folders become jobs of their own."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime
+
+from chalicelib.domain.backups.machines import DAY_SECONDS
+from chalicelib.domain.backups.names import is_identifier
+from chalicelib.domain.backups.retention_policy import DEFAULT_RETENTION, RetentionPolicy
+from chalicelib.domain.backups.storage import DEEP_ARCHIVE, StoragePolicy
+from chalicelib.domain.refusals import Refusal
+from chalicelib.wire import ErrorCode
+
+MOST_JOBS = 60
+"""Of a family: a year each, for longer than anybody takes pictures."""
+
+PHOTO_STORAGE = StoragePolicy(DEEP_ARCHIVE, 7)
+"""The last resort: read once in many years, if ever."""
+
+PHOTO_VOLUME_MB = 200
+
+PHOTO_PERIOD_SECONDS = 7 * DAY_SECONDS
+PHOTO_GRACE_SECONDS = 28 * DAY_SECONDS
+"""Pictures come once in a while, and their disk is not always attached: overdue after five weeks in which nobody even
+looked at them."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Family:
+    """What its jobs are made with. ``source_hint`` is where the owner thinks that the pictures are."""
+
+    machine: str
+    name: str
+    created_at: datetime
+    period_seconds: int = PHOTO_PERIOD_SECONDS
+    grace_seconds: int = PHOTO_GRACE_SECONDS
+    storage: StoragePolicy = PHOTO_STORAGE
+    volume_mb: int = PHOTO_VOLUME_MB
+    retention: RetentionPolicy = DEFAULT_RETENTION
+    source_hint: str | None = None
+
+
+def check_child(family: Family, job: str, known: int) -> None:
+    """Refuses a job that is none of the family's, or one too many; ``known`` are those that are there."""
+    if not is_identifier(job) or not job.startswith(f"{family.name}-") or job == f"{family.name}-":
+        raise Refusal(
+            ErrorCode.BAD_NAME,
+            f"A job of {family.name} is called {family.name}-..., such as {family.name}-2018.",
+        )
+    if known >= MOST_JOBS:
+        raise Refusal(
+            ErrorCode.TOO_MANY_JOBS,
+            f"{family.machine}/{family.name} has {known} jobs, and no more may be: put folders of one year together.",
+        )

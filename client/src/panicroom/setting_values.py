@@ -30,7 +30,10 @@ SETTING_NAMES: dict[str, tuple[str, ...]] = {
         "other_filesystems",
         "device_files",
         "check_change_time",
+        "family",
+        "volume_mb",
     ),
+    "families.NAME": ("source",),
 }
 """Every table of panicroom.toml and the settings in it; a name that is not here is refused."""
 
@@ -67,6 +70,9 @@ class SettingTable:
         if type(value) is not int or not 1 <= value <= largest:
             raise self.problem(name, f"must be a whole number between 1 and {largest}")
         return int(value)
+
+    def optional_number(self, name: str, largest: int) -> int | None:
+        return self.number(name, 1, largest) if name in self._values else None
 
     def flag(self, name: str, usual: bool) -> bool:
         value = self._values.get(name, usual)

@@ -43,7 +43,8 @@ class JobSettings:
     ``filelist``: the file of include and exclude lines. ``full_every``: the greatest age of a full backup (None: no
     limit). ``full_when``: a new full backup when the chain's stored bytes reach this many times the source's (None:
     never for that reason). ``check_change_time``: whether files are read again whose change time alone says that they
-    may have changed."""
+    may have changed. ``family``: the family of photo jobs that it belongs to. ``volume_mb``: MB a volume, None as for
+    all jobs."""
 
     job: str
     folder: Path | None
@@ -53,6 +54,8 @@ class JobSettings:
     other_filesystems: bool = True
     device_files: bool = True
     check_change_time: bool = True
+    family: str | None = None
+    volume_mb: int | None = None
 
     @property
     def source(self) -> Path:
@@ -63,6 +66,14 @@ class JobSettings:
                 ExitCode.SETTINGS,
             )
         return self.folder
+
+
+@dataclass(frozen=True)
+class FamilySettings:
+    """A family of photo jobs: ``folder`` has the pictures, and its folders become jobs of their own; None as there."""
+
+    family: str
+    folder: Path | None
 
 
 @dataclass(frozen=True)
@@ -87,6 +98,7 @@ class Settings:
     upload_threads: int
     jobs: tuple[JobSettings, ...]
     places: Places
+    families: tuple[FamilySettings, ...] = ()
     encrypt_key: str | None = None
     sign_key: str | None = None
     max_upload_rate: int | None = None
@@ -114,6 +126,11 @@ class Settings:
                 return job
         known = ", ".join(job.job for job in self.jobs)
         raise Problem(f"there is no job {name!r} on this machine; its jobs are: {known}", ExitCode.SETTINGS)
+
+    def volume_mb_of(self, name: str) -> int:
+        """MB a volume of that job, of whatever job where it has none of its own."""
+        own = next((job.volume_mb for job in self.jobs if job.job == name), None)
+        return own or self.volume_mb
 
     @property
     def archives(self) -> Path:
@@ -167,6 +184,7 @@ def _settings(data: dict[str, Any], where: Places) -> Settings:
         compress=upload.choice("compress", get_args(Compress), "auto"),
         speed_up=upload.flag("speed_up", True),
         jobs=_jobs(data, where, reader=service.flag("reader", False)),
+        families=_families(data, path, reader=service.flag("reader", False)),
         places=where,
         encrypt_key=encryption.parsed("encrypt_key", parse_fingerprint),
         sign_key=encryption.parsed("sign_key", parse_fingerprint),
@@ -180,7 +198,7 @@ def _settings(data: dict[str, Any], where: Places) -> Settings:
 def _jobs(data: dict[str, Any], where: Places, *, reader: bool) -> tuple[JobSettings, ...]:
     path = where.settings_file
     tables = data.get("jobs", {})
-    if not isinstance(tables, dict) or not tables:
+    if not isinstance(tables, dict) or not (tables or data.get("families")):
         raise Problem(f"{path}: there is no job; add a table [jobs.system]", ExitCode.SETTINGS)
     for name in tables:
         if not MACHINE_OR_JOB.fullmatch(name):
@@ -195,22 +213,41 @@ def _jobs(data: dict[str, Any], where: Places, *, reader: bool) -> tuple[JobSett
 
 def _job(name: str, table: SettingTable, where: Places, reader: bool) -> JobSettings:
     filelist = table.text("filelist")
-    source = table.text("source")
-    if source is None and not reader:
-        raise table.problem("source", "is missing: the folder to back up")
-    folder = Path(source).expanduser() if source is not None else None
-    if folder is not None and not folder.is_absolute():
-        raise table.problem("source", 'must be a full path, such as "/home/anna"')
     return JobSettings(
         job=name,
-        folder=folder,
+        folder=_folder(table, reader=reader),
         filelist=where.config / Path(filelist).expanduser() if filelist else None,
         full_every=table.parsed("full_every", parse_period),
         full_when=table.parsed("full_when", parse_multiple, parse_multiple(usual_full_when(name))),
         other_filesystems=table.flag("other_filesystems", True),
         device_files=table.flag("device_files", True),
         check_change_time=table.flag("check_change_time", True),
+        family=table.text("family"),
+        volume_mb=table.optional_number("volume_mb", 4096),
     )
+
+
+def _folder(table: SettingTable, *, reader: bool) -> Path | None:
+    source = table.text("source")
+    if source is None and not reader:
+        raise table.problem("source", "is missing: the folder to back up")
+    folder = Path(source).expanduser() if source is not None else None
+    if folder is not None and not folder.is_absolute():
+        raise table.problem("source", 'must be a full path, such as "/home/anna"')
+    return folder
+
+
+def _families(data: dict[str, Any], path: Path, *, reader: bool) -> tuple[FamilySettings, ...]:
+    tables = data.get("families", {})
+    if not isinstance(tables, dict):
+        raise Problem(f"{path}: [families] must hold tables such as [families.photos]", ExitCode.SETTINGS)
+    found = []
+    for name in tables:
+        if not MACHINE_OR_JOB.fullmatch(name):
+            raise Problem(f"{path}: {name!r} is no name of a family", ExitCode.SETTINGS)
+        table = SettingTable(tables, name, path, f"families.{name}", SETTING_NAMES["families.NAME"])
+        found.append(FamilySettings(name, _folder(table, reader=reader)))
+    return tuple(found)
 
 
 def _hooks(table: SettingTable) -> Hooks:

@@ -10,8 +10,8 @@ OF_PHOTOS = (
         Concern.PHOTOS,
         Severity.WARNING,
         "old pictures were changed",
-        "Pictures in which nothing had changed for a month have changed: a program wrote to them. More than one file in "
-        "twenty makes the finding critical. Earlier backups have the pictures as they were.",
+        "Pictures in which nothing had changed for a month have changed: a program wrote to them. More than one file "
+        "in twenty makes the finding critical. Earlier backups have the pictures as they were.",
         "If you edited them, nothing has to be done. If not, look at them before the next import, and bring back what "
         "was spoilt: panicroom restore PATH --time, with the day before.",
     ),

@@ -24,7 +24,7 @@ def backup_arguments(
         kind,
         *common_options(settings, job.job, settings.archives, settings.job_cache(job.job) / "tmp"),
         "--volsize",
-        str(settings.volume_mb),
+        str(settings.volume_mb_of(job.job)),
         "--jsonstat",
         *(f"--gpg-options={option}" for option in gpg_options),
         # macOS changes its host name with the network; the service knows the machine by its token.
@@ -54,7 +54,7 @@ def restore_arguments(
         "restore",
         *common_options(settings, job, work / "archive", work / "tmp"),
         "--volsize",  # duplicity asks for 2.3 times as much space, and for 482 MB where it is not given
-        str(settings.volume_mb),
+        str(settings.volume_mb_of(job)),
         *([] if keep_owners else ["--no-restore-ownership"]),
         *(["--time", time] if time else []),
         *(["--path-to-restore", path] if path else []),

@@ -114,7 +114,7 @@ def _arguments(settings: Settings, job: JobSettings, work: Path, time: datetime)
         *common_options(settings, job.job, work / "archive", work / "tmp"),
         "--compare-data",
         "--volsize",
-        str(settings.volume_mb),
+        str(settings.volume_mb_of(job.job)),
         "--time",
         exact_time_text(time),
         *selection_options(settings, job, source),

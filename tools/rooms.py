@@ -25,6 +25,7 @@ ROOMS = (
     "panicroom.restored_tree",
     "panicroom.duplicity_run.speed",
     "panicroom.duplicity_run.child",
+    "panicroom.photos",
     "panicroom.thaw",
     "panicroom.restore",
     "panicroom.reading",

@@ -169,7 +169,8 @@ class Api:
 
     def enrol(self, request: wire.EnrolmentRequest) -> wire.EnrolmentAnswer:
         answer = self._call("POST", "/enrolments", wire.EnrolmentAnswer, request)
-        self._check_names([answer.machine, *(job.job for job in answer.jobs)])
+        families = (family.family for family in answer.families)
+        self._check_names([answer.machine, *(job.job for job in answer.jobs), *families])
         return answer
 
     def recover(self, request: wire.RecoveryRequest) -> wire.RecoveryAnswer:
@@ -183,7 +184,8 @@ class Api:
 
     def machine(self) -> wire.MachineStatus:
         status = self._call("GET", "/machine", wire.MachineStatus)
-        self._check_names([status.machine, *(job.job for job in status.jobs)])
+        families = (family.family for family in status.families)
+        self._check_names([status.machine, *(job.job for job in status.jobs), *families])
         times = [status.server_time, status.last_weekly_mail_at, status.reader_until]
         self._check_times([*times, *(job.newest_complete_at for job in status.jobs)])
         for drill in (job.drill for job in status.jobs if job.drill is not None):
@@ -192,6 +194,16 @@ class Api:
             if not _VERSION.fullmatch(version):
                 raise self._odd(f"{shown(version, 40)!r} is no version")
         return status
+
+    def add_job(self, request: wire.JobRequest) -> wire.EnrolledJob:
+        """Makes a job of a family of photo jobs; may be asked again."""
+        answer = self._call("POST", "/jobs", wire.EnrolledJob, request)
+        self._check_names([answer.job])
+        return answer
+
+    def report_checks(self, named: str, request: wire.RunStart) -> None:
+        """Photo jobs of the family ``named`` were looked at, and have not changed."""
+        self._call("POST", f"/jobs/{named}/runs", wire.RunStarted, request)
 
     def start_run(self, job: str, request: wire.RunStart) -> wire.RunStarted:
         answer = self._call("POST", f"/jobs/{job}/runs", wire.RunStarted, request)

@@ -75,6 +75,17 @@ class FamilySettings:
     family: str
     folder: Path | None
 
+    @property
+    def source(self) -> Path:
+        """The folder; a Problem where there is none."""
+        if self.folder is None:
+            raise Problem(
+                f"the pictures of {self.family} have no folder on this computer yet, which only reads; run: panicroom "
+                "recover",
+                ExitCode.SETTINGS,
+            )
+        return self.folder
+
 
 @dataclass(frozen=True)
 class Hooks:

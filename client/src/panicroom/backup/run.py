@@ -72,7 +72,7 @@ def back_up(
     if not accept_smaller:
         memory.check(found)
     passphrase = passphrase_of(settings)
-    compression = choose(settings.compress, sampler, gpg_settings())
+    compression = choose("never" if job.family else settings.compress, sampler, gpg_settings())
     with Api(settings.url, token_of(settings)) as api, job_lock(settings.job_state(job.job)) as lock:
         status = greet(api, job.job, reporter)
         key = signing_key_of(settings, job.job, reporter.line)

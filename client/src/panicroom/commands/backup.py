@@ -13,6 +13,7 @@ from panicroom.exit_codes import ExitCode, Problem
 from panicroom.shown import shown
 
 if TYPE_CHECKING:
+    from panicroom.photos.photo_backup import PhotoBackups
     from panicroom.settings import JobSettings, Settings
     from panicroom.terminal.reporter import Reporter
 
@@ -31,6 +32,7 @@ _KINDS = {"full": "full", "incremental": "incremental", "inc": "incremental"}
 @click.option(
     "--accept-smaller", is_flag=True, help="Back up though half of the files are gone since the last backup."
 )
+@click.option("--yes", is_flag=True, help="Upload a folder of pictures again that has another name now.")
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each event instead.")
 @click.option("--dry-run", is_flag=True, help="Only report what a backup would do; nothing is stored.")
 def backup(
@@ -39,6 +41,7 @@ def backup(
     scheduled: bool,
     if_due: bool,
     accept_smaller: bool,
+    yes: bool,
     as_json: bool,
     dry_run: bool,
 ) -> None:
@@ -65,9 +68,10 @@ def backup(
     settings = load_settings()
     settings.refuse_reader()
     reporter = make_reporter(as_json=as_json)
+    settings, exit_code = _follow_families(settings, name, reporter, dry_run=dry_run)
     reason = _reason_to_wait(settings) if scheduled else None
     drills = _Drills(settings, name, reporter, scheduled and not dry_run, reason is not None, as_json)
-    exit_code = ExitCode.DONE
+    photos = _photos(settings, reporter, yes=yes)
     try:
         jobs = _chosen(settings, name, if_due=if_due, reason=reason)
     except _Waits:
@@ -75,10 +79,15 @@ def backup(
         raise
     for chosen in jobs:
         try:
-            _back_up(settings, chosen, kind, reporter, accept_smaller=accept_smaller, dry_run=dry_run)
+            _back_up(settings, chosen, kind, reporter, photos, accept_smaller=accept_smaller, dry_run=dry_run)
         except Problem as problem:  # the other jobs have a right to their backup
             exit_code = problem.exit_code
             _report_failure(chosen.job, problem, reporter, alone=len(jobs) == 1, scheduled=scheduled)
+    try:
+        photos.report()
+    except Problem as problem:
+        exit_code = problem.exit_code
+        _report_failure(name or "photos", problem, reporter, alone=False, scheduled=scheduled)
     if exit_code != ExitCode.TRY_LATER:
         drills.run()
     raise click.exceptions.Exit(exit_code)
@@ -103,7 +112,8 @@ def _chosen(
 
 
 def _named(settings: Settings, name: str | None) -> tuple[JobSettings, ...]:
-    return (settings.job_named(name),) if name else settings.jobs
+    of_family = tuple(job for job in settings.jobs if job.family == name) if name else ()
+    return of_family or ((settings.job_named(name),) if name else settings.jobs)
 
 
 def _due(settings: Settings, jobs: tuple[JobSettings, ...]) -> tuple[JobSettings, ...]:
@@ -165,6 +175,7 @@ def _back_up(
     job: JobSettings,
     kind: str | None,
     reporter: Reporter,
+    photos: PhotoBackups,
     *,
     accept_smaller: bool,
     dry_run: bool,
@@ -176,8 +187,45 @@ def _back_up(
     if dry_run:
         rehearse(settings, job, kind, reporter)
         return
-    with around(settings.hooks, job.job, reporter.line):
-        back_up(settings, job, kind, reporter, accept_smaller=accept_smaller)
+
+    def make() -> None:
+        with around(settings.hooks, job.job, reporter.line):
+            back_up(settings, job, kind, reporter, accept_smaller=accept_smaller)
+
+    if job.family is None:
+        make()
+    else:
+        photos.back_up(job, make, always=kind is not None)
+
+
+def _photos(settings: Settings, reporter: Reporter, *, yes: bool) -> PhotoBackups:
+    import sys
+
+    from panicroom.photos.photo_backup import PhotoBackups
+
+    def agree(text: str) -> bool:
+        return yes or (sys.stdin.isatty() and click.confirm(f"{text}. Upload it again?"))
+
+    return PhotoBackups(settings, reporter, agree)
+
+
+def _follow_families(
+    settings: Settings, name: str | None, reporter: Reporter, *, dry_run: bool
+) -> tuple[Settings, ExitCode]:
+    """The settings with the jobs of new folders; a family whose folder is missing fails, and leaves the others their
+    backup."""
+    from panicroom.photos.family import follow_folders
+
+    exit_code = ExitCode.DONE
+    for family in () if dry_run else settings.families:
+        if name is not None and name != family.family and not name.startswith(f"{family.family}-"):
+            continue
+        try:
+            settings = follow_folders(settings, family, reporter)
+        except Problem as problem:
+            exit_code = problem.exit_code
+            _report_failure(family.family, problem, reporter, alone=False, scheduled=False)
+    return settings, exit_code
 
 
 def _report_failure(job: str, problem: Problem, reporter: Reporter, *, alone: bool, scheduled: bool) -> None:

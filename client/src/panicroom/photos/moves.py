@@ -1,4 +1,4 @@
-"""Folders that were renamed, recognised from two walks: the files in them have the sizes and times that they had. Pure."""
+"""Folders that were renamed, recognised from two walks: their files have the sizes and times that they had. Pure."""
 
 # SPDX-License-Identifier: GPL-2.0-or-later
 

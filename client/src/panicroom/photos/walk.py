@@ -40,8 +40,7 @@ class FileSeen:
 
 @dataclass(frozen=True)
 class Walk:
-    """The files of a folder by their paths in it, as bytes in hex where they are no text; ``began_ns`` is when it began,
-    by this computer's clock."""
+    """The files of ``source`` by their paths in it; ``began_ns`` is when it began, by this computer's clock."""
 
     source: str
     files: Mapping[str, FileSeen]
@@ -109,6 +108,11 @@ def store_walk(state: Path, walk: Walk) -> None:
     kept = {"source": walk.source, "began_ns": walk.began_ns, "files": rows}
     text = json.dumps(kept, ensure_ascii=True)  # names that are no text have surrogates, which survive so
     write_private(state / FILE_NAME, zlib.compress(text.encode(), 6))
+
+
+def forget_walk(state: Path) -> None:
+    """Of a job in which files were written while they were looked at: the next backup is made in any case."""
+    (state / FILE_NAME).unlink(missing_ok=True)
 
 
 def recall_walk(state: Path) -> Walk | None:

@@ -14,6 +14,7 @@ MEANINGS = {
     ErrorCode.NOT_AUTHORIZED: "The token is missing or not valid. Enrol the machine again.",
     ErrorCode.MACHINE_REVOKED: "The owner revoked the machine's token.",
     ErrorCode.UNKNOWN_JOB: "The machine has no job of this name.",
+    ErrorCode.TOO_MANY_JOBS: "The family of photo jobs has as many as it may. Put folders of one year together.",
     ErrorCode.UNKNOWN_RUN: "There is no such run, or it has ended. Start a new backup.",
     ErrorCode.RUN_IN_PROGRESS: "Another run holds the job.",
     ErrorCode.LEASE_LOST: "This run no longer holds the job: another run began, or this one was ended.",

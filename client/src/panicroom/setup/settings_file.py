@@ -55,6 +55,10 @@ speed_up = true
 # A monitor's URL: called with /start added, as it is after a success, and with /CODE (the exit code) after a failure.
 # ping_url = "https://hc-ping.com/your-uuid"
 
+# Pictures: panicroom makes each folder in it a job of its own, below in this file.
+# [families.photos]
+# source = "/home/anna/Pictures"
+
 [schedule]
 # Whether scheduled backups run on battery below 20 %, and on a metered connection. Overdue ones always run.
 # on_battery = false
@@ -78,6 +82,9 @@ full_when = ""
 # Whether to read a file again if only its change time (ctime) says that it may have changed. false for folders
 # of hard-link snapshots, where each snapshot moves the change times of all files.
 # check_change_time = true
+# Of a job that panicroom made for a folder of pictures: its family, and the size of its volumes in MB.
+# family = "photos"
+# volume_mb = 200
 """
 
 

@@ -397,10 +397,12 @@ def letting_go() -> Scene:
     for job, days_ago in (("photos", 9), ("mail", 36)):
         full = SetId(None, NOW - timedelta(days=900))
         began = NOW - timedelta(days=days_ago)
-        scene.went.append(
-            LetGo("garage-nas", job, full, (full,) * 52, began, 88 * GB, 3_700, began + timedelta(minutes=2))
-        )
-    scene.add("garage-nas", "photos", chain(190, 90 * GB, 20, GB, newest=0.4), last_drill=drilled(5))
+        had = {"GLACIER_IR": Tally(3_700, 88 * GB)}
+        gone = LetGo("garage-nas", job, full, (full,) * 52, began, 88 * GB, 3_700, went={full: had})
+        scene.went.append(dataclasses.replace(gone, marked_at=began + timedelta(minutes=2)))
+        sets = chain(190, 90 * GB, 20, GB, newest=0.4)
+        hidden = BackupSet(full, noncurrent=had if days_ago < 30 else {}, changed_at=full.end)
+        scene.add("garage-nas", job, [*sets, hidden], last_drill=drilled(5))
     scene.earlier = weeks_before(9, 1290 * GB, "5.46", 0.004)
     return scene
 

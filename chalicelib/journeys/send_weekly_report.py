@@ -22,6 +22,7 @@ from chalicelib.domain.audit.notices import OF_THAWS, OVER_BUDGET, REPORT_INCOMP
 from chalicelib.domain.backups.freshness import evaluate_freshness
 from chalicelib.domain.backups.machines import Job, Machine, machines_by_owner
 from chalicelib.domain.backups.names import SetId
+from chalicelib.domain.backups.tallies import total_bytes
 from chalicelib.domain.costs.figures import Figures, JobFigures, job_figures
 from chalicelib.domain.costs.price_table import PriceTable, PriceUnknown
 from chalicelib.domain.costs.statement import WEEKS_OF_TREND, Statement, state_costs
@@ -96,6 +97,7 @@ class Gathered:
     notices: Sequence[Notice]
     earlier: Sequence[Figures]
     stored_bytes: int
+    removed_bytes: int
     statement: Statement | None
     monthly: Mapping[str, JobFigures]
     thaws: GatheredThaws
@@ -116,31 +118,16 @@ class Gathered:
 
 
 def gather(context: ReportContext) -> Gathered:
-    """Reads everything once. A job's sets are let go when they are evaluated and counted."""
+    """Reads everything once."""
     machines = {machine.name: machine for machine in context.machines.machines()}
     earlier = context.reports.stored_figures(WEEKS_OF_TREND - 1)
-    since = earlier[-1].written_at if earlier else None
-    evaluated: list[EvaluatedJob] = []
-    usages: list[JobUsage] = []
-    runs = Decimal(0)
     chains = ChainGatherer(context.fact_sources, context.prices, context.weekly_time, context.now)
-    jobs = [job for job in context.machines.jobs() if job.machine in machines]
-    for sets in context.catalogue.sets_of_each(jobs):
-        job = sets.job
-        try:
-            freshness = evaluate_freshness(machines[job.machine], job, sets.visible, context.now)
-            usage = job_usage(job, sets.every, context.now, since=since, first_backup=freshness.progress)
-            chains.add(machines[job.machine], sets)
-        except Exception as error:
-            evaluated.append(failed_job(job, error))
-            continue
-        evaluated.append(EvaluatedJob(job, freshness))
-        usages.append(usage)
-        runs += Decimal(MONTH_SECONDS) / job.period_seconds
+    jobs = _evaluate_jobs(context, machines, chains, earlier[-1].written_at if earlier else None)
+    usages = jobs.usages
     thaws = gather_thaws(
         context.thaws, context.machines, context.recoveries, context.now - NOTICES_SHOWN, context.now
     )
-    statement = _state_costs(context, usages, int(runs), thaws.this_month, earlier)
+    statement = _state_costs(context, usages, int(jobs.runs), thaws.this_month, earlier)
     notices = [
         notice
         for notice in context.notice_store.since(context.now - NOTICES_SHOWN)
@@ -151,7 +138,7 @@ def gather(context: ReportContext) -> Gathered:
         statement = None
     return Gathered(
         machines,
-        evaluated,
+        jobs.evaluated,
         [
             dataclasses.replace(finding, commands=at_stage(finding.commands, context.stage))
             for finding in context.findings.findings()
@@ -159,11 +146,49 @@ def gather(context: ReportContext) -> Gathered:
         notices,
         earlier,
         sum(usage.stored_bytes for usage in usages),
+        sum(total_bytes(usage.news.removed) for usage in usages),
         statement,
         job_figures(context.prices, usages) if context.prices is not None and statement else {},
         thaws,
         chains.gathered,
     )
+
+
+@dataclasses.dataclass
+class _EvaluatedJobs:
+    """``usages`` has none of a job that could not be evaluated; ``runs`` are those that a month brings."""
+
+    evaluated: list[EvaluatedJob] = dataclasses.field(default_factory=list)
+    usages: list[JobUsage] = dataclasses.field(default_factory=list)
+    runs: Decimal = Decimal(0)
+
+
+def _evaluate_jobs(
+    context: ReportContext, machines: Mapping[str, Machine], chains: ChainGatherer, since: datetime | None
+) -> _EvaluatedJobs:
+    """Job after job: the sets of one are forgotten when they are evaluated and counted."""
+    every = _EvaluatedJobs()
+    jobs = [job for job in context.machines.jobs() if job.machine in machines]
+    for sets in context.catalogue.sets_of_each(jobs):
+        job = sets.job
+        try:
+            freshness = evaluate_freshness(machines[job.machine], job, sets.visible, context.now)
+            usage = job_usage(
+                job,
+                sets.every,
+                context.now,
+                since=since,
+                first_backup=freshness.progress,
+                let_gos=chains.let_gos_of(job),
+            )
+            chains.add(machines[job.machine], sets)
+        except Exception as error:
+            every.evaluated.append(failed_job(job, error))
+            continue
+        every.evaluated.append(EvaluatedJob(job, freshness))
+        every.usages.append(usage)
+        every.runs += Decimal(MONTH_SECONDS) / job.period_seconds
+    return every
 
 
 def _costs_failed(error: Exception, now: datetime) -> Notice:
@@ -198,7 +223,6 @@ def _state_costs(
 
 def compose(context: ReportContext, gathered: Gathered) -> Report:
     """The owner's report."""
-    earlier = gathered.earlier
     return compose_report(
         gathered.evaluated,
         gathered.findings,
@@ -211,8 +235,15 @@ def compose(context: ReportContext, gathered: Gathered) -> Report:
         letting_go=_letting_go(context, gathered, gathered.machines, to_the_owner=True),
         costs=_cost_section(context, gathered),
         monthly={name: figures.monthly for name, figures in gathered.monthly.items()},
-        last=LastIssue(earlier[-1].written_at, earlier[-1].stored_bytes) if earlier else None,
+        last=_last_issue(gathered),
     )
+
+
+def _last_issue(gathered: Gathered) -> LastIssue | None:
+    if not gathered.earlier:
+        return None
+    last = gathered.earlier[-1]
+    return LastIssue(last.written_at, last.stored_bytes, gathered.removed_bytes)
 
 
 def compose_for(context: ReportContext, gathered: Gathered, machines: frozenset[str]) -> Report:

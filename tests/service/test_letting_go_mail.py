@@ -11,8 +11,9 @@ import pytest
 from chalicelib.adapters.stores import catalogue_rows
 from chalicelib.domain.backups.machines import Job, ReconcileProgress
 from chalicelib.domain.backups.names import SetId
+from chalicelib.domain.mail.phrases import format_bytes
 from chalicelib.domain.retention.facts import OwnerChoices
-from chalicelib.domain.retention.let_go import LetGo
+from chalicelib.domain.retention.let_go import LetGo, let_go_of
 from chalicelib.journeys.send_weekly_report import RecipientsRefused
 from tests.mail_scenes import GB, chain, set_of
 from tests.service.conftest import OWNER, Service, later
@@ -202,3 +203,35 @@ def test_the_mail_says_what_was_let_go_and_for_how_long_it_can_be_brought_back(
     (text,) = [mail.text for mail, _ in post.sent]
     assert f"python -m ops retention undo anna-laptop system {OLD}" in text
     assert "Goes on" not in text
+
+
+def test_what_was_removed_for_good_is_named_where_the_mail_counts_bytes_and_money(
+    service: Service, post: Post
+) -> None:
+    """10 GB and two increments of 1 GB became final on the Thursday between the mails; nothing else has changed."""
+    from chalicelib import wiring
+
+    job = old_chain(service)
+    sets = [
+        one for one in wiring.catalogue_store().sets(job) if one.set_id.end < MONDAY - timedelta(days=250)
+    ]
+    store_, marked_at = wiring.retention_store(), MONDAY - timedelta(days=27)
+    gone = let_go_of(job.machine, job.name, OLD, sets, marked_at)
+    assert store_.begin(gone, job, store_.choices(job))
+    assert store_.record(dataclasses.replace(gone, marked_at=marked_at))
+    for one in sets:
+        row = dataclasses.replace(
+            one, current={}, noncurrent=one.current, volumes=frozenset(), sealed_at=None
+        )
+        store(catalogue_rows.set_item(job, row, 1))
+    fire()
+    later(service, days=7)
+    for one in sets:
+        row = dataclasses.replace(one, current={}, volumes=frozenset(), sealed_at=None)
+        store(catalogue_rows.set_item(job, row, 1))
+    post.sent.clear()
+    fire()
+    (text,) = [mail.text for mail, _ in post.sent]
+    size = format_bytes(gone.size_bytes)
+    assert f"-{size} since 16 Nov, {size} of old backups removed" in text
+    assert f"{size} of old backups that were let go has been removed for good." in text

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
 from chalicelib.adapters.stores.catalogue_store import JobSets
-from chalicelib.domain.backups.machines import Machine
+from chalicelib.adapters.stores.retention.retention_store import JobName
+from chalicelib.domain.backups.machines import Job, Machine
 from chalicelib.domain.backups.tallies import Tallies
 from chalicelib.domain.costs.figures import first_price_monthly
 from chalicelib.domain.costs.price_table import PriceTable, PriceUnknown
@@ -37,6 +39,9 @@ class ChainGatherer:
         self._snapshot = read_surroundings(sources, now)
         self._prices, self._weekly_time, self._now = prices, weekly_time, now
         self._outlooks: list[ChainOutlook] = []
+        self._let_gos: dict[JobName, list[LetGo]] = defaultdict(list)
+        for let_go in self._snapshot.let_gos:
+            self._let_gos[let_go.machine, let_go.job].append(let_go)
 
     def add(self, machine: Machine, job_sets: JobSets) -> None:
         """The bucket is not looked at: what its settings forbid, the run that lets chains go says."""
@@ -53,6 +58,10 @@ class ChainGatherer:
             zone=self._weekly_time.zone,
             monthly=self._monthly,
         )
+
+    def let_gos_of(self, job: Job) -> Sequence[LetGo]:
+        """By when they began."""
+        return self._let_gos.get((job.machine, job.name), ())
 
     @property
     def gathered(self) -> GatheredChains:

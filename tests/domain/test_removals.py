@@ -19,8 +19,7 @@ from chalicelib.domain.backups.tallies import Tally
 from chalicelib.domain.costs.billed import GB
 from chalicelib.domain.costs.figures import Figures, job_figures
 from chalicelib.domain.costs.months import SpanSum, merged, month_of
-from chalicelib.domain.costs.price_table import PriceUnknown
-from chalicelib.domain.costs.removals import add_removed, early_deletion_fee, removed_sets
+from chalicelib.domain.costs.removals import add_removed, removed_sets
 from chalicelib.domain.costs.service_costs import Activity, service_cost
 from chalicelib.domain.costs.statement import Statement, month_bill, state_costs
 from chalicelib.domain.costs.usage import JobUsage, job_usage
@@ -45,8 +44,17 @@ def cents(amount: Decimal) -> str:
 
 
 def fee(*sets: BackupSet, now: datetime = NOW, moved_after_days: int = 0) -> str:
+    """What the month of ``now`` is charged when the owner drops all of these then."""
     assert PRICES is not None
-    return cents(early_deletion_fee(sets, now, PRICES, moved_after_days=moved_after_days))
+    job, month = (
+        dataclasses.replace(JOB, storage=StoragePolicy("GLACIER_IR", moved_after_days)),
+        month_of(now),
+    )
+    spans = [
+        whole(job, emptied(one), gone(one, at=now, dropped=True), month.start, month.end, now).span()
+        for one in sets
+    ]
+    return cents(month_bill(PRICES, merged(spans), month, Decimal(0), Decimal(0)).fees)
 
 
 def test_each_set_pays_for_the_days_that_its_class_misses() -> None:
@@ -80,13 +88,6 @@ def test_older_versions_pay_too() -> None:
 def test_the_age_of_a_set_is_that_of_its_newest_file_and_not_of_its_name() -> None:
     backdated = stored(NOW - timedelta(days=30), GLACIER=Tally(1, 100 * GB))
     assert fee(dataclasses.replace(backdated, set_id=SetId(None, NOW - timedelta(days=900)))) == "0.72"
-
-
-def test_a_fee_that_is_not_known_is_not_taken_for_none() -> None:
-    assert PRICES is not None
-    unknown = dataclasses.replace(PRICES, steps={})
-    with pytest.raises(PriceUnknown, match="storage/GLACIER"):
-        early_deletion_fee([stored(NOW, GLACIER=Tally(1, GB))], NOW, unknown)
 
 
 # ---------------------------------------------------------------- a chain that goes in the middle of a month
@@ -260,6 +261,17 @@ def test_a_set_that_the_owner_drops_is_billed_until_then_and_pays_its_fee_in_tha
         )
         assert "early deletion $4.55" in months[1].note
         assert statement.so_far.total >= statement.so_far.fees
+
+
+def test_a_chain_that_is_dropped_while_it_can_still_be_brought_back_is_billed_until_it_is_dropped() -> None:
+    """Let go on 5 November, dropped from the 14th on: 1,000 GB for 13 of 30 days of 4.00. Half done, the rest is billed
+    as before."""
+    at = datetime(2026, 11, 14, tzinfo=timezone.utc)
+    dropped = dataclasses.replace(gone(OLD_SET), dropped=True, marked_at=at)
+    assert storage(usage(emptied(OLD_SET), let_gos=(dropped,))) == ["1.73", "1.73", "0.00"]
+    half = dataclasses.replace(emptied(OLD_SET), noncurrent={"GLACIER_IR": Tally(50, 500 * GB)})
+    on_its_way = dataclasses.replace(dropped, marked_at=None)
+    assert storage(usage(half, let_gos=(on_its_way,))) == ["2.00", "3.00", "2.00"]
 
 
 def test_what_came_and_was_dropped_within_the_month_was_uploaded_and_moved() -> None:

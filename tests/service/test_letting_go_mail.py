@@ -233,5 +233,5 @@ def test_what_was_removed_for_good_is_named_where_the_mail_counts_bytes_and_mone
     fire()
     (text,) = [mail.text for mail, _ in post.sent]
     size = format_bytes(gone.size_bytes)
-    assert f"-{size} since 16 Nov, {size} of old backups removed" in text
+    assert f"-{size} since 23 Nov, {size} of old backups removed" in text
     assert f"{size} of old backups that were let go has been removed for good." in text

@@ -48,9 +48,8 @@ class LetGo:
     def billed_until(self, now: datetime) -> datetime:
         """Of what S3 has removed, or will: when its billing ends. As long as files are still being marked, as if the
         last had been marked at ``now``; what the owner's credentials dropped is gone at once."""
-        if self.dropped:
-            return self.marked_at or self.begun_at
-        return self.final_at if self.marked_at else dataclasses.replace(self, marked_at=now).final_at
+        marked_at = self.marked_at or now
+        return marked_at if self.dropped else dataclasses.replace(self, marked_at=marked_at).final_at
 
 
 def final_after(marked_at: datetime) -> datetime:

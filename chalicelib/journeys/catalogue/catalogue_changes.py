@@ -203,7 +203,7 @@ def _record_placement(
     watch = watched(context.bucket, job)
     found = [finding for row in seen.values() for finding in check_object(watch, row, backup_set)]
     if found and backup_set.set_id in context.catalogue.hidden(job):
-        found = []  # a chain that is being marked deleted loses its manifests first
+        found = []  # nobody is to put right what does not count
     if found or known:
         context.findings.replace(job, found, context.now, codes=codes, subjects=seen.keys())
 

@@ -28,6 +28,6 @@ def run(console: Console) -> list[str]:
     for title, setups in PILES.items():
         shown = Table(*HEAD, title=f"{title}; {' / '.join(table.region for table in tables)}")
         for one in setups():
-            shown.add_row(*setup_cells(one, tables))
+            shown.add_row(*(cell.replace("**", "") for cell in setup_cells(one, tables)))
         console.print(shown)
     return missed(tables[0])

@@ -63,7 +63,7 @@ class BackupChain:
         sealed = [one for one in self.sets if one.sealed_at is not None]
         by_end = {one.set_id.end: one for one in sealed}
         starts = [one.set_id.start for one in sealed if one.set_id.start is not None]
-        if len(by_end) < len(sealed) or len(set(starts)) < len(starts):
+        if len(set(starts)) < len(starts):
             return False
         return all(_is_whole(one) and _continues_an_earlier_one(one, by_end) for one in sealed)
 

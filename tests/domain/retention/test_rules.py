@@ -141,3 +141,29 @@ def test_the_owner_is_not_asked_for_a_look_where_a_look_does_not_help() -> None:
     facts = dataclasses.replace(FACTS, choices=OwnerChoices())
     plan = History(NOW, RetentionPolicy(keep_chains=2), facts).plan()
     assert plan.needs_owner == ()
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        HISTORY.with_sets([dataclasses.replace(OLD, volumes_promised=None), OLDS, NEW, NEWS]),
+        HISTORY.with_sets([dataclasses.replace(OLD, sealed_at=None), OLDS, NEW, NEWS]),
+        HISTORY.with_sets([OLDS, NEW, NEWS]),
+        _facts(quarantined=frozenset({OLD.set_id})),
+    ],
+    ids=["unproven", "open", "orphaned", "quarantined"],
+)
+def test_what_is_no_chain_never_goes_and_is_in_no_plan(history: History) -> None:
+    plan = history.plan()
+    assert not plan.go
+    assert [one.chain.id for one in (*plan.waits, *plan.needs_owner)] == [NEW.set_id]
+
+
+def test_only_a_chain_that_the_owner_has_seen_has_a_claim_on_its_year() -> None:
+    """Else what a thief stores in January would push the owner's first of an earlier year out."""
+    thiefs = stored_set(None, day(380), day(380.1))
+    facts = dataclasses.replace(FACTS, sets=(*FACTS.sets, thiefs))
+    history = History(day(700), RetentionPolicy(keep_yearly=1), facts)
+    kept = {one.chain.id: one.why for one in history.plan().waits}
+    assert kept[OLD.set_id] is Why.FOR_ITS_YEAR
+    assert not history.plan().go

@@ -1,0 +1,66 @@
+"""The doctor misses a function on a schedule that has not run, whichever it is."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from ops.aws import Aws
+from ops.doctor.patient import Patient
+from ops.doctor.schedules import schedules
+from ops.functions.package import PROJECT
+from ops.stages import LOCAL
+
+SCHEDULED = ("weekly_report", "alerts", "daily_audit", "let_go", "weekly_reconcile")
+ZIP_OF_NOTHING = b"PK\x05\x06" + bytes(18)
+
+
+@pytest.fixture
+def patient(moto_account: None) -> Patient:
+    """Nine days after a deploy; all functions have run."""
+    aws, now = Aws(LOCAL.region), datetime.now(timezone.utc) + timedelta(days=9)
+    trust = {"Version": "2012-10-17", "Statement": []}
+    role = aws.client("iam").create_role(RoleName="any", AssumeRolePolicyDocument=json.dumps(trust))
+    for short_name in SCHEDULED:
+        aws.client("lambda").create_function(
+            FunctionName=LOCAL.function(short_name),
+            Runtime="python3.12",
+            Handler="app.it",
+            Role=role["Role"]["Arn"],
+            Code={"ZipFile": ZIP_OF_NOTHING},
+        )
+    return Patient(aws, LOCAL, PROJECT, now)
+
+
+def ran(patient: Patient, short_name: str, ago: timedelta) -> None:
+    dimensions = [{"Name": "FunctionName", "Value": LOCAL.function(short_name)}]
+    at = patient.now - ago
+    patient.aws.client("cloudwatch").put_metric_data(
+        Namespace="AWS/Lambda",
+        MetricData=[
+            {
+                "MetricName": "Invocations",
+                "Dimensions": dimensions,
+                "Timestamp": at,
+                "Value": 1,
+                "Unit": "Count",
+            }
+        ],
+    )
+
+
+def test_a_schedule_that_is_kept_is_well(patient: Patient) -> None:
+    for short_name in SCHEDULED:
+        ran(patient, short_name, timedelta(hours=1))
+    assert schedules(patient) == []
+
+
+@pytest.mark.parametrize("missing", ["let_go", "daily_audit"])
+def test_a_daily_function_that_has_not_run_for_two_days_is_named(patient: Patient, missing: str) -> None:
+    for short_name in SCHEDULED:
+        ran(patient, short_name, timedelta(hours=49 if short_name == missing else 1))
+    [said] = schedules(patient)
+    assert said.startswith(f"{LOCAL.function(missing)} has not run since")
+    assert "`python -m ops deploy --stage local` repairs the rule" in said

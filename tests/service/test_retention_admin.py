@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -469,6 +470,51 @@ class TestKept:
 
 
 # ---------------------------------------------------------------- stand-ins for S3's client
+
+
+class TestAMachineThatIsRemoved:
+    def test_is_kept_until_the_chain_that_is_going_is_gone(self, owner: Owner) -> None:
+        """Its row would stay, and nobody would mark the rest of the files."""
+        from chalicelib import wiring
+
+        let_go(owner, tag_and_mark=False)
+        refused = owner.service.admin("machine_remove", name="anna-laptop")
+        assert "`python -m ops retention run anna-laptop system` goes on" in refused["message"]
+        [row] = wiring.retention_store().let_gos(the_job())
+        marked = dataclasses.replace(row, marked_at=owner.service.now)
+        assert wiring.retention_store().record(marked)
+        assert wiring.retention_store().record(dataclasses.replace(marked, undone_at=owner.service.now))
+        refused = owner.service.admin("machine_remove", name="anna-laptop")
+        assert f"`python -m ops retention undo anna-laptop system {OLD}` goes on" in refused["message"]
+        assert "anna-laptop" in [one["machine"] for one in owner.service.admin("machine_list")["machines"]]
+
+    def test_goes_when_all_of_the_chain_is_marked_and_the_bucket_does_the_rest(self, owner: Owner) -> None:
+        from chalicelib import wiring
+
+        let_go(owner)
+        [row] = wiring.retention_store().let_gos(the_job())
+        assert wiring.retention_store().record(dataclasses.replace(row, marked_at=owner.service.now))
+        assert "kept" in owner.service.admin("machine_remove", name="anna-laptop")
+        owner.service.enrolled()
+        assert [one["chain"] for one in owner.job()["let_go"]] == [OLD], "hidden under the old name as well"
+        assert [one["chain"] for one in owner.job()["chains"]] == [NEW]
+
+    def test_leaves_the_next_of_its_name_no_look_that_lets_its_chains_go(self, owner: Owner) -> None:
+        owner.approves()
+        owner.asks("hold", chain=OLD)
+        owner.service.admin("machine_remove", name="anna-laptop")
+        later(owner.service, days=1)
+        owner.service.enrolled()
+        later(owner.service, days=1)
+        newest = "full.20250601T040000Z"
+        owner.stores(newest)
+        later(owner.service, days=400)
+        old, new, other = owner.job()["chains"]
+        assert (old["chain"], old["why"]) == (OLD, "held")
+        assert (new["chain"], new["verdict"], new["why"]) == (NEW, "needs_you", "other_enrolment")
+        assert (other["chain"], other["verdict"], other["seen"]) == (newest, "stays", False)
+        owner.approves()
+        assert owner.job()["chains"][1]["why"] == "other_enrolment", "a look is no name"
 
 
 class Died(Exception):

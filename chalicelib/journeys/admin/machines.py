@@ -288,7 +288,19 @@ def machine_revoke(context: AdminContext, request: Arguments) -> MachineChanged:
 
 
 def machine_remove(context: AdminContext, request: Arguments) -> MachineChanged:
+    """Not in the middle of letting a chain go, or of bringing it back: nobody would go on with its files."""
     machine = known_machine(context, request)
+    for job in context.machines.jobs(machine.name):
+        for let_go in context.retention.let_gos(job):
+            if let_go.is_going or let_go.undone_at is not None:
+                what, command = ("let go", "run") if let_go.is_going else ("brought back", "undo")
+                line = f"python -m ops retention {command} {job.machine} {job.name}"
+                line += "" if let_go.is_going else f" {let_go.chain}"
+                raise Refusal(
+                    ErrorCode.BAD_REQUEST,
+                    f"{let_go.chain} of {job.machine}/{job.name} is being {what}, and not all of its files are done: "
+                    f"`{line}` goes on with it. Remove the machine after that.",
+                )
     context.machines.remove_machine(machine.name)
     kept = f"What it stored stays in the bucket under {machine.name}/."
     return MachineChanged(machine.name, kept=kept)

@@ -18,7 +18,7 @@ from tests.hostile.honest_laptop import name_of
 from tests.hostile.memory_aws import MemoryS3, error, service_in_memory
 from tests.service.conftest import Service
 from tests.service.interrupted import Calls
-from tests.service.letting_go import STORAGE_TAG, TAG, Archive, next_set
+from tests.service.letting_go import STORAGE_TAG, TAG, Archive, full_set, next_set
 
 
 @pytest.fixture(scope="module")
@@ -263,6 +263,18 @@ def test_older_versions_of_a_file_get_the_tag_too(archive: Archive) -> None:
     assert marker[1]
     assert len(versions) == 2
     assert all(TAG.items() <= archive.tags(name, version).items() for version, _ in versions)
+
+
+def test_what_the_laptop_had_given_up_of_its_sets_gets_the_tag_and_no_second_marker(archive: Archive) -> None:
+    old = full_set(archive.service.now - timedelta(minutes=1))
+    archive.store(old, part=3)
+    key = archive.prefix + name_of(old, 3)
+    archive.service.s3.delete_object(Bucket=archive.bucket, Key=key)
+    assert archive.two_chains()[0] == old
+    archive.let_go()
+    [(_, is_marker), (version, _)] = archive.versions()[key]
+    assert is_marker
+    assert TAG.items() <= archive.tags(name_of(old, 3), version).items()
 
 
 def test_a_locked_chain_waits_and_the_newest_is_locked_anew_when_half_of_the_time_is_over(

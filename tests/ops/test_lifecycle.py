@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from chalicelib.domain.audit.findings import new_finding
 from chalicelib.domain.audit.lifecycle.own_rules import adopted_rules, own_rules
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import Location
@@ -16,6 +17,9 @@ from chalicelib.domain.backups.storage import (
     STORAGE_TAG_KEY,
     StoragePolicy,
 )
+from chalicelib.owner_wire import JobPlace
+from ops.aws import Aws
+from ops.buckets.fixes import fixes_for_stage
 from ops.resources.lifecycle import (
     changed_let_go_rules,
     changed_rules,
@@ -24,7 +28,10 @@ from ops.resources.lifecycle import (
     put_let_go_rules,
     put_lifecycle_rules,
 )
+from ops.service.admin_client import AdminClient
+from ops.service.deployed_stage import DeployedStage
 from ops.stages import LOCAL
+from tests.ops.conftest import HOME
 
 BUCKET = "attic"
 OWNERS_RULE: dict[str, Any] = {
@@ -198,3 +205,38 @@ def test_a_stage_of_an_earlier_version_keeps_its_rules_and_gets_those_that_are_n
     assert len(changed_rules(s3, BUCKET)) == len(own_rules()) - len(former) == 10
     put_lifecycle_rules(s3, BUCKET)
     assert {rule["ID"] for rule in [OWNERS_RULE, *former]} < set(rules_of(s3))
+
+
+class Admin:
+    """Knows of one job in the service's own bucket and one in a bucket that was there before."""
+
+    def jobs(self) -> list[JobPlace]:
+        places = {HOME.bucket: "anna/system/", BUCKET: "old/"}
+        return [
+            JobPlace("anna", "system", bucket, prefix, "GLACIER_IR", 7) for bucket, prefix in places.items()
+        ]
+
+
+def test_a_rule_of_what_was_let_go_that_is_missing_is_written_by_audit_fix_and_nothing_else_is(
+    s3: Any,
+) -> None:
+    s3.create_bucket(Bucket=HOME.bucket)
+    for bucket in (HOME.bucket, BUCKET):
+        s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [OWNERS_RULE]})
+    found = [
+        new_finding("letgo_rule_differs", subject=f"{bucket}/panicroom-let-go", message="It is not there.")
+        for bucket in (HOME.bucket, BUCKET)
+    ]
+    fixes = fixes_for_stage(DeployedStage(Aws("us-east-1"), HOME), cast("AdminClient", Admin()), found)
+    assert [one.what for one in fixes] == [
+        f"Write the lifecycle rules of what is let go in {bucket}, beside those that are there."
+        for bucket in (HOME.bucket, BUCKET)
+    ]
+    for one in fixes:
+        one.carry_out()
+    assert changed_rules(s3, HOME.bucket) == []
+    assert {name: rule["Filter"] for name, rule in rules_of(s3).items()} == {
+        "my logs": {"Prefix": "logs/"},
+        "panicroom-let-go": LET_GO,
+        "panicroom-home-expired-markers-d6ad858e": {"Prefix": "old/"},
+    }

@@ -32,18 +32,17 @@ SYSTEM, PHOTOS = (
 def snapshot(**histories_of: History) -> RetentionSnapshot:
     """What the table has of these jobs; of ``photos`` there is everything that can stop a job, too."""
     named = {("anna-laptop", job): one for job, one in histories_of.items()}
-    (now, *_) = [one.now for one in named.values()]
+    now = histories_of["system"].now
     read = RetentionSnapshot(
-        now,
-        {name: one.facts.choices for name, one in named.items()},
-        [],
-        {name: one.facts.announced for name, one in named.items()},
-        {name: one.facts.fetched_at for name, one in named.items()},
-        {"anna-laptop": named["anna-laptop", "system"].facts.enrolled_at},
-        [],
-        [],
-        {},
-        [],
+        choices={name: one.facts.choices for name, one in named.items()},
+        let_gos=[],
+        announced={name: one.facts.announced for name, one in named.items()},
+        fetched={name: one.facts.fetched_at for name, one in named.items()},
+        enrolments={"anna-laptop": histories_of["system"].facts.enrolled_at},
+        findings=[],
+        notices=[],
+        leases={},
+        thaws=[],
     )
     photos = named.get(("anna-laptop", "photos"))
     if photos is None:
@@ -61,13 +60,13 @@ def snapshot(**histories_of: History) -> RetentionSnapshot:
 
 def plan_of(job: Job, history: History, read: RetentionSnapshot) -> RetentionPlan:
     job = dataclasses.replace(job, retention=history.policy)
-    job = dataclasses.replace(job, reconcile=ReconcileProgress(read.read_at, done_at=read.read_at))
+    job = dataclasses.replace(job, reconcile=ReconcileProgress(history.now, done_at=history.now))
     sets, hidden = list(history.facts.sets), HiddenSets(history.facts.quarantined)
     visible = [one for one in sets if one.set_id not in hidden]
     return plan_retention(
-        read.read_at,
+        history.now,
         history.policy,
-        facts_of(read, MACHINE, job, JobSets(job, sets, visible, hidden), read.read_at),
+        facts_of(read, MACHINE, job, JobSets(job, sets, visible, hidden), history.now),
     )
 
 

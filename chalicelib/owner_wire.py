@@ -11,7 +11,7 @@ import dataclasses
 from chalicelib.domain.audit.findings import Finding
 from chalicelib.domain.backups.names import Location
 from chalicelib.rendering import Mail
-from chalicelib.wire import JobStatus, Money, RecoveryCodeStatus, ThawState, ThawTier
+from chalicelib.wire import FamilyStatus, JobStatus, Money, RecoveryCodeStatus, ThawState, ThawTier
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +45,7 @@ class RecoveryMade:
 
 @dataclasses.dataclass(frozen=True)
 class MachineAdded:
-    """``machine_add``, ``machine_rotate``: the one-time code, and all jobs of the machine.
+    """``machine_add``, ``machine_rotate``: the one-time code, and all jobs and families of photo jobs of the machine.
 
     ``recovery_code`` is there where one was made, and nobody can show it again; ``recovery`` is the one that counts.
     """
@@ -56,6 +56,7 @@ class MachineAdded:
     code_expires_at: str
     recovery_code: str | None = None
     recovery: RecoveryShown | None = None
+    families: tuple[FamilyStatus, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

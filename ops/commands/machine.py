@@ -11,6 +11,7 @@ from rich.markup import escape
 from chalicelib.domain.audit.findings import Finding
 from chalicelib.domain.backups.machines import DEFAULT_JOB
 from chalicelib.domain.mail.phrases import count, format_bytes
+from chalicelib.domain.photos.family import PHOTO_STORAGE
 from chalicelib.owner_wire import (
     MachineAdded,
     MachineChanged,
@@ -36,6 +37,7 @@ from ops.commands.arguments.options import (
     stage_options,
     typed,
 )
+from ops.commands.arguments.photo_families import check_families_followed, check_photos, photo_options
 from ops.commands.arguments.recovery_codes import recovery_shown, show_new_recovery
 from ops.commands.arguments.retention_choice import retention_options
 from ops.commands.arguments.storage_choice import (
@@ -45,6 +47,7 @@ from ops.commands.arguments.storage_choice import (
     estimates,
     follow_change,
     policy_for,
+    reason_of,
     show_estimates,
     storage_option,
     words_of,
@@ -60,6 +63,7 @@ from ops.service.admin_client import AdminClient, admin_client
 from ops.service.deployed_stage import DeployedStage, deployed_stage
 from ops.service.reconcile import jobs_to_reconcile, reconcile
 from ops.steps import Steps, silent_steps
+from ops.storage_costs import FirstBackup
 
 thaw_budget_option = click.option(
     "--thaw-budget",
@@ -78,6 +82,7 @@ def machine() -> None:
 @click.option(
     "--job", "jobs", multiple=True, help="A job of the machine; may be given again.  [default: system]"
 )
+@photo_options
 @click.option("--every", type=DURATION, help="How often it should back up.  [default: 1d]")
 @click.option("--grace", type=DURATION, help="How much later is still well.  [default: as --every]")
 @click.option(
@@ -106,6 +111,8 @@ def machine() -> None:
 def add(
     name: str,
     jobs: tuple[str, ...],
+    photos: bool,
+    source_hint: str | None,
     every: int | None,
     grace: int | None,
     bucket: str | None,
@@ -130,8 +137,9 @@ def add(
     """
     if bucket is None and (prefix is not None or only_plan or empty):
         raise click.UsageError("--prefix, --empty and --plan go with --bucket.")
+    check_photos(photos, source_hint, bucket)
     named = check_words(storage, after)
-    policy = policy_for(named, size)
+    policy = policy_for(named or (PHOTO_STORAGE if photos and size else None), size)
     deployed = deployed_stage(stage, state_folder) if bucket or size else None
     adoption = plan_adoption(deployed, bucket, prefix or "") if deployed and bucket else None
     if adoption:
@@ -146,6 +154,8 @@ def add(
         "machine_add",
         name=name,
         jobs=list(jobs) or None,
+        photos=photos or None,
+        source_hint=source_hint,
         owner_mail=owner_mail,
         **words_of(policy),
         thaw_budget_usd=thaw_budget,
@@ -160,11 +170,16 @@ def add(
     if adoption:
         adoption.carry_out()
         _bring_in(adoption.deployed, client, name, stage, as_json)
+    if photos:
+        check_families_followed(added)
     if policy:
-        check_followed(client.jobs(name), jobs or (DEFAULT_JOB,), policy)
-    costs = estimates(region, size, policy) if size and policy else []
-    if size and policy and not as_json:
-        show_estimates(region, size, policy, costs, was_named=named is not None)
+        check_followed(client.jobs(name), jobs or (() if photos else (DEFAULT_JOB,)), policy)
+    costs = []
+    if size and policy:
+        backup = FirstBackup.of_photos(size) if photos else FirstBackup(size)
+        costs = estimates(region, backup, policy)
+        if not as_json:
+            show_estimates(region, backup, policy, costs, reason_of(named, size, photos=photos))
     addresses = _addresses(stage, state_folder, client)
     show_code(added, addresses, as_json, goes_on=adoption is not None, estimates=costs)
 

@@ -21,6 +21,7 @@ from chalicelib.wire import DrillOutcome, DrillStatus
 from ops.client.addresses import install_line
 from ops.commands.arguments.durations import show_duration
 from ops.commands.arguments.options import console, folding_table, print_json, say
+from ops.commands.arguments.photo_families import about_pictures, what_is_added
 from ops.commands.arguments.recovery_codes import show_recovery_code
 from ops.commands.arguments.retention_choice import policy_words
 from ops.commands.arguments.storage_choice import Estimate, policy_of, policy_shown
@@ -40,11 +41,15 @@ def show_code(
         costs = {"estimates": list(estimates)} if estimates else {}
         print_json({**dataclasses.asdict(added), **addresses, **costs})
         return
-    console.print(f"Machine [bold]{escape(added.machine)}[/] with {_jobs(added.jobs)}.")
+    console.print(
+        f"Machine [bold]{escape(added.machine)}[/] with {what_is_added(added.jobs, added.families)}."
+    )
     console.print(f"On that machine, before {added.code_expires_at}:\n")
     if "client_url" in addresses:
         console.print(f"  {install_line(addresses)}", markup=False)
     console.print(f"  panicroom enrol {addresses.get('api_url', 'URL')} {added.code}", markup=False)
+    for line in about_pictures(added.families):
+        say(f"\n{line}")
     if goes_on:
         for line in ("import-conf CONF EXCLUDE", "backup", "schedule install"):
             console.print(f"  panicroom {line}", markup=False)
@@ -57,10 +62,6 @@ def show_code(
     elif added.recovery:
         made = f"made {added.recovery.made_at}, ends in {added.recovery.last_group}"
         say(f"\nIts recovery code ({made}) stays valid, and so does the sheet with it.")
-
-
-def _jobs(names: Sequence[str]) -> str:
-    return f"job {names[0]}" if len(names) == 1 else f"jobs {', '.join(names)}"
 
 
 def thaw_budget_shown(machine: MachineShown) -> str:

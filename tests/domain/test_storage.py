@@ -156,7 +156,7 @@ def test_an_estimate_leaves_out_what_is_not_known(monkeypatch: pytest.MonkeyPatc
     assert table is not None
     deep = chosen_policy("deep")
     monkeypatch.setattr(storage_choice, "price_table", lambda _region: without(table, "storage/DEEP_ARCHIVE"))
-    found = {one.storage: one for one in storage_choice.estimates("us-east-1", 50 * GB, deep)}
+    found = {one.storage: one for one in storage_choice.estimates("us-east-1", FirstBackup(50 * GB), deep)}
     assert (found["deep"].monthly, found["instant"].monthly) == (None, "0.22")
     monkeypatch.setattr(storage_choice, "price_table", lambda _region: without(table, "transfer-out"))
-    assert storage_choice.estimates("us-east-1", 50 * GB, deep) == []
+    assert storage_choice.estimates("us-east-1", FirstBackup(50 * GB), deep) == []

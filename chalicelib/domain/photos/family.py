@@ -12,6 +12,9 @@ from chalicelib.domain.backups.storage import DEEP_ARCHIVE, StoragePolicy
 from chalicelib.domain.refusals import Refusal
 from chalicelib.wire import ErrorCode
 
+PHOTO_FAMILY = "photos"
+"""The name of the one that ``machine add --photos`` makes."""
+
 MOST_JOBS = 60
 """Of a family: a year each, for longer than anybody takes pictures."""
 

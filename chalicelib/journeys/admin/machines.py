@@ -24,10 +24,12 @@ from chalicelib.domain.backups.names import Location, is_identifier, prefixes_ov
 from chalicelib.domain.backups.retention_policy import DEFAULT_RETENTION, RetentionPolicy
 from chalicelib.domain.backups.sets import BackupSet
 from chalicelib.domain.backups.storage import DEFAULT_STORAGE_POLICY, StoragePolicy
+from chalicelib.domain.photos.family import Family
 from chalicelib.domain.ranges import format_gaps
 from chalicelib.domain.recovery.sealed_code import seal
 from chalicelib.domain.refusals import Refusal
 from chalicelib.domain.sealing.hidden import HiddenSets
+from chalicelib.journeys.admin.families import check_names_of_jobs, read_family
 from chalicelib.journeys.admin.recovery import end_recovery, first_recovery_code, show_recovery
 from chalicelib.journeys.admin.request import (
     LARGEST,
@@ -44,7 +46,7 @@ from chalicelib.journeys.admin.request import (
     read_usd,
     time_or_none,
 )
-from chalicelib.journeys.describe_machine import describe_job, format_wire_time
+from chalicelib.journeys.describe_machine import describe_family, describe_job, format_wire_time
 from chalicelib.owner_wire import (
     JobShown,
     MachineAdded,
@@ -61,9 +63,8 @@ from chalicelib.wire import ErrorCode
 def machine_add(context: AdminContext, request: Arguments) -> MachineAdded:
     """A new machine, or a new code (and perhaps new jobs) for one that is there."""
     name = read_identifier(request, "name")
-    jobs = request.get("jobs") or [DEFAULT_JOB]
-    if not isinstance(jobs, list) or not all(isinstance(job, str) and is_identifier(job) for job in jobs):
-        raise bad_request(f"Names of jobs are {NAME_FORM}.")
+    family = read_family(context, request, name)
+    jobs = _named_jobs(context, request, name, family)
     period = read_positive(request, "period_seconds", DAY_SECONDS)
     grace = read_positive(request, "grace_seconds", period)
     adopted = _adopted_location(context, request, name, jobs)
@@ -72,6 +73,8 @@ def machine_add(context: AdminContext, request: Arguments) -> MachineAdded:
     thaw_budget = read_usd(request, "thaw_budget_usd", DEFAULT_THAW_BUDGET_USD)
     retention = _retention_of_new_jobs(context, request, name, jobs)
     context.machines.create_machine(Machine(name, created_at=context.now))
+    if family is not None:
+        context.machines.put_family(family)
     if owner_mail is not None:
         context.machines.set_owner_mail(name, owner_mail or None)
     if "thaw_budget_usd" in request:
@@ -82,6 +85,17 @@ def machine_add(context: AdminContext, request: Arguments) -> MachineAdded:
         if context.machines.create_job(new_job) and adopted:
             context.machines.adopt_location(new_job)
     return _with_codes(context, name)
+
+
+def _named_jobs(context: AdminContext, request: Arguments, machine: str, family: Family | None) -> list[str]:
+    """Those that are asked for; the default one where nothing is, and the machine has no family of photo jobs."""
+    jobs = request.get("jobs") or []
+    if not isinstance(jobs, list) or not all(isinstance(job, str) and is_identifier(job) for job in jobs):
+        raise bad_request(f"Names of jobs are {NAME_FORM}.")
+    check_names_of_jobs(context, machine, jobs, family)
+    if jobs or family or context.machines.families(machine):
+        return jobs
+    return [DEFAULT_JOB]
 
 
 def _with_codes(context: AdminContext, name: str) -> MachineAdded:
@@ -100,6 +114,7 @@ def _with_codes(context: AdminContext, name: str) -> MachineAdded:
         format_wire_time(expires_at),
         recovery_code,
         show_recovery(context, machine),
+        tuple(map(describe_family, context.machines.families(name))),
     )
 
 
@@ -308,10 +323,7 @@ def machine_remove(context: AdminContext, request: Arguments) -> MachineChanged:
 
 def machine_rotate(context: AdminContext, request: Arguments) -> MachineAdded:
     """A new code for a machine that is there; its token works until the code is used."""
-    machine = known_machine(context, request)
-    return machine_add(
-        context, {"name": machine.name, "jobs": [j.name for j in context.machines.jobs(machine.name)]}
-    )
+    return _with_codes(context, known_machine(context, request).name)
 
 
 def machine_recount(context: AdminContext, request: Arguments) -> StoredCount:

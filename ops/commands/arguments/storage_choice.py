@@ -26,7 +26,7 @@ from ops.errors import OpsError
 from ops.resources.lifecycle import has_adopted_rule, put_adopted_rules
 from ops.service.admin_client import AdminClient
 from ops.service.deployed_stage import DeployedStage
-from ops.storage_costs import DEEP_FROM_BYTES, FirstBackup, everything_back, month, storage_by_size
+from ops.storage_costs import DEEP_FROM_BYTES, MB, FirstBackup, everything_back, month, storage_by_size
 
 storage_option = click.option(
     "--storage",
@@ -74,34 +74,38 @@ def policy_for(chosen: StoragePolicy | None, size_bytes: int | None) -> StorageP
     return chosen or (storage_by_size(size_bytes) if size_bytes is not None else None)
 
 
-def estimates(region: str, size_bytes: int, chosen: StoragePolicy) -> list[Estimate]:
+def estimates(region: str, backup: FirstBackup, chosen: StoragePolicy) -> list[Estimate]:
     """For Glacier Instant Retrieval, Deep Archive and the chosen class."""
     table = _prices(region)
     names = dict.fromkeys(("instant", "deep", chosen.name))
-    return [_estimate(table, FirstBackup(size_bytes), name) for name in names] if table else []
+    return [_estimate(table, backup, name) for name in names] if table else []
 
 
 def show_estimates(
-    region: str, size_bytes: int, chosen: StoragePolicy, costs: Sequence[Estimate], was_named: bool
+    region: str, backup: FirstBackup, chosen: StoragePolicy, costs: Sequence[Estimate], reason: str
 ) -> None:
     """Both sums, and which is taken."""
-    size, table = format_bytes(size_bytes), _prices(region)
+    size, table = format_bytes(backup.size_bytes), _prices(region)
     if table is None:
         say(f"What {size} cost is not known: there are no prices of {region} here.")
     else:
-        say(f"{size} in volumes of 25 MB, at AWS's prices of {region} of {table.as_of}, before tax:")
+        volumes = f"volumes of {backup.volume_bytes // MB} MB"
+        say(f"{size} in {volumes}, at AWS's prices of {region} of {table.as_of}, before tax:")
     for one in costs:
         wait = f"to be read within {one.wait_hours} hours" if one.wait_hours else "readable at once"
         say(
             f"  {one.storage}: {_usd(one.monthly)} a month; everything back {_usd(one.everything_back)}, {wait}"
         )
-    limit = format_bytes(DEEP_FROM_BYTES)
-    reason = (
-        "as you chose"
-        if was_named
-        else f"as it is {'less than' if size_bytes < DEEP_FROM_BYTES else 'at least'} {limit}"
-    )
     say(f"Volumes {policy_shown(chosen)}, {reason}. `--storage` chooses another.")
+
+
+def reason_of(named: StoragePolicy | None, size_bytes: int, *, photos: bool) -> str:
+    """Why the class is taken, as the end of a sentence."""
+    if named is not None:
+        return "as you chose"
+    if photos:
+        return "as pictures are read once in many years, if ever"
+    return f"as it is {'less than' if size_bytes < DEEP_FROM_BYTES else 'at least'} {format_bytes(DEEP_FROM_BYTES)}"
 
 
 def policy_shown(policy: StoragePolicy) -> str:

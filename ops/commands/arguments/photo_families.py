@@ -1,0 +1,63 @@
+"""A machine's folders of pictures: the options, and what to do on its computer in words for everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from chalicelib.domain.shown import shown
+from chalicelib.owner_wire import MachineAdded
+from chalicelib.wire import FamilyStatus
+from ops.errors import OpsError
+
+
+def photo_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--photos`` and ``--source-hint`` at once."""
+    photos = click.option(
+        "--photos",
+        is_flag=True,
+        help="A folder of pictures: each folder in it, such as a year, becomes a job `photos-...` by itself. --every,"
+        " --grace, --storage and --keep-... are for them.  [default: every 7d, grace 28d, deep after 7d]",
+    )
+    hint = click.option(
+        "--source-hint", help="With --photos: where the pictures are on that machine, as D:/Pictures."
+    )
+    return photos(hint(command))
+
+
+def check_photos(photos: bool, source_hint: str | None, bucket: str | None) -> None:
+    """Raises ``click.UsageError`` for options that do not go together."""
+    if source_hint and not photos:
+        raise click.UsageError("--source-hint goes with --photos.")
+    if photos and bucket:
+        raise click.UsageError("--photos begins anew in the service's own bucket: leave out --bucket.")
+
+
+def check_families_followed(added: MachineAdded) -> None:
+    """Raises ``OpsError`` where an older service has passed over ``--photos``."""
+    if not added.families:
+        raise OpsError(
+            "The service is older than this clone and knows no families of photos yet: deploy it first. It has added"
+            f" {', '.join(added.jobs)} instead."
+        )
+
+
+def what_is_added(jobs: Sequence[str], families: Sequence[FamilyStatus]) -> str:
+    """``job system and the pictures (photos)``."""
+    named = [f"job {jobs[0]}" if len(jobs) == 1 else f"jobs {', '.join(jobs)}"] if jobs else []
+    return " and ".join([*named, *(f"the pictures ({one.family})" for one in families)])
+
+
+def about_pictures(families: Sequence[FamilyStatus]) -> list[str]:
+    """What happens on the computer, for somebody who types there what was said."""
+    return [
+        f"`panicroom enrol` asks for the folder of the pictures{_hint(one)}. Each folder in it, such as a year, is"
+        " backed up by itself. A folder that comes later is found by itself, and you get a mail about it."
+        for one in families
+    ]
+
+
+def _hint(family: FamilyStatus) -> str:
+    return f" (here: {shown(family.source_hint)})" if family.source_hint else ""

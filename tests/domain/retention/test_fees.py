@@ -66,7 +66,10 @@ def as_soon_as_may_be(draw: st.DrawFn) -> History:
     next_at = first_at + 2 * HOUR
     sets = [stored_set(None, at, at + HOUR) for at in (first_at, next_at)]
     ids = [one.set_id for one in sets]
-    now = next_at + HOUR + 180 * DAY + draw(st.integers(0, 86_400)) * timedelta(seconds=1)
+    age = (
+        draw(st.sampled_from([180, 179, 150, 90])) * DAY
+    )  # 180 is the first day that it may, by the rules as they are
+    now = next_at + HOUR + age + draw(st.integers(0, 86_400)) * timedelta(seconds=1)
     choices = OwnerChoices(now, seen=frozenset(ids))
     return History(
         now, RetentionPolicy(), RetentionFacts(sets, choices=choices, announced=dict.fromkeys(ids, 2))

@@ -585,6 +585,16 @@ class ThawOffer:
 
 
 @dataclasses.dataclass(frozen=True)
+class TransferPrice:
+    """What leaving AWS costs. Of the ``month_free_bytes`` that are free each month (UTC), for the whole account,
+    ``left_bytes`` are left, as far as this machine has used them up; ``usd_a_gb`` is the price of each GB beyond."""
+
+    month_free_bytes: Bytes
+    left_bytes: Bytes
+    usd_a_gb: Money
+
+
+@dataclasses.dataclass(frozen=True)
 class ThawPlan:
     """The answer to a ``ThawRequest``, good for 24 hours. The same volumes have the same ``thaw``, and ``state`` is
     more than ``planned`` where it was started already.
@@ -593,6 +603,7 @@ class ThawPlan:
     them, ``archived_bytes`` those that would be asked for. ``missing`` are volumes that are not stored, as
     ``<set>.vol<N>``, the first hundred of them. ``needs_approval``: every tier costs more than ``left_usd``, what is
     left of the machine's budget this month. ``month_usd`` is what storing these volumes costs a month.
+    ``transfer``: for sums over several plans, each of which counts what is free for itself.
     """
 
     thaw: str
@@ -607,6 +618,7 @@ class ThawPlan:
     needs_approval: bool
     left_usd: Money
     month_usd: Money | None = None
+    transfer: TransferPrice | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.service.conftest import Service
+from tests.service.thawing import ThawingLaptop
 
 PHOTOS = {"photos": True, "source_hint": "D:/Pictures"}
 
@@ -84,3 +85,14 @@ def test_other_settings_for_a_family_that_is_there_are_refused(service: Service)
     for other in ({"storage": "instant"}, {"keep_chains": 2}):
         refused = service.admin("machine_add", name="anna-laptop", photos=True, **other)
         assert "machine set anna-laptop --job photos" in refused["message"]
+
+
+def test_a_machine_may_plan_restores_of_each_of_its_years_on_top_of_the_usual_twenty(
+    service: Service,
+) -> None:
+    token = service.enrolled(**PHOTOS, jobs=["system"])
+    for year in range(2010, 2013):
+        service.call("POST", "/jobs", {"job": f"photos-{year}", "family": "photos"}, token)
+    laptop = ThawingLaptop(service, token=token)
+    errors = [laptop.plan(str(number)).error for number in range(1, 26)]
+    assert errors == [None] * 23 + ["thaw_cap"] * 2

@@ -10,7 +10,7 @@ from decimal import Decimal
 from chalicelib.adapters.stores import rows
 from chalicelib.adapters.table import Item, Table, attempted
 from chalicelib.domain.backups.machines import Job, Machine
-from chalicelib.domain.restore.limits import LEASE, MAX_PAGES_A_MONTH, MAX_PLANS_A_DAY, PLAN_LIFE
+from chalicelib.domain.restore.limits import LEASE, MAX_PAGES_A_MONTH, PLAN_LIFE
 from chalicelib.domain.restore.thaws import Thaw, ThawMonth
 from chalicelib.domain.restore.volumes import Volumes, canonical_text, volumes_of
 from chalicelib.wire import MOST, ThawState, ThawTier
@@ -76,11 +76,11 @@ class ThawStore:
         }
         self._table.put(rows.new_row(_plans_of(job.machine, job.name), thaw, **fields))
 
-    def count_plan(self, machine: Machine, now: datetime, *, by_reader: bool = False) -> bool:
-        """False beyond ``MAX_PLANS_A_DAY``. Readers of the recovery code have their own: a thief with the laptop uses
+    def count_plan(self, machine: Machine, now: datetime, most: int, *, by_reader: bool = False) -> bool:
+        """False beyond the day's ``most``. Readers of the recovery code have their own: a thief with the laptop uses
         up nothing of theirs."""
         key = (_months_of(machine.name), f"{now:%Y-%m-%d}#plans{_readers(by_reader)}", "plans")
-        return attempted(self._table.add, *key, 1, at_most=MAX_PLANS_A_DAY)
+        return attempted(self._table.add, *key, 1, at_most=most)
 
     def count_pages(self, machine: Machine, pages: int, now: datetime, *, by_reader: bool = False) -> bool:
         """False where the month's LIST requests would be more than ``MAX_PAGES_A_MONTH``; readers have their own."""

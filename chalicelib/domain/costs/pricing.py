@@ -135,6 +135,11 @@ def transfer_out_cost(table: PriceTable, size_bytes: int, already_bytes: int = 0
     return up_to(already_bytes + size_bytes) - up_to(already_bytes)
 
 
+def free_transfer_left(already_bytes: int) -> int:
+    """Bytes that may still leave AWS this month at no cost; ``already_bytes`` have left."""
+    return max(0, FREE_TRANSFER_GB * GB - already_bytes)
+
+
 def thaw_cost(
     table: PriceTable, storage_class: str, tier: ThawTier, tally: Tally, readable_days: int
 ) -> Decimal:

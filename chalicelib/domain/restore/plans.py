@@ -9,11 +9,12 @@ from decimal import ROUND_UP, Decimal
 
 from chalicelib.domain.backups.machines import DAY_SECONDS
 from chalicelib.domain.backups.tallies import Tallies, sum_tallies, total_bytes
+from chalicelib.domain.costs.billed import GB
 from chalicelib.domain.costs.price_table import PriceTable, PriceUnknown
-from chalicelib.domain.costs.pricing import month_of_storage
+from chalicelib.domain.costs.pricing import FREE_TRANSFER_GB, free_transfer_left, month_of_storage
 from chalicelib.domain.costs.restore_costs import LINE_BYTES_A_SECOND, restore_cost, thaw_wait, tiers_for
 from chalicelib.domain.restore.volumes import VolumesFound, VolumeState
-from chalicelib.wire import ThawTier
+from chalicelib.wire import ThawTier, TransferPrice
 
 LEAST_DAYS, MOST_DAYS = 3, 30
 """A copy's days: at least a weekend, at most a month."""
@@ -125,6 +126,19 @@ def storage_usd(stored: Tallies, prices: PriceTable | None) -> Decimal | None:
         return rounded_up(sum(month_of_storage(prices, stored).values(), Decimal(0))) if prices else None
     except PriceUnknown:
         return None
+
+
+def transfer_price(terms: Terms) -> TransferPrice | None:
+    """What leaving AWS costs this month; ``None`` where the price is not known. A GB is priced by the first step, which
+    is the dearest."""
+    if terms.prices is None:
+        return None
+    try:
+        usd_a_gb = rounded_up(terms.prices.first("transfer-out"))
+    except PriceUnknown:
+        return None
+    left = free_transfer_left(terms.already_bytes)
+    return TransferPrice(FREE_TRANSFER_GB * GB, left, float(usd_a_gb))
 
 
 def is_dearer(usd: Decimal, agreed: Decimal) -> bool:

@@ -6,8 +6,14 @@ from chalicelib.adapters.stores.thaw_store import StoredPlan
 from chalicelib.domain.backups.tallies import total_bytes
 from chalicelib.domain.refusals import Refusal
 from chalicelib.domain.restore.budget import approval_needed, left_usd
-from chalicelib.domain.restore.limits import MAX_PLANS_A_DAY, PLAN_LIFE
-from chalicelib.domain.restore.plans import TierOffer, make_offers, storage_usd, stored_tallies
+from chalicelib.domain.restore.limits import PLAN_LIFE, plans_a_day
+from chalicelib.domain.restore.plans import (
+    TierOffer,
+    make_offers,
+    storage_usd,
+    stored_tallies,
+    transfer_price,
+)
 from chalicelib.domain.restore.thaws import Thaw
 from chalicelib.domain.restore.volumes import (
     VolumesFound,
@@ -37,10 +43,8 @@ def plan_thaw(context: ThawContext, request: ThawRequest) -> ThawPlan:
         is_covered = allowance is not None and allowance.covers(offer, found)
         return not is_covered and approval_needed(offer, archived, budget, month) is not None
 
-    offers = tuple(
-        _answer(offer, needs_approval=waits(offer))
-        for offer in make_offers(found, context.terms(plan, month))
-    )
+    terms = context.terms(plan, month)
+    offers = tuple(_answer(offer, needs_approval=waits(offer)) for offer in make_offers(found, terms))
     stored = stored_tallies(found.tallies)
     month_usd = storage_usd(stored, context.prices)
     return ThawPlan(
@@ -56,6 +60,7 @@ def plan_thaw(context: ThawContext, request: ThawRequest) -> ThawPlan:
         needs_approval=all(offer.needs_approval for offer in offers),
         left_usd=float(left_usd(budget, month)),
         month_usd=float(month_usd) if month_usd is not None else None,
+        transfer=transfer_price(terms),
     )
 
 
@@ -64,10 +69,11 @@ def _count(context: ThawContext, thaw: str) -> None:
     known = context.thaws.plan(context.job, thaw)
     if known is not None and context.now - known.planned_at < PLAN_LIFE:
         return
-    if not context.thaws.count_plan(context.machine, context.now, by_reader=context.reader is not None):
+    most = plans_a_day(context.machines.jobs(context.machine.name))
+    if not context.thaws.count_plan(context.machine, context.now, most, by_reader=context.reader is not None):
         raise Refusal(
             ErrorCode.THAW_CAP,
-            f"{context.machine.name} has made {MAX_PLANS_A_DAY} plans today, as many as it may. "
+            f"{context.machine.name} has made {most} plans today, as many as it may. "
             "The next day begins at midnight UTC.",
         )
 

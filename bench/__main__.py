@@ -19,6 +19,7 @@ from bench import (
     unchanged,
     upload,
 )
+from bench.photos import rot
 from bench.years import measure as years
 
 Run = Callable[[Console], list[str]]
@@ -39,6 +40,7 @@ MEASUREMENTS: dict[str, Run] = {
     "half-a-million": saying(small_files.half_a_million),
     "report": report.run,
     "restores": saying(restores.main),
+    "rot": saying(rot.measure),
     "small-files": saying(small_files.main),
     "speed-ups": saying(speed_ups.main),
     "thaws": saying(thaws.main),

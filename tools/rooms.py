@@ -37,6 +37,7 @@ ROOMS = (
     "panicroom.recovery.sheet",
     "panicroom.setup.health",
     "panicroom.setup.script",
+    "panicroom.commands.photos",
     "panicroom.commands",
     "panicroom.cli",
     "panicroom.__main__",
@@ -107,6 +108,7 @@ ROOMS = (
     "tools.docs",
     "bench.generated",
     "bench.network",
+    "bench.photos",
     "bench",
 )
 

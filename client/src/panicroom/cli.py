@@ -17,6 +17,7 @@ from panicroom.commands.cost import cost
 from panicroom.commands.doctor import doctor
 from panicroom.commands.drill import drill
 from panicroom.commands.enrol import enrol, import_conf
+from panicroom.commands.photos.group import photos
 from panicroom.commands.reading import duplicity, files, verify, versions
 from panicroom.commands.recover import recover
 from panicroom.commands.recovery_sheet import recovery_sheet
@@ -73,6 +74,7 @@ for command in (
     cost,
     verify,
     drill,
+    photos,
     duplicity,
     secrets,
     passphrase,

@@ -34,6 +34,7 @@ class ExitCode(IntEnum):
     LEASE_LOST = 32
     MANIFEST_GONE = 33
     RENAMED = 34
+    ROTTED = 35
     START_AGAIN = 40
     TRY_LATER = 75
     INTERRUPTED = 130
@@ -64,6 +65,7 @@ EXPLANATIONS: dict[ExitCode, str] = {
     ExitCode.LEASE_LOST: "another run has taken over this job",
     ExitCode.MANIFEST_GONE: "a finished backup has lost its manifest in the bucket; nothing was changed",
     ExitCode.RENAMED: "a folder of pictures has another name, which would upload it again; nothing was stored",
+    ExitCode.ROTTED: "pictures are damaged on the disk; each is named, and the backup has it as it was",
     ExitCode.START_AGAIN: "internal: duplicity has to be started afresh; never seen by people",
     ExitCode.TRY_LATER: "try again later: offline, the job is busy, or files are being thawed",
     ExitCode.INTERRUPTED: "interrupted; the next run carries on from there",

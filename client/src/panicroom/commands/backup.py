@@ -90,6 +90,10 @@ def backup(
         _report_failure(name or "photos", problem, reporter, alone=False, scheduled=scheduled)
     if exit_code != ExitCode.TRY_LATER:
         drills.run()
+    if scheduled and not dry_run and reason is None and settings.families:
+        from panicroom.commands.photos.check import run_due_checks
+
+        run_due_checks(settings, _named(settings, name), reporter, as_json=as_json)
     raise click.exceptions.Exit(exit_code)
 
 

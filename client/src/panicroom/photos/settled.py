@@ -10,11 +10,12 @@ from datetime import datetime, timedelta, timezone
 
 from panicroom.api import Api, moment_of
 from panicroom.backup.new_chain import is_asked_for
+from panicroom.photos.coverage import as_job_check
 from panicroom.photos.family import walk_through
 from panicroom.photos.walk import Walk, is_unchanged, recall_walk
 from panicroom.secrets import token_of
 from panicroom.settings import JobSettings, Settings
-from panicroom.wire import JobCheck, JobStatus, MachineStatus, RunStart
+from panicroom.wire import JobStatus, MachineStatus, RunStart
 
 _CLOCKS_APART = timedelta(minutes=10)
 """At most: the service refuses a run of a computer whose clock is further off."""
@@ -45,8 +46,8 @@ def look_through(settings: Settings, job: JobSettings, status: MachineStatus) ->
 
 
 def report_settled(settings: Settings, family: str, settled: Sequence[Looked]) -> None:
-    """One request for all of them, which keeps them in time."""
-    checks = tuple(JobCheck(one.job.job, len(one.walk.files), one.walk.bytes) for one in settled)
+    """One request for all of them, which keeps them in time, and repeats what ``photos check`` has found."""
+    checks = tuple(as_job_check(settings, one.job, one.walk) for one in settled)
     clock = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     with Api(settings.url, token_of(settings)) as api:
         api.report_checks(family, RunStart(kind="check", clock=clock, checks=checks))

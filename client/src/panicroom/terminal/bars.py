@@ -70,6 +70,8 @@ class TerminalReporter:
         elif event["event"] in ("expected", "received"):
             if not meter.read_total_bytes:  # a backup fetches a little metadata at most
                 self._row("received", meter.received, meter.receive_total_bytes)
+        elif event["event"] == "looked":
+            self._row("read", meter.read, meter.read_total_bytes)
         elif event["event"] in ("read", "statistics", "made", "sent"):
             self._row("read", meter.read, meter.read_total_bytes)
             self._row("sent", meter.sent, meter.send_total_bytes)
@@ -80,7 +82,7 @@ class TerminalReporter:
             "share": share_text(flow.bytes, total),
             "moved": part_text(flow.bytes, total) if total else size_text(flow.bytes),
             "rate": f"{size_text(flow.rate)}/s" if flow.rate else "",
-            "left": self._left_text() if name != "read" else "",
+            "left": self._left_text() if name != "read" or self._meter.only_reads else "",
         }
         if name not in self._rows:
             for waiting in self._progress.task_ids:

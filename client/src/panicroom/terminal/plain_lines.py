@@ -41,6 +41,10 @@ class PlainReporter:
             self.line(f"  {meter.received_text}")
         elif meter.read_total_bytes:
             left = f", {clock_text(meter.left_seconds)} left" if meter.left_seconds is not None else ""
+            if meter.only_reads:
+                done = part_text(meter.read.bytes, meter.read_total_bytes)
+                self.line(f"  {done} read at {size_text(meter.read.rate)}/s{left}")
+                return
             again = f" ({size_text(meter.read_again_bytes)} again)" if meter.read_again_bytes else ""
             self.line(
                 f"  {part_text(meter.read.bytes, meter.read_total_bytes)} read{again}, {meter.volumes} volumes "

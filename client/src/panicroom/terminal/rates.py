@@ -54,12 +54,14 @@ class RateMeter:
         self.read, self.sent, self.received = Flow(), Flow(), Flow()
         self.made_bytes = self.volumes = self.read_again_bytes = 0
         self.receive_total_bytes = 0
+        self.only_reads = False
         self._waiting_since: float | None = None
         self._began_at = time.monotonic()
 
     def take(self, event: dict[str, Any]) -> None:
         match event["event"]:
-            case "read":
+            case "read" | "looked" as event_name:
+                self.only_reads = event_name == "looked"  # by a check, which makes and sends nothing
                 self.read.reach(min(event["bytes"], self.read_total_bytes))
             case "reading":  # files that duplicity finds unchanged, to be sure
                 self.read_again_bytes = event["bytes"]
@@ -116,5 +118,7 @@ class RateMeter:
         if self.receive_total_bytes and not self.read_total_bytes:
             return self.received.left_seconds(self.receive_total_bytes)
         reading = self.read.left_seconds(self.read_total_bytes)
+        if self.only_reads:
+            return reading
         sending = self.sent.left_seconds(self.send_total_bytes)
         return None if reading is None or sending is None else max(reading, sending)

@@ -1,0 +1,1 @@
+"""What pictures cost in time."""

@@ -31,6 +31,13 @@ def year_blocks(tables: Sequence[PriceTable]) -> dict[str, str]:
     }
 
 
+def photographers_table(tables: Sequence[PriceTable]) -> str:
+    """The pile of photos without the columns in which its setups do not differ."""
+    head = ("kept how", "ten years", "uploaded", "everything back, at once", "100 GB a month")
+    lines = [_prices_of(tables), _row(head), _row(["---", *["---:"] * 4])]
+    return "\n".join([*lines, *(_row(setup_cells(one, tables)[:5]) for one in photo_setups())]) + "\n"
+
+
 def setups_table(setups: Sequence[TenYears], tables: Sequence[PriceTable]) -> str:
     lines = [_prices_of(tables), _row(HEAD), _row(["---", *["---:"] * 5, "---"])]
     return "\n".join([*lines, *(_row(setup_cells(one, tables)) for one in setups)]) + "\n"

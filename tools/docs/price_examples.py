@@ -1,4 +1,5 @@
-"""The tables of ``docs/prices.md``, and those of storage in ``docs/how-to.md``, by the service's own rules and prices.
+"""The tables of ``docs/prices.md`` and ``docs/photos.md``, and those of storage in ``docs/how-to.md``, by the service's
+own rules and prices.
 
 python -m tools.docs.price_examples        what the service itself costs a month, part by part
 """
@@ -8,11 +9,12 @@ from __future__ import annotations
 import dataclasses
 from decimal import Decimal
 
-from bench.years.tables import year_blocks
+from bench.years.tables import photographers_table, year_blocks
 from chalicelib.adapters.price_files import price_table
-from chalicelib.domain.backups.storage import CLASS_OF_NAME, STANDARD
+from chalicelib.domain.backups.storage import CLASS_OF_NAME, DEEP_ARCHIVE, STANDARD
 from chalicelib.domain.costs.billed import GB
 from chalicelib.domain.costs.price_table import PriceTable
+from chalicelib.domain.costs.pricing import FREE_TRANSFER_GB
 from chalicelib.domain.costs.service_costs import service_cost
 from chalicelib.domain.mail.cost_amounts import CLASS_NAMES
 from chalicelib.domain.mail.phrases import format_money
@@ -30,6 +32,8 @@ from ops.storage_costs import (
 STORAGE_REGIONS = ("us-east-1", "us-west-2", "eu-west-1", "eu-central-1")
 REGIONS = ("us-east-1", "eu-central-1")
 """Those whose service, choices and thaws are worked out."""
+
+PHOTO_GB = (10, 50, 200, 500, 1000)
 
 CHOICE_GB = (20, 50, 100, 200, 1000)
 
@@ -61,6 +65,36 @@ def price_blocks() -> dict[str, str]:
 def choice_blocks() -> dict[str, str]:
     """Both sums that ``machine add --size`` shows, for some sizes."""
     return {f"choice {region}": choice_table(table_of(region)) for region in REGIONS}
+
+
+def photo_blocks() -> dict[str, str]:
+    """What ``docs/photos.md`` says before anything is typed."""
+    tables = [table_of(region) for region in REGIONS]
+    pictures = {f"pictures {table.region}": pictures_table(table) for table in tables}
+    return {**pictures, "ten years for photographers": photographers_table(tables)}
+
+
+def pictures_table(table: PriceTable) -> str:
+    """Pictures in Deep Archive: stored once, kept, and brought back in one month or in several."""
+    lines = [
+        f"Prices of {table.region} as of {table.as_of}, in USD before tax.\n",
+        "| pictures | the first backup | a month | a year | all back in one month | all back, 100 GB a month |",
+        "| ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for size_gb in PHOTO_GB:
+        backup = FirstBackup.of_photos(size_gb * GB)
+        monthly = month(table, backup, DEEP_ARCHIVE)
+        months = -(-size_gb // FREE_TRANSFER_GB)
+        part = everything_back(table, FirstBackup.of_photos(backup.size_bytes // months), DEEP_ARCHIVE).cost
+        slowly = f"{_money(part and part * months)} in {months} months" if months > 1 else ""
+        sums = [
+            first_upload(table, backup, DEEP_ARCHIVE),
+            monthly,
+            12 * monthly,
+            everything_back(table, backup, DEEP_ARCHIVE).cost,
+        ]
+        lines.append(f"| {size_gb:,} GB | {' | '.join(_money(one) for one in sums)} | {slowly} |")
+    return "\n".join(lines) + "\n"
 
 
 def choice_table(table: PriceTable) -> str:

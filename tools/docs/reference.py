@@ -21,7 +21,7 @@ from tools.docs import openapi
 from tools.docs.command_pages import MADE, commands_page
 from tools.docs.man_page import share_files
 from tools.docs.meaning_pages import errors_page, exit_codes_page, findings_page
-from tools.docs.price_examples import choice_blocks, price_blocks, table_of
+from tools.docs.price_examples import choice_blocks, photo_blocks, price_blocks, table_of
 from tools.docs.settings_page import settings_page
 from tools.docs.thaw_examples import thaw_blocks
 
@@ -29,6 +29,7 @@ FOLDER = Path("docs/reference")
 PRICES = Path("docs/prices.md")
 HOW_TO = Path("docs/how-to.md")
 RESTORE = Path("docs/restore.md")
+PHOTOS = Path("docs/photos.md")
 TEN_YEARS = Path("docs/images/ten-years.svg")
 PICTURED_REGION = "us-east-1"
 
@@ -57,7 +58,7 @@ def generated_files(project: Path = PROJECT) -> dict[Path, str]:
     }
     files = {FOLDER / name: text for name, text in pages.items()} | share_files()
     files[TEN_YEARS] = ten_years_picture(table_of(PICTURED_REGION))
-    tables = {PRICES: price_blocks(), HOW_TO: choice_blocks(), RESTORE: thaw_blocks()}
+    tables = {PRICES: price_blocks(), HOW_TO: choice_blocks(), RESTORE: thaw_blocks(), PHOTOS: photo_blocks()}
     for path, blocks in tables.items():
         files[path] = with_blocks((project / path).read_text(encoding="utf-8"), blocks)
     return files

@@ -13,7 +13,8 @@ from chalicelib.domain.mail.phrases import format_money
 from chalicelib.owner_wire import MachineAdded
 from ops.aws import Aws
 from ops.client.addresses import addresses_for_machines, install_line
-from ops.commands.arguments.options import Read, console, json_option, print_json
+from ops.commands.arguments.options import Read, console, json_option, print_json, say
+from ops.commands.arguments.photo_families import about_pictures
 from ops.commands.arguments.recovery_codes import show_recovery_code
 from ops.commands.stage.answers import (
     Answers,
@@ -61,6 +62,11 @@ FIRST_MACHINE = "laptop"
     show_default=True,
     help="What the first machine is called.",
 )
+@click.option(
+    "--photos",
+    is_flag=True,
+    help="The first machine backs up a folder of pictures, as `machine add --photos` does.",
+)
 @click.option("--plan", "only_plan", is_flag=True, help="Only show what would be done.")
 @click.option("--policy", "only_policy", is_flag=True, help="Only print the IAM policy that deploying needs.")
 @click.option("--yes", is_flag=True, help="Ask nothing.")
@@ -71,6 +77,7 @@ def deploy(
     stage_name: str,
     region: str | None,
     machine: str,
+    photos: bool,
     only_plan: bool,
     only_policy: bool,
     yes: bool,
@@ -97,7 +104,7 @@ def deploy(
         return
     if ask and any(changes.values()):
         click.confirm("Continue?", default=True, abort=True)
-    _carry_out(deployment, machine, as_json)
+    _carry_out(deployment, machine, as_json, photos=photos)
 
 
 def _chosen_stage(
@@ -115,16 +122,16 @@ def _chosen_stage(
     return stage
 
 
-def _carry_out(deployment: Deployment, machine: str, as_json: bool) -> None:
+def _carry_out(deployment: Deployment, machine: str, as_json: bool, *, photos: bool) -> None:
     aws, stage = deployment.aws, deployment.stage
     done = carry_out(deployment, silent_steps() if as_json else Steps(console))
     checks = list(examine(aws, stage, deployment.project))
-    first = _first_machine(aws, stage, machine)
+    first = _first_machine(aws, stage, machine, photos=photos)
     if as_json:
         print_json({"stage": stage.name, "changes": done, "checks": checks_as_data(checks), **first})
         return
     show_checks(checks)
-    _show_first_machine(stage, machine, first)
+    _show_first_machine(stage, machine, first, photos=photos)
 
 
 def _show_plan(stage: Stage, who: AwsCaller, changes: dict[str, list[str]]) -> None:
@@ -180,23 +187,24 @@ def _cost(stage: Stage) -> str:
     )
 
 
-def _first_machine(aws: Aws, stage: Stage, name: str) -> dict[str, Any]:
+def _first_machine(aws: Aws, stage: Stage, name: str, *, photos: bool) -> dict[str, Any]:
     """The URL of the client, and a code for the first machine if there is none yet."""
     nowhere = {"api_url": None, "client_url": None, "client_requirements_url": None}
     found: dict[str, Any] = {**nowhere, **addresses_for_machines(aws, stage)}
     client = admin(aws, stage)
     if not client.machines():
-        added = client.ask(MachineAdded, "machine_add", name=name)
+        added = client.ask(MachineAdded, "machine_add", name=name, photos=photos or None)
         found |= {"code": added.code, "recovery_code": added.recovery_code}
+        found |= {"about": about_pictures(added.families)} if added.families else {}
     return found
 
 
-def _show_first_machine(stage: Stage, name: str, first: dict[str, Any]) -> None:
+def _show_first_machine(stage: Stage, name: str, first: dict[str, Any], *, photos: bool) -> None:
     console.print()
     if "code" not in first:
         console.print(
             "On each machine, within a day, to bring its client up to date; on a new one too, before the line"
-            f" that `python -m ops machine add NAME --stage {stage.name}` prints:"
+            f" that `python -m ops machine add NAME{' --photos' if photos else ''} --stage {stage.name}` prints:"
         )
         console.print(f"\n  {install_line(first)}\n", markup=False)
         return
@@ -208,5 +216,7 @@ def _show_first_machine(stage: Stage, name: str, first: dict[str, Any]) -> None:
         "The first line's URL lives for a day, or as long as your sign-in, if that is shorter; a deploy prints"
         " a new one."
     )
+    for line in first.get("about", ()):
+        say(f"\n{line}")
     if first["recovery_code"]:
         show_recovery_code(first["recovery_code"])

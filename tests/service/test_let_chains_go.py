@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -13,6 +14,7 @@ from chalicelib.adapters.stores.thaw_store import AskedVolumes
 from chalicelib.domain.audit.findings import new_finding
 from chalicelib.domain.audit.notices import SECOND_RUN, Notice
 from chalicelib.domain.restore.thaws import Thaw
+from chalicelib.domain.retention.let_go import UNDO_IMPOSSIBLE
 from chalicelib.wire import ThawState, ThawTier
 from tests.hostile.honest_laptop import name_of
 from tests.hostile.memory_aws import MemoryS3, error, service_in_memory
@@ -230,28 +232,59 @@ def test_a_failure_of_one_job_leaves_the_others_alone(
 # ---------------------------------------------------------------- the end, and the locks
 
 
-def test_when_nothing_of_it_is_stored_any_more_its_row_goes_later(archive: Archive) -> None:
-    archive.two_chains()
-    archive.let_go()
-    archive.deliver()
+def expire(archive: Archive) -> list[int | None]:
+    """When the rows of chains that were let go lapse."""
+    rows = archive.service.table.query(
+        KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": "QUARANTINES"}
+    )
+    return [row.get("expires_at_epoch") for row in rows["Items"]]
 
-    def expires() -> list[Any]:
-        rows = archive.service.table.query(
-            KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": "QUARANTINES"}
-        )
-        return [row.get("expires_at_epoch") for row in rows["Items"]]
 
-    archive.wait(days=32)
-    archive.let_go()
-    assert expires() == [None], "S3 has not removed it yet"
+def remove_what_is_marked(archive: Archive) -> None:
+    """As S3 does by the bucket's rule."""
     for key, of_key in archive.versions().items():
         if of_key[0][1]:
             for version, _ in of_key:
                 archive.service.s3.delete_object(Bucket=archive.bucket, Key=key, VersionId=version)
     archive.deliver()
+
+
+def test_when_nothing_of_it_is_stored_any_more_its_row_goes_later(archive: Archive) -> None:
+    archive.two_chains()
     archive.let_go()
-    assert expires() == [int((archive.service.now + timedelta(days=60)).timestamp())]
+    archive.deliver()
+    archive.wait(days=32)
+    archive.let_go()
+    assert expire(archive) == [None], "S3 has not removed it yet"
+    remove_what_is_marked(archive)
+    archive.let_go()
+    assert expire(archive) == [int((archive.service.now + timedelta(days=60)).timestamp())]
     assert archive.findings() == []
+
+
+def test_that_a_chain_could_not_be_brought_back_is_settled_when_s3_has_removed_the_rest(
+    archive: Archive,
+) -> None:
+    from chalicelib import wiring
+
+    old, _ = archive.two_chains()
+    archive.let_go()
+    archive.deliver()
+    [let_go] = archive.rows()
+    assert wiring.retention_store().record(dataclasses.replace(let_go, undone_at=archive.service.now))
+    found = new_finding(
+        UNDO_IMPOSSIBLE, machine=archive.machine, job=archive.job_name, subject=old, message=""
+    )
+    wiring.finding_store().replace(archive.job, [found], archive.service.now, codes=[UNDO_IMPOSSIBLE])
+    archive.wait(days=32)
+    archive.let_go()
+    assert archive.findings() == [UNDO_IMPOSSIBLE], "the rest is there still"
+    assert expire(archive) == [None]
+    remove_what_is_marked(archive)
+    archive.let_go()
+    assert archive.findings() == []
+    assert [one.undone_at for one in archive.rows()] == [None]
+    assert expire(archive) == [int((archive.service.now + timedelta(days=60)).timestamp())]
 
 
 def test_older_versions_of_a_file_get_the_tag_too(archive: Archive) -> None:

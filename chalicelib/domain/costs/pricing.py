@@ -83,7 +83,7 @@ def early_deletion_cost(
     if not missing:
         return Decimal(0)
     own_bytes = billed_bytes(storage_class, tally)[storage_class]
-    return Decimal(own_bytes) / GB * table.first(f"storage/{storage_class}") * missing / MONTH_DAYS
+    return cut_short_cost(table, storage_class, int(own_bytes * missing * 86_400))
 
 
 def cut_short_cost(table: PriceTable, storage_class: str, missing_byte_seconds: int) -> Decimal:

@@ -11,6 +11,9 @@ from chalicelib.domain.backups.sets import BackupSet
 from chalicelib.domain.backups.tallies import Tallies, add_tallies, sum_of, total_bytes
 from chalicelib.domain.retention.limits import GRACE
 
+UNDO_IMPOSSIBLE = "undo_impossible"
+"""The finding of a chain that could not be brought back whole."""
+
 
 @dataclasses.dataclass(frozen=True)
 class LetGo:

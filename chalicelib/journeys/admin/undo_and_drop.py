@@ -13,7 +13,7 @@ from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import SetId
 from chalicelib.domain.refusals import Refusal
 from chalicelib.domain.retention.drops import Drop, NotDropped, plan_drop
-from chalicelib.domain.retention.let_go import LetGo, let_go_of, what_is_wrong
+from chalicelib.domain.retention.let_go import UNDO_IMPOSSIBLE, LetGo, let_go_of, what_is_wrong
 from chalicelib.journeys.admin.request import AdminContext, Arguments, bad_request, known_job
 from chalicelib.journeys.admin.retention import JobFacts, change_hold, read_facts_of, the_one_named
 from chalicelib.journeys.catalogue.catalogue_changes import refresh_findings
@@ -21,7 +21,6 @@ from chalicelib.journeys.retention.describe_retention import let_go_row, named_s
 from chalicelib.owner_wire import DropPlan, LetGoRow, UndoEnded
 from chalicelib.wire import ErrorCode
 
-UNDO_IMPOSSIBLE = "undo_impossible"
 CHANGED = "What there is of this job has changed since it was shown: type the command again."
 
 

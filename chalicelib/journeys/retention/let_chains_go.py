@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from chalicelib.adapters.s3_versions import RefusedByS3
@@ -18,7 +18,7 @@ from chalicelib.domain.audit.findings import Finding, new_finding
 from chalicelib.domain.backups.machines import Job, Machine
 from chalicelib.domain.backups.names import SetId
 from chalicelib.domain.retention.facts import RetentionFacts
-from chalicelib.domain.retention.let_go import LetGo, let_go_of
+from chalicelib.domain.retention.let_go import UNDO_IMPOSSIBLE, LetGo, let_go_of
 from chalicelib.domain.retention.rules import counted_chains
 from chalicelib.journeys.catalogue.catalogue_changes import refresh_findings
 from chalicelib.journeys.retention.choose_chain import ChainWaits, LettingGoStuck, choose_chain
@@ -88,7 +88,7 @@ def _run_job(
             ran.waits.append(f"{job.machine}/{job.name}: {reason} {reason.evidence}")
     ran.went.extend(let_go_row(let_go, job, context.now) for let_go in went)
     _update_findings(context, snapshot, job, facts, stuck, [one.chain for one in went if one.marked_at])
-    _forget_what_is_gone(context, snapshot.let_gos_of(job), job_sets)
+    _forget_what_is_gone(context, snapshot, job, job_sets)
     period = context.versions.default_lock(job.location.bucket)
     if period is not None:
         chains = locked_chains(facts)
@@ -177,10 +177,17 @@ def _finding(job: Job, stuck: LettingGoStuck) -> Finding:
     )
 
 
-def _forget_what_is_gone(context: RetentionContext, let_gos: Iterable[LetGo], job_sets: JobSets) -> None:
-    """Of what S3 has removed, or the owner, the row goes after a while."""
+def _forget_what_is_gone(
+    context: RetentionContext, snapshot: RetentionSnapshot, job: Job, job_sets: JobSets
+) -> None:
+    """Of what S3 has removed, or the owner, the row goes after a while; that it could not be brought back is settled
+    then."""
     stored = {one.set_id for one in job_sets.every if one.current or one.noncurrent}
-    for let_go in let_gos:
-        is_over = let_go.dropped or (let_go.marked_at is not None and context.now >= let_go.final_at)
-        if is_over and let_go.undone_at is None and stored.isdisjoint(let_go.sets):
-            context.sources.retention.forget_later(let_go, context.now)
+    for let_go in snapshot.let_gos_of(job):
+        is_over = let_go.dropped or (not let_go.is_going and context.now >= let_go.final_at)
+        if is_over and stored.isdisjoint(let_go.sets):
+            context.sources.retention.forget_later(dataclasses.replace(let_go, undone_at=None), context.now)
+            if let_go.undone_at is not None:
+                context.sources.findings.replace(
+                    job, [], context.now, codes=[UNDO_IMPOSSIBLE], subjects=[str(let_go.chain)]
+                )

@@ -179,6 +179,13 @@ class TestPreview:
         assert "1 Mar 2026 to 183 61 GB $0.24" in said
         assert "Waits for you." in said
         assert "1 job waits for you: `python -m ops retention approve anna-laptop system`" in said
+        assert "Stays: it is the newest." in " ".join(narrow(service.answers["retention_preview"]).split())
+
+    def test_where_several_jobs_wait_it_gives_the_line_for_all_of_them(self, service: Service) -> None:
+        jobs = (ANNA, dataclasses.replace(ANNA, machine="ben"))
+        said = " ".join(narrow(RetentionListing(jobs)).split())
+        assert "2 jobs wait for you:" in said
+        assert "`python -m ops retention approve` shows all of them, and asks once" in said
 
     def test_a_job_with_nothing_to_say_is_only_counted(self, service: Service) -> None:
         others = tuple(dataclasses.replace(ONE_CHAIN, machine=f"laptop-{number}") for number in range(40))
@@ -199,16 +206,19 @@ class TestPreview:
     @pytest.mark.parametrize(
         ("row", "words"),
         [
-            (GOES, "Goes at the next run, on 3 Mar 2027; final on 3 Apr 2027."),
+            (
+                GOES,
+                "Goes at the next run, on 3 Mar 2027, unless Object Lock keeps it still; final on 3 Apr 2027.",
+            ),
             (WAITS, "It goes on 3 Mar 2027 at the earliest, and would be final on 3 Apr 2027."),
-            (NEW, "Stays. Not enough newer full backups"),
+            (dataclasses.replace(NEW), "Stays. Not enough newer full backups"),
             (OLD, "Waits for you. You have not looked"),
         ],
     )
     def test_each_verdict_is_said_in_words_with_its_days(
         self, service: Service, row: ChainRow, words: str
     ) -> None:
-        job = dataclasses.replace(ANNA, chains=(row,))
+        job = dataclasses.replace(ANNA, chains=(row, NEW))
         service.answers["retention_preview"] = RetentionListing((job,), zone="Europe/Berlin")
         said = " ".join(narrow(service.answers["retention_preview"]).split())
         assert words in said
@@ -267,7 +277,9 @@ class TestApprove:
         assert "I have seen these backups, and they are mine." in before
         assert "nothing ever goes that has no newer one among them" in before
         assert "Not approving costs money only." in before
-        assert "Approved: anna-laptop/system. The next chain goes on 3 Mar 2027 at the earliest." in after
+        assert (
+            "Approved: anna-laptop/system. The next chain goes on 3 Mar 2027 at the earliest; weekly" in after
+        )
         looks = [{"machine": "anna-laptop", "job": "system", "digest": "digest-1"}]
         assert service.was_asked("retention_approve") == [{"looks": looks}]
 

@@ -35,7 +35,11 @@ from ops.service.admin_client import AdminClient, admin_client
 
 @click.group(cls=WholeHelp)
 def retention() -> None:
-    """Old backups: what goes, what stays, and what you say of it."""
+    """Old backups: what goes, what stays, and what you say of it.
+
+    Begin with `preview`. Nothing goes until you `approve` what is there; from then on old backups go by themselves,
+    each named in two weekly mails before, and for 30 days `undo` brings one back.
+    """
 
 
 retention.add_command(undo)
@@ -158,7 +162,8 @@ def _what_comes(job: JobRetention, zone: str) -> str:
         return "What you hold stays all the same, until you release it."
     goes = [row.goes_on for row in job.chains if row.goes_on is not None]
     if goes:
-        return f"The next chain goes on {day(min(goes), zone_of(zone))} at the earliest."
+        first = day(min(goes), zone_of(zone))
+        return f"The next chain goes on {first} at the earliest; weekly mails name it before."
     return "Nothing goes yet: `python -m ops retention preview` says why."
 
 

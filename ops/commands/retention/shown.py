@@ -65,6 +65,8 @@ def _show_next_steps(jobs: Sequence[JobRetention], stage: str) -> None:
         say(f"\n{count(len(asking), 'job')} wait{'s' if len(asking) == 1 else ''} for you:")
     for job in asking:
         console.print(f"  {typed(f'retention approve {job.machine} {job.job}', stage)}", markup=False)
+    if len(asking) > 1:
+        console.print(f"  {typed('retention approve', stage)} shows all of them, and asks once", markup=False)
 
 
 def show_job_retention(job: JobRetention, zone: tzinfo) -> None:
@@ -91,7 +93,9 @@ def _show_table(chains: Sequence[ChainRow], zone: tzinfo) -> None:
         days = days_of(row, zone).replace(" to ", " to\n")
         monthly = "unknown" if row.monthly is None else money(row.monthly)
         numbers = f"{row.sets:,}", format_bytes(row.bytes), monthly
-        table.add_row(f"{days}\n{row.chain}", *numbers, shown(becomes(row, zone)))
+        table.add_row(
+            f"{days}\n{row.chain}", *numbers, shown(becomes(row, zone, is_newest=row is chains[-1]))
+        )
     console.print(table, soft_wrap=False)
 
 
@@ -100,7 +104,7 @@ def _show_lines(chains: Sequence[ChainRow], zone: tzinfo) -> None:
         say(f"  {days_of(row, zone)}")
         say(f"    {row.chain}")
         say(f"    {', '.join(size_of(row))}")
-        say(f"    {shown(becomes(row, zone))}")
+        say(f"    {shown(becomes(row, zone, is_newest=row is chains[-1]))}")
 
 
 def _show_loose(job: JobRetention) -> None:

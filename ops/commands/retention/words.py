@@ -55,18 +55,18 @@ def money(usd: float | Decimal) -> str:
     return format_small_money(Decimal(str(usd)))
 
 
-def becomes(row: ChainRow, zone: tzinfo) -> str:
-    """What becomes of a chain, why, and when."""
+def becomes(row: ChainRow, zone: tzinfo, *, is_newest: bool = False) -> str:
+    """What becomes of a chain, why, and when. Locks are known only to the function that lets chains go."""
     reason = f" {row.reason}" if row.reason else ""
     goes = day(row.goes_on, zone) if row.goes_on else ""
     final = day(row.final_on, zone) if row.final_on else ""
     named = " You have named it." if row.named else ""
     if row.verdict == "goes":
-        return f"Goes at the next run, on {goes}; final on {final}."
+        return f"Goes at the next run, on {goes}, unless Object Lock keeps it still; final on {final}."
     if row.verdict == "needs_you":
         return f"Waits for you.{reason}{named}"
     if row.verdict == "stays":
-        return f"Stays.{reason}"
+        return "Stays: it is the newest." if is_newest else f"Stays.{reason}"
     when = f" It goes on {goes} at the earliest, and would be final on {final}." if goes else ""
     return f"Waits.{reason}{when}{named}"
 

@@ -238,6 +238,14 @@ class TestPreview:
         assert "it can be brought back until 21 Dec 2026" in " ".join(said.split())
         assert "2 sets (1 unfinished, 1 in quarantine), 2 MB" in " ".join(said.split())
         assert "You hold all of this job" in said
+        assert "`python -m ops retention hold anna-laptop system --release` releases it" in said
+
+    def test_of_a_chain_that_is_held_the_line_that_releases_it_is_said(self, service: Service) -> None:
+        reason = "You hold it: it stays until you release it."
+        held = dataclasses.replace(OLD, verdict="waits", why="held", reason=reason, held=True)
+        said = " ".join(narrow(RetentionListing((dataclasses.replace(ANNA, chains=(held, NEW)),))).split())
+        assert f"Stays. {reason}" in said
+        assert f"`python -m ops retention hold anna-laptop system {OLD.chain} --release` releases it" in said
 
     @pytest.mark.parametrize("width", [60, 80, 120])
     def test_no_line_is_wider_than_the_terminal(self, width: int) -> None:

@@ -308,7 +308,7 @@ class TestUndo:
         assert PREFIX + third not in owner.service.stored_keys()
 
     def test_what_was_never_let_go_is_refused_with_what_was(self, owner: Owner) -> None:
-        assert "There is: none." in owner.asks("undo", chain=NEW)["message"]
+        assert "there is nothing to bring back" in owner.asks("undo", chain=NEW)["message"]
         let_go(owner)
         assert f"There is: {OLD}." in owner.asks("undo", chain=NEW)["message"]
 

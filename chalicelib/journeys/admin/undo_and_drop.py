@@ -30,6 +30,8 @@ def retention_undo(context: AdminContext, request: Arguments) -> LetGoRow:
     store = context.retention
     rows = {one.chain: one for one in store.let_gos(job)}
     name = f"{job.machine}/{job.name}"
+    if not rows:
+        raise bad_request(f"No chain of {name} is let go now: there is nothing to bring back.")
     chain = the_one_named(context, name, str(request.get("chain")), {one: rows[one].begun_at for one in rows})
     let_go = rows[chain]
     if let_go.dropped:

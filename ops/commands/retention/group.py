@@ -120,7 +120,7 @@ def _named(job: JobRetention, typed_name: str, zone: str) -> str:
 def _show_list(jobs: Sequence[JobRetention], zone: str, named: str | None, stage: str) -> None:
     say(WHAT_A_CHAIN_IS)
     for one in jobs:
-        show_job_retention(one, zone_of(zone))
+        show_job_retention(one, zone_of(zone), stage)
     console.print()
     say(WHAT_APPROVING_DOES)
     say_when_it_is_final(stage)

@@ -45,7 +45,7 @@ def show_preview(listing: RetentionListing, stage: str, *, whole: bool) -> None:
         say(WHAT_A_CHAIN_IS)
         say_when_it_is_final(stage)
     for job in jobs:
-        show_job_retention(job, zone)
+        show_job_retention(job, zone, stage)
     others = len(listing.jobs) - len(jobs)
     if others:
         whose = count(others, "other job" if jobs else "job")
@@ -69,7 +69,7 @@ def _show_next_steps(jobs: Sequence[JobRetention], stage: str) -> None:
         console.print(f"  {typed('retention approve', stage)} shows all of them, and asks once", markup=False)
 
 
-def show_job_retention(job: JobRetention, zone: tzinfo) -> None:
+def show_job_retention(job: JobRetention, zone: tzinfo, stage: str) -> None:
     approved = f"approved {day(job.looked_at, zone)}" if job.looked_at else "never approved"
     console.print()
     say(f"{job.machine}/{job.job}: {count(len(job.chains), 'chain')}, {approved}", "bold")
@@ -82,6 +82,9 @@ def show_job_retention(job: JobRetention, zone: tzinfo) -> None:
         _show_table(job.chains, zone)
     else:
         _show_lines(job.chains, zone)
+    for chain in [""] if job.held else [f" {row.chain}" for row in job.chains if row.held]:
+        release = typed(f"retention hold {job.machine} {job.job}{chain} --release", stage)
+        console.print(f"  {release} releases it", markup=False)
     for row in job.let_go:
         say(f"  {gone_words(row, zone)}")
     _show_loose(job)

@@ -65,6 +65,8 @@ def becomes(row: ChainRow, zone: tzinfo, *, is_newest: bool = False) -> str:
         return f"Goes at the next run, on {goes}, unless Object Lock keeps it still; final on {final}."
     if row.verdict == "needs_you":
         return f"Waits for you.{reason}{named}"
+    if row.why == "held":
+        return f"Stays.{reason}"
     if row.verdict == "stays":
         return "Stays: it is the newest." if is_newest else f"Stays.{reason}"
     when = f" It goes on {goes} at the earliest, and would be final on {final}." if goes else ""

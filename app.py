@@ -108,12 +108,13 @@ def jobs() -> Response:
 
 @route("POST", "/jobs/{job}/runs")
 def runs(job: str) -> Response:
+    bearer, now = calling_machine(app.current_request)
     request = web.read_body(app.current_request, wire.RunStart)
     if request.kind == CHECK:
         from chalicelib.journeys.photos.record_checks import record_checks
 
-        bearer, now = calling_machine(app.current_request)
-        return web.answer(record_checks(wiring.machine_store(), bearer, job, request, now), status=201)
+        stores = wiring.machine_store(), wiring.finding_store()
+        return web.answer(record_checks(*stores, bearer, job, request, now), status=201)
     caller, now = writing_job(app.current_request, job)
     return web.answer(start_run(wiring.run_store(), wiring.notice_store(), caller, request, now), status=201)
 
@@ -122,9 +123,10 @@ def runs(job: str) -> Response:
 def run(job: str, run: str) -> Response:
     caller, now = writing_job(app.current_request, job)
     request = web.read_body(app.current_request, wire.RunUpdate)
-    update_run(wiring.run_store(), wiring.machine_store(), caller, run, request, now)
+    machines, findings = wiring.machine_store(), wiring.finding_store()
+    update_run(wiring.run_store(), machines, findings, caller, run, request, now)
     if request.false_proofs is not None:
-        stores = wiring.machine_store(), wiring.catalogue_store(), wiring.finding_store()
+        stores = machines, wiring.catalogue_store(), findings
         report_false_proofs(*stores, caller.job, request.false_proofs, now)
     return web.answer({})
 

@@ -7,6 +7,7 @@ import secrets
 from datetime import datetime, timezone
 from typing import Any
 
+from chalicelib.adapters.stores.finding_store import FindingStore
 from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.adapters.stores.run_store import RunStore
@@ -16,6 +17,7 @@ from chalicelib.domain.backups.machines import Job, LastRun
 from chalicelib.domain.photos.settled import old_change, was_settled
 from chalicelib.domain.refusals import Refusal
 from chalicelib.journeys.authenticate import Caller
+from chalicelib.journeys.catalogue.catalogue_changes import refresh_photo_findings
 from chalicelib.journeys.describe_machine import format_wire_time
 from chalicelib.wire import ErrorCode, RunStart, RunStarted, RunUpdate, new_run_id, to_json
 
@@ -99,9 +101,16 @@ def _new_run(run: str, request: RunStart, job: Job, now: datetime) -> LastRun:
 
 
 def update_run(
-    runs: RunStore, machines: MachineStore, caller: Caller, run: str, request: RunUpdate, now: datetime
+    runs: RunStore,
+    machines: MachineStore,
+    findings: FindingStore,
+    caller: Caller,
+    run: str,
+    request: RunUpdate,
+    now: datetime,
 ) -> None:
-    """Renews the lease; with an exit code, ends the run and releases the lease."""
+    """Renews the lease; with an exit code, ends the run and releases the lease. What it has changed in a settled photo
+    job is a finding at once."""
     if not is_run_id(run):
         raise Refusal(ErrorCode.UNKNOWN_RUN, "There is no such run.")
     if request.exit_code is None:
@@ -117,6 +126,7 @@ def update_run(
     change = old_change(ended, request.statistics or {}, now)
     if change is not None:
         machines.record_old_change(caller.job, change)
+        refresh_photo_findings(findings, dataclasses.replace(caller.job, old_change=change), now)
 
 
 def _details(request: RunUpdate) -> dict[str, Any]:

@@ -9,17 +9,19 @@ from datetime import datetime, timedelta, tzinfo
 
 from chalicelib.adapters.ses_mailer import Mailer, MailRefused
 from chalicelib.adapters.stores.alert_store import AlertStore
-from chalicelib.adapters.stores.catalogue_store import CatalogueStore, JobSets
+from chalicelib.adapters.stores.catalogue_store import CatalogueStore
 from chalicelib.adapters.stores.finding_store import FindingStore
 from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.adapters.stores.thaw_store import ThawStore
 from chalicelib.domain.backups.freshness import Freshness, State, due_since, evaluate_freshness
 from chalicelib.domain.backups.machines import Job, Machine, machines_by_owner
+from chalicelib.domain.backups.sets import BackupSet
 from chalicelib.domain.mail.alert_items import Alert, JobNow
 from chalicelib.domain.mail.alert_record import AlertRecord
 from chalicelib.domain.mail.alerts import NOTICES_MAILED_WITHIN, alerts_due
 from chalicelib.domain.mail.phrases import format_age
+from chalicelib.domain.photos.family import stand_in, without_jobs
 from chalicelib.journeys.watch_thaws import watch_thaws
 from chalicelib.rendering import Mail, render_alert
 
@@ -131,20 +133,23 @@ def _due(
 
 def _evaluate_jobs(context: AlertContext, machines: dict[str, Machine]) -> list[JobNow]:
     jobs = [job for job in context.machines.jobs() if job.machine in machines]
+    empty = map(stand_in, without_jobs(context.machines.families(), jobs))
     return [
-        _job_now(context, machines[job_sets.job.machine], job_sets)
-        for job_sets in context.catalogue.sets_of_each(jobs)
+        *(
+            _job_now(context, machines[sets.job.machine], sets.job, sets.visible)
+            for sets in context.catalogue.sets_of_each(jobs)
+        ),
+        *(_job_now(context, machines[job.machine], job, []) for job in empty if job.machine in machines),
     ]
 
 
-def _job_now(context: AlertContext, machine: Machine, sets: JobSets) -> JobNow:
-    job = sets.job
+def _job_now(context: AlertContext, machine: Machine, job: Job, sets: Sequence[BackupSet]) -> JobNow:
     try:
-        run, freshness = job.last_run, evaluate_freshness(machine, job, sets.visible, context.now)
+        run, freshness = job.last_run, evaluate_freshness(machine, job, sets, context.now)
     except Exception as error:
         # One job's trouble must not silence the alerts about all others.
         detail = f"The state of {job.machine}/{job.name} could not be worked out ({type(error).__name__})."
-        return JobNow(job.machine, job.name, State.FAILING, detail)
+        return JobNow(job.machine, job.name, State.FAILING, detail, family=job.family)
     return JobNow(
         job.machine,
         job.name,
@@ -154,6 +159,7 @@ def _job_now(context: AlertContext, machine: Machine, sets: JobSets) -> JobNow:
         newest_complete_at=freshness.newest_complete_at,
         pause_ended_at=machine.paused_until,
         never_came=freshness.newest_complete_at is None,
+        family=job.family,
     )
 
 
@@ -169,6 +175,8 @@ def _detail(machine: Machine, job: Job, freshness: Freshness, context: AlertCont
         f"The newest complete backup of {job.machine}/{job.name} is {format_age(context.now - newest)} old "
         f"({at:%a %d %b %Y, %H:%M})."
     )
+    if job.last_check is not None and job.last_check.at > newest:
+        detail += f" It was last looked at {format_age(context.now - job.last_check.at)} ago."
     run = job.last_run
     if freshness.state is State.OVERDUE:
         detail += expected

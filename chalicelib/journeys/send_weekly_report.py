@@ -39,6 +39,7 @@ from chalicelib.domain.mail.report_parts import (
     ThawSection,
     failed_job,
 )
+from chalicelib.domain.photos.family import stand_in, without_jobs
 from chalicelib.domain.restore.thaw_section import describe_thaws
 from chalicelib.domain.retention.section import describe_letting_go
 from chalicelib.domain.weekly import WeeklyTime
@@ -188,6 +189,10 @@ def _evaluate_jobs(
         every.evaluated.append(EvaluatedJob(job, freshness))
         every.usages.append(usage)
         every.runs += Decimal(MONTH_SECONDS) / job.period_seconds
+    for job in map(stand_in, without_jobs(context.machines.families(), jobs)):
+        if job.machine in machines:
+            freshness = evaluate_freshness(machines[job.machine], job, [], context.now)
+            every.evaluated.append(EvaluatedJob(job, freshness))
     return every
 
 

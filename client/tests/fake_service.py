@@ -24,11 +24,13 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from fake_drills import FakeDrills
+from fake_families import PERIOD_SECONDS, FakeFamilies
 from fake_thaws import FakeThaws
 from panicroom import __version__
 from panicroom.names import parse_name, sealed_sets
 
 _CHUNK_BYTES = 16 * 1024
+_WRITING = (["runs"], ["uploads"], ["multiparts"], ["discards"])
 CODE = "one-time-code"
 MACHINE = "laptop"
 
@@ -74,6 +76,7 @@ class FakeService:
     """State and rules. Keys are ``<job>/<name>``."""
 
     jobs: tuple[str, ...] = ("system",)
+    families: FakeFamilies = field(default_factory=FakeFamilies)
     clock_offset_seconds: float = 0
     manifest_url_seconds: float = 2
     page_size: int = 50
@@ -183,11 +186,15 @@ class FakeService:
     # ------------------------------------------------------------ the API
 
     def call(self, method: str, path: list[str], query: dict[str, list[str]], body: Any) -> tuple[int, Any]:  # noqa: C901
-        if self._is_reader and path[2:3] in (["runs"], ["uploads"], ["multiparts"], ["discards"]):
+        if self._is_reader and (path == ["jobs"] or path[2:3] in _WRITING):
             return 403, {"error": "read_only", "message": "a recovery code's token only reads"}
         match method, path:
             case "GET", ["machine"]:
                 return 200, self._machine()
+            case "POST", ["jobs"]:
+                return self._add_job(body)
+            case "POST", ["jobs", named, "runs"] if body["kind"] == "check":
+                return self.families.check(named, body, now_text(self.clock_offset_seconds))
             case "POST", ["jobs", job, "runs"]:
                 return self._start_run(job, body)
             case "PATCH", ["jobs", job, "runs", run]:
@@ -241,7 +248,20 @@ class FakeService:
         return 200, {**self._enrolled_jobs(), "recovery_code": self.recovery_code}
 
     def _enrolled_jobs(self) -> dict[str, Any]:
-        return {"machine": MACHINE, "jobs": [{"job": job, "period_seconds": 86400} for job in self.jobs]}
+        jobs = [
+            {"job": job, "period_seconds": self._period(job), "family": self.families.job_of.get(job)}
+            for job in self.jobs
+        ]
+        return {"machine": MACHINE, "jobs": jobs, "families": self.families.described()}
+
+    def _period(self, job: str) -> int:
+        return PERIOD_SECONDS if job in self.families.job_of else 86400
+
+    def _add_job(self, body: Any) -> tuple[int, Any]:
+        status, answer = self.families.add(body, self.jobs)
+        if status == 201 and body["job"] not in self.jobs:
+            self.jobs = (*self.jobs, body["job"])
+        return status, answer
 
     def recover(self, body: Any) -> tuple[int, Any]:
         if self.tries_left <= 0:
@@ -265,8 +285,8 @@ class FakeService:
         jobs = [
             {
                 "job": job,
-                "state": "fresh" if self.sealed(job) else "never",
-                "period_seconds": 86400,
+                "state": self._state(job),
+                "period_seconds": self._period(job),
                 "grace_seconds": 86400,
                 "archive_class": "GLACIER_IR",
                 "archive_after_days": 7,
@@ -275,6 +295,8 @@ class FakeService:
                 "stored_bytes": sum(len(item.data) for item in self.objects.values()),
                 "proofs_since": self.proofs_since(job),
                 "drill": self.drills.status(),
+                "family": self.families.job_of.get(job),
+                "checked_at": self.families.checked_at(job),
             }
             for job in self.jobs
         ]
@@ -285,7 +307,13 @@ class FakeService:
             "newest_client_version": self.newest_client_version,
             "oldest_client_version": self.oldest_client_version,
             "reader_until": self.reader_until if self._is_reader else None,
+            "families": self.families.described(),
         }
+
+    def _state(self, job: str) -> str:
+        if not self.sealed(job):
+            return "never"
+        return "settled" if self.families.is_settled(job, self._newest_complete_at(job)) else "fresh"
 
     def _manifests(self, job: str) -> list[Stored]:
         return [

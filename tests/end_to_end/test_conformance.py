@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 
 import httpx
 import pytest
+from fake_families import FakeFamilies
 from fake_service import CODE, FakeService
 from panicroom.api import Api, ApiError
 from panicroom.origin import digest_of_parts
@@ -23,6 +24,9 @@ from panicroom.wire import (
     DownloadPermit,
     EnrolmentRequest,
     ErrorCode,
+    FamilyStatus,
+    JobCheck,
+    JobRequest,
     MultipartRequest,
     RunStart,
     RunUpdate,
@@ -126,7 +130,7 @@ def client(request: pytest.FixtureRequest) -> Iterator[Client]:
     """A machine of its own, with a run."""
     secret = secrets.token_hex(32)
     if request.param == "fake":
-        fake = FakeService()
+        fake = FakeService(families=FakeFamilies(("photos",)))
         client = enrolled(fake.url, CODE, secret)
         client.freeze = lambda: fake.archived.update(name for name in fake.names() if ".vol" in name)
         client.finish = fake.thaws.finish
@@ -136,7 +140,8 @@ def client(request: pytest.FixtureRequest) -> Iterator[Client]:
         return
     service: Service = request.getfixturevalue("service")
     name = f"conforms-{secrets.token_hex(4)}"
-    client = enrolled(service.stack.api_url, service.admin.call("machine_add", name=name)["code"], secret)
+    added = service.admin.call("machine_add", name=name, jobs=[JOB], photos=True)
+    client = enrolled(service.stack.api_url, added["code"], secret)
     with hooked(service.stack.endpoint, LONG_SECONDS) as hook:
         client.freeze, client.finish = lambda: hook.freeze(name), lambda: hook.finish(name)
         yield client
@@ -460,3 +465,63 @@ def test_a_thaw_that_nobody_has_planned_is_unknown(client: Client) -> None:
         with pytest.raises(ApiError) as error:
             call()
         assert code_of(error) == ErrorCode.UNKNOWN_THAW
+
+
+# ---------------------------------------------------------------- families of photo jobs
+
+
+def checks_of(*jobs: str) -> RunStart:
+    checks = tuple(JobCheck(job, files=5_000, bytes=25_000_000_000) for job in jobs)
+    return RunStart("check", datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"), checks=checks)
+
+
+def test_a_family_is_described_and_its_jobs_are_made_once(client: Client) -> None:
+    status = client.api.machine()
+    assert status.families == (FamilyStatus("photos", 7 * 86_400, 200, 60),)
+    for _ in range(2):
+        made = client.api.add_job(JobRequest("photos-2018", "photos"))
+        assert (made.job, made.family, made.period_seconds) == ("photos-2018", "photos", 7 * 86_400)
+    jobs = {job.job: (job.family, job.state, job.checked_at) for job in client.api.machine().jobs}
+    assert jobs == {JOB: (None, "never", None), "photos-2018": ("photos", "never", None)}
+
+
+@pytest.mark.parametrize(
+    ("job", "family", "code"),
+    [
+        ("photos-2018", "films", ErrorCode.UNKNOWN_JOB),
+        ("films-2018", "photos", ErrorCode.BAD_NAME),
+        ("photos", "photos", ErrorCode.BAD_NAME),
+        ("photos-", "photos", ErrorCode.BAD_NAME),
+        ("photos-Ä", "photos", ErrorCode.BAD_NAME),
+        ("photos-" + "9" * 35, "photos", ErrorCode.BAD_NAME),
+        (JOB, "photos", ErrorCode.BAD_NAME),
+    ],
+)
+def test_a_job_that_is_none_of_the_familys_is_refused(
+    client: Client, job: str, family: str, code: ErrorCode
+) -> None:
+    with pytest.raises(ApiError) as error:
+        client.api.add_job(JobRequest(job, family))
+    assert code_of(error) == code
+
+
+def test_a_check_keeps_the_time_and_takes_no_lease(client: Client) -> None:
+    for job in ("photos-2018", "photos-2019"):
+        client.api.add_job(JobRequest(job, "photos"))
+    client.api.report_checks("photos", checks_of("photos-2018", "photos-2019"))
+    client.api.report_checks("photos-2018", checks_of("photos-2018"))
+    jobs = {job.job: job for job in client.api.machine().jobs}
+    assert (jobs[JOB].checked_at, jobs["photos-2018"].last_run) == (None, None)
+    assert jobs["photos-2018"].checked_at is not None is not jobs["photos-2019"].checked_at
+
+
+@pytest.mark.parametrize(
+    ("named", "jobs"),
+    [("photos", ("photos-2099",)), (JOB, (JOB,)), ("photos", ()), ("photos-2018", ("photos-2019",))],
+)
+def test_a_check_of_no_photo_job_is_refused(client: Client, named: str, jobs: tuple[str, ...]) -> None:
+    for job in ("photos-2018", "photos-2019"):
+        client.api.add_job(JobRequest(job, "photos"))
+    with pytest.raises(ApiError) as error:
+        client.api.report_checks(named, checks_of(*jobs))
+    assert code_of(error) == ErrorCode.UNKNOWN_JOB

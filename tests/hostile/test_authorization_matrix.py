@@ -67,6 +67,14 @@ MATRIX: dict[tuple[str, str], dict[Caller, Cell]] = {
         Caller.READER: (200, None),
         Caller.GOOD: (200, None),
     },
+    ("POST", "/jobs"): {
+        **STRANGERS,
+        Caller.OTHERS_JOB: (400, "bad_name"),
+        Caller.PAUSED: (201, None),
+        Caller.NO_LEASE: (201, None),
+        Caller.READER: (403, "read_only"),
+        Caller.GOOD: (201, None),
+    },
     ("POST", "/jobs/{job}/runs"): {
         **STRANGERS,
         Caller.OTHERS_JOB: (404, "unknown_job"),
@@ -185,7 +193,9 @@ class World:
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
     with pytest.MonkeyPatch.context() as patch, running_service(patch) as service:
-        tokens = {name: service.enrolled(name) for name in ("anna", "paula", "rita")}
+        tokens = {
+            name: service.enrolled(name, jobs=["system"], photos=True) for name in ("anna", "paula", "rita")
+        }
         service.enrolled("ben", jobs=["bens-photos"])
         service.admin("machine_add", name="newcomer")
         world = World(service, tokens)
@@ -222,13 +232,14 @@ def request_of(world: World, method: str, route: str, caller: Caller) -> tuple[s
     if caller is Caller.NO_LEASE:
         run = NO_RUN
     job = "bens-photos" if caller is Caller.OTHERS_JOB else "system"
-    return route.format(job=job, run=run, thaw="0" * 20), body_of(world, method, route, run)
+    return route.format(job=job, run=run, thaw="0" * 20), body_of(world, method, route, run, job)
 
 
-def body_of(world: World, method: str, route: str, run: str) -> object:
+def body_of(world: World, method: str, route: str, run: str, job: str) -> object:
     files = [{"name": VOLUME, "size": 7, "sha256": hashlib.sha256(b"content").hexdigest()}]
     in_parts = {"name": SIGNATURES, "size": 7, "part_bytes": 5 * 2**20, "part_sha256": [files[0]["sha256"]]}
     bodies: dict[str, Any] = {
+        "/jobs": {"job": job if job != "system" else "photos-2018", "family": "photos"},
         "/jobs/{job}/multiparts": {"run": run, **in_parts},
         "/jobs/{job}/runs": {"kind": "full", "clock": "2026-11-22T20:00:00Z"},
         "/jobs/{job}/runs/{run}": {},
@@ -295,6 +306,29 @@ def test_behind_it_each_handler_asks_again(world: World, method: str, route: str
     assert (answer.status, answer.error) == MATRIX[method, route][caller]
     if answer.error is not None:
         assert answer.body["message"].endswith("."), "a sentence that says what to do"
+
+
+@pytest.mark.parametrize(
+    ("caller", "cell"), [*STRANGERS.items(), (Caller.READER, (403, "read_only")), (Caller.GOOD, (201, None))]
+)
+def test_that_photos_were_looked_at_only_their_own_machine_can_say(
+    world: World, caller: Caller, cell: Cell
+) -> None:
+    machine = MACHINE_OF.get(caller, "anna")
+    behind_gateway.call("POST", "/jobs", {"job": "photos-2018", "family": "photos"}, world.tokens[machine])
+    clock = NOW.strftime("%Y-%m-%dT%H:%M:%SZ")
+    check = {"job": "photos-2018", "files": 1, "bytes": 1}
+    body = {"kind": "check", "clock": clock, "checks": [check]}
+    for named in ("photos", "photos-2018"):
+        answer = behind_gateway.call("POST", f"/jobs/{named}/runs", body, token_of(world, caller))
+        assert (answer.status, answer.error) == cell
+
+
+@pytest.mark.parametrize("body", [b"{", {"kind": 7}, {"kind": "check"}, {"kind": "full", "clock": "x"}])
+@pytest.mark.parametrize("caller", STRANGERS)
+def test_what_is_wrong_with_a_body_no_stranger_is_told(world: World, caller: Caller, body: object) -> None:
+    answer = behind_gateway.call("POST", "/jobs/photos/runs", body, token_of(world, caller))
+    assert (answer.status, answer.error) == STRANGERS[caller]
 
 
 MALFORMED_AUTHORIZATIONS = [

@@ -74,3 +74,31 @@ def test_what_happens_again_the_next_week_is_told_again(service: Service) -> Non
     service.run(token)
     service.run(token)
     assert "A second backup" in mail(service)
+
+
+def test_a_thief_makes_sixty_jobs_of_photos_and_the_owner_is_told_of_each_in_a_line(service: Service) -> None:
+    token = service.enrolled(photos=True)
+    jobs = [f"photos-{number}" for number in range(KNOCKS)]
+    for _ in range(2):
+        made = [behind_gateway.call("POST", "/jobs", {"job": job, "family": "photos"}, token) for job in jobs]
+        assert [answer.error for answer in made] == [None] * 60 + ["too_many_jobs"] * (KNOCKS - 60)
+    assert len(service.admin("machine_show", name="anna-laptop")["jobs"]) == 60
+    later(service, minutes=15)
+    alert = service.admin("alerts_preview")["mail"]["text"]
+    for text in (mail(service), alert):
+        assert text.count("60 new folders of photos") == 1
+        assert all(f"photos-{number}" in text for number in range(60))
+        assert "photos-60" not in text
+        assert len(text) < 5_000
+
+
+def test_checks_by_the_hundred_are_told_nobody(service: Service) -> None:
+    token = service.enrolled(photos=True)
+    behind_gateway.call("POST", "/jobs", {"job": "photos-2018", "family": "photos"}, token)
+    told = notices(service)
+    for number in range(KNOCKS):
+        check = {"job": "photos-2018", "files": number, "bytes": 1}
+        body = {"kind": "check", "clock": service.now.strftime("%Y-%m-%dT%H:%M:%SZ"), "checks": [check]}
+        assert behind_gateway.call("POST", "/jobs/photos/runs", body, token).status == 201
+        later(service, seconds=1)
+    assert notices(service) == told

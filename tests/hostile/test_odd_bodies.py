@@ -27,7 +27,9 @@ def service() -> Iterator[Service]:
 
 @pytest.fixture(scope="module")
 def token(service: Service) -> str:
-    return service.enrolled()
+    token = service.enrolled(jobs=["system"], photos=True)
+    behind_gateway.call("POST", "/jobs", {"job": "photos-2018", "family": "photos"}, token)
+    return token
 
 
 class Lease:
@@ -83,6 +85,50 @@ ODD_STARTS: list[dict[str, Any]] = [
 def test_a_runs_start(lease: Lease, fields: dict[str, Any]) -> None:
     start = {**lease.lapse(), **fields}
     assert_answered(behind_gateway.call("POST", "/jobs/system/runs", start, lease.token))
+
+
+ODD_CHECKS: list[dict[str, Any]] = [
+    {"files": HUGE},
+    {"bytes": -1},
+    {"rotted": HUGE},
+    {"hashed_bytes": 2**50},
+    {"hashed_since": LONG},
+    {"hashed_since": "9999-12-31T23:59:59Z"},
+    {"hashed_since": "0001-01-01T00:00:00Z"},
+    {"hashed_since": ""},
+    {"job": LONG},
+    {"job": "\ud800"},
+    {"job": "system"},
+    {"rotted": 10**10, "hashed_since": "2026-11-22T20:00:00Z"},
+]
+
+
+@pytest.mark.parametrize("fields", ODD_CHECKS, ids=lambda fields: ascii(fields)[:40])
+def test_a_check(lease: Lease, fields: dict[str, Any]) -> None:
+    start = {**lease.lapse(), "kind": "check"}
+    checks = [{"job": "photos-2018", "files": 1, "bytes": 1, **fields}] * 2
+    for body in ({**start, "checks": checks}, {**start, **fields, "checks": []}, {**start, "checks": None}):
+        assert_answered(behind_gateway.call("POST", "/jobs/photos/runs", body, lease.token))
+    assert behind_gateway.call("GET", "/machine", token=lease.token).status == 200
+    lease.service.admin("report_preview")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"job": LONG},
+        {"job": "\ud800"},
+        {"job": "photos-\x00"},
+        {"job": "photos-2018/"},
+        {"family": LONG},
+        {"family": ""},
+    ],
+    ids=lambda fields: ascii(fields)[:40],
+)
+def test_a_photo_job(token: str, fields: dict[str, Any]) -> None:
+    answer = behind_gateway.call("POST", "/jobs", {"job": "photos-2018", "family": "photos", **fields}, token)
+    assert_answered(answer)
+    assert answer.error in ("bad_name", "unknown_job", "bad_request")
 
 
 ODD_ENDS: list[dict[str, Any]] = [
@@ -183,6 +229,9 @@ FIELDS = (
     "upload",
     "etags",
     "size",
+    "job",
+    "family",
+    "checks",
 )
 BODIES = st.dictionaries(st.sampled_from(FIELDS), ANYTHING, max_size=6) | ANYTHING
 
@@ -192,6 +241,8 @@ BODIES = st.dictionaries(st.sampled_from(FIELDS), ANYTHING, max_size=6) | ANYTHI
     path=st.sampled_from(
         [
             "/enrolments",
+            "/jobs",
+            "/jobs/photos/runs",
             *(f"/jobs/system/{c}" for c in ("runs", "uploads", "multiparts", "downloads", "discards")),
         ]
     ),

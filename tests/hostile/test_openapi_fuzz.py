@@ -38,7 +38,9 @@ LIKELY = {
     "names": st.lists(NAMES, max_size=4),
     "sha256": DIGESTS,
     "part_sha256": st.lists(DIGESTS, max_size=3),
-    "kind": st.sampled_from(["full", "incremental", "x"]),
+    "kind": st.sampled_from(["full", "incremental", "check", "x"]),
+    "job": st.sampled_from(["photos-2018", "photos-2019", "photos", "system", "photos-"]),
+    "family": st.sampled_from(["photos", "films"]),
     "clock": st.sampled_from(["2026-11-22T20:00:00Z", "2026-11-22T20:00:00", "9999-99-99T99:99:99Z"]),
     "false_proofs": st.lists(st.sampled_from([*SETS, "full.x"]), max_size=2),
 }
@@ -99,7 +101,7 @@ def service() -> Iterator[Service]:
 def fuzz(service: Service, requests: int) -> None:
     service.s3.clear()
     service.table.clear()
-    token = service.enrolled("anna-laptop")
+    token = service.enrolled("anna-laptop", jobs=["system"], photos=True)
     run = service.run(token).body["run"]
     calls = []
     for path, methods in DESCRIPTION["paths"].items():

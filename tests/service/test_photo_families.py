@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
-from tests.service.conftest import Service
+from chalicelib.domain.audit.codes.photos import OF_PHOTOS
+from chalicelib.domain.backups.machines import sha256_hex
+from tests.service.conftest import Answer, Service
 from tests.service.thawing import ThawingLaptop
 
 PHOTOS = {"photos": True, "source_hint": "D:/Pictures"}
@@ -96,3 +99,138 @@ def test_a_machine_may_plan_restores_of_each_of_its_years_on_top_of_the_usual_tw
     laptop = ThawingLaptop(service, token=token)
     errors = [laptop.plan(str(number)).error for number in range(1, 26)]
     assert errors == [None] * 23 + ["thaw_cap"] * 2
+
+
+# ---------------------------------------------------------------- jobs, checks, and what is found in them
+
+OF_PICTURES = {one.code for one in OF_PHOTOS}
+
+
+def make(service: Service, token: str, *jobs: str) -> None:
+    for job in jobs:
+        answer = service.call("POST", "/jobs", {"job": job, "family": "photos"}, token)
+        assert answer.status == 201, answer
+
+
+def check(service: Service, token: str, *jobs: str, named: str = "photos", **fields: object) -> Answer:
+    checks = [{"job": job, "files": 5_000, "bytes": 25 * 10**9, **fields} for job in jobs]
+    return service.run(token, named, kind="check", checks=checks)
+
+
+def back_up(service: Service, token: str, job: str, **statistics: float) -> None:
+    """A run with a whole set, which the catalogue gets to know."""
+    run = service.run(token, job).body["run"]
+    time = service.now.strftime("%Y%m%dT%H%M%SZ")
+    names = [f"data_duplicity-full.{time}.vol1.difftar.gpg"]
+    names += [f"meta_duplicity-full-signatures.{time}.sigtar.gpg", f"meta_duplicity-full.{time}.manifest.gpg"]
+    keys = [f"anna-laptop/{job}/{name}" for name in names]
+    for key in keys:
+        service.put(key, b"x" * 100, **({"Metadata": {"volumes": "1"}} if "manifest" in key else {}))
+    service.catalogue(*keys)
+    end = {"exit_code": 0, "statistics": statistics}
+    assert service.call("PATCH", f"/jobs/{job}/runs/{run}", end, token).status == 200
+
+
+def states(service: Service) -> dict[str, str]:
+    return {job["job"]: job["state"] for job in service.admin("machine_show", name="anna-laptop")["jobs"]}
+
+
+def found(service: Service) -> dict[str, str]:
+    """What is wrong with the pictures themselves, by code."""
+    open_now = {one["code"]: one["severity"] for one in service.admin("findings")["findings"]}
+    return {code: severity for code, severity in open_now.items() if code in OF_PICTURES}
+
+
+@pytest.fixture
+def token(service: Service) -> str:
+    """Of a machine with two years of pictures that were backed up, just now by the bucket's clock."""
+    service.now = datetime.now(timezone.utc).replace(microsecond=0)
+    token = service.enrolled(**PHOTOS)
+    make(service, token, "photos-2018", "photos-2019")
+    for job in ("photos-2018", "photos-2019"):
+        back_up(service, token, job)
+    return token
+
+
+def test_a_folder_that_is_looked_at_stays_in_time_for_years(service: Service, token: str) -> None:
+    """Once a month, whether the import of pictures was yesterday or a year ago."""
+    for _ in range(24):
+        service.now += timedelta(days=30)
+        assert states(service) == {"photos-2018": "due", "photos-2019": "due"}
+        assert check(service, token, "photos-2018", "photos-2019").status == 201
+        assert states(service) == {"photos-2018": "settled", "photos-2019": "settled"}
+    service.now += timedelta(days=36)
+    assert set(states(service).values()) == {"overdue"}
+
+
+def test_nothing_that_happened_to_old_pictures_is_kept_from_the_owner(service: Service, token: str) -> None:
+    service.now += timedelta(days=31)
+    check(service, token, "photos-2018", "photos-2019")
+    service.now += timedelta(days=1)
+    back_up(service, token, "photos-2018", SourceFiles=100, ChangedFiles=5, DeletedFiles=6)
+    assert found(service) == {"old_photo_changed": "warning", "photos_vanished": "critical"}
+    service.now += timedelta(days=1)
+    back_up(service, token, "photos-2018", SourceFiles=100, ChangedFiles=0)
+    assert found(service).keys() == {"old_photo_changed", "photos_vanished"}, "another backup hides nothing"
+
+
+def test_what_changes_in_a_year_that_still_grows_is_no_finding(service: Service, token: str) -> None:
+    check(service, token, "photos-2018", "photos-2019")
+    service.now += timedelta(days=29)
+    back_up(service, token, "photos-2018", SourceFiles=100, ChangedFiles=50)
+    assert found(service) == {}
+
+
+def test_what_was_changed_is_over_once_the_owner_approves(service: Service, token: str) -> None:
+    service.now += timedelta(days=31)
+    check(service, token, "photos-2018", "photos-2019")
+    service.now += timedelta(days=1)
+    back_up(service, token, "photos-2018", SourceFiles=100, ChangedFiles=50)
+    [shown] = service.admin("retention_preview", name="anna-laptop", job="photos-2018")["jobs"]
+    assert "50 of 100 files" in shown["critical"][0]
+    look = {name: shown[name] for name in ("machine", "job", "digest")}
+    service.admin("retention_approve", looks=[look])
+    assert found(service) == {}
+
+
+def test_rot_is_a_finding_at_once_and_over_with_the_check_that_finds_none(
+    service: Service, token: str
+) -> None:
+    read = {"hashed_files": 5_000, "hashed_bytes": 10**9, "hashed_since": "2026-11-01T00:00:00Z"}
+    check(service, token, "photos-2018", rotted=3, **read)
+    assert found(service) == {"photo_rotted": "critical"}
+    check(service, token, "photos-2018")
+    assert found(service) == {"photo_rotted": "critical"}, "a look that reads nothing clears nothing"
+    check(service, token, "photos-2018", rotted=0, **read)
+    assert found(service) == {}
+
+
+def test_a_reader_makes_no_job_and_hides_no_silence(service: Service) -> None:
+    code = service.admin("machine_add", name="anna-laptop", **PHOTOS)["recovery_code"]
+    secret = "9" * 64
+    body = {"machine": "anna-laptop", "code": code, "secret_sha256": sha256_hex(secret)}
+    assert service.call("POST", "/recoveries", body).status == 201
+    reader = f"anna-laptop.{secret}"
+    made = service.call("POST", "/jobs", {"job": "photos-2018", "family": "photos"}, reader)
+    assert (made.error, check(service, reader, "photos-2018").error) == ("read_only", "read_only")
+
+
+def test_a_family_of_which_nothing_comes_is_overdue(service: Service) -> None:
+    service.enrolled(**PHOTOS)
+    assert "1 of 1" not in service.admin("report_preview")["text"]
+    assert "anna-laptop / photos: never" in service.admin("report_preview")["text"]
+    service.now += timedelta(days=36)
+    assert "anna-laptop / photos: overdue" in service.admin("report_preview")["text"]
+    assert "no backup since it was added" in service.admin("alerts_preview")["mail"]["subject"]
+
+
+def test_a_family_that_is_overdue_is_one_line_of_the_mail(service: Service, token: str) -> None:
+    service.now += timedelta(days=2)
+    check(service, token, "photos-2018", "photos-2019")
+    mail = service.admin("report_preview")
+    assert mail["text"].startswith("Your backup is well")
+    assert "anna-laptop / photos 2018-2019: settled" in mail["text"]
+    service.now += timedelta(days=36)
+    alert = service.admin("alerts_preview")["mail"]
+    assert "anna-laptop/photos: no backup in time" in alert["subject"]
+    assert alert["text"].count("no backup in time") <= 2

@@ -48,6 +48,9 @@ OPERATIONS = (
         wire.ClientOffer,
         302,
     ),
+    Operation(
+        "post", "/jobs", "Make a job in a family of photo jobs", wire.JobRequest, wire.EnrolledJob, 201
+    ),
     Operation("post", "/jobs/{job}/runs", "Begin a run: take the lease", wire.RunStart, wire.RunStarted, 201),
     Operation("patch", "/jobs/{job}/runs/{run}", "Renew the lease, or end the run", wire.RunUpdate, None),
     Operation("post", "/jobs/{job}/uploads", "Ask for upload URLs", wire.UploadRequest, wire.UploadAnswer),

@@ -90,6 +90,9 @@ def job_item(job: Job) -> Item:
         proofs_since=format_instant(job.proofs_since),
         retention=retention_map(job.retention) if job.retention != DEFAULT_RETENTION else None,
         family=job.family,
+        drill_every_seconds=job.drill_every_seconds
+        if job.drill_every_seconds != DEFAULT_DRILL_SECONDS
+        else None,
     )
 
 
@@ -229,6 +232,7 @@ def family_item(family: Family) -> Item:
         archive_after_days=family.storage.archive_after_days,
         volume_mb=family.volume_mb,
         retention=retention_map(family.retention),
+        drill_every_seconds=family.drill_every_seconds,
         source_hint=family.source_hint,
     )
 
@@ -244,6 +248,7 @@ def family_of(item: Item) -> Family:
         StoragePolicy(item["archive_class"], int(item["archive_after_days"])),
         int(item["volume_mb"]),
         _retention_of(item["retention"]),
+        int(item.get("drill_every_seconds", DEFAULT_DRILL_SECONDS)),
         item.get("source_hint"),
     )
 

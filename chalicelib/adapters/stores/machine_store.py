@@ -61,8 +61,9 @@ class MachineStore:
                 names={"#at": "at"},
             )
 
-    def record_old_change(self, job: Job, change: OldChange) -> None:
-        changes = {"old_change": machine_rows.old_change_map(change)}
+    def record_old_change(self, job: Job, change: OldChange | None) -> None:
+        """``None``: the owner has seen it."""
+        changes = {"old_change": machine_rows.old_change_map(change) if change else None}
         self._change_job(job, changes, "attribute_exists(pk)")
 
     def adopt_location(self, job: Job) -> None:

@@ -62,7 +62,7 @@ def format_instant(instant: datetime | None) -> str | None:
     """ISO 8601 in UTC with microseconds, so that texts sort as the times do."""
     if instant is None:
         return None
-    return instant.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return instant.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def parse_instant(text: str | None) -> datetime | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 CODE_REUSED = "code_reused"
@@ -54,10 +54,10 @@ _OF_A_THIEF = ("machine show {machine}", "machine revoke {machine}")
 _END_THE_PAPER = "machine revoke {machine} --recovery"
 
 _AFTER: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys((DISCARD_REFUSED, SECOND_RUN, LATE_UPLOAD, AFTER_REVOCATION), _OF_A_THIEF),
+    **dict.fromkeys((DISCARD_REFUSED, SECOND_RUN, LATE_UPLOAD, AFTER_REVOCATION, JOB_ADDED), _OF_A_THIEF),
     # Whoever enrolled first was given the recovery code with it.
     CODE_REUSED: (*_OF_A_THIEF, _END_THE_PAPER),
-    **dict.fromkeys((CODE_RETYPED, JOB_ADDED), ("machine show {machine}",)),
+    CODE_RETYPED: ("machine show {machine}",),
     STORAGE_CAP_REACHED: ("machine recount {machine}", "machine set {machine} --storage-cap 20TB"),
     DOWNLOAD_CAP_REACHED: ("machine set {machine} --download-cap 1000GB", "machine revoke {machine}"),
     CATALOGUE_DIFFERED: ("dead-letters list",),
@@ -67,6 +67,32 @@ _AFTER: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys((RECOVERY_USED, RECOVERY_MADE), ("machine show {machine}", _END_THE_PAPER)),
     RECOVERY_GUESSED: ("machine show {machine}", "machine recovery {machine}"),
 }
+
+
+def added_together(notices: Iterable[Notice]) -> list[tuple[Notice, tuple[Notice, ...]]]:
+    """The notices in their order, each with those that it is made of: of a family's new jobs one for all."""
+    groups: dict[tuple[str, ...], list[Notice]] = {}
+    for notice in notices:
+        group = (JOB_ADDED, notice.machine, notice.job) if notice.code == JOB_ADDED else (notice.key,)
+        groups.setdefault(group, []).append(notice)
+    return [(of[0] if len(of) == 1 else _as_one(of), tuple(of)) for of in groups.values()]
+
+
+def job_added(machine: str, family: str, job: str, now: datetime) -> Notice:
+    return _of_new_jobs(machine, family, [job], now)
+
+
+def _as_one(notices: Sequence[Notice]) -> Notice:
+    first = notices[0]
+    jobs = sorted(notice.subject for notice in notices)
+    return _of_new_jobs(first.machine, first.job, jobs, max(notice.at for notice in notices))
+
+
+def _of_new_jobs(machine: str, family: str, jobs: Sequence[str], at: datetime) -> Notice:
+    what = f"{jobs[0]}, a new folder" if len(jobs) == 1 else f"{len(jobs)} new folders"
+    names = "" if len(jobs) == 1 else f": {', '.join(jobs)}"
+    message = f"{machine} has begun to back up {what} of {family}{names}."
+    return Notice(JOB_ADDED, machine, family, message, at, subject=jobs[0] if len(jobs) == 1 else "")
 
 
 def commands_after(notice: Notice) -> tuple[str, ...]:

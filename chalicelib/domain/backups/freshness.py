@@ -24,6 +24,17 @@ class State(str, Enum):
     FRESH = "fresh"
 
 
+WORST_FIRST = (
+    State.OVERDUE,
+    State.FAILING,
+    State.NEVER,
+    State.DUE,
+    State.PAUSED,
+    State.SETTLED,
+    State.FRESH,
+)
+"""In this order they are shown, and the first counts where several jobs are shown as one."""
+
 NEEDS_ATTENTION = frozenset({State.OVERDUE, State.FAILING})
 
 

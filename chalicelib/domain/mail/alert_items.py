@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta, tzinfo
 
 from chalicelib.domain.audit.finding_codes import CODES
@@ -11,6 +11,7 @@ from chalicelib.domain.audit.findings import Finding
 from chalicelib.domain.audit.notices import Notice, commands_after
 from chalicelib.domain.backups.freshness import State
 from chalicelib.domain.mail.phrases import in_zone
+from chalicelib.domain.photos.summary import worst_state
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,10 +27,45 @@ class JobNow:
     pause_ended_at: datetime | None = None
     never_came: bool = False
     """No backup of it has ever come."""
+    family: str | None = None
 
     @property
     def name(self) -> str:
         return f"{self.machine}/{self.job}"
+
+
+def families_together(jobs: Iterable[JobNow]) -> list[JobNow]:
+    """The jobs of a family as one, which stands as the worst of them: nine folders on one disk are one trouble."""
+    found: list[JobNow] = []
+    together: dict[tuple[str, str], list[JobNow]] = {}
+    for job in jobs:
+        if job.family is None:
+            found.append(job)
+        else:
+            together.setdefault((job.machine, job.family), []).append(job)
+    return found + [_as_one(family, of) for (_, family), of in together.items()]
+
+
+def _as_one(family: str, jobs: Sequence[JobNow]) -> JobNow:
+    state = worst_state(job.state for job in jobs)
+    alike = [job for job in jobs if job.state is state]
+    first = alike[0]
+    if first.job == family:  # none of its folders has come
+        return first
+    # Of those that run: the backup of another folder does not end the trouble of one that is tried again.
+    newest = [job.newest_complete_at for job in jobs if job.is_running] or [
+        job.newest_complete_at for job in jobs
+    ]
+    named = ", ".join(job.job for job in alike)
+    of = f"{len(alike)} of {len(jobs)} folders of {first.machine}/{family} ({named})"
+    return dataclasses.replace(
+        first,
+        job=family,
+        detail=first.detail if len(jobs) == 1 else f"This is so of {of}. {first.detail}",
+        is_running=any(job.is_running for job in jobs),
+        newest_complete_at=max((at for at in newest if at), default=None),
+        never_came=all(job.never_came for job in jobs),
+    )
 
 
 @dataclasses.dataclass(frozen=True)

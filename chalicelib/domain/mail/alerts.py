@@ -15,13 +15,14 @@ from datetime import datetime, timedelta, tzinfo
 from chalicelib.domain.audit.codes.code import Severity
 from chalicelib.domain.audit.finding_codes import CODES
 from chalicelib.domain.audit.findings import Finding, OpenFinding, worst_first
-from chalicelib.domain.audit.notices import Notice
+from chalicelib.domain.audit.notices import JOB_ADDED, Notice, added_together
 from chalicelib.domain.backups.freshness import State
 from chalicelib.domain.mail.alert_items import (
     Alert,
     AlertItem,
     JobNow,
     Trouble,
+    families_together,
     item_of_finding,
     item_of_job,
     item_of_notice,
@@ -39,6 +40,9 @@ BACK_FROM_A_PAUSE = timedelta(hours=12)
 
 REPEATED_AFTER = tuple(timedelta(days=days) for days in (1, 2, 4, 8, 16, 30))
 """From one mail about a job that is overdue or failing to the next; the last one goes on for as long as it lasts."""
+
+FOLDERS_COME_IN = timedelta(minutes=10)
+"""A laptop makes the jobs of a family one after the other: no mail before the last one for so long."""
 
 NOTICES_MAILED_WITHIN = timedelta(days=30)
 """A notice is mailed even if no alert could be sent for so long."""
@@ -123,24 +127,29 @@ class _Plan:
     # ------------------------------------------------------------ notices and findings
 
     def take_notices(self, notices: Iterable[Notice]) -> None:
-        for notice in sorted(notices, key=lambda notice: notice.at):
-            key = notice.key
-            if key in self._notices or notice.at < self._begun_at - FIRST_NOTICES:
-                continue
-            kind = CODES.get(notice.code)
-            if kind is not None and kind.severity is Severity.INFO and not kind.is_awaited:
-                continue  # the weekly mail has it
-            item = item_of_notice(notice)
-            about = f"{notice.code}#{notice.subject}" if notice.subject else notice.code
-            if kind is not None and kind.is_safety:
-                sent = self._send_at_once(item, about, self._safety)
-            elif kind is not None and kind.is_awaited:
-                sent = self._send_at_once(item, about, self._awaited)
-            else:
-                sent = self._daily_is_due
-                self._warnings += [item] if sent else []
-            if sent:
-                self._notices[key] = notice.at
+        new = [
+            notice
+            for notice in sorted(notices, key=lambda notice: notice.at)
+            if notice.key not in self._notices and notice.at >= self._begun_at - FIRST_NOTICES
+        ]
+        for notice, of in added_together(new):
+            if self._send_notice(notice):
+                self._notices.update({one.key: one.at for one in of})
+
+    def _send_notice(self, notice: Notice) -> bool:
+        item, kind = item_of_notice(notice), CODES.get(notice.code)
+        about = f"{notice.code}#{notice.subject}" if notice.subject else notice.code
+        if kind is not None and kind.is_safety:
+            return self._send_at_once(item, about, self._safety)
+        if kind is not None and kind.is_awaited:
+            return self._send_at_once(item, about, self._awaited)
+        if notice.code == JOB_ADDED:
+            is_due = self._daily_is_due and self._now - notice.at >= FOLDERS_COME_IN
+        else:
+            # What is only good to know the weekly mail has.
+            is_due = self._daily_is_due and (kind is None or kind.severity is not Severity.INFO)
+        self._warnings += [item] if is_due else []
+        return is_due
 
     def take_findings(self, findings: Sequence[OpenFinding], machines: Collection[str]) -> None:
         self._take_gone({finding.finding.key for finding in findings}, machines)
@@ -194,6 +203,7 @@ class _Plan:
         if jobs is None:
             return
         self._evaluated_at = self._now
+        jobs = families_together(jobs)
         there = {job.name for job in jobs}
         self._troubles = {name: trouble for name, trouble in self._troubles.items() if name in there}
         for job in sorted(jobs, key=lambda job: (job.state is not State.OVERDUE, job.name)):

@@ -1,7 +1,9 @@
-"""The line of the weekly mail about one job."""
+"""The line of the weekly mail about one job, or about a family of photo jobs."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from datetime import datetime, tzinfo
 
 from chalicelib.domain.backups.freshness import NEEDS_ATTENTION, Freshness, State
@@ -18,6 +20,7 @@ from chalicelib.domain.mail.report_parts import (
     EvaluatedJob,
     ReportLine,
 )
+from chalicelib.domain.photos.summary import FamilySummary, looked_at, summarize_family
 from chalicelib.wire import DrillOutcome
 
 _NOT_BEGUN = "No backup has begun. Enrol the machine, and start `panicroom backup` there."
@@ -27,14 +30,87 @@ _NEVER_CAME = (
     " the machine."
 )
 
+_NO_FOLDER = (
+    "None of the pictures has been backed up. Enrol the machine and start `panicroom backup` there, or remove the"
+    " machine."
+)
+
+FOLDERS_NAMED = 3
+
 _MEANING = {
     State.OVERDUE: "No backup within its period and grace. Start one, or find out why none runs.",
     State.FAILING: "The last run failed. The machine's log has the reason.",
     State.NEVER: "The first backup is not finished, so nothing can be restored yet.",
     State.DUE: "A new backup is due.",
     State.PAUSED: "Paused by you.",
+    State.SETTLED: "",
     State.FRESH: "",
 }
+
+
+def lines_shown(
+    evaluated: Sequence[EvaluatedJob], lines: Sequence[ReportLine], now: datetime
+) -> list[ReportLine]:
+    """A line a job, but one for all jobs of a family, where the worst of them stood. ``lines`` are those of
+    ``evaluated``, the worst first."""
+    together: dict[tuple[str, str | None, str], list[tuple[EvaluatedJob, ReportLine]]] = {}
+    for one, line in zip(evaluated, lines, strict=True):
+        group = one.job.machine, one.job.family, "" if one.job.family else one.job.name
+        together.setdefault(group, []).append((one, line))
+    return [_family_line(family, of, now) if family else of[0][1] for (_, family, _), of in together.items()]
+
+
+def _family_line(family: str, of: Sequence[tuple[EvaluatedJob, ReportLine]], now: datetime) -> ReportLine:
+    """Its worst job's, with what all of them come to."""
+    worst = min((line for _, line in of), key=lambda line: (not line.needs_attention, line.label != AT_RISK))
+    if worst.job == family:  # none of its folders has come
+        return dataclasses.replace(worst, advice=_NO_FOLDER if worst.advice else "")
+    summary = summarize_family(family, [(one.job, one.freshness) for one, _ in of])
+    newest = next((line for one, line in of if _is_newest(one, summary)), worst)
+    ran = max(of, key=lambda each: _began(each[0].job))[1]
+    begun = next((line for _, line in of if line.progress), worst)
+    drilled = sorted((line.drill for _, line in of if line.drill), key=_is_no_failure)
+    return dataclasses.replace(
+        worst,
+        job=" ".join(filter(None, (family, summary.years))),
+        age=newest.age,
+        newest=newest.newest,
+        stored=f"{format_bytes(summary.stored_bytes)} in {count(len(of), 'folder')}",
+        last_run=ran.last_run,
+        advice=_advice_about([line for _, line in of], worst),
+        progress=f"{begun.job}, {begun.progress}" if begun.progress else "",
+        progress_percent=begun.progress_percent,
+        drill=drilled[0] if drilled else "",
+        looked=_ago(summary.looked_at, now),
+    )
+
+
+def _is_newest(one: EvaluatedJob, summary: FamilySummary) -> bool:
+    newest = summary.newest_complete_at
+    return newest is not None and one.freshness.newest_complete_at == newest
+
+
+def _began(job: Job) -> str:
+    """To be compared."""
+    return job.last_run.started_at.isoformat() if job.last_run else ""
+
+
+def _is_no_failure(drill: str) -> bool:
+    """What failed comes first."""
+    return not drill.startswith("failed")
+
+
+def _advice_about(lines: Sequence[ReportLine], worst: ReportLine) -> str:
+    """Which folders it is about, where it is not about all."""
+    named = [line.job for line in lines if line.label == worst.label]
+    if not worst.advice or len(named) == len(lines):
+        return worst.advice
+    more = f" and {len(named) - FOLDERS_NAMED} more" if len(named) > FOLDERS_NAMED else ""
+    return f"{', '.join(named[:FOLDERS_NAMED])}{more}: {worst.advice}"
+
+
+def _ago(moment: datetime | None, now: datetime) -> str:
+    return f"{format_age(now - moment)} ago" if moment else ""
 
 
 def line_or_failure(
@@ -71,10 +147,13 @@ def _line(
         progress=format_progress(freshness),
         progress_percent=progress.percent if progress else None,
         drill=_drill(job, now) if newest else "",
+        looked=_ago(looked_at(job, newest), now) if job.family else "",
     )
 
 
 def _advice(evaluated: EvaluatedJob, at_risk: bool) -> str:
+    if at_risk and evaluated.job.family:
+        return "The pictures on the disk, or their backup, are not as they were: see “What is wrong”."
     if at_risk:
         return "It may not come back whole: see “What is wrong”."
     freshness = evaluated.freshness

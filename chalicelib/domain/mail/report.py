@@ -10,10 +10,10 @@ from decimal import Decimal
 
 from chalicelib.domain.audit.codes.code import Severity
 from chalicelib.domain.audit.findings import Finding, worst_first
-from chalicelib.domain.audit.notices import Notice
-from chalicelib.domain.backups.freshness import NEEDS_ATTENTION, State
+from chalicelib.domain.audit.notices import Notice, added_together
+from chalicelib.domain.backups.freshness import NEEDS_ATTENTION, WORST_FIRST, State
 from chalicelib.domain.mail.cost_parts import CostSection
-from chalicelib.domain.mail.job_line import format_progress, line_or_failure
+from chalicelib.domain.mail.job_line import line_or_failure, lines_shown
 from chalicelib.domain.mail.phrases import (
     format_bytes,
     format_change,
@@ -45,8 +45,6 @@ from chalicelib.domain.mail.shortened import (
     some_problems,
 )
 
-_ORDER = [State.OVERDUE, State.FAILING, State.NEVER, State.DUE, State.PAUSED, State.SETTLED, State.FRESH]
-
 
 def compose_report(
     evaluated: Sequence[EvaluatedJob],
@@ -67,15 +65,16 @@ def compose_report(
     What is let go, or waits for a look at it, does not colour the mail: not looking costs money only."""
     ordered = sorted(evaluated, key=_order)
     broken = broken_jobs(findings)
-    lines = [line_or_failure(job, broken, now, zone) for job in ordered]
+    of_each = [line_or_failure(job, broken, now, zone) for job in ordered]
+    lines = lines_shown(ordered, of_each, now)
     size = sum(job.freshness.stored_bytes for job in evaluated) if stored_bytes is None else stored_bytes
     sorted_findings = worst_first(
         dataclasses.replace(one, message=in_zone(one.message, zone)) for one in findings
     )
-    shown_notices = [_notice(notice, zone) for notice in notices]
+    shown_notices = [_notice(notice, zone) for notice, _ in added_together(notices)]
     shown_findings = chosen_findings(sorted_findings)
     report = Report(
-        headline=_headline(ordered, sum(line.needs_attention for line in lines)),
+        headline=_headline(lines),
         tone=_tone(lines, findings, bool(notices or (thaws and thaws.waiting)), costs),
         states=_state_counts([line.label for line in lines]),
         problems=some_problems(lines),
@@ -94,12 +93,14 @@ def compose_report(
         written_at=format_moment(now, zone),
         next_issue=format_moment(next_issue, zone),
     )
-    tables = attached_tables(report, ordered, lines, sorted_findings, shown_notices, monthly or {}, now, zone)
+    tables = attached_tables(
+        report, ordered, of_each, sorted_findings, shown_notices, monthly or {}, now, zone
+    )
     return dataclasses.replace(report, attachments=tables)
 
 
 def _order(evaluated: EvaluatedJob) -> tuple[int, str, str]:
-    return _ORDER.index(evaluated.freshness.state), evaluated.job.machine, evaluated.job.name
+    return WORST_FIRST.index(evaluated.freshness.state), evaluated.job.machine, evaluated.job.name
 
 
 def broken_jobs(findings: Sequence[Finding]) -> frozenset[tuple[str, str]]:
@@ -130,19 +131,19 @@ def _tone(
     )
 
 
-def _headline(evaluated: Sequence[EvaluatedJob], in_need: int) -> str:
-    total = len(evaluated)
+def _headline(lines: Sequence[ReportLine]) -> str:
+    """A family of photo jobs counts as one backup, as it is shown."""
+    total, in_need = len(lines), sum(line.needs_attention for line in lines)
     if not total:
         return "No backups are set up yet"
     if in_need:
         if total == 1:
             return "Your backup needs you"
         return f"{in_need:,} of {total:,} backups {'needs' if in_need == 1 else 'need'} you"
-    waiting = sum(evaluated_job.freshness.state is State.NEVER for evaluated_job in evaluated)
+    waiting = sum(line.label == State.NEVER.value for line in lines)
     if waiting and total == 1:
-        progress = evaluated[0].freshness.progress
-        if progress is not None and progress.percent is not None:
-            return f"Your first backup is at {format_progress(evaluated[0].freshness)}"
+        if lines[0].progress_percent is not None:
+            return f"Your first backup is at {lines[0].progress}"
         return "Your first backup is not complete yet"
     if waiting:
         return f"{waiting:,} of {total:,} backups {'is' if waiting == 1 else 'are'} not complete yet"
@@ -152,7 +153,7 @@ def _headline(evaluated: Sequence[EvaluatedJob], in_need: int) -> str:
 
 def _state_counts(labels: Sequence[str]) -> tuple[StateCount, ...]:
     counts = Counter(labels)
-    order = [AT_RISK, *(state.value for state in _ORDER)]
+    order = [AT_RISK, *(state.value for state in WORST_FIRST)]
     percents = {label: max(1, number * 100 // len(labels)) for label, number in counts.items()}
     if percents:
         largest = max(percents, key=lambda label: percents[label])

@@ -18,9 +18,10 @@ AT_RISK = "at risk"
 
 @dataclasses.dataclass(frozen=True)
 class ReportLine:
-    """One job; ``label`` is its state, or ``AT_RISK``; ``advice`` is empty where nothing needs to be done, ``drill``
-    where the owner wants none.
+    """One job, or a family of photo jobs; ``label`` is its state, or ``AT_RISK``; ``advice`` is empty where nothing
+    needs to be done, ``drill`` where the owner wants none.
 
+    ``looked`` is how long ago pictures were backed up or found unchanged, of a family those that were not for longest.
     ``progress`` is there, and ``progress_percent`` where it is known, while a first backup is on its way.
     """
 
@@ -36,6 +37,7 @@ class ReportLine:
     progress: str = ""
     progress_percent: int | None = None
     drill: str = ""
+    looked: str = ""
 
 
 class Tone(str, Enum):

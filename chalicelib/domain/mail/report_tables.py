@@ -29,10 +29,11 @@ def attached_tables(
     now: datetime,
     zone: tzinfo,
 ) -> tuple[Attachment, ...]:
-    """Only where something was left out of the mail."""
+    """Only where something was left out of the mail, or is shown together. ``lines`` are those of ``evaluated``."""
     day = f"{now.astimezone(zone):%Y-%m-%d}"
     tables = []
-    if report.more_problems or report.more_others or (report.costs and report.costs.more_machines):
+    shortened = report.more_problems or report.more_others or (report.costs and report.costs.more_machines)
+    if shortened or any(one.job.family for one in evaluated):
         rows = [
             _row(evaluated_job, line, monthly) for evaluated_job, line in zip(evaluated, lines, strict=True)
         ]
@@ -62,6 +63,7 @@ _BACKUP_COLUMNS = [
     "last run",
     "drill",
     "what to do",
+    "looked at",
 ]
 
 
@@ -79,6 +81,7 @@ def _row(evaluated: EvaluatedJob, line: ReportLine, monthly: Mapping[str, Decima
         line.last_run,
         line.drill,
         line.advice,
+        line.looked,
     ]
 
 

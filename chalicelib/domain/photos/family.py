@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from datetime import datetime
 
-from chalicelib.domain.backups.machines import DAY_SECONDS
-from chalicelib.domain.backups.names import is_identifier
+from chalicelib.domain.backups.machines import DAY_SECONDS, DEFAULT_DRILL_SECONDS, Job
+from chalicelib.domain.backups.names import Location, is_identifier
 from chalicelib.domain.backups.retention_policy import DEFAULT_RETENTION, RetentionPolicy
 from chalicelib.domain.backups.storage import DEEP_ARCHIVE, StoragePolicy
 from chalicelib.domain.refusals import Refusal
@@ -41,7 +42,28 @@ class Family:
     storage: StoragePolicy = PHOTO_STORAGE
     volume_mb: int = PHOTO_VOLUME_MB
     retention: RetentionPolicy = DEFAULT_RETENTION
+    drill_every_seconds: int = DEFAULT_DRILL_SECONDS
     source_hint: str | None = None
+
+
+def stand_in(family: Family) -> Job:
+    """What a family is evaluated as while none of its folders has come: a job of which no backup is there."""
+    return Job(
+        family.machine,
+        family.name,
+        Location("", ""),
+        family.period_seconds,
+        family.grace_seconds,
+        family.storage,
+        added_at=family.created_at,
+        family=family.name,
+    )
+
+
+def without_jobs(families: Iterable[Family], jobs: Iterable[Job]) -> list[Family]:
+    """Those none of whose folders has come yet."""
+    known = {(job.machine, job.family) for job in jobs}
+    return [family for family in families if (family.machine, family.name) not in known]
 
 
 def check_child(family: Family, job: str, known: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from chalicelib.domain.audit.codes.code import Severity
-from chalicelib.domain.audit.findings import Finding, new_finding
+from chalicelib.domain.audit.findings import Finding, command, new_finding
 from chalicelib.domain.backups.machines import Job
 
 SHOWN_FOR = timedelta(days=30)
@@ -23,33 +23,31 @@ def _old_changes(job: Job, now: datetime) -> list[Finding]:
     change = job.old_change
     if job.family is None or change is None or now - change.at > SHOWN_FOR:
         return []
-    when, found = f"the backup of {change.at:%Y-%m-%d %H:%M} UTC", []
-    severity = Severity.CRITICAL if _is_large(change.changed, change.files) else Severity.WARNING
-    if change.changed:
-        found.append(
-            _about(
-                job,
-                "old_photo_changed",
-                f"{change.changed} of {change.files} files of {job.machine}/{job.name} were changed, where nothing had "
-                "changed for a month.",
-                when,
-                f"panicroom versions --job {job.name}",
-                severity,
-            )
-        )
-    if change.deleted:
-        found.append(
-            _about(
-                job,
-                "photos_vanished",
-                f"{change.deleted} of {change.files} files of {job.machine}/{job.name} are gone from the disk. The "
-                "backups before still have them.",
-                when,
-                f"panicroom versions --job {job.name}",
-                Severity.CRITICAL if _is_large(change.deleted, change.files) else Severity.WARNING,
-            )
-        )
-    return found
+    of = f"of {change.files} files of {job.machine}/{job.name}"
+    happened = {
+        "old_photo_changed": (
+            change.changed,
+            f"{change.changed} {of} were changed, where nothing had changed for a month.",
+        ),
+        "photos_vanished": (
+            change.deleted,
+            f"{change.deleted} {of} are gone from the disk. The backups before still have them.",
+        ),
+    }
+    when = f"the backup of {change.at:%Y-%m-%d %H:%M} UTC"
+    return [
+        _old_change(job, code, message, when, is_large=_is_large(files, change.files))
+        for code, (files, message) in happened.items()
+        if files
+    ]
+
+
+def _old_change(job: Job, code: str, message: str, when: str, *, is_large: bool) -> Finding:
+    """The owner acknowledges a large one by approving the job's backups; a small one passes by itself."""
+    look = f"panicroom versions --job {job.name}"
+    approve = command("python", "-m", "ops", "retention", "approve", job.machine, job.name)
+    lines = (look, approve) if is_large else (look,)
+    return _about(job, code, message, when, lines, Severity.CRITICAL if is_large else Severity.WARNING)
 
 
 def _rot(job: Job) -> list[Finding]:
@@ -63,8 +61,7 @@ def _rot(job: Job) -> list[Finding]:
             f"{check.rotted} files of {job.machine}/{job.name} have other bytes than they had, though nobody wrote to "
             "them: the disk is failing. The backup has them as they were.",
             f"panicroom photos check, {check.at:%Y-%m-%d}",
-            "panicroom photos check --list",
-            None,
+            ("panicroom photos check --list",),
         )
     ]
 
@@ -73,7 +70,14 @@ def _is_large(files: int, of_files: int) -> bool:
     return files > CRITICAL_SHARE * of_files
 
 
-def _about(job: Job, code: str, message: str, evidence: str, line: str, severity: Severity | None) -> Finding:
+def _about(
+    job: Job,
+    code: str,
+    message: str,
+    evidence: str,
+    lines: tuple[str, ...],
+    severity: Severity | None = None,
+) -> Finding:
     return new_finding(
         code,
         machine=job.machine,
@@ -81,6 +85,6 @@ def _about(job: Job, code: str, message: str, evidence: str, line: str, severity
         subject=code,
         message=message,
         evidence=evidence,
-        commands=(line,),
+        commands=lines,
         severity=severity,
     )

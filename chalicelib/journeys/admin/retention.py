@@ -23,6 +23,7 @@ from chalicelib.journeys.admin.request import (
     known_job,
     known_machine,
 )
+from chalicelib.journeys.catalogue.catalogue_changes import refresh_photo_findings
 from chalicelib.journeys.retention.describe_retention import describe_retention
 from chalicelib.journeys.retention.read_facts import FactSources, facts_of, read_surroundings
 from chalicelib.owner_wire import JobRetention, RetentionListing, RetentionRan
@@ -61,6 +62,7 @@ def retention_approve(context: AdminContext, request: Arguments) -> RetentionLis
         named = _named_chain(context, one, request) if request.get("chain") else None
         if _record_look(context, one, looks[one.job.machine, one.job.name], named):
             approved.append(one.job)
+            _acknowledge(context, one.job)
         else:
             changed.append(one.name)
     return dataclasses.replace(_listing(context, read_facts_of(context, jobs)), changed=tuple(changed))
@@ -82,6 +84,14 @@ def _record_look(context: AdminContext, one: JobFacts, digest: str, named: SetId
         return False
     chosen = approve(one.facts.choices, chains, context.now, named)
     return context.retention.choose(one.job, chosen)
+
+
+def _acknowledge(context: AdminContext, job: Job) -> None:
+    """Whoever has looked at a photo job's backups has seen as well what was changed in it."""
+    if job.old_change is not None:
+        context.machines.record_old_change(job, None)
+        seen = dataclasses.replace(job, old_change=None)
+        refresh_photo_findings(context.audit.findings, seen, context.now)
 
 
 def retention_hold(context: AdminContext, request: Arguments) -> RetentionListing:

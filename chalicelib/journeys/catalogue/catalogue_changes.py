@@ -182,6 +182,11 @@ def refresh_findings(
     return found
 
 
+def refresh_photo_findings(findings: FindingStore, job: Job, now: datetime) -> None:
+    """Brings what is wrong with the job's pictures up to date, which is known from its row alone."""
+    findings.replace(job, find_photo_trouble(job, now), now, codes=codes_about(Concern.PHOTOS))
+
+
 def watched(context_bucket: str, job: Job) -> WatchedJob:
     """The job with how much may be expected of its bucket; ``context_bucket`` is the service's own."""
     return WatchedJob(job, Custody.OWN if job.location.bucket == context_bucket else Custody.ADOPTED)

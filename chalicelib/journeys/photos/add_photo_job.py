@@ -6,7 +6,7 @@ from datetime import datetime
 
 from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
-from chalicelib.domain.audit.notices import JOB_ADDED, Notice
+from chalicelib.domain.audit.notices import job_added
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import Location
 from chalicelib.domain.photos.family import check_child
@@ -48,10 +48,10 @@ def add_photo_job(
         family.grace_seconds,
         family.storage,
         added_at=now,
+        drill_every_seconds=family.drill_every_seconds,
         retention=family.retention,
         family=family.name,
     )
     machines.create_job(job)
-    message = f"{machine} has begun to back up {request.job}, a new folder of {family.name}."
-    notices.put(Notice(JOB_ADDED, machine, request.job, message, now))
+    notices.put(job_added(machine, family.name, job.name, now))
     return EnrolledJob(job.name, job.period_seconds, job.family)

@@ -299,7 +299,8 @@ class ClientOffer:
 class JobCheck:
     """A photo job that was looked at: it has ``files`` and ``bytes``, and nothing in it has changed since its newest
     backup. Of these, ``hashed_files`` and ``hashed_bytes`` were read by ``photos check`` since ``hashed_since``, and
-    ``rotted`` of them have other bytes than they had, at the same times."""
+    ``rotted`` of them have other bytes than they had, at the same times. Without ``hashed_since`` none were read, and
+    what was reported of that before holds."""
 
     job: str
     files: Count

@@ -98,7 +98,9 @@ def approve(
 def _to_approve(listing: RetentionListing, job: str | None, chain: str | None) -> list[JobRetention]:
     """With a job named, that one unless there is nothing in it to see; else those in which it changes anything."""
     if job is not None:
-        return [one for one in listing.jobs if chain or any(not row.seen for row in one.chains)]
+        return [
+            one for one in listing.jobs if chain or one.critical or any(not row.seen for row in one.chains)
+        ]
     return [one for one in listing.jobs if needs_look(one)]
 
 

@@ -94,4 +94,13 @@ OF_MACHINES = (
         "The month's forecast is over the budget. No backup is stopped for that.",
         "The weekly mail shows which job grew, and why.",
     ),
+    Code(
+        "job_added",
+        Concern.MACHINE,
+        Severity.INFO,
+        "new folders of pictures are backed up",
+        "A machine has made jobs of folders that are new in a family of photos.",
+        "If the folders are yours, nothing has to be done. If not, somebody may have the machine or its token: "
+        "revoke it.",
+    ),
 )

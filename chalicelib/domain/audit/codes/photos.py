@@ -12,8 +12,9 @@ OF_PHOTOS = (
         "old pictures were changed",
         "Pictures in which nothing had changed for a month have changed: a program wrote to them. More than one file "
         "in twenty makes the finding critical. Earlier backups have the pictures as they were.",
-        "If you edited them, nothing has to be done. If not, look at them before the next import, and bring back what "
-        "was spoilt: panicroom restore PATH --time, with the day before.",
+        "If you edited them, nothing has to be done: this is over after 30 days, or once you approve. If not, look at "
+        "them before the next import, and bring back what was spoilt: panicroom restore PATH --time, with the day "
+        "before.",
     ),
     Code(
         "photos_vanished",
@@ -21,9 +22,9 @@ OF_PHOTOS = (
         Severity.WARNING,
         "old pictures are gone from the disk",
         "Files of a year of pictures in which nothing had changed for a month are not on the disk any more. Earlier "
-        "backups have them.",
-        "If you deleted them, nothing has to be done. If not, bring them back: panicroom restore PATH --time, with the "
-        "day before.",
+        "backups have them. More than one file in twenty makes the finding critical.",
+        "If you deleted them, nothing has to be done: this is over after 30 days, or once you approve. If not, bring "
+        "them back: panicroom restore PATH --time, with the day before.",
     ),
     Code(
         "photo_rotted",

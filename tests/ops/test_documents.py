@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from panicroom.cli import cli as panicroom
 
+from chalicelib.domain.audit.finding_codes import CODES
 from ops.cli import commands
 from ops.functions.package import PROJECT
 from tools.docs.check import DocumentClone, script_of, try_document
@@ -37,6 +38,11 @@ def test_every_command_that_a_document_shows_exists_with_its_options(document: D
 def test_what_is_said_to_be_tested_elsewhere_names_a_test(document: Document) -> None:
     named = [part for block in document.blocks for part in block.tested_by.replace(",", " ").split()]
     assert [part for part in named if not (PROJECT / part).is_file()] == []
+
+
+def test_every_finding_is_in_the_reference() -> None:
+    page = GENERATED[Path("docs/reference/findings.md")]
+    assert [code for code in CODES if code not in page] == []
 
 
 def test_every_document_is_found_from_the_first_one() -> None:

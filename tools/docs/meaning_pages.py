@@ -18,6 +18,8 @@ CONCERNS = {
     Concern.BUCKET: "Settings of a bucket",
     Concern.THAWS: "Thaws",
     Concern.DRILLS: "Drills",
+    Concern.RETENTION: "Letting old backups go",
+    Concern.PHOTOS: "Pictures",
     Concern.MACHINE: "Things that happened",
 }
 

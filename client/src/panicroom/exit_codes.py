@@ -65,7 +65,7 @@ EXPLANATIONS: dict[ExitCode, str] = {
     ExitCode.LEASE_LOST: "another run has taken over this job",
     ExitCode.MANIFEST_GONE: "a finished backup has lost its manifest in the bucket; nothing was changed",
     ExitCode.RENAMED: "a folder of pictures has another name, which would upload it again; nothing was stored",
-    ExitCode.ROTTED: "pictures are damaged on the disk; each is named, and the backup has it as it was",
+    ExitCode.ROTTED: "pictures are damaged on the disk; each is named, with what brings it back",
     ExitCode.START_AGAIN: "internal: duplicity has to be started afresh; never seen by people",
     ExitCode.TRY_LATER: "try again later: offline, the job is busy, or files are being thawed",
     ExitCode.INTERRUPTED: "interrupted; the next run carries on from there",

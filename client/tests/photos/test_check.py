@@ -19,11 +19,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
+from fake_families import FakeFamilies
 from laptop import Laptop
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.photos.check import CheckedJob, check_job, next_jobs
+from panicroom.photos.check import CheckedJob, check_job, due_jobs_of, next_jobs
 from panicroom.photos.check_report import found_lines, restore_commands, shell_word
-from panicroom.photos.coverage import Coverage, as_job_check, cover_job, coverage_text
+from panicroom.photos.coverage import Coverage, as_job_check, cover_job, coverage_text, last_read_text
 from panicroom.photos.family import walk_through
 from panicroom.photos.file_hash import BLOCK_BYTES, FileHasher
 from panicroom.photos.hashes import (
@@ -368,7 +369,12 @@ def test_a_file_that_the_disk_cannot_read_is_named_and_the_others_are_read(
     assert (found.read_files, found.exit_code, found.is_whole) == (2, ExitCode.ROTTED, True)
     assert found.coverage.hashed_files == 2
     lines = found_lines(found, datetime.now().astimezone())
-    assert lines == ["photos-2018: 1 file cannot be read:", "  b.raw: Input/output error"]
+    assert lines[:3] == [
+        "photos-2018: 1 file cannot be read:",
+        "  b.raw: Input/output error",
+        "To bring them back, type:",
+    ]
+    assert lines[3].startswith("  panicroom restore b.raw --job photos-2018 --to ")
 
 
 def test_a_file_that_may_not_be_read_is_no_damage(
@@ -490,6 +496,27 @@ def test_an_interrupted_check_of_all_goes_on_with_what_is_left(tmp_path: Path) -
     assert len(next_jobs(jobs, {**passes, "photos-a": PassTimes(1, 2)}, 2000, of_all=True)) == 2
 
 
+def test_scheduled_backups_read_what_was_not_read_for_90_days(tmp_path: Path) -> None:
+    jobs = [JobSettings(f"photos-{name}", tmp_path, family="photos") for name in "abc"]
+    jobs.append(JobSettings("photos-d", tmp_path / "detached", family="photos"))
+    now = 1000 * 86400
+    passes = {
+        "photos-a": PassTimes(now - 91 * 86400, now - 90 * 86400),
+        "photos-b": PassTimes(now - 91 * 86400, now - 89 * 86400),
+        "photos-c": PassTimes(now - 60, None),
+        "photos-d": PassTimes(),
+    }
+    assert [job.job[-1] for job in due_jobs_of(jobs, passes, now)] == ["a", "c"]
+
+
+def test_status_says_since_when_nothing_was_read() -> None:
+    now = datetime.fromtimestamp(LATER, timezone.utc)
+    assert last_read_text([PassTimes(LATER, None)], now).startswith("pictures were never read for damage")
+    read = [PassTimes(1, LATER), PassTimes(1, MARCH)]
+    assert last_read_text(read, now) == "pictures were read for damage since 3 March"
+    assert last_read_text([*read, PassTimes()], now).endswith("3 March; 1 of 3 folders never")
+
+
 def test_what_was_looked_at_is_said_in_one_line() -> None:
     now = datetime.fromtimestamp(LATER, timezone.utc)
     gb = 2**30
@@ -536,6 +563,9 @@ def test_what_was_written_since_is_restored_as_of_the_time_when_it_was_good() ->
 def photographer(laptop: Laptop) -> Laptop:
     """With the years 2018 and 2019, each a job, and with no family's backup yet."""
     laptop.enrol()
+    jobs = ("photos-2018", "photos-2019")
+    laptop.service.jobs = ("system", *jobs)
+    laptop.service.families = FakeFamilies(("photos",), job_of=dict.fromkeys(jobs, "photos"))
     with (laptop.home / "config" / "panicroom.toml").open("a") as file:
         file.write(f'\n[families.photos]\nsource = "{laptop.home}/pictures"\n')
         for year in (2018, 2019):
@@ -551,11 +581,11 @@ def state_of(laptop: Laptop, year: int) -> Path:
 
 
 def make_old(laptop: Laptop, year: int, path: Path) -> None:
-    """As if the file had these times when it was read, and was not written shortly before."""
+    """As if the file had these times when it was read, two hours after it was written."""
     status = path.stat()
     with held_hashes(state_of(laptop, year), "job") as store:
         times = {"mtime_ns": status.st_mtime_ns, "ctime_ns": status.st_ctime_ns}
-        read_at = status.st_ctime_ns // 10**9 - 2 * HOUR
+        read_at = status.st_ctime_ns // 10**9 + 2 * HOUR
         store.add(replace(store.files[path.name], **times, read_at=read_at))
 
 
@@ -625,3 +655,69 @@ def test_what_cannot_be_checked_is_refused_in_words(photographer: Laptop) -> Non
     ended = photographer.run("photos", "check", "--for", "30s")
     assert ended.returncode == ExitCode.SOURCE
     assert "photos-2019 check" in ended.stdout  # the other is read all the same
+
+
+def test_status_shows_it_to_somebody_with_pictures(photographer: Laptop) -> None:
+    assert "never read for damage" in photographer.succeed("status")
+    photographer.succeed("photos", "check", "--all")
+    assert "pictures were read for damage since" in photographer.succeed("status")
+
+
+def test_the_commands_that_are_said_bring_the_picture_back(photographer: Laptop) -> None:
+    path = photographer.home / "pictures" / "2019" / "it's a.raw"
+    path.write_bytes(b"the bride" * 10000)
+    os.utime(path, (MARCH, MARCH))
+    photographer.succeed("backup", "photos-2019")
+    photographer.succeed("photos", "check", "photos-2019")
+    path.write_bytes(b"the groom" * 10000)
+    os.utime(path, (MARCH, MARCH))
+    make_old(photographer, 2019, path)
+    said = photographer.run("photos", "check", "photos-2019", HOME=str(photographer.home))
+    assert said.returncode == ExitCode.ROTTED
+    commands = [line.strip() for line in said.stdout.splitlines() if line.startswith(("  panicroom", "  cp"))]
+    search = f"{photographer.command.parent}:{os.environ['PATH']}"
+    for command in commands:
+        typed = subprocess.run(
+            ["sh", "-c", command],
+            env=photographer.environment(PATH=search, HOME=str(photographer.home)),
+            capture_output=True,
+            check=False,
+        )
+        assert typed.returncode == 0, (command, typed.stderr)
+    assert path.read_bytes() == b"the bride" * 10000
+    assert "good again: it's a.raw" in photographer.succeed("photos", "check", "photos-2019")
+
+
+def test_a_scheduled_backup_reads_pictures_and_does_not_fail_for_what_it_finds(photographer: Laptop) -> None:
+    path = photographer.home / "pictures" / "2018" / "a.raw"
+    photographer.succeed("photos", "check", "photos-2018")
+    path.write_bytes(b"x" * 1000)
+    make_old(photographer, 2018, path)
+    with held_hashes(state_of(photographer, 2018), "job") as store:
+        store.end_pass(MARCH, ())
+    (photographer.source / "letter").write_text("dear")
+    said = photographer.succeed("backup", "--scheduled")
+    assert "a.raw (good on" in said
+    assert "a.raw (good on" not in photographer.succeed(
+        "backup", "--scheduled"
+    )  # not before 90 days are over
+    assert recall_hashes(state_of(photographer, 2019)).files
+
+
+def test_the_service_is_told_by_the_check_and_again_by_each_backup(photographer: Laptop) -> None:
+    photographer.succeed("backup", "photos")
+    time.sleep(2.1)  # what was written so shortly before a backup is looked at again
+    photographer.succeed("backup", "photos")
+    path = photographer.home / "pictures" / "2019" / "a.raw"
+    told = photographer.service.families.checks
+    photographer.succeed("photos", "check", "--all")
+    assert {job: check["hashed_files"] for job, check in told.items()} == {"photos-2018": 1, "photos-2019": 1}
+    make_old(photographer, 2019, path)
+    with held_hashes(state_of(photographer, 2019), "job") as store:
+        store.add(replace(store.files["a.raw"], sha256="0" * 64))  # as if these were the good bytes
+    assert photographer.run("photos", "check", "photos-2019").returncode == ExitCode.ROTTED
+    assert (told["photos-2019"]["rotted"], told["photos-2018"]["rotted"]) == (1, 0)
+    told.clear()
+    photographer.succeed("backup", "photos")
+    assert (told["photos-2019"]["rotted"], told["photos-2019"]["hashed_bytes"]) == (1, 1000)
+    assert "a.raw" not in json.dumps(photographer.service.families.requests)

@@ -7,8 +7,12 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from panicroom.settings import Settings
 
 
 @click.command(short_help="Show how fresh the backups are.")
@@ -49,6 +53,20 @@ def status(job: str | None, as_json: bool, prometheus: Path | None) -> None:
     if prometheus is None:
         for line in status_lines(answer, _columns()):
             click.echo(line)
+        _show_last_read(settings)
+
+
+def _show_last_read(settings: Settings) -> None:
+    """Where there are pictures: since when nobody has read them."""
+    from datetime import datetime
+
+    from panicroom.photos.coverage import last_read_text
+    from panicroom.photos.hashes import recall_hashes
+
+    states = [settings.job_state(job.job) for job in settings.jobs if job.family is not None]
+    if states and not settings.reader:
+        passes = [recall_hashes(state).newest_pass for state in states]
+        click.echo(last_read_text(passes, datetime.now().astimezone()))
 
 
 def _columns() -> int:

@@ -7,6 +7,7 @@ duplicity goes by a file's times, so bytes that change by themselves are never b
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import time
@@ -93,9 +94,10 @@ def due_jobs_of(jobs: Sequence[JobSettings], passes: Mapping[str, PassTimes], no
 
 
 def begin_round(settings: Settings, jobs: Sequence[JobSettings], now: int) -> None:
-    """Marks that all of ``jobs`` are to be read, so that an interrupted check of all knows what is left."""
+    """Marks that all of ``jobs`` are to be read, so that an interrupted check of all knows what is left. One that is
+    being checked is passed over: its own check says so."""
     for job in jobs:
-        with held_hashes(settings.job_state(job.job), job.job) as store:
+        with contextlib.suppress(Problem), held_hashes(settings.job_state(job.job), job.job) as store:
             its = store.newest_pass
             if not (its.is_open and its.of_all and now - (its.began_at or 0) < _ROUND_SECONDS):
                 store.begin_pass(now, of_all=True)

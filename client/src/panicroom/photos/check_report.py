@@ -42,22 +42,28 @@ def found_lines(found: CheckedJob, now: datetime) -> list[str]:
         lines.append(f"{job}: {_files(len(found.unreadable))} cannot be read:")
         lines += [f"  {shown_path(one.path)}: {one.reason}" for one in found.unreadable]
     if found.rotted:
-        lines += _rot_lines(found, now)
+        lines.append(
+            f"{job}: {_files(len(found.rotted))} with other bytes than before, though nothing wrote to them. The disk "
+            "is failing: copy the pictures to a new one soon. Backups made while they were good still have them:"
+        )
+        lines += [
+            f"  {shown_path(file.path)} (good on {day_text(file.good_at, now)})" for file in found.rotted
+        ]
+    damaged = _damaged(found)
+    if damaged:
+        commands = [f"  {command}" for command in _commands(found, damaged)]
+        price = (
+            "What is archived has to be thawed first: the restore says the price before it begins. The next check says "
+            "whether they are good again."
+        )
+        lines += ["To bring them back, type:", *commands, price]
     return lines
 
 
-def _rot_lines(found: CheckedJob, now: datetime) -> list[str]:
-    disk = (
-        f"{found.job.job}: {_files(len(found.rotted))} with other bytes than before, though nothing wrote to them. The "
-        "disk is failing: copy the pictures to a new one soon. The backup has them as they were:"
-    )
-    price = (
-        "What is archived has to be thawed first: the restore says the price before it begins. The next check says "
-        "whether they are good again."
-    )
-    files = [f"  {shown_path(file.path)} (good on {day_text(file.good_at, now)})" for file in found.rotted]
-    commands = [f"  {command}" for command in _commands(found, found.rotted)]
-    return [disk, *files, "To bring them back, type:", *commands, price]
+def _damaged(found: CheckedJob) -> list[HashedFile]:
+    """What the backup has and the disk has not: of a file that cannot be read only the name is needed."""
+    unreadable = [HashedFile(one.path, 0, 0, 0, "", 0) for one in found.unreadable if one.is_damage]
+    return [*found.rotted, *unreadable]
 
 
 def as_json(found: CheckedJob) -> dict[str, Any]:

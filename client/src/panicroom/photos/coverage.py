@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from panicroom.exit_codes import Problem
 from panicroom.photos.family import walk_through
-from panicroom.photos.hashes import HashedFile, recall_hashes
+from panicroom.photos.hashes import HashedFile, PassTimes, recall_hashes
 from panicroom.photos.walk import FileSeen, Walk
 from panicroom.settings import JobSettings, Settings
 from panicroom.terminal.amounts import size_text
@@ -78,6 +78,16 @@ def coverage_text(jobs: Sequence[Coverage], now: datetime) -> str:
         return f"nothing of {size_text(size)} read yet"
     amount = f"{size_text(hashed)} of {size_text(size)}"
     return f"{amount} read, {whole} of {len(jobs)} folders, since {day_text(since, now)}"
+
+
+def last_read_text(passes: Iterable[PassTimes], now: datetime) -> str:
+    """For ``panicroom status``: since when no folder was read for damage. ``now`` in the owner's zone."""
+    ended = [its.ended_at for its in passes]
+    read = [at for at in ended if at is not None]
+    if not read:
+        return "pictures were never read for damage: panicroom photos check --for 30m"
+    never = f"; {len(ended) - len(read)} of {len(ended)} folders never" if len(read) < len(ended) else ""
+    return f"pictures were read for damage since {day_text(min(read), now)}{never}"
 
 
 def day_text(seconds: int, now: datetime) -> str:

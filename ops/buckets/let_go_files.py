@@ -35,13 +35,18 @@ class BroughtBack:
     replaced: tuple[str, ...]
 
 
-def bring_back_let_go(s3: Any, location: Location, set_ids: Iterable[SetId]) -> BroughtBack:
+def bring_back_let_go(
+    s3: Any, location: Location, set_ids: Iterable[SetId], begun_at: datetime
+) -> BroughtBack:
     """Removes the markers over what was let go, and its tag, so that the bucket's rule passes it over. Other markers
-    and tags stay as they are; repeatable after a crash at any request."""
+    and tags stay as they are; repeatable after a crash at any request.
+
+    What S3 stored after ``begun_at``, when the sets were hidden, is no part of them, whether or not it is marked too.
+    """
     found = [file for file in versions_of(s3, location, set_ids) if file.versions]
     others = _no_part_of_their_set(s3, location.bucket, found)
     files = {file.key: file for file in found if file.name not in others}
-    done = side_by_side(lambda key: _bring_back(s3, location.bucket, files[key]), list(files))
+    done = side_by_side(lambda key: _bring_back(s3, location.bucket, files[key], begun_at), list(files))
     replaced = tuple(file.name for file, what in zip(files.values(), done, strict=True) if what is None)
     return BroughtBack(sum(what is True for what in done), replaced)
 
@@ -77,8 +82,10 @@ def _promised(s3: Any, bucket: str, manifest: dict[str, Any]) -> int | None:
     return int(text) if text.isascii() and text.isdigit() else None
 
 
-def _bring_back(s3: Any, bucket: str, file: FileHistory) -> bool | None:
+def _bring_back(s3: Any, bucket: str, file: FileHistory, begun_at: datetime) -> bool | None:
     """Whether it had to be; ``None`` where another version stands over those that were let go."""
+    if file.versions[0]["LastModified"] > begun_at:
+        return None
     for marker in file.markers_on_top if file.is_marked else ():
         s3.delete_object(Bucket=bucket, Key=file.key, VersionId=marker["VersionId"])
     tags = [_tags(s3, bucket, version) for version in file.versions]

@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 
+from chalicelib.adapters.s3_versions import VersionStore
 from chalicelib.adapters.stores.thaw_store import AskedVolumes
 from chalicelib.domain.audit.findings import new_finding
 from chalicelib.domain.audit.notices import SECOND_RUN, Notice
+from chalicelib.domain.backups.chains import chains_of
 from chalicelib.domain.restore.thaws import Thaw
 from chalicelib.domain.retention.let_go import UNDO_IMPOSSIBLE
+from chalicelib.journeys.retention import extend_locks
 from chalicelib.wire import ThawState, ThawTier
 from tests.hostile.honest_laptop import name_of
 from tests.hostile.memory_aws import MemoryS3, error, service_in_memory
@@ -287,6 +290,41 @@ def test_that_a_chain_could_not_be_brought_back_is_settled_when_s3_has_removed_t
     assert expire(archive) == [int((archive.service.now + timedelta(days=60)).timestamp())]
 
 
+def test_what_is_stored_under_its_names_later_is_marked_too_and_is_no_news(archive: Archive) -> None:
+    old, new = archive.two_chains()
+    archive.let_go()
+    archive.deliver()
+    [before] = archive.rows()
+    archive.wait(days=1)
+    archive.store(old, part=2)
+    archive.deliver()
+    ran = archive.let_go()
+    assert ran.let_go == ()
+    assert name_of(old, 2) in archive.marked()
+    [(_, is_marker), (version, _), *_] = archive.versions()[archive.prefix + name_of(old, 2)]
+    assert is_marker
+    assert TAG.items() <= archive.tags(name_of(old, 2), version).items()
+    assert archive.rows() == [before], "the rest can be brought back as long as was said"
+    assert any(str(new) not in line and "newer" in line for line in ran.waits), (
+        "what may go was planned as well"
+    )
+
+
+def test_what_the_owner_brings_back_is_not_taken_for_stored_again(archive: Archive) -> None:
+    from chalicelib import wiring
+
+    old, _ = archive.two_chains()
+    archive.let_go()
+    archive.deliver()
+    archive.wait(days=1)
+    [row] = archive.rows()
+    assert wiring.retention_store().record(dataclasses.replace(row, undone_at=archive.service.now))
+    archive.store(old, part=2)
+    archive.deliver()
+    archive.let_go()
+    assert name_of(old, 2) not in archive.marked()
+
+
 def test_older_versions_of_a_file_get_the_tag_too(archive: Archive) -> None:
     archive.store("full.20261122T195900Z", part=1)
     old, _ = archive.two_chains()
@@ -335,6 +373,43 @@ def test_a_locked_chain_waits_and_the_newest_is_locked_anew_when_half_of_the_tim
     archive.wait(days=90)
     archive.let_go()
     assert locks(new) == {365}
+
+
+def test_locks_that_a_call_had_no_time_for_are_extended_by_the_next(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extend_locks, "_AT_ONCE", 1)
+    archive.service.s3.lock_days = 365
+    full = archive.backup()
+    archive.backup_later(full, days=150)
+    archive.wait(days=50)
+
+    def run(blocks: int) -> set[int]:
+        from chalicelib import wiring
+
+        (job_sets,) = wiring.catalogue_store().sets_of_each([archive.job])
+        chains = chains_of(job_sets.visible).chains
+        time = iter([True] * blocks)
+        extend_locks.extend_locks(
+            wiring.catalogue_store(),
+            VersionStore(archive.service.s3),
+            archive.job,
+            chains,
+            timedelta(days=365),
+            archive.service.now,
+            lambda: next(time, False),
+        )
+        return {
+            (answer["Retention"]["RetainUntilDate"] - archive.service.now).days
+            for key, ((version, _),) in archive.versions().items()
+            for answer in [archive.service.s3.get_object_retention(Key=key, VersionId=version)]
+        }
+
+    assert run(3) == {365, 315, 165}
+    archive.wait(days=1)
+    assert run(9) == {365, 364, 314}
+    archive.wait(days=182)
+    assert min(run(0)) > 100, "none lapses before the first file asks for all of them"
 
 
 # ---------------------------------------------------------------- how much it asks for

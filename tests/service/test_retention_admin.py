@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -104,12 +104,19 @@ def sets_of(*names: str) -> Sequence[SetId]:
     return [SetId.parse(name) for name in names]
 
 
+def notices() -> list[str]:
+    from chalicelib import wiring
+
+    return [one.message for one in wiring.notice_store().since(datetime(2020, 1, 1, tzinfo=timezone.utc))]
+
+
 def brings_back(owner: Owner, s3: Any = None) -> Any:
     """What the command does between the two calls of the admin function."""
     row = owner.asks("undo", chain=OLD)
     if "error" in row:
         return row
-    back = bring_back_let_go(s3 or owner.service.s3, the_job().location, sets_of(*row["sets"]))
+    begun_at = datetime.fromisoformat(row["begun_at"].replace("Z", "+00:00"))
+    back = bring_back_let_go(s3 or owner.service.s3, the_job().location, sets_of(*row["sets"]), begun_at)
     owner.reconciles()
     return owner.asks("undone", chain=OLD, replaced=list(back.replaced))
 
@@ -297,13 +304,33 @@ class TestUndo:
         assert answer["is_back"] is False
         assert f"Other files stand where {name}" in answer["message"]
 
+    def test_is_impossible_where_a_version_that_came_later_was_marked_with_the_rest(
+        self, owner: Owner
+    ) -> None:
+        let_go(owner)
+        later(owner.service, days=2)
+        name = volume_file(SetId.parse(OLD), 1).name
+        owner.service.put(PREFIX + name, b"y" * 1000, Tagging=f"{TAG['Key']}={TAG['Value']}")
+        owner.service.s3.delete_object(Bucket=BUCKET, Key=PREFIX + name)
+        answer = brings_back(owner)
+        assert answer["is_back"] is False
+        assert f"Other files stand where {name}" in answer["message"]
+        assert PREFIX + name not in owner.service.stored_keys(), "it stays hidden"
+
+    def test_makes_no_notice_that_the_bucket_was_changed_by_hand(self, owner: Owner) -> None:
+        let_go(owner)
+        later(owner.service, days=2)
+        assert brings_back(owner)["is_back"] is True
+        assert notices() == []
+
     def test_a_file_that_was_given_up_before_the_seal_stays_so(self, owner: Owner) -> None:
         third = volume_file(SetId.parse("full.20240801T040000Z"), 3).name
         owner.service.put(PREFIX + third, b"given up")
         later(owner.service, minutes=1)
         owner.service.s3.delete_object(Bucket=BUCKET, Key=PREFIX + third)
         owner.stores("full.20240801T040000Z")
-        back = bring_back_let_go(owner.service.s3, the_job().location, sets_of("full.20240801T040000Z"))
+        sets = sets_of("full.20240801T040000Z")
+        back = bring_back_let_go(owner.service.s3, the_job().location, sets, owner.service.now)
         assert back.files == 0
         assert PREFIX + third not in owner.service.stored_keys()
 
@@ -337,6 +364,7 @@ class TestDrop:
         assert (plan["leaves_none"], plan["is_newest"]) == (False, False)
         answer = self.drops(owner, OLD)
         assert answer["state"] == "gone"
+        assert notices() == [], "not that the bucket was changed by hand"
         versions = owner.service.s3.list_object_versions(Bucket=BUCKET)
         assert {one["Key"] for one in versions["Versions"]} == set(owner.keys(NEW))
         assert "DeleteMarkers" not in versions

@@ -87,10 +87,14 @@ def reconcile_job(
 
 
 def _notify(context: CatalogueContext, job: Job, differences: Iterable[Difference]) -> None:
-    """Records a notice, at most once a day; not that a job was added after its files, as in adopted buckets."""
+    """Records a notice, at most once a day; not that a job was added after its files, as in adopted buckets, nor of
+    what was let go: the owner's own credentials change that by hand, and ask for this at once."""
     lasting = [
         difference for difference in differences if not difference.settling and difference.what != "stray"
     ]
+    if lasting:
+        let_go = set(map(str, context.catalogue.hidden(job).let_go))
+        lasting = [difference for difference in lasting if _set_named(job, difference.key) not in let_go]
     was_compared = job.reconcile is not None and job.reconcile.done_at is not None
     if lasting and (was_compared or job.location.bucket == context.bucket):
         message = (
@@ -99,6 +103,13 @@ def _notify(context: CatalogueContext, job: Job, differences: Iterable[Differenc
             "changed by hand."
         )
         context.notices.put(Notice(CATALOGUE_DIFFERED, job.machine, job.name, message, context.now))
+
+
+def _set_named(job: Job, key: str) -> str:
+    """The set that a key belongs to; of a set that did not add up the key ends with its own name."""
+    name = key.removeprefix(job.location.prefix)
+    file = parse_file_name(name)
+    return str(file.set_id) if file else name
 
 
 def find_differences(catalogue: CatalogueStore, buckets: Buckets, job: Job, now: datetime) -> list[str]:

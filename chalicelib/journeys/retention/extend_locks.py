@@ -7,18 +7,21 @@ long it is locked still; when that is less than half of the bucket's period, all
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from chalicelib.adapters.s3_versions import VersionLock, VersionStore
 from chalicelib.adapters.stores.catalogue_store import CatalogueStore
 from chalicelib.domain.backups.chains import BackupChain
 from chalicelib.domain.backups.machines import Job
-from chalicelib.domain.backups.names import parse_file_name, volume_file
+from chalicelib.domain.backups.names import SetId, parse_file_name, volume_file
 from chalicelib.domain.retention.facts import RetentionFacts
 from chalicelib.domain.retention.rules import counted_chains, is_sound, was_seen
 
 _AT_ONCE = 1000
+
+_LEAST_LEFT = 0.75
+"""Of the period, on each file after the chain was locked anew: more than half of it goes by before the next time."""
 
 
 def locked_chains(facts: RetentionFacts) -> list[BackupChain]:
@@ -38,7 +41,8 @@ def extend_locks(
     now: datetime,
     has_time: Callable[[], bool],
 ) -> int:
-    """Locks anew, in the mode they have, what is locked for less than half of ``period`` still; how many versions.
+    """Locks anew, in the mode they have, the files of the chains that are locked for less than half of ``period``; how
+    many versions.
 
     What has no lock gets none: it was stored before the bucket had one.
     """
@@ -46,29 +50,35 @@ def extend_locks(
     rows = catalogue.objects_named(job, firsts)
     stored = {name: row.stored.version_id for name, row in rows.items() if row.stored}
     asked = [(name, version) for name, version in stored.items() if version]
-    due = {
-        name for (name, _), lock in versions.locks(job.location, asked).items() if _is_due(lock, period, now)
-    }
+    due = [
+        (name, version)
+        for (name, version), lock in versions.locks(job.location, asked).items()
+        if lock.until - now < period / 2
+    ]
+    if not due:
+        return 0
+    asks = {name for name, _ in due}
     sets = {
         set_id
         for chain, first in zip(chains, firsts, strict=True)
-        if first in due
+        if first in asks
         for set_id in chain.set_ids
     }
-    extended, current = 0, _current_versions(versions, job) if sets else iter(())
-    wanted = (one for one in current if (file := parse_file_name(one[0])) and file.set_id in sets)
+    others = (one for one in _current_versions(versions, job, sets) if one[0] not in asks)
+    # Those that are asked each day come last: a call that is cut off before is gone on with by the next one.
+    wanted, extended = itertools.chain(others, due), 0
     while has_time() and (block := list(itertools.islice(wanted, _AT_ONCE))):
         for (name, version), lock in versions.locks(job.location, block).items():
-            if _is_due(lock, period, now):
+            if lock.until - now < period * _LEAST_LEFT:
                 versions.extend_lock(job.location, name, version, VersionLock(lock.mode, now + period))
                 extended += 1
     return extended
 
 
-def _is_due(lock: VersionLock, period: timedelta, now: datetime) -> bool:
-    return lock.until - now < period / 2
-
-
-def _current_versions(versions: VersionStore, job: Job) -> Iterator[tuple[str, str]]:
+def _current_versions(versions: VersionStore, job: Job, sets: Container[SetId]) -> Iterator[tuple[str, str]]:
     """S3 lists the newest version of a name first."""
-    return ((file.name, file.versions[0]) for file in versions.files(job.location) if not file.is_marked)
+    return (
+        (one.name, one.versions[0])
+        for one in versions.files(job.location)
+        if not one.is_marked and (file := parse_file_name(one.name)) is not None and file.set_id in sets
+    )

@@ -17,6 +17,7 @@ from chalicelib.adapters.stores.catalogue_store import JobSets
 from chalicelib.domain.audit.findings import Finding, new_finding
 from chalicelib.domain.backups.machines import Job, Machine
 from chalicelib.domain.backups.names import SetId
+from chalicelib.domain.retention.compared import EVENTS_COME_WITHIN
 from chalicelib.domain.retention.facts import RetentionFacts
 from chalicelib.domain.retention.let_go import UNDO_IMPOSSIBLE, LetGo, let_go_of
 from chalicelib.domain.retention.rules import counted_chains
@@ -68,17 +69,35 @@ def _going(snapshot: RetentionSnapshot, job: Job) -> list[LetGo]:
     return [let_go for let_go in snapshot.let_gos_of(job) if let_go.is_going]
 
 
+def _refilled(context: RetentionContext, snapshot: RetentionSnapshot, job_sets: JobSets) -> list[LetGo]:
+    """Those of which something is stored again, though all was marked: by an old URL, or by hand. It is hidden, and
+    billed, and nobody else would ever mark it."""
+    stored = {one.set_id for one in job_sets.every if one.current}
+    return [
+        let_go
+        for let_go in snapshot.let_gos_of(job_sets.job)
+        if let_go.marked_at is not None
+        and context.now - let_go.marked_at > EVENTS_COME_WITHIN  # the catalogue may only be behind
+        and let_go.undone_at is None
+        and not let_go.dropped
+        and not stored.isdisjoint(let_go.sets)
+    ]
+
+
 def _run_job(
     context: RetentionContext, snapshot: RetentionSnapshot, machine: Machine, job_sets: JobSets, ran: _Ran
 ) -> None:
     job = job_sets.job
     facts = facts_of(snapshot, machine, job, job_sets, context.now)
+    going, refilled = _going(snapshot, job), _refilled(context, snapshot, job_sets)
     steps: list[Callable[[], LetGo]] = [
-        functools.partial(_mark, context, job, let_go) for let_go in _going(snapshot, job)
+        functools.partial(_mark, context, job, let_go) for let_go in (*going, *refilled)
     ]
+    if not going:
+        steps.append(lambda: _mark(context, job, _begin(context, machine, job_sets, facts)))
     went: list[LetGo] = []
     stuck: list[LettingGoStuck] = []
-    for step in steps or [lambda: _mark(context, job, _begin(context, machine, job_sets, facts))]:
+    for step in steps:
         try:
             went.append(step())
         except ChainWaits as reason:
@@ -86,7 +105,8 @@ def _run_job(
         except LettingGoStuck as reason:
             stuck.append(reason)
             ran.waits.append(f"{job.machine}/{job.name}: {reason} {reason.evidence}")
-    ran.went.extend(let_go_row(let_go, job, context.now) for let_go in went)
+    known = {one.chain for one in refilled}
+    ran.went.extend(let_go_row(let_go, job, context.now) for let_go in went if let_go.chain not in known)
     _update_findings(context, snapshot, job, facts, stuck, [one.chain for one in went if one.marked_at])
     _forget_what_is_gone(context, snapshot, job, job_sets)
     period = context.versions.default_lock(job.location.bucket)
@@ -121,7 +141,7 @@ def _mark(context: RetentionContext, job: Job, let_go: LetGo) -> LetGo:
         retention.record(let_go)
         raise LettingGoStuck(let_go.chain, "S3 refused to mark files of this chain.", str(error)) from error
     _count_anew(context, job)
-    after = dataclasses.replace(let_go, marked_at=context.now) if is_done else let_go
+    after = dataclasses.replace(let_go, marked_at=let_go.marked_at or context.now) if is_done else let_go
     if not retention.claim(let_go, by, context.now) or not retention.record(after):
         raise ChainWaits(f"You are bringing {let_go.chain} back, or removing it: it is left alone.")
     if not is_done and context.now - let_go.begun_at > STUCK_AFTER:

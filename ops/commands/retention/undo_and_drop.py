@@ -46,7 +46,8 @@ def undo(machine: str, job: str, chain: str, stage: str, state_folder: Path, as_
         return
     row = client.ask(LetGoRow, "retention_undo", name=machine, job=job, chain=chain)
     deployed = deployed_stage(stage, state_folder)
-    back = bring_back_let_go(deployed.aws.client("s3"), Location(row.bucket, row.prefix), _sets(row))
+    s3, place = deployed.aws.client("s3"), Location(row.bucket, row.prefix)
+    back = bring_back_let_go(s3, place, _sets(row), moment(row.begun_at))
     _look_again(deployed, machine, job, as_json)
     ended = client.ask(
         UndoEnded, "retention_undone", name=machine, job=job, chain=row.chain, replaced=list(back.replaced)

@@ -60,6 +60,24 @@ class MachineAdded:
 
 
 @dataclasses.dataclass(frozen=True)
+class FamilyShown(FamilyStatus):
+    """A family of photo jobs as one: ``state`` is the worst of its ``jobs``, ``looked_at`` when the one of them was
+    looked at that was not for longest; ``years`` is empty where no folder is called by one."""
+
+    jobs: tuple[str, ...] = ()
+    years: str = ""
+    state: str = "never"
+    looked_at: str | None = None
+    stored_bytes: int = 0
+    grace_seconds: int = 0
+    archive_class: str = "STANDARD"
+    archive_after_days: int = 0
+    keep_chains: int = 1
+    keep_days: int = 0
+    keep_yearly: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
 class MachineRow:
     """``status``: enrolled, not enrolled yet, paused, revoked."""
 
@@ -68,6 +86,7 @@ class MachineRow:
     jobs: tuple[str, ...]
     created_at: str
     last_used_at: str | None = None
+    families: tuple[FamilyShown, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,6 +135,7 @@ class MachineShown:
     thaw_budget_usd: Money = 0.0
     thaw_reserved_usd: Money = 0.0
     recovery: RecoveryShown | None = None
+    families: tuple[FamilyShown, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -48,7 +48,7 @@ def describe_machine(
         machine=machine.name,
         server_time=format_wire_time(now),
         jobs=tuple(
-            describe_job(_freshness(catalogue, machine, job, summaries.get(job.name), now), job, now)
+            describe_job(freshness_of(catalogue, machine, job, summaries.get(job.name), now), job, now)
             for job in jobs
         ),
         newest_client_version=NEWEST_CLIENT_VERSION,
@@ -74,7 +74,7 @@ def describe_recovery_code(recovery: Recovery | None, machine: Machine) -> Recov
     return RecoveryCodeStatus(format_wire_time(recovery.made_at), recovery.last_group)
 
 
-def _freshness(
+def freshness_of(
     catalogue: CatalogueStore, machine: Machine, job: Job, summary: SealedSummary | None, now: datetime
 ) -> Freshness:
     if summary is None:  # once for each job

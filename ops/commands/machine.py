@@ -37,7 +37,13 @@ from ops.commands.arguments.options import (
     stage_options,
     typed,
 )
-from ops.commands.arguments.photo_families import check_families_followed, check_photos, photo_options
+from ops.commands.arguments.photo_families import (
+    check_families_followed,
+    check_photos,
+    family_line,
+    jobs_shown,
+    photo_options,
+)
 from ops.commands.arguments.recovery_codes import recovery_shown, show_new_recovery
 from ops.commands.arguments.retention_choice import retention_options
 from ops.commands.arguments.storage_choice import (
@@ -195,7 +201,7 @@ def list_(stage: str, state_folder: Path, as_json: bool) -> None:
     table = folding_table("machine", "status", "jobs", "added", "last used")
     for row in answer.machines:
         used = row.last_used_at or "never"
-        table.add_row(row.machine, row.status, ", ".join(row.jobs), row.created_at, used)
+        table.add_row(row.machine, row.status, jobs_shown(row), row.created_at, used)
     console.print(
         table if answer.machines else f"No machine yet: {typed('machine add NAME', stage)} adds one."
     )
@@ -215,15 +221,19 @@ def show(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
     say(f"  {thaw_budget_shown(answer)}")
     for line in recovery_shown(answer.recovery):
         say(f"  {line}")
+    for family in answer.families:
+        say(f"\n  {family_line(family)}")
     for job in answer.jobs:
-        show_job(job)
+        if job.family is None:
+            show_job(job)
 
 
 @machine.command("set")
 @click.argument("name")
 @click.option(
     "--job",
-    help="Which of its jobs --every, --grace, --storage, --drill-every and --keep-... are for.  [default: all of them]",
+    help="Which of its jobs --every, --grace, --storage, --drill-every and --keep-... are for; `photos` for all folders"
+    " of its pictures.  [default: all of them]",
 )
 @click.option("--every", type=DURATION, help="How often it should back up.")
 @click.option("--grace", type=DURATION, help="How much later is still well.")

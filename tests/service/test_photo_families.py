@@ -234,3 +234,55 @@ def test_a_family_that_is_overdue_is_one_line_of_the_mail(service: Service, toke
     alert = service.admin("alerts_preview")["mail"]
     assert "anna-laptop/photos: no backup in time" in alert["subject"]
     assert alert["text"].count("no backup in time") <= 2
+
+
+# ---------------------------------------------------------------- as the owner sees and changes it
+
+
+def family_of(service: Service) -> dict[str, Any]:
+    [family] = service.admin("machine_show", name="anna-laptop")["families"]
+    [listed] = service.admin("machine_list")["machines"]
+    assert listed["families"] == [family], "the list says the same"
+    return dict(family)
+
+
+def test_a_family_without_folders_is_shown_and_so_is_its_silence(service: Service) -> None:
+    service.admin("machine_add", name="anna-laptop", **PHOTOS)
+    family = family_of(service)
+    assert (family["jobs"], family["state"], family["looked_at"]) == ([], "never", None)
+    service.now += timedelta(days=36)
+    assert family_of(service)["state"] == "overdue"
+
+
+def test_a_family_stands_as_the_worst_of_its_jobs(service: Service, token: str) -> None:
+    service.now += timedelta(days=3)
+    check(service, token, "photos-2018")
+    family = family_of(service)
+    assert (family["years"], family["jobs"]) == ("2018-2019", ["photos-2018", "photos-2019"])
+    assert (family["state"], family["stored_bytes"]) == ("settled", 600)
+    service.now += timedelta(days=33)
+    assert family_of(service)["state"] == "overdue", "nobody has looked at 2019"
+
+
+def test_a_change_to_a_family_holds_for_its_jobs_and_for_those_to_come(service: Service, token: str) -> None:
+    changes = {"period_seconds": 86_400, "grace_seconds": 864_000, "storage": "instant", "keep_days": 7}
+    service.admin("machine_set", name="anna-laptop", job="photos", drill_every_seconds=0, **changes)
+    make(service, token, "photos-2020")
+    family = family_of(service)
+    assert (family["period_seconds"], family["grace_seconds"]) == (86_400, 864_000)
+    for job in service.admin("machine_show", name="anna-laptop")["jobs"]:
+        assert (job["period_seconds"], job["archive_class"]) == (86_400, "GLACIER_IR")
+        assert (job["keep_days"], job["drill"]["every_seconds"]) == (7, None)
+
+
+def test_a_change_to_one_folder_leaves_the_family(service: Service, token: str) -> None:
+    service.admin("machine_set", name="anna-laptop", job="photos-2018", keep_days=7)
+    kept = {job["job"]: job["keep_days"] for job in service.admin("machine_show", name="anna-laptop")["jobs"]}
+    assert kept == {"photos-2018": 7, "photos-2019": 0}
+    assert family_of(service)["keep_days"] == 0
+
+
+def test_a_machine_takes_its_family_along_when_it_is_removed(service: Service, token: str) -> None:
+    service.admin("machine_remove", name="anna-laptop")
+    added = service.admin("machine_add", name="anna-laptop")
+    assert (added["jobs"], added["families"]) == (["system"], [])

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from datetime import datetime
 
+from chalicelib.domain.backups.freshness import Freshness, evaluate_freshness
+from chalicelib.domain.backups.machines import Job, Machine
 from chalicelib.domain.backups.retention_policy import DEFAULT_RETENTION
 from chalicelib.domain.backups.storage import StoragePolicy
 from chalicelib.domain.photos.family import (
@@ -13,15 +16,21 @@ from chalicelib.domain.photos.family import (
     PHOTO_PERIOD_SECONDS,
     PHOTO_STORAGE,
     Family,
+    stand_in,
 )
+from chalicelib.domain.photos.summary import summarize_family
 from chalicelib.journeys.admin.request import (
     AdminContext,
     Arguments,
     bad_request,
+    read_drills,
     read_positive,
     read_retention,
     read_storage,
+    time_or_none,
 )
+from chalicelib.journeys.describe_machine import describe_family, freshness_of
+from chalicelib.owner_wire import FamilyShown
 
 LONGEST_HINT = 200
 """Letters: more than the path of a folder of pictures has."""
@@ -65,6 +74,58 @@ def check_names_of_jobs(
                 f"{job} is a name of the family {taken}, whose jobs the computer makes itself, one for each folder."
                 " Choose another name."
             )
+
+
+def show_families(context: AdminContext, machine: Machine, jobs: Sequence[Job]) -> tuple[FamilyShown, ...]:
+    """``jobs`` are all of the machine's. What it reads does not grow with the number of sets."""
+    families = context.machines.families(machine.name)
+    summaries = context.catalogue.summaries.summaries(machine.name) if families else {}
+    return tuple(
+        _show_family(
+            machine,
+            family,
+            [
+                (job, freshness_of(context.catalogue, machine, job, summaries.get(job.name), context.now))
+                for job in jobs
+                if job.family == family.name
+            ],
+            context.now,
+        )
+        for family in families
+    )
+
+
+def _show_family(
+    machine: Machine, family: Family, evaluated: Sequence[tuple[Job, Freshness]], now: datetime
+) -> FamilyShown:
+    empty = stand_in(family)
+    found = summarize_family(family.name, evaluated or [(empty, evaluate_freshness(machine, empty, [], now))])
+    return FamilyShown(
+        **vars(describe_family(family)),
+        jobs=found.jobs if evaluated else (),
+        years=found.years,
+        state=found.state.value,
+        looked_at=time_or_none(found.looked_at),
+        stored_bytes=found.stored_bytes,
+        grace_seconds=family.grace_seconds,
+        archive_class=family.storage.archive_class,
+        archive_after_days=family.storage.archive_after_days,
+        **dataclasses.asdict(family.retention),
+    )
+
+
+def set_family(context: AdminContext, request: Arguments, family: Family) -> None:
+    """What its jobs are made with from now on; those that are there have settings of their own."""
+    context.machines.put_family(
+        dataclasses.replace(
+            family,
+            period_seconds=read_positive(request, "period_seconds", family.period_seconds),
+            grace_seconds=read_positive(request, "grace_seconds", family.grace_seconds),
+            storage=read_storage(request) or family.storage,
+            retention=read_retention(request, family.retention),
+            drill_every_seconds=read_drills(request, family.drill_every_seconds),
+        )
+    )
 
 
 def _known(family: Family, request: Arguments, hint: str | None) -> Family:

@@ -29,15 +29,15 @@ from chalicelib.domain.ranges import format_gaps
 from chalicelib.domain.recovery.sealed_code import seal
 from chalicelib.domain.refusals import Refusal
 from chalicelib.domain.sealing.hidden import HiddenSets
-from chalicelib.journeys.admin.families import check_names_of_jobs, read_family
+from chalicelib.journeys.admin.families import check_names_of_jobs, read_family, set_family, show_families
 from chalicelib.journeys.admin.recovery import end_recovery, first_recovery_code, show_recovery
 from chalicelib.journeys.admin.request import (
-    LARGEST,
     NAME_FORM,
     AdminContext,
     Arguments,
     bad_request,
     known_machine,
+    read_drills,
     read_identifier,
     read_positive,
     read_retention,
@@ -173,30 +173,37 @@ def machine_list(context: AdminContext, _: Arguments) -> MachineListing:
     jobs = context.machines.jobs()
     return MachineListing(
         tuple(
-            MachineRow(
-                machine.name,
-                _status(machine, context.now),
-                tuple(job.name for job in jobs if job.machine == machine.name),
-                format_wire_time(machine.created_at),
-                time_or_none(machine.last_used_at),
-            )
+            _machine_row(context, machine, [job for job in jobs if job.machine == machine.name])
             for machine in context.machines.machines()
         )
     )
 
 
+def _machine_row(context: AdminContext, machine: Machine, jobs: list[Job]) -> MachineRow:
+    return MachineRow(
+        machine.name,
+        _status(machine, context.now),
+        tuple(job.name for job in jobs),
+        format_wire_time(machine.created_at),
+        time_or_none(machine.last_used_at),
+        show_families(context, machine, jobs),
+    )
+
+
 def machine_show(context: AdminContext, request: Arguments) -> MachineShown:
     machine = known_machine(context, request)
+    jobs = context.machines.jobs(machine.name)
     return MachineShown(
         machine.name,
         _status(machine, context.now),
         format_wire_time(machine.created_at),
-        tuple(_show_job(context, machine, job) for job in context.machines.jobs(machine.name)),
+        tuple(_show_job(context, machine, job) for job in jobs),
         time_or_none(machine.last_used_at),
         machine.owner_mail,
         float(machine.thaw_budget_usd),
         float(context.thaws.month(machine.name, context.now).reserved),
         show_recovery(context, machine),
+        show_families(context, machine, jobs),
     )
 
 
@@ -212,10 +219,13 @@ def _show_job(context: AdminContext, machine: Machine, job: Job) -> JobShown:
 def machine_set(context: AdminContext, request: Arguments) -> MachineShown:
     machine = known_machine(context, request)
     wanted = request.get("job")
-    jobs = [job for job in context.machines.jobs(machine.name) if wanted in (None, job.name)]
-    if not jobs:
+    families = [one for one in context.machines.families(machine.name) if wanted in (None, one.name)]
+    jobs = [job for job in context.machines.jobs(machine.name) if wanted in (None, job.name, job.family)]
+    if not jobs and not families:
         raise Refusal(ErrorCode.UNKNOWN_JOB, f"{machine.name} has no job called {wanted}.")
     _set_drills(context, request, jobs)
+    for family in families:
+        set_family(context, request, family)
     for job in jobs:
         context.machines.set_period(
             dataclasses.replace(
@@ -255,15 +265,8 @@ def _set_storage(context: AdminContext, request: Arguments, jobs: list[Job]) -> 
 
 def _set_drills(context: AdminContext, request: Arguments, jobs: list[Job]) -> None:
     """How often drills are wanted; 0 for never. From now on: nothing is overdue on the day after."""
-    every = request.get("drill_every_seconds")
-    if every is None:
-        return
-    most = LARGEST["seconds"]
-    if type(every) is not int or (every and not DAY_SECONDS <= every <= most):
-        raise bad_request(
-            f"Drills are wanted once a day at most: every {DAY_SECONDS} to {most} seconds, or 0 for never."
-        )
     for job in jobs:
+        every = read_drills(request, job.drill_every_seconds)
         if every != job.drill_every_seconds:
             context.machines.set_drills(job, every, context.now)
 

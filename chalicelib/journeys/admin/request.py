@@ -18,10 +18,7 @@ from chalicelib.adapters.stores.recovery.recovery_store import RecoveryStore
 from chalicelib.adapters.stores.retention.retention_store import RetentionStore
 from chalicelib.adapters.stores.run_store import RunStore
 from chalicelib.adapters.stores.thaw_store import ThawStore
-from chalicelib.domain.backups.machines import (
-    Job,
-    Machine,
-)
+from chalicelib.domain.backups.machines import DAY_SECONDS, Job, Machine
 from chalicelib.domain.backups.names import is_identifier
 from chalicelib.domain.backups.retention_policy import RetentionPolicy
 from chalicelib.domain.backups.storage import StoragePolicy, chosen_policy
@@ -113,6 +110,19 @@ def read_storage(request: Arguments) -> StoragePolicy | None:
         return chosen_policy(name, days)
     except ValueError as error:
         raise bad_request(str(error)) from None
+
+
+def read_drills(request: Arguments, known: int) -> int:
+    """Seconds between two drills that are wanted; 0 for never."""
+    every = request.get("drill_every_seconds")
+    if every is None:
+        return known
+    most = LARGEST["seconds"]
+    if type(every) is not int or (every and not DAY_SECONDS <= every <= most):
+        raise bad_request(
+            f"Drills are wanted once a day at most: every {DAY_SECONDS} to {most} seconds, or 0 for never."
+        )
+    return every
 
 
 MOST_KEPT = {"keep_chains": 100, "keep_days": 10 * 366, "keep_yearly": 100}

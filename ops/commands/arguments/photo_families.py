@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
 from typing import Any
 
 import click
 
+from chalicelib.domain.mail.phrases import count, format_age, format_bytes
 from chalicelib.domain.shown import shown
-from chalicelib.owner_wire import MachineAdded
+from chalicelib.owner_wire import FamilyShown, MachineAdded, MachineRow
 from chalicelib.wire import FamilyStatus
 from ops.errors import OpsError
 
@@ -61,3 +63,24 @@ def about_pictures(families: Sequence[FamilyStatus]) -> list[str]:
 
 def _hint(family: FamilyStatus) -> str:
     return f" (here: {shown(family.source_hint)})" if family.source_hint else ""
+
+
+def family_line(family: FamilyShown) -> str:
+    """``photos: 2018-2026, 9 folders, settled, looked at 2 days ago, 231 GB``."""
+    if not family.jobs:
+        return f"{family.family}: no folder yet, {family.state}"
+    looked = f"looked at {_age(family.looked_at)} ago" if family.looked_at else ""
+    size = format_bytes(family.stored_bytes)
+    parts = (family.years, count(len(family.jobs), "folder"), family.state, looked, size)
+    return f"{family.family}: {', '.join(filter(None, parts))}"
+
+
+def jobs_shown(row: MachineRow) -> str:
+    """A line each; the jobs of a family are one."""
+    of_families = {job for family in row.families for job in family.jobs}
+    own = ", ".join(job for job in row.jobs if job not in of_families)
+    return "\n".join(filter(None, (own, *map(family_line, row.families))))
+
+
+def _age(text: str) -> str:
+    return format_age(datetime.now(timezone.utc) - datetime.fromisoformat(text.replace("Z", "+00:00")))

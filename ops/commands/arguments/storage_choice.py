@@ -136,14 +136,15 @@ def follow_change(
 
     Raises ``OpsError`` as ``check_followed`` does.
     """
-    check_followed(answer.jobs, [job] if job else [one.job for one in answer.jobs], policy)
+    named = [one.job for one in answer.jobs if job in (None, one.job, one.family)]
+    check_followed(answer.jobs, named, policy)
     said = [f"From now on, new volumes {policy_shown(policy)}."]
     if needs_thaw(policy.archive_class):
         said.append(
             "What has moved is restored after a thaw of hours; `panicroom restore` shows its price first."
         )
     places = client.jobs()
-    changed = [one for one in places if one.machine == answer.machine and job in (None, one.job)]
+    changed = [one for one in places if one.machine == answer.machine and one.job in named]
     if any(one.bucket == deployed.stage.bucket for one in changed):
         said.append(
             "What is stored already stays with the policy that it was stored under: no command moves it."

@@ -83,7 +83,7 @@ def machine() -> Response:
         wiring.catalogue_store(),
         wiring.report_store(),
     )
-    return web.answer(describe_machine(*stores, bearer, wiring.settings().place, now))
+    return web.answer(describe_machine(*stores, bearer, wiring.settings().place, now, wiring.prices))
 
 
 @route("GET", "/client", authenticated=False)

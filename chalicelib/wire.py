@@ -134,6 +134,7 @@ class FamilyStatus:
     """A family of photo jobs: one folder of pictures, whose folders become jobs ``<family>-...``, up to ``most_jobs``.
 
     The laptop makes them by ``POST /jobs``. ``source_hint`` is where the owner thinks that the pictures are.
+    ``usd_a_gb_year`` is what a gigabyte costs there, for its storage alone; missing where prices are not known.
     """
 
     family: str
@@ -141,6 +142,7 @@ class FamilyStatus:
     volume_mb: Count
     most_jobs: Count
     source_hint: str | None = None
+    usd_a_gb_year: Money | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -187,7 +187,7 @@ def _mailer() -> Mailer:
 
 
 @functools.cache
-def _prices() -> PriceTable | None:
+def prices() -> PriceTable | None:
     from chalicelib.adapters import price_files
 
     return price_files.price_table(settings().region)
@@ -211,7 +211,7 @@ def report_context(now: datetime) -> ReportContext:
         recipients=settings().recipients,
         now=now,
         stage=settings().stage,
-        prices=_prices(),
+        prices=prices(),
         budget=settings().monthly_budget,
     )
 
@@ -251,7 +251,7 @@ def audit_context(now: datetime) -> AuditContext:
         region=settings().region,
         queue_arn=settings().queue_arn,
         now=now,
-        prices=_prices(),
+        prices=prices(),
     )
 
 
@@ -293,7 +293,7 @@ def thaw_context(caller: Caller, now: datetime) -> ThawContext:
         cap_store(),
         notice_store(),
         archive(),
-        _prices(),
+        prices(),
         thaw_function(),
         caller.machine,
         caller.job,
@@ -309,7 +309,7 @@ def thaw_worker(clock: Callable[[], datetime], has_time: Callable[[], bool]) -> 
     from chalicelib.journeys.thaws.thaw_context import ThawWorker
 
     stores = machine_store(), recovery_store(), thaw_store(), notice_store(), catalogue_store()
-    return ThawWorker(*stores, archive(), _prices(), clock, has_time, time.sleep)
+    return ThawWorker(*stores, archive(), prices(), clock, has_time, time.sleep)
 
 
 def retention_context(now: datetime, has_time: Callable[[], bool]) -> RetentionContext:

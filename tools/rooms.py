@@ -33,6 +33,7 @@ ROOMS = (
     "panicroom.backup",
     "panicroom.setup",
     "panicroom.photos",
+    "panicroom.photos.pile",
     "panicroom.recovery",
     "panicroom.recovery.sheet",
     "panicroom.setup.health",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from chalicelib.adapters.stores.catalogue_store import CatalogueStore
 from chalicelib.adapters.stores.machine_store import MachineStore
@@ -29,6 +31,9 @@ from chalicelib.wire import (
     RunSummary,
 )
 
+if TYPE_CHECKING:
+    from chalicelib.domain.costs.price_table import PriceTable
+
 
 def describe_machine(
     machines: MachineStore,
@@ -38,11 +43,14 @@ def describe_machine(
     bearer: Bearer,
     place: Place,
     now: datetime,
+    prices: Callable[[], PriceTable | None] = lambda: None,
 ) -> MachineStatus:
-    """What it reads does not grow with the number of sets."""
+    """What it reads does not grow with the number of sets. ``prices`` are asked for only where there is a family."""
     machine, reader = bearer.machine, bearer.reader
     sent_at, jobs = reports.last_sent_at(), machines.jobs(machine.name)
     summaries = catalogue.summaries.summaries(machine.name)
+    families = machines.families(machine.name)
+    table = prices() if families else None
     sets_are_signed = any(job.proofs_since for job in jobs)
     return MachineStatus(
         machine=machine.name,
@@ -59,12 +67,25 @@ def describe_machine(
         account=place.account,
         recovery_code=describe_recovery_code(recoveries.recovery(machine.name), machine),
         reader_until=format_wire_time(reader.until) if reader else None,
-        families=tuple(map(describe_family, machines.families(machine.name))),
+        families=tuple(describe_family(family, table) for family in families),
     )
 
 
-def describe_family(family: Family) -> FamilyStatus:
-    return FamilyStatus(family.name, family.period_seconds, family.volume_mb, MOST_JOBS, family.source_hint)
+def describe_family(family: Family, prices: PriceTable | None = None) -> FamilyStatus:
+    return FamilyStatus(
+        family.name,
+        family.period_seconds,
+        family.volume_mb,
+        MOST_JOBS,
+        family.source_hint,
+        _usd_a_gb_year(family, prices) if prices is not None else None,
+    )
+
+
+def _usd_a_gb_year(family: Family, prices: PriceTable) -> float | None:
+    """Of its class, without the tiers that a bill of terabytes reaches."""
+    name = f"storage/{family.storage.archive_class}"
+    return float(12 * prices.first(name)) if prices.knows(name) else None
 
 
 def describe_recovery_code(recovery: Recovery | None, machine: Machine) -> RecoveryCodeStatus | None:

@@ -43,7 +43,7 @@ def enrol_machine(
     if not machines.set_token(code, request.secret_sha256, now, is_new=not is_again):
         raise _bad_code()
     jobs = tuple(EnrolledJob(job.name, job.period_seconds, job.family) for job in machines.jobs(code.machine))
-    families = tuple(map(describe_family, machines.families(code.machine)))
+    families = tuple(describe_family(family) for family in machines.families(code.machine))
     # The code stays in the shell's history for as long as it is valid; the token is used at once.
     was_used = is_again and before is not None and before.last_used_at is not None
     recovery_code = None if was_used else _recovery_code(recoveries, code, typed)

@@ -585,7 +585,7 @@ def test_a_price_that_is_not_known_is_the_owners_to_approve_and_never_nothing(
 ) -> None:
     from chalicelib import wiring
 
-    monkeypatch.setattr(wiring, "_prices", lambda: None)
+    monkeypatch.setattr(wiring, "prices", lambda: None)
     plan = laptop.plan().body
     assert all("usd" not in offer and offer["needs_approval"] for offer in plan["tiers"])
     assert plan["needs_approval"] is True

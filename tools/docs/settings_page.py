@@ -97,7 +97,8 @@ def _settings_file() -> str:
         place = Places(Path(folder), Path(folder), Path(folder))
         url = "https://abc123.execute-api.eu-central-1.amazonaws.com/api"
         sources = {"system": Path("/home/anna")}
-        write_settings(place, url, "anna-laptop", "keyring", sources)
+        pictures = {"photos": Path("/home/anna/Pictures")}
+        write_settings(place, url, "anna-laptop", "keyring", sources, families=pictures)
         return place.settings_file.read_text(encoding="utf-8")
 
 

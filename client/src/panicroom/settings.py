@@ -209,7 +209,7 @@ def _settings(data: dict[str, Any], where: Places) -> Settings:
 def _jobs(data: dict[str, Any], where: Places, *, reader: bool) -> tuple[JobSettings, ...]:
     path = where.settings_file
     tables = data.get("jobs", {})
-    if not isinstance(tables, dict) or not (tables or data.get("families")):
+    if not isinstance(tables, dict) or not (tables or data.get("families") or reader):
         raise Problem(f"{path}: there is no job; add a table [jobs.system]", ExitCode.SETTINGS)
     for name in tables:
         if not MACHINE_OR_JOB.fullmatch(name):

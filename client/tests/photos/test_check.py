@@ -25,7 +25,6 @@ from panicroom.exit_codes import ExitCode, Problem
 from panicroom.photos.check import CheckedJob, check_job, due_jobs_of, next_jobs
 from panicroom.photos.check_report import found_lines, restore_commands, shell_word
 from panicroom.photos.coverage import Coverage, as_job_check, cover_job, coverage_text, last_read_text
-from panicroom.photos.family import walk_through
 from panicroom.photos.file_hash import BLOCK_BYTES, FileHasher
 from panicroom.photos.hashes import (
     FILE_NAME,
@@ -37,6 +36,7 @@ from panicroom.photos.hashes import (
     judge,
     recall_hashes,
 )
+from panicroom.photos.walking import walk_through
 from panicroom.places import Places
 from panicroom.settings import JobSettings, Settings
 from panicroom.terminal.plain_lines import PlainReporter

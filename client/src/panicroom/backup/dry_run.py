@@ -24,7 +24,7 @@ from panicroom.terminal.reporter import Reporter
 
 def rehearse(settings: Settings, job: JobSettings, wanted: str | None, reporter: Reporter) -> None:
     """Makes every check of a backup and reports what would follow. Raises ``Problem`` where a backup would."""
-    check_machine(settings)
+    check_machine(settings, settings.volume_mb_of(job.job))
     found = survey_job(settings, job)
     SourceMemory(settings.job_state(job.job), job).check(found)
     with Api(settings.url, token_of(settings)) as api:

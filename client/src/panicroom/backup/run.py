@@ -20,7 +20,7 @@ from panicroom.backup.policy import kind_by_policy, newest_chain
 from panicroom.backup.preconditions.clock import wait_for_clock
 from panicroom.backup.preconditions.greeting import greet
 from panicroom.backup.preconditions.lease import HeldLease, job_lock
-from panicroom.backup.preconditions.readiness import check_machine
+from panicroom.backup.preconditions.readiness import check_machine, fitting_threads
 from panicroom.backup.resume import Decision
 from panicroom.backup.run_tally import RunTally
 from panicroom.backup.tidying import Tidying
@@ -40,6 +40,7 @@ from panicroom.private_files import close_to_others, private_folder
 from panicroom.secrets import passphrase_of, signing_key_of, token_of
 from panicroom.settings import JobSettings, Settings
 from panicroom.terminal.reporter import Reporter
+from panicroom.terminal.run_totals import RunTotals
 from panicroom.transfer.checked_set import checked_set_file
 from panicroom.transfer.journal import Journal, JournalState, MadeVolume
 from panicroom.wire import RunStart
@@ -54,15 +55,15 @@ def back_up(
     reporter: Reporter,
     *,
     accept_smaller: bool = False,
-) -> None:
+) -> RunTotals:
     """Makes one set, ``wanted`` (``full`` or ``incremental``) or as the policy has it.
 
     A source that has lost half of its files is refused unless ``accept_smaller``.
 
     If an earlier run left a set unfinished, that one is finished first and an increment follows at once:
-    it takes in everything that changed in between. Raises ``Problem``.
+    it takes in everything that changed in between. The answer is about the last one. Raises ``Problem``.
     """
-    check_machine(settings)
+    check_machine(settings, settings.volume_mb_of(job.job))
     for folder in (settings.archives, settings.places.cache / "work", settings.job_state(job.job).parent):
         close_to_others(folder)
     sampler = Sampler()
@@ -78,8 +79,9 @@ def back_up(
         key = signing_key_of(settings, job.job, reporter.line)
         trust = TrustedSets(settings, api, status, key, reporter.line)
         run = _Backup(settings, job, api, passphrase, lock, found, compression, trust, reporter)
-        run.make_sets(wanted, status.newest_complete_at)
+        totals = run.make_sets(wanted, status.newest_complete_at)
         memory.keep(found)
+        return totals
 
 
 def survey_job(
@@ -139,20 +141,21 @@ class _Backup:
             on_line=self._say,
         )
 
-    def make_sets(self, wanted: str | None, newest_complete_at: str | None) -> None:
+    def make_sets(self, wanted: str | None, newest_complete_at: str | None) -> RunTotals:
         """One set; or the rest of one that an earlier run had begun, and an increment."""
         if is_asked_for(self._state):
             wanted = "full"
-        resumed = self._make_set(wanted, newest_complete_at)
+        resumed, totals = self._make_set(wanted, newest_complete_at)
         if wanted == "full" and (resumed is None or set_kind(resumed) == "full"):
             has_begun(self._state)
         if resumed is not None:
             self._say("an increment follows for what changed during the interruption")
             again = "full" if wanted == "full" and set_kind(resumed) == "incremental" else "incremental"
-            self._make_set(again, newest_complete_at)
+            _, totals = self._make_set(again, newest_complete_at)
+        return totals
 
-    def _make_set(self, wanted: str | None, newest_complete_at: str | None) -> str | None:
-        """Makes one set; the name of the set if it was one that an earlier run had begun."""
+    def _make_set(self, wanted: str | None, newest_complete_at: str | None) -> tuple[str | None, RunTotals]:
+        """Makes one set; the name of the set if it was one that an earlier run had begun, and how it was made."""
         lease = self._take_lease(wanted, newest_complete_at)
         tally, began = RunTally(), time.monotonic()
         try:
@@ -164,17 +167,16 @@ class _Backup:
         self._trust.sealed()
         self._metadata.record(tally.metadata)
         lease.finish(tally.update(ExitCode.DONE, self._trust.report()))
-        self._reporter.done(
-            tally.totals(
-                self._job.job,
-                kind,
-                resumed=resumed is not None,
-                seconds=time.monotonic() - began,
-                sockets=self._survey.sockets,
-                log_file=str(self._settings.places.log_file),
-            )
+        totals = tally.totals(
+            self._job.job,
+            kind,
+            resumed=resumed is not None,
+            seconds=time.monotonic() - began,
+            sockets=self._survey.sockets,
+            log_file=str(self._settings.places.log_file),
         )
-        return resumed
+        self._reporter.done(totals)
+        return resumed, totals
 
     def _take_lease(self, wanted: str | None, newest_complete_at: str | None) -> HeldLease:
         finished = sealed_sets(self._tidying.local_files())
@@ -282,7 +284,7 @@ class _Backup:
             run=lease.run,
             journal=str(self._journal.path),
             spool=str(self._cache / "spool"),
-            upload_threads=self._settings.upload_threads,
+            upload_threads=fitting_threads(self._settings, self._settings.volume_mb_of(self._job.job)),
             max_upload_rate=self._settings.max_upload_rate,
             speed_up=self._settings.speed_up,
             resume=None if resume is None else ResumePoint.after(resume.last_kept),

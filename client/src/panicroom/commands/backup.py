@@ -13,9 +13,10 @@ from panicroom.exit_codes import ExitCode, Problem
 from panicroom.shown import shown
 
 if TYPE_CHECKING:
-    from panicroom.photos.photo_backup import PhotoBackups
-    from panicroom.settings import JobSettings, Settings
+    from panicroom.photos.pile.photo_backup import PhotoBackups
+    from panicroom.settings import FamilySettings, JobSettings, Settings
     from panicroom.terminal.reporter import Reporter
+    from panicroom.terminal.run_totals import RunTotals
 
 _KINDS = {"full": "full", "incremental": "incremental", "inc": "incremental"}
 
@@ -51,6 +52,9 @@ def backup(
     empty, or has lost half of its files since the last backup is not backed up, as that is rarely what somebody
     wanted; nor is one that goes away while it is read.
 
+    A folder of pictures is backed up where something in it has changed: each file is looked at first. A folder that is
+    new there becomes a job of its own.
+
     A backup that was interrupted is carried on with, and what changed in the meantime follows in an
     increment at once. Killing it, losing the network or shutting the lid is harmless.
 
@@ -58,8 +62,9 @@ def backup(
 
     \b
     panicroom backup                      # all jobs
-    panicroom backup photos --dry-run     # only report what would happen
-    panicroom backup full photos          # everything again
+    panicroom backup --dry-run            # only report what would happen
+    panicroom backup full system          # everything again
+    panicroom backup photos               # pictures: each folder that has changed
     """
     from panicroom.settings import load_settings
     from panicroom.terminal.progress import make_reporter
@@ -68,33 +73,54 @@ def backup(
     settings = load_settings()
     settings.refuse_reader()
     reporter = make_reporter(as_json=as_json)
-    settings, exit_code = _follow_families(settings, name, reporter, dry_run=dry_run)
+    failures = _Failures(reporter, scheduled)
+    photos = _photos(settings, reporter, failures, yes=yes)
+    settings = photos.follow(_families(settings, name), dry_run=dry_run)
     reason = _reason_to_wait(settings) if scheduled else None
     drills = _Drills(settings, name, reporter, scheduled and not dry_run, reason is not None, as_json)
-    photos = _photos(settings, reporter, yes=yes)
     try:
         jobs = _chosen(settings, name, if_due=if_due, reason=reason)
     except _Waits:
         drills.run()
         raise
-    for chosen in jobs:
+    for chosen in filter(photos.can_look_at, jobs):
         try:
             _back_up(settings, chosen, kind, reporter, photos, accept_smaller=accept_smaller, dry_run=dry_run)
         except Problem as problem:  # the other jobs have a right to their backup
-            exit_code = problem.exit_code
-            _report_failure(chosen.job, problem, reporter, alone=len(jobs) == 1, scheduled=scheduled)
-    try:
-        photos.report()
-    except Problem as problem:
-        exit_code = problem.exit_code
-        _report_failure(name or "photos", problem, reporter, alone=False, scheduled=scheduled)
-    if exit_code != ExitCode.TRY_LATER:
+            failures.take(chosen.job, problem, alone=len(jobs) == 1)
+    any_settled = photos.report(dry_run=dry_run)
+    if any_settled and not dry_run and failures.exit_code == ExitCode.DONE:
+        from panicroom.backup.hooks import ping_well
+
+        ping_well(settings.hooks, reporter.line)
+    if failures.exit_code != ExitCode.TRY_LATER:
         drills.run()
     if scheduled and not dry_run and reason is None and settings.families:
         from panicroom.commands.photos.check import run_due_checks
 
-        run_due_checks(settings, _named(settings, name), reporter, as_json=as_json)
-    raise click.exceptions.Exit(exit_code)
+        run_due_checks(
+            settings, tuple(filter(photos.can_look_at, _named(settings, name))), reporter, as_json=as_json
+        )
+    raise click.exceptions.Exit(failures.exit_code)
+
+
+class _Failures:
+    """Of one command: each has a line, and the last one its exit code."""
+
+    def __init__(self, reporter: Reporter, scheduled: bool) -> None:
+        self._reporter, self._scheduled = reporter, scheduled
+        self.exit_code = ExitCode.DONE
+
+    def take(self, job: str, problem: Problem, *, alone: bool = False) -> None:
+        """``job`` may be a family. ``alone``: nothing else was to be backed up."""
+        self.exit_code = problem.exit_code
+        text = shown(str(problem), 2000)
+        click.echo(f"panicroom: {text}" if alone else f"panicroom: {job}: {text}", err=True)
+        self._reporter.failed(job, problem)
+        if self._scheduled:
+            from panicroom.terminal.desktop_notification import notify_failure
+
+            notify_failure(job, problem)
 
 
 def _kind_and_job(what: tuple[str, ...], job: str | None) -> tuple[str | None, str | None]:
@@ -116,8 +142,20 @@ def _chosen(
 
 
 def _named(settings: Settings, name: str | None) -> tuple[JobSettings, ...]:
-    of_family = tuple(job for job in settings.jobs if job.family == name) if name else ()
-    return of_family or ((settings.job_named(name),) if name else settings.jobs)
+    if name is None:
+        return settings.jobs
+    if any(family.family == name for family in settings.families):
+        return tuple(job for job in settings.jobs if name in (job.family, job.job))
+    return (settings.job_named(name),)
+
+
+def _families(settings: Settings, name: str | None) -> tuple[FamilySettings, ...]:
+    """Those whose folders are to be looked at for ``name``, which is a family, one of its jobs, or another job."""
+    return tuple(
+        family
+        for family in settings.families
+        if name is None or name == family.family or name.startswith(f"{family.family}-")
+    )
 
 
 def _due(settings: Settings, jobs: tuple[JobSettings, ...]) -> tuple[JobSettings, ...]:
@@ -188,55 +226,27 @@ def _back_up(
     from panicroom.backup.hooks import around
     from panicroom.backup.run import back_up
 
-    if dry_run:
-        rehearse(settings, job, kind, reporter)
-        return
-
-    def make() -> None:
+    def make() -> RunTotals:
         with around(settings.hooks, job.job, reporter.line):
-            back_up(settings, job, kind, reporter, accept_smaller=accept_smaller)
+            return back_up(settings, job, kind, reporter, accept_smaller=accept_smaller)
+
+    def show() -> None:
+        rehearse(settings, job, kind, reporter)
 
     if job.family is None:
-        make()
+        show() if dry_run else make()
+    elif dry_run:
+        photos.rehearse(job, show, always=kind is not None)
     else:
         photos.back_up(job, make, always=kind is not None)
 
 
-def _photos(settings: Settings, reporter: Reporter, *, yes: bool) -> PhotoBackups:
+def _photos(settings: Settings, reporter: Reporter, failures: _Failures, *, yes: bool) -> PhotoBackups:
     import sys
 
-    from panicroom.photos.photo_backup import PhotoBackups
+    from panicroom.photos.pile.photo_backup import PhotoBackups
 
     def agree(text: str) -> bool:
-        return yes or (sys.stdin.isatty() and click.confirm(f"{text}. Upload it again?"))
+        return yes or (sys.stdin.isatty() and click.confirm(f"{text}. Upload it?", err=True))
 
-    return PhotoBackups(settings, reporter, agree)
-
-
-def _follow_families(
-    settings: Settings, name: str | None, reporter: Reporter, *, dry_run: bool
-) -> tuple[Settings, ExitCode]:
-    """The settings with the jobs of new folders; a family whose folder is missing fails, and leaves the others their
-    backup."""
-    from panicroom.photos.family import follow_folders
-
-    exit_code = ExitCode.DONE
-    for family in () if dry_run else settings.families:
-        if name is not None and name != family.family and not name.startswith(f"{family.family}-"):
-            continue
-        try:
-            settings = follow_folders(settings, family, reporter)
-        except Problem as problem:
-            exit_code = problem.exit_code
-            _report_failure(family.family, problem, reporter, alone=False, scheduled=False)
-    return settings, exit_code
-
-
-def _report_failure(job: str, problem: Problem, reporter: Reporter, *, alone: bool, scheduled: bool) -> None:
-    text = shown(str(problem), 2000)
-    click.echo(f"panicroom: {text}" if alone else f"panicroom: {job}: {text}", err=True)
-    reporter.failed(job, problem)
-    if scheduled:
-        from panicroom.terminal.desktop_notification import notify_failure
-
-        notify_failure(job, problem)
+    return PhotoBackups(settings, reporter, agree, failures.take)

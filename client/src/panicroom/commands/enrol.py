@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     "sources",
     multiple=True,
     metavar="[JOB=]DIR",
-    help="The folder to back up; repeat it for each job.",
+    help="The folder to back up, or the one with the pictures; repeat it for each job.",
 )
 @click.option(
     "--gpg-key",
@@ -103,7 +103,11 @@ def _finish(enrolment: Enrolment, sources: tuple[str, ...], given: str | None, *
         folders = enrolment.folders_of(sources)
     else:
         restored = enrolment.restored_folders()
-        folders = {job: _ask_source(job, restored.get(job)) for job in enrolment.new_jobs()}
+        hints = enrolment.families()
+        folders = {
+            name: _ask_pictures(name, hints[name]) if name in hints else _ask_source(name, restored.get(name))
+            for name in enrolment.new_jobs()
+        }
     passphrase = _passphrase_for(enrolment, given or enrolment.stored_passphrase, ask=ask)
     return enrolment.finish(folders, passphrase)
 
@@ -153,13 +157,25 @@ def _passphrase_for(enrolment: Enrolment, known: str | None, *, ask: bool) -> st
 
 
 def _ask_source(job: str, restored: Path | None) -> Path:
-    """Asks until the answer is a folder; ``restored`` is where a recovery has put the job's files."""
+    """``restored`` is where a recovery has put the job's files."""
+    usual = None if restored is None else str(restored)
+    return _ask_folder(f"Folder that the job {job} backs up", usual)
+
+
+def _ask_pictures(family: str, hint: str | None) -> Path:
+    """``hint`` is where the owner thinks that they are."""
+    name = "" if family == "photos" else f" ({family})"
+    usual = hint if hint and Path(hint).expanduser().is_dir() else None
+    return _ask_folder(f"Folder with your pictures{name}", usual)
+
+
+def _ask_folder(question: str, usual: str | None) -> Path:
+    """Asks until the answer is a folder."""
     from panicroom.setup.enrol import check_source
 
     while True:
         try:
-            usual = None if restored is None else str(restored)
-            return check_source(click.prompt(f"Folder that the job {job} backs up", default=usual))
+            return check_source(click.prompt(question, default=usual))
         except Problem as problem:
             click.echo(str(problem))
 
@@ -239,7 +255,10 @@ def import_conf(conf: Path, exclude: Path | None, job: str | None) -> None:
 
     settings = load_settings()
     settings.refuse_reader()
-    chosen = settings.job_named(job) if job else settings.jobs[0]
+    own = [known for known in settings.jobs if known.family is None]
+    if not own and job is None:
+        raise Problem("no job here can take it over: this machine only backs up pictures", ExitCode.SETTINGS)
+    chosen = settings.job_named(job) if job else own[0]
     lines = import_seed(settings, chosen, conf, exclude, Path.home())
     for line in lines:
         click.echo(str(line))

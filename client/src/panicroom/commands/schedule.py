@@ -45,7 +45,7 @@ def schedule_install(system: bool) -> None:
     status = fetch_status(settings)
     plan = schedules.ScheduledBackup(
         command=executable(),
-        period_seconds=min((job.period_seconds for job in status.jobs), default=86400),
+        period_seconds=schedules.shortest_period(status),
         environment=schedules.environment_of(settings.places, shutil.which("gpg")),
         system=system,
     )

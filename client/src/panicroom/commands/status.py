@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Show how fresh the backups are.")
-@click.option("--job", metavar="JOB", help="Only this job.")
+@click.option("--job", metavar="JOB", help="Only this job, or each job of this family of pictures.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 @click.option(
     "--prometheus",
@@ -44,14 +44,15 @@ def status(job: str | None, as_json: bool, prometheus: Path | None) -> None:
     settings = load_settings()
     answer = fetch_status(settings)
     if job is not None:
-        answer = only_job(answer, settings.job_named(job).job)
+        families = {family.family for family in settings.families}
+        answer = only_job(answer, job if job in families else settings.job_named(job).job)
     if prometheus is not None:
         write_metrics(prometheus, prometheus_text(answer))
     if as_json:
         click.echo(status_json(answer))
         raise click.exceptions.Exit(exit_code_of(answer))
     if prometheus is None:
-        for line in status_lines(answer, _columns()):
+        for line in status_lines(answer, _columns(), whole=job is not None):
             click.echo(line)
         _show_last_read(settings)
 

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.photos.coverage import Coverage, cover
-from panicroom.photos.family import walk_through
 from panicroom.photos.file_hash import FileHasher
 from panicroom.photos.hashes import HashedFile, HashStore, PassTimes, Verdict, held_hashes, judge
 from panicroom.photos.walk import FileSeen
+from panicroom.photos.walking import walk_through
 from panicroom.settings import JobSettings, Settings
 from panicroom.terminal.reporter import Reporter
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from panicroom.exit_codes import Problem
-from panicroom.photos.family import walk_through
 from panicroom.photos.hashes import HashedFile, PassTimes, recall_hashes
 from panicroom.photos.walk import FileSeen, Walk
+from panicroom.photos.walking import walk_through
 from panicroom.settings import JobSettings, Settings
 from panicroom.terminal.amounts import size_text
 from panicroom.wire import JobCheck

@@ -1,11 +1,11 @@
-"""Folders that were renamed, recognised from two walks: their files have the sizes and times that they had. Pure."""
+"""Pictures that have another name now, recognised from two walks: they have the sizes and times that they had. Pure."""
 
 # SPDX-License-Identifier: GPL-2.0-or-later
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from panicroom.photos.walk import FileSeen, Walk
@@ -14,51 +14,84 @@ SAME_SHARE = 0.9
 """Of a folder's bytes: it was renamed, and a few pictures in it changed at the same time."""
 
 SMALLEST_MOVE_BYTES = 10 * 2**20
-"""What is less is uploaded again without a word."""
+"""What is less is uploaded again without a question."""
 
 
 @dataclass(frozen=True)
 class Renamed:
-    """A folder inside a job that has another name now, with the files and bytes that would be uploaded again."""
+    """A folder inside a job that has another name now, or whose files have: then both names are the same. ``files`` and
+    ``bytes`` are stored already and would be uploaded again."""
 
     before: str
     now: str
     files: int
     bytes: int
 
+    def __str__(self) -> str:
+        if self.before == self.now:
+            return f"{self.files} files in {self.before or 'it'} have other names now"
+        return f"{self.before or 'what lay beside the folders'} is {self.now or 'beside the folders'} now"
+
 
 def renamed_folders(before: Walk, now: Walk) -> list[Renamed]:
-    """Folders of a job whose files stand below another name now, the largest first."""
-    gone = _by_folder(before.files, before.files.keys() - now.files.keys())
-    come = _by_folder(now.files, now.files.keys() - before.files.keys())
-    found = []
-    for old, lost in gone.items():
-        new = max(come, key=lambda folder: _same_bytes(lost, come[folder]), default=None)
-        if new is None:
-            continue
-        same = _same_bytes(lost, come[new])
-        if same >= SMALLEST_MOVE_BYTES and same >= SAME_SHARE * sum(seen.size for seen in lost.values()):
-            found.append(Renamed(old, new, len(come[new]), sum(seen.size for seen in come[new].values())))
-    return sorted(found, key=lambda one: -one.bytes)
+    """What was renamed or moved inside a job, the largest first; empty where it is little."""
+    sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+    for old, new in _moved(before.files, now.files):
+        pair = sums[_differing_folders(old, new)]
+        pair[0] += 1
+        pair[1] += now.files[new].size
+    if sum(size for _files, size in sums.values()) < SMALLEST_MOVE_BYTES:
+        return []
+    found = [Renamed(old, new, files, size) for (old, new), (files, size) in sums.items()]
+    return sorted(found, key=lambda renamed: -renamed.bytes)
 
 
 def is_same_folder(before: Walk, now: Walk) -> bool:
     """Whether ``now`` is what ``before`` was under another name: a job's own folder, renamed or copied elsewhere."""
-    total = before.bytes
-    return total > 0 and _same_bytes(before.files, now.files) >= SAME_SHARE * total
-
-
-def _by_folder(files: Mapping[str, FileSeen], paths: Iterable[str]) -> dict[str, dict[str, FileSeen]]:
-    """The files below each folder of the first level, by their paths in it; those beside the folders are none's."""
-    found: dict[str, dict[str, FileSeen]] = defaultdict(dict)
-    for path in paths:
-        folder, slash, rest = path.partition("/")
-        if slash:
-            found[folder][rest] = files[path]
-    return found
-
-
-def _same_bytes(one: Mapping[str, FileSeen], other: Mapping[str, FileSeen]) -> int:
-    return sum(
-        seen.size for path, seen in one.items() if path in other and other[path].content == seen.content
+    stays = sum(
+        seen.size
+        for path, seen in before.files.items()
+        if path in now.files and now.files[path].content == seen.content
     )
+    moved = sum(now.files[new].size for _old, new in _moved(before.files, now.files))
+    return before.bytes > 0 and stays + moved >= SAME_SHARE * before.bytes
+
+
+def _moved(before: Mapping[str, FileSeen], now: Mapping[str, FileSeen]) -> Iterator[tuple[str, str]]:
+    """Pairs of paths: where a file was that is gone, and where one of its size and time has come."""
+    gone: dict[tuple[int, int], list[str]] = defaultdict(list)
+    for path in before.keys() - now.keys():
+        gone[before[path].content].append(path)
+    for new in sorted(now.keys() - before.keys()):
+        paths = gone.get(now[new].content)
+        if paths:
+            old = _nearest(new, paths)
+            paths.remove(old)
+            yield old, new
+
+
+def _nearest(new: str, paths: Collection[str]) -> str:
+    """The path that ends as ``new`` does."""
+    parts = new.split("/")
+
+    def common(path: str) -> int:
+        count = 0
+        for one, other in zip(reversed(path.split("/")), reversed(parts), strict=False):
+            if one != other:
+                break
+            count += 1
+        return count
+
+    return max(sorted(paths), key=common)
+
+
+def _differing_folders(old: str, new: str) -> tuple[str, str]:
+    """The two folders without what is the same below them: ``a/x`` and ``b/x`` of ``a/x/1.raw`` and ``b/x/1.raw`` are
+    ``a`` and ``b``."""
+    before, now = old.split("/"), new.split("/")
+    if before[-1] != now[-1]:
+        return "/".join(before[:-1]), "/".join(now[:-1])
+    while before and now and before[-1] == now[-1]:
+        before.pop()
+        now.pop()
+    return "/".join(before), "/".join(now)

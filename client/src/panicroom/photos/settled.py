@@ -5,14 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
 from panicroom.api import Api, moment_of
 from panicroom.backup.new_chain import is_asked_for
 from panicroom.photos.coverage import as_job_check
-from panicroom.photos.family import walk_through
-from panicroom.photos.walk import Walk, is_unchanged, recall_walk
+from panicroom.photos.walk import RememberedWalk, Walk, is_unchanged, recall_walk, remember_walk
+from panicroom.photos.walking import walk_through
 from panicroom.secrets import token_of
 from panicroom.settings import JobSettings, Settings
 from panicroom.wire import JobStatus, MachineStatus, RunStart
@@ -34,28 +34,38 @@ class Looked:
 def look_through(settings: Settings, job: JobSettings, status: MachineStatus) -> Looked:
     """Raises ``Problem`` as a backup would."""
     state = settings.job_state(job.job)
-    walk, before = walk_through(settings, job), recall_walk(state)
+    walk, remembered = walk_through(settings, job), recall_walk(state)
     known = next((one for one in status.jobs if one.job == job.job), None)
     is_settled = (
-        before is not None
+        remembered is not None
+        and remembered.settles
         and not is_asked_for(state)
-        and _is_stored(known, before)
-        and is_unchanged(before, walk)
+        and any(
+            settings.archive(job.job).glob("*.manifest")
+        )  # else the cache was cleared, and is to be made again
+        and _is_newest(known, remembered)
+        and is_unchanged(remembered.walk, walk)
     )
-    return Looked(job, walk, before, is_settled)
+    if is_settled and remembered and known and remembered.newest is None:
+        remember_walk(state, replace(remembered, newest=known.newest_complete_at))
+    return Looked(job, walk, remembered.walk if remembered else None, is_settled)
 
 
 def report_settled(settings: Settings, family: str, settled: Sequence[Looked]) -> None:
-    """One request for all of them, which keeps them in time, and repeats what ``photos check`` has found."""
+    """One request for all of them, which keeps them in time, and repeats what ``photos check`` has found. Raises
+    ``Problem``."""
     checks = tuple(as_job_check(settings, one.job, one.walk) for one in settled)
     clock = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     with Api(settings.url, token_of(settings)) as api:
         api.report_checks(family, RunStart(kind="check", clock=clock, checks=checks))
 
 
-def _is_stored(known: JobStatus | None, before: Walk) -> bool:
-    """Whether the backup that followed that walk counts still: the owner may have put it into quarantine."""
+def _is_newest(known: JobStatus | None, remembered: RememberedWalk) -> bool:
+    """Whether the backup that followed that walk is the newest one that counts. The owner may have put it into
+    quarantine, and whoever has a copy of the token may have made another."""
     if known is None or known.newest_complete_at is None:
         return False
-    began = datetime.fromtimestamp(before.began_ns / 10**9, timezone.utc)
+    if remembered.newest is not None:
+        return known.newest_complete_at == remembered.newest
+    began = datetime.fromtimestamp(remembered.walk.began_ns / 10**9, timezone.utc)
     return moment_of(known.newest_complete_at) >= began - _CLOCKS_APART

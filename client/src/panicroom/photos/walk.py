@@ -12,7 +12,7 @@ import json
 import os
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from panicroom.private_files import write_private
@@ -20,7 +20,7 @@ from panicroom.private_files import write_private
 RACY_NANOSECONDS = 2 * 10**9
 """A file that was written so shortly before may be written again without another time: FAT keeps two seconds."""
 
-FILE_NAME = "walk"
+_FILE_NAME = "walk"
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,27 @@ class FileSeen:
         """What stays when a file is moved or copied with its times."""
         return self.size, self.mtime_ns
 
+    @property
+    def facts(self) -> tuple[int, int, int]:
+        """What stays on a disk without inodes of its own when it is attached again."""
+        return self.size, self.mtime_ns, self.ctime_ns
+
+
+@dataclass(frozen=True)
+class WalkScope:
+    """Where a walk went: two of them compare only where this is the same. ``selection`` stands for what is left out.
+    ``keeps_inodes``: whether the disk has inodes of its own, or makes some up each time it is attached."""
+
+    source: str
+    selection: str = ""
+    keeps_inodes: bool = True
+
 
 @dataclass(frozen=True)
 class Walk:
-    """The files of ``source`` by their paths in it; ``began_ns`` is when it began, by this computer's clock."""
+    """The files of a job by their paths in it. ``began_ns`` is when it began, by this computer's clock."""
 
-    source: str
+    scope: WalkScope
     files: Mapping[str, FileSeen]
     began_ns: int
 
@@ -50,76 +65,94 @@ class Walk:
     def bytes(self) -> int:
         return sum(seen.size for seen in self.files.values())
 
-    @property
-    def is_steady(self) -> bool:
-        """Whether no file was written while, or shortly before, it was looked at. A camera's clock may be ahead: such a
-        time of the content says nothing."""
-        limit = self.began_ns - RACY_NANOSECONDS
-        return all(
-            seen.ctime_ns < limit and not limit <= seen.mtime_ns <= self.began_ns + RACY_NANOSECONDS
-            for seen in self.files.values()
-        )
+
+@dataclass(frozen=True)
+class RememberedWalk:
+    """The walk before a job's newest backup. ``settles``: that backup was finished, read all of the files, and none of
+    them was being written. ``newest``: when the newest complete set was stored, once the service has said so."""
+
+    walk: Walk
+    settles: bool
+    newest: str | None = None
 
 
+@dataclass
 class WalkNotes:
-    """Takes each file as ``survey`` counts it, so that nobody walks twice."""
+    """Takes each file as ``survey`` counts it. ``root`` is the source with its links resolved."""
 
-    def __init__(self, source: Path, began_ns: int) -> None:
-        self._source, self._began_ns = source, began_ns
-        self._root = os.fspath(source.resolve()).rstrip("/") + "/"
-        self._files: dict[str, FileSeen] = {}
+    root: Path
+    files: dict[str, FileSeen] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._above = os.fspath(self.root).rstrip("/") + "/"
 
     def offer(self, path: str, status: os.stat_result) -> None:
-        relative = path.removeprefix(self._root)
-        self._files[relative] = FileSeen(
+        self.files[path.removeprefix(self._above)] = FileSeen(
             status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
         )
 
-    def walk(self) -> Walk:
-        return Walk(str(self._source), self._files, self._began_ns)
-
 
 def is_unchanged(before: Walk, now: Walk) -> bool:
-    """Whether nothing has to be backed up.
+    """Whether the files are those that ``before`` saw, so that nothing has to be backed up.
 
-    A disk without inodes of its own gets new ones each time it is attached: where all of them are new and every other
-    fact is as before, nothing has changed.
+    Where a disk has no inodes of its own, or all of them are others, a new inode says nothing.
     """
-    if before.files.keys() != now.files.keys():
+    if before.scope != now.scope or before.files.keys() != now.files.keys():
         return False
-    same_inodes = other_inodes = 0
-    for path, seen in now.files.items():
-        known = before.files[path]
-        if (seen.size, seen.mtime_ns, seen.ctime_ns) != (known.size, known.mtime_ns, known.ctime_ns):
-            return False
-        if seen.inode == known.inode:
-            same_inodes += 1
-        else:
-            other_inodes += 1
-    return not other_inodes or not same_inodes
+    if any(seen.facts != before.files[path].facts for path, seen in now.files.items()):
+        return False
+    if not now.scope.keeps_inodes or all(
+        seen.inode == before.files[path].inode for path, seen in now.files.items()
+    ):
+        return True
+    return _inodes(before).isdisjoint(_inodes(now))  # two files whose names were swapped have each other's
 
 
-def store_walk(state: Path, walk: Walk) -> None:
-    """Once a backup that began after this walk is sealed."""
+def _inodes(walk: Walk) -> set[int]:
+    return {seen.inode for seen in walk.files.values()}
+
+
+def is_steady(walk: Walk, earlier: Walk | None = None) -> bool:
+    """Whether each file that is written from now on will have other times than ``walk`` saw.
+
+    It is so where they are a while past; or where ``earlier``, which was over that long before, saw the same ones. So
+    neither a camera nor a disk of the network needs the right time.
+    """
+    since = walk.began_ns - RACY_NANOSECONDS
+    until = walk.began_ns + RACY_NANOSECONDS
+
+    def is_past(path: str, seen: FileSeen) -> bool:
+        if seen.ctime_ns < since and not since <= seen.mtime_ns <= until:
+            return True
+        return earlier is not None and earlier.files.get(path) == seen
+
+    return all(is_past(path, seen) for path, seen in walk.files.items())
+
+
+def remember_walk(state: Path, remembered: RememberedWalk) -> None:
+    """In the job's folder ``state``; the one before is replaced."""
+    walk = remembered.walk
     rows = [
         [path, seen.size, seen.mtime_ns, seen.ctime_ns, seen.inode]
         for path, seen in sorted(walk.files.items())
     ]
-    kept = {"source": walk.source, "began_ns": walk.began_ns, "files": rows}
+    kept = {
+        "scope": [walk.scope.source, walk.scope.selection, walk.scope.keeps_inodes],
+        "began_ns": walk.began_ns,
+        "settles": remembered.settles,
+        "newest": remembered.newest,
+        "files": rows,
+    }
     text = json.dumps(kept, ensure_ascii=True)  # names that are no text have surrogates, which survive so
-    write_private(state / FILE_NAME, zlib.compress(text.encode(), 6))
+    write_private(state / _FILE_NAME, zlib.compress(text.encode(), 1))
 
 
-def forget_walk(state: Path) -> None:
-    """Of a job in which files were written while they were looked at: the next backup is made in any case."""
-    (state / FILE_NAME).unlink(missing_ok=True)
-
-
-def recall_walk(state: Path) -> Walk | None:
-    """The one of the newest backup; None where there is none, or none that can be read: then duplicity looks."""
+def recall_walk(state: Path) -> RememberedWalk | None:
+    """None where there is none, or none that can be read: then duplicity looks."""
     try:
-        kept = json.loads(zlib.decompress((state / FILE_NAME).read_bytes()))
+        kept = json.loads(zlib.decompress((state / _FILE_NAME).read_bytes()))
         files = {path: FileSeen(*map(int, facts)) for path, *facts in kept["files"]}
-        return Walk(kept["source"], files, int(kept["began_ns"]))
+        walk = Walk(WalkScope(*kept["scope"]), files, int(kept["began_ns"]))
+        return RememberedWalk(walk, kept["settles"] is True, kept["newest"])
     except (OSError, ValueError, KeyError, TypeError, zlib.error):
         return None

@@ -116,9 +116,18 @@ def brought_up_to_date(settings: Settings, status: MachineStatus, encrypt_key: s
     if new:
         add_jobs(settings, settings.url, settings.secrets, new, reader=True)
         settings = load_settings()
+    settings = _with_families(settings, status)
     if encrypt_key in (None, settings.encrypt_key):
         return settings
     return change_settings(settings.places, {"encryption": {"encrypt_key": encrypt_key}})
+
+
+def _with_families(settings: Settings, status: MachineStatus) -> Settings:
+    """The settings with the family of each photo job."""
+    families = {job.job: job.family for job in status.jobs if job.family is not None}
+    new = [job.job for job in settings.jobs if job.family is None and job.job in families]
+    changes = {f"jobs.{job}": {"family": families[job]} for job in new}
+    return change_settings(settings.places, changes) if changes else settings
 
 
 def _pending_secret(store: SecretStore, url: str, machine: str) -> str:

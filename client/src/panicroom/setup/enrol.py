@@ -92,9 +92,17 @@ class Enrolment:
         return {job.job: job.folder for job in jobs if job.folder is not None}
 
     def new_jobs(self) -> tuple[str, ...]:
-        """Jobs of the machine that have no folder in the settings yet; all where this computer only read so far."""
-        here = {job.job for job in self.known.jobs} if self.known and not self.known.reader else set()
-        return tuple(job.job for job in self._answered().jobs if job.job not in here)
+        """Jobs and families of the machine that have no folder in the settings yet; all where this computer only read
+        so far. Jobs of a family are found by the names of its folders."""
+        known = self.known if self.known and not self.known.reader else None
+        here = {job.job for job in known.jobs} if known else set()
+        families = {family.family for family in known.families} if known else set()
+        own = [job.job for job in self._answered().jobs if job.family is None and job.job not in here]
+        return (*own, *(family for family in self.families() if family not in families))
+
+    def families(self) -> dict[str, str | None]:
+        """Families of photo jobs by name, each with where the owner thinks that the pictures are."""
+        return {family.family: family.source_hint for family in self._answered().families}
 
     def check_sources(self, options: tuple[str, ...]) -> None:
         for option in options:
@@ -119,18 +127,22 @@ class Enrolment:
     def finish(self, folders: dict[str, Path], passphrase: str | None) -> Path:
         """Writes passphrase and settings; the path of the settings file.
 
-        ``folders`` are those of new jobs. ``passphrase`` is that of the key where there is one, and None if gpg's
-        agent knows it or it has none.
+        ``folders`` are those of new jobs and families. ``passphrase`` is that of the key where there is one, and None
+        if gpg's agent knows it or it has none.
         """
         where, answer = places(), self._answered()
         if passphrase is not None:
             self._store.put(f"{answer.machine}.passphrase", checked_passphrase(passphrase))
         if self.encrypt_key is not None:
             make_proof_key(self._store, answer.machine)
+        families = {name: folders[name] for name in folders if name in self.families()}
+        jobs = {name: folders[name] for name in folders if name not in families}
         if self.known is None:
-            write_settings(where, self.url, answer.machine, self._store.kind, folders, self.encrypt_key)
+            write_settings(
+                where, self.url, answer.machine, self._store.kind, jobs, self.encrypt_key, families=families
+            )
         else:
-            add_jobs(self.known, self.url, self._store.kind, folders)
+            add_jobs(self.known, self.url, self._store.kind, jobs, families=families)
         self._store.remove(_PENDING)
         if self.known and self.known.reader:
             self._store.remove(f"{answer.machine}.reader")

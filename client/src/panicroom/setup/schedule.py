@@ -80,17 +80,26 @@ def environment_of(places: Places, gpg: str | None) -> dict[str, str]:
 
 
 def due_jobs(jobs: tuple[JobSettings, ...], status: MachineStatus) -> tuple[JobSettings, ...]:
-    """Those whose newest backup is as old as their period, or will be before anybody looks again."""
+    """Those whose newest backup is as old as their period, or will be before anybody looks again; a photo job that was
+    looked at since counts from then."""
     now = moment_of(status.server_time)
 
     def due(job: JobSettings) -> bool:
         known = next((each for each in status.jobs if each.job == job.job), None)
         if known is None or known.newest_complete_at is None:
             return True  # what the service does not know, the backup itself says best
-        age = (now - moment_of(known.newest_complete_at)).total_seconds()
+        newest = max(map(moment_of, filter(None, (known.newest_complete_at, known.checked_at))))
+        age = (now - newest).total_seconds()
         return age > known.period_seconds - _LOOK_SECONDS
 
     return tuple(job for job in jobs if due(job))
+
+
+def shortest_period(status: MachineStatus) -> int:
+    """Seconds between two backups: those of the job, or the family, that the owner wants looked at most often."""
+    periods = [job.period_seconds for job in status.jobs]
+    periods += [family.period_seconds for family in status.families]
+    return min(periods, default=86400)
 
 
 def check_places(places: Places, system: bool) -> None:

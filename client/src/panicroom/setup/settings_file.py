@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from panicroom.exit_codes import ExitCode, Problem
@@ -55,14 +56,16 @@ speed_up = true
 # A monitor's URL: called with /start added, as it is after a success, and with /CODE (the exit code) after a failure.
 # ping_url = "https://hc-ping.com/your-uuid"
 
-# Pictures: panicroom makes each folder in it a job of its own, below in this file.
-# [families.photos]
-# source = "/home/anna/Pictures"
-
 [schedule]
 # Whether scheduled backups run on battery below 20 %, and on a metered connection. Overdue ones always run.
 # on_battery = false
 # on_metered = false
+"""
+
+_FAMILY_TEMPLATE = """
+# The folder with the pictures: panicroom makes each folder in it a job of its own, below in this file.
+[families.{family}]
+source = ""
 """
 
 _JOB_TEMPLATE = """
@@ -96,10 +99,13 @@ def write_settings(
     sources: Mapping[str, Path | None],
     encrypt_key: str | None = None,
     *,
+    families: Mapping[str, Path] = MappingProxyType({}),
     reader: bool = False,
 ) -> None:
-    """Writes panicroom.toml whole (private, atomically); ``sources`` maps jobs to folders, for a reader to None."""
+    """Writes panicroom.toml whole (private, atomically); ``sources`` maps jobs to folders, for a reader to None, and
+    ``families`` families of photo jobs to the folders with the pictures."""
     text = _TEMPLATE + "".join(_job_text(job, source) for job, source in sources.items())
+    text += "".join(_FAMILY_TEMPLATE.format(family=family) for family in families)
     changes: dict[str, dict[str, Any]] = {
         "service": {
             "url": url,
@@ -109,6 +115,7 @@ def write_settings(
         },
         "encryption": {"encrypt_key": encrypt_key} if encrypt_key else {},
         **{f"jobs.{job}": _job_settings(job, source) for job, source in sources.items()},
+        **_family_settings(families),
     }
     write_private(where.settings_file, with_settings(text, changes))
 
@@ -119,21 +126,37 @@ def add_jobs(
     secrets: str,
     sources: Mapping[str, Path | None],
     *,
+    families: Mapping[str, Path] = MappingProxyType({}),
     reader: bool = False,
 ) -> None:
-    """Adds jobs that the owner has added since, folders of jobs, the service's new URL, the place of the secrets and
-    whether this computer only reads; everything else in the file stays."""
+    """Adds jobs and families that the owner has added since, folders of jobs, the service's new URL, the place of the
+    secrets and whether this computer only reads; everything else in the file stays, but for the jobs of families on a
+    computer that only read: they are found again by their folders' names."""
     path = settings.places.settings_file
     known = {job.job for job in settings.jobs}
     new = {job: source for job, source in sources.items() if job not in known}
     text = path.read_text(encoding="utf-8-sig")
+    if settings.reader and not reader:
+        text = without_tables(text, [f"jobs.{job.job}" for job in settings.jobs if job.family])
     text += "".join(_job_text(job, source) for job, source in new.items())
+    text += "".join(
+        _FAMILY_TEMPLATE.format(family=family) for family in families if family not in _families_of(settings)
+    )
     changes: dict[str, dict[str, Any]] = {
         "service": {"url": url, "secrets": secrets, **({"reader": reader} if settings.reader else {})},
         **{f"jobs.{job}": _job_settings(job, source) for job, source in new.items()},
         **{f"jobs.{job}": {"source": str(source)} for job, source in sources.items() if job in known},
+        **_family_settings(families),
     }
     write_private(path, with_settings(text, changes))
+
+
+def _families_of(settings: Settings) -> set[str]:
+    return {family.family for family in settings.families}
+
+
+def _family_settings(families: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
+    return {f"families.{family}": {"source": str(folder)} for family, folder in families.items()}
 
 
 def _job_text(job: str, source: Path | None) -> str:
@@ -175,6 +198,21 @@ def with_settings(text: str, changes: Mapping[str, Mapping[str, Any]]) -> str:
             for name, value in settings.items():
                 if table.get(name) != value:
                     table[name] = value
+    except TOMLKitError as error:
+        raise Problem(f"the settings file cannot be changed: {error}", ExitCode.SETTINGS) from None
+    return tomlkit.dumps(document)
+
+
+def without_tables(text: str, headings: Iterable[str]) -> str:
+    """The TOML ``text`` without those tables; a Problem if ``text`` is no TOML."""
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
+    try:
+        document: Any = tomlkit.parse(text)
+        for heading in headings:
+            above, _, name = heading.rpartition(".")
+            _table(document, above).remove(name)
     except TOMLKitError as error:
         raise Problem(f"the settings file cannot be changed: {error}", ExitCode.SETTINGS) from None
     return tomlkit.dumps(document)

@@ -34,7 +34,7 @@ class JsonReporter:
         self._meter.take(event)
         if event["event"] == "skipped":
             self._say("skipped", path=event["path"], reason=event["reason"])
-        elif event["event"] == "thaw":
+        elif event["event"] in ("thaw", "settled"):
             self._say(**event)
         elif time.monotonic() - self._said_at >= _JSON_SECONDS:
             self._progress()

@@ -7,7 +7,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -16,6 +16,13 @@ from panicroom.exit_codes import ExitCode, Problem
 from panicroom.secrets import token_of
 from panicroom.settings import Settings
 from panicroom.terminal.amounts import size_text
+from panicroom.terminal.families import (
+    ATTENTION,
+    attention_lines,
+    photo_families,
+    worst_state,
+    years_text,
+)
 from panicroom.wire import DrillOutcome, DrillStatus, JobStatus, MachineStatus
 
 HEADINGS = ("job", "state", "newest backup", "chain", "stored", "in", "every")
@@ -34,15 +41,18 @@ def fetch_status(settings: Settings) -> MachineStatus:
         return api.machine()
 
 
-def status_lines(status: MachineStatus, columns: int) -> list[str]:
-    """A plain table, or where that is too wide three lines a job; times are this machine's own."""
+def status_lines(status: MachineStatus, columns: int, *, whole: bool = False) -> list[str]:
+    """A plain table, or where that is too wide three lines a job; times are this machine's own. A family of photo jobs
+    has one line, unless ``whole``."""
     now = moment_of(status.server_time)
     mail = (
         f"last weekly mail {_ago(status.last_weekly_mail_at, now)}"
         if status.last_weekly_mail_at
         else "no weekly mail yet"
     )
-    rows = [_row(job, now) for job in status.jobs]
+    families = {} if whole else photo_families(status.jobs)
+    rows = [_row(job, now) for job in status.jobs if whole or job.family is None]
+    rows += [_family_row(family, jobs, now) for family, jobs in families.items()]
     table = _table([HEADINGS, *rows])
     if max(map(len, table)) > columns:
         table = [
@@ -54,7 +64,13 @@ def status_lines(status: MachineStatus, columns: int) -> list[str]:
                 f"  chain of {chain}, {stored} stored ({storage}), every {every}",
             )
         ]
-    return [f"machine {status.machine}, {mail}", *_reader_lines(status), *table, *_drill_lines(status, now)]
+    return [
+        f"machine {status.machine}, {mail}",
+        *_reader_lines(status),
+        *table,
+        *(line for family, jobs in families.items() for line in attention_lines(family, jobs)),
+        *_drill_lines(status, now),
+    ]
 
 
 def _reader_lines(status: MachineStatus) -> list[str]:
@@ -65,10 +81,12 @@ def _reader_lines(status: MachineStatus) -> list[str]:
 
 
 def _drill_lines(status: MachineStatus, now: datetime) -> Iterator[str]:
-    """A line for each job of which a drill was reported, or is due."""
+    """A line for each job of which a drill was reported, or is due; of photo jobs only where it has not passed."""
     for job in status.jobs:
         drill = job.drill
         if drill is None or (drill.reported_at is None and not drill.due):
+            continue
+        if job.family is not None and drill.outcome in (None, DrillOutcome.PASSED):
             continue
         passed = (
             f"last drill passed {_ago(drill.passed_at, now)}"
@@ -100,8 +118,31 @@ def _table(rows: list[tuple[str, ...]]) -> list[str]:
     ]
 
 
+def _family_row(family: str, jobs: Sequence[JobStatus], now: datetime) -> tuple[str, ...]:
+    newest = max((job.newest_complete_at for job in jobs if job.newest_complete_at), default=None)
+    looked = [job.checked_at for job in jobs if job.state == "settled" and job.checked_at]
+    return (
+        years_text(family, jobs),
+        worst_state(jobs),
+        _newest_text(newest, min(looked, default=None), now),
+        str(sum(job.chain_length for job in jobs)),
+        size_text(sum(job.stored_bytes for job in jobs)),
+        STORAGE_NAMES.get(jobs[0].archive_class, jobs[0].archive_class),
+        duration_text(jobs[0].period_seconds),
+    )
+
+
+def _newest_text(newest: str | None, looked_at: str | None, now: datetime) -> str:
+    """``looked_at``: when it was last seen that nothing had changed since."""
+    text = _ago(newest, now) if newest else "never"
+    if looked_at is None:
+        return text
+    return f"{text}, looked at {duration_text((now - moment_of(looked_at)).total_seconds())} ago"
+
+
 def _row(job: JobStatus, now: datetime) -> tuple[str, ...]:
-    newest = _ago(job.newest_complete_at, now) if job.newest_complete_at else "never"
+    looked_at = job.checked_at if job.state == "settled" else None
+    newest = _newest_text(job.newest_complete_at, looked_at, now)
     return (
         job.job,
         job.state,
@@ -113,18 +154,14 @@ def _row(job: JobStatus, now: datetime) -> tuple[str, ...]:
     )
 
 
-_ATTENTION = {"never": 1, "failing": 1, "overdue": 2}
-"""The exit code of each state that needs somebody; every other state is well."""
-
-
 def exit_code_of(status: MachineStatus) -> int:
     """0 well, 1 look at it, 2 bad: the worst of the jobs."""
-    return max((_ATTENTION.get(job.state, 0) for job in status.jobs), default=0)
+    return max((ATTENTION.get(job.state, 0) for job in status.jobs), default=0)
 
 
 def only_job(status: MachineStatus, name: str) -> MachineStatus:
-    """The status with that job alone; a Problem if the service does not have it."""
-    jobs = tuple(job for job in status.jobs if job.job == name)
+    """The status with that job alone, or those of that family; a Problem if the service does not have it."""
+    jobs = tuple(job for job in status.jobs if name in (job.job, job.family))
     if not jobs:
         raise Problem(
             f"the service knows no job {name!r} of this machine; ask the owner to add it", ExitCode.SETTINGS
@@ -142,7 +179,7 @@ def status_json(status: MachineStatus) -> str:
 
 
 _METRICS: tuple[tuple[str, str, Callable[[JobStatus, datetime], float | None]], ...] = (
-    ("state", "0 well, 1 look at it, 2 bad", lambda job, _now: _ATTENTION.get(job.state, 0)),
+    ("state", "0 well, 1 look at it, 2 bad", lambda job, _now: ATTENTION.get(job.state, 0)),
     (
         "newest_backup_age_seconds",
         "age of the newest complete backup",

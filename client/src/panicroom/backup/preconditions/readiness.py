@@ -22,35 +22,41 @@ FEW_FILES = 1024
 """duplicity opens a file for each earlier set of a chain, and refuses to start below this."""
 
 _ENOUGH_FILES = 8192
-_SPARE_VOLUMES = 3
-"""Volumes that lie on the disk beside those on their way: one being made, one being encrypted, one ready."""
+_OTHER_VOLUMES = 5
+"""Volumes that lie on the disk beside those on their way: one being made, one being encrypted, and three ready."""
 
 
-def check_machine(settings: Settings) -> None:
+def check_machine(settings: Settings, volume_mb: int) -> None:
     """A ``Problem`` if anything of this machine's own is missing."""
     require_gpg()
     check_keys(settings.encrypt_key, settings.sign_key)
-    check_space(settings)
+    check_space(settings, volume_mb)
     allow_open_files()
 
 
-def check_space(settings: Settings) -> str:
+def check_space(settings: Settings, volume_mb: int) -> str:
     """How much room there is, as a sentence; a ``Problem`` if it is too little or cannot be written to.
 
-    Volumes are made and wait in one folder of the cache: at most ``upload_threads`` + 2 wait.
+    Volumes are made and wait in one folder of the cache. With little room fewer are uploaded at the same time.
     """
     for place in (settings.places.cache, settings.places.state):
         if not os.access(_existing(place), os.W_OK):
             raise Problem(f"{place} cannot be written; is it another user's?", ExitCode.SPACE)
-    needed = (settings.upload_threads + 2 + _SPARE_VOLUMES) * settings.volume_mb * 2**20
-    folder = _existing(settings.places.cache)
-    free = shutil.disk_usage(folder).free
-    said = f"{free // 2**20} MB free in {folder}"
-    if free < needed:
-        raise Problem(
-            f"{said}, {needed // 2**20} MB needed; make room, or set PANICROOM_CACHE_DIR", ExitCode.SPACE
-        )
+    needed_mb = (1 + _OTHER_VOLUMES) * volume_mb
+    free_mb = _free_mb(settings)
+    said = f"{free_mb} MB free in {_existing(settings.places.cache)}"
+    if free_mb < needed_mb:
+        raise Problem(f"{said}, {needed_mb} MB needed; make room, or set PANICROOM_CACHE_DIR", ExitCode.SPACE)
     return said
+
+
+def fitting_threads(settings: Settings, volume_mb: int) -> int:
+    """As many uploads at the same time as the settings allow and the disk has room for; at least one."""
+    return max(1, min(settings.upload_threads, _free_mb(settings) // volume_mb - _OTHER_VOLUMES))
+
+
+def _free_mb(settings: Settings) -> int:
+    return shutil.disk_usage(_existing(settings.places.cache)).free // 2**20
 
 
 def allow_open_files() -> None:

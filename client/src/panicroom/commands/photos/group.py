@@ -7,6 +7,7 @@ from __future__ import annotations
 import click
 
 from panicroom.commands.photos.check import check
+from panicroom.commands.photos.folder import folder
 
 
 @click.group(short_help="Look after a pile of pictures.")
@@ -15,3 +16,4 @@ def photos() -> None:
 
 
 photos.add_command(check)
+photos.add_command(folder)

@@ -35,8 +35,9 @@ def privacy(places: Places) -> CheckResult:
 
 
 def disk_space(settings: Settings) -> CheckResult:
+    volume_mb = max((settings.volume_mb_of(job.job) for job in settings.jobs), default=settings.volume_mb)
     try:
-        return CheckResult("disk", OK, check_space(settings))
+        return CheckResult("disk", OK, check_space(settings, volume_mb))
     except Problem as problem:
         return CheckResult("disk", FAIL, str(problem))
 

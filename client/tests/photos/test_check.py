@@ -399,6 +399,15 @@ def test_a_disk_that_fails_altogether_ends_the_check(
     assert pictures.check().read_files == 12
 
 
+def test_single_files_that_fail_do_not_end_it_however_many(
+    pictures: Pictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(30):
+        pictures.write(f"{number:02}.raw")
+    failing(monkeypatch, errno.EIO, lambda path: path.endswith(("1.raw", "3.raw", "5.raw", "7.raw", "9.raw")))
+    assert len(pictures.check().unreadable) == 15
+
+
 def test_a_disk_that_is_detached_ends_the_check_and_nothing_is_forgotten(pictures: Pictures) -> None:
     for number in range(3):
         pictures.write(f"{number}.raw")
@@ -461,8 +470,12 @@ def test_the_numbers_for_the_service_are_those_of_the_files_that_were_read_as_th
     pictures.rot(bad)
     pictures.check()
     pictures.write("c.raw", b"1234567")
+    pictures.write("d.raw", b"12")
+    pictures.check()
+    pictures.write("c.raw", b"7654321")  # not read as it is now
+    pictures.write("d.raw", b"21")
     told = as_job_check(pictures.settings, pictures.job, walk_through(pictures.settings, pictures.job))
-    assert (told.files, told.bytes, told.hashed_files, told.hashed_bytes, told.rotted) == (3, 15, 2, 8, 1)
+    assert (told.files, told.bytes, told.hashed_files, told.hashed_bytes, told.rotted) == (4, 17, 2, 8, 1)
     since = datetime.fromtimestamp(pictures.now, timezone.utc)
     assert told.hashed_since == f"{since:%Y-%m-%dT%H:%M:%SZ}"
     assert ".raw" not in repr(told)

@@ -179,7 +179,6 @@ class _Check:
         try:
             read = self._hasher.sha256(self._full(path))
         except OSError as error:
-            self._check_source()
             self._take_failure(path, error)
             return
         self._failed_in_a_row = 0

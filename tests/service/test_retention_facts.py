@@ -120,4 +120,5 @@ def test_rules_and_versions_of_a_bucket_count_where_it_was_looked_at(service: Se
     around = facts(settings=settings)[1]
     assert (around.keeps_versions, around.old_versions_days) == (True, 7)
     unread = facts(settings=BucketSettings(BUCKET))[1]
-    assert (unread.keeps_versions, unread.old_versions_days) == (False, 0)
+    assert unread.unread == ("versioning", "lifecycle rules")
+    assert around.unread == ()

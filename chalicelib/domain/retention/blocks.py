@@ -27,7 +27,8 @@ class Surroundings:
     about safety of the last 30 days. ``compared_at`` is when catalogue and bucket were last compared, ``differed``
     whether they did. ``keeps_versions`` is ``None`` where nobody has asked the bucket (the mail does not), which blocks
     nothing. ``old_versions_days`` is the shortest time after which a rule that does not go by our tag removes old
-    versions of the job's files, ``None`` where no such rule is there.
+    versions of the job's files, ``None`` where no such rule is there. ``unread`` names the settings of the bucket that
+    could not be read.
     """
 
     state: State
@@ -39,6 +40,7 @@ class Surroundings:
     safety: tuple[str, ...] = ()
     keeps_versions: bool | None = None
     old_versions_days: int | None = None
+    unread: tuple[str, ...] = ()
 
 
 def blocks_of(around: Surroundings, now: datetime) -> tuple[str, ...]:
@@ -59,6 +61,9 @@ def blocks_of(around: Surroundings, now: datetime) -> tuple[str, ...]:
 
 
 def _of_the_bucket(around: Surroundings) -> Iterator[str]:
+    if around.unread:
+        what = " and ".join(around.unread)
+        yield f"The {what} of the bucket could not be read. The audit says why: python -m ops audit."
     if around.keeps_versions is False:
         yield "Versioning of the bucket is not enabled: nothing could be brought back. Turn it on."
     days = around.old_versions_days

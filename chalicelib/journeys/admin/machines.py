@@ -310,8 +310,10 @@ def machine_remove(context: AdminContext, request: Arguments) -> MachineChanged:
     machine = known_machine(context, request)
     for job in context.machines.jobs(machine.name):
         for let_go in context.retention.let_gos(job):
-            if let_go.is_going or let_go.undone_at is not None:
+            is_dropping = let_go.dropped and let_go.marked_at is None
+            if let_go.is_going or is_dropping or let_go.undone_at is not None:
                 what, command = ("let go", "run") if let_go.is_going else ("brought back", "undo")
+                what, command = ("removed for good", "drop") if is_dropping else (what, command)
                 line = f"python -m ops retention {command} {job.machine} {job.name}"
                 line += "" if let_go.is_going else f" {let_go.chain}"
                 raise Refusal(

@@ -20,6 +20,9 @@ from chalicelib.domain.retention.rules import counted_chains, is_sound, was_seen
 
 _AT_ONCE = 1000
 
+_VOLUME_SUFFIXES = (".gpg", ".p7m", ".gz", "")
+"""Of an adopted backup, which was perhaps encrypted otherwise, or not at all."""
+
 _LEAST_LEFT = 0.75
 """Of the period, on each file after the chain was locked anew: more than half of it goes by before the next time."""
 
@@ -46,8 +49,10 @@ def extend_locks(
 
     What has no lock gets none: it was stored before the bucket had one.
     """
-    firsts = [volume_file(chain.id, 1).name for chain in chains]
-    rows = catalogue.objects_named(job, firsts)
+    firsts = {
+        f"{volume_file(chain.id, 1).stem}{suffix}": chain for chain in chains for suffix in _VOLUME_SUFFIXES
+    }
+    rows = catalogue.objects_named(job, list(firsts))
     stored = {name: row.stored.version_id for name, row in rows.items() if row.stored}
     asked = [(name, version) for name, version in stored.items() if version]
     due = [
@@ -58,12 +63,7 @@ def extend_locks(
     if not due:
         return 0
     asks = {name for name, _ in due}
-    sets = {
-        set_id
-        for chain, first in zip(chains, firsts, strict=True)
-        if first in asks
-        for set_id in chain.set_ids
-    }
+    sets = {set_id for name in asks for set_id in firsts[name].set_ids}
     others = (one for one in _current_versions(versions, job, sets) if one[0] not in asks)
     # Those that are asked each day come last: a call that is cut off before is gone on with by the next one.
     wanted, extended = itertools.chain(others, due), 0

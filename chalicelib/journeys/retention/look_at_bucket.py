@@ -66,8 +66,9 @@ def _locks(versions: VersionStore, job: Job, manifests: Mapping[str, StoredObjec
     if versions.default_lock(job.location.bucket) is None:
         return {}
     asked = [(name, stored.version_id) for name, stored in manifests.items() if stored.version_id]
-    return {
-        file.set_id: lock.until
-        for (name, _), lock in versions.locks(job.location, asked).items()
-        if (file := parse_file_name(name)) is not None
-    }
+    until: dict[SetId, datetime] = {}
+    for (name, _), lock in versions.locks(job.location, asked).items():
+        file = parse_file_name(name)
+        if file is not None:  # a set may have two manifests, by their endings: the later lock keeps it
+            until[file.set_id] = max(lock.until, until.get(file.set_id, lock.until))
+    return until

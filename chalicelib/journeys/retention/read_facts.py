@@ -137,8 +137,9 @@ def _surroundings(
             if one.severity is Severity.CRITICAL and _concerns(one, job)
         ),
         safety=tuple(one.message for one in notices if one.code in CODES and CODES[one.code].is_safety),
-        keeps_versions=bool(settings.keeps_versions) if settings is not None else None,
+        keeps_versions=settings.keeps_versions if settings is not None else None,
         old_versions_days=_old_versions_days(settings, job) if settings is not None else None,
+        unread=_unread(settings) if settings is not None else (),
     )
 
 
@@ -157,7 +158,10 @@ def _concerns(finding: Finding, job: Job) -> bool:
 
 
 def _old_versions_days(settings: BucketSettings, job: Job) -> int | None:
-    """0 where the rules could not be read: what is not known may be the worst."""
-    if settings.lifecycle is None:
-        return 0
-    return shortest_old_versions_days(map(rule_of, settings.lifecycle), job.location.prefix)
+    return shortest_old_versions_days(map(rule_of, settings.lifecycle or ()), job.location.prefix)
+
+
+def _unread(settings: BucketSettings) -> tuple[str, ...]:
+    """What nobody could read of what has to be known: it may be the worst."""
+    needed = {"versioning": settings.keeps_versions, "lifecycle rules": settings.lifecycle}
+    return tuple(what for what, read in needed.items() if read is None)

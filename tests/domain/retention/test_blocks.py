@@ -57,6 +57,7 @@ def test_nothing_blocks_where_all_is_well(change: dict[str, Any]) -> None:
         ({"critical": ("Volume 3 is missing.",)}, "A critical finding is open: Volume 3 is missing."),
         ({"safety": ("A code was used twice.",)}, "in the last 30 days: A code was used twice."),
         ({"keeps_versions": False}, "Versioning"),
+        ({"unread": ("lifecycle rules",)}, "lifecycle rules of the bucket could not be read"),
         ({"old_versions_days": 29}, "after 29 days, before the 30 days"),
         ({"old_versions_days": 1}, "after 1 day, before"),
     ],

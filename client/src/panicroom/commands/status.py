@@ -59,15 +59,16 @@ def status(job: str | None, as_json: bool, prometheus: Path | None) -> None:
 
 def _show_last_read(settings: Settings) -> None:
     """Where there are pictures: since when nobody has read them."""
+    states = [settings.job_state(job.job) for job in settings.jobs if job.family is not None]
+    if not states or settings.reader:
+        return
     from datetime import datetime
 
-    from panicroom.photos.coverage import last_read_text
+    from panicroom.photos.coverage import last_read_text  # takes a moment
     from panicroom.photos.hashes import recall_hashes
 
-    states = [settings.job_state(job.job) for job in settings.jobs if job.family is not None]
-    if states and not settings.reader:
-        passes = [recall_hashes(state).newest_pass for state in states]
-        click.echo(last_read_text(passes, datetime.now().astimezone()))
+    passes = [recall_hashes(state).newest_pass for state in states]
+    click.echo(last_read_text(passes, datetime.now().astimezone()))
 
 
 def _columns() -> int:

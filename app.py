@@ -60,8 +60,8 @@ route = web.routes(app, authorizer)
 def enrolments() -> Response:
     request = web.read_body(app.current_request, wire.EnrolmentRequest)
     stores = wiring.machine_store(), wiring.recovery_store(), wiring.notice_store()
-    address = web.address_of(app.current_request)
-    return web.answer(enrol_machine(*stores, request, address, web.now()), status=201)
+    caller = web.address_of(app.current_request), web.agent_of(app.current_request)
+    return web.answer(enrol_machine(*stores, request, *caller, web.now()), status=201)
 
 
 @route("POST", "/recoveries", authenticated=False)

@@ -75,6 +75,11 @@ def address_of(request: Request) -> str:
     return str(identity.get("sourceIp") or "")
 
 
+def agent_of(request: Request) -> str:
+    """What the caller says that it is, as ``panicroom/0.2.0``; empty where it says nothing."""
+    return str(request.headers.get("user-agent") or "")
+
+
 def answer(body: Any, status: int = 200) -> Response:
     return Response(body=json.dumps(wire.to_json(body)), status_code=status, headers=HEADERS)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from chalicelib.adapters.stores.machine_store import MachineStore
@@ -22,13 +23,15 @@ def enrol_machine(
     notices: NoticeStore,
     request: EnrolmentRequest,
     address: str,
+    agent: str,
     now: datetime,
 ) -> EnrolmentAnswer:
     """Registers the secret's hash under the code's machine, in place of any older token.
 
     The same code with the same hash may be sent again, since answers get lost. With another hash it is refused and
     a notice is recorded: one of the two was not the owner's laptop, unless both came from one network ``address``
-    within the hour.
+    within the hour. A client that cannot back up anything of the machine, as its ``agent`` says, is refused before
+    the code is used.
     """
     if not is_sha256_hex(request.secret_sha256):
         raise Refusal(ErrorCode.BAD_DIGEST, "secret_sha256 must be 64 lower-case hex digits.")
@@ -36,18 +39,36 @@ def enrol_machine(
     code = machines.code(sha256_hex(typed))
     if code is None or code.has_expired(now):
         raise _bad_code()
+    jobs, families = machines.jobs(code.machine), machines.families(code.machine)
+    if families and not jobs and _KNOWS_NO_FAMILIES.match(agent):
+        raise _too_old(code.machine)
     if not machines.use_code(code, request.secret_sha256, address, now):
         raise _used_code(notices, machines.code(code.code_sha256) or code, address, now)
     before = machines.machine(code.machine)
     is_again = before is not None and before.token_sha256 == request.secret_sha256
     if not machines.set_token(code, request.secret_sha256, now, is_new=not is_again):
         raise _bad_code()
-    jobs = tuple(EnrolledJob(job.name, job.period_seconds, job.family) for job in machines.jobs(code.machine))
-    families = tuple(describe_family(family) for family in machines.families(code.machine))
     # The code stays in the shell's history for as long as it is valid; the token is used at once.
     was_used = is_again and before is not None and before.last_used_at is not None
     recovery_code = None if was_used else _recovery_code(recoveries, code, typed)
-    return EnrolmentAnswer(code.machine, jobs, recovery_code, families)
+    return EnrolmentAnswer(
+        code.machine,
+        tuple(EnrolledJob(job.name, job.period_seconds, job.family) for job in jobs),
+        recovery_code,
+        tuple(describe_family(family) for family in families),
+    )
+
+
+_KNOWS_NO_FAMILIES = re.compile(r"panicroom/0\.1\.")
+"""Clients of before families of photos: of such a machine they would have nothing to back up, and not say why."""
+
+
+def _too_old(machine: str) -> Refusal:
+    return Refusal(
+        ErrorCode.BAD_REQUEST,
+        f"{machine} backs up pictures, which this version of panicroom cannot do. Install the one that"
+        " `python -m ops machine add` names in its first line, and type this line again: the code is still valid.",
+    )
 
 
 def _recovery_code(recoveries: RecoveryStore, code: EnrolmentCode, typed: str) -> str | None:

@@ -32,6 +32,7 @@ QUIET = Surroundings(
         {},
         {"state": State.DUE},
         {"state": State.PAUSED},
+        {"state": State.SETTLED},
         {"lease_until": NOW},
         {"compared_at": NOW - 10 * DAY},
         {"keeps_versions": None},

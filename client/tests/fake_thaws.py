@@ -50,6 +50,9 @@ class FakeThaws:
     dearer_by: float = 0.0
     """Added to the price of a start: a price that has changed since the plan."""
 
+    transfer: dict[str, Any] | None = None
+    """What leaving AWS costs, as a plan says it; none of it is in the offers."""
+
     on_look: Callable[[], None] = lambda: None
     """Called before each look at a thaw."""
 
@@ -109,6 +112,7 @@ class FakeThaws:
             "needs_approval": all(offer.get("needs_approval", False) for offer in offers),
             "left_usd": self.budget_usd,
             "month_usd": 0.0012,
+            "transfer": self.transfer,
         }
 
     def _offer(self, tier: str, count: int) -> dict[str, Any]:

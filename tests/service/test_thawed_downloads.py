@@ -121,7 +121,7 @@ def test_jobs_without_archived_volumes_pay_nothing_for_thaws(
 
         monkeypatch.setattr(MemoryDynamo, name, counted)
     who = {"get_item MACHINES", "get_item JOBS", "get_item LEASES", "update_item MACHINES"}
-    letting_go = {"query QUARANTINES", "update_item FETCHED"}  # what is hidden, and that it was fetched
+    letting_go = {"query QUARANTINES", "put_item FETCHED"}  # what is hidden, and that it was fetched
     laptop.download(5, 6)
     assert [call for call in calls if call not in who | letting_go] == ["update_item DOWNLOADS#anna-laptop"]
     calls.clear()

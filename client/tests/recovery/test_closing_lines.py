@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from panicroom.recovery.progress import RestoredJob
 from panicroom.recovery.reader import closing_lines
+from panicroom.restore.several.progress import RestoredJob
 from panicroom.terminal.bars import by_words
 from sheets import URL, a_machine
 

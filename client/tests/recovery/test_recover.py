@@ -92,9 +92,10 @@ def test_dry_run_shows_what_would_be_fetched_and_restores_nothing(computer: Lapt
     )
     ended = recover(computer, "--dry-run")
     assert ended.returncode == 0, ended.stderr
-    assert re.search(r"(?m)^system:$", ended.stdout)
+    assert re.search(r"(?m)^  system: \d+ files as of ", ended.stdout)
     assert "1 volumes" not in ended.stdout
-    assert re.search(r"(?m)^All thaws together: \$0\.02 by bulk, ", ended.stdout), ended.stdout
+    assert re.search(r"(?m)^  bulk +\$0\.02\d* ", ended.stdout), ended.stdout
+    assert ended.stdout.count("  tier ") == 1, "one price for all jobs"
     assert not (computer.home / "restored-laptop").exists()
     assert computer.service.thaws.asked == []
 
@@ -340,8 +341,8 @@ def test_everything_comes_back_through_the_archive_without_the_code(computer: La
     thaws.archived.update(name for job in JOBS for name in computer.service.names(job) if ".vol" in name)
     asked = recover(computer)
     assert asked.returncode == ExitCode.USAGE
-    assert "to agree, run: panicroom recover --job system --yes --tier bulk" in asked.stderr
-    assert "to agree, run: panicroom recover --job photos --yes --tier bulk" in asked.stderr
+    assert "to agree, run: panicroom recover --yes --tier bulk --max-cost 0.0" in asked.stderr
+    assert asked.stderr.count("to agree") == 1, "one price and one question for all jobs"
     assert thaws.asked == []
     ended = computer.run("recover", "--yes")
     assert ended.returncode == ExitCode.TRY_LATER
@@ -373,9 +374,9 @@ def test_max_cost_is_for_all_jobs_together(computer: Laptop) -> None:
     thaws = computer.service.thaws
     thaws.archived.update(name for job in JOBS for name in computer.service.names(job) if ".vol" in name)
     ended = recover(computer, "--yes", "--max-cost", "0.01")
-    assert ended.returncode == ExitCode.TRY_LATER
-    assert "after $0.01 that this command has spent" in ended.stderr
-    assert len(thaws.asked) == 1
+    assert ended.returncode == ExitCode.USAGE
+    assert "which is more than --max-cost 0.01; nothing more was spent" in ended.stderr
+    assert thaws.asked == []
 
 
 def test_killed_while_it_restores_it_goes_on_from_any_folder(computer: Laptop) -> None:

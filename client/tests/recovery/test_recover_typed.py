@@ -40,15 +40,16 @@ def test_it_asks_for_what_is_missing_and_again_for_what_is_mistyped(computer: La
     assert computer.service.tries == [CODE]
 
 
-def test_the_price_of_each_job_is_asked_about_before_it_is_spent(computer: Laptop) -> None:
+def test_the_price_of_all_jobs_is_asked_about_once_before_it_is_spent(computer: Laptop) -> None:
     archive_everything(computer)
-    answers = [CODE, PASSPHRASE, "", "n", "bulk", "y"]
-    code, text = typed(computer, 80, ["recover", sheet(computer)], answers)
+    code, text = typed(computer, 80, ["recover", sheet(computer)], [CODE, PASSPHRASE, "", "n"])
     assert code == ExitCode.TRY_LATER, text
-    assert len(computer.service.thaws.asked) == 1
-    assert "system: nothing was thawed, and nothing was spent" in text
+    assert computer.service.thaws.asked == []
+    assert "nothing was thawed, and nothing was spent" in text
+    code, text = typed(computer, 80, ["recover"], ["bulk", "y"])
+    assert code == ExitCode.TRY_LATER, text
+    assert len(computer.service.thaws.asked) == 2
     assert re.search(r"photos: 1 volume is being thawed, .* then run again: panicroom recover", text), text
-    code, text = typed(computer, 80, ["recover"], ["", "y"])
     computer.service.thaws.finish()
     code, text = typed(computer, 80, ["recover"], [])
     assert code == 0, text

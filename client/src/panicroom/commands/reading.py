@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from panicroom.commands.stored_job import chosen_job, reading
+from panicroom.commands.stored_job import chosen, chosen_job, reading
 from panicroom.commands.thaw_options import takes_thaw_options, thaw_options
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.shown import shown_path
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.option(
     "--time", metavar="T", help="As it was then: 2026-11-22, 2026-11-22T20:50:00Z, 3D (three days ago)."
 )
-@click.option("--job", metavar="JOB", help="Which job; needed if this machine has several.")
+@click.option("--job", metavar="JOB", help="Which job or family; needed if this machine has several.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print a list of {path, kind, changed_at, size_bytes, archived}."
 )
@@ -36,19 +36,29 @@ def files(path: str | None, word: str | None, time: str | None, job: str | None,
     A PATH is relative to the job's source folder, or a full path below it. Folders end with a slash. Sizes are rounded
     up to half a KB, for large files to their block, as no more is known without a download. Control characters in
     names are shown as ?; --json has the very names, and UTC. A * marks files that need a thaw before they can be
-    restored. Example: panicroom files --time 3D | less
+    restored. With --job photos, the name of a family, all of its folders are listed.
+
+    Examples:
+
+    \b
+    panicroom files --time 3D | less
+    panicroom files --job photos --find wedding
     """
     import dataclasses
     import json
 
+    from panicroom.commands.family.reading import show_family_files
     from panicroom.reading.files import list_files, listing_lines
     from panicroom.restore.paths import relative_index
-    from panicroom.settings import load_settings
+    from panicroom.settings import JobSettings, load_settings
 
     settings = load_settings()
-    chosen = chosen_job(settings, job)
-    below = () if path is None else relative_index(path, chosen.folder)
-    with reading(settings, chosen) as backups:
+    found = chosen(settings, job)
+    if not isinstance(found, JobSettings):
+        show_family_files(settings, found, path, word, time, as_json=as_json)
+        return
+    below = () if path is None else relative_index(path, found.folder)
+    with reading(settings, found) as backups:
         listing = list_files(backups, below, time, word)
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(item) for item in listing.paths], indent=1))
@@ -70,7 +80,7 @@ def _cost_command(path: str | None, time: str | None, job: str | None) -> str:
 
 @click.command(short_help="List the backups in which a path changed.")
 @click.argument("path", required=False)
-@click.option("--job", metavar="JOB", help="Which job; needed if this machine has several.")
+@click.option("--job", metavar="JOB", help="Which job or family; needed if this machine has several.")
 @click.option("--json", "as_json", is_flag=True, help="Print a list of objects; times are UTC.")
 def versions(path: str | None, job: str | None, as_json: bool) -> None:
     """List the backups in which anything changed, or PATH, or what is below it: when, and how large it was then.
@@ -80,14 +90,18 @@ def versions(path: str | None, job: str | None, as_json: bool) -> None:
     """
     import json
 
+    from panicroom.commands.family.reading import check_all_opened, show_family_versions
     from panicroom.reading.versions import list_versions, version_lines, versions_as_json
     from panicroom.restore.paths import relative_index
-    from panicroom.settings import load_settings
+    from panicroom.settings import JobSettings, load_settings
 
     settings = load_settings()
-    chosen = chosen_job(settings, job)
-    below = () if path is None else relative_index(path, chosen.folder)
-    with reading(settings, chosen) as backups:
+    of_job = chosen(settings, job)
+    if not isinstance(of_job, JobSettings):
+        show_family_versions(settings, of_job, path, as_json=as_json)
+        return
+    below = () if path is None else relative_index(path, of_job.folder)
+    with reading(settings, of_job) as backups:
         found = list_versions(backups, below)
         unopened = [item.set.name for item in backups.unopened]
     if as_json:
@@ -95,11 +109,7 @@ def versions(path: str | None, job: str | None, as_json: bool) -> None:
     else:
         for line in version_lines(found, of_path=bool(below)):
             click.echo(line)
-    if unopened:
-        raise Problem(
-            f"{len(unopened)} sets cannot be opened and are left out, the first is {unopened[0]}",
-            ExitCode.RESTORE_INCOMPLETE,
-        )
+    check_all_opened(unopened)
 
 
 @click.command(short_help="Compare the backup with the source.")
@@ -107,7 +117,7 @@ def versions(path: str | None, job: str | None, as_json: bool) -> None:
     "--quick", is_flag=True, help="Compare the source with the backup's signatures; download no volume."
 )
 @click.option("--time", metavar="T", help="Compare the backup of that time instead of the newest.")
-@click.option("--job", metavar="JOB", help="Which job; needed if this machine has several.")
+@click.option("--job", metavar="JOB", help="Which job or family; needed if this machine has several.")
 @takes_thaw_options
 def verify(
     quick: bool,
@@ -122,23 +132,28 @@ def verify(
 
     It takes as long as a whole restore, and counts as downloads; what is archived has to be thawed first, at a price
     that you are asked about. What changed since the backup is listed too: that is no fault of the backup. Exit code 15
-    if anything differs. --quick reads the source only, and cannot find out whether the stored volumes are whole.
+    if anything differs. --quick reads the source only, and cannot find out whether the stored volumes are whole. With
+    --job photos, the name of a family, each of its folders is compared in turn, and asked about by itself.
     """
-    from panicroom.settings import load_settings
+    from panicroom.commands.family.reading import verify_family
+    from panicroom.settings import JobSettings, load_settings
 
     settings = load_settings()
-    chosen = chosen_job(settings, job)
-    source = chosen.source
-    if quick:
-        differences = _compare_quickly(settings, chosen, time)
-    else:
-        differences = _compare(settings, chosen, time, thaw_options(tier, max_cost, yes, wait))
+    found = chosen(settings, job)
+    options = thaw_options(tier, max_cost, yes, wait)
+
+    def differences_of(one: JobSettings) -> int:
+        _ = one.source  # a Problem where there is none
+        return _compare_quickly(settings, one, time) if quick else _compare(settings, one, time, options)
+
+    if not isinstance(found, JobSettings):
+        verify_family(found, differences_of)
+        return
+    differences = differences_of(found)
     if differences:
-        raise Problem(
-            f"{chosen.job}: {differences} differences between backup and source", ExitCode.DIFFERENT
-        )
+        raise Problem(f"{found.job}: {differences} differences between backup and source", ExitCode.DIFFERENT)
     compared = "the backup's signatures" if quick else "the backup"
-    click.echo(f"{chosen.job}: {compared} and {source} are equal")
+    click.echo(f"{found.job}: {compared} and {found.source} are equal")
 
 
 def _compare(settings: Settings, job: JobSettings, time: str | None, options: ThawOptions) -> int:
@@ -162,7 +177,7 @@ def _compare_quickly(settings: Settings, job: JobSettings, time: str | None) -> 
     context_settings={"ignore_unknown_options": True}, short_help="Run duplicity itself, for anything else."
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="-- ARGS")
-@click.option("--job", metavar="JOB", help="Which job; needed if this machine has several.")
+@click.option("--job", metavar="JOB", help="Which job or family; needed if this machine has several.")
 def duplicity(arguments: tuple[str, ...], job: str | None) -> None:
     """Run duplicity itself, for anything else that it can: panicroom duplicity -- collection-status
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -30,14 +31,20 @@ Answer = TypeVar("Answer")
 @click.command(short_help="Bring a machine back from its recovery sheet.")
 @click.argument("sheet", required=False, metavar="[URL#MACHINE]")
 @click.option("--to", type=click.Path(path_type=Path), metavar="DIR", help="Each job gets a folder in it.")
-@click.option("--job", metavar="JOB", help="Only this job.")
+@click.option(
+    "--job",
+    "names",
+    multiple=True,
+    metavar="JOB",
+    help="Only this job, or family of photo jobs; several times too.",
+)
 @click.option("--dry-run", is_flag=True, help="Only show what would be fetched, and what a thaw would cost.")
 @click.option("--gpg-key", metavar="KEY", help="The GnuPG key that opens the backups, not a passphrase.")
 @takes_thaw_options
 def recover(
     sheet: str | None,
     to: Path | None,
-    job: str | None,
+    names: tuple[str, ...],
     dry_run: bool,
     gpg_key: str | None,
     tier: str | None,
@@ -51,6 +58,8 @@ def recover(
     argument, and in the variables RECOVERY_CODE and PASSPHRASE. Every job is restored into a folder of its own in DIR
     (./restored-MACHINE if not given), with plan, thaw and proof as by panicroom restore. The passphrase is tried before
     anything is spent.
+
+    Pictures come back by job, as DIR/photos-2018 and so on: the service does not know how folders are called.
 
     Where volumes have to be thawed, it ends with exit code 75 and the time to come back. Then, or after whatever has
     interrupted it, panicroom recover alone carries on, without the code.
@@ -66,26 +75,39 @@ def recover(
     \b
     panicroom recover 'https://example.org/api#annas-laptop'
     panicroom recover --dry-run
+    panicroom recover --job photos-2018 --job photos-2019
     """
-    from panicroom.recovery.run import JobsToRecover, check_targets, chosen_target
+    from panicroom.recovery.run import JobsToRecover, check_recovery_targets, chosen_target
 
     person = _RecoveryTerminal() if sys.stdin.isatty() and sys.stderr.isatty() else None
     settings, status = _access(sheet, gpg_key, person)
-    jobs = (settings.job_named(job),) if job else settings.jobs
+    jobs = _chosen(settings, names)
     target = chosen_target(settings, to.absolute() if to else None)
     if not dry_run:
-        check_targets(settings, jobs, target)
+        check_recovery_targets(settings, jobs, target)
     request = JobsToRecover(target, jobs, _opened(settings, jobs, person))
     if dry_run:
         _show_plans(settings, request)
         return
     words = [
-        *(["--job", job] if job else []),
+        *(word for name in names for word in ("--job", name)),
         *(["--tier", tier] if tier else []),
         *(["--max-cost", f"{max_cost:g}"] if max_cost is not None else []),
     ]
     options = _safe_options(words, thaw_options(tier, max_cost, yes, wait))
     _recover(settings, request, options, status.reader_until)
+
+
+def _chosen(settings: Settings, names: tuple[str, ...]) -> tuple[JobSettings, ...]:
+    """The jobs of these names, each of which may be a family's; all without names."""
+    from panicroom.restore.several.family_paths import family_named
+
+    found: dict[str, JobSettings] = {}
+    for name in names:
+        family = family_named(settings, name)
+        jobs = family.jobs if family is not None else (settings.job_named(name),)
+        found.update({job.job: job for job in jobs})
+    return tuple(found.values()) if names else settings.jobs
 
 
 def _access(
@@ -185,7 +207,8 @@ def _show_plans(settings: Settings, request: JobsToRecover) -> None:
     from panicroom.recovery.dry_run import recovery_plan_lines
     from panicroom.terminal.progress import make_reporter
 
-    for line in recovery_plan_lines(settings, request, make_reporter(sys.stderr)):
+    now = datetime.now(timezone.utc)
+    for line in recovery_plan_lines(settings, request, make_reporter(sys.stderr), now):
         click.echo(line)
 
 

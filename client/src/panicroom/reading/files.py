@@ -48,10 +48,14 @@ class Listing:
 
     def summary(self) -> str:
         """``28 files, 1.4 GB, as of 29 Nov 2026 16:25 (the newest backup)``."""
+        newest = " (the newest backup)" if self.is_newest else ""
+        return f"{self.amount()}, as of {time_text(self.as_of)}{newest}"
+
+    def amount(self) -> str:
+        """``28 files, 1.4 GB``."""
         sizes = [item.size_bytes for item in self.paths if item.size_bytes is not None]
         files = "1 file" if len(sizes) == 1 else f"{len(sizes)} files"
-        newest = " (the newest backup)" if self.is_newest else ""
-        return f"{files}, {size_text(sum(sizes))}, as of {time_text(self.as_of)}{newest}"
+        return f"{files}, {size_text(sum(sizes))}"
 
     def thaw_advice(self, cost_command: str) -> str | None:
         """``12 of 40 files need a thaw (*): panicroom cost PATH``; None where nothing is archived."""

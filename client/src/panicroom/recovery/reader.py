@@ -9,7 +9,7 @@ from pathlib import Path
 
 from panicroom.api import moment_of
 from panicroom.exit_codes import Problem
-from panicroom.recovery.progress import RestoredJob
+from panicroom.restore.several.progress import RestoredJob
 from panicroom.settings import Settings, load_settings
 from panicroom.shown import shown_path
 from panicroom.stored.times import time_text

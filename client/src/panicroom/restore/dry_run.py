@@ -18,7 +18,7 @@ from panicroom.stored.times import exact_time_text, time_text
 from panicroom.terminal.amounts import size_text
 from panicroom.terminal.reporter import Reporter
 from panicroom.thaw import plan_text as thaw_text
-from panicroom.thaw.volumes import is_archived, thaw_request
+from panicroom.thaw.volumes import FREE_BYTES_A_MONTH, is_archived, thaw_request
 from panicroom.wire import ThawPlan, to_json
 
 
@@ -41,13 +41,14 @@ def plan_restore(
     always_priced: bool = False,
 ) -> PricedPlan:
     """What a restore would fetch, and what it costs to bring that back; nothing is started, and only the cache is
-    written. ``always_priced``: also where nothing is archived."""
+    written. ``always_priced``: also where nothing is archived, and leaving AWS costs nothing."""
     duplicity_process.require_gpg()
     with opened_backup(settings, job, paths, time, reporter) as opened:
         plan = make_plan(opened.backup.contents, opened.backup.selection.indexes)
         volumes = plan.volumes()
         thaw = None
-        if volumes and (always_priced or any(map(is_archived, volumes))):
+        is_large = sum(file.size for file in volumes) > FREE_BYTES_A_MONTH
+        if volumes and (always_priced or is_large or any(map(is_archived, volumes))):
             request = thaw_request((file.name for file in volumes), opened.metadata.line.bytes_a_second)
             thaw = opened.api.plan_thaw(job.job, request)
         return PricedPlan(opened.backup, plan, thaw)

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from panicroom.exit_codes import ExitCode, Problem
+from panicroom.terminal.amounts import size_text
 from panicroom.thaw.plan_text import by_price, money_text, tier_name, volumes_text
 from panicroom.wire import ThawOffer, ThawPlan, ThawTier
 
@@ -41,7 +43,8 @@ class ThawOptions:
 
     ``agreeing_command``: where agreeing takes another command than going on. ``max_usd`` is the most that the thaws of
     this command may cost together. ``wait``: go on by itself when all can be read.
-    ``drill``: from the allowance for drills.
+    ``drill``: from the allowance for drills. ``is_shown``: the plan was shown, as a part of a larger one. ``share`` is
+    the part of the line that this job has, of several that are fetched one after the other.
     """
 
     command: Sequence[str]
@@ -51,6 +54,8 @@ class ThawOptions:
     yes: bool = False
     wait: bool = False
     drill: bool = False
+    is_shown: bool = False
+    share: float = 1.0
     person: Person | None = None
     spent: Spending = field(default_factory=Spending)
 
@@ -91,6 +96,35 @@ def agree(plan: ThawPlan, options: ThawOptions) -> Agreed:
     return Agreed(offer.tier, offer.usd)
 
 
+def agree_together(plan: ThawPlan, options: ThawOptions) -> ThawOptions:
+    """Asks once for several jobs, whose plans are one here; the options with which each of them is then agreed to.
+
+    Where nothing is archived it is about what leaving AWS costs. Raises ``Problem`` where nobody agrees.
+    """
+    if not plan.archived:
+        _agree_to_download(plan, options)
+        return options
+    agreed = agree(plan, options)
+    offer = next(offer for offer in plan.tiers if offer.tier == agreed.tier)
+    most = None if offer.usd is None else agreed.max_usd  # a price that is not known is for the owner
+    return dataclasses.replace(options, yes=True, tier=agreed.tier, max_usd=most, is_shown=True)
+
+
+def _agree_to_download(plan: ThawPlan, options: ThawOptions) -> None:
+    offer = plan.tiers[0]
+    if options.yes:
+        if options.max_usd is not None and (offer.usd is None or offer.usd > options.max_usd + 1e-9):
+            raise _too_dear(offer, options.max_usd, options.spent.usd)
+    elif options.person is None:
+        raise Problem(
+            f"downloading {size_text(plan.bytes)} costs {money_text(offer.usd)}; nothing was spent; to agree, run: "
+            f"{options.agreeing_line(offer)}",
+            ExitCode.USAGE,
+        )
+    elif not options.person.agrees(f"Download {size_text(plan.bytes)} for {money_text(offer.usd)}?"):
+        raise NotAgreed("nothing was downloaded, and nothing was spent", ExitCode.TRY_LATER)
+
+
 def _allowed(plan: ThawPlan, options: ThawOptions, spent_usd: float) -> list[ThawOffer]:
     """The offers within tier and limit, the cheapest first."""
     offers = [offer for offer in by_price(plan) if offer.tier is not None]
@@ -111,7 +145,6 @@ def _allowed(plan: ThawPlan, options: ThawOptions, spent_usd: float) -> list[Tha
 
 
 def _too_dear(offer: ThawOffer, limit: float, spent_usd: float) -> Problem:
-    tier = tier_name(offer.tier)
     if offer.usd is None:
         return Problem(
             "the price of this thaw is not known, so --max-cost cannot be kept; nothing was spent; without it, the "
@@ -119,8 +152,10 @@ def _too_dear(offer: ThawOffer, limit: float, spent_usd: float) -> Problem:
             ExitCode.USAGE,
         )
     before = f", after {money_text(spent_usd)} that this command has spent" if spent_usd else ""
+    what = "the download" if offer.tier is None else "the thaw"
+    by = "" if offer.tier is None else f" by the tier {tier_name(offer.tier)}"
     return Problem(
-        f"the thaw costs {money_text(offer.usd)} by the tier {tier}, which is more than --max-cost {limit:g}"
+        f"{what} costs {money_text(offer.usd)}{by}, which is more than --max-cost {limit:g}"
         f"{before}; nothing more was spent",
         ExitCode.USAGE,
     )

@@ -14,9 +14,10 @@ from panicroom.settings import Settings
 from panicroom.stored.times import time_text
 from panicroom.terminal.reporter import Reporter
 from panicroom.thaw.consent import Agreed, ThawOptions, agree
-from panicroom.thaw.plan_text import plan_lines, volumes_text
+from panicroom.thaw.months import months_hint, round_size_text
+from panicroom.thaw.plan_text import money_text, plan_lines, volumes_text
 from panicroom.thaw.remembered import RememberedThaws
-from panicroom.thaw.volumes import is_archived, thaw_request
+from panicroom.thaw.volumes import is_archived, shared_line, thaw_request
 from panicroom.thaw.waiting import FIRST_SECONDS, LONGEST_SECONDS, UNDER_WAY, Clock, wait_for
 from panicroom.transfer.measured_line import MeasuredLine
 from panicroom.wire import (
@@ -131,7 +132,8 @@ class Thawer:
         """None where today's plans are used up, and all can be downloaded anyway."""
         try:
             with self._reporter.busy("asking what a thaw costs"):
-                return self._api.plan_thaw(self._job, thaw_request(names, self._line.bytes_a_second))
+                line = shared_line(self._line.bytes_a_second, self._options.share)
+                return self._api.plan_thaw(self._job, thaw_request(names, line))
         except ApiError as failure:
             if failure.code == ErrorCode.THAW_CAP and not self._unreadable(names):
                 return None
@@ -167,8 +169,17 @@ class Thawer:
         )
 
     def _show(self, plan: ThawPlan) -> None:
+        if self._options.is_shown:
+            return
         for line in plan_lines(plan):
             self._reporter.line(line)
+        hint = months_hint(plan)
+        if hint is not None and plan.transfer is not None:
+            free = round_size_text(plan.transfer.month_free_bytes)
+            self._reporter.line(
+                f"In {hint[0]} months of at most {free} each it costs about {money_text(hint[1])}; which folders in "
+                f"which month: panicroom cost --job {self._job}"
+            )
 
     def _start(self, plan: ThawPlan, agreed: Agreed, names: Collection[str]) -> ThawStatus | None:
         pause = FIRST_SECONDS

@@ -12,6 +12,12 @@ from panicroom.wire import ListedFile, ThawRequest, ThawVolumes
 ARCHIVE_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 """Storage classes whose files have to be thawed before they can be read. A thaw leaves the class as it is."""
 
+USUAL_LINE_BYTES_A_SECOND = 12_500_000
+"""What the service counts with where nobody has measured: 100 Mbit/s."""
+
+FREE_BYTES_A_MONTH = 100 * 2**30
+"""What leaves AWS for nothing: a restore of more is priced in any class."""
+
 VolumeNumbers = Mapping[str, frozenset[int]]
 """Numbers of volumes by the name of their set."""
 
@@ -36,6 +42,14 @@ def thaw_request(names: Iterable[str], line_bytes_a_second: int | None = None) -
     by_set = numbers_by_set(names)
     volumes = tuple(ThawVolumes(name, range_text(by_set[name])) for name in sorted(by_set))
     return ThawRequest(volumes, line_bytes_a_second)
+
+
+def shared_line(line_bytes_a_second: int | None, share: float) -> int | None:
+    """How fast a job downloads that has this share of the line: its copies have to stay for as long as those of all
+    take. None as there, for the whole line."""
+    if share >= 1:
+        return line_bytes_a_second
+    return max(1, int((line_bytes_a_second or USUAL_LINE_BYTES_A_SECOND) * share))
 
 
 def range_text(numbers: Iterable[int]) -> str:

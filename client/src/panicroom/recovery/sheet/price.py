@@ -1,4 +1,4 @@
-"""What bringing everything back costs, as the service prices it. Each job is one of the machine's 20 plans a day."""
+"""What bringing everything back costs, as the service prices it. Each job is one of the machine's plans of the day."""
 
 # SPDX-License-Identifier: GPL-2.0-or-later
 
@@ -13,6 +13,7 @@ from panicroom.secrets import token_of
 from panicroom.settings import Settings
 from panicroom.terminal.amounts import size_text
 from panicroom.thaw.plan_text import money_text
+from panicroom.thaw.together import together
 from panicroom.thaw.volumes import thaw_request
 from panicroom.wire import ListedFile, ThawPlan, ThawTier
 
@@ -42,13 +43,16 @@ def newest_volumes(listing: Iterable[ListedFile]) -> Iterable[str]:
 def price_text(plans: Iterable[ThawPlan]) -> str | None:
     """``about $1.60 for everything, 200 GB, ...``: by Bulk what is archived; None if one price is not known."""
     plans = list(plans)
-    prices = [_cheapest(plan) for plan in plans]
-    known = [price for price in prices if price is not None]
-    if not known or len(known) < len(prices):
+    if not plans:
         return None
-    size = size_text(sum(plan.bytes for plan in plans))
-    how = "thawed by Bulk and downloaded" if any(plan.archived for plan in plans) else "downloaded"
-    return f"about {money_text(sum(known))} for everything ({size} {how}), on the AWS account's bill"
+    plan = together(plans)
+    usd = _cheapest(plan)
+    if usd is None:
+        return None
+    how = "thawed by Bulk and downloaded" if plan.archived else "downloaded"
+    return (
+        f"about {money_text(usd)} for everything ({size_text(plan.bytes)} {how}), on the AWS account's bill"
+    )
 
 
 def _cheapest(plan: ThawPlan) -> float | None:

@@ -19,7 +19,7 @@ from bench import (
     unchanged,
     upload,
 )
-from bench.photos import rot
+from bench.photos import rot, settled
 from bench.years import measure as years
 
 Run = Callable[[Console], list[str]]
@@ -41,6 +41,7 @@ MEASUREMENTS: dict[str, Run] = {
     "report": report.run,
     "restores": saying(restores.main),
     "rot": saying(rot.measure),
+    "settled": saying(settled.main),
     "small-files": saying(small_files.main),
     "speed-ups": saying(speed_ups.main),
     "thaws": saying(thaws.main),

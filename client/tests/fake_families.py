@@ -17,6 +17,7 @@ class FakeFamilies:
     names: tuple[str, ...] = ()
     source_hint: str | None = None
     most_jobs: int = 60
+    usd_a_gb_year: float | None = None
     job_of: dict[str, str] = field(default_factory=dict)
     checks: dict[str, dict[str, Any]] = field(default_factory=dict)
     requests: list[dict[str, Any]] = field(default_factory=list)
@@ -24,7 +25,10 @@ class FakeFamilies:
 
     def described(self) -> list[dict[str, Any]]:
         common = {"period_seconds": PERIOD_SECONDS, "volume_mb": 200, "most_jobs": self.most_jobs}
-        return [{"family": name, **common, "source_hint": self.source_hint} for name in self.names]
+        return [
+            {"family": name, **common, "source_hint": self.source_hint, "usd_a_gb_year": self.usd_a_gb_year}
+            for name in self.names
+        ]
 
     def add(self, body: Any, jobs: tuple[str, ...]) -> tuple[int, Any]:
         """``jobs`` are all that the machine has."""

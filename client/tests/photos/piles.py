@@ -12,7 +12,7 @@ from laptop import PASSPHRASE, Laptop
 MB = 2**20
 
 
-def make_pictures(folder: Path, files: int = 2, size: int = 1000, seed: int = 1) -> None:
+def make_pictures(folder: Path, files: int = 2, size: int = 30_000, seed: int = 1) -> None:
     """Of different sizes and times, as a camera has made them."""
     source = random.Random(f"{folder.name!a}{seed}")
     folder.mkdir(parents=True, exist_ok=True)

@@ -112,8 +112,9 @@ ROOMS = (
     "tools.docs",
     "bench.generated",
     "bench.network",
-    "bench.photos",
     "bench",
+    "bench.photos",
+    "bench.__main__",
 )
 
 PACKAGES: Mapping[str, tuple[str, ...]] = {

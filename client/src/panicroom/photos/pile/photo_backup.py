@@ -8,6 +8,7 @@ import functools
 import shlex
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.photos.moves import Renamed, renamed_folders
@@ -74,12 +75,11 @@ class PhotoBackups:
             return
         walk, steady = steady_walk(self._settings, job)
         state = self._settings.job_state(job.job)
-        remember_walk(
-            state, RememberedWalk(walk, settles=False)
-        )  # whatever ends the run, another one follows
+        begun = RememberedWalk(walk, settles=False)
+        remember_walk(state, begun)  # whatever ends the run, another one follows
         totals = make()
         UploadRate(self._settings).remember(totals)
-        remember_walk(state, RememberedWalk(walk, settles=steady and not totals.skipped))
+        remember_walk(state, replace(begun, settles=steady and not totals.skipped))
 
     def rehearse(self, job: JobSettings, rehearse: Callable[[], None], *, always: bool) -> None:
         """Calls ``rehearse`` where a backup would be made. Raises ``Problem`` as that would."""

@@ -1,4 +1,4 @@
-"""Two documents typed as they stand: what a laptop does, and what its owner does. ``make docs-check`` types all."""
+"""Documents typed as they stand, by a laptop, its owner and a photographer. ``make docs-check`` types all of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tools.docs.check import place_to_try, try_document
 from tools.docs.markdown import documents
 
 
-@pytest.mark.parametrize("path", ["client/README.md", "docs/weekly-mail.md"])
+@pytest.mark.parametrize("path", ["client/README.md", "docs/weekly-mail.md", "docs/photos.md"])
 def test_what_a_document_says_to_type_works(service: Service, path: str) -> None:
     [document] = [one for one in documents() if str(one.path) == path]
     assert any(block.is_run for block in document.blocks)

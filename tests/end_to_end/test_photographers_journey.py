@@ -1,13 +1,14 @@
 """Every command of ``docs/photos.md`` up to the first backup, read from the page and typed at terminals in its order.
 
 The account is the local stack's, so the deploy gets its address; the cloud shell's own packages are there already. All
-else is what a photographer types: git clones, make installs, the deploy deploys. That takes minutes: ``make soak`` runs
-it. What follows on the page is typed by ``test_documents_typed.py``.
+else is what a photographer types: git clones, make and pipx install, the deploy deploys. That takes minutes: ``make
+soak`` runs it. What follows on the page is typed by ``test_documents_typed.py``.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import pytest
 from ops.aws import Aws
 from ops.functions.package import PROJECT
 from ops.local.ministack import HOST, MiniStack, free_port
+from ops.stages import Stage
 from tests.terminal import Terminal
 from tools.docs.markdown import Block, documents
 
@@ -27,6 +29,8 @@ ME = "tests/end_to_end/test_photographers_journey.py"
 PAGE = Path("docs/photos.md")
 CLONED_FROM = "https://example.org/panicroom.git"
 REGION = "us-east-1"
+BUCKET = Stage(name="home", account="000000000000", region=REGION, sender="", recipients=()).bucket
+RESTORE = "panicroom restore wedding/IMG_1.raw --job photos-2018 --to restored"
 MOST_COMMANDS = 10
 MOST_ANSWERS = 8
 LONGEST_SECONDS = 900
@@ -38,10 +42,16 @@ QUESTIONS_OF_THE_DEPLOY = {
     "Your time zone": "Europe/Berlin",
     "Continue?": "y",
 }
+FOLDER = "Folder with your pictures"
+QUESTIONS_OF_ENROL = {
+    FOLDER: "",
+    "Passphrase for the encryption": "a b c",
+    "Repeat for confirmation": "a b c",
+}
 
 
 def journey() -> list[Block]:
-    """The page's blocks that are typed here: the browser's."""
+    """The page's blocks that are typed here: the browser's, and the computer's."""
     [page] = [document for document in documents() if document.path == PAGE]
     return [block for block in page.blocks if block.tested_by == ME]
 
@@ -91,26 +101,51 @@ def aws(tmp_path: Path) -> Iterator[Aws]:
         ministack.stop()
 
 
-def test_what_is_typed_up_to_the_first_backup_are_at_most_ten_commands() -> None:
+def test_what_is_typed_up_to_the_first_sealed_year_are_at_most_ten_commands() -> None:
     assert sum(len(commands(block)) for block in journey()) <= MOST_COMMANDS
 
 
 @pytest.mark.soak
-def test_a_photographer_gets_to_the_lines_for_their_computer(
+def test_from_no_service_to_a_sealed_year_and_a_picture_that_comes_back(
     person: Mapping[str, str], home: Path, aws: Aws
 ) -> None:
-    browser = Terminal(home, {**person, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}, LONGEST_SECONDS)
-    [in_the_browser] = journey()
+    pictures = home / "Pictures"
+    picture = pictures / "2018" / "wedding" / "IMG_1.raw"
+    picture.parent.mkdir(parents=True)
+    picture.write_bytes(os.urandom(3_000_000))
+    in_the_browser, on_the_computer = map(commands, journey())
+    region = {"AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
+    browser = Terminal(home, {**person, **region}, LONGEST_SECONDS)
+    computer = Terminal(home, person, LONGEST_SECONDS)
     try:
-        for line in commands(in_the_browser)[:-1]:
+        for line in in_the_browser[:-1]:
             browser.types(line)
-        deploy = f"{commands(in_the_browser)[-1]} --endpoint {aws.endpoint}"
-        said = browser.types(deploy, QUESTIONS_OF_THE_DEPLOY)
+        said = browser.types(f"{in_the_browser[-1]} --endpoint {aws.endpoint}", QUESTIONS_OF_THE_DEPLOY)
+        for line in on_the_computer:
+            computer.types(*as_printed(line, said, pictures))
+        typed = [*browser.typed, *computer.typed]
+        computer.types(RESTORE)
     finally:
         browser.closes()
-    assert "which is called studio here" in said
-    assert "asks for the folder of the pictures" in said
-    assert len(browser.answered) <= MOST_ANSWERS
+        computer.closes()
+    answered = [*browser.answered, *computer.answered]
+    print(f"\n{len(typed)} commands, {len(answered)} answers:", *typed, answered, sep="\n  ")
+    assert len(typed) <= MOST_COMMANDS
+    assert len(answered) <= MOST_ANSWERS
+    keys = [one["Key"] for one in aws.client("s3").list_objects_v2(Bucket=BUCKET)["Contents"]]
+    assert any(key.startswith("studio/photos-2018/meta_") and ".manifest" in key for key in keys), (
+        "a sealed year"
+    )
+    [restored] = (home / "restored").rglob("IMG_1.raw")
+    assert restored.read_bytes() == picture.read_bytes()
+
+
+def as_printed(line: str, said: str, pictures: Path) -> tuple[str, Mapping[str, str]]:
+    """A line of the page as the deploy printed it where the page has ``...``, and what it asks for."""
+    if "..." in line:
+        program, command, *_ = line.split()
+        [line] = re.findall(rf"(?m)^  ({program} {command} .*)$", said)
+    return line, QUESTIONS_OF_ENROL | {FOLDER: str(pictures)} if "enrol" in line else {}
 
 
 def _script(path: Path, line: str) -> None:

@@ -1,8 +1,8 @@
-"""The weekly mail in eight scenes, made by the service's own code: for looking at, and for the tests of its form.
+"""The weekly mail in nine scenes, made by the service's own code: for looking at, and for the tests of its form.
 
     python -m tests.mail_scenes FOLDER [--pictures]
 
-writes each as HTML and text, and with ``--pictures`` photographs them at 360 and 800 pixels, four of them also in the
+writes each as HTML and text, and with ``--pictures`` photographs them at 360 and 800 pixels, some of them also in the
 dark.
 """
 
@@ -24,14 +24,15 @@ from chalicelib.adapters.stores.catalogue_store import JobSets
 from chalicelib.adapters.stores.retention.retention_store import JobName
 from chalicelib.domain.audit.codes.code import Severity
 from chalicelib.domain.audit.findings import Finding
-from chalicelib.domain.audit.notices import SECOND_RUN, Notice
+from chalicelib.domain.audit.notices import SECOND_RUN, Notice, job_added
 from chalicelib.domain.backups.leases import Lease
-from chalicelib.domain.backups.machines import Job, LastDrill, LastRun, Machine, ReconcileProgress
+from chalicelib.domain.backups.machines import Job, LastCheck, LastDrill, LastRun, Machine, ReconcileProgress
 from chalicelib.domain.backups.names import Location, SetId
 from chalicelib.domain.backups.sets import BackupSet
 from chalicelib.domain.backups.tallies import Tally
 from chalicelib.domain.costs.figures import Figures, JobFigures
 from chalicelib.domain.mail.report_parts import Report
+from chalicelib.domain.photos.family import PHOTO_PERIOD_SECONDS, PHOTO_STORAGE, Family
 from chalicelib.domain.recovery.recovery import Recovery
 from chalicelib.domain.restore.drill_findings import find_failed_drill
 from chalicelib.domain.restore.thaws import Thaw, ThawMonth
@@ -64,6 +65,7 @@ class Scene:
     chosen: dict[JobName, OwnerChoices] = dataclasses.field(default_factory=dict)
     named: dict[JobName, dict[SetId, int]] = dataclasses.field(default_factory=dict)
     went: list[LetGo] = dataclasses.field(default_factory=list)
+    with_pictures: list[Family] = dataclasses.field(default_factory=list)
 
     def add(self, machine: str, job: str, sets: list[BackupSet], *, exit_code: int = 0, **fields: Any) -> Job:
         created = min([one.set_id.end for one in sets], default=NOW - timedelta(days=1))
@@ -83,6 +85,9 @@ class Scene:
 
     def jobs(self) -> list[Job]:
         return list(self.stored)
+
+    def families(self) -> list[Family]:
+        return self.with_pictures
 
     def sets_of_each(self, jobs: Iterable[Job]) -> Iterator[JobSets]:
         return (JobSets(job, self.stored[job], self.stored[job]) for job in jobs)
@@ -201,6 +206,28 @@ def one_laptop() -> Scene:
     scene = Scene()
     scene.add("anna-laptop", "system", chain(88, 96 * GB, 87, 180 * MB), last_drill=drilled(12))
     scene.earlier = weeks_before(11, 110 * GB, "0.46", 0.012)
+    return scene
+
+
+def pictures() -> Scene:
+    """Nine years of a photographer: eight settled, the last one grows; and a family of which nothing has come."""
+    scene = Scene()
+    scene.add("anna-laptop", "system", chain(88, 96 * GB, 87, 180 * MB), last_drill=drilled(12))
+    for year in range(2018, 2027):
+        sets = chain(365 * (2027 - year), 22 * GB, 2, 200 * MB, newest=1 if year == 2026 else 200)
+        looked = LastCheck(NOW - timedelta(days=2), 300, 22 * GB)
+        fields = {
+            "family": "photos",
+            "storage": PHOTO_STORAGE,
+            "last_check": looked,
+            "last_drill": drilled(5),
+        }
+        scene.add("anna-laptop", f"photos-{year}", sets, period_seconds=PHOTO_PERIOD_SECONDS, **fields)
+    scene.happened = [job_added("anna-laptop", "photos", f"photos-{year}", NOW) for year in range(2018, 2027)]
+    scene.owned["carla-studio"] = Machine("carla-studio", created_at=NOW - timedelta(days=40))
+    scene.with_pictures = [
+        Family(machine, "photos", NOW - timedelta(days=40)) for machine in ("anna-laptop", "carla-studio")
+    ]
     return scene
 
 
@@ -476,6 +503,7 @@ def odd() -> Scene:
 
 SCENES: dict[str, Callable[[], Scene]] = {
     "one-laptop": one_laptop,
+    "pictures": pictures,
     "first-week": first_week,
     "trouble": trouble,
     "restoring": restoring,

@@ -186,6 +186,33 @@ def test_the_client_of_the_release_before_goes_on_with_todays_service(
     assert "second" in anna.do("files").output
 
 
+def test_the_client_of_the_release_before_passes_over_a_family_of_photos(
+    upgraded: Service, anna: Machine
+) -> None:
+    added = upgraded.admin.call("machine_add", name=anna.name, photos=True)
+    assert (added["jobs"], len(added["families"])) == (["system"], 1)
+    assert "system  fresh" in anna.do("status").output
+    anna.do("files")
+
+
+def test_the_client_of_the_release_before_is_told_that_it_cannot_back_up_photos_and_uses_up_no_code(
+    upgraded: Service, older_programs: Path
+) -> None:
+    folder = upgraded.laptops / "pictures-only"
+    machine = Machine("pictures-only", folder, upgraded.gpg, programs=older_programs)
+    machine.source.mkdir(parents=True)
+    code = upgraded.admin.call("machine_add", name=machine.name, photos=True)["code"]
+    enrol = ("enrol", upgraded.stack.api_url, code, "--source", str(machine.source), "--yes")
+    ended = machine.run(*enrol)
+    assert ended.code != 0
+    assert "backs up pictures, which this version of panicroom cannot do" in ended.said
+    assert not machine.settings.exists()
+    machine.programs = PROGRAMS
+    (machine.source / "2018").mkdir()
+    (machine.source / "2018" / "harbour.raw").write_bytes(b"harbour")
+    machine.do(*enrol[:3], "--source", f"photos={machine.source}", "--yes")
+
+
 def test_todays_client_goes_on_where_the_one_before_left_off(
     upgraded: Service, anna: Machine, tmp_path: Path
 ) -> None:

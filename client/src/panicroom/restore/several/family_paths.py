@@ -74,7 +74,8 @@ def wanted_jobs(family: JobFamily, paths: Sequence[str]) -> list[WantedJob]:
 
 
 def _folder_of(job: JobSettings) -> str:
-    return job.folder.name if job.folder is not None and job.folder.name else job.job
+    name = job.folder.name if job.folder is not None else ""
+    return job.job if name in ("", "..") else name
 
 
 def _named(family: JobFamily, folders: dict[str, JobSettings], path: str) -> list[tuple[str, str]]:

@@ -216,7 +216,7 @@ def pictures() -> Scene:
     for year in range(2018, 2027):
         sets = chain(365 * (2027 - year), 22 * GB, 2, 200 * MB, newest=1 if year == 2026 else 200)
         looked = LastCheck(NOW - timedelta(days=2), 300, 22 * GB)
-        fields = {
+        fields: dict[str, Any] = {
             "family": "photos",
             "storage": PHOTO_STORAGE,
             "last_check": looked,

@@ -19,7 +19,7 @@ from chalicelib import metrics, queue_batches, web, wire, wiring
 from chalicelib.callers import calling_job, calling_machine, in_run, writing_job
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.refusals import Refusal
-from chalicelib.journeys.authenticate import authenticate
+from chalicelib.journeys.authenticate import authenticate, refuse_readers
 from chalicelib.journeys.conduct_run import CHECK, start_run, update_run
 from chalicelib.journeys.describe_machine import describe_machine
 from chalicelib.journeys.downloads.issue_download_urls import issue_download_urls
@@ -109,6 +109,7 @@ def jobs() -> Response:
 @route("POST", "/jobs/{job}/runs")
 def runs(job: str) -> Response:
     bearer, now = calling_machine(app.current_request)
+    refuse_readers(bearer)
     request = web.read_body(app.current_request, wire.RunStart)
     if request.kind == CHECK:
         from chalicelib.journeys.photos.record_checks import record_checks

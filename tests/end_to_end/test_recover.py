@@ -81,7 +81,7 @@ def test_it_shows_the_price_and_asks_before_anything_is_thawed(
     ThawHook(service.stack.endpoint).forget_calls()
     ended = recover(service, new, answer["recovery_code"])
     assert ended.code == 2, ended.said
-    assert ended.error.count("to agree, run: panicroom recover --job") == 2
+    assert ended.error.count("to agree, run: panicroom recover --yes") == 1
     assert answer["recovery_code"] not in ended.said
     assert ThawHook(service.stack.endpoint).calls().calls == 0
 

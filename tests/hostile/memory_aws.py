@@ -172,6 +172,16 @@ class MemoryS3:
 
     # ------------------------------------------------------------ settings and locks
 
+    def __getattr__(self, name: str) -> Any:
+        """What is not here of a bucket's settings may not be read."""
+        if not name.startswith(("get_bucket_", "get_public_access", "list_bucket_", "list_multipart_")):
+            raise AttributeError(name)
+
+        def refuse(**_: Any) -> Row:
+            raise error("AccessDenied", 403, name)
+
+        return refuse
+
     def get_bucket_versioning(self, **_: Any) -> Row:
         return {"Status": "Enabled"}
 

@@ -152,7 +152,7 @@ def test_judging_the_jobs_reads_each_ones_sets_once_and_what_is_hidden_once_for_
         "THAWS",
         "THAWS",
     ]  # what is due is looked for each minute, what is wrong with the jobs
-    once = ["FINDINGS", "JOBS", "MACHINES", "NOTICES", "QUARANTINES"]
+    once = ["FAMILIES", "FINDINGS", "JOBS", "MACHINES", "NOTICES", "QUARANTINES"]
     assert sorted(read) == sorted([*of_jobs, *of_thaws, *once])
     assert [arguments["ConsistentRead"] for _, arguments in calls if ":sk" in str(arguments)] == [False] * 3
 

@@ -41,7 +41,7 @@ def files(path: str | None, word: str | None, time: str | None, job: str | None,
     Examples:
 
     \b
-    panicroom files --time 3D | less
+    panicroom files --time 3D
     panicroom files --job photos --find wedding
     """
     import dataclasses

@@ -94,6 +94,19 @@ def test_a_disk_that_is_not_attached_is_one_failure_and_other_jobs_go_on(laptop:
     assert laptop.run("backup", "photos").returncode == ExitCode.SOURCE
 
 
+def test_the_doctor_says_once_that_the_disk_is_not_attached(enrolled: Laptop) -> None:
+    enrolled.succeed("backup")
+    top = enrolled.home / "Pictures"
+    top.rename(enrolled.home / "detached")
+    enrolled.service.jobs = (*enrolled.service.jobs, "photos-2011")
+    enrolled.service.families.job_of["photos-2011"] = "photos"
+    ended = enrolled.run("doctor")
+    assert ended.returncode == ExitCode.UNHEALTHY
+    assert ended.stdout.count(f"{top} is not there; is its disk attached?") == 1
+    assert f"{top}/2018" not in ended.stdout
+    assert "panicroom photos folder --job photos-2011 DIR" in ended.stdout
+
+
 def test_without_a_service_there_is_one_failure_for_all_years(enrolled: Laptop) -> None:
     enrolled.succeed("backup")
     enrolled.service.trouble = lambda _method, _path: 403
@@ -163,6 +176,21 @@ def test_more_folders_than_a_family_may_have_are_named_and_the_others_are_backed
     assert ended.returncode == ExitCode.REFUSED
     assert "in no backup are the folders 2020" in ended.stderr
     assert sets(laptop) == {"photos-2018": ["full"], "photos-2019": ["full"]}
+
+
+def test_folders_that_became_jobs_before_the_service_went_away_are_backed_up(enrolled: Laptop) -> None:
+    asked: list[str] = []
+
+    def refuse_the_second(method: str, path: str) -> int | None:
+        asked.extend([path] if (method, path) == ("POST", "/api/jobs") else [])
+        return 403 if len(asked) == 2 and path == "/api/jobs" else None
+
+    enrolled.service.trouble = refuse_the_second
+    assert enrolled.run("backup").returncode != 0
+    assert sets(enrolled) == {"photos-2018": ["full"]}
+    enrolled.service.trouble = lambda _method, _path: None
+    enrolled.succeed("backup")
+    assert sets(enrolled) == {"photos-2018": ["full"], "photos-2019": ["full"]}
 
 
 def test_a_backup_that_did_not_come_to_its_end_is_carried_on_with(enrolled: Laptop) -> None:

@@ -130,9 +130,9 @@ class PhotoBackups:
                 ExitCode.SOURCE,
             )
         raise Problem(
-            f"the folder {folder} is gone; its backups stay. To have it again: {restore}. If it is elsewhere: "
-            f"panicroom photos folder --job {name} DIR. If it is meant to be gone, delete the lines of "
-            f"[jobs.{name}] in {self._settings.places.settings_file}",
+            f"the folder {folder} is gone, or its disk is not attached; its backups stay. To have it again: {restore}. "
+            f"If it is elsewhere: panicroom photos folder --job {name} DIR. If it is meant to be gone, delete the "
+            f"lines of [jobs.{name}] in {self._settings.places.settings_file}",
             ExitCode.SOURCE,
         )
 

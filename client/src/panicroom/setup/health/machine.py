@@ -51,7 +51,13 @@ def open_files() -> CheckResult:
 
 
 def sources(settings: Settings) -> Iterator[CheckResult]:
+    away = [family for family in settings.families if not family.source.is_dir()]
+    for family in away:
+        text = f"{family.source} is not there; is its disk attached? If it moved: panicroom photos folder DIR"
+        yield CheckResult(f"source of {family.family}", FAIL, text)
     for job in settings.jobs:
+        if any(job.family == family.family for family in away):
+            continue
         name = f"source of {job.job}"
         try:
             yield from _source(settings, job, name)

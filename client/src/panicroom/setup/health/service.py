@@ -65,9 +65,10 @@ def last_runs(settings: Settings, status: MachineStatus) -> Iterator[CheckResult
         else:
             yield CheckResult(name, OK, job.state)
     for missing in sorted(known.keys() - {job.job for job in settings.jobs}):
-        yield CheckResult(
-            f"job {missing}", WARN, f"it has no folder on this machine; add [jobs.{missing}] to the settings"
-        )
+        advice = f"add [jobs.{missing}] to the settings"
+        if known[missing].family is not None:
+            advice = f"if it is elsewhere: panicroom photos folder --job {missing} DIR"
+        yield CheckResult(f"job {missing}", WARN, f"it has no folder on this machine; {advice}")
 
 
 def reading(settings: Settings, status: MachineStatus) -> Iterator[CheckResult]:

@@ -76,9 +76,12 @@ def test_a_price_that_is_not_known_makes_no_sum() -> None:
     assert (offer.usd, offer.transfer_usd, offer.needs_approval) == (None, None, True)
 
 
-def test_only_tiers_that_all_have_are_offered_and_an_old_service_is_summed() -> None:
+def test_only_tiers_that_all_have_are_offered_and_the_plans_of_an_old_service_are_summed() -> None:
     both = (ThawTier.STANDARD, ThawTier.BULK)
     assert [offer.tier for offer in together([plan(1, tiers=both), plan(1)]).tiers] == [ThawTier.BULK]
+    old = [dataclasses.replace(plan(120, usd=0.6), transfer=None)] * 2
+    assert together(old).tiers[0].usd == pytest.approx(2 * (0.6 + 20 * 0.09))
+    assert in_months(together(old), [Part("a", GB), Part("b", GB)], NOVEMBER) is None
     assert together([plan(3, usd=0.6), plan(3, usd=0.6)]).tiers[0].needs_approval, (
         "more than the budget together"
     )

@@ -92,10 +92,10 @@ def _prices(
     """All that it costs, and the part of it that leaving AWS costs; None where a price is not known."""
     each = _sum(offer.usd for offer in chosen)
     each_out = _sum(offer.transfer_usd for offer in chosen)
-    if each is None or each_out is None:
+    if each is None:
         return None, None
-    if transfer is None:
-        return rounded_up(each), rounded_up(each_out)
+    if transfer is None or each_out is None:
+        return rounded_up(each), None if each_out is None else rounded_up(each_out)
     out = transfer_usd(sum(plan.bytes for plan in plans), transfer.left_bytes, transfer)
     # The service rounds the whole of a start, here its parts were rounded: a hundredth of a cent for each.
     spare = len(plans) / _SUMS_A_USD if len(plans) > 1 else 0.0

@@ -55,6 +55,7 @@ ROOMS = (
     "chalicelib.domain.audit.codes",
     "chalicelib.domain.audit",
     "chalicelib.domain.photos",
+    "chalicelib.domain.fleet",
     "chalicelib.domain.audit.lifecycle",
     "chalicelib.domain.audit.bucket_audit",
     "chalicelib.domain.retention.limits",

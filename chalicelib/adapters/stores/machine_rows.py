@@ -54,6 +54,9 @@ def machine_item(machine: Machine) -> Item:
         download_cap_bytes=machine.download_cap_bytes,
         thaw_budget_usd=machine.thaw_budget_usd,
         owner_mail=machine.owner_mail,
+        group=machine.group,
+        follows=sorted(machine.follows) or None,
+        client_version=machine.client_version,
     )
 
 
@@ -71,6 +74,9 @@ def machine_of(item: Item) -> Machine:
         download_cap_bytes=int(item["download_cap_bytes"]),
         thaw_budget_usd=item.get("thaw_budget_usd", DEFAULT_THAW_BUDGET_USD),
         owner_mail=item.get("owner_mail"),
+        group=item.get("group"),
+        follows=frozenset(item.get("follows", ())),
+        client_version=item.get("client_version"),
     )
 
 
@@ -90,6 +96,7 @@ def job_item(job: Job) -> Item:
         proofs_since=format_instant(job.proofs_since),
         retention=retention_map(job.retention) if job.retention != DEFAULT_RETENTION else None,
         family=job.family,
+        follows=sorted(job.follows) or None,
         drill_every_seconds=job.drill_every_seconds
         if job.drill_every_seconds != DEFAULT_DRILL_SECONDS
         else None,
@@ -118,6 +125,7 @@ def job_of(item: Item) -> Job:
         family=item.get("family"),
         last_check=_last_check_of(item["last_check"]) if "last_check" in item else None,
         old_change=_old_change_of(item["old_change"]) if "old_change" in item else None,
+        follows=frozenset(item.get("follows", ())),
     )
 
 

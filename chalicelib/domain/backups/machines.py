@@ -94,7 +94,17 @@ class Machine:
     download_cap_bytes: int = DEFAULT_DOWNLOAD_CAP_BYTES_A_DAY
     thaw_budget_usd: Decimal = DEFAULT_THAW_BUDGET_USD
     owner_mail: str | None = None
-    """Who gets the weekly mail and the alerts about this machine."""
+    """Who gets the weekly mail and the alerts about this machine: addresses with commas between them."""
+    group: str | None = None
+    """The group of machines whose settings it takes where it has none of its own."""
+    follows: frozenset[str] = frozenset()
+    """Its settings that are those of its group: ``thaw_budget``, ``owner_mail``."""
+    client_version: str | None = None
+    """As its client said with its last request that was recorded."""
+
+    @property
+    def owner_mails(self) -> tuple[str, ...]:
+        return tuple(part.strip() for part in (self.owner_mail or "").split(",") if part.strip())
 
     def was_revoked_before(self, stored_at: datetime) -> bool:
         """Whether what S3 stored then came by a URL that outlived the machine's token. Enrolling anew ends this."""
@@ -109,8 +119,8 @@ def machines_by_owner(machines: Iterable[Machine]) -> dict[str, frozenset[str]]:
     """Names of machines by the address of their own owner; those without one are in nobody's."""
     owned: dict[str, set[str]] = {}
     for machine in machines:
-        if machine.owner_mail:
-            owned.setdefault(machine.owner_mail, set()).add(machine.name)
+        for address in machine.owner_mails:
+            owned.setdefault(address, set()).add(machine.name)
     return {address: frozenset(names) for address, names in owned.items()}
 
 
@@ -198,6 +208,8 @@ class Job:
     """The family of photo jobs that it belongs to."""
     last_check: LastCheck | None = None
     old_change: OldChange | None = None
+    follows: frozenset[str] = frozenset()
+    """Its settings that are those of its machine's group: ``period``, ``grace``, ``storage``, ``retention``."""
 
     @property
     def late_after(self) -> timedelta:

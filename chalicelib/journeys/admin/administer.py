@@ -71,10 +71,24 @@ def administer(context: AdminContext, request: Arguments) -> dict[str, Any]:
         return {"error": refusal.code.value, "message": refusal.message}
 
 
-COMMANDS: Mapping[str, Callable[[AdminContext, Arguments], Any]] = {
-    "machine_add": machine_add,
+READS: Mapping[str, Callable[[AdminContext, Arguments], Any]] = {
     "machine_list": machine_list,
     "machine_show": machine_show,
+    "job_list": job_list,
+    "thaws": thaws,
+    "retention_preview": retention_preview,
+    "retention_drop_plan": retention_drop_plan,
+    "findings": findings,
+    "alerts_preview": alerts_preview,
+    "catalogue_objects": catalogue_objects,
+    "catalogue_differences": catalogue_differences,
+    "report_preview": report_preview,
+    "report_status": report_status,
+}
+"""These change nothing: not a row, not an object, and no mail goes out."""
+
+CHANGES: Mapping[str, Callable[[AdminContext, Arguments], Any]] = {
+    "machine_add": machine_add,
     "machine_set": machine_set,
     "machine_pause": machine_pause,
     "machine_resume": machine_resume,
@@ -85,26 +99,18 @@ COMMANDS: Mapping[str, Callable[[AdminContext, Arguments], Any]] = {
     "machine_recovery": machine_recovery,
     "set_quarantine": set_quarantine,
     "set_place": set_place,
-    "job_list": job_list,
-    "thaws": thaws,
     "thaw_approve": thaw_approve,
     "thaw_deny": thaw_deny,
-    "retention_preview": retention_preview,
     "retention_approve": retention_approve,
     "retention_hold": retention_hold,
     "retention_run": retention_run,
     "retention_undo": retention_undo,
     "retention_undone": retention_undone,
-    "retention_drop_plan": retention_drop_plan,
     "retention_drop": retention_drop,
     "retention_dropped": retention_dropped,
-    "findings": findings,
     "audit": audit,
-    "alerts_preview": alerts_preview,
     "alerts_send": alerts_send,
-    "catalogue_objects": catalogue_objects,
-    "catalogue_differences": catalogue_differences,
-    "report_preview": report_preview,
     "report_send": report_send,
-    "report_status": report_status,
 }
+
+COMMANDS = {**READS, **CHANGES}

@@ -14,7 +14,7 @@ from ops.commands.backup_set import backup_set
 from ops.commands.dead_letters import dead_letters
 from ops.commands.demo import demo
 from ops.commands.local import local
-from ops.commands.machine import machine
+from ops.commands.machines.machine import machine
 from ops.commands.prices import prices
 from ops.commands.reconcile import reconcile
 from ops.commands.report import report

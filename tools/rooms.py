@@ -105,6 +105,7 @@ ROOMS = (
     "ops.commands.stage",
     "ops.commands.retention",
     "ops.commands",
+    "ops.commands.machines",
     "ops.cli",
     "ops.__main__",
     # What developers run.

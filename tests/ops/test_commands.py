@@ -16,7 +16,7 @@ from rich.console import Console
 from chalicelib.owner_wire import SetRow
 from ops.cli import commands
 from ops.commands.arguments.options import folding_table
-from ops.commands.machine_shown import set_state
+from ops.commands.machines.shown import set_state
 from ops.errors import OpsError
 from tests.ops.conftest import Owner
 

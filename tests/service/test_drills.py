@@ -9,7 +9,7 @@ import pytest
 
 import app
 from chalicelib import wire, wiring
-from ops.commands.machine_shown import drills_shown
+from ops.commands.machines.shown import drills_shown
 from tests.hostile.memory_aws import service_in_memory
 from tests.service.conftest import Answer, Service, fire, later
 from tests.service.test_uploads import MANIFEST, PREFIX, SIGNATURES, VOLUME_1, Laptop

@@ -1,0 +1,1 @@
+"""``python -m ops machine``: which machines back up, how, and how often."""

@@ -1,0 +1,176 @@
+"""``python -m ops machine add``: a machine, its jobs, and the code that enrols it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from chalicelib.domain.backups.machines import DEFAULT_JOB
+from chalicelib.domain.backups.storage import StoragePolicy
+from chalicelib.domain.photos.family import PHOTO_STORAGE
+from chalicelib.owner_wire import MachineAdded
+from ops.buckets.adopt import plan_adoption
+from ops.commands.arguments.options import DURATION, SIZE, stage_options
+from ops.commands.arguments.photo_families import (
+    check_families_followed,
+    check_photos,
+    photo_options,
+)
+from ops.commands.arguments.retention_choice import retention_options
+from ops.commands.arguments.storage_choice import (
+    Estimate,
+    after_option,
+    check_followed,
+    check_words,
+    estimates,
+    policy_for,
+    reason_of,
+    show_estimates,
+    storage_option,
+    words_of,
+)
+from ops.commands.machines.adoption import bring_in, go_on
+from ops.commands.machines.codes import addresses_of
+from ops.commands.machines.settings import thaw_budget_option
+from ops.commands.machines.shown import show_code
+from ops.service.admin_client import AdminClient, admin_client
+from ops.service.deployed_stage import DeployedStage, deployed_stage
+from ops.storage_costs import FirstBackup
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--job", "jobs", multiple=True, help="A job of the machine; may be given again.  [default: system]"
+)
+@photo_options
+@click.option("--every", type=DURATION, help="How often it should back up.  [default: 1d]")
+@click.option("--grace", type=DURATION, help="How much later is still well.  [default: as --every]")
+@click.option(
+    "--bucket",
+    help="A bucket with a backup that was there before; its policy and notifications are added to.",
+)
+@click.option(
+    "--prefix", help="With --bucket: what the names of that backup's keys begin with.  [default: nothing]"
+)
+@click.option("--empty", is_flag=True, help="With --bucket: begin a new backup where none was found.")
+@click.option("--owner-mail", help="Who gets the weekly mail and the alerts about this machine.")
+@storage_option
+@after_option
+@click.option(
+    "--size",
+    type=SIZE,
+    help="About how large its source is: both sums are shown, and without --storage the class goes by it"
+    " (`instant`, from 100 GB on `deep`).  [default: unknown, and so `instant`]",
+)
+@thaw_budget_option
+@retention_options
+@click.option(
+    "--plan", "only_plan", is_flag=True, help="With --bucket: only read it, and show what would change."
+)
+@stage_options
+def add(
+    name: str,
+    jobs: tuple[str, ...],
+    photos: bool,
+    source_hint: str | None,
+    every: int | None,
+    grace: int | None,
+    bucket: str | None,
+    prefix: str | None,
+    empty: bool,
+    owner_mail: str | None,
+    storage: str | None,
+    after: int | None,
+    size: int | None,
+    thaw_budget: str | None,
+    keep_chains: int | None,
+    keep_days: int | None,
+    keep_yearly: int | None,
+    only_plan: bool,
+    stage: str,
+    state_folder: Path,
+    as_json: bool,
+) -> None:
+    """Add a machine, or a new code for one that is enrolled again, and print its enrolment code.
+
+    A machine that has no recovery code yet gets one, which is printed this once.
+    """
+    if bucket is None and (prefix is not None or only_plan or empty):
+        raise click.UsageError("--prefix, --empty and --plan go with --bucket.")
+    check_photos(photos, source_hint, bucket)
+    named = check_words(storage, after)
+    policy = policy_for(named or (PHOTO_STORAGE if photos and size else None), size)
+    deployed = deployed_stage(stage, state_folder) if bucket or size else None
+    adoption = plan_adoption(deployed, bucket, prefix or "") if deployed and bucket else None
+    if adoption and not go_on(
+        adoption, prefix or "", only_plan=only_plan, as_json=as_json, may_be_empty=empty
+    ):
+        return
+    client = admin_client(stage, state_folder)
+    added = client.ask(
+        MachineAdded,
+        "machine_add",
+        name=name,
+        jobs=list(jobs) or None,
+        photos=photos or None,
+        source_hint=source_hint,
+        owner_mail=owner_mail,
+        **words_of(policy),
+        thaw_budget_usd=thaw_budget,
+        keep_chains=keep_chains,
+        keep_days=keep_days,
+        keep_yearly=keep_yearly,
+        period_seconds=every,
+        grace_seconds=grace,
+        bucket=bucket,
+        prefix=prefix,
+    )
+    if adoption:
+        adoption.carry_out()
+        bring_in(adoption.deployed, client, name, stage, as_json)
+    _check_followed(client, added, jobs, policy, photos=photos)
+    costs = _estimated(deployed, size, named, policy, photos=photos, silent=as_json)
+    show_code(
+        added,
+        addresses_of(stage, state_folder, client),
+        as_json,
+        goes_on=adoption is not None,
+        estimates=costs,
+    )
+
+
+def _check_followed(
+    client: AdminClient,
+    added: MachineAdded,
+    jobs: Sequence[str],
+    policy: StoragePolicy | None,
+    *,
+    photos: bool,
+) -> None:
+    """Raises ``OpsError`` where an older service has passed over what was asked for."""
+    if photos:
+        check_families_followed(added)
+    if policy:
+        check_followed(client.jobs(added.machine), jobs or (() if photos else (DEFAULT_JOB,)), policy)
+
+
+def _estimated(
+    deployed: DeployedStage | None,
+    size: int | None,
+    named: StoragePolicy | None,
+    policy: StoragePolicy | None,
+    *,
+    photos: bool,
+    silent: bool,
+) -> list[Estimate]:
+    """What a backup of ``size`` costs, shown unless ``silent``; nothing where no size was given."""
+    if not deployed or not size or not policy:
+        return []
+    backup = FirstBackup.of_photos(size) if photos else FirstBackup(size)
+    costs = estimates(deployed.stage.region, backup, policy)
+    if not silent:
+        show_estimates(deployed.stage.region, backup, policy, costs, reason_of(named, size, photos=photos))
+    return costs

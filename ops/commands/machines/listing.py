@@ -1,0 +1,72 @@
+"""``python -m ops machine list | show | recount``: what there is of the machines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.markup import escape
+
+from chalicelib.domain.mail.phrases import format_bytes
+from chalicelib.owner_wire import MachineListing, MachineShown, StoredCount
+from ops.commands.arguments.options import (
+    confirm,
+    console,
+    folding_table,
+    print_json,
+    say,
+    stage_options,
+    typed,
+)
+from ops.commands.arguments.photo_families import family_line, jobs_shown
+from ops.commands.arguments.recovery_codes import recovery_shown
+from ops.commands.machines.shown import show_job, thaw_budget_shown
+from ops.service.admin_client import admin_client
+
+
+@click.command("list")
+@stage_options
+def list_(stage: str, state_folder: Path, as_json: bool) -> None:
+    """List the machines."""
+    answer = admin_client(stage, state_folder).ask(MachineListing, "machine_list")
+    if as_json:
+        print_json(answer)
+        return
+    table = folding_table("machine", "status", "jobs", "added", "last used")
+    for row in answer.machines:
+        used = row.last_used_at or "never"
+        table.add_row(row.machine, row.status, jobs_shown(row), row.created_at, used)
+    console.print(
+        table if answer.machines else f"No machine yet: {typed('machine add NAME', stage)} adds one."
+    )
+
+
+@click.command()
+@click.argument("name")
+@stage_options
+def show(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
+    """Show a machine's jobs and their sets."""
+    answer = admin_client(stage, state_folder).ask(MachineShown, "machine_show", name=name)
+    if as_json:
+        print_json(answer)
+        return
+    used = answer.last_used_at or "never"
+    console.print(f"[bold]{escape(answer.machine)}[/] {answer.status}, last used {used}")
+    say(f"  {thaw_budget_shown(answer)}")
+    for line in recovery_shown(answer.recovery):
+        say(f"  {line}")
+    for family in answer.families:
+        say(f"\n  {family_line(family)}")
+    for job in answer.jobs:
+        if job.family is None:
+            show_job(job)
+
+
+@click.command()
+@click.argument("name")
+@stage_options
+def recount(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
+    """Count what a machine has stored, for its cap, which counts every permission to upload as used."""
+    answer = admin_client(stage, state_folder).ask(StoredCount, "machine_recount", name=name)
+    stored, cap = format_bytes(answer.stored_bytes), format_bytes(answer.storage_cap_bytes)
+    confirm(answer, as_json, f"{name} has stored {stored} of the {cap} that it may, older versions included.")

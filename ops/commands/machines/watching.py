@@ -1,0 +1,44 @@
+"""``python -m ops machine pause | resume | remove``: whether backups are expected of a machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from chalicelib.owner_wire import MachineChanged
+from ops.commands.arguments.options import confirm, stage_options
+from ops.service.admin_client import admin_client
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--until", help="When it is expected back, as 2026-12-24 or with a time; otherwise until `resume`."
+)
+@stage_options
+def pause(name: str, until: str | None, stage: str, state_folder: Path, as_json: bool) -> None:
+    """Expect no backups from a machine for a while."""
+    answer = admin_client(stage, state_folder).ask(MachineChanged, "machine_pause", name=name, until=until)
+    confirm(answer, as_json, f"{name} is paused {f'until {until}' if until else 'until you resume it'}.")
+
+
+@click.command()
+@click.argument("name")
+@stage_options
+def resume(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
+    """Expect backups from a paused machine again."""
+    answer = admin_client(stage, state_folder).ask(MachineChanged, "machine_resume", name=name)
+    confirm(answer, as_json, f"{name} is expected to back up again.")
+
+
+@click.command()
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@stage_options
+def remove(name: str, yes: bool, stage: str, state_folder: Path, as_json: bool) -> None:
+    """Watch a machine no longer; what it stored stays in the bucket."""
+    if not yes:
+        click.confirm(f"Remove {name} from the machines that are watched? What it stored stays.", abort=True)
+    answer = admin_client(stage, state_folder).ask(MachineChanged, "machine_remove", name=name)
+    confirm(answer, as_json, f"{name} is removed; what it stored stays in the bucket.")

@@ -119,17 +119,14 @@ class LocalStack:
 
     def _deploy_app(self, aws: Aws, copy: Path) -> None:
         package = package_app_once(copy, self._stage)
-        s3 = aws.client("s3")
         bucket = f"{self._stage.prefix}-code"
-        # A key that follows the content: CloudFormation looks no further than the template for a change.
-        key = f"{hashlib.sha256(package.zip_path.read_bytes()).hexdigest()}.zip"
-        s3.create_bucket(Bucket=bucket)
-        s3.upload_file(str(package.zip_path), bucket, key)
+        aws.client("s3").create_bucket(Bucket=bucket)
+        code = _store(aws, bucket, package.zip_path.read_bytes(), "zip")
+        template = json.dumps(with_code_at(package.template, bucket, code)).encode()
         deploy_stack(
             aws.client("cloudformation"),
             name=self._stage.prefix,
-            # CloudFormation takes 51,200 bytes: none of them for spaces.
-            template=json.dumps(with_code_at(package.template, bucket, key), separators=(",", ":")),
+            template={"TemplateURL": f"{aws.endpoint}/{bucket}/{_store(aws, bucket, template, 'json')}"},
             poll_seconds=POLL_SECONDS,
         )
 
@@ -172,6 +169,13 @@ def local_stack(
         yield stack.up(enforce_iam=enforce_iam, environment=environment)
     finally:
         stack.down()
+
+
+def _store(aws: Aws, bucket: str, body: bytes, suffix: str) -> str:
+    """Returns the key, which follows the content: CloudFormation looks no further than the template for a change."""
+    key = f"{hashlib.sha256(body).hexdigest()}.{suffix}"
+    aws.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
+    return key
 
 
 def _digest_of_everything(copy: Path, stage: Stage) -> str:

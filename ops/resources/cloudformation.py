@@ -36,17 +36,18 @@ def deploy_stack(
     cloudformation: CloudFormationClient,
     *,
     name: str,
-    template: str,
+    template: dict[str, str],
     parameters: dict[str, str] | None = None,
     poll_seconds: float = 5,
 ) -> None:
     """Updates the stack to the template and waits for it; no change is no error.
 
-    Raises ``OpsError`` with CloudFormation's first reason where it fails.
+    ``template`` is ``TemplateBody`` with its text, of at most 51,200 bytes, or ``TemplateURL`` with the address of an
+    object in S3, of at most 1 MB. Raises ``OpsError`` with CloudFormation's first reason where it fails.
     """
     arguments = {
         "StackName": name,
-        "TemplateBody": template,
+        **template,
         "Parameters": _listed(parameters),
         "Capabilities": CAPABILITIES,
     }

@@ -48,7 +48,7 @@ def deploy_resources(aws: Aws, stage: Stage, *, poll_seconds: float = 5) -> None
     deploy_stack(
         cloudformation,
         name=stage.resources_stack,
-        template=template,
+        template={"TemplateBody": template},
         parameters=parameters,
         poll_seconds=poll_seconds,
     )

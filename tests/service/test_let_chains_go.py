@@ -17,7 +17,7 @@ from chalicelib.domain.audit.notices import SECOND_RUN, Notice
 from chalicelib.domain.backups.chains import chains_of
 from chalicelib.domain.restore.thaws import Thaw
 from chalicelib.domain.retention.let_go import UNDO_IMPOSSIBLE
-from chalicelib.journeys.retention import extend_locks
+from chalicelib.journeys.retention import extend_locks, let_chains_go
 from chalicelib.wire import ThawState, ThawTier
 from tests.hostile.honest_laptop import name_of
 from tests.hostile.memory_aws import MemoryS3, error, service_in_memory
@@ -373,6 +373,45 @@ def test_a_locked_chain_waits_and_the_newest_is_locked_anew_when_half_of_the_tim
     archive.wait(days=90)
     archive.let_go()
     assert locks(new) == {365}
+
+
+def test_a_chain_that_fails_does_not_let_the_lock_of_the_newest_lapse(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from chalicelib import wiring
+
+    archive.service.s3.lock_days = 365
+    _, new = archive.two_chains()
+
+    def fails(*_: object) -> None:
+        raise ValueError("a row that nobody can read")
+
+    monkeypatch.setattr(let_chains_go, "choose_chain", fails)
+    context = wiring.retention_context(archive.service.now, lambda: True)
+    ran, [(job, _)] = let_chains_go.let_chains_go(context, None)
+    assert (job, "a row that nobody can read" in ran.waits[0]) == (archive.job, True)
+    (newest, _), *_ = archive.versions()[archive.prefix + name_of(new, 1)]
+    lock = archive.service.s3.get_object_retention(Key=archive.prefix + name_of(new, 1), VersionId=newest)
+    assert (lock["Retention"]["RetainUntilDate"] - archive.service.now).days == 365
+
+
+def test_over_some_days_every_job_has_its_turn_where_a_run_has_time_for_one_alone(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from chalicelib import wiring
+
+    names = {f"job-{number}" for number in range(5)}
+    service.admin("machine_add", name="anna-laptop", jobs=sorted(names))
+    turns = []
+    for _ in range(60):
+        monkeypatch.setattr(service, "now", service.now + timedelta(days=1))
+        time = iter([True])
+        context = wiring.retention_context(service.now, lambda: next(time, False))  # noqa: B023
+        ran, _ = let_chains_go.let_chains_go(context, None)
+        waits = {line.partition(":")[0].partition("/")[2] for line in ran.waits if "no time left" in line}
+        turns += sorted(names - waits)
+    assert set(turns) == names
+    assert len(turns) == 60
 
 
 def test_locks_that_a_call_had_no_time_for_are_extended_by_the_next(

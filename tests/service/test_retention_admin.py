@@ -371,6 +371,15 @@ class TestDrop:
         assert [row["chain"] for row in owner.job()["chains"]] == [NEW]
         assert owner.asks("drop_plan", chain=OLD)["message"].endswith("for good already.")
 
+    def test_what_is_stored_under_its_names_later_can_be_dropped_again(self, owner: Owner) -> None:
+        self.drops(owner, OLD)
+        owner.service.put(owner_file := PREFIX + volume_file(SetId.parse(INC), 1).name, b"x")
+        owner.service.catalogue(owner_file)
+        assert owner.asks("drop_plan", chain=OLD)["sets"] == [OLD, INC]
+        assert self.drops(owner, OLD)["state"] == "gone"
+        assert owner.keys(INC) == []
+        assert owner.asks("drop_plan", chain=OLD)["message"].endswith("for good already.")
+
     def test_goes_on_after_a_crash_at_any_request(self, owner: Owner) -> None:
         let_go(owner)
         stops_at = 1

@@ -88,10 +88,7 @@ def retention_dropped(context: AdminContext, request: Arguments) -> LetGoRow:
     """Ends it where nothing is stored any more; what a lock holds back keeps the row."""
     job = known_job(context, request)
     let_go = _let_go_of(context, job, request)
-    mine = [
-        page.backup_set for set_id, page in context.catalogue.set_pages(job).items() if set_id in let_go.sets
-    ]
-    if not any(one.current or one.noncurrent for one in mine):
+    if not _is_stored(context, job, let_go):
         let_go = dataclasses.replace(let_go, marked_at=context.now)
         context.retention.record(let_go)
         context.retention.forget_later(let_go, context.now)
@@ -102,6 +99,13 @@ def retention_dropped(context: AdminContext, request: Arguments) -> LetGoRow:
         )
     refresh_findings(context.catalogue, context.audit.findings, job, context.now)
     return let_go_row(let_go, job, context.now)
+
+
+def _is_stored(context: AdminContext, job: Job, let_go: LetGo) -> bool:
+    """Whether anything of it is in the bucket, as far as it is catalogued, older versions included."""
+    pages = context.catalogue.set_pages(job)
+    mine = [pages[set_id].backup_set for set_id in let_go.sets if set_id in pages]
+    return any(one.current or one.noncurrent for one in mine)
 
 
 def _let_go_of(context: AdminContext, job: Job, request: Arguments) -> LetGo:
@@ -128,9 +132,9 @@ def _undo_impossible(let_go: LetGo, wrong: str) -> Finding:
 
 
 def _plan(context: AdminContext, one: JobFacts, typed: str) -> DropPlan:
-    rows = {let_go.chain: let_go for let_go in one.let_gos if not _is_over(let_go)}
-    over = [str(let_go.chain) for let_go in one.let_gos if _is_over(let_go)]
-    if typed in over:
+    over = {let_go.chain for let_go in one.let_gos if _is_over(context, one.job, let_go)}
+    rows = {let_go.chain: let_go for let_go in one.let_gos if let_go.chain not in over}
+    if typed in map(str, over):
         raise bad_request(f"You have removed {typed} of {one.name} for good already.")
     known = {**{chain: row.begun_at for chain, row in rows.items()}, **named_sets(one.facts)}
     name = the_one_named(context, one.name, typed, known)
@@ -149,8 +153,9 @@ def _plan(context: AdminContext, one: JobFacts, typed: str) -> DropPlan:
     return dataclasses.replace(made, leaves_none=drop.leaves_none, is_newest=drop.is_newest)
 
 
-def _is_over(let_go: LetGo) -> bool:
-    return let_go.dropped and let_go.marked_at is not None
+def _is_over(context: AdminContext, job: Job, let_go: LetGo) -> bool:
+    """Not where something was stored under its names since: it is hidden and billed, and can be dropped again."""
+    return let_go.dropped and let_go.marked_at is not None and not _is_stored(context, job, let_go)
 
 
 def _drop_plan(

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 import secrets
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from chalicelib.adapters.s3_versions import RefusedByS3
 from chalicelib.adapters.stores.catalogue_store import JobSets
@@ -51,8 +52,7 @@ def let_chains_go(context: RetentionContext, asked: Job | None) -> tuple[Retenti
     ran, snapshot = _Ran(), read_surroundings(context.sources, context.now)
     machines = {machine.name: machine for machine in context.sources.machines.machines()}
     jobs = [asked] if asked else context.sources.machines.jobs()
-    begun_first = sorted(jobs, key=lambda job: not _going(snapshot, job))
-    for job_sets in context.catalogue.sets_of_each(begun_first):
+    for job_sets in context.catalogue.sets_of_each(_in_turn(jobs, snapshot, context.now)):
         job = job_sets.job
         if not context.has_time():
             ran.waits.append(f"{job.machine}/{job.name}: There was no time left; the next run goes on.")
@@ -63,6 +63,17 @@ def let_chains_go(context: RetentionContext, asked: Job | None) -> tuple[Retenti
             ran.failed.append((job, error))
             ran.waits.append(f"{job.machine}/{job.name}: It failed: {error}")
     return RetentionRan(tuple(ran.went), tuple(ran.waits)), ran.failed
+
+
+def _in_turn(jobs: Sequence[Job], snapshot: RetentionSnapshot, now: datetime) -> list[Job]:
+    """What was begun first, then the others in another order each day: where a run is too short for all of them, it is
+    not always the same ones that wait."""
+
+    def turn(job: Job) -> tuple[bool, bytes]:
+        todays = f"{now:%Y-%m-%d} {job.machine}/{job.name}"
+        return not _going(snapshot, job), hashlib.sha256(todays.encode()).digest()
+
+    return sorted(jobs, key=turn)
 
 
 def _going(snapshot: RetentionSnapshot, job: Job) -> list[LetGo]:
@@ -89,6 +100,26 @@ def _run_job(
 ) -> None:
     job = job_sets.job
     facts = facts_of(snapshot, machine, job, job_sets, context.now)
+    try:
+        _let_go_of_job(context, snapshot, machine, job_sets, facts, ran)
+    finally:  # whatever went wrong with a chain must not let the lock of the newest one lapse
+        period = context.versions.default_lock(job.location.bucket)
+        if period is not None:
+            chains = locked_chains(facts)
+            extend_locks(
+                context.catalogue, context.versions, job, chains, period, context.now, context.has_time
+            )
+
+
+def _let_go_of_job(
+    context: RetentionContext,
+    snapshot: RetentionSnapshot,
+    machine: Machine,
+    job_sets: JobSets,
+    facts: RetentionFacts,
+    ran: _Ran,
+) -> None:
+    job = job_sets.job
     going, refilled = _going(snapshot, job), _refilled(context, snapshot, job_sets)
     steps: list[Callable[[], LetGo]] = [
         functools.partial(_mark, context, job, let_go) for let_go in (*going, *refilled)
@@ -109,10 +140,6 @@ def _run_job(
     ran.went.extend(let_go_row(let_go, job, context.now) for let_go in went if let_go.chain not in known)
     _update_findings(context, snapshot, job, facts, stuck, [one.chain for one in went if one.marked_at])
     _forget_what_is_gone(context, snapshot, job, job_sets)
-    period = context.versions.default_lock(job.location.bucket)
-    if period is not None:
-        chains = locked_chains(facts)
-        extend_locks(context.catalogue, context.versions, job, chains, period, context.now, context.has_time)
 
 
 def _begin(context: RetentionContext, machine: Machine, job_sets: JobSets, facts: RetentionFacts) -> LetGo:

@@ -28,11 +28,20 @@ MOST_A_REQUEST = 1_000
 
 
 @dataclasses.dataclass(frozen=True)
+class StandsOver:
+    """A version of ``key`` that was stored over the file ``name`` of a chain."""
+
+    name: str
+    key: str
+    version_id: str
+
+
+@dataclasses.dataclass(frozen=True)
 class BroughtBack:
-    """How many ``files`` were changed by this call; ``replaced`` are names over which other files stand."""
+    """How many ``files`` were changed by this call, and what stands over others."""
 
     files: int
-    replaced: tuple[str, ...]
+    stand_over: tuple[StandsOver, ...]
 
 
 def bring_back_let_go(
@@ -47,8 +56,12 @@ def bring_back_let_go(
     others = _no_part_of_their_set(s3, location.bucket, found)
     files = {file.key: file for file in found if file.name not in others}
     done = side_by_side(lambda key: _bring_back(s3, location.bucket, files[key], begun_at), list(files))
-    replaced = tuple(file.name for file, what in zip(files.values(), done, strict=True) if what is None)
-    return BroughtBack(sum(what is True for what in done), replaced)
+    stand_over = tuple(
+        StandsOver(file.name, file.key, file.versions[0]["VersionId"])
+        for file, what in zip(files.values(), done, strict=True)
+        if what is None
+    )
+    return BroughtBack(sum(what is True for what in done), stand_over)
 
 
 def _no_part_of_their_set(s3: Any, bucket: str, files: Iterable[FileHistory]) -> set[str]:

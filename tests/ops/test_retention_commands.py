@@ -33,7 +33,7 @@ from chalicelib.owner_wire import (
     RetentionRan,
     UndoEnded,
 )
-from ops.buckets.let_go_files import BroughtBack, DropSurvey, Removed, StoredInClass
+from ops.buckets.let_go_files import BroughtBack, DropSurvey, Removed, StandsOver, StoredInClass
 from ops.cli import commands
 from ops.commands.retention import group, undo_and_drop
 from ops.commands.retention.shown import show_preview
@@ -438,16 +438,31 @@ class TestUndo:
     def test_what_cannot_be_brought_back_whole_has_an_exit_code_and_words(
         self, service: Service, s3_work: dict[str, Any]
     ) -> None:
-        s3_work["bring_back_let_go"] = BroughtBack(7, ("some-file",))
         message = "1 of the 8 files have been removed for good."
         service.answers["retention_undone"] = UndoEnded("anna-laptop", "system", HIDDEN.chain, False, message)
         result = types("undo", "anna-laptop", "system", HIDDEN.chain)
         assert result.exit_code == 2
         assert f"It cannot be brought back whole. {message}" in result.stdout
-        assert "What is left of it stays hidden" in result.stdout
-        assert service.was_asked("retention_undone")[0]["replaced"] == ["some-file"]
+        assert "All of it stays hidden" in result.stdout
+        assert f"`python -m ops retention drop anna-laptop system {HIDDEN.chain}` removes" in result.stdout
         as_json = types("undo", "anna-laptop", "system", HIDDEN.chain, "--json")
         assert (as_json.exit_code, json.loads(as_json.stdout)["is_back"]) == (2, False)
+
+    def test_names_what_was_stored_over_it_with_the_command_that_removes_each(
+        self, service: Service, s3_work: dict[str, Any]
+    ) -> None:
+        over = StandsOver("some-file", "anna-laptop/system/some file", "v-1")
+        s3_work["bring_back_let_go"] = BroughtBack(7, (over,) * 12)
+        service.answers["retention_undone"] = UndoEnded(
+            "anna-laptop", "system", HIDDEN.chain, False, "Other."
+        )
+        result = types("undo", "anna-laptop", "system", HIDDEN.chain)
+        line = "aws s3api delete-object --bucket attic --key 'anna-laptop/system/some file' --version-id v-1"
+        assert result.stdout.count(f"{line}\n") == 10
+        assert "2 more files after that" in result.stdout
+        assert f"`python -m ops retention undo anna-laptop system {HIDDEN.chain}` goes on" in result.stdout
+        assert "retention drop" not in result.stdout
+        assert service.was_asked("retention_undone")[0]["replaced"] == ["some-file"] * 12
 
     def test_what_is_back_already_is_no_error(self, service: Service, s3_work: dict[str, Any]) -> None:
         result = types("undo", "anna-laptop", "system", "2026-03")

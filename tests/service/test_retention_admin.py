@@ -12,6 +12,7 @@ import pytest
 from chalicelib.domain.audit.findings import new_finding
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import SetId, manifest_file, signatures_file, volume_file
+from chalicelib.domain.retention.let_go import UNDO_IMPOSSIBLE
 from ops.buckets import let_go_files
 from ops.buckets.let_go_files import bring_back_let_go, remove_for_good
 from tests.service.conftest import BUCKET, Service, later
@@ -118,7 +119,7 @@ def brings_back(owner: Owner, s3: Any = None) -> Any:
     begun_at = datetime.fromisoformat(row["begun_at"].replace("Z", "+00:00"))
     back = bring_back_let_go(s3 or owner.service.s3, the_job().location, sets_of(*row["sets"]), begun_at)
     owner.reconciles()
-    return owner.asks("undone", chain=OLD, replaced=list(back.replaced))
+    return owner.asks("undone", chain=OLD, replaced=[one.name for one in back.stand_over])
 
 
 class TestPreview:
@@ -303,6 +304,10 @@ class TestUndo:
         answer = brings_back(owner)
         assert answer["is_back"] is False
         assert f"Other files stand where {name}" in answer["message"]
+        [finding] = [
+            one for one in owner.service.admin("findings")["findings"] if one["code"] == UNDO_IMPOSSIBLE
+        ]
+        assert f"retention undo anna-laptop system {OLD}" in finding["commands"][0]
 
     def test_is_impossible_where_a_version_that_came_later_was_marked_with_the_rest(
         self, owner: Owner
@@ -316,6 +321,12 @@ class TestUndo:
         assert answer["is_back"] is False
         assert f"Other files stand where {name}" in answer["message"]
         assert PREFIX + name not in owner.service.stored_keys(), "it stays hidden"
+        found = bring_back_let_go(
+            owner.service.s3, the_job().location, sets_of(OLD, INC), owner.service.now - timedelta(days=1)
+        )
+        [over] = found.stand_over
+        owner.service.s3.delete_object(Bucket=BUCKET, Key=over.key, VersionId=over.version_id)
+        assert brings_back(owner)["is_back"] is True, "once that version is removed"
 
     def test_makes_no_notice_that_the_bucket_was_changed_by_hand(self, owner: Owner) -> None:
         let_go(owner)

@@ -83,9 +83,19 @@ def let_go_of(
     )
 
 
-def what_is_wrong(let_go: LetGo, sets: Mapping[SetId, BackupSet], replaced: Sequence[str] = ()) -> str | None:
-    """A sentence, or ``None`` where all of it is back: each set has as many files and bytes as went. ``replaced`` are
-    files over which others were seen to stand."""
+@dataclasses.dataclass(frozen=True)
+class NotWhole:
+    """Why a chain is not back: a sentence, and whether files of it are lost; others only stand over them."""
+
+    message: str
+    is_lost: bool
+
+
+def what_is_wrong(
+    let_go: LetGo, sets: Mapping[SetId, BackupSet], replaced: Sequence[str] = ()
+) -> NotWhole | None:
+    """``None`` where all of it is back: each set has as many files and bytes as went. ``replaced`` are files over which
+    others were seen to stand."""
     name = f"{let_go.machine}/{let_go.job}"
     missing, other = 0, list[SetId]()
     for set_id, went in let_go.went.items():
@@ -95,8 +105,9 @@ def what_is_wrong(let_go: LetGo, sets: Mapping[SetId, BackupSet], replaced: Sequ
         if lacks < 0 or (not lacks and is_back != sum_of(went)):
             other.append(set_id)
     if missing:
-        return f"{missing:,} of the {let_go.files:,} files of {let_go.chain} of {name} have been removed for good."
+        lost = f"{missing:,} of the {let_go.files:,} files of {let_go.chain} of {name} have been removed for good."
+        return NotWhole(lost, is_lost=True)
     if other or replaced:
         where = replaced[0] if replaced else f"those of {other[0]}"
-        return f"Other files stand where {where} of {name} stood."
+        return NotWhole(f"Other files stand where {where} of {name} stood.", is_lost=False)
     return None

@@ -13,7 +13,7 @@ from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import SetId
 from chalicelib.domain.refusals import Refusal
 from chalicelib.domain.retention.drops import Drop, NotDropped, plan_drop
-from chalicelib.domain.retention.let_go import UNDO_IMPOSSIBLE, LetGo, let_go_of, what_is_wrong
+from chalicelib.domain.retention.let_go import UNDO_IMPOSSIBLE, LetGo, NotWhole, let_go_of, what_is_wrong
 from chalicelib.journeys.admin.request import AdminContext, Arguments, bad_request, known_job
 from chalicelib.journeys.admin.retention import JobFacts, change_hold, read_facts_of, the_one_named
 from chalicelib.journeys.catalogue.catalogue_changes import refresh_findings
@@ -62,7 +62,7 @@ def retention_undone(context: AdminContext, request: Arguments) -> UndoEnded:
     if wrong is None:
         context.retention.end(let_go)
         refresh_findings(context.catalogue, context.audit.findings, job, context.now)
-    return UndoEnded(job.machine, job.name, str(let_go.chain), wrong is None, wrong or "")
+    return UndoEnded(job.machine, job.name, str(let_go.chain), wrong is None, wrong.message if wrong else "")
 
 
 def retention_drop_plan(context: AdminContext, request: Arguments) -> DropPlan:
@@ -118,16 +118,16 @@ def _let_go_of(context: AdminContext, job: Job, request: Arguments) -> LetGo:
     )
 
 
-def _undo_impossible(let_go: LetGo, wrong: str) -> Finding:
+def _undo_impossible(let_go: LetGo, wrong: NotWhole) -> Finding:
     words = let_go.machine, let_go.job, str(let_go.chain)
     return new_finding(
         UNDO_IMPOSSIBLE,
         machine=let_go.machine,
         job=let_go.job,
         subject=str(let_go.chain),
-        message=wrong,
+        message=wrong.message,
         evidence=f"let go at {let_go.begun_at:%Y-%m-%d %H:%M} UTC: {let_go.files} files, {let_go.size_bytes} bytes",
-        commands=(command("python", "-m", "ops", "retention", "drop", *words),),
+        commands=(command("python", "-m", "ops", "retention", "drop" if wrong.is_lost else "undo", *words),),
     )
 
 

@@ -3,7 +3,9 @@ may delete a version or a marker."""
 
 from __future__ import annotations
 
+import shlex
 import sys
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +20,7 @@ from chalicelib.domain.mail.cost_amounts import CLASS_NAMES
 from chalicelib.domain.mail.phrases import count, format_bytes
 from chalicelib.domain.retention.naming import matching
 from chalicelib.owner_wire import DropPlan, LetGoRow, RetentionListing, UndoEnded
-from ops.buckets.let_go_files import DropSurvey, bring_back_let_go, remove_for_good, survey
+from ops.buckets.let_go_files import DropSurvey, StandsOver, bring_back_let_go, remove_for_good, survey
 from ops.commands.arguments.options import console, print_json, say, stage_options, typed
 from ops.commands.retention.shown import LOUD
 from ops.commands.retention.words import moment, money, zone_of
@@ -49,8 +51,9 @@ def undo(machine: str, job: str, chain: str, stage: str, state_folder: Path, as_
     s3, place = deployed.aws.client("s3"), Location(row.bucket, row.prefix)
     back = bring_back_let_go(s3, place, _sets(row), moment(row.begun_at))
     _look_again(deployed, machine, job, as_json)
+    replaced = [one.name for one in back.stand_over]
     ended = client.ask(
-        UndoEnded, "retention_undone", name=machine, job=job, chain=row.chain, replaced=list(back.replaced)
+        UndoEnded, "retention_undone", name=machine, job=job, chain=row.chain, replaced=replaced
     )
     if as_json:
         print_json(ended)
@@ -63,10 +66,34 @@ def undo(machine: str, job: str, chain: str, stage: str, state_folder: Path, as_
         )
     else:
         say(f"It cannot be brought back whole. {ended.message}", LOUD)
-        say("What is left of it stays hidden; your other backups are not touched.")
-        say(f"{typed(f'retention drop {machine} {job} {row.chain}', stage)} removes the rest of it.")
+        for line in _not_back(row, back.stand_over, stage):
+            say(line)
     if not ended.is_back:
         sys.exit(EXIT_CODES[Severity.CRITICAL])
+
+
+MOST_NAMED = 10
+
+
+def _not_back(row: LetGoRow, stand_over: Sequence[StandsOver], stage: str) -> list[str]:
+    """What is left of the chain, and what the owner can do."""
+    hidden = "All of it stays hidden; your other backups are not touched."
+    words = f"{row.machine} {row.job} {row.chain}"
+    if not stand_over:
+        return [hidden, f"{typed(f'retention drop {words}', stage)} removes the rest of it."]
+    lines = [
+        f"aws s3api delete-object --bucket {row.bucket} --key {shlex.quote(one.key)} --version-id {one.version_id}"
+        for one in stand_over[:MOST_NAMED]
+    ]
+    more = (
+        f", {count(len(stand_over) - MOST_NAMED, 'more file')} after that" if stand_over[MOST_NAMED:] else ""
+    )
+    return [
+        hidden,
+        f"These versions were stored over its files, by nobody who should{more}. This removes them:",
+        *lines,
+        f"After that {typed(f'retention undo {words}', stage)} goes on and brings the chain back.",
+    ]
 
 
 def _is_there(client: AdminClient, machine: str, job: str, chain: str) -> str | None:

@@ -21,6 +21,8 @@ OF_RETENTION = (
         "a backup that was let go cannot be brought back whole",
         "The owner wanted a chain back that retention had let go, and files of it have been removed for good, or "
         "others stand in their place.",
-        "What is left of it stays hidden. Remove the rest with `ops retention drop`, or leave it to the bucket's rule.",
+        "All of it stays hidden. Where other files stand in their place, `ops retention undo` names each with the "
+        "command that removes it, and brings the chain back after that. What is gone for good cannot come back: remove "
+        "the rest with `ops retention drop`, or leave it to the bucket's rule.",
     ),
 )

@@ -1,0 +1,45 @@
+"""The one word about a machine, or about all of them: it is well, somebody should look, or it is bad."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from enum import Enum
+
+from chalicelib.domain.backups.freshness import State
+
+
+class Verdict(str, Enum):
+    WELL = "well"
+    LOOK = "look"
+    BAD = "bad"
+
+
+EXIT_CODES = {Verdict.WELL: 0, Verdict.LOOK: 1, Verdict.BAD: 2}
+"""How ``ops status`` ends; Nagios calls these OK, WARNING and CRITICAL."""
+
+_OF_STATES = {State.OVERDUE: Verdict.BAD, State.FAILING: Verdict.LOOK, State.NEVER: Verdict.LOOK}
+
+
+@dataclasses.dataclass(frozen=True)
+class Reason:
+    """Why the verdict is not better: a sentence, and what to type, in that order.
+
+    ``machine`` and ``job`` are empty where a whole bucket is meant. ``on_machine``: the commands are typed there, not
+    by the owner.
+    """
+
+    verdict: Verdict
+    machine: str
+    job: str
+    message: str
+    commands: tuple[str, ...] = ()
+    on_machine: bool = False
+
+
+def verdict_of_state(state: State) -> Verdict:
+    return _OF_STATES.get(state, Verdict.WELL)
+
+
+def worst_verdict(verdicts: Iterable[Verdict]) -> Verdict:
+    return max(verdicts, key=EXIT_CODES.__getitem__, default=Verdict.WELL)

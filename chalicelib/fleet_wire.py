@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from chalicelib.domain.audit.codes.code import Severity
-from chalicelib.domain.fleet.verdict import Reason, Verdict
+from chalicelib.domain.fleet.verdict import FleetVerdict, Reason
 from chalicelib.owner_wire import ThawRow
 from chalicelib.wire import Money
 
@@ -43,7 +43,7 @@ class MachineState:
     stored_bytes: int
     monthly: Money | None
     jobs: tuple[JobState, ...]
-    verdict: Verdict = Verdict.WELL
+    verdict: FleetVerdict = FleetVerdict.WELL
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +65,7 @@ class FleetStatus:
     """
 
     written_at: str
-    verdict: Verdict
+    verdict: FleetVerdict
     reasons: tuple[Reason, ...]
     machines: tuple[MachineState, ...]
     findings: tuple[FindingsCount, ...] = ()

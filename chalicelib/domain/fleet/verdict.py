@@ -9,16 +9,20 @@ from enum import Enum
 from chalicelib.domain.backups.freshness import State
 
 
-class Verdict(str, Enum):
+class FleetVerdict(str, Enum):
     WELL = "well"
     LOOK = "look"
     BAD = "bad"
 
 
-EXIT_CODES = {Verdict.WELL: 0, Verdict.LOOK: 1, Verdict.BAD: 2}
+EXIT_CODES = {FleetVerdict.WELL: 0, FleetVerdict.LOOK: 1, FleetVerdict.BAD: 2}
 """How ``ops status`` ends; Nagios calls these OK, WARNING and CRITICAL."""
 
-_OF_STATES = {State.OVERDUE: Verdict.BAD, State.FAILING: Verdict.LOOK, State.NEVER: Verdict.LOOK}
+_OF_STATES = {
+    State.OVERDUE: FleetVerdict.BAD,
+    State.FAILING: FleetVerdict.LOOK,
+    State.NEVER: FleetVerdict.LOOK,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Reason:
     by the owner.
     """
 
-    verdict: Verdict
+    verdict: FleetVerdict
     machine: str
     job: str
     message: str
@@ -37,9 +41,9 @@ class Reason:
     on_machine: bool = False
 
 
-def verdict_of_state(state: State) -> Verdict:
-    return _OF_STATES.get(state, Verdict.WELL)
+def verdict_of_state(state: State) -> FleetVerdict:
+    return _OF_STATES.get(state, FleetVerdict.WELL)
 
 
-def worst_verdict(verdicts: Iterable[Verdict]) -> Verdict:
-    return max(verdicts, key=EXIT_CODES.__getitem__, default=Verdict.WELL)
+def worst_verdict(verdicts: Iterable[FleetVerdict]) -> FleetVerdict:
+    return max(verdicts, key=EXIT_CODES.__getitem__, default=FleetVerdict.WELL)

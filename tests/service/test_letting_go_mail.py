@@ -235,3 +235,15 @@ def test_what_was_removed_for_good_is_named_where_the_mail_counts_bytes_and_mone
     size = format_bytes(gone.size_bytes)
     assert f"-{size} since 23 Nov, {size} of old backups removed" in text
     assert f"{size} of old backups that were let go has been removed for good." in text
+
+
+def test_a_chain_that_was_held_goes_after_two_more_mails_only(service: Service) -> None:
+    from chalicelib import wiring
+
+    job = old_chain(service)
+    for chosen in ({"chain": str(OLD)}, {}):
+        wiring.retention_store().announce(MONDAY, [(job, OLD)], service.now)
+        assert announced() == {OLD: 1}
+        for release in (False, True):
+            service.admin("retention_hold", name="anna-laptop", job="system", release=release, **chosen)
+            assert announced() == {}

@@ -107,6 +107,8 @@ def change_hold(context: AdminContext, job: Job, chain: SetId | None, *, release
     store = context.retention
     for _ in range(MOST_TRIES):
         if store.choose(job, hold(store.choices(job), chain, release=release)):
+            if not release:
+                store.forget_announcements(job, chain)
             return
     raise Refusal(ErrorCode.TRY_AGAIN, "Something else is changing this job just now: type it again.")
 

@@ -125,6 +125,12 @@ class RetentionStore:
             expires = int((now + ANNOUNCEMENTS_KEPT).timestamp())
             self._table.put(rows.new_row(ANNOUNCED, key, issues=issues, expires_at_epoch=expires))
 
+    def forget_announcements(self, job: Job, full: SetId | None) -> None:
+        """Of one chain or all of the job: once the owner holds it, it goes only after mails that come later."""
+        prefix = catalogue_rows.job_set_sort_key(job, full)
+        for item in list(self._table.query(ANNOUNCED, prefix)):
+            self._table.delete(ANNOUNCED, item["sk"])
+
     def fetched(self) -> dict[JobName, dict[SetId, datetime]]:
         """When a volume of each set was last fetched, to the day; of the last days only."""
         found: dict[JobName, dict[SetId, datetime]] = defaultdict(dict)

@@ -71,3 +71,34 @@ class FleetStatus:
     findings: tuple[FindingsCount, ...] = ()
     thaws: tuple[ThawRow, ...] = ()
     costs_at: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class WeekRow:
+    """What a weekly mail said: ``in_need`` of its ``backups`` needed the owner; ``monthly`` is what keeping
+    ``stored_bytes`` costs a month in USD, None where the prices were not known."""
+
+    written_at: str
+    backups: int
+    in_need: int
+    stored_bytes: int
+    monthly: Money | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class MachineWeeks:
+    """One number for each of ``FleetWeeks.issues``, None where there was no such machine; ``monthly`` as above."""
+
+    machine: str
+    stored_bytes: tuple[int | None, ...]
+    monthly: tuple[Money | None, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class FleetWeeks:
+    """``report_weeks``: the weekly mails, the oldest first; ``issues`` are those of which each machine's figures are
+    known."""
+
+    weeks: tuple[WeekRow, ...]
+    issues: tuple[str, ...]
+    machines: tuple[MachineWeeks, ...]

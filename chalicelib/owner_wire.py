@@ -264,6 +264,17 @@ class CatalogueDifferences:
 
 
 @dataclasses.dataclass(frozen=True)
+class ChainRestore:
+    """What bringing back all of a chain costs, in USD, thawed by Bulk where it is archived: ``transfer_usd`` of it for
+    leaving AWS, of which 100 GB a month are free. After ``wait_seconds`` at most everything can be read."""
+
+    usd: Money
+    transfer_usd: Money
+    wait_seconds: int
+    bytes_by_class: dict[str, int]
+
+
+@dataclasses.dataclass(frozen=True)
 class ChainRow:
     """A chain, named by its full set; times are S3's of the first and the newest set.
 
@@ -271,8 +282,8 @@ class ChainRow:
     (nothing newer stands in for it). ``why`` is a code of ``chalicelib.domain.retention.plan.Why``, ``reason`` the same
     as a sentence, ``until`` when it passes by itself. ``goes_on`` is the first run at which it may go, ``final_on``
     from when it would be gone for good then.
-    ``monthly`` is what it costs a month in USD. ``seen``: it stood in the list at the owner's last look; ``named`` and
-    ``held`` are the owner's as well.
+    ``monthly`` is what it costs a month in USD, None as ``restore`` is where a price is not known. ``seen``: it stood
+    in the list at the owner's last look; ``named`` and ``held`` are the owner's as well.
     """
 
     chain: str
@@ -290,6 +301,7 @@ class ChainRow:
     seen: bool = False
     named: bool = False
     held: bool = False
+    restore: ChainRestore | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -347,11 +359,12 @@ class JobRetention:
 class RetentionListing:
     """``retention_preview``, ``retention_approve``, ``retention_hold``. ``changed`` names the jobs, as
     ``machine/job``, whose chains were not any more what the owner had been shown: nothing of them was approved. Days
-    are those of ``zone``."""
+    are those of ``zone``. ``next`` is what to ask for as ``after``; None at the end."""
 
     jobs: tuple[JobRetention, ...]
     changed: tuple[str, ...] = ()
     zone: str = "UTC"
+    next: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,9 @@ import pytest
 from chalicelib.domain.audit.findings import new_finding
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import SetId, manifest_file, signatures_file, volume_file
+from chalicelib.domain.backups.tallies import Tally
 from chalicelib.domain.retention.let_go import UNDO_IMPOSSIBLE
+from chalicelib.journeys.admin import retention
 from ops.buckets import let_go_files
 from ops.buckets.let_go_files import bring_back_let_go, remove_for_good
 from tests.service.conftest import BUCKET, Service, later
@@ -609,3 +611,48 @@ class Locking:
 
     def get_object_retention(self, **_: Any) -> Any:
         return {"Retention": {"Mode": "COMPLIANCE", "RetainUntilDate": self._until}}
+
+
+def test_each_chain_has_the_price_of_bringing_it_back(owner: Owner) -> None:
+    old, new = owner.job()["chains"]
+    # Two volumes and signatures of 1,000 bytes each, and a manifest of 8 bytes; the old chain has an increment.
+    assert old["restore"]["bytes_by_class"] == {"STANDARD": 6_016}
+    assert new["restore"]["bytes_by_class"] == {"STANDARD": 3_008}
+    assert 0 < new["restore"]["usd"] < old["restore"]["usd"] < 0.0001
+    assert old["restore"]["transfer_usd"] == 0, "100 GB a month are free"
+    assert old["restore"]["wait_seconds"] == 0
+
+
+def test_an_archived_chain_is_priced_with_its_thaw(owner: Owner) -> None:
+    from chalicelib import wiring
+
+    catalogue = wiring.catalogue_store()
+    [job] = wiring.machine_store().jobs("anna-laptop")
+    now = owner.service.now
+    for page in catalogue.set_pages(job).values():
+        deep = {"DEEP_ARCHIVE": Tally(40_000, 200 * 2**30), "STANDARD": Tally(2, 2_000)}
+        changed = dataclasses.replace(page.backup_set, current=deep)
+        assert catalogue.repair_set(job, changed, page.revision, now)
+    restore = owner.job()["chains"][1]["restore"]
+    # Bulk 200 GB at $0.0025 and 40,000 requests at $0.000025, copies for a week, 100 GB over what is free to leave.
+    thawed = 200 * 0.0025 + 40 * 0.025 + 200 * 0.023 * 7 / 30
+    assert restore["transfer_usd"] == pytest.approx(100 * 0.09, rel=0.001)
+    assert restore["usd"] == pytest.approx(thawed + 9 + 40 * 0.0004, rel=0.01)
+    assert restore["wait_seconds"] == 48 * 3600
+
+
+def test_many_jobs_come_in_pages_each_once(owner: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "ROWS_A_PAGE", 2)
+    for name in ("anna", "anna-z", "ben"):
+        owner.service.admin("machine_add", name=name)
+    whole = owner.service.admin("retention_preview")
+    assert whole["next"] is None
+    pages: list[str] = []
+    answers, after = 0, ""
+    while after is not None:
+        page = owner.service.admin("retention_preview", after=after)
+        pages += [f"{job['machine']}/{job['job']}" for job in page["jobs"]]
+        answers += 1
+        after = page["next"]
+    assert answers == 3
+    assert pages == sorted(f"{job['machine']}/{job['job']}" for job in whole["jobs"])

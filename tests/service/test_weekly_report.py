@@ -121,6 +121,29 @@ def test_the_next_mail_compares_with_what_this_one_said(service: Service, post: 
     assert "Week by week" in second.text
 
 
+def test_the_weeks_are_known_in_all_and_by_machine(service: Service, post: Post) -> None:
+    add_machine(service)
+    fire()
+    service.admin("machine_add", name="ben", jobs=["system", "mail"])
+    for job in ("system", "mail"):
+        service.put(f"ben/{job}/{MANIFEST}", b"x" * 5000)
+        service.catalogue(f"ben/{job}/{MANIFEST}")
+    service.now = MONDAY + timedelta(days=7)
+    fire()
+    answer = service.admin("report_weeks")
+    assert [(week["written_at"], week["backups"], week["stored_bytes"]) for week in answer["weeks"]] == [
+        ("2026-11-23T06:00:00Z", 1, 0),
+        ("2026-11-30T06:00:00Z", 3, 10_000),
+    ]
+    assert answer["issues"] == ["2026-11-23T06:00:00Z", "2026-11-30T06:00:00Z"]
+    by_machine = {one["machine"]: one for one in answer["machines"]}
+    assert by_machine["anna-laptop"]["stored_bytes"] == [0, 0]
+    assert by_machine["ben"]["stored_bytes"] == [None, 10_000]
+    before, now = by_machine["ben"]["monthly"]
+    assert before is None
+    assert now > 0
+
+
 def test_a_preview_is_no_issue(service: Service, post: Post) -> None:
     add_machine(service)
     shown = service.admin("report_preview")

@@ -7,6 +7,7 @@ newest mail's time with each backup, and must not read those.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -107,9 +108,13 @@ class ReportStore:
 
     def stored_job_figures(self) -> dict[str, JobFigures]:
         """The newest issue's figures of each job, by ``machine/job``."""
-        for item in self._table.query("JOB_FIGURES", newest_first=True):
-            return _unpacked(item["jobs"])
-        return {}
+        newest = self.weeks_of_jobs(1)
+        return newest[0][1] if newest else {}
+
+    def weeks_of_jobs(self, issues: int) -> list[tuple[datetime, dict[str, JobFigures]]]:
+        """The same of the newest issues, each with its time, the oldest first."""
+        newest = itertools.islice(self._table.query("JOB_FIGURES", newest_first=True), issues)
+        return [(rows.instant_of(item["sk"]), _unpacked(item["jobs"])) for item in newest][::-1]
 
     def first_over_budget(self, month: datetime) -> bool:
         """True once a month: for one notice."""

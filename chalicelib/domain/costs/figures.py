@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -21,6 +21,13 @@ class JobFigures:
     current_bytes: int
     noncurrent_bytes: int
 
+    def __add__(self, other: JobFigures) -> JobFigures:
+        return JobFigures(
+            self.monthly + other.monthly,
+            self.current_bytes + other.current_bytes,
+            self.noncurrent_bytes + other.noncurrent_bytes,
+        )
+
 
 @dataclasses.dataclass(frozen=True)
 class Figures:
@@ -33,6 +40,15 @@ class Figures:
     monthly: Decimal | None
     so_far: Decimal | None
     forecast: Decimal | None
+
+
+def figures_by_machine(jobs: Mapping[str, JobFigures]) -> dict[str, JobFigures]:
+    """``jobs`` are named by ``machine/job``."""
+    sums: dict[str, JobFigures] = {}
+    for name, figures in jobs.items():
+        machine = name.partition("/")[0]
+        sums[machine] = sums[machine] + figures if machine in sums else figures
+    return sums
 
 
 def first_price_monthly(table: PriceTable, stored: Tallies) -> Decimal:

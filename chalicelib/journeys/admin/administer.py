@@ -37,6 +37,7 @@ from chalicelib.journeys.admin.mail import (
     report_preview,
     report_send,
     report_status,
+    report_weeks,
 )
 from chalicelib.journeys.admin.recovery import machine_recovery
 from chalicelib.journeys.admin.request import (
@@ -84,6 +85,7 @@ READS: Mapping[str, Callable[[AdminContext, Arguments], Any]] = {
     "catalogue_differences": catalogue_differences,
     "report_preview": report_preview,
     "report_status": report_status,
+    "report_weeks": report_weeks,
 }
 """These change nothing: not a row, not an object, and no mail goes out."""
 

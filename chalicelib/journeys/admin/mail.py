@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from collections.abc import Sequence
 
 from chalicelib.adapters.ses_mailer import MailRefused
 from chalicelib.domain.audit.findings import worst_first
+from chalicelib.domain.costs.figures import Figures, JobFigures, figures_by_machine
+from chalicelib.fleet_wire import FleetWeeks, MachineWeeks, WeekRow
 from chalicelib.journeys.admin.request import (
     AdminContext,
     Arguments,
@@ -15,6 +18,7 @@ from chalicelib.journeys.admin.request import (
     time_or_none,
 )
 from chalicelib.journeys.audit_buckets import audit_buckets
+from chalicelib.journeys.describe_machine import format_wire_time
 from chalicelib.journeys.send_alerts import AlertContext, preview_alerts, send_alerts
 from chalicelib.journeys.send_weekly_report import preview, send_now
 from chalicelib.owner_wire import (
@@ -67,6 +71,45 @@ def report_status(context: AdminContext, _: Arguments) -> ReportStatus:
     """When the newest weekly mail reached anybody, and whom it could not reach, with SES's reasons."""
     reports = context.report.reports
     return ReportStatus(dict(reports.refused()), time_or_none(reports.last_sent_at()))
+
+
+WEEKS_SHOWN = 53
+"""A year, and the same week of the year before."""
+
+WEEKS_OF_MACHINES = 13
+"""A quarter: of 1,000 machines half a megabyte."""
+
+
+def report_weeks(context: AdminContext, _: Arguments) -> FleetWeeks:
+    """What the weekly mails of the last year said of everything, those of the last quarter of each machine."""
+    reports = context.report.reports
+    of_machines = [
+        (issue, figures_by_machine(jobs)) for issue, jobs in reports.weeks_of_jobs(WEEKS_OF_MACHINES)
+    ]
+    names = sorted({name for _, machines in of_machines for name in machines})
+    return FleetWeeks(
+        tuple(map(_week, reports.stored_figures(WEEKS_SHOWN))),
+        tuple(format_wire_time(issue) for issue, _ in of_machines),
+        tuple(_machine_weeks(name, [machines.get(name) for _, machines in of_machines]) for name in names),
+    )
+
+
+def _week(figures: Figures) -> WeekRow:
+    return WeekRow(
+        format_wire_time(figures.written_at),
+        figures.backups,
+        figures.in_need,
+        figures.stored_bytes,
+        float(round(figures.monthly, 6)) if figures.monthly is not None else None,
+    )
+
+
+def _machine_weeks(name: str, weeks: Sequence[JobFigures | None]) -> MachineWeeks:
+    return MachineWeeks(
+        name,
+        tuple(week.current_bytes + week.noncurrent_bytes if week else None for week in weeks),
+        tuple(float(week.monthly) if week else None for week in weeks),
+    )
 
 
 def report_send(context: AdminContext, request: Arguments) -> ReportSent:

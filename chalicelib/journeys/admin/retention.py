@@ -29,6 +29,9 @@ from chalicelib.journeys.retention.read_facts import FactSources, facts_of, read
 from chalicelib.owner_wire import JobRetention, RetentionListing, RetentionRan
 from chalicelib.wire import ErrorCode
 
+ROWS_A_PAGE = 4_000
+"""Chains, sets that were let go and the like in one answer: 700 bytes each at most, and Lambda takes 6 MB."""
+
 MOST_TRIES = 3
 """The choices of a job may be written by a chain that goes at the same time."""
 
@@ -44,12 +47,41 @@ class JobFacts:
 
     @property
     def name(self) -> str:
-        return f"{self.job.machine}/{self.job.name}"
+        return _name(self.job)
 
 
 def retention_preview(context: AdminContext, request: Arguments) -> RetentionListing:
-    """Of all jobs, those of a machine (``name``), or one (``job``); nothing is changed."""
-    return _listing(context, read_facts_of(context, asked_jobs(context, request)))
+    """Of all jobs, those of a machine (``name``), or one (``job``); nothing is changed.
+
+    With ``after``, a ``machine/job`` or an empty text, so many of the jobs behind that as one answer takes.
+    """
+    jobs = asked_jobs(context, request)
+    if "after" not in request:
+        return _listing(context, read_facts_of(context, jobs))
+    return _page(context, jobs, str(request["after"]))
+
+
+def _page(context: AdminContext, jobs: Sequence[Job], after: str) -> RetentionListing:
+    waiting = sorted((job for job in jobs if _name(job) > after), key=_name)
+    described: list[JobRetention] = []
+    rows = 0
+    for one in read_facts_of(context, waiting):
+        described.append(_described(context, one))
+        rows += _rows(described[-1])
+        if rows >= ROWS_A_PAGE:
+            break
+    is_last = len(described) == len(waiting)
+    listing = _listing_of(context, described)
+    return listing if is_last else dataclasses.replace(listing, next=_name(waiting[len(described) - 1]))
+
+
+def _name(job: Job) -> str:
+    return f"{job.machine}/{job.name}"
+
+
+def _rows(job: JobRetention) -> int:
+    sets = sum(len(row.sets) for row in job.let_go)
+    return 1 + len(job.chains) + len(job.loose) + len(job.let_go) + len(job.critical) + sets
 
 
 def retention_approve(context: AdminContext, request: Arguments) -> RetentionListing:
@@ -148,8 +180,11 @@ def read_facts_of(context: AdminContext, jobs: Sequence[Job]) -> Iterator[JobFac
 
 
 def _listing(context: AdminContext, found: Iterator[JobFacts]) -> RetentionListing:
-    zone = context.report.weekly_time.zone
-    return RetentionListing(tuple(_described(context, one) for one in found), zone=zone.key)
+    return _listing_of(context, [_described(context, one) for one in found])
+
+
+def _listing_of(context: AdminContext, jobs: Sequence[JobRetention]) -> RetentionListing:
+    return RetentionListing(tuple(jobs), zone=context.report.weekly_time.zone.key)
 
 
 def _described(context: AdminContext, one: JobFacts) -> JobRetention:

@@ -9,9 +9,11 @@ from chalicelib.domain.backups.chains import BackupChain
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import SetId
 from chalicelib.domain.backups.sets import BackupSet
+from chalicelib.domain.backups.storage import ARCHIVE_CLASSES
 from chalicelib.domain.backups.tallies import sum_tallies
 from chalicelib.domain.costs.figures import first_price_monthly
 from chalicelib.domain.costs.price_table import PriceTable, PriceUnknown
+from chalicelib.domain.costs.restore_costs import restore_cost
 from chalicelib.domain.retention.drops import Loose, loose_sets
 from chalicelib.domain.retention.facts import OwnerChoices, RetentionFacts
 from chalicelib.domain.retention.let_go import LetGo, final_after
@@ -23,7 +25,8 @@ from chalicelib.domain.retention.rules import counted_chains, plan_retention, wa
 from chalicelib.domain.retention.schedule import next_run
 from chalicelib.domain.weekly import WeeklyTime
 from chalicelib.journeys.describe_machine import format_wire_time
-from chalicelib.owner_wire import ChainRow, JobRetention, LetGoRow, LooseSet
+from chalicelib.owner_wire import ChainRestore, ChainRow, JobRetention, LetGoRow, LooseSet
+from chalicelib.wire import ThawTier
 
 
 def describe_retention(
@@ -101,6 +104,7 @@ def _chain_row(
         seen=was_seen(chain, choices),
         named=chain.id in choices.named,
         held=choices.holds_all or chain.id in choices.held,
+        restore=_restore(chain, prices),
     )
 
 
@@ -125,6 +129,25 @@ def _monthly(chain: BackupChain, prices: PriceTable | None) -> float | None:
         return float(round(first_price_monthly(prices, stored), 6))
     except PriceUnknown:
         return None
+
+
+def _restore(chain: BackupChain, prices: PriceTable | None) -> ChainRestore | None:
+    stored = sum_tallies(one.current for one in chain.sets)
+    archived = {name: tally for name, tally in stored.items() if name in ARCHIVE_CLASSES}
+    if prices is None:
+        return None
+    try:
+        restore = restore_cost(prices, stored, archived, ThawTier.BULK if archived else None)
+    except PriceUnknown:
+        return None
+    if restore.cost is None:
+        return None
+    return ChainRestore(
+        usd=float(round(restore.cost, 6)),
+        transfer_usd=float(round(restore.transfer, 6)),
+        wait_seconds=int(restore.wait.total_seconds()),
+        bytes_by_class={name: tally.size_bytes for name, tally in sorted(stored.items())},
+    )
 
 
 def _loose_set(one: BackupSet, state: Loose) -> LooseSet:

@@ -327,6 +327,16 @@ def admin(event: dict[str, Any], _: object) -> dict[str, Any]:
     """The owner's commands; IAM decides who may invoke this function."""
     from chalicelib.journeys.admin import administer as owner
 
-    answer = owner.administer(wiring.admin_context(web.now()), event)
+    answer = owner.administer(wiring.admin_context(web.now()), event, owner.COMMANDS)
     web.logger.info("admin", command=event.get("command"), error=answer.get("error"))
+    return answer
+
+
+@app.lambda_function()
+def admin_read(event: dict[str, Any], _: object) -> dict[str, Any]:
+    """Those of the owner's commands that change nothing, for whoever may look; its role may only read."""
+    from chalicelib.journeys.admin import administer as owner
+
+    answer = owner.administer(wiring.admin_context(web.now()), event, owner.READS)
+    web.logger.info("admin_read", command=event.get("command"), error=answer.get("error"))
     return answer

@@ -25,7 +25,7 @@ from ops.commands.stage.doctor import doctor
 from ops.commands.stage.recovery_sheets import recovery_sheets
 from ops.commands.thaw import thaw
 from ops.deploy.access import NO_CREDENTIALS
-from ops.errors import OpsError
+from ops.errors import OpsError, for_owners
 
 
 class Commands(WholeHelp):
@@ -44,6 +44,7 @@ class Commands(WholeHelp):
         except (ClientError, BotoCoreError) as error:
             raise OpsError(
                 f"AWS refused: {error} Fix that, then type the command again; what is done stays done."
+                f"{for_owners(error)}"
             ) from error
 
 

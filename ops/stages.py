@@ -22,6 +22,7 @@ LAMBDA_FUNCTIONS = (
     "reconcile",
     "weekly_reconcile",
     "admin",
+    "admin_read",
 )
 """Short names, as Chalice knows them; ``api_handler`` is the one behind the REST API."""
 

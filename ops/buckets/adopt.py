@@ -66,7 +66,7 @@ def adopted_places(deployed: DeployedStage) -> list[Location]:
         functions.get_function_configuration(FunctionName=stage.function("admin"))
     except functions.exceptions.ResourceNotFoundException:
         return []
-    places = [job.location for job in AdminClient(deployed.function("admin")).jobs()]
+    places = [job.location for job in AdminClient(deployed.aws, stage.function("admin")).jobs()]
     return [place for place in dict.fromkeys(places) if place.bucket != stage.bucket]
 
 

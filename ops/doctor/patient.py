@@ -8,7 +8,6 @@ from pathlib import Path
 
 from ops.aws import Aws
 from ops.service.admin_client import AdminClient
-from ops.service.lambda_function import LambdaFunction
 from ops.stages import Stage
 
 
@@ -24,4 +23,4 @@ class Patient:
 
 def admin(aws: Aws, stage: Stage) -> AdminClient:
     """The owner's commands on a stage that is named by its settings."""
-    return AdminClient(LambdaFunction(aws, stage.function("admin")))
+    return AdminClient(aws, stage.function("admin"))

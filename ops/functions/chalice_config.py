@@ -17,10 +17,10 @@ from ops.functions.policies import policy_document
 from ops.stages import API_STAGE, APP_NAME, LAMBDA_FUNCTIONS, LOCAL, Stage
 
 MEMORY_MB = 256
-MEMORY_MB_OF = {"reconcile": 1024, "weekly_reconcile": 1024, "daily_audit": 1024, "admin": 1024}
+MEMORY_MB_OF = dict.fromkeys(("reconcile", "weekly_reconcile", "daily_audit", "admin", "admin_read"), 1024)
 """They need no more memory than the others: but a share of a processor comes with it, and adding up the rows of
-a million objects is 100 s of a whole one; ``admin`` does so for the owner's ``audit``. What it costs is the same,
-being over that much sooner."""
+a million objects is 100 s of a whole one; ``admin`` does so for the owner's ``audit``, ``admin_read`` for a preview of
+the weekly mail. What it costs is the same, being over that much sooner."""
 
 TIMEOUT_SECONDS = {
     "api_handler": 29,  # API Gateway waits no longer
@@ -35,6 +35,7 @@ TIMEOUT_SECONDS = {
     "reconcile": 900,
     "weekly_reconcile": 900,
     "admin": 900,
+    "admin_read": 900,
 }
 """Time limit of each function; the visibility timeout in resources.yaml is six times the catalogue's."""
 

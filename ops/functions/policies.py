@@ -17,6 +17,19 @@ Statement = dict[str, Any]
 Document = dict[str, Any]
 
 GET_MANY, GET, QUERY = "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"
+SETTINGS = (
+    "s3:GetBucketAcl",
+    "s3:GetBucketLocation",
+    "s3:GetBucketNotification",
+    "s3:GetBucketPolicyStatus",
+    "s3:GetBucketPublicAccessBlock",
+    "s3:GetBucketVersioning",
+    "s3:GetEncryptionConfiguration",
+    "s3:GetIntelligentTieringConfiguration",
+    "s3:GetLifecycleConfiguration",
+)
+"""What says whether a bucket is safe; each only reads."""
+
 EXTEND_LOCK = "s3:PutObjectRetention"
 PUT, UPDATE, DELETE = "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"
 
@@ -109,20 +122,8 @@ def _daily_audit(stage: Stage) -> list[Statement]:
 
 def _look_at_settings(stage: Stage) -> list[Statement]:
     """What the audit reads of a bucket: every setting, and the sizes of uploads that nobody finished."""
-    actions = [
-        "s3:GetBucketAcl",
-        "s3:GetBucketLocation",
-        "s3:GetBucketNotification",
-        "s3:GetBucketPolicyStatus",
-        "s3:GetBucketPublicAccessBlock",
-        "s3:GetBucketVersioning",
-        "s3:GetEncryptionConfiguration",
-        "s3:GetIntelligentTieringConfiguration",
-        "s3:GetLifecycleConfiguration",
-        "s3:ListBucketMultipartUploads",
-    ]
     return [
-        _on_bucket(stage, "LookAtSettings", *actions),
+        _on_bucket(stage, "LookAtSettings", *SETTINGS, "s3:ListBucketMultipartUploads"),
         _on_objects(stage, "LookAtTagsAndParts", "s3:GetObjectTagging", "s3:ListMultipartUploadParts"),
     ]
 
@@ -195,6 +196,15 @@ def _admin(stage: Stage) -> list[Statement]:
     ]
 
 
+def _admin_read(stage: Stage) -> list[Statement]:
+    """No right but those to read: whatever a command does by mistake, a look changes nothing."""
+    return [
+        _list_versions(stage),
+        _on_bucket(stage, "LookAtSettings", *SETTINGS),
+        _table(stage, [GET_MANY, GET, QUERY]),
+    ]
+
+
 _POLICIES: dict[str, Callable[[Stage], list[Statement]]] = {
     "api_handler": _api_handler,
     "authorizer": _authorizer,
@@ -208,6 +218,7 @@ _POLICIES: dict[str, Callable[[Stage], list[Statement]]] = {
     "reconcile": _reconcile,
     "weekly_reconcile": _reconcile,
     "admin": _admin,
+    "admin_read": _admin_read,
 }
 
 

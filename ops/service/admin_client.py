@@ -1,4 +1,4 @@
-"""The owner's commands, carried out by the ``admin`` function."""
+"""The owner's commands, carried out by the functions ``admin`` and, as far as they only look, ``admin_read``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from chalicelib import wire
+from chalicelib.journeys.admin.administer import READS
 from chalicelib.owner_wire import (
     CataloguedObject,
     CataloguePage,
@@ -20,26 +21,39 @@ from ops.errors import OpsError
 from ops.local.stack import DEFAULT_STATE_FOLDER, running_stack
 from ops.local.stack_file import StackDescription
 from ops.service.deployed_stage import aws_of
-from ops.service.lambda_function import LambdaFunction
+from ops.service.lambda_function import LambdaFunction, NoSuchFunction
 from ops.stages import APP_NAME, LOCAL
 
 Shape = TypeVar("Shape")
 
 
 class AdminClient:
-    """Calls the ``admin`` function of one stage. ``api_url`` is None where it is not known here."""
+    """Calls the ``admin`` function of one stage, which is called ``name``, and its neighbour that only looks.
 
-    def __init__(self, function: LambdaFunction, api_url: str | None = None) -> None:
-        self._function = function
+    ``api_url`` is None where it is not known here.
+    """
+
+    def __init__(self, aws: Aws, name: str, api_url: str | None = None) -> None:
+        self._changing = LambdaFunction(aws, name)
+        self._looking = LambdaFunction(aws, f"{name}_read")
         self.api_url = api_url
 
     def call(self, command: str, **arguments: Any) -> Any:
         """The command's result. Raises ``OpsError`` with the service's own sentence where it is refused."""
         given = {name: value for name, value in arguments.items() if value is not None}
-        answer = self._function.call({"command": command, **given})
+        answer = self._answer({"command": command, **given})
         if "error" in answer:
             raise OpsError(str(answer["message"]))
         return answer["result"]
+
+    def _answer(self, request: dict[str, Any]) -> Any:
+        """A command that only looks needs no rights on the function that changes things."""
+        if request["command"] in READS:
+            try:
+                return self._looking.call(request)
+            except NoSuchFunction:
+                self._looking = self._changing  # a stage of version 0.1.0 has none
+        return self._changing.call(request)
 
     def ask(self, shape: type[Shape], command: str, **arguments: Any) -> Shape:
         """The same as the shape of ``chalicelib.owner_wire`` that the command answers with."""
@@ -75,10 +89,10 @@ def admin_client(stage_name: str, state_folder: Path = DEFAULT_STATE_FOLDER) -> 
     """The client for a stage. Raises ``OpsError`` where the local stack is asked for and does not run."""
     if stage_name == LOCAL.name:
         return local_admin_client(running_stack(state_folder))
-    return AdminClient(LambdaFunction(aws_of(stage_name, state_folder), f"{APP_NAME}-{stage_name}-admin"))
+    return AdminClient(aws_of(stage_name, state_folder), f"{APP_NAME}-{stage_name}-admin")
 
 
 def local_admin_client(stack: StackDescription) -> AdminClient:
     """The client for a local stack that is known already."""
     aws = Aws(stack.region, stack.endpoint)
-    return AdminClient(LambdaFunction(aws, stack.functions["admin"]), stack.api_url)
+    return AdminClient(aws, stack.functions["admin"], stack.api_url)

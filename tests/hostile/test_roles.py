@@ -372,6 +372,20 @@ FORBIDDEN: dict[str, dict[str, Call]] = {
         "take events": TAKE_EVENTS,
         "ask for discards": invoke("discard"),
     },
+    "admin_read": {
+        "read objects": READ,
+        "store": STORE,
+        "mark deleted": MARK_DELETED,
+        "retag": RETAG,
+        "write a row": WRITE_A_ROW,
+        "forget a machine": FORGET_A_MACHINE,
+        "take events": TAKE_EVENTS,
+        "send mail": send_mail,
+        "ask for discards": invoke("discard"),
+        "ask for thaws": invoke("thaw"),
+        "have chains let go": invoke("let_go"),
+        "call itself": invoke("admin_read"),
+    },
 }
 """What the others may and this one may not."""
 
@@ -393,6 +407,11 @@ ALLOWED: dict[str, dict[str, Call]] = {
     "reconcile": {"read objects": READ, "ask for discards": invoke("discard")},
     "weekly_reconcile": {"read objects": READ, "read rows": READ_ROWS, "ask for discards": invoke("discard")},
     "admin": {"list versions": LIST_VERSIONS, "write a row": WRITE_A_ROW, "send mail": send_mail},
+    "admin_read": {
+        "list versions": LIST_VERSIONS,
+        "read rows": READ_ROWS,
+        "read the rules": on_bucket("get_bucket_versioning"),
+    },
 }
 """The control: the credentials work, and what they are refused is refused to them."""
 

@@ -38,6 +38,7 @@ ROLES = {
         "reconcile",
         "weekly_reconcile",
         "admin",
+        "admin_read",
     )
 }
 SETTINGS = [
@@ -97,6 +98,8 @@ class TestTheBucketsPolicy:
             "admin": [tags, parts],
             "admin-listing": [versions],
             "admin-settings": SETTINGS,
+            "admin_read-listing": [versions],
+            "admin_read-settings": SETTINGS[:-1],  # the audit alone looks at unfinished uploads
         }
         assert found == {
             f"panicroom-home-{name}": (ROLES[name.partition("-")[0]], actions)
@@ -125,8 +128,8 @@ class TestTheBucketsPolicy:
         """S3 takes the key for the prefix where it decides between 404 and 403."""
         policy = with_rights(None, HOME, ROLES, "attic", "old/")
         listing = [one for sid, one in rights(policy).items() if sid.endswith("-listing")]
-        assert len(listing) == 8
-        assert [one["Condition"] for one in listing] == [{"StringLike": {"s3:prefix": ["old/*"]}}] * 8
+        assert len(listing) == 9
+        assert [one["Condition"] for one in listing] == [{"StringLike": {"s3:prefix": ["old/*"]}}] * 9
         whole = with_rights(policy, HOME, ROLES, "attic", "")
         assert not [
             one for sid, one in rights(whole).items() if sid.endswith("-listing") and "Condition" in one

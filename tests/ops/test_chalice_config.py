@@ -81,6 +81,7 @@ def test_what_adds_up_every_row_has_more_of_a_processor() -> None:
         "reconcile",
         "weekly_reconcile",
         "admin",
+        "admin_read",
     ]
 
 

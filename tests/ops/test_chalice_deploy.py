@@ -74,7 +74,7 @@ def test_no_function_has_more_than_256_mb_but_those_with_a_measured_reason() -> 
     entry = stage_entry(LOCAL)
     assert entry["lambda_memory_size"] <= 256
     more = {name for name, one in entry["lambda_functions"].items() if one.get("lambda_memory_size", 0) > 256}
-    assert more == {"reconcile", "weekly_reconcile", "daily_audit", "admin"}
+    assert more == {"reconcile", "weekly_reconcile", "daily_audit", "admin", "admin_read"}
 
 
 def test_a_cold_start_loads_no_library_that_only_a_few_functions_need() -> None:

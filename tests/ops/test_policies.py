@@ -107,6 +107,13 @@ def test_only_thaw_may_ask_for_archived_volumes() -> None:
     assert [name for name in LAMBDA_FUNCTIONS if "s3:RestoreObject" in actions(name)] == ["thaw"]
 
 
+def test_whoever_only_looks_is_served_by_a_function_that_only_reads() -> None:
+    writing_the_log = {"logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"}
+    verbs = {action.partition(":")[2] for action in actions("admin_read") - writing_the_log}
+    assert {verb for verb in verbs if not verb.startswith(("Get", "List", "BatchGet", "Query"))} == set()
+    assert not {"s3:GetObject", "s3:GetObjectVersion"} & actions("admin_read")
+
+
 def test_only_the_api_may_store_objects() -> None:
     assert [name for name in LAMBDA_FUNCTIONS if "s3:PutObject" in actions(name)] == ["api_handler"]
 

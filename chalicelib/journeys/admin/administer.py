@@ -1,6 +1,7 @@
-"""The owner's commands, as the ``admin`` function takes them: ``{"command": name, ...arguments}``.
+"""The owner's commands, as the functions ``admin`` and ``admin_read`` take them: ``{"command": name, ...arguments}``.
 
-IAM decides who may call it. Answers are the shapes of ``chalicelib.owner_wire``; a refusal says what to do.
+IAM decides who may call which of the two. Answers are the shapes of ``chalicelib.owner_wire``; a refusal says what to
+do.
 """
 
 from __future__ import annotations
@@ -60,19 +61,9 @@ from chalicelib.journeys.admin.undo_and_drop import (
     retention_undone,
 )
 
+Commands = Mapping[str, Callable[[AdminContext, Arguments], Any]]
 
-def administer(context: AdminContext, request: Arguments) -> dict[str, Any]:
-    """``{"result": ...}`` with the command's answer as JSON, or ``{"error": code, "message": what to do}``."""
-    command = COMMANDS.get(str(request.get("command")))
-    try:
-        if command is None:
-            raise bad_request(f"There is no command {request.get('command')!r}.")
-        return {"result": dataclasses.asdict(command(context, request))}
-    except Refusal as refusal:
-        return {"error": refusal.code.value, "message": refusal.message}
-
-
-READS: Mapping[str, Callable[[AdminContext, Arguments], Any]] = {
+READS: Commands = {
     "machine_list": machine_list,
     "machine_show": machine_show,
     "job_list": job_list,
@@ -89,7 +80,7 @@ READS: Mapping[str, Callable[[AdminContext, Arguments], Any]] = {
 }
 """These change nothing: not a row, not an object, and no mail goes out."""
 
-CHANGES: Mapping[str, Callable[[AdminContext, Arguments], Any]] = {
+CHANGES: Commands = {
     "machine_add": machine_add,
     "machine_set": machine_set,
     "machine_pause": machine_pause,
@@ -115,4 +106,24 @@ CHANGES: Mapping[str, Callable[[AdminContext, Arguments], Any]] = {
     "report_send": report_send,
 }
 
-COMMANDS = {**READS, **CHANGES}
+COMMANDS: Commands = {**READS, **CHANGES}
+
+
+def administer(context: AdminContext, request: Arguments, commands: Commands) -> dict[str, Any]:
+    """``{"result": ...}`` with the command's answer as JSON, or ``{"error": code, "message": what to do}``.
+
+    ``commands`` are those that the function takes.
+    """
+    name = str(request.get("command"))
+    try:
+        if name not in commands:
+            raise bad_request(_not_taken(name))
+        return {"result": dataclasses.asdict(commands[name](context, request))}
+    except Refusal as refusal:
+        return {"error": refusal.code.value, "message": refusal.message}
+
+
+def _not_taken(name: str) -> str:
+    if name in CHANGES:
+        return f"{name} changes something, and this function only looks: the function `admin` does that."
+    return f"There is no command {name!r}."

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from datetime import datetime
 
-from chalicelib.domain.backups.freshness import Freshness, evaluate_freshness
+from chalicelib.domain.backups.freshness import Freshness, SealedSummary, evaluate_freshness, summarize
 from chalicelib.domain.backups.machines import Job, Machine
 from chalicelib.domain.backups.retention_policy import DEFAULT_RETENTION
 from chalicelib.domain.backups.storage import StoragePolicy
@@ -85,7 +85,7 @@ def show_families(context: AdminContext, machine: Machine, jobs: Sequence[Job]) 
             machine,
             family,
             [
-                (job, freshness_of(context.catalogue, machine, job, summaries.get(job.name), context.now))
+                (job, _freshness(context, machine, job, summaries.get(job.name)))
                 for job in jobs
                 if job.family == family.name
             ],
@@ -93,6 +93,12 @@ def show_families(context: AdminContext, machine: Machine, jobs: Sequence[Job]) 
         )
         for family in families
     )
+
+
+def _freshness(context: AdminContext, machine: Machine, job: Job, summary: SealedSummary | None) -> Freshness:
+    """Looking writes nothing: a summary that is missing is made for this answer alone."""
+    known = summary or summarize(context.catalogue.visible_sets(job))
+    return freshness_of(context.catalogue, machine, job, known, context.now)
 
 
 def _show_family(

@@ -6,7 +6,7 @@ import dataclasses
 
 from chalicelib.domain.audit.codes.code import Severity
 from chalicelib.domain.fleet.verdict import FleetVerdict, Reason
-from chalicelib.owner_wire import ThawRow
+from chalicelib.owner_wire import MachineAdded, MachineChanged, ThawRow
 from chalicelib.wire import Money
 
 
@@ -102,3 +102,65 @@ class FleetWeeks:
     weeks: tuple[WeekRow, ...]
     issues: tuple[str, ...]
     machines: tuple[MachineWeeks, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class GroupMember:
+    """A machine of a group. ``own`` are the settings that it does not take from there, those of a job or a family as
+    ``system: period``. ``is_behind``: a change of the group has not come to all of it."""
+
+    machine: str
+    own: tuple[str, ...] = ()
+    is_behind: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class GroupShown:
+    """``group_add``, ``group_show``: what is ``None`` the group says nothing of, and the service's default holds."""
+
+    group: str
+    created_at: str
+    period_seconds: int | None = None
+    grace_seconds: int | None = None
+    archive_class: str | None = None
+    archive_after_days: int | None = None
+    keep_chains: int | None = None
+    keep_days: int | None = None
+    keep_yearly: int | None = None
+    thaw_budget_usd: Money | None = None
+    owner_mail: str | None = None
+    machines: tuple[GroupMember, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class GroupListing:
+    """``group_list``."""
+
+    groups: tuple[GroupShown, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class GroupChanged:
+    """``group_set``, ``group_remove``: machines, and jobs as ``machine/job``, that were changed with it. ``missed`` are
+    those that somebody else changed at the same moment: the same command once more brings them up to date."""
+
+    group: GroupShown
+    changed: tuple[str, ...]
+    missed: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class MachineResult:
+    """What became of one of several machines; ``error`` says why nothing did, and what to do."""
+
+    machine: str
+    error: str | None = None
+    changed: MachineChanged | None = None
+    added: MachineAdded | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class MachineResults:
+    """``for_machines``."""
+
+    results: tuple[MachineResult, ...]

@@ -7,11 +7,16 @@ Fields that are ``None`` travel as null. Times are ISO 8601 in UTC.
 from __future__ import annotations
 
 import dataclasses
+from typing import TypeAlias
 
 from chalicelib.domain.audit.findings import Finding
 from chalicelib.domain.backups.names import Location
 from chalicelib.rendering import Mail
 from chalicelib.wire import FamilyStatus, JobStatus, Money, RecoveryCodeStatus, ThawState, ThawTier
+
+Sources: TypeAlias = dict[str, str]
+"""By setting (``period``, ``grace``, ``storage``, ``retention``, ``thaw_budget``, ``owner_mail``) where its value comes
+from: ``own``, ``group NAME`` or ``default``."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +62,7 @@ class MachineAdded:
     recovery_code: str | None = None
     recovery: RecoveryShown | None = None
     families: tuple[FamilyStatus, ...] = ()
+    group: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +81,7 @@ class FamilyShown(FamilyStatus):
     keep_chains: int = 1
     keep_days: int = 0
     keep_yearly: int = 0
+    sources: Sources = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,6 +127,7 @@ class JobShown(JobStatus):
     keep_chains: int = 1
     keep_days: int = 0
     keep_yearly: int = 0
+    sources: Sources = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,6 +144,8 @@ class MachineShown:
     thaw_reserved_usd: Money = 0.0
     recovery: RecoveryShown | None = None
     families: tuple[FamilyShown, ...] = ()
+    group: str | None = None
+    sources: Sources = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)

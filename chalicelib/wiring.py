@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from chalicelib.adapters.let_go_function import LetGoFunction
     from chalicelib.adapters.s3_archive import Archive
     from chalicelib.adapters.ses_mailer import Mailer
+    from chalicelib.adapters.stores.fleet.group_store import GroupStore
     from chalicelib.domain.costs.price_table import PriceTable
     from chalicelib.journeys.admin.request import AdminContext
     from chalicelib.journeys.audit_buckets import AuditContext
@@ -262,6 +263,12 @@ def _settings_reader() -> SettingsReader:
     return SettingsReader(boto3.client("s3"))
 
 
+def _group_store() -> GroupStore:
+    from chalicelib.adapters.stores.fleet.group_store import GroupStore
+
+    return GroupStore(_table())
+
+
 def admin_context(now: datetime) -> AdminContext:
     from chalicelib.journeys.admin.request import AdminContext
 
@@ -280,6 +287,7 @@ def admin_context(now: datetime) -> AdminContext:
         alert_context(now),
         retention_store(),
         run_store(),
+        _group_store(),
         let_go_function(),
         now,
     )

@@ -401,6 +401,17 @@ def test_the_manifest_of_a_finished_set_that_somebody_deletes_is_mailed_at_once_
     assert found(service) == []
 
 
+def test_each_of_several_owners_of_a_group_gets_one_alert(
+    service: Service, sent: list[tuple[str, Sequence[str]]]
+) -> None:
+    service.admin("group_add", name="web", owner_mail=f"anna@example.org, ben@example.org, {OWNER}")
+    for name in ("web-1", "web-2"):
+        service.enrolled(name, group="web")
+    later(service, hours=49)
+    alerts(service)
+    assert [recipients for _, recipients in sent] == [(OWNER,), ["anna@example.org"], ["ben@example.org"]]
+
+
 def test_machines_that_never_began_are_named_and_their_own_owners_hear_of_their_own_only(
     service: Service, sent: list[tuple[str, Sequence[str]]]
 ) -> None:

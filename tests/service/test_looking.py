@@ -19,6 +19,8 @@ JOB = {"name": "anna-laptop", "job": "system"}
 ARGUMENTS: Mapping[str, dict[str, Any]] = {
     "machine_list": {},
     "machine_show": {"name": "berts-disk"},
+    "group_list": {},
+    "group_show": {"name": "web"},
     "job_list": {},
     "thaws": {},
     "retention_preview": {},
@@ -40,6 +42,8 @@ LOOKING = ("Get", "BatchGet", "Query", "List", "Head")
 def watched(service: Service) -> Service:
     """A machine with a backup, and one of pictures, with the summaries of none."""
     Archive(service).backup()
+    service.admin("group_add", name="web", period_seconds=3600)
+    service.admin("machine_set", name="anna-laptop", group="web")
     token = service.enrolled("berts-disk", photos=True)
     service.call("POST", "/jobs", {"job": "photos-2018", "family": "photos"}, token)
     for job in ("anna-laptop/system", "berts-disk/photos-2018"):

@@ -211,6 +211,18 @@ def test_an_owner_who_gets_everything_gets_it_once(service: Service, post: Post)
     assert post.recipients == [(OWNER,)]
 
 
+def test_each_of_several_owners_of_a_group_gets_one_mail_about_its_machines(
+    service: Service, post: Post
+) -> None:
+    service.admin("group_add", name="web", owner_mail=f"anna@example.org, ben@example.org, {OWNER}")
+    add_machine(service, "web-1", group="web")
+    add_machine(service, "web-2", group="web")
+    fire()
+    fire()
+    assert post.recipients == [(OWNER,), ("anna@example.org",), ("ben@example.org",)]
+    assert all("web-1" in mail.text and "web-2" in mail.text for mail, _ in post.sent)
+
+
 def test_the_owner_of_a_machine_can_be_changed_and_taken_away(service: Service, post: Post) -> None:
     add_machine(service, owner_mail="anna@example.org")
     changed = service.admin("machine_set", name="anna-laptop", owner_mail="ben@example.org")

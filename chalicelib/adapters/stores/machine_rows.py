@@ -33,6 +33,7 @@ from chalicelib.domain.backups.machines import (
 from chalicelib.domain.backups.names import Location
 from chalicelib.domain.backups.retention_policy import DEFAULT_RETENTION, RetentionPolicy
 from chalicelib.domain.backups.storage import StoragePolicy
+from chalicelib.domain.fleet.following import Kind, Row, followed_of_old
 from chalicelib.domain.photos.family import Family
 from chalicelib.wire import DrillOutcome
 
@@ -55,13 +56,13 @@ def machine_item(machine: Machine) -> Item:
         thaw_budget_usd=machine.thaw_budget_usd,
         owner_mail=machine.owner_mail,
         group=machine.group,
-        follows=sorted(machine.follows) or None,
+        follows=sorted(machine.follows),
         client_version=machine.client_version,
     )
 
 
 def machine_of(item: Item) -> Machine:
-    return Machine(
+    machine = Machine(
         name=item["sk"],
         created_at=instant_in(item, "created_at"),
         token_sha256=item.get("token_sha256"),
@@ -75,9 +76,9 @@ def machine_of(item: Item) -> Machine:
         thaw_budget_usd=item.get("thaw_budget_usd", DEFAULT_THAW_BUDGET_USD),
         owner_mail=item.get("owner_mail"),
         group=item.get("group"),
-        follows=frozenset(item.get("follows", ())),
         client_version=item.get("client_version"),
     )
+    return _with_followed(machine, item)
 
 
 def job_item(job: Job) -> Item:
@@ -96,16 +97,17 @@ def job_item(job: Job) -> Item:
         proofs_since=format_instant(job.proofs_since),
         retention=retention_map(job.retention) if job.retention != DEFAULT_RETENTION else None,
         family=job.family,
-        follows=sorted(job.follows) or None,
+        follows=sorted(job.follows),
         drill_every_seconds=job.drill_every_seconds
         if job.drill_every_seconds != DEFAULT_DRILL_SECONDS
         else None,
+        drills_since=format_instant(job.drills_since),
     )
 
 
 def job_of(item: Item) -> Job:
     machine, _, name = item["sk"].partition("/")
-    return Job(
+    job = Job(
         machine=machine,
         name=name,
         location=Location(item["bucket"], item["prefix"]),
@@ -121,12 +123,30 @@ def job_of(item: Item) -> Job:
         drill_every_seconds=int(item.get("drill_every_seconds", DEFAULT_DRILL_SECONDS)),
         drills_since=parse_instant(item.get("drills_since")),
         last_drill=_last_drill_of(item["last_drill"]) if "last_drill" in item else None,
-        retention=_retention_of(item["retention"]) if "retention" in item else DEFAULT_RETENTION,
+        retention=retention_of(item["retention"]) if "retention" in item else DEFAULT_RETENTION,
         family=item.get("family"),
         last_check=_last_check_of(item["last_check"]) if "last_check" in item else None,
         old_change=_old_change_of(item["old_change"]) if "old_change" in item else None,
-        follows=frozenset(item.get("follows", ())),
     )
+    return _with_followed(job, item)
+
+
+def _with_followed(row: Kind, item: Item) -> Kind:
+    """Rows of before version 0.2 do not say what they follow."""
+    named = item.get("follows")
+    follows = followed_of_old(row) if named is None else frozenset(named)
+    return dataclasses.replace(row, follows=follows)
+
+
+def item_of(row: Row) -> Item:
+    if isinstance(row, Machine):
+        return machine_item(row)
+    return job_item(row) if isinstance(row, Job) else family_item(row)
+
+
+def changes_between(before: Item, after: Item) -> Item:
+    """The fields to write; ``None`` for one that is left out."""
+    return {name: after.get(name) for name in before | after if before.get(name) != after.get(name)}
 
 
 _RUN_NUMBERS = (
@@ -195,7 +215,7 @@ def retention_map(policy: RetentionPolicy) -> Item:
     return dataclasses.asdict(policy)
 
 
-def _retention_of(fields: Item) -> RetentionPolicy:
+def retention_of(fields: Item) -> RetentionPolicy:
     return RetentionPolicy(**{name: int(number) for name, number in fields.items()})
 
 
@@ -242,12 +262,13 @@ def family_item(family: Family) -> Item:
         retention=retention_map(family.retention),
         drill_every_seconds=family.drill_every_seconds,
         source_hint=family.source_hint,
+        follows=sorted(family.follows),
     )
 
 
 def family_of(item: Item) -> Family:
     machine, _, name = item["sk"].partition("/")
-    return Family(
+    family = Family(
         machine,
         name,
         instant_in(item, "created_at"),
@@ -255,10 +276,11 @@ def family_of(item: Item) -> Family:
         int(item["grace_seconds"]),
         StoragePolicy(item["archive_class"], int(item["archive_after_days"])),
         int(item["volume_mb"]),
-        _retention_of(item["retention"]),
+        retention_of(item["retention"]),
         int(item.get("drill_every_seconds", DEFAULT_DRILL_SECONDS)),
         item.get("source_hint"),
     )
+    return _with_followed(family, item)
 
 
 def reconcile_map(comparison: ReconcileProgress) -> Item:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from chalicelib.adapters.stores import machine_rows, rows
 from chalicelib.adapters.table import Item, Table, attempted
 from chalicelib.domain.backups.machines import EnrolmentCode, Job, LastCheck, LastDrill, Machine, OldChange
+from chalicelib.domain.fleet.following import Kind
 from chalicelib.domain.photos.family import Family
 
 LAST_USE_GRAIN = timedelta(hours=1)
@@ -126,38 +126,21 @@ class MachineStore:
         changes = {"paused_at": rows.format_instant(since), "paused_until": rows.format_instant(until)}
         self._table.update("MACHINES", machine, changes, condition="attribute_exists(pk)")
 
-    def set_caps(self, machine: Machine) -> None:
-        changes = {
-            "storage_cap_bytes": machine.storage_cap_bytes,
-            "download_cap_bytes": machine.download_cap_bytes,
-        }
-        self._table.update("MACHINES", machine.name, changes, condition="attribute_exists(pk)")
-
-    def set_thaw_budget(self, machine: str, usd: Decimal) -> None:
-        self._table.update("MACHINES", machine, {"thaw_budget_usd": usd}, condition="attribute_exists(pk)")
-
-    def set_owner_mail(self, machine: str, owner_mail: str | None) -> None:
-        changes = {"owner_mail": owner_mail}
-        self._table.update("MACHINES", machine, changes, condition="attribute_exists(pk)")
-
-    def set_period(self, job: Job) -> None:
-        changes = {"period_seconds": job.period_seconds, "grace_seconds": job.grace_seconds}
-        key = rows.job_sort_key(job.machine, job.name)
-        self._table.update("JOBS", key, changes, condition="attribute_exists(pk)")
-
-    def set_storage(self, job: Job) -> None:
-        changes = {
-            "archive_class": job.storage.archive_class,
-            "archive_after_days": job.storage.archive_after_days,
-            "storage_since": rows.format_instant(job.storage_since),
-        }
-        key = rows.job_sort_key(job.machine, job.name)
-        self._table.update("JOBS", key, changes, condition="attribute_exists(pk)")
-
-    def set_retention(self, job: Job) -> None:
-        """How long its chains are kept, from now on."""
-        self._change_job(
-            job, {"retention": machine_rows.retention_map(job.retention)}, "attribute_exists(pk)"
+    def change_settings(self, before: Kind, after: Kind) -> bool:
+        """Writes what differs, as one write. False where the row was removed since ``before`` was read, or somebody
+        has changed what it follows."""
+        old, new = machine_rows.item_of(before), machine_rows.item_of(after)
+        changes = machine_rows.changes_between(old, new)
+        if not changes:
+            return True
+        # Always written: a row of before there were groups says what it follows by the values that are changed here.
+        return attempted(
+            self._table.update,
+            new["pk"],
+            new["sk"],
+            {**changes, "follows": new["follows"]},
+            condition="attribute_exists(pk) AND (attribute_not_exists(#follows) OR #follows = :known)",
+            values={":known": old["follows"]},
         )
 
     def remove_machine(self, name: str) -> None:
@@ -223,11 +206,6 @@ class MachineStore:
     def record_drill(self, job: Job, drill: LastDrill) -> None:
         """Nothing for a job that was removed."""
         self._change_job(job, {"last_drill": machine_rows.last_drill_map(drill)}, "attribute_exists(pk)")
-
-    def set_drills(self, job: Job, every_seconds: int, now: datetime) -> None:
-        """How often the owner wants them, from now on; 0 for never."""
-        changes = {"drill_every_seconds": every_seconds, "drills_since": rows.format_instant(now)}
-        self._change_job(job, changes, "attribute_exists(pk)")
 
     def begin_drills(self, job: Job, now: datetime) -> None:
         """Notes since when drills are wanted of a job that has no such note."""

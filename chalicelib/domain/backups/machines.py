@@ -98,7 +98,7 @@ class Machine:
     group: str | None = None
     """The group of machines whose settings it takes where it has none of its own."""
     follows: frozenset[str] = frozenset()
-    """Its settings that are those of its group: ``thaw_budget``, ``owner_mail``."""
+    """Its settings that are not its own: ``chalicelib.domain.fleet.following``."""
     client_version: str | None = None
     """As its client said with its last request that was recorded."""
 
@@ -209,7 +209,7 @@ class Job:
     last_check: LastCheck | None = None
     old_change: OldChange | None = None
     follows: frozenset[str] = frozenset()
-    """Its settings that are those of its machine's group: ``period``, ``grace``, ``storage``, ``retention``."""
+    """Its settings that are not its own: ``chalicelib.domain.fleet.following``."""
 
     @property
     def late_after(self) -> timedelta:

@@ -1,4 +1,4 @@
-"""Groups of machines, whose settings hold for each machine and job that has none of its own."""
+"""A group of machines, with the settings that hold for each of them that has none of its own."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from chalicelib.domain.backups.storage import StoragePolicy
 class MachineGroup:
     """``None`` is what the group says nothing of: there the service's own default holds.
 
-    A machine or job stores the value that holds for it, and ``follows`` names those that it has from its group: so no
-    request has to read the group, and a change of the group is written to all that follow.
+    The settings are called as those of ``Machine`` and ``Job``.
     """
 
     name: str
@@ -25,4 +24,5 @@ class MachineGroup:
     storage: StoragePolicy | None = None
     retention: RetentionPolicy | None = None
     thaw_budget_usd: Decimal | None = None
-    owner_mails: tuple[str, ...] = ()
+    owner_mail: str | None = None
+    """Addresses with commas between them."""

@@ -44,6 +44,8 @@ class Family:
     retention: RetentionPolicy = DEFAULT_RETENTION
     drill_every_seconds: int = DEFAULT_DRILL_SECONDS
     source_hint: str | None = None
+    follows: frozenset[str] = frozenset()
+    """Its settings that are not its own, and that its new jobs take from the machine's group too."""
 
 
 def stand_in(family: Family) -> Job:

@@ -18,6 +18,14 @@ from chalicelib.journeys.admin.catalogue import (
     set_place,
     set_quarantine,
 )
+from chalicelib.journeys.admin.fleet.bulk import for_machines
+from chalicelib.journeys.admin.fleet.groups import (
+    group_add,
+    group_list,
+    group_remove,
+    group_set,
+    group_show,
+)
 from chalicelib.journeys.admin.machines import (
     machine_add,
     machine_list,
@@ -66,6 +74,8 @@ Commands = Mapping[str, Callable[[AdminContext, Arguments], Any]]
 READS: Commands = {
     "machine_list": machine_list,
     "machine_show": machine_show,
+    "group_list": group_list,
+    "group_show": group_show,
     "job_list": job_list,
     "thaws": thaws,
     "retention_preview": retention_preview,
@@ -90,6 +100,10 @@ CHANGES: Commands = {
     "machine_rotate": machine_rotate,
     "machine_recount": machine_recount,
     "machine_recovery": machine_recovery,
+    "for_machines": for_machines,
+    "group_add": group_add,
+    "group_set": group_set,
+    "group_remove": group_remove,
     "set_quarantine": set_quarantine,
     "set_place": set_place,
     "thaw_approve": thaw_approve,

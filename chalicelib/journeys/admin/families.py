@@ -8,13 +8,11 @@ from datetime import datetime
 
 from chalicelib.domain.backups.freshness import Freshness, SealedSummary, evaluate_freshness, summarize
 from chalicelib.domain.backups.machines import Job, Machine
-from chalicelib.domain.backups.retention_policy import DEFAULT_RETENTION
 from chalicelib.domain.backups.storage import StoragePolicy
+from chalicelib.domain.fleet.following import OF_PICTURES, sources, with_own
+from chalicelib.domain.fleet.group import MachineGroup
 from chalicelib.domain.photos.family import (
     PHOTO_FAMILY,
-    PHOTO_GRACE_SECONDS,
-    PHOTO_PERIOD_SECONDS,
-    PHOTO_STORAGE,
     Family,
     stand_in,
 )
@@ -23,12 +21,11 @@ from chalicelib.journeys.admin.request import (
     AdminContext,
     Arguments,
     bad_request,
-    read_drills,
-    read_positive,
     read_retention,
     read_storage,
     time_or_none,
 )
+from chalicelib.journeys.admin.settings import job_settings
 from chalicelib.journeys.describe_machine import describe_family, freshness_of
 from chalicelib.owner_wire import FamilyShown
 
@@ -49,16 +46,14 @@ def read_family(context: AdminContext, request: Arguments, machine: str) -> Fami
         if known.name == PHOTO_FAMILY:
             return _known(known, request, hint)
     _check_name_is_free(context, machine)
-    return Family(
+    family = Family(
         machine,
         PHOTO_FAMILY,
         context.now,
-        read_positive(request, "period_seconds", PHOTO_PERIOD_SECONDS),
-        read_positive(request, "grace_seconds", PHOTO_GRACE_SECONDS),
-        read_storage(request) or PHOTO_STORAGE,
-        retention=read_retention(request, DEFAULT_RETENTION),
         source_hint=hint,
+        follows=OF_PICTURES,
     )
+    return with_own(family, job_settings(request, family))
 
 
 def check_names_of_jobs(
@@ -76,7 +71,9 @@ def check_names_of_jobs(
             )
 
 
-def show_families(context: AdminContext, machine: Machine, jobs: Sequence[Job]) -> tuple[FamilyShown, ...]:
+def show_families(
+    context: AdminContext, machine: Machine, jobs: Sequence[Job], group: MachineGroup | None
+) -> tuple[FamilyShown, ...]:
     """``jobs`` are all of the machine's. What it reads does not grow with the number of sets."""
     families = context.machines.families(machine.name)
     summaries = context.catalogue.summaries.summaries(machine.name) if families else {}
@@ -89,6 +86,7 @@ def show_families(context: AdminContext, machine: Machine, jobs: Sequence[Job]) 
                 for job in jobs
                 if job.family == family.name
             ],
+            group,
             context.now,
         )
         for family in families
@@ -102,7 +100,11 @@ def _freshness(context: AdminContext, machine: Machine, job: Job, summary: Seale
 
 
 def _show_family(
-    machine: Machine, family: Family, evaluated: Sequence[tuple[Job, Freshness]], now: datetime
+    machine: Machine,
+    family: Family,
+    evaluated: Sequence[tuple[Job, Freshness]],
+    group: MachineGroup | None,
+    now: datetime,
 ) -> FamilyShown:
     empty = stand_in(family)
     found = summarize_family(family.name, evaluated or [(empty, evaluate_freshness(machine, empty, [], now))])
@@ -117,20 +119,7 @@ def _show_family(
         archive_class=family.storage.archive_class,
         archive_after_days=family.storage.archive_after_days,
         **dataclasses.asdict(family.retention),
-    )
-
-
-def set_family(context: AdminContext, request: Arguments, family: Family) -> None:
-    """What its jobs are made with from now on; those that are there have settings of their own."""
-    context.machines.put_family(
-        dataclasses.replace(
-            family,
-            period_seconds=read_positive(request, "period_seconds", family.period_seconds),
-            grace_seconds=read_positive(request, "grace_seconds", family.grace_seconds),
-            storage=read_storage(request) or family.storage,
-            retention=read_retention(request, family.retention),
-            drill_every_seconds=read_drills(request, family.drill_every_seconds),
-        )
+        sources=sources(family, group),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import secrets
 from datetime import datetime
 
@@ -11,9 +10,7 @@ from chalicelib.domain.backups.freshness import State, evaluate_freshness
 from chalicelib.domain.backups.machines import (
     CODE_BYTES,
     CODE_LIFE,
-    DAY_SECONDS,
     DEFAULT_JOB,
-    DEFAULT_THAW_BUDGET_USD,
     EnrolmentCode,
     Job,
     Machine,
@@ -21,31 +18,32 @@ from chalicelib.domain.backups.machines import (
     sha256_hex,
 )
 from chalicelib.domain.backups.names import Location, is_identifier, prefixes_overlap
-from chalicelib.domain.backups.retention_policy import DEFAULT_RETENTION, RetentionPolicy
 from chalicelib.domain.backups.sets import BackupSet
-from chalicelib.domain.backups.storage import DEFAULT_STORAGE_POLICY, StoragePolicy
+from chalicelib.domain.fleet.following import OF_JOBS, OF_MACHINES, settled, sources, with_own
+from chalicelib.domain.fleet.group import MachineGroup
 from chalicelib.domain.photos.family import Family
 from chalicelib.domain.ranges import format_gaps
 from chalicelib.domain.recovery.sealed_code import seal
 from chalicelib.domain.refusals import Refusal
 from chalicelib.domain.sealing.hidden import HiddenSets
-from chalicelib.journeys.admin.families import check_names_of_jobs, read_family, set_family, show_families
+from chalicelib.journeys.admin.families import check_names_of_jobs, read_family, show_families
+from chalicelib.journeys.admin.machine_settings import change_machine, change_or_refuse
 from chalicelib.journeys.admin.recovery import end_recovery, first_recovery_code, show_recovery
 from chalicelib.journeys.admin.request import (
     NAME_FORM,
     AdminContext,
     Arguments,
     bad_request,
+    group_of,
+    known_group,
     known_machine,
-    read_drills,
     read_identifier,
-    read_positive,
     read_retention,
     read_storage,
     read_time,
-    read_usd,
     time_or_none,
 )
+from chalicelib.journeys.admin.settings import first_job_settings, machine_settings
 from chalicelib.journeys.describe_machine import describe_family, describe_job, format_wire_time
 from chalicelib.owner_wire import (
     JobShown,
@@ -63,27 +61,22 @@ from chalicelib.wire import ErrorCode
 def machine_add(context: AdminContext, request: Arguments) -> MachineAdded:
     """A new machine, or a new code (and perhaps new jobs) for one that is there."""
     name = read_identifier(request, "name")
+    known = context.machines.machine(name)
+    group = _group_at_adding(context, request, known)
     family = read_family(context, request, name)
     jobs = _named_jobs(context, request, name, family)
-    period = read_positive(request, "period_seconds", DAY_SECONDS)
-    grace = read_positive(request, "grace_seconds", period)
     adopted = _adopted_location(context, request, name, jobs)
-    storage = _storage_of_new_jobs(context, request, name, jobs)
-    owner_mail = _owner_mail(request)
-    thaw_budget = read_usd(request, "thaw_budget_usd", DEFAULT_THAW_BUDGET_USD)
-    retention = _retention_of_new_jobs(context, request, name, jobs)
-    context.machines.create_machine(Machine(name, created_at=context.now))
+    _refuse_other_policies(context, request, name, jobs)
+    machine = known or Machine(name, context.now, group=group.name if group else None, follows=OF_MACHINES)
+    wanted = settled(with_own(machine, machine_settings(request)), group, context.now)
+    new_jobs = [_new_job(context, request, name, job, adopted, group) for job in jobs]
+    if not context.machines.create_machine(wanted):
+        change_or_refuse(context, machine, wanted)
     if family is not None:
-        context.machines.put_family(family)
-    if owner_mail is not None:
-        context.machines.set_owner_mail(name, owner_mail or None)
-    if "thaw_budget_usd" in request:
-        context.machines.set_thaw_budget(name, thaw_budget)
-    for job in jobs:
-        location = adopted or Location(context.bucket, f"{name}/{job}/")
-        new_job = Job(name, job, location, period, grace, storage, added_at=context.now, retention=retention)
-        if context.machines.create_job(new_job) and adopted:
-            context.machines.adopt_location(new_job)
+        context.machines.put_family(settled(family, group, context.now))
+    for job in new_jobs:
+        if context.machines.create_job(job) and adopted:
+            context.machines.adopt_location(job)
     return _with_codes(context, name)
 
 
@@ -115,35 +108,52 @@ def _with_codes(context: AdminContext, name: str) -> MachineAdded:
         recovery_code,
         show_recovery(context, machine),
         tuple(map(describe_family, context.machines.families(name))),
+        machine.group,
     )
 
 
-def _storage_of_new_jobs(
-    context: AdminContext, request: Arguments, machine: str, jobs: list[str]
-) -> StoragePolicy:
-    """Refuses another storage for a job that is there: what is typed here for it changes nothing."""
+def _group_at_adding(context: AdminContext, request: Arguments, known: Machine | None) -> MachineGroup | None:
+    """The group that is named, or that the machine is in already. Refuses to move one that is there."""
+    if request.get("group") is None:
+        return group_of(context, known) if known else None
+    group = known_group(context, request["group"])
+    if known and known.group != group.name:
+        raise bad_request(
+            f"{known.name} is there already: `python -m ops machine set {known.name} --group {group.name}` puts it into"
+            " the group."
+        )
+    return group
+
+
+def _new_job(
+    context: AdminContext,
+    request: Arguments,
+    machine: str,
+    name: str,
+    adopted: Location | None,
+    group: MachineGroup | None,
+) -> Job:
+    """With what is named as its own, and all else as the group has it."""
+    location = adopted or Location(context.bucket, f"{machine}/{name}/")
+    job = Job(machine, name, location, added_at=context.now, follows=OF_JOBS)
+    chosen = with_own(job, first_job_settings(request, job))
+    return dataclasses.replace(settled(chosen, group, context.now), storage_since=None)
+
+
+def _refuse_other_policies(context: AdminContext, request: Arguments, machine: str, jobs: list[str]) -> None:
+    """For a job that is there: what is typed here for it changes nothing."""
     storage = read_storage(request)
-    known = context.machines.jobs_named([(machine, job) for job in jobs])
-    for job in known.values():
+    for job in context.machines.jobs_named([(machine, job) for job in jobs]).values():
+        line = f"`python -m ops machine set {machine} --job {job.name}"
         if storage not in (None, job.storage):
             raise bad_request(
                 f"{machine}/{job.name} is there already, and its volumes go to {job.storage.name}:"
-                f" `python -m ops machine set {machine} --job {job.name} --storage {request['storage']}` changes that."
+                f" {line} --storage {request['storage']}` changes that."
             )
-    return storage or DEFAULT_STORAGE_POLICY
-
-
-def _retention_of_new_jobs(
-    context: AdminContext, request: Arguments, machine: str, jobs: list[str]
-) -> RetentionPolicy:
-    """Refuses another policy for a job that is there, as for its storage."""
-    for job in context.machines.jobs_named([(machine, job) for job in jobs]).values():
         if read_retention(request, job.retention) != job.retention:
             raise bad_request(
-                f"{machine}/{job.name} is there already: `python -m ops machine set {machine} --job {job.name}` changes"
-                " how long its old chains are kept."
+                f"{machine}/{job.name} is there already: {line}` changes how long its old chains are kept."
             )
-    return read_retention(request, DEFAULT_RETENTION)
 
 
 def _adopted_location(
@@ -171,114 +181,66 @@ def _adopted_location(
 
 def machine_list(context: AdminContext, _: Arguments) -> MachineListing:
     jobs = context.machines.jobs()
+    groups = {group.name: group for group in context.groups.groups()}
     return MachineListing(
         tuple(
-            _machine_row(context, machine, [job for job in jobs if job.machine == machine.name])
+            _machine_row(
+                context,
+                machine,
+                [job for job in jobs if job.machine == machine.name],
+                groups.get(machine.group or ""),
+            )
             for machine in context.machines.machines()
         )
     )
 
 
-def _machine_row(context: AdminContext, machine: Machine, jobs: list[Job]) -> MachineRow:
+def _machine_row(
+    context: AdminContext, machine: Machine, jobs: list[Job], group: MachineGroup | None
+) -> MachineRow:
     return MachineRow(
         machine.name,
         _status(machine, context.now),
         tuple(job.name for job in jobs),
         format_wire_time(machine.created_at),
         time_or_none(machine.last_used_at),
-        show_families(context, machine, jobs),
+        show_families(context, machine, jobs, group),
     )
 
 
 def machine_show(context: AdminContext, request: Arguments) -> MachineShown:
     machine = known_machine(context, request)
     jobs = context.machines.jobs(machine.name)
+    group = group_of(context, machine)
     return MachineShown(
         machine.name,
         _status(machine, context.now),
         format_wire_time(machine.created_at),
-        tuple(_show_job(context, machine, job) for job in jobs),
+        tuple(_show_job(context, machine, job, group) for job in jobs),
         time_or_none(machine.last_used_at),
         machine.owner_mail,
         float(machine.thaw_budget_usd),
         float(context.thaws.month(machine.name, context.now).reserved),
         show_recovery(context, machine),
-        show_families(context, machine, jobs),
+        show_families(context, machine, jobs, group),
+        group=machine.group,
+        sources=sources(machine, group),
     )
 
 
-def _show_job(context: AdminContext, machine: Machine, job: Job) -> JobShown:
+def _show_job(context: AdminContext, machine: Machine, job: Job, group: MachineGroup | None) -> JobShown:
     sets = sorted(context.catalogue.sets(job), key=lambda backup_set: backup_set.set_id.end)
     hidden = context.catalogue.hidden(job)
     visible = [backup_set for backup_set in sets if backup_set.set_id not in hidden]
     status = describe_job(evaluate_freshness(machine, job, visible, context.now), job, context.now)
     kept = dataclasses.asdict(job.retention)
-    return JobShown(**vars(status), sets=tuple(_set_row(one, hidden) for one in sets), **kept)
+    shown_sets = tuple(_set_row(one, hidden) for one in sets)
+    return JobShown(**vars(status), sets=shown_sets, **kept, sources=sources(job, group))
 
 
 def machine_set(context: AdminContext, request: Arguments) -> MachineShown:
-    machine = known_machine(context, request)
-    wanted = request.get("job")
-    families = [one for one in context.machines.families(machine.name) if wanted in (None, one.name)]
-    jobs = [job for job in context.machines.jobs(machine.name) if wanted in (None, job.name, job.family)]
-    if not jobs and not families:
-        raise Refusal(ErrorCode.UNKNOWN_JOB, f"{machine.name} has no job called {wanted}.")
-    _set_drills(context, request, jobs)
-    for family in families:
-        set_family(context, request, family)
-    for job in jobs:
-        context.machines.set_period(
-            dataclasses.replace(
-                job,
-                period_seconds=read_positive(request, "period_seconds", job.period_seconds),
-                grace_seconds=read_positive(request, "grace_seconds", job.grace_seconds),
-            )
-        )
-    _set_storage(context, request, jobs)
-    for job in jobs:
-        retention = read_retention(request, job.retention)
-        if retention != job.retention:
-            context.machines.set_retention(dataclasses.replace(job, retention=retention))
-    context.machines.set_caps(
-        dataclasses.replace(
-            machine,
-            storage_cap_bytes=read_positive(request, "storage_cap_bytes", machine.storage_cap_bytes),
-            download_cap_bytes=read_positive(request, "download_cap_bytes", machine.download_cap_bytes),
-        )
-    )
-    if "thaw_budget_usd" in request:
-        budget = read_usd(request, "thaw_budget_usd", machine.thaw_budget_usd)
-        context.machines.set_thaw_budget(machine.name, budget)
-    owner_mail = _owner_mail(request)
-    if owner_mail is not None:
-        context.machines.set_owner_mail(machine.name, owner_mail or None)
+    change_machine(context, request, known_machine(context, request))
     return machine_show(context, request)
-
-
-def _set_storage(context: AdminContext, request: Arguments, jobs: list[Job]) -> None:
-    """Holds for what is stored from now on: what is there has the tag of the policy before."""
-    storage = read_storage(request)
-    for job in jobs:
-        if storage is not None and storage != job.storage:
-            context.machines.set_storage(dataclasses.replace(job, storage=storage, storage_since=context.now))
-
-
-def _set_drills(context: AdminContext, request: Arguments, jobs: list[Job]) -> None:
-    """How often drills are wanted; 0 for never. From now on: nothing is overdue on the day after."""
-    for job in jobs:
-        every = read_drills(request, job.drill_every_seconds)
-        if every != job.drill_every_seconds:
-            context.machines.set_drills(job, every, context.now)
-
-
-def _owner_mail(request: Arguments) -> str | None:
-    """An address, nothing ("") for no longer any, ``None`` where none is named."""
-    address = request.get("owner_mail")
-    if address is None or address == "":
-        return address
-    if not isinstance(address, str) or not _MAIL_ADDRESS.fullmatch(address):
-        raise bad_request(f"{address!r} is no mail address: write one such as anna@example.org.")
-    return address
 
 
 def machine_pause(context: AdminContext, request: Arguments) -> MachineChanged:
@@ -341,9 +303,6 @@ def machine_recount(context: AdminContext, request: Arguments) -> StoredCount:
     stored = sum(context.buckets.bytes_of_all_versions(place.bucket, place.prefix) for place in places)
     context.caps.set_stored_bytes(machine, stored, context.now)
     return StoredCount(machine.name, stored, machine.storage_cap_bytes)
-
-
-_MAIL_ADDRESS = re.compile(r"[^@\s,<>\"]+@[^@\s,<>\"]+\.[^@\s,<>\"]+")
 
 
 def _status(machine: Machine, now: datetime) -> str:

@@ -12,6 +12,7 @@ from chalicelib.adapters.let_go_function import LetGoFunction
 from chalicelib.adapters.s3_buckets import Buckets
 from chalicelib.adapters.stores.cap_store import CapStore
 from chalicelib.adapters.stores.catalogue_store import CatalogueStore
+from chalicelib.adapters.stores.fleet.group_store import GroupStore
 from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.adapters.stores.recovery.recovery_store import RecoveryStore
@@ -22,6 +23,7 @@ from chalicelib.domain.backups.machines import DAY_SECONDS, Job, Machine
 from chalicelib.domain.backups.names import is_identifier
 from chalicelib.domain.backups.retention_policy import RetentionPolicy
 from chalicelib.domain.backups.storage import StoragePolicy, chosen_policy
+from chalicelib.domain.fleet.group import MachineGroup
 from chalicelib.domain.refusals import Refusal
 from chalicelib.domain.restore.thaws import AskForThaw
 from chalicelib.journeys.audit_buckets import AuditContext
@@ -49,6 +51,7 @@ class AdminContext:
     alerts: AlertContext
     retention: RetentionStore
     runs: RunStore
+    groups: GroupStore
     let_go: LetGoFunction
     now: datetime
 
@@ -77,6 +80,20 @@ def known_machine(context: AdminContext, request: Arguments) -> Machine:
     if machine is None:
         raise Refusal(ErrorCode.NOT_FOUND, f"There is no machine called {name}. See 'ops machine list'.")
     return machine
+
+
+def known_group(context: AdminContext, name: object) -> MachineGroup:
+    group = context.groups.group(name) if isinstance(name, str) and is_identifier(name) else None
+    if group is None:
+        raise Refusal(
+            ErrorCode.NOT_FOUND,
+            f"There is no group called {name}. `python -m ops group list` lists them, `group add` makes one.",
+        )
+    return group
+
+
+def group_of(context: AdminContext, machine: Machine) -> MachineGroup | None:
+    return context.groups.group(machine.group) if machine.group else None
 
 
 def known_job(context: AdminContext, request: Arguments) -> Job:
@@ -142,13 +159,10 @@ def read_retention(request: Arguments, known: RetentionPolicy) -> RetentionPolic
 MOST_USD_A_MONTH = 10_000
 
 
-def read_usd(request: Arguments, field: str, default: Decimal) -> Decimal:
+def read_usd(request: Arguments, field: str) -> Decimal:
     """A sum of money in whole cents, nothing included."""
-    value = request.get(field)
-    if value is None:
-        return default
     try:
-        usd = Decimal(str(value))
+        usd = Decimal(str(request.get(field)))
     except InvalidOperation:
         usd = Decimal("NaN")
     if not usd.is_finite() or not 0 <= usd <= MOST_USD_A_MONTH or usd != round(usd, 2):

@@ -51,6 +51,7 @@ def add_photo_job(
         drill_every_seconds=family.drill_every_seconds,
         retention=family.retention,
         family=family.name,
+        follows=family.follows,
     )
     machines.create_job(job)
     notices.put(job_added(machine, family.name, job.name, now))

@@ -1,0 +1,1 @@
+"""The owner's commands about many machines at once."""

@@ -51,6 +51,11 @@ class ServiceConfig:
     """USD a month; a forecast over it is reported, and stops nothing."""
 
     @property
+    def alerts_topic_arn(self) -> str:
+        """In the account and region of the queue, as ``ops/stages.py`` calls it."""
+        return f"arn:aws:sns:{self.region}:{self.place.account}:panicroom-{self.stage}-alerts"
+
+    @property
     def place(self) -> Place:
         """The queue is in the service's own account, and its name has the number."""
         return Place(self.region, self.stage, self.queue_arn.split(":")[4])

@@ -37,6 +37,7 @@ from chalicelib.journeys.downloads.issue_download_urls import DownloadContext
 from chalicelib.journeys.uploads.upload_context import UploadContext
 
 if TYPE_CHECKING:
+    from chalicelib.adapters.alerts_topic import AlertsTopic
     from chalicelib.adapters.bucket_settings import SettingsReader
     from chalicelib.adapters.dead_letters import DeadLetters
     from chalicelib.adapters.let_go_function import LetGoFunction
@@ -188,6 +189,15 @@ def _mailer() -> Mailer:
 
 
 @functools.cache
+def _alerts_topic() -> AlertsTopic:
+    from chalicelib.adapters.alerts_topic import AlertsTopic
+
+    # The mail comes after it, in the same call.
+    config = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 1})
+    return AlertsTopic(boto3.client("sns", config=config), settings().alerts_topic_arn)
+
+
+@functools.cache
 def prices() -> PriceTable | None:
     from chalicelib.adapters import price_files
 
@@ -229,6 +239,7 @@ def alert_context(now: datetime) -> AlertContext:
         thaws=thaw_store(),
         alerts=AlertStore(_table()),
         mailer=_mailer(),
+        topic=_alerts_topic(),
         recipients=settings().recipients,
         stage=settings().stage,
         zone=settings().weekly_time.zone,

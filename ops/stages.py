@@ -92,7 +92,13 @@ class Stage:
 
     @property
     def alarms_topic(self) -> str:
+        """What AWS tells of the service's own failures."""
         return f"{self.prefix}-alarms"
+
+    @property
+    def alerts_topic(self) -> str:
+        """What the service tells of backups that are wrong, as it mails it."""
+        return f"{self.prefix}-alerts"
 
     def log_group(self, short_name: str) -> str:
         return f"/aws/lambda/{self.function(short_name)}"

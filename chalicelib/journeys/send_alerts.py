@@ -1,19 +1,23 @@
-"""Mails what is wrong in between the weekly mails: look, work out what is due, claim, send, record."""
+"""Mails and publishes what is wrong in between the weekly mails: look, work out what is due, claim, send, record."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta, tzinfo
 
+from chalicelib.adapters.alerts_topic import AlertsTopic
 from chalicelib.adapters.ses_mailer import Mailer, MailRefused
-from chalicelib.adapters.stores.alert_store import AlertStore
+from chalicelib.adapters.stores.alert_store import AlertStore, KnownRecord
 from chalicelib.adapters.stores.catalogue_store import CatalogueStore
 from chalicelib.adapters.stores.finding_store import FindingStore
 from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.adapters.stores.thaw_store import ThawStore
+from chalicelib.alert_message import alert_message
+from chalicelib.domain.audit.findings import OpenFinding
+from chalicelib.domain.audit.notices import Notice
 from chalicelib.domain.backups.freshness import Freshness, State, due_since, evaluate_freshness
 from chalicelib.domain.backups.machines import Job, Machine, machines_by_owner
 from chalicelib.domain.backups.sets import BackupSet
@@ -40,24 +44,55 @@ class AlertContext:
     thaws: ThawStore
     alerts: AlertStore
     mailer: Mailer
+    topic: AlertsTopic
     recipients: Sequence[str]
     stage: str
     zone: tzinfo
     now: datetime
 
 
-def send_alerts(context: AlertContext) -> str | None:
-    """Sends the one mail that is due now; its id by SES, or ``None``.
+@dataclasses.dataclass(frozen=True)
+class _Facts:
+    """What is so now, read once for both ways. ``jobs`` is None where it was not time to evaluate them."""
 
-    The record is claimed before the mail goes and written when SES has it. A call that dies before SES's answer is
-    made up for when its claim has lapsed; only one that dies between that answer and its own record makes a second
-    mail.
+    findings: Sequence[OpenFinding]
+    notices: Sequence[Notice]
+    jobs: Sequence[JobNow] | None
+    machines: Collection[str]
+
+
+def send_alerts(context: AlertContext) -> str | None:
+    """Publishes and mails what is due now; SES's id of the mail, or ``None`` where none was due.
+
+    Each way has its own record, which is claimed before a message goes and written when it was taken, so that what one
+    way refuses neither delays nor repeats the other. A call that dies before the answer is made up for when its claim
+    has lapsed; only one that dies between the answer and its own record makes a second message.
     """
-    known = context.alerts.read()
-    evaluates = _is_time_to_evaluate(known.record, context.now)
-    if evaluates:
-        watch_thaws(context.thaws, context.machines, context.findings, context.now)
-    alert, record = _due(context, known.record, evaluate_jobs=evaluates)
+    mailed, published = _read_records(context)
+    facts = _read_facts(context, (mailed.record, published.record))
+    try:  # first: its answer comes within seconds, whatever is the matter
+        _deliver(context, published, facts, _publish)
+    finally:
+        message_id = _mail(context, mailed, facts)
+    return message_id
+
+
+def _read_records(context: AlertContext) -> tuple[KnownRecord, KnownRecord]:
+    """What was mailed and what was published: a topic that is new does not repeat what was mailed before it."""
+    mailed, published = context.alerts.read()
+    if published.revision == 0 and context.alerts.replace(mailed.record, published, context.now):
+        published = dataclasses.replace(published, record=mailed.record, revision=1)
+    return mailed, published
+
+
+def _deliver(
+    context: AlertContext,
+    known: KnownRecord,
+    facts: _Facts,
+    send: Callable[[AlertContext, Alert], str],
+) -> tuple[Alert, str] | None:
+    """What went out one way, with its id."""
+    alert, record = _due(context, known.record, facts)
     if alert is None:
         if record != known.record:
             context.alerts.replace(record, known, context.now)
@@ -65,11 +100,24 @@ def send_alerts(context: AlertContext) -> str | None:
     if not context.alerts.claim(known, context.now):
         return None
     try:
-        message_id = _send(context, _render(context, alert))
+        message_id = send(context, alert)
     except Exception:
         context.alerts.release(known)
         raise
     context.alerts.write(record, known)
+    return alert, message_id
+
+
+def _publish(context: AlertContext, alert: Alert) -> str:
+    text = _render(context, alert).text
+    return context.topic.publish(alert_message(alert, text, stage=context.stage, at=context.now))
+
+
+def _mail(context: AlertContext, known: KnownRecord, facts: _Facts) -> str | None:
+    delivered = _deliver(context, known, facts, _send)
+    if delivered is None:
+        return None
+    alert, message_id = delivered
     _send_to_owners(context, alert)
     return message_id
 
@@ -84,8 +132,9 @@ def _send_to_owners(context: AlertContext, alert: Alert) -> None:
                 context.mailer.send(_render(context, part), [address])
 
 
-def _send(context: AlertContext, mail: Mail) -> str:
+def _send(context: AlertContext, alert: Alert) -> str:
     """To all at once; where SES refuses one address (it does not name it), to each alone, so that the others get it."""
+    mail = _render(context, alert)
     try:
         return context.mailer.send(mail, context.recipients)
     except MailRefused:
@@ -100,7 +149,8 @@ def _send(context: AlertContext, mail: Mail) -> str:
 
 def preview_alerts(context: AlertContext) -> Mail | None:
     """The mail that would go out now; nothing is sent or recorded."""
-    alert, _ = _due(context, context.alerts.read().record, evaluate_jobs=True)
+    mailed, _ = context.alerts.read()
+    alert, _ = _due(context, mailed.record, _facts(context, (mailed.record,), evaluate_jobs=True))
     return _render(context, alert) if alert else None
 
 
@@ -112,20 +162,36 @@ def _is_time_to_evaluate(record: AlertRecord, now: datetime) -> bool:
     return record.evaluated_at is None or abs(now - record.evaluated_at) >= EVALUATED_EVERY
 
 
-def _due(
-    context: AlertContext, record: AlertRecord, *, evaluate_jobs: bool
-) -> tuple[Alert | None, AlertRecord]:
+def _read_facts(context: AlertContext, records: Sequence[AlertRecord]) -> _Facts:
+    """Also opens and closes the findings that time alone brings, where it is time to evaluate."""
+    evaluates = any(_is_time_to_evaluate(record, context.now) for record in records)
+    if evaluates:
+        watch_thaws(context.thaws, context.machines, context.findings, context.now)
+    return _facts(context, records, evaluate_jobs=evaluates)
+
+
+def _facts(context: AlertContext, records: Sequence[AlertRecord], *, evaluate_jobs: bool) -> _Facts:
     findings = context.findings.open_findings()
     # All of them, of which there may be a thousand, are not read each minute for nothing.
-    is_over = record.findings.keys() - {finding.finding.key for finding in findings}
+    open_keys = {finding.finding.key for finding in findings}
+    is_over = any(record.findings.keys() - open_keys for record in records)
     known = context.machines.machines() if evaluate_jobs or is_over else []
     machines = {machine.name: machine for machine in known}
+    return _Facts(
+        findings,
+        context.notices.since(context.now - NOTICES_MAILED_WITHIN),
+        _evaluate_jobs(context, machines) if evaluate_jobs else None,
+        machines,
+    )
+
+
+def _due(context: AlertContext, record: AlertRecord, facts: _Facts) -> tuple[Alert | None, AlertRecord]:
     return alerts_due(
         record,
-        findings=findings,
-        notices=context.notices.since(context.now - NOTICES_MAILED_WITHIN),
-        jobs=_evaluate_jobs(context, machines) if evaluate_jobs else None,
-        machines=machines,
+        findings=facts.findings,
+        notices=facts.notices,
+        jobs=facts.jobs,
+        machines=facts.machines,
         now=context.now,
         zone=context.zone,
     )

@@ -31,7 +31,6 @@ def deployer_policy(stage: Stage) -> dict[str, Any]:
         "bucket": stage.bucket,
         "table": stage.table,
         "queue": stage.queue,
-        "alarms_topic": stage.alarms_topic,
         "resources_stack": stage.resources_stack,
         "boundary": stage.boundary_arn,
     }

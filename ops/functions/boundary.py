@@ -39,6 +39,7 @@ def boundary_document(stage: Stage) -> dict[str, Any]:
             _within(
                 "Functions", "lambda", ("InvokeFunction",), stage.arn("lambda", f"function:{stage.prefix}-*")
             ),
+            _within("Alerts", "sns", ("Publish",), stage.arn("sns", stage.alerts_topic)),
             _within("Mail", "ses", ("SendEmail", "SendRawEmail"), "*"),
             # Adopted buckets too, of this account. No version is deleted and no setting changed.
             {**_within("Objects", "s3", objects, "*"), "Condition": own_buckets},

@@ -112,6 +112,7 @@ def _alerts(stage: Stage) -> list[Statement]:
         _table(stage, [GET, QUERY, PUT, UPDATE]),
         _close_findings(stage),
         _send_mail(stage),
+        _publish_alerts(stage),
         _ask_for_thaws(stage),
     ]
 
@@ -191,6 +192,7 @@ def _admin(stage: Stage) -> list[Statement]:
         *_look_at_settings(stage),
         _table(stage, actions),
         _send_mail(stage),
+        _publish_alerts(stage),
         _ask_for_thaws(stage),
         _ask_to_let_go(stage),
     ]
@@ -299,6 +301,10 @@ def _send_mail(stage: Stage) -> Statement:
         return _allow("SendMail", actions, "*")
     statement = _allow("SendMail", actions, stage.arn("ses", "identity/*"))
     return {**statement, "Condition": {"StringEquals": {"ses:FromAddress": stage.sender}}}
+
+
+def _publish_alerts(stage: Stage) -> Statement:
+    return _allow("PublishAlerts", ["sns:Publish"], stage.arn("sns", stage.alerts_topic))
 
 
 def _own_logs(stage: Stage, short_name: str) -> Statement:

@@ -30,6 +30,7 @@ SERVICE_OF_MODULE = {
     "s3_versions": "s3",
     "bucket_settings": "s3",
     "ses_mailer": "sesv2",
+    "alerts_topic": "sns",
     "discard_function": "lambda",
     "thaw_function": "lambda",
     "let_go_function": "lambda",
@@ -142,10 +143,8 @@ def test_each_function_has_rights_on_the_services_that_its_adapters_use(short_na
     used = {services.get(name, name) for name in names & {*SERVICE_OF_MODULE.values(), "dynamodb"}}
     rights = {action.partition(":")[0] for action in granted(short_name) - BY_LAMBDA}
     if short_name == "admin_read":
-        used -= {
-            "lambda",
-            "ses",
-        }  # it is wired as `admin` is, and none of its commands sends or starts anything
+        # It is wired as `admin` is, and none of its commands sends or starts anything.
+        used -= {"lambda", "ses", "sns"}
     if short_name == "catalogue":
         rights.discard("sqs")  # Lambda reads the length of the queue for the function
     assert rights == used

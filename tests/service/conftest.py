@@ -21,6 +21,7 @@ from moto import mock_aws
 BUCKET = "panicroom-test-000000000000-us-east-1"
 TABLE = "panicroom-test"
 DEAD_LETTER_QUEUE = "panicroom-test-events-dead"
+ALERTS_TOPIC = "panicroom-test-alerts"
 OWNER = "owner@example.org"
 SENDER = "backup@example.org"
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=timezone.utc)
@@ -34,7 +35,7 @@ ENVIRONMENT = {
     "PANICROOM_BUCKET": BUCKET,
     "PANICROOM_TABLE": TABLE,
     "PANICROOM_QUEUE": "panicroom-test-events",
-    "PANICROOM_QUEUE_ARN": "arn:aws:sqs:us-east-1:000000000000:panicroom-test-events",
+    "PANICROOM_QUEUE_ARN": "arn:aws:sqs:us-east-1:123456789012:panicroom-test-events",
     "PANICROOM_DEAD_LETTER_QUEUE": DEAD_LETTER_QUEUE,
     "PANICROOM_SENDER": SENDER,
     "PANICROOM_RECIPIENTS": OWNER,
@@ -192,6 +193,7 @@ def running_service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
         for identity in (OWNER, SENDER):
             ses.create_email_identity(EmailIdentity=identity)
         boto3.client("sqs").create_queue(QueueName=DEAD_LETTER_QUEUE)
+        boto3.client("sns").create_topic(Name=ALERTS_TOPIC)
         with Client(app.app) as client:
             service = Service(client, s3, dynamodb, ses)
             monkeypatch.setattr(web, "now", lambda: service.now)

@@ -46,7 +46,7 @@ def test_it_sees_what_the_machine_sees_and_until_when_it_may(service: Service, r
     assert answer.status == 200
     assert answer.body["machine"] == "anna-laptop"
     assert answer.body["reader_until"] == "2026-12-22T20:00:00Z"
-    assert (answer.body["stage"], answer.body["account"]) == ("test", "000000000000")
+    assert (answer.body["stage"], answer.body["account"]) == ("test", "123456789012")
 
 
 def test_the_machine_itself_is_no_reader_and_sees_that_there_is_a_code(service: Service) -> None:

@@ -1,5 +1,5 @@
-"""What was mailed in between the weekly mails: one row, claimed before a mail is sent and written when SES
-took it."""
+"""What went out in between the weekly mails: a row for mail and one for the topic, claimed before a message is sent and
+written when SES, or SNS, took it."""
 
 from __future__ import annotations
 
@@ -15,17 +15,20 @@ from chalicelib.domain.mail.alert_items import Trouble
 from chalicelib.domain.mail.alert_record import AlertRecord
 
 CLAIM_LIFE = timedelta(minutes=5)
-"""Longer than the function may run: a claim that lapsed belongs to a call that died before its mail was taken, or
-between SES's answer and its own record."""
+"""Longer than the function may run: a claim that lapsed belongs to a call that died before its message was taken, or
+between SES's or SNS' answer and its own record."""
 
-_KEY = ("ALERTS", "record")
+MAILED, PUBLISHED = "record", "published"
+"""The two ways by which alerts go out, as their rows are called. Neither waits for the other."""
+_PARTITION = "ALERTS"
 _UNTOUCHED = "(attribute_not_exists(pk) OR revision = :known)"
 
 
 @dataclasses.dataclass(frozen=True)
 class KnownRecord:
-    """The record as it was read; ``revision`` guards every write that follows from it."""
+    """The record of one way as it was read; ``revision`` guards every write that follows from it."""
 
+    way: str
     record: AlertRecord
     revision: int
 
@@ -34,13 +37,10 @@ class AlertStore:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def read(self) -> KnownRecord:
-        item = self._table.get(*_KEY)
-        if item is None:
-            return KnownRecord(AlertRecord(), 0)
-        packed = item.get("record")
-        fields = rows.unpacked(packed) if packed else {}
-        return KnownRecord(_record_of(fields), int(item["revision"]))
+    def read(self) -> tuple[KnownRecord, KnownRecord]:
+        """What was mailed, and what was published."""
+        items = {item["sk"]: item for item in self._table.query(_PARTITION)}
+        return _known(MAILED, items), _known(PUBLISHED, items)
 
     def claim(self, known: KnownRecord, now: datetime) -> bool:
         """False if another call sends just now, or has written since."""
@@ -52,11 +52,11 @@ class AlertStore:
             ":now": rows.format_instant(now),
             ":longest": rows.format_instant(now + CLAIM_LIFE),
         }
-        return self._update(changes, f"{_UNTOUCHED} AND {free}", values)
+        return self._update(changes, f"{_UNTOUCHED} AND {free}", values, known.way)
 
     def release(self, known: KnownRecord) -> None:
-        """SES refused: the next call may try again at once."""
-        self._update({"claimed_until": None}, _UNTOUCHED, {":known": known.revision})
+        """It was refused: the next call may try again at once."""
+        self._update({"claimed_until": None}, _UNTOUCHED, {":known": known.revision}, known.way)
 
     def write(self, record: AlertRecord, known: KnownRecord) -> bool:
         """Replaces the record and ends the claim; false if somebody wrote one since it was read."""
@@ -66,16 +66,26 @@ class AlertStore:
             "revision": known.revision + 1,
             "claimed_until": None,
         }
-        return self._update(changes, _UNTOUCHED, {":known": known.revision})
+        return self._update(changes, _UNTOUCHED, {":known": known.revision}, known.way)
 
     def replace(self, record: AlertRecord, known: KnownRecord, now: datetime) -> bool:
-        """Replaces the record where no mail is due; false if another call is sending one or has written since."""
+        """Replaces the record where nothing is due; false if another call sends just now or has written since."""
         if not self.claim(known, now):
             return False
         return self.write(record, known)
 
-    def _update(self, changes: Item, condition: str, values: Item) -> bool:
-        return attempted(self._table.update, *_KEY, changes, condition=condition, values=values)
+    def _update(self, changes: Item, condition: str, values: Item, way: str) -> bool:
+        key = (_PARTITION, way)
+        return attempted(self._table.update, *key, changes, condition=condition, values=values)
+
+
+def _known(way: str, items: Mapping[str, Item]) -> KnownRecord:
+    item = items.get(way)
+    if item is None:
+        return KnownRecord(way, AlertRecord(), 0)
+    packed = item.get("record")
+    fields = rows.unpacked(packed) if packed else {}
+    return KnownRecord(way, _record_of(fields), int(item["revision"]))
 
 
 def _as_json(record: AlertRecord) -> dict[str, Any]:

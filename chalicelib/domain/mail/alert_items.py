@@ -97,6 +97,11 @@ class AlertItem:
     commands: tuple[str, ...] = ()
     machine: str = ""
 
+    @property
+    def job(self) -> str:
+        """Empty for what concerns no one job."""
+        return self.whose.removeprefix(f"{self.machine}/") if self.machine and "/" in self.whose else ""
+
     def in_zone(self, zone: tzinfo) -> AlertItem:
         """With the times of its sentences in the zone of the mail."""
         message, evidence = in_zone(self.message, zone), in_zone(self.evidence, zone)

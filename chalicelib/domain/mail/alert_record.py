@@ -13,7 +13,7 @@ from chalicelib.domain.mail.alert_items import (
 
 @dataclasses.dataclass(frozen=True)
 class AlertRecord:
-    """What was mailed and when: findings that are open by their keys, jobs in trouble, notices of the last month."""
+    """What went out and when: findings that are open by their keys, jobs in trouble, notices of the last month."""
 
     findings: Mapping[str, datetime] = dataclasses.field(default_factory=dict)
     troubles: Mapping[str, Trouble] = dataclasses.field(default_factory=dict)

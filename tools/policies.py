@@ -17,6 +17,7 @@ import parliament
 
 from ops.buckets.documents import functions_on_objects, with_rights
 from ops.deploy.deployer_policy import deployer_policy
+from ops.deploy.reader_policy import reader_policy
 from ops.functions.boundary import boundary_document
 from ops.functions.policies import policy_document
 from ops.functions.roles import role_name
@@ -94,6 +95,7 @@ def documents() -> Iterator[tuple[str, dict[str, Any]]]:
         yield short_name, policy_document(STAGE, short_name)
     yield "boundary", boundary_document(STAGE)
     yield "deployer", deployer_policy(STAGE)
+    yield "reader", reader_policy(STAGE)
     yield "bucket", {"Version": "2012-10-17", "Statement": bucket_statements(STAGE)}
     roles = {
         name: f"arn:aws:iam::{STAGE.account}:role/{role_name(STAGE, name)}"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.domain.backups.events import key_changes
-from ops.errors import OpsError
+from ops.errors import OpsError, for_owners
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -70,7 +70,9 @@ class DeadLetterQueue:
             self._queue = sqs.get_queue_url(QueueName=name)["QueueUrl"]
             self._dead_queue = sqs.get_queue_url(QueueName=dead_name)["QueueUrl"]
         except (ClientError, BotoCoreError) as error:
-            raise OpsError(f"The queue {dead_name} could not be opened: {error}") from error
+            raise OpsError(
+                f"The queue {dead_name} could not be opened: {error}{for_owners(error)}"
+            ) from error
 
     def read(self) -> list[DeadLetter]:
         """All messages, the oldest first; none is lost, and all can be received again."""

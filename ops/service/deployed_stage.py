@@ -8,7 +8,7 @@ from pathlib import Path
 from botocore.exceptions import ClientError
 
 from ops.aws import Aws
-from ops.errors import OpsError
+from ops.errors import OpsError, for_owners
 from ops.functions.chalice_config import configured_region, stage_of
 from ops.functions.package import PROJECT
 from ops.local.stack import running_stack
@@ -45,5 +45,5 @@ def deployed_stage(stage_name: str, state_folder: Path) -> DeployedStage:
     try:
         found = aws.client("lambda").get_function_configuration(FunctionName=name)
     except ClientError as error:
-        raise OpsError(f"The stage {stage_name} was not found: {error}") from error
+        raise OpsError(f"The stage {stage_name} was not found: {error}{for_owners(error)}") from error
     return DeployedStage(aws, stage_of(found["FunctionArn"], found["Environment"]["Variables"]))

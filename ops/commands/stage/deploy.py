@@ -41,6 +41,7 @@ from ops.deploy.access import AwsCaller, caller
 from ops.deploy.cost_preview import service_month
 from ops.deploy.deployer_policy import deployer_policy
 from ops.deploy.pipeline import Deployment, carry_out, plan
+from ops.deploy.reader_policy import reader_policy
 from ops.doctor.checks import examine
 from ops.doctor.patient import admin
 from ops.resources.stack_parameters import chosen_before
@@ -48,6 +49,8 @@ from ops.stages import Stage
 from ops.steps import Steps, silent_steps
 
 FIRST_MACHINE = "laptop"
+
+POLICIES = {"deployer": deployer_policy, "reader": reader_policy}
 
 
 @click.command()
@@ -68,7 +71,14 @@ FIRST_MACHINE = "laptop"
     help="The first machine backs up a folder of pictures, as `machine add --photos` does.",
 )
 @click.option("--plan", "only_plan", is_flag=True, help="Only show what would be done.")
-@click.option("--policy", "only_policy", is_flag=True, help="Only print the IAM policy that deploying needs.")
+@click.option(
+    "--policy",
+    "policy_for",
+    type=click.Choice(list(POLICIES)),
+    is_flag=False,
+    flag_value="deployer",
+    help="Only print an IAM policy: what deploying needs, or what looking needs (`--policy reader`).",
+)
 @click.option("--yes", is_flag=True, help="Ask nothing.")
 @endpoint_option
 @project_option
@@ -79,7 +89,7 @@ def deploy(
     machine: str,
     photos: bool,
     only_plan: bool,
-    only_policy: bool,
+    policy_for: str | None,
     yes: bool,
     endpoint: str | None,
     project: Path,
@@ -90,9 +100,9 @@ def deploy(
     ask = not (yes or as_json)
     aws = target_aws(check_stage_name(stage_name), region, endpoint, project, ask)
     who = caller(aws)
-    stage = _chosen_stage(aws, who, stage_name, Answers(**answers), ask=ask, check=not only_policy)
-    if only_policy:
-        print_json(deployer_policy(stage))
+    stage = _chosen_stage(aws, who, stage_name, Answers(**answers), ask=ask, check=policy_for is None)
+    if policy_for is not None:
+        print_json(POLICIES[policy_for](stage))
         return
     deployment = Deployment(aws, stage, project, LOCAL_POLL_SECONDS if endpoint else POLL_SECONDS)
     changes = plan(deployment)

@@ -17,6 +17,7 @@ from ops.commands.stage.target import (
     LOCAL_POLL_SECONDS,
     POLL_SECONDS,
     check_region,
+    check_rights,
     check_stage_name,
     endpoint_option,
     project_option,
@@ -59,6 +60,8 @@ def destroy(
     check_region(aws, check_stage_name(stage_name), who)
     known = chosen_before(aws, stage_name, who.account)
     stage = known or stage_without_answers(stage_name, aws, who)
+    if known is None:
+        check_rights(aws, stage, who)
     if known is None and not found_record(aws, stage)["resources"] and not kept_resources(aws, stage):
         raise OpsError(f"There is nothing of a stage {stage_name} in {aws.region}: nothing was removed.")
     if with_data:

@@ -91,8 +91,11 @@ def target_aws(stage_name: str, region: str | None, endpoint: str | None, projec
 
 
 def deployed_stage(aws: Aws, stage_name: str) -> Stage:
-    stage = chosen_before(aws, check_stage_name(stage_name), caller(aws).account)
+    """Raises ``OpsError`` where it is not there, or these credentials may not see it."""
+    who = caller(aws)
+    stage = chosen_before(aws, check_stage_name(stage_name), who.account)
     if stage is None:
+        check_rights(aws, stage_without_answers(stage_name, aws, who), who)
         raise OpsError(
             f"There is no stage {stage_name} in {aws.region}: `python -m ops deploy --stage {stage_name}` makes"
             " it, or name its region with --region."

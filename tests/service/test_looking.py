@@ -21,8 +21,6 @@ ARGUMENTS: Mapping[str, dict[str, Any]] = {
     "machine_show": {"name": "berts-disk"},
     "group_list": {},
     "group_show": {"name": "web"},
-    "group_list": {},
-    "group_show": {"name": "web"},
     "job_list": {},
     "thaws": {},
     "retention_preview": {},
@@ -44,7 +42,6 @@ LOOKING = ("Get", "BatchGet", "Query", "List", "Head")
 def watched(service: Service) -> Service:
     """A machine with a backup, and one of pictures, with the summaries of none."""
     Archive(service).backup()
-    service.admin("group_add", name="web")
     service.admin("group_add", name="web", period_seconds=3600)
     service.admin("machine_set", name="anna-laptop", group="web")
     token = service.enrolled("berts-disk", photos=True)

@@ -59,7 +59,7 @@ route = web.routes(app, authorizer)
 @route("POST", "/enrolments", authenticated=False)
 def enrolments() -> Response:
     request = web.read_body(app.current_request, wire.EnrolmentRequest)
-    stores = wiring.machine_store(), wiring.recovery_store(), wiring.notice_store()
+    stores = wiring.code_stores()
     caller = web.address_of(app.current_request), web.agent_of(app.current_request)
     return web.answer(enrol_machine(*stores, request, *caller, web.now()), status=201)
 
@@ -69,7 +69,7 @@ def recoveries() -> Response:
     from chalicelib.journeys.use_recovery_code import use_recovery_code
 
     request = web.read_body(app.current_request, wire.RecoveryRequest)
-    stores = wiring.machine_store(), wiring.recovery_store(), wiring.notice_store()
+    stores = wiring.code_stores()
     address = web.address_of(app.current_request)
     return web.answer(use_recovery_code(*stores, request, address, web.now()), status=201)
 

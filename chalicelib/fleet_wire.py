@@ -164,3 +164,25 @@ class MachineResults:
     """``for_machines``."""
 
     results: tuple[MachineResult, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class JournalRow:
+    """``who`` is IAM's ARN as STS said it, ``machine NAME``, ``service``, ``recovery code`` or ``unknown caller``;
+    ``what`` the command or event. ``machine`` and ``job`` are empty where it was about none."""
+
+    at: str
+    who: str
+    what: str
+    machine: str
+    job: str
+    detail: str
+
+
+@dataclasses.dataclass(frozen=True)
+class JournalListing:
+    """``journal``: the newest last. ``left_off`` older ones are beyond what one answer takes."""
+
+    since: str
+    entries: tuple[JournalRow, ...]
+    left_off: int = 0

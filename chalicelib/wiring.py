@@ -21,6 +21,7 @@ from chalicelib.adapters.s3_buckets import PARALLEL_REQUESTS, Buckets
 from chalicelib.adapters.stores.cap_store import CapStore
 from chalicelib.adapters.stores.catalogue_store import CatalogueStore
 from chalicelib.adapters.stores.finding_store import FindingStore
+from chalicelib.adapters.stores.fleet.journal_store import JournalStore
 from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.adapters.stores.recovery.recovery_store import RecoveryStore
@@ -39,6 +40,7 @@ from chalicelib.journeys.uploads.upload_context import UploadContext
 if TYPE_CHECKING:
     from chalicelib.adapters.alerts_topic import AlertsTopic
     from chalicelib.adapters.bucket_settings import SettingsReader
+    from chalicelib.adapters.caller_identity import CallerIdentity
     from chalicelib.adapters.dead_letters import DeadLetters
     from chalicelib.adapters.let_go_function import LetGoFunction
     from chalicelib.adapters.s3_archive import Archive
@@ -104,6 +106,11 @@ def machine_store() -> MachineStore:
 @functools.cache
 def catalogue_store() -> CatalogueStore:
     return CatalogueStore(_table())
+
+
+@functools.cache
+def journal_store() -> JournalStore:
+    return JournalStore(_table())
 
 
 @functools.cache
@@ -204,6 +211,11 @@ def prices() -> PriceTable | None:
     return price_files.price_table(settings().region)
 
 
+def code_stores() -> tuple[MachineStore, RecoveryStore, NoticeStore, JournalStore]:
+    """For who comes with a code instead of a token."""
+    return machine_store(), recovery_store(), notice_store(), journal_store()
+
+
 def report_context(now: datetime) -> ReportContext:
     from chalicelib.journeys.send_weekly_report import ReportContext
 
@@ -280,6 +292,13 @@ def _group_store() -> GroupStore:
     return GroupStore(_table())
 
 
+@functools.cache
+def _callers() -> CallerIdentity:
+    from chalicelib.adapters.caller_identity import CallerIdentity
+
+    return CallerIdentity(functools.partial(boto3.client, "sts"), f"panicroom-{settings().stage}-admin")
+
+
 def admin_context(now: datetime) -> AdminContext:
     from chalicelib.journeys.admin.request import AdminContext
 
@@ -300,6 +319,8 @@ def admin_context(now: datetime) -> AdminContext:
         run_store(),
         _group_store(),
         let_go_function(),
+        journal_store(),
+        _callers(),
         now,
     )
 
@@ -345,6 +366,7 @@ def retention_context(now: datetime, has_time: Callable[[], bool]) -> RetentionC
         buckets(),
         VersionStore(_s3()),
         _settings_reader(),
+        journal_store(),
         now,
         has_time,
         settings().weekly_time.zone,

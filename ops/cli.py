@@ -13,6 +13,7 @@ from ops.commands.audit import audit
 from ops.commands.backup_set import backup_set
 from ops.commands.dead_letters import dead_letters
 from ops.commands.demo import demo
+from ops.commands.fleet.journal import journal
 from ops.commands.local import local
 from ops.commands.machines.machine import machine
 from ops.commands.prices import prices
@@ -59,6 +60,7 @@ for command in (
     destroy,
     local,
     machine,
+    journal,
     backup_set,
     retention,
     thaw,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
+from chalicelib.adapters.stores.fleet.journal_store import JournalStore
 from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.adapters.stores.recovery.recovery_store import RecoveryStore
@@ -14,6 +15,7 @@ from chalicelib.domain.recovery.recovery import code_matches
 from chalicelib.domain.recovery.sealed_code import unseal
 from chalicelib.domain.refusals import Refusal
 from chalicelib.journeys.describe_machine import describe_family
+from chalicelib.journeys.journal.write_journal import write_enrolment
 from chalicelib.wire import EnrolledJob, EnrolmentAnswer, EnrolmentRequest, ErrorCode
 
 
@@ -21,6 +23,7 @@ def enrol_machine(
     machines: MachineStore,
     recoveries: RecoveryStore,
     notices: NoticeStore,
+    journal: JournalStore,
     request: EnrolmentRequest,
     address: str,
     agent: str,
@@ -48,6 +51,9 @@ def enrol_machine(
     is_again = before is not None and before.token_sha256 == request.secret_sha256
     if not machines.set_token(code, request.secret_sha256, now, is_new=not is_again):
         raise _bad_code()
+    if not is_again:
+        replaces = before is not None and before.token_sha256 is not None
+        write_enrolment(journal, code.machine, address, now, replaces=replaces)
     # The code stays in the shell's history for as long as it is valid; the token is used at once.
     was_used = is_again and before is not None and before.last_used_at is not None
     recovery_code = None if was_used else _recovery_code(recoveries, code, typed)

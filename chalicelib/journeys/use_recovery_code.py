@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from chalicelib.adapters.stores.fleet.journal_store import JournalStore
 from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.adapters.stores.recovery.recovery_store import RecoveryStore
@@ -14,6 +15,7 @@ from chalicelib.domain.recovery.recovery import Reader, Recovery, code_matches, 
 from chalicelib.domain.recovery.tries import GUESSED_FROM, MAX_TRIES_AN_HOUR, seconds_left
 from chalicelib.domain.refusals import Refusal
 from chalicelib.journeys.describe_machine import format_wire_time
+from chalicelib.journeys.journal.write_journal import write_recovery_use
 from chalicelib.recovery_code import MistypedCode, read_recovery_code
 from chalicelib.wire import EnrolledJob, ErrorCode, RecoveryAnswer, RecoveryRequest
 
@@ -24,6 +26,7 @@ def use_recovery_code(
     machines: MachineStore,
     recoveries: RecoveryStore,
     notices: NoticeStore,
+    journal: JournalStore,
     request: RecoveryRequest,
     address: str,
     now: datetime,
@@ -47,7 +50,9 @@ def use_recovery_code(
         used, reader = use(known, request.secret_sha256, address, now)
         if used == known:
             recoveries.give_back_try(address, now)
-        elif not recoveries.use(used, known, _notice_of(used, reader)):
+        elif recoveries.use(used, known, _notice_of(used, reader)):
+            write_recovery_use(journal, used, reader)
+        else:
             continue
         jobs = tuple(EnrolledJob(job.name, job.period_seconds) for job in machines.jobs(request.machine))
         return RecoveryAnswer(request.machine, jobs, format_wire_time(reader.until))

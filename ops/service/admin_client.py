@@ -22,6 +22,7 @@ from ops.local.stack import DEFAULT_STATE_FOLDER, running_stack
 from ops.local.stack_file import StackDescription
 from ops.service.deployed_stage import aws_of
 from ops.service.lambda_function import LambdaFunction, NoSuchFunction
+from ops.service.signed_caller import signed_caller
 from ops.stages import APP_NAME, LOCAL
 
 Shape = TypeVar("Shape")
@@ -53,7 +54,9 @@ class AdminClient:
                 return self._looking.call(request)
             except NoSuchFunction:
                 self._looking = self._changing  # a stage of version 0.1.0 has none
-        return self._changing.call(request)
+            return self._changing.call(request)
+        caller = signed_caller(self._changing.aws, self._changing.name)
+        return self._changing.call({**request, "caller": caller})
 
     def ask(self, shape: type[Shape], command: str, **arguments: Any) -> Shape:
         """The same as the shape of ``chalicelib.owner_wire`` that the command answers with."""

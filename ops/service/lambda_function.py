@@ -24,6 +24,7 @@ class LambdaFunction:
     def __init__(self, aws: Aws, name: str) -> None:
         # Told once more, a command may be carried out twice.
         self._client = aws.client("lambda", read_timeout=ANSWER_SECONDS, retries={"total_max_attempts": 1})
+        self.aws = aws
         self.name = name
 
     def call(self, payload: dict[str, Any]) -> Any:

@@ -14,11 +14,14 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
 
 import httpx
 import pytest
 
 from chalicelib.domain.backups.machines import sha256_hex
+from ops.service.signed_caller import signed_caller
 from tests.end_to_end.conftest import Machine
 from tests.hostile.conftest import Deployed
 
@@ -38,7 +41,22 @@ class Secrets:
 
 
 @pytest.fixture(scope="module")
-def secrets(deployed: Deployed) -> Secrets:
+def signatures() -> Iterator[list[str]]:
+    """Of the queries that the owner's commands hand over, with which the service asks STS who calls."""
+    made: list[str] = []
+
+    def signed(*about: Any) -> str:
+        query = signed_caller(*about)
+        made.append(parse_qs(query)["X-Amz-Signature"][0])
+        return query
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ops.service.admin_client.signed_caller", signed)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def secrets(deployed: Deployed, signatures: list[str]) -> Secrets:
     laptops = deployed.laptops
     passphrase = "a passphrase of carla's own 7051"
     machine = Machine(NAME, laptops.laptops / NAME, laptops.gpg, passphrase=passphrase)
@@ -54,6 +72,9 @@ def secrets(deployed: Deployed) -> Secrets:
     provoke(deployed, code, secret)
     provoke_by_paper(deployed, recovery_code)
     deployed.admin.call("report_send")
+    entries = deployed.admin.call("journal", name=NAME)["entries"]
+    assert [one["what"] for one in entries] == ["machine_add", "enrolment", "recovery"]
+    assert len(signatures) >= 3
     by_name = {
         "secret": secret,
         "code": code,
@@ -62,6 +83,7 @@ def secrets(deployed: Deployed) -> Secrets:
         "recovery code as typed": recovery_code.replace("-", ""),
         "reader's secret": READERS_SECRET,
         "passphrase": passphrase,
+        **{f"signature {number}": signature for number, signature in enumerate(signatures)},
     }
     return Secrets(by_name, machine, said, arguments)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+
 import pytest
 
+from chalicelib.adapters.caller_identity import checked_query
 from ops.aws import Aws
 from ops.errors import OpsError
 from ops.service.admin_client import AdminClient
@@ -15,6 +18,8 @@ ADMIN, READING = "panicroom-home-admin", "panicroom-home-admin_read"
 @pytest.fixture
 def called(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the functions that were called, in a stage that has both."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
     names: list[str] = []
 
     def call(self: LambdaFunction, _: object) -> object:
@@ -64,3 +69,20 @@ def test_a_look_that_is_refused_is_not_tried_with_more_rights(
     with pytest.raises(OpsError, match="not allowed"):
         client().call("machine_list")
     assert called == [READING]
+
+
+def test_a_change_says_who_makes_it_by_a_signature_for_that_function_and_a_look_does_not(
+    called: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[dict[str, object]] = []
+
+    def call(_: LambdaFunction, payload: dict[str, object]) -> object:
+        sent.append(payload)
+        return {"result": {}}
+
+    monkeypatch.setattr(LambdaFunction, "call", call)
+    client().call("machine_pause", name="anna-laptop")
+    client().call("machine_list")
+    pause, listing = sent
+    assert checked_query(pause["caller"], datetime.now(timezone.utc)) is not None
+    assert "caller" not in listing

@@ -32,6 +32,7 @@ ARGUMENTS: Mapping[str, dict[str, Any]] = {
     "report_preview": {},
     "report_status": {},
     "report_weeks": {},
+    "journal": {},
 }
 """Of every command that only looks; one without a line here fails the tests."""
 

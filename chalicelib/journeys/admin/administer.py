@@ -26,6 +26,7 @@ from chalicelib.journeys.admin.fleet.groups import (
     group_set,
     group_show,
 )
+from chalicelib.journeys.admin.journal import caller_of, journal, write_command
 from chalicelib.journeys.admin.machines import (
     machine_add,
     machine_list,
@@ -87,6 +88,7 @@ READS: Commands = {
     "report_preview": report_preview,
     "report_status": report_status,
     "report_weeks": report_weeks,
+    "journal": journal,
 }
 """These change nothing: not a row, not an object, and no mail goes out."""
 
@@ -132,9 +134,13 @@ def administer(context: AdminContext, request: Arguments, commands: Commands) ->
     try:
         if name not in commands:
             raise bad_request(_not_taken(name))
-        return {"result": dataclasses.asdict(commands[name](context, request))}
+        who = caller_of(context, request) if name in CHANGES else ""
+        answer = commands[name](context, request)
     except Refusal as refusal:
         return {"error": refusal.code.value, "message": refusal.message}
+    if name in CHANGES:
+        write_command(context, who, request, answer)
+    return {"result": dataclasses.asdict(answer)}
 
 
 def _not_taken(name: str) -> str:

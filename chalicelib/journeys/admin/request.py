@@ -8,11 +8,13 @@ from datetime import datetime, timezone
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from chalicelib.adapters.caller_identity import CallerIdentity
 from chalicelib.adapters.let_go_function import LetGoFunction
 from chalicelib.adapters.s3_buckets import Buckets
 from chalicelib.adapters.stores.cap_store import CapStore
 from chalicelib.adapters.stores.catalogue_store import CatalogueStore
 from chalicelib.adapters.stores.fleet.group_store import GroupStore
+from chalicelib.adapters.stores.fleet.journal_store import JournalStore
 from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.adapters.stores.recovery.recovery_store import RecoveryStore
@@ -53,6 +55,8 @@ class AdminContext:
     runs: RunStore
     groups: GroupStore
     let_go: LetGoFunction
+    journal: JournalStore
+    callers: CallerIdentity
     now: datetime
 
 

@@ -23,6 +23,7 @@ from chalicelib.domain.retention.facts import RetentionFacts
 from chalicelib.domain.retention.let_go import UNDO_IMPOSSIBLE, LetGo, let_go_of
 from chalicelib.domain.retention.rules import counted_chains
 from chalicelib.journeys.catalogue.catalogue_changes import refresh_findings
+from chalicelib.journeys.journal.write_journal import write_let_go
 from chalicelib.journeys.retention.choose_chain import ChainWaits, LettingGoStuck, choose_chain
 from chalicelib.journeys.retention.describe_retention import let_go_row
 from chalicelib.journeys.retention.extend_locks import extend_locks, locked_chains
@@ -149,6 +150,7 @@ def _begin(context: RetentionContext, machine: Machine, job_sets: JobSets, facts
     let_go = let_go_of(job.machine, job.name, chain.id, chain.sets, context.now)
     if not context.sources.retention.begin(let_go, job, choices):
         raise ChainWaits("What you want of its chains has changed just now: the next run goes by that.")
+    write_let_go(context.journal, job.machine, job.name, str(let_go.chain), context.now)
     return let_go
 
 

@@ -11,6 +11,7 @@ from chalicelib.adapters.s3_buckets import Buckets
 from chalicelib.adapters.s3_versions import VersionStore
 from chalicelib.adapters.stores.cap_store import CapStore
 from chalicelib.adapters.stores.catalogue_store import CatalogueStore
+from chalicelib.adapters.stores.fleet.journal_store import JournalStore
 from chalicelib.journeys.retention.read_facts import FactSources
 
 
@@ -24,6 +25,7 @@ class RetentionContext:
     buckets: Buckets
     versions: VersionStore
     settings: SettingsReader
+    journal: JournalStore
     now: datetime
     has_time: Callable[[], bool] = lambda: True
     zone: tzinfo = timezone.utc

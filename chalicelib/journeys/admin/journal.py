@@ -1,0 +1,47 @@
+"""The owner's command that reads the journal, and the one place that writes what the other commands have changed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from chalicelib.domain.fleet.journal import UNKNOWN_CALLER, JournalEntry
+from chalicelib.fleet_wire import JournalListing, JournalRow
+from chalicelib.journeys.admin.request import AdminContext, Arguments, read_identifier, read_time
+from chalicelib.journeys.describe_machine import format_wire_time
+from chalicelib.journeys.journal.sentences import lines_about
+
+MOST_ENTRIES = 5_000
+"""An entry takes some 300 bytes of JSON; a Lambda function answers with at most 6 MB."""
+
+USUAL = timedelta(days=30)
+
+
+def journal(context: AdminContext, request: Arguments) -> JournalListing:
+    """What was changed in the last 30 days, or ``since`` another time; of all machines, or of ``name`` alone, which
+    may be removed by now. The newest are last."""
+    since = read_time(request["since"], "since") if request.get("since") else context.now - USUAL
+    name = read_identifier(request, "name") if request.get("name") else None
+    found = [entry for entry in context.journal.since(since, context.now) if name in (None, entry.machine)]
+    kept = found[:MOST_ENTRIES]
+    rows = tuple(map(_row, reversed(kept)))
+    return JournalListing(format_wire_time(since), rows, left_off=len(found) - len(kept))
+
+
+def _row(entry: JournalEntry) -> JournalRow:
+    about = entry.who, entry.what, entry.machine, entry.job, entry.detail
+    return JournalRow(format_wire_time(entry.at), *about)
+
+
+def caller_of(context: AdminContext, request: Arguments) -> str:
+    """Who asks, as STS says; what the caller says itself is worth nothing."""
+    return context.callers.arn(request.get("caller"), context.now) or UNKNOWN_CALLER
+
+
+def write_command(context: AdminContext, who: str, request: Arguments, answer: Any) -> None:
+    """A command that was carried out with this answer. Never raises."""
+    command = str(request["command"])
+    context.journal.write(
+        JournalEntry(context.now, who, line.what or command, line.machine, line.job, line.detail)
+        for line in lines_about(command, request, answer)
+    )

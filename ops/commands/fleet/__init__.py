@@ -1,0 +1,1 @@
+"""What the owner types about all machines at once."""

@@ -16,7 +16,8 @@ import boto3
 from botocore.config import Config
 
 from chalicelib.adapters.client_folder import ClientFolder
-from chalicelib.adapters.discard_function import DiscardFunction
+from chalicelib.adapters.functions.discard_function import DiscardFunction
+from chalicelib.adapters.functions.thaw_function import ThawFunction
 from chalicelib.adapters.s3_buckets import PARALLEL_REQUESTS, Buckets
 from chalicelib.adapters.stores.cap_store import CapStore
 from chalicelib.adapters.stores.catalogue_store import CatalogueStore
@@ -30,7 +31,6 @@ from chalicelib.adapters.stores.retention.retention_store import RetentionStore
 from chalicelib.adapters.stores.run_store import RunStore
 from chalicelib.adapters.stores.thaw_store import ThawStore
 from chalicelib.adapters.table import Table
-from chalicelib.adapters.thaw_function import ThawFunction
 from chalicelib.config import ServiceConfig, read_settings
 from chalicelib.journeys.authenticate import Caller
 from chalicelib.journeys.catalogue.catalogue_context import CatalogueContext
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from chalicelib.adapters.bucket_settings import SettingsReader
     from chalicelib.adapters.caller_identity import CallerIdentity
     from chalicelib.adapters.dead_letters import DeadLetters
-    from chalicelib.adapters.let_go_function import LetGoFunction
+    from chalicelib.adapters.functions.let_go_function import LetGoFunction
     from chalicelib.adapters.s3_archive import Archive
     from chalicelib.adapters.ses_mailer import Mailer
     from chalicelib.adapters.stores.fleet.group_store import GroupStore
@@ -174,7 +174,7 @@ LET_GO_SECONDS = 900
 
 @functools.cache
 def let_go_function() -> LetGoFunction:
-    from chalicelib.adapters.let_go_function import LetGoFunction
+    from chalicelib.adapters.functions.let_go_function import LetGoFunction
 
     config = Config(read_timeout=LET_GO_SECONDS, retries={"total_max_attempts": 1})
     return LetGoFunction(boto3.client("lambda", config=config), settings().let_go_function)

@@ -70,6 +70,7 @@ ROOMS = (
     "chalicelib.domain.retention.section",
     "chalicelib",  # configuration, metrics, templates
     "chalicelib.adapters",
+    "chalicelib.adapters.functions",
     "chalicelib.adapters.stores",
     "chalicelib.adapters.stores.retention",
     "chalicelib.adapters.stores.fleet",

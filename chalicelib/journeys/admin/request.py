@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from chalicelib.adapters.caller_identity import CallerIdentity
-from chalicelib.adapters.let_go_function import LetGoFunction
+from chalicelib.adapters.functions.let_go_function import LetGoFunction
 from chalicelib.adapters.s3_buckets import Buckets
 from chalicelib.adapters.stores.cap_store import CapStore
 from chalicelib.adapters.stores.catalogue_store import CatalogueStore

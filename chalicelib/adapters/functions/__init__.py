@@ -1,0 +1,1 @@
+"""Calls of one function of the service by another."""

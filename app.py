@@ -96,6 +96,16 @@ def client_requirements() -> Response:
     return web.redirect(offer_requirements(wiring.client_folder()))
 
 
+@route("GET", "/client/{version}", authenticated=False)
+def client_of(version: str) -> Response:
+    return web.redirect(offer_wheel(wiring.client_folder(), version))
+
+
+@route("GET", "/client/{version}/requirements.txt", authenticated=False)
+def client_requirements_of(version: str) -> Response:
+    return web.redirect(offer_requirements(wiring.client_folder(), version))
+
+
 @route("POST", "/jobs")
 def jobs() -> Response:
     from chalicelib.journeys.photos.add_photo_job import add_photo_job

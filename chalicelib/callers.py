@@ -27,14 +27,16 @@ def calling_machine(request: Request) -> tuple[Bearer, datetime]:
     ``Refusal``."""
     now, stores = web.now(), (wiring.machine_store(), wiring.recovery_store())
     bearer = authenticate(*stores, _authorization(request), now)
-    record_use(wiring.machine_store(), bearer, now)
+    record_use(wiring.machine_store(), bearer, web.agent_of(request), now)
     return bearer, now
 
 
 def calling_job(request: Request, job: str) -> tuple[Caller, datetime]:
     """The calling machine with its job of that name and the job's lease, and the request's one time."""
-    now, stores = web.now(), (wiring.machine_store(), wiring.recovery_store(), wiring.run_store())
-    return authenticate_for_job(*stores, _authorization(request), job, now), now
+    now, stores = web.now(), (wiring.recovery_store(), wiring.run_store())
+    caller = authenticate_for_job(*stores, _authorization(request), job, now)
+    record_use(wiring.machine_store(), caller, web.agent_of(request), now)
+    return caller, now
 
 
 def writing_job(request: Request, job: str) -> tuple[Caller, datetime]:

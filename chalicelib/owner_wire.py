@@ -146,6 +146,7 @@ class MachineShown:
     families: tuple[FamilyShown, ...] = ()
     group: str | None = None
     sources: Sources = dataclasses.field(default_factory=dict)
+    client_version: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """The client that the service offers to new computers: which file of its bucket, and with which digest.
 
-A deploy stores the files under names of their own and this record of them last, as one small object: whoever asks in
-between gets the client of before, whole.
+A deploy stores the files under names of their own, then a record of them for their version, and the record of the
+newest last, each as one small object: whoever asks in between gets the client of before, whole. The records of versions
+stay.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 from typing import Any
 
 RECORD_KEY = "_service/client/newest.json"
+VERSIONS = "_service/client/versions/"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +33,11 @@ class OfferedClient:
 
     def as_text(self) -> str:
         return json.dumps(dataclasses.asdict(self), indent=1) + "\n"
+
+
+def version_key(version: str) -> str:
+    """Where the record of a version is."""
+    return f"{VERSIONS}{version}.json"
 
 
 def read_record(text: str | bytes) -> OfferedClient | None:

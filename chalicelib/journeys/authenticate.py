@@ -11,6 +11,7 @@ from chalicelib.adapters.stores.run_store import RunStore
 from chalicelib.domain.backups.leases import Lease
 from chalicelib.domain.backups.machines import Job, Machine, Token, parse_authorization, token_matches
 from chalicelib.domain.backups.names import is_identifier
+from chalicelib.domain.fleet.client_versions import version_of_agent
 from chalicelib.domain.recovery.recovery import Reader, reader_with
 from chalicelib.domain.refusals import Refusal
 from chalicelib.wire import ErrorCode
@@ -73,7 +74,6 @@ def check_token(recoveries: RecoveryStore, token: Token, machine: Machine | None
 
 
 def authenticate_for_job(
-    machines: MachineStore,
     recoveries: RecoveryStore,
     runs: RunStore,
     authorization: str,
@@ -91,14 +91,13 @@ def authenticate_for_job(
             ErrorCode.UNKNOWN_JOB,
             f"This machine has no job called {job_name}. The owner adds one with 'ops machine add'.",
         )
-    record_use(machines, bearer, now)
     return Caller(bearer.machine, lease_state.job, lease_state.lease, bearer.reader)
 
 
-def record_use(machines: MachineStore, bearer: Bearer, now: datetime) -> None:
+def record_use(machines: MachineStore, bearer: Bearer | Caller, agent: str, now: datetime) -> None:
     """Of the laptop's own token: whether that was used decides if its enrolment is answered with the recovery code."""
     if bearer.reader is None:
-        machines.record_use(bearer.machine, now)
+        machines.record_use(bearer.machine, version_of_agent(agent), now)
 
 
 def refuse_readers(bearer: Bearer | Caller) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.domain.offered_client import RECORD_KEY, OfferedClient, OfferedFile, read_record
+from chalicelib.domain.offered_client import RECORD_KEY, OfferedClient, OfferedFile, read_record, version_key
 from ops.aws import Aws
 from ops.client.wheel import LOCK, built_wheel, client_digest, client_version, wheel_name
 from ops.stages import Stage
@@ -27,16 +27,27 @@ def client_changes(aws: Aws, stage: Stage) -> list[str]:
     mine = offered_client(aws, stage)
     if mine is None:
         return ["put this version of the client into the bucket"]
-    return [] if _record(aws, stage) == mine else ["have GET /client hand out this version of the client"]
+    records = [_record(aws, stage, key) for key in (version_key(mine.version), RECORD_KEY)]
+    return [] if records == [mine, mine] else ["have GET /client hand out this version of the client"]
 
 
 def offer_client(aws: Aws, stage: Stage) -> None:
-    """Stores the wheel, and the versions and digests of what it needs, and then the record. Raises ``OpsError``."""
+    """Stores the wheel, and the versions and digests of what it needs, and then the records: of its version, and of the
+    newest. Raises ``OpsError``."""
     for path in (LOCK, built_wheel()):
         _put(aws, stage, _prefix() + path.name, path.read_bytes())
     mine = offered_client(aws, stage)
     if mine is not None:
-        _put(aws, stage, RECORD_KEY, mine.as_text().encode())
+        _keep_the_one_of_before(aws, stage)
+        for key in (version_key(mine.version), RECORD_KEY):
+            _put(aws, stage, key, mine.as_text().encode())
+
+
+def _keep_the_one_of_before(aws: Aws, stage: Stage) -> None:
+    """A deploy of before versions had records left only that of the newest: its machines may be held at it."""
+    before = _record(aws, stage, RECORD_KEY)
+    if before is not None and _record(aws, stage, version_key(before.version)) is None:
+        _put(aws, stage, version_key(before.version), before.as_text().encode())
 
 
 def _put(aws: Aws, stage: Stage, key: str, body: bytes) -> None:
@@ -53,8 +64,8 @@ def _stored(aws: Aws, stage: Stage, name: str) -> OfferedFile | None:
     return OfferedFile(key, base64.b64decode(checksum).hex()) if checksum else None
 
 
-def _record(aws: Aws, stage: Stage) -> OfferedClient | None:
-    found = _unless_missing(aws.client("s3").get_object, Bucket=stage.bucket, Key=RECORD_KEY)
+def _record(aws: Aws, stage: Stage, key: str) -> OfferedClient | None:
+    found = _unless_missing(aws.client("s3").get_object, Bucket=stage.bucket, Key=key)
     return read_record(found["Body"].read()) if found else None
 
 

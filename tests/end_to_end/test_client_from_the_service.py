@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -16,7 +17,7 @@ import pytest
 from panicroom import __version__
 from panicroom.recovery.install import install_lines
 
-from chalicelib.domain.offered_client import RECORD_KEY
+from chalicelib.domain.offered_client import RECORD_KEY, version_key
 from ops.aws import Aws
 from ops.client.offer import client_changes, offer_client, offered_client
 from ops.doctor.checks import CHECKS
@@ -125,6 +126,28 @@ def test_without_a_client_curl_ends_with_an_error_and_a_deploy_brings_it_back(se
         offer_client(aws, LOCAL)
     assert client_changes(aws, LOCAL) == []
     assert redirected(service)
+
+
+def test_a_version_can_be_fetched_when_a_newer_one_is_out_also_one_that_was_deployed_before_versions_had_records(
+    service: Service, empty_environment: Path
+) -> None:
+    aws = Aws(service.stack.region, service.stack.endpoint)
+    mine = offered_client(aws, LOCAL)
+    assert mine is not None
+    service.s3.delete_object(Bucket=service.stack.bucket, Key=version_key("0.0.9"))
+    before = dataclasses.replace(mine, version="0.0.9").as_text().encode()
+    service.s3.put_object(Bucket=service.stack.bucket, Key=RECORD_KEY, Body=before)
+    try:
+        offer_client(aws, LOCAL)
+        offered = [httpx.get(f"{service.stack.api_url}/client{of}", timeout=60) for of in ("", "/0.0.9")]
+        assert [answer.json()["version"] for answer in offered] == [__version__, "0.0.9"]
+        ended = install(empty_environment, offered[1].headers["Location"])
+        assert ended.returncode == 0, ended.stderr
+        unknown = httpx.get(f"{service.stack.api_url}/client/0.0.8", timeout=60)
+        assert unknown.status_code == 404
+        assert f"It has {__version__}, 0.0.9." in unknown.json()["message"]
+    finally:
+        service.s3.delete_object(Bucket=service.stack.bucket, Key=version_key("0.0.9"))
 
 
 @pytest.mark.soak  # all the libraries are fetched too, which takes minutes

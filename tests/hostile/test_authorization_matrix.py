@@ -20,7 +20,14 @@ from tests.service.conftest import NOW, Answer, Service, running_service
 
 VOLUME = "data_duplicity-full.20261122T195500Z.vol1.difftar.gpg"
 SIGNATURES = "meta_duplicity-full-signatures.20261122T195500Z.sigtar.gpg"
-WITHOUT_A_TOKEN = ("/enrolments", "/recoveries", "/client", "/client/requirements.txt")
+WITHOUT_A_TOKEN = (
+    "/enrolments",
+    "/recoveries",
+    "/client",
+    "/client/requirements.txt",
+    "/client/{version}",
+    "/client/{version}/requirements.txt",
+)
 """Calls that carry a code, or nothing at all."""
 
 READERS_SECRET = "9" * 64
@@ -59,6 +66,8 @@ MATRIX: dict[tuple[str, str], dict[Caller, Cell]] = {
     # Of these the client on a new computer has nothing yet; here no deploy has put one into the bucket.
     ("GET", "/client"): dict.fromkeys(Caller, (404, "not_found")),
     ("GET", "/client/requirements.txt"): dict.fromkeys(Caller, (404, "not_found")),
+    ("GET", "/client/{version}"): dict.fromkeys(Caller, (404, "not_found")),
+    ("GET", "/client/{version}/requirements.txt"): dict.fromkeys(Caller, (404, "not_found")),
     ("GET", "/machine"): {
         **STRANGERS,
         Caller.OTHERS_JOB: (200, None),
@@ -232,7 +241,9 @@ def request_of(world: World, method: str, route: str, caller: Caller) -> tuple[s
     if caller is Caller.NO_LEASE:
         run = NO_RUN
     job = "bens-photos" if caller is Caller.OTHERS_JOB else "system"
-    return route.format(job=job, run=run, thaw="0" * 20), body_of(world, method, route, run, job)
+    return route.format(job=job, run=run, thaw="0" * 20, version="9.8.7"), body_of(
+        world, method, route, run, job
+    )
 
 
 def body_of(world: World, method: str, route: str, run: str, job: str) -> object:

@@ -10,7 +10,14 @@ import pytest
 from tests.enrolling import enrolled
 from tests.hostile.conftest import Deployed
 
-WITHOUT_A_TOKEN = ("/enrolments", "/recoveries", "/client", "/client/requirements.txt")
+WITHOUT_A_TOKEN = (
+    "/enrolments",
+    "/recoveries",
+    "/client",
+    "/client/requirements.txt",
+    "/client/{version}",
+    "/client/{version}/requirements.txt",
+)
 """Calls that carry a code, or nothing at all."""
 
 
@@ -18,7 +25,10 @@ def protected_routes() -> list[tuple[str, str]]:
     import app
 
     return [
-        (method, path.format(job="system", run="20261122t195500z-0123456789abcdef", thaw="0" * 20))
+        (
+            method,
+            path.format(job="system", run="20261122t195500z-0123456789abcdef", thaw="0" * 20, version=""),
+        )
         for path, methods in app.app.routes.items()
         for method in methods
         if path not in WITHOUT_A_TOKEN
@@ -50,7 +60,7 @@ def test_with_a_wrong_token_nothing_is_answered(deployed: Deployed, method: str,
         ("DELETE", "/machine"),
         ("GET", "/enrolments"),
         ("GET", "/recoveries"),
-        ("GET", "/client/newest.json"),
+        ("GET", "/client/9.8.7/newest.json"),
         ("PUT", "/client"),
         ("PUT", "/jobs/system/files"),
     ],
@@ -67,8 +77,20 @@ def test_anybody_is_handed_the_client_and_no_more(deployed: Deployed) -> None:
     wheel = httpx.get(url, timeout=30)
     assert wheel.status_code == 200
     assert hashlib.sha256(wheel.content).hexdigest() == digest
+    version = deployed.call("GET", f"/client/{answer.json()['version']}")
+    assert version.headers["Location"].endswith(f"#sha256={digest}")
     elsewhere = url.replace("_service/client/", "anna-laptop/system/")
     assert httpx.get(elsewhere, timeout=30).status_code == 403, "the URL is for this file alone"
+
+
+@pytest.mark.parametrize(
+    "version",
+    ["newest.json", "..", "%2e%2e%2fnewest", "0.2.0%2f..%2f..", "0.2.0%00", "%F0%9F%8D%B0", "9" * 4000],
+)
+def test_what_is_no_version_is_refused_and_not_looked_for(deployed: Deployed, version: str) -> None:
+    answer = deployed.call("GET", f"/client/{version}")
+    assert answer.status_code in (400, 403)
+    assert "Location" not in answer.headers
 
 
 def test_a_token_revoked_while_the_gateway_remembers_it_fails_at_the_next_call(deployed: Deployed) -> None:

@@ -26,6 +26,8 @@ WITHOUT_A_TOKEN = {
     ("/recoveries", "POST"),
     ("/client", "GET"),
     ("/client/requirements.txt", "GET"),
+    ("/client/{version}", "GET"),
+    ("/client/{version}/requirements.txt", "GET"),
 }
 """A code is asked for there, or nothing at all: the client is anybody's."""
 

@@ -73,8 +73,10 @@ class Service:
     discards: list[Sequence[str]] = field(default_factory=list)
     thaws_asked: list[tuple[str, str, str]] = field(default_factory=list)
 
-    def call(self, method: str, path: str, body: object = None, token: str | None = None) -> Answer:
-        headers = {"Content-Type": "application/json"}
+    def call(
+        self, method: str, path: str, body: object = None, token: str | None = None, *, agent: str = "tests"
+    ) -> Answer:
+        headers = {"Content-Type": "application/json", "User-Agent": agent}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         raw = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else b""

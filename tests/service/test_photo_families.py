@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -111,12 +110,11 @@ def test_a_client_that_knows_no_families_is_told_so_and_uses_up_no_code(
     service: Service, agent: str, jobs: list[str], status: int
 ) -> None:
     code = service.admin("machine_add", name="anna-laptop", jobs=jobs, photos=True)["code"]
-    body = json.dumps({"code": code, "secret_sha256": sha256_hex("9" * 64)}).encode()
-    headers = {"Content-Type": "application/json", "User-Agent": agent}
-    answer = service.client.http.request("POST", "/enrolments", headers=headers, body=body)
-    assert answer.status_code == status
+    body = {"code": code, "secret_sha256": sha256_hex("9" * 64)}
+    answer = service.call("POST", "/enrolments", body, agent=agent)
+    assert answer.status == status
     if status == 400:
-        assert "backs up pictures" in json.loads(answer.body)["message"]
+        assert "backs up pictures" in answer.body["message"]
     assert service.call("POST", "/enrolments", body).status == 201
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from chalicelib import wire
 from chalicelib.config import NEWEST_CLIENT_VERSION
+from chalicelib.domain.fleet.client_versions import PATTERN as VERSION
 
 Schema = dict[str, Any]
 
@@ -48,6 +49,15 @@ OPERATIONS = (
         wire.ClientOffer,
         302,
     ),
+    Operation("get", "/client/{version}", "That version's wheel, by a redirect", None, wire.ClientOffer, 302),
+    Operation(
+        "get",
+        "/client/{version}/requirements.txt",
+        "The versions and digests of what that version needs, by a redirect",
+        None,
+        wire.ClientOffer,
+        302,
+    ),
     Operation(
         "post", "/jobs", "Make a job in a family of photo jobs", wire.JobRequest, wire.EnrolledJob, 201
     ),
@@ -80,13 +90,21 @@ OPERATIONS = (
     Operation("post", "/jobs/{job}/drills", "Report a drill", wire.DrillReport, wire.DrillStatus),
 )
 
-WITHOUT_A_TOKEN = ("/enrolments", "/recoveries", "/client", "/client/requirements.txt")
+WITHOUT_A_TOKEN = (
+    "/enrolments",
+    "/recoveries",
+    "/client",
+    "/client/requirements.txt",
+    "/client/{version}",
+    "/client/{version}/requirements.txt",
+)
 """Calls that carry a code, or nothing at all."""
 
 PATH_PARAMETERS = {
     "job": "[a-z0-9][a-z0-9-]{0,40}",
     "run": "[0-9]{8}t[0-9]{6}z-[0-9a-f]{16}",
     "thaw": "[0-9a-f]{20}",
+    "version": VERSION,
 }
 
 

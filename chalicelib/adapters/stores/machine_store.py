@@ -12,7 +12,8 @@ from chalicelib.domain.fleet.following import Kind
 from chalicelib.domain.photos.family import Family
 
 LAST_USE_GRAIN = timedelta(hours=1)
-"""A machine's last use is stored to the hour: one write an hour instead of one a request."""
+"""A machine's last use is stored to the hour: one write an hour instead of one a request, and one when its
+client is of another version."""
 
 
 class MachineStore:
@@ -154,9 +155,12 @@ class MachineStore:
         self._table.delete("RECOVERIES", name)
         self._table.delete("MACHINES", name)
 
-    def record_use(self, machine: Machine, now: datetime) -> None:
-        if machine.last_used_at is None or now - machine.last_used_at >= LAST_USE_GRAIN:
-            changes = {"last_used_at": rows.format_instant(now)}
+    def record_use(self, machine: Machine, version: str | None, now: datetime) -> None:
+        """``version`` is the client's, None where it is not known: the one that is stored stays."""
+        is_due = machine.last_used_at is None or now - machine.last_used_at >= LAST_USE_GRAIN
+        known = version or machine.client_version
+        if is_due or known != machine.client_version:
+            changes = {"last_used_at": rows.format_instant(now), "client_version": known}
             self._table.update("MACHINES", machine.name, changes, condition="attribute_exists(pk)")
 
     # ------------------------------------------------------------ enrolment codes

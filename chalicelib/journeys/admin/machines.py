@@ -225,6 +225,7 @@ def machine_show(context: AdminContext, request: Arguments) -> MachineShown:
         show_families(context, machine, jobs, group),
         group=machine.group,
         sources=sources(machine, group),
+        client_version=machine.client_version,
     )
 
 

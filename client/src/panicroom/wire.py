@@ -287,7 +287,9 @@ class MachineStatus:
 @dataclasses.dataclass(frozen=True)
 class ClientOffer:
     """``GET /client``, by a redirect to ``url``: the client's wheel. The URL ends with its digest, ``#sha256=...``, for
-    pip to compare. ``GET /client/requirements.txt``: the versions and digests of all that the client needs."""
+    pip to compare. ``GET /client/requirements.txt``: the versions and digests of all that the client needs.
+    ``GET /client/{version}`` and ``GET /client/{version}/requirements.txt``: those of one version, also when there are
+    newer ones."""
 
     version: str
     sha256: str

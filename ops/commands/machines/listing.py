@@ -52,6 +52,7 @@ def show(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
         return
     used = answer.last_used_at or "never"
     console.print(f"[bold]{escape(answer.machine)}[/] {answer.status}, last used {used}")
+    say(f"  client {answer.client_version or 'not known yet'}")
     say(f"  {thaw_budget_shown(answer)}")
     for line in recovery_shown(answer.recovery):
         say(f"  {line}")

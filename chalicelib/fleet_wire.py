@@ -27,6 +27,11 @@ class JobState:
     stored_bytes: int
     monthly: Money | None = None
 
+    @property
+    def looked_at(self) -> str | None:
+        """When it was last backed up, or found unchanged; ``None`` before its first backup."""
+        return self.newest_complete_at and max(self.newest_complete_at, self.checked_at or "")
+
 
 @dataclasses.dataclass(frozen=True)
 class MachineState:
@@ -44,6 +49,12 @@ class MachineState:
     monthly: Money | None
     jobs: tuple[JobState, ...]
     verdict: FleetVerdict = FleetVerdict.WELL
+
+    @property
+    def looked_at(self) -> str | None:
+        """When the one of its jobs was backed up, or found unchanged, that was not for longest, of those in its state;
+        ``None`` where one of them never was."""
+        return min((job.looked_at or "" for job in self.jobs if job.state == self.state), default="") or None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -86,7 +86,8 @@ class FamilyShown(FamilyStatus):
 
 @dataclasses.dataclass(frozen=True)
 class MachineRow:
-    """``status``: enrolled, not enrolled yet, paused, revoked."""
+    """``status``: enrolled, not enrolled yet, paused, revoked. ``state`` is the worst of its jobs, empty where an older
+    service answers; ``looked_at`` and ``monthly`` are those of ``MachineState``."""
 
     machine: str
     status: str
@@ -94,6 +95,13 @@ class MachineRow:
     created_at: str
     last_used_at: str | None = None
     families: tuple[FamilyShown, ...] = ()
+    state: str = ""
+    looked_at: str | None = None
+    stored_bytes: int = 0
+    monthly: Money | None = None
+    owner_mail: str | None = None
+    group: str | None = None
+    client_version: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import click
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
 from ops.commands.alerts import alerts
+from ops.commands.arguments.aws_errors import AWS_ERRORS, as_ops_error
 from ops.commands.arguments.whole_help import WholeHelp
 from ops.commands.audit import audit
 from ops.commands.backup_set import backup_set
@@ -24,9 +24,8 @@ from ops.commands.stage.deploy import deploy
 from ops.commands.stage.destroy import destroy
 from ops.commands.stage.doctor import doctor
 from ops.commands.stage.recovery_sheets import recovery_sheets
+from ops.commands.status.status import status
 from ops.commands.thaw import thaw
-from ops.deploy.access import NO_CREDENTIALS
-from ops.errors import OpsError, for_owners
 
 
 class Commands(WholeHelp):
@@ -35,18 +34,8 @@ class Commands(WholeHelp):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except NoCredentialsError as error:
-            raise OpsError(NO_CREDENTIALS) from error
-        except NoRegionError as error:
-            raise OpsError(
-                "No AWS region is set: name the one that you deployed to, for example by"
-                " `export AWS_DEFAULT_REGION=eu-central-1`."
-            ) from error
-        except (ClientError, BotoCoreError) as error:
-            raise OpsError(
-                f"AWS refused: {error} Fix that, then type the command again; what is done stays done."
-                f"{for_owners(error)}"
-            ) from error
+        except AWS_ERRORS as error:
+            raise as_ops_error(error) from error
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -59,6 +48,7 @@ for command in (
     doctor,
     destroy,
     local,
+    status,
     machine,
     journal,
     backup_set,

@@ -64,6 +64,7 @@ ROOMS = (
     "chalicelib.domain.restore",
     "chalicelib.domain.retention",
     "chalicelib.domain.mail",
+    "chalicelib.domain.fleet.reasons",  # in the mail's phrases
     "chalicelib.domain.restore.thaw_section",
     "chalicelib.domain.retention.reasons",
     "chalicelib.domain.retention.outlook",
@@ -109,6 +110,7 @@ ROOMS = (
     "ops.commands.arguments",
     "ops.commands.stage",
     "ops.commands.retention",
+    "ops.commands.status",
     "ops.commands",
     "ops.commands.machines",
     "ops.commands.fleet",

@@ -17,6 +17,7 @@ from tests.service.letting_go import Archive
 FULL = "full.20261122T195900Z"
 JOB = {"name": "anna-laptop", "job": "system"}
 ARGUMENTS: Mapping[str, dict[str, Any]] = {
+    "status": {},
     "machine_list": {},
     "machine_show": {"name": "berts-disk"},
     "group_list": {},

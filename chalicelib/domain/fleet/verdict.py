@@ -18,6 +18,8 @@ class FleetVerdict(str, Enum):
 EXIT_CODES = {FleetVerdict.WELL: 0, FleetVerdict.LOOK: 1, FleetVerdict.BAD: 2}
 """How ``ops status`` ends; Nagios calls these OK, WARNING and CRITICAL."""
 
+THAW_WAITING = "thaw_waiting"
+
 _OF_STATES = {
     State.OVERDUE: FleetVerdict.BAD,
     State.FAILING: FleetVerdict.LOOK,
@@ -27,10 +29,11 @@ _OF_STATES = {
 
 @dataclasses.dataclass(frozen=True)
 class Reason:
-    """Why the verdict is not better: a sentence, and what to type, in that order.
+    """Why the verdict is not better: a sentence, and what to type, in that order; what begins with ``panicroom`` is
+    typed on the machine.
 
-    ``machine`` and ``job`` are empty where a whole bucket is meant. ``on_machine``: the commands are typed there, not
-    by the owner.
+    ``machine`` and ``job`` are empty where a whole bucket is meant, ``job`` where it is all of the machine's. ``code``
+    is stable: a state, ``not_enrolled``, ``revoked``, ``thaw_waiting``, or the code of a finding.
     """
 
     verdict: FleetVerdict
@@ -38,7 +41,7 @@ class Reason:
     job: str
     message: str
     commands: tuple[str, ...] = ()
-    on_machine: bool = False
+    code: str = ""
 
 
 def verdict_of_state(state: State) -> FleetVerdict:

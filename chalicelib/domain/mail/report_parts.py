@@ -146,6 +146,11 @@ class EvaluatedJob:
     freshness: Freshness
     error: Exception | None = None
 
+    @property
+    def is_stand_in(self) -> bool:
+        """It is a family none of whose folders has come."""
+        return self.job.name == self.job.family
+
 
 def failed_job(job: Job, error: Exception) -> EvaluatedJob:
     """A job that cannot be evaluated is one line that says so, not the end of everybody's mail."""

@@ -26,6 +26,7 @@ from chalicelib.journeys.admin.fleet.groups import (
     group_set,
     group_show,
 )
+from chalicelib.journeys.admin.fleet.status import status
 from chalicelib.journeys.admin.journal import caller_of, journal, write_command
 from chalicelib.journeys.admin.machines import (
     machine_add,
@@ -73,6 +74,7 @@ from chalicelib.journeys.admin.undo_and_drop import (
 Commands = Mapping[str, Callable[[AdminContext, Arguments], Any]]
 
 READS: Commands = {
+    "status": status,
     "machine_list": machine_list,
     "machine_show": machine_show,
     "group_list": group_list,

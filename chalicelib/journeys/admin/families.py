@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from datetime import datetime
 
-from chalicelib.domain.backups.freshness import Freshness, SealedSummary, evaluate_freshness, summarize
+from chalicelib.domain.backups.freshness import Freshness, evaluate_freshness
 from chalicelib.domain.backups.machines import Job, Machine
 from chalicelib.domain.backups.storage import StoragePolicy
 from chalicelib.domain.fleet.following import OF_PICTURES, sources, with_own
@@ -26,7 +26,7 @@ from chalicelib.journeys.admin.request import (
     time_or_none,
 )
 from chalicelib.journeys.admin.settings import job_settings
-from chalicelib.journeys.describe_machine import describe_family, freshness_of
+from chalicelib.journeys.describe_machine import describe_family
 from chalicelib.owner_wire import FamilyShown
 
 LONGEST_HINT = 200
@@ -72,31 +72,17 @@ def check_names_of_jobs(
 
 
 def show_families(
-    context: AdminContext, machine: Machine, jobs: Sequence[Job], group: MachineGroup | None
+    machine: Machine,
+    families: Sequence[Family],
+    evaluated: Sequence[tuple[Job, Freshness]],
+    group: MachineGroup | None,
+    now: datetime,
 ) -> tuple[FamilyShown, ...]:
-    """``jobs`` are all of the machine's. What it reads does not grow with the number of sets."""
-    families = context.machines.families(machine.name)
-    summaries = context.catalogue.summaries.summaries(machine.name) if families else {}
+    """``families`` and ``evaluated`` are all of the machine's."""
     return tuple(
-        _show_family(
-            machine,
-            family,
-            [
-                (job, _freshness(context, machine, job, summaries.get(job.name)))
-                for job in jobs
-                if job.family == family.name
-            ],
-            group,
-            context.now,
-        )
+        _show_family(machine, family, [one for one in evaluated if one[0].family == family.name], group, now)
         for family in families
     )
-
-
-def _freshness(context: AdminContext, machine: Machine, job: Job, summary: SealedSummary | None) -> Freshness:
-    """Looking writes nothing: a summary that is missing is made for this answer alone."""
-    known = summary or summarize(context.catalogue.visible_sets(job))
-    return freshness_of(context.catalogue, machine, job, known, context.now)
 
 
 def _show_family(

@@ -6,7 +6,7 @@ import dataclasses
 import secrets
 from datetime import datetime
 
-from chalicelib.domain.backups.freshness import State, evaluate_freshness
+from chalicelib.domain.backups.freshness import Freshness, evaluate_freshness
 from chalicelib.domain.backups.machines import (
     CODE_BYTES,
     CODE_LIFE,
@@ -44,6 +44,7 @@ from chalicelib.journeys.admin.request import (
     time_or_none,
 )
 from chalicelib.journeys.admin.settings import first_job_settings, machine_settings
+from chalicelib.journeys.admin.states import Fleet, describe_state, gather_fleet, machine_status
 from chalicelib.journeys.describe_machine import describe_family, describe_job, format_wire_time
 from chalicelib.owner_wire import (
     JobShown,
@@ -75,8 +76,11 @@ def machine_add(context: AdminContext, request: Arguments) -> MachineAdded:
     if family is not None:
         context.machines.put_family(settled(family, group, context.now))
     for job in new_jobs:
-        if context.machines.create_job(job) and adopted:
-            context.machines.adopt_location(job)
+        if context.machines.create_job(job):
+            # Here once, so that whoever reads the state of all jobs finds one of this.
+            context.catalogue.summarize_anew(job, context.now)
+            if adopted:
+                context.machines.adopt_location(job)
     return _with_codes(context, name)
 
 
@@ -180,31 +184,33 @@ def _adopted_location(
 
 
 def machine_list(context: AdminContext, _: Arguments) -> MachineListing:
-    jobs = context.machines.jobs()
+    fleet = gather_fleet(context)
     groups = {group.name: group for group in context.groups.groups()}
     return MachineListing(
         tuple(
-            _machine_row(
-                context,
-                machine,
-                [job for job in jobs if job.machine == machine.name],
-                groups.get(machine.group or ""),
-            )
-            for machine in context.machines.machines()
+            _machine_row(fleet, machine, groups.get(machine.group or ""), context.now)
+            for machine in fleet.machines.values()
         )
     )
 
 
-def _machine_row(
-    context: AdminContext, machine: Machine, jobs: list[Job], group: MachineGroup | None
-) -> MachineRow:
+def _machine_row(fleet: Fleet, machine: Machine, group: MachineGroup | None, now: datetime) -> MachineRow:
+    state = describe_state(fleet, machine.name, (), now)
+    jobs = [(one.job, one.freshness) for one in fleet.evaluated.get(machine.name, ()) if not one.is_stand_in]
     return MachineRow(
         machine.name,
-        _status(machine, context.now),
-        tuple(job.name for job in jobs),
+        state.status,
+        tuple(job.name for job, _ in jobs),
         format_wire_time(machine.created_at),
-        time_or_none(machine.last_used_at),
-        show_families(context, machine, jobs, group),
+        state.last_used_at,
+        show_families(machine, fleet.families.get(machine.name, ()), jobs, group, now),
+        state.state,
+        state.looked_at,
+        state.stored_bytes,
+        state.monthly,
+        machine.owner_mail,
+        machine.group,
+        machine.client_version,
     )
 
 
@@ -212,31 +218,36 @@ def machine_show(context: AdminContext, request: Arguments) -> MachineShown:
     machine = known_machine(context, request)
     jobs = context.machines.jobs(machine.name)
     group = group_of(context, machine)
+    shown = [_show_job(context, machine, job, group) for job in jobs]
+    evaluated = [(job, freshness) for job, (_, freshness) in zip(jobs, shown, strict=True)]
     return MachineShown(
         machine.name,
-        _status(machine, context.now),
+        machine_status(machine, context.now),
         format_wire_time(machine.created_at),
-        tuple(_show_job(context, machine, job, group) for job in jobs),
+        tuple(of_job for of_job, _ in shown),
         time_or_none(machine.last_used_at),
         machine.owner_mail,
         float(machine.thaw_budget_usd),
         float(context.thaws.month(machine.name, context.now).reserved),
         show_recovery(context, machine),
-        show_families(context, machine, jobs, group),
+        show_families(machine, context.machines.families(machine.name), evaluated, group, context.now),
         group=machine.group,
         sources=sources(machine, group),
         client_version=machine.client_version,
     )
 
 
-def _show_job(context: AdminContext, machine: Machine, job: Job, group: MachineGroup | None) -> JobShown:
+def _show_job(
+    context: AdminContext, machine: Machine, job: Job, group: MachineGroup | None
+) -> tuple[JobShown, Freshness]:
     sets = sorted(context.catalogue.sets(job), key=lambda backup_set: backup_set.set_id.end)
     hidden = context.catalogue.hidden(job)
     visible = [backup_set for backup_set in sets if backup_set.set_id not in hidden]
-    status = describe_job(evaluate_freshness(machine, job, visible, context.now), job, context.now)
+    freshness = evaluate_freshness(machine, job, visible, context.now)
+    status = describe_job(freshness, job, context.now)
     kept = dataclasses.asdict(job.retention)
     shown_sets = tuple(_set_row(one, hidden) for one in sets)
-    return JobShown(**vars(status), sets=shown_sets, **kept, sources=sources(job, group))
+    return JobShown(**vars(status), sets=shown_sets, **kept, sources=sources(job, group)), freshness
 
 
 def machine_set(context: AdminContext, request: Arguments) -> MachineShown:
@@ -304,14 +315,6 @@ def machine_recount(context: AdminContext, request: Arguments) -> StoredCount:
     stored = sum(context.buckets.bytes_of_all_versions(place.bucket, place.prefix) for place in places)
     context.caps.set_stored_bytes(machine, stored, context.now)
     return StoredCount(machine.name, stored, machine.storage_cap_bytes)
-
-
-def _status(machine: Machine, now: datetime) -> str:
-    if machine.is_paused(now):
-        return State.PAUSED.value
-    if machine.revoked_at is not None:
-        return "revoked"
-    return "enrolled" if machine.token_sha256 else "not enrolled yet"
 
 
 def _set_row(backup_set: BackupSet, hidden: HiddenSets) -> SetRow:

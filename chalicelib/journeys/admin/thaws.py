@@ -28,17 +28,17 @@ def thaws(context: AdminContext, _: Arguments) -> ThawListing:
         )
         for name, machine in sorted(machines.items())
     )
-    return ThawListing(tuple(map(_row, known)), budgets)
+    return ThawListing(tuple(map(thaw_row, known)), budgets)
 
 
 def thaw_approve(context: AdminContext, request: Arguments) -> ThawRow:
     """Starts a thaw that waits, named by its id."""
-    return _row(approve_thaw(_decision(context), _named(request)))
+    return thaw_row(approve_thaw(_decision(context), _named(request)))
 
 
 def thaw_deny(context: AdminContext, request: Arguments) -> ThawRow:
     """Ends a thaw that waits, named by its id."""
-    return _row(deny_thaw(_decision(context), _named(request)))
+    return thaw_row(deny_thaw(_decision(context), _named(request)))
 
 
 def _decision(context: AdminContext) -> DecisionContext:
@@ -54,7 +54,7 @@ def _named(request: Arguments) -> str:
     return thaw
 
 
-def _row(thaw: Thaw) -> ThawRow:
+def thaw_row(thaw: Thaw) -> ThawRow:
     return ThawRow(
         thaw=thaw.id,
         machine=thaw.machine,

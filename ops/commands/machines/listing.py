@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from pathlib import Path
 
 import click
 from rich.markup import escape
+from rich.text import Text
 
 from chalicelib.domain.mail.phrases import format_bytes
-from chalicelib.owner_wire import MachineListing, MachineShown, StoredCount
+from chalicelib.domain.shown import all_shown
+from chalicelib.owner_wire import MachineListing, MachineRow, MachineShown, StoredCount
+from ops.commands.arguments.machine_cells import (
+    Row,
+    age_shown,
+    joined,
+    machine_table,
+    month_shown,
+    size_shown,
+    table_console,
+)
 from ops.commands.arguments.options import (
     confirm,
     console,
-    folding_table,
     print_json,
     say,
     stage_options,
@@ -27,18 +38,25 @@ from ops.service.admin_client import admin_client
 @click.command("list")
 @stage_options
 def list_(stage: str, state_folder: Path, as_json: bool) -> None:
-    """List the machines."""
+    """List the machines: the state and age of each, what it stores and costs, its jobs, its group and its owner."""
     answer = admin_client(stage, state_folder).ask(MachineListing, "machine_list")
     if as_json:
         print_json(answer)
         return
-    table = folding_table("machine", "status", "jobs", "added", "last used")
-    for row in answer.machines:
-        used = row.last_used_at or "never"
-        table.add_row(row.machine, row.status, jobs_shown(row), row.created_at, used)
-    console.print(
-        table if answer.machines else f"No machine yet: {typed('machine add NAME', stage)} adds one."
-    )
+    if not answer.machines:
+        console.print(f"No machine yet: {typed('machine add NAME', stage)} adds one.")
+        return
+    now = datetime.now(timezone.utc)
+    rows = [_row(all_shown(row), now) for row in answer.machines]
+    target = table_console()
+    target.print(machine_table(rows, "jobs; group, owner", target.width), soft_wrap=False)
+
+
+def _row(row: MachineRow, now: datetime) -> Row:
+    state = row.state if row.status in ("enrolled", row.state) else row.status
+    about = "; ".join(filter(None, (jobs_shown(row).replace("\n", ", "), joined(row.group, row.owner_mail))))
+    figures = state, age_shown(row.looked_at, now), size_shown(row.stored_bytes), month_shown(row.monthly)
+    return Text(row.machine), figures, about
 
 
 @click.command()

@@ -13,6 +13,7 @@ from ops.commands.audit import audit
 from ops.commands.backup_set import backup_set
 from ops.commands.dead_letters import dead_letters
 from ops.commands.demo import demo
+from ops.commands.fleet.group import group
 from ops.commands.fleet.journal import journal
 from ops.commands.local import local
 from ops.commands.machines.machine import machine
@@ -50,6 +51,7 @@ for command in (
     local,
     status,
     machine,
+    group,
     journal,
     backup_set,
     retention,

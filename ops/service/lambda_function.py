@@ -18,6 +18,10 @@ class NoSuchFunction(OpsError):
     """There is no function of this name in the account and region."""
 
 
+class FunctionFailed(OpsError):
+    """It began and did not come to its end: part of what was asked for may be done."""
+
+
 class LambdaFunction:
     """``name`` is the deployed name, ``panicroom-home-admin``."""
 
@@ -29,7 +33,7 @@ class LambdaFunction:
 
     def call(self, payload: dict[str, Any]) -> Any:
         """What the function answers. Raises ``OpsError`` where it cannot be called, as ``NoSuchFunction`` where it is
-        not there, and where it fails."""
+        not there, as ``FunctionFailed`` where it fails."""
         try:
             answer = self._client.invoke(FunctionName=self.name, Payload=json.dumps(payload).encode())
             body: Any = json.loads(answer["Payload"].read())
@@ -41,5 +45,5 @@ class LambdaFunction:
             raise OpsError(f"{self.name} could not be called: {error}{for_owners(error)}") from error
         if answer.get("FunctionError"):
             reason = body.get("errorMessage", "no reason given") if isinstance(body, dict) else body
-            raise OpsError(f"{self.name} failed: {reason}")
+            raise FunctionFailed(f"{self.name} failed: {reason}")
         return body

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 
 import click
@@ -138,20 +138,36 @@ def follow_change(
     """
     named = [one.job for one in answer.jobs if job in (None, one.job, one.family)]
     check_followed(answer.jobs, named, policy)
+    return [*means(policy), *follow_places(deployed, client.jobs(), {answer.machine}, named)]
+
+
+def means(policy: StoragePolicy) -> list[str]:
+    """In sentences."""
     said = [f"From now on, new volumes {policy_shown(policy)}."]
     if needs_thaw(policy.archive_class):
         said.append(
             "What has moved is restored after a thaw of hours; `panicroom restore` shows its price first."
         )
-    places = client.jobs()
-    changed = [one for one in places if one.machine == answer.machine and one.job in named]
+    return said
+
+
+def follow_places(
+    deployed: DeployedStage,
+    places: Sequence[JobPlace],
+    machines: Collection[str],
+    jobs: Collection[str] | None = None,
+) -> list[str]:
+    """Has the rules of buckets that were there before follow what now holds for these jobs (all where ``jobs`` is
+    missing) of these machines. ``places`` are all of the stage's jobs. Can be repeated."""
+    changed = [one for one in places if one.machine in machines and (jobs is None or one.job in jobs)]
+    said = []
     if any(one.bucket == deployed.stage.bucket for one in changed):
         said.append(
             "What is stored already stays with the policy that it was stored under: no command moves it."
         )
     adopted = dict.fromkeys(one.bucket for one in changed if one.bucket != deployed.stage.bucket)
     in_bucket = {bucket: [one for one in places if one.bucket == bucket] for bucket in adopted}
-    return said + [_follow_in_adopted(deployed, bucket, jobs) for bucket, jobs in in_bucket.items()]
+    return said + [_follow_in_adopted(deployed, bucket, its) for bucket, its in in_bucket.items()]
 
 
 def _follow_in_adopted(deployed: DeployedStage, bucket: str, places: Sequence[JobPlace]) -> str:

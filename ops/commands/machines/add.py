@@ -12,6 +12,7 @@ from chalicelib.domain.backups.storage import StoragePolicy
 from chalicelib.domain.photos.family import PHOTO_STORAGE
 from chalicelib.owner_wire import MachineAdded
 from ops.buckets.adopt import plan_adoption
+from ops.commands.arguments.group_settings import check_service_knows_groups
 from ops.commands.arguments.options import DURATION, SIZE, stage_options
 from ops.commands.arguments.photo_families import (
     check_families_followed,
@@ -56,7 +57,11 @@ from ops.storage_costs import FirstBackup
     "--prefix", help="With --bucket: what the names of that backup's keys begin with.  [default: nothing]"
 )
 @click.option("--empty", is_flag=True, help="With --bucket: begin a new backup where none was found.")
-@click.option("--owner-mail", help="Who gets the weekly mail and the alerts about this machine.")
+@click.option("--group", help="The group that it is put into: what is not said here is as the group has it.")
+@click.option(
+    "--owner-mail",
+    help="Who gets the weekly mail and the alerts about this machine: at most five addresses with commas between them.",
+)
 @storage_option
 @after_option
 @click.option(
@@ -81,6 +86,7 @@ def add(
     bucket: str | None,
     prefix: str | None,
     empty: bool,
+    group: str | None,
     owner_mail: str | None,
     storage: str | None,
     after: int | None,
@@ -100,6 +106,10 @@ def add(
     """
     if bucket is None and (prefix is not None or only_plan or empty):
         raise click.UsageError("--prefix, --empty and --plan go with --bucket.")
+    if group and size and not storage:
+        raise click.UsageError(
+            "--size chooses a storage class, and so may the group: name one with --storage."
+        )
     check_photos(photos, source_hint, bucket)
     named = check_words(storage, after)
     policy = policy_for(named or (PHOTO_STORAGE if photos and size else None), size)
@@ -117,6 +127,7 @@ def add(
         jobs=list(jobs) or None,
         photos=photos or None,
         source_hint=source_hint,
+        group=group,
         owner_mail=owner_mail,
         **words_of(policy),
         thaw_budget_usd=thaw_budget,
@@ -128,6 +139,7 @@ def add(
         bucket=bucket,
         prefix=prefix,
     )
+    check_service_knows_groups(group, added.group)
     if adoption:
         adoption.carry_out()
         bring_in(adoption.deployed, client, name, stage, as_json)

@@ -10,17 +10,34 @@ from chalicelib.owner_wire import MachineAdded, MachineChanged, RecoveryMade
 from ops.client.addresses import addresses_for_machines
 from ops.commands.arguments.options import confirm, print_json, stage_options, typed
 from ops.commands.arguments.recovery_codes import show_new_recovery
-from ops.commands.machines.shown import show_code
+from ops.commands.machines.of_group import (
+    check_one_is_named,
+    exit_if_any_failed,
+    for_group,
+    name_or_group,
+    show_results,
+)
+from ops.commands.machines.shown import show_code, show_codes
 from ops.service.admin_client import AdminClient, admin_client
 from ops.service.deployed_stage import deployed_stage
 
 
 @click.command()
-@click.argument("name")
+@name_or_group
 @stage_options
-def rotate(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
-    """Print a code for a new token; the old token ends when the code is used."""
+def rotate(
+    name: str | None, group: str | None, yes: bool, stage: str, state_folder: Path, as_json: bool
+) -> None:
+    """Print a code for a new token, or one for each machine of a group; an old token ends when its code is used."""
+    check_one_is_named(name, group)
     client = admin_client(stage, state_folder)
+    if group:
+        results = for_group(
+            client, group, "machine_rotate", "Make new codes for these?", yes=yes, as_json=as_json
+        )
+        show_codes(results, addresses_of(stage, state_folder, client), as_json)
+        exit_if_any_failed(results)
+        return
     code = client.ask(MachineAdded, "machine_rotate", name=name)
     show_code(code, addresses_of(stage, state_folder, client), as_json)
 
@@ -38,7 +55,7 @@ def recovery(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("name")
+@name_or_group
 @click.option(
     "--recovery",
     "of_recovery",
@@ -46,9 +63,27 @@ def recovery(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
     help="Its recovery code instead, when the sheet was lost or seen: with it end all who read by it.",
 )
 @stage_options
-def revoke(name: str, of_recovery: bool, stage: str, state_folder: Path, as_json: bool) -> None:
-    """Revoke a machine's token, for example when it was stolen. Its backups stay, and its recovery code works."""
+def revoke(
+    name: str | None,
+    group: str | None,
+    yes: bool,
+    of_recovery: bool,
+    stage: str,
+    state_folder: Path,
+    as_json: bool,
+) -> None:
+    """Revoke a machine's token, for example when it was stolen, or those of a group. Backups stay, and recovery codes
+    work."""
+    check_one_is_named(name, group)
     client = admin_client(stage, state_folder)
+    if group:
+        what = "recovery codes" if of_recovery else "tokens"
+        ask = f"Revoke the {what} of these?"
+        results = for_group(
+            client, group, "machine_revoke", ask, yes=yes, as_json=as_json, recovery=of_recovery
+        )
+        show_results(results, as_json, f"{what[:-1]} revoked")
+        return
     answer = client.ask(MachineChanged, "machine_revoke", name=name, recovery=of_recovery)
     if of_recovery:
         ended = answer.recovery_ended

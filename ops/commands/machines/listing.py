@@ -10,8 +10,9 @@ from rich.markup import escape
 from rich.text import Text
 
 from chalicelib.domain.mail.phrases import format_bytes
-from chalicelib.domain.shown import all_shown
+from chalicelib.domain.shown import all_shown, shown
 from chalicelib.owner_wire import MachineListing, MachineRow, MachineShown, StoredCount
+from ops.commands.arguments.group_settings import sources_shown
 from ops.commands.arguments.machine_cells import (
     Row,
     age_shown,
@@ -71,11 +72,15 @@ def show(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
     used = answer.last_used_at or "never"
     console.print(f"[bold]{escape(answer.machine)}[/] {answer.status}, last used {used}")
     say(f"  client {answer.client_version or 'not known yet'}")
+    say(f"  group: {answer.group or 'none'}")
+    say(f"  owner: {shown(answer.owner_mail or 'none of its own')}")
     say(f"  {thaw_budget_shown(answer)}")
+    say(f"  {sources_shown(answer.sources)}")
     for line in recovery_shown(answer.recovery):
         say(f"  {line}")
     for family in answer.families:
         say(f"\n  {family_line(family)}")
+        say(f"  {sources_shown(family.sources)}")
     for job in answer.jobs:
         if job.family is None:
             show_job(job)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
+from chalicelib.domain.backups.storage import StoragePolicy
 from chalicelib.owner_wire import MachineShown
+from ops.commands.arguments.group_settings import SETTINGS, check_service_knows_groups, flat
 from ops.commands.arguments.options import (
     DURATION,
     DURATION_OR_NEVER,
@@ -20,10 +25,12 @@ from ops.commands.arguments.storage_choice import (
     after_option,
     check_words,
     follow_change,
+    follow_places,
     storage_option,
     words_of,
 )
-from ops.service.admin_client import admin_client
+from ops.commands.machines.of_group import for_group, show_results, yes_option
+from ops.service.admin_client import AdminClient, admin_client
 from ops.service.deployed_stage import deployed_stage
 
 thaw_budget_option = click.option(
@@ -34,7 +41,20 @@ thaw_budget_option = click.option(
 
 
 @click.command("set")
-@click.argument("name")
+@click.argument("name", required=False)
+@click.option(
+    "--group",
+    help="Put the machine into this group, `none` for no group: what is not its own is as the group has it. Without"
+    " NAME: all machines of this group, each of which gets the settings as its own (`group set` changes the group's).",
+)
+@click.option(
+    "--as-group",
+    type=SETTINGS,
+    multiple=True,
+    help="A setting that is as the group has it again: every, grace, storage, keep, thaw-budget, owner-mail or all."
+    " May be given again.",
+)
+@yes_option
 @click.option(
     "--job",
     help="Which of its jobs --every, --grace, --storage, --drill-every and --keep-... are for; `photos` for all folders"
@@ -47,7 +67,9 @@ thaw_budget_option = click.option(
 )
 @click.option("--download-cap", type=SIZE, help="The most that it may fetch a day, as for a large restore.")
 @click.option(
-    "--owner-mail", help="Who gets the weekly mail and the alerts about this machine; `none` for nobody."
+    "--owner-mail",
+    help="Who gets the weekly mail and the alerts about this machine: at most five addresses with commas between them,"
+    " `none` for nobody.",
 )
 @storage_option
 @after_option
@@ -60,7 +82,10 @@ thaw_budget_option = click.option(
 @retention_options
 @stage_options
 def set_(
-    name: str,
+    name: str | None,
+    group: str | None,
+    as_group: tuple[list[str], ...],
+    yes: bool,
     job: str | None,
     every: int | None,
     grace: int | None,
@@ -83,6 +108,7 @@ def set_(
     policy = check_words(storage, after)
     kept = {"keep_chains": keep_chains, "keep_days": keep_days, "keep_yearly": keep_yearly}
     changes = {
+        "as_group": flat(as_group),
         "period_seconds": every,
         "grace_seconds": grace,
         "drill_every_seconds": drill_every,
@@ -93,16 +119,76 @@ def set_(
         **kept,
         **words_of(policy),
     }
-    if set(changes.values()) == {None}:
-        raise click.UsageError(
-            "Say what to change: --every, --grace, --storage, --drill-every, --storage-cap, --download-cap,"
-            " --thaw-budget, --keep-chains, --keep-days, --keep-yearly or --owner-mail."
-        )
-    if job and all(of_jobs is None for of_jobs in (every, grace, policy, drill_every, *kept.values())):
+    _check_something_is_changed(name, group, changes)
+    if job and all(
+        of_jobs is None for of_jobs in (every, grace, policy, drill_every, *kept.values(), *as_group)
+    ):
         raise click.UsageError(
             "The caps, the budget and the owner are of the whole machine: leave out --job."
         )
-    client = admin_client(stage, state_folder)
-    answer = client.ask(MachineShown, "machine_set", name=name, job=job, **changes)
-    said = follow_change(deployed_stage(stage, state_folder), client, answer, job, policy) if policy else []
-    confirm(answer, as_json, " ".join([f"{name}{f'/{job}' if job else ''} is changed.", *said]))
+    change = _Change(admin_client(stage, state_folder), stage, state_folder, job, policy, changes)
+    if name:
+        change.of_machine(name, group, as_json)
+    elif group:
+        change.of_group(group, yes=yes, as_json=as_json)
+
+
+def _check_something_is_changed(name: str | None, group: str | None, changes: Mapping[str, object]) -> None:
+    if name is None and group is None:
+        raise click.UsageError("Give the name of a machine, or --group with the name of a group.")
+    if all(value is None for value in changes.values()) and (name is None or group is None):
+        raise click.UsageError(
+            "Say what to change: --every, --grace, --storage, --drill-every, --storage-cap, --download-cap,"
+            " --thaw-budget, --keep-chains, --keep-days, --keep-yearly, --owner-mail, --as-group or --group."
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Change:
+    """What was asked for, and whom to ask. ``policy`` is the storage that is among ``changes``."""
+
+    client: AdminClient
+    stage: str
+    state_folder: Path
+    job: str | None
+    policy: StoragePolicy | None
+    changes: Mapping[str, Any]
+
+    def of_machine(self, name: str, group: str | None, as_json: bool) -> None:
+        """``group``: the one that it is put into."""
+        answer = self.client.ask(
+            MachineShown, "machine_set", name=name, job=self.job, group=group, **self.changes
+        )
+        check_service_knows_groups(group if group != "none" else None, answer.group)
+        said = self._followed(answer, group)
+        sentence = f"{name}{f'/{self.job}' if self.job else ''} is changed."
+        confirm(answer, as_json, " ".join([sentence, *said]))
+
+    def of_group(self, group: str, *, yes: bool, as_json: bool) -> None:
+        """Each of its machines gets the settings as its own."""
+        results = for_group(
+            self.client,
+            group,
+            "machine_set",
+            "Change these?",
+            yes=yes,
+            as_json=as_json,
+            job=self.job,
+            **self.changes,
+        )
+        done = [one.machine for one in results if not one.error]
+        if done and (self.policy or self.changes["as_group"]):
+            deployed = deployed_stage(self.stage, self.state_folder)
+            for line in follow_places(deployed, self.client.jobs(), done):
+                click.echo(line, err=True)
+        show_results(results, as_json, "changed")
+
+    def _followed(self, answer: MachineShown, group: str | None) -> list[str]:
+        """What another storage means, by whatever way it came."""
+        if self.policy:
+            deployed = deployed_stage(self.stage, self.state_folder)
+            return follow_change(deployed, self.client, answer, self.job, self.policy)
+        if group or "storage" in (self.changes["as_group"] or ()):
+            deployed = deployed_stage(self.stage, self.state_folder)
+            return follow_places(deployed, self.client.jobs(), {answer.machine})
+        return []

@@ -11,6 +11,7 @@ from rich.markup import escape
 from chalicelib.domain.backups.machines import DAY_SECONDS
 from chalicelib.domain.mail.phrases import count, format_bytes, format_money, format_small_money
 from chalicelib.domain.shown import shown
+from chalicelib.fleet_wire import MachineResult
 from chalicelib.owner_wire import (
     JobShown,
     MachineAdded,
@@ -20,6 +21,7 @@ from chalicelib.owner_wire import (
 from chalicelib.wire import DrillOutcome, DrillStatus
 from ops.client.addresses import install_line
 from ops.commands.arguments.durations import show_duration
+from ops.commands.arguments.group_settings import sources_shown
 from ops.commands.arguments.options import console, folding_table, print_json, say
 from ops.commands.arguments.photo_families import about_pictures, what_is_added
 from ops.commands.arguments.recovery_codes import show_recovery_code
@@ -64,6 +66,20 @@ def show_code(
         say(f"\nIts recovery code ({made}) stays valid, and so does the sheet with it.")
 
 
+def show_codes(results: Sequence[MachineResult], addresses: dict[str, str], as_json: bool) -> None:
+    """Of several machines, the line to type on each."""
+    if as_json:
+        print_json([{**dataclasses.asdict(one), **addresses} for one in results])
+        return
+    for one in results:
+        if one.added:
+            url = addresses.get("api_url", "URL")
+            say(f"{one.machine}, before {one.added.code_expires_at}:")
+            console.print(f"  panicroom enrol {url} {one.added.code}", markup=False)
+        else:
+            say(f"{one.machine}: {one.error}")
+
+
 def thaw_budget_shown(machine: MachineShown) -> str:
     """``thaws: $0.12 of $1.00 this month``."""
     budget = format_money(Decimal(str(machine.thaw_budget_usd)))
@@ -81,6 +97,7 @@ def show_job(job: JobShown) -> None:
     )
     say(f"  volumes {policy_shown(policy_of(job))}")
     say(f"  retention: {policy_words(job.keep_chains, job.keep_days, job.keep_yearly)}")
+    say(f"  {sources_shown(job.sources)}")
     if job.drill:
         say(f"  drills {drills_shown(job.drill)}")
     table = folding_table("set", "volumes", "size", "state")

@@ -8,27 +8,51 @@ import click
 
 from chalicelib.owner_wire import MachineChanged
 from ops.commands.arguments.options import confirm, stage_options
+from ops.commands.machines.of_group import check_one_is_named, for_group, name_or_group, show_results
 from ops.service.admin_client import admin_client
 
 
 @click.command()
-@click.argument("name")
+@name_or_group
 @click.option(
     "--until", help="When it is expected back, as 2026-12-24 or with a time; otherwise until `resume`."
 )
 @stage_options
-def pause(name: str, until: str | None, stage: str, state_folder: Path, as_json: bool) -> None:
-    """Expect no backups from a machine for a while."""
-    answer = admin_client(stage, state_folder).ask(MachineChanged, "machine_pause", name=name, until=until)
-    confirm(answer, as_json, f"{name} is paused {f'until {until}' if until else 'until you resume it'}.")
+def pause(
+    name: str | None,
+    group: str | None,
+    yes: bool,
+    until: str | None,
+    stage: str,
+    state_folder: Path,
+    as_json: bool,
+) -> None:
+    """Expect no backups from a machine, or from all of a group, for a while."""
+    check_one_is_named(name, group)
+    client, when = admin_client(stage, state_folder), f"until {until}" if until else "until you resume it"
+    if group:
+        ask = f"Pause these {when}?"
+        results = for_group(client, group, "machine_pause", ask, yes=yes, as_json=as_json, until=until)
+        show_results(results, as_json, f"paused {when}")
+        return
+    answer = client.ask(MachineChanged, "machine_pause", name=name, until=until)
+    confirm(answer, as_json, f"{name} is paused {when}.")
 
 
 @click.command()
-@click.argument("name")
+@name_or_group
 @stage_options
-def resume(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
-    """Expect backups from a paused machine again."""
-    answer = admin_client(stage, state_folder).ask(MachineChanged, "machine_resume", name=name)
+def resume(
+    name: str | None, group: str | None, yes: bool, stage: str, state_folder: Path, as_json: bool
+) -> None:
+    """Expect backups from a paused machine, or from all of a group, again."""
+    check_one_is_named(name, group)
+    client = admin_client(stage, state_folder)
+    if group:
+        results = for_group(client, group, "machine_resume", "Resume these?", yes=yes, as_json=as_json)
+        show_results(results, as_json, "expected to back up again")
+        return
+    answer = client.ask(MachineChanged, "machine_resume", name=name)
     confirm(answer, as_json, f"{name} is expected to back up again.")
 
 

@@ -90,7 +90,9 @@ def _new_run(run: str, request: RunStart, job: Job, now: datetime) -> LastRun:
         run,
         request.kind,
         now,
-        of_settled=was_settled(job, now),
+        # What a run that was cut short has not reported is reported by the one that carries on with it.
+        of_settled=was_settled(job, now)
+        or (earlier is not None and earlier.of_settled and earlier.exit_code != 0),
         estimated_bytes=request.estimated_bytes,
         source_files=request.source_files,
         source_bytes=request.source_bytes,

@@ -91,9 +91,13 @@ def test_a_folder_is_settled_when_it_was_found_unchanged_and_its_last_backup_is_
         (None, {"SourceFiles": 100, "NewFiles": 50}, True),
         (None, {"SourceFiles": 100, "ChangedFiles": 3}, False),
         (None, {}, True),
+        (OldChange(NOW, 102, 1, 2), {"PlainFiles": 100, "ChangedFiles": 1, "DeletedPlainFiles": 2}, True),
+        (None, {"PlainFiles": 100, "DeletedPlainFiles": 0, "SourceFiles": 110, "DeletedFiles": 1}, True),
+        (None, {"PlainFiles": 100, "DeletedPlainFiles": 4, "DeletedFiles": 5, "RenamedFiles": 4}, True),
+        (OldChange(NOW, 101, 0, 1), {"PlainFiles": 100, "DeletedPlainFiles": 5, "RenamedFiles": 4}, True),
     ],
 )
-def test_new_pictures_are_no_change_of_old_ones(
+def test_new_pictures_folders_and_other_names_are_no_change_of_old_pictures(
     change: OldChange | None, statistics: dict[str, float], of_settled: bool
 ) -> None:
     run = dataclasses.replace(RUN, of_settled=of_settled)

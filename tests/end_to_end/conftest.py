@@ -50,6 +50,8 @@ class Machine:
     passphrase: str = PASSPHRASE
     programs: Path = PROGRAMS
     """Where the client is installed."""
+    longest_seconds: int = 180
+    """Of a command; then it hangs."""
     snapshots: dict[str, Tree] = field(default_factory=dict)
 
     @property
@@ -82,7 +84,7 @@ class Machine:
 
     def run(self, *arguments: str) -> Ended:
         process = self.start(*arguments)
-        output, error = process.communicate(timeout=180)
+        output, error = process.communicate(timeout=self.longest_seconds)
         return Ended(process.returncode, output, error)
 
     def do(self, *arguments: str) -> Ended:

@@ -20,9 +20,16 @@ def was_settled(job: Job, now: datetime) -> bool:
 
 
 def old_change(run: LastRun, statistics: Mapping[str, float], now: datetime) -> OldChange | None:
-    """What a run of a settled job found changed or deleted, by duplicity's own count; new files are none of it."""
-    changed, deleted = (int(statistics.get(name, 0)) for name in ("ChangedFiles", "DeletedFiles"))
+    """What a run of a settled job found changed or deleted; new files and other names are none of it."""
+    changed = _first(statistics, "ChangedFiles")
+    gone = _first(statistics, "DeletedPlainFiles", "DeletedFiles")
+    deleted = max(0, gone - _first(statistics, "RenamedFiles"))
     if not run.of_settled or run.exit_code != 0 or changed + deleted <= 0:
         return None
-    files = max(int(statistics.get("SourceFiles", 0)), changed)
+    files = max(_first(statistics, "PlainFiles", "SourceFiles"), changed)
     return OldChange(now, files + deleted, changed, deleted)
+
+
+def _first(statistics: Mapping[str, float], *names: str) -> int:
+    """What duplicity counts as files are folders too; the client of the release before has no other counts."""
+    return next((int(statistics[name]) for name in names if name in statistics), 0)

@@ -63,6 +63,31 @@ def test_only_the_year_that_changed_has_an_increment(enrolled: Laptop) -> None:
     assert "photos: 5 files in 2 jobs have not changed" in enrolled.succeed("backup", "photos")
 
 
+def test_the_service_hears_of_files_alone_and_of_other_names(enrolled: Laptop) -> None:
+    """duplicity counts folders as files, and what has another name as deleted."""
+    top = enrolled.home / "Pictures" / "2018"
+    make_pictures(top / "wedding", files=3, seed=5)
+    enrolled.succeed("backup")
+
+    def counted() -> list[float]:
+        numbers = enrolled.service.runs[-1]["statistics"]
+        names = ("PlainFiles", "ChangedFiles", "DeletedPlainFiles", "RenamedFiles")
+        return [numbers[name] for name in names]
+
+    assert counted()[1:] == [0, 0, 0]
+    (top / "wedding" / "IMG_5000.xmp").write_text("a caption")
+    time.sleep(1.1)
+    enrolled.succeed("backup", "photos-2018")
+    assert counted() == [6, 0, 0, 0]
+    (top / "wedding").rename(top / "Anna and Ben")
+    (top / "IMG_0000.raw").unlink()
+    (top / "IMG_0001.raw").write_bytes(b"edited")
+    time.sleep(1.1)
+    enrolled.succeed("backup", "photos-2018")
+    assert counted() == [5, 1, 5, 4]
+    assert enrolled.service.runs[-1]["statistics"]["DeletedFiles"] == 6, "with the folder"
+
+
 def test_a_new_folder_is_backed_up_the_next_time(enrolled: Laptop) -> None:
     enrolled.succeed("backup")
     make_pictures(enrolled.home / "Pictures" / "2020 Wedding")

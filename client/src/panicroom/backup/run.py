@@ -55,10 +55,12 @@ def back_up(
     reporter: Reporter,
     *,
     accept_smaller: bool = False,
+    renamed_files: int = 0,
 ) -> RunTotals:
     """Makes one set, ``wanted`` (``full`` or ``incremental``) or as the policy has it.
 
-    A source that has lost half of its files is refused unless ``accept_smaller``.
+    A source that has lost half of its files is refused unless ``accept_smaller``. ``renamed_files`` are reported to the
+    service, so that it does not take them for deleted.
 
     If an earlier run left a set unfinished, that one is finished first and an increment follows at once:
     it takes in everything that changed in between. The answer is about the last one. Raises ``Problem``.
@@ -79,6 +81,7 @@ def back_up(
         key = signing_key_of(settings, job.job, reporter.line)
         trust = TrustedSets(settings, api, status, key, reporter.line)
         run = _Backup(settings, job, api, passphrase, lock, found, compression, trust, reporter)
+        run.renamed_files = renamed_files
         totals = run.make_sets(wanted, status.newest_complete_at)
         memory.keep(found)
         return totals
@@ -129,6 +132,7 @@ class _Backup:
         self._known_file = known_files_path(self._state)
         self._broken_off: tuple[str, ...] = ()
         self._sizes: dict[str, int] = {}
+        self.renamed_files = 0
         self._tidying = Tidying(
             api,
             job.job,
@@ -157,7 +161,7 @@ class _Backup:
     def _make_set(self, wanted: str | None, newest_complete_at: str | None) -> tuple[str | None, RunTotals]:
         """Makes one set; the name of the set if it was one that an earlier run had begun, and how it was made."""
         lease = self._take_lease(wanted, newest_complete_at)
-        tally, began = RunTally(), time.monotonic()
+        tally, began = RunTally(self.renamed_files), time.monotonic()
         try:
             resumed, kind = self._run_duplicity(lease, wanted, tally)
         except BaseException as failure:

@@ -17,8 +17,10 @@ from panicroom.wire import RunUpdate
 
 @dataclass
 class RunTally:
-    """Sums over the processes of one run."""
+    """Sums over the processes of one run. ``renamed_files`` of its source have another name than in the set before:
+    duplicity counts them as deleted and as new."""
 
+    renamed_files: int = 0
     volumes: int = 0
     sealed: str = ""
     sent_bytes: int = 0
@@ -41,7 +43,7 @@ class RunTally:
             case "skipped":
                 self.skipped[event["path"]] = event["reason"]
             case "statistics":
-                self.statistics = event["numbers"]
+                self.statistics = {**event["numbers"], "RenamedFiles": self.renamed_files}
 
     def update(self, exit_code: ExitCode, false_proofs: tuple[str, ...] | None) -> RunUpdate:
         """What the service gets: numbers, and no more of a failure than its kind, since duplicity's messages may name

@@ -226,9 +226,11 @@ def _back_up(
     from panicroom.backup.hooks import around
     from panicroom.backup.run import back_up
 
-    def make() -> RunTotals:
+    def make(renamed_files: int = 0) -> RunTotals:
         with around(settings.hooks, job.job, reporter.line):
-            return back_up(settings, job, kind, reporter, accept_smaller=accept_smaller)
+            return back_up(
+                settings, job, kind, reporter, accept_smaller=accept_smaller, renamed_files=renamed_files
+            )
 
     def show() -> None:
         rehearse(settings, job, kind, reporter)

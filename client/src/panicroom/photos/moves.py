@@ -46,6 +46,11 @@ def renamed_folders(before: Walk, now: Walk) -> list[Renamed]:
     return sorted(found, key=lambda renamed: -renamed.bytes)
 
 
+def count_renamed(before: Walk, now: Walk) -> int:
+    """How many files have another name or folder now, however small they are."""
+    return sum(1 for _pair in _moved(before.files, now.files))
+
+
 def is_same_folder(before: Walk, now: Walk) -> bool:
     """Whether ``now`` is what ``before`` was under another name: a job's own folder, renamed or copied elsewhere."""
     stays = sum(

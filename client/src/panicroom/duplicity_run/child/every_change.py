@@ -62,6 +62,23 @@ class ReadAgain:
         }
 
 
+@dataclass
+class PlainFiles:
+    """Counts of files alone: duplicity's own have folders too."""
+
+    files: int = 0
+    deleted: int = 0
+
+    def take(self, now: Any, before: Any) -> None:
+        """A pair that is about to be given to duplicity."""
+        self.files += bool(now) and now.type == "reg"
+        self.deleted += not (now and now.type) and bool(before) and before.type == "reg"
+
+    def statistics(self) -> dict[str, int]:
+        """In the style of duplicity's own names."""
+        return {"PlainFiles": self.files, "DeletedPlainFiles": self.deleted}
+
+
 class EveryChange:
     """Goes over the pairs.
 
@@ -88,7 +105,7 @@ class EveryChange:
         self._known_file = known_file
         self._identities, self._ahead = array("q"), set[int]()
         self._latest = time.time() + CHANGE_MARGIN_SECONDS
-        self.counts = ReadAgain()
+        self.counts, self._plain_files = ReadAgain(), PlainFiles()
 
     @staticmethod
     def of(search: Search, unreadable: Callable[[Any, OSError], None]) -> EveryChange:
@@ -163,7 +180,11 @@ class EveryChange:
                     self._identities.append(identity)
                     if now.stat.st_ctime > self._latest:
                         self._ahead.add(identity)
+            self._plain_files.take(now, before)
             yield now, before
+
+    def statistics(self) -> dict[str, int]:
+        return {**self.counts.statistics(), **self._plain_files.statistics()}
 
     def _identity(self, now: Any) -> int | None:
         """None where nobody keeps it, or for a file that is not on the disk."""

@@ -116,7 +116,7 @@ def _patched_for_backup(plan: ChildPlan, events: Events, began_at: float) -> dic
     def at_end() -> None:
         end_speed_patches()
         change.store_known_files()
-        _send_statistics(events, change.counts.statistics())
+        _send_statistics(events, change.statistics())
 
     return {
         "journal": journal,
@@ -132,7 +132,7 @@ def _rehearsed(plan: ChildPlan, events: Events) -> Callable[[], None]:
         return lambda: None
     change = every_change.EveryChange.of(plan.search, lambda _path, _error: None)
     change.install()
-    return lambda: _send_statistics(events, change.counts.statistics())
+    return lambda: _send_statistics(events, change.statistics())
 
 
 def _send_statistics(events: Events, more: dict[str, int]) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.photos.moves import Renamed, renamed_folders
+from panicroom.photos.moves import Renamed, count_renamed, renamed_folders
 from panicroom.photos.pile.family import FamilyFolders
 from panicroom.photos.settled import Looked, look_through, report_settled
 from panicroom.photos.upload_again import UploadRate, price_text
@@ -67,8 +67,9 @@ class PhotoBackups:
         """False where its family has failed: its disk is not attached, or the service cannot be asked."""
         return job.family not in self._failed
 
-    def back_up(self, job: JobSettings, make: Callable[[], RunTotals], *, always: bool) -> None:
-        """``make`` makes a set, unless nothing has changed; ``always``: also then. Raises ``Problem``."""
+    def back_up(self, job: JobSettings, make: Callable[[int], RunTotals], *, always: bool) -> None:
+        """``make`` makes a set, unless nothing has changed; ``always``: also then. It gets the number of renamed files.
+        Raises ``Problem``."""
         looked = self._look(job)
         if looked.is_settled and not always:
             self._note_settled(looked)
@@ -77,7 +78,7 @@ class PhotoBackups:
         state = self._settings.job_state(job.job)
         begun = RememberedWalk(walk, settles=False)
         remember_walk(state, begun)  # whatever ends the run, another one follows
-        totals = make()
+        totals = make(count_renamed(looked.before, walk) if looked.before else 0)
         UploadRate(self._settings).remember(totals)
         remember_walk(state, replace(begun, settles=steady and not totals.skipped))
 

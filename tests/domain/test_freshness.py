@@ -108,6 +108,7 @@ def test_a_pause_hides_everything_and_ends_by_itself() -> None:
     for_good = dataclasses.replace(away, paused_until=None)
     assert state([], machine=away) is state([], machine=for_good) is State.PAUSED
     assert state([], machine=back) is State.NEVER
+    assert state([], dataclasses.replace(JOB, paused_at=NOW - DAY)) is State.PAUSED, "one job alone"
 
 
 @given(st.integers(1, 400), st.integers(0, 400), st.integers(0, 1000))

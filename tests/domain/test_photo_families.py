@@ -23,7 +23,7 @@ from chalicelib.domain.mail.alerts import alerts_due
 from chalicelib.domain.mail.report import compose_report
 from chalicelib.domain.mail.report_parts import AT_RISK, EvaluatedJob, Report, Tone, failed_job
 from chalicelib.domain.photos.family import Family, stand_in, without_jobs
-from chalicelib.domain.photos.summary import years_of
+from chalicelib.domain.photos.summary import worst_state, years_of
 from chalicelib.rendering import render
 from chalicelib.wire import DrillOutcome
 
@@ -198,6 +198,25 @@ def test_nine_folders_that_are_overdue_are_one_item() -> None:
     assert "9 of 9 folders" in alert.items[0].message
     assert "panicroom backup photos" in alert.items[0].commands
     assert mails(jobs, [], record, NOW + 2 * HOUR)[0] is None, "and not again within the day"
+
+
+def test_where_some_folders_are_overdue_the_mail_names_the_command_that_ends_it_for_one_that_is_gone() -> (
+    None
+):
+    jobs = states(photos_2018=State.OVERDUE, photos_2019=State.SETTLED, photos_2020=State.PAUSED)
+    alert, _record = mails(jobs, [], AlertRecord(), NOW)
+    assert alert is not None
+    [item] = alert.items
+    assert item.commands[-1] == "python -m ops machine pause anna --job photos-2018"
+    assert "gone for good" in item.advice
+    jobs[0] = dataclasses.replace(jobs[0], state=State.PAUSED)
+    assert mails(jobs, [], AlertRecord(), NOW)[0] is None
+
+
+def test_a_folder_that_is_paused_does_not_speak_for_the_family() -> None:
+    assert worst_state([State.PAUSED, State.SETTLED, State.FRESH]) is State.SETTLED
+    assert worst_state([State.PAUSED, State.DUE]) is State.DUE
+    assert worst_state([State.PAUSED]) is State.PAUSED
 
 
 def test_it_is_over_when_all_of_them_are_in_time_again() -> None:

@@ -180,6 +180,26 @@ def test_a_folder_that_is_looked_at_stays_in_time_for_years(service: Service, to
     assert set(states(service).values()) == {"overdue"}
 
 
+def test_a_folder_that_is_gone_for_good_is_paused_alone_and_nothing_is_expected_of_it(
+    service: Service, token: str
+) -> None:
+    for _ in range(3):
+        service.now += timedelta(days=30)
+        check(service, token, "photos-2019")
+    assert states(service) == {"photos-2018": "overdue", "photos-2019": "settled"}
+    mail = service.admin("alerts_preview")["mail"]["text"]
+    assert "python -m ops machine pause anna-laptop --job photos-2018" in mail
+    service.admin("machine_pause", name="anna-laptop", job="photos-2018")
+    assert states(service) == {"photos-2018": "paused", "photos-2019": "settled"}
+    [family] = service.admin("machine_show", name="anna-laptop")["families"]
+    assert family["state"] == "settled"
+    assert service.admin("alerts_preview")["mail"] is None
+    service.admin("machine_resume", name="anna-laptop", job="photos-2018")
+    assert states(service)["photos-2018"] == "overdue"
+    refused = service.admin("machine_pause", name="anna-laptop", job="photos-2011")
+    assert refused["message"] == "anna-laptop has no job called photos-2011."
+
+
 def test_nothing_that_happened_to_old_pictures_is_kept_from_the_owner(service: Service, token: str) -> None:
     service.now += timedelta(days=31)
     check(service, token, "photos-2018", "photos-2019")
@@ -189,6 +209,19 @@ def test_nothing_that_happened_to_old_pictures_is_kept_from_the_owner(service: S
     service.now += timedelta(days=1)
     back_up(service, token, "photos-2018", SourceFiles=100, ChangedFiles=0)
     assert found(service).keys() == {"old_photo_changed", "photos_vanished"}, "another backup hides nothing"
+
+
+def test_a_backup_that_was_cut_short_keeps_nothing_from_the_owner(service: Service, token: str) -> None:
+    service.now += timedelta(days=31)
+    check(service, token, "photos-2018", "photos-2019")
+    service.now += timedelta(days=1)
+    killed = service.run(token, "photos-2018").body["run"]
+    assert service.call("PATCH", f"/jobs/photos-2018/runs/{killed}", {"exit_code": 130}, token).status == 200
+    back_up(service, token, "photos-2018", SourceFiles=100, ChangedFiles=5)
+    assert found(service) == {"old_photo_changed": "warning"}
+    back_up(service, token, "photos-2019", SourceFiles=100)
+    back_up(service, token, "photos-2019", SourceFiles=100, ChangedFiles=50)
+    assert found(service) == {"old_photo_changed": "warning"}, "the year grows again"
 
 
 def test_what_changes_in_a_year_that_still_grows_is_no_finding(service: Service, token: str) -> None:

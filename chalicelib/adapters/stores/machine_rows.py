@@ -102,6 +102,7 @@ def job_item(job: Job) -> Item:
         if job.drill_every_seconds != DEFAULT_DRILL_SECONDS
         else None,
         drills_since=format_instant(job.drills_since),
+        paused_at=format_instant(job.paused_at),
     )
 
 
@@ -127,6 +128,7 @@ def job_of(item: Item) -> Job:
         family=item.get("family"),
         last_check=_last_check_of(item["last_check"]) if "last_check" in item else None,
         old_change=_old_change_of(item["old_change"]) if "old_change" in item else None,
+        paused_at=parse_instant(item.get("paused_at")),
     )
     return _with_followed(job, item)
 

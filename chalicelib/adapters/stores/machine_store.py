@@ -67,6 +67,10 @@ class MachineStore:
         changes = {"old_change": machine_rows.old_change_map(change) if change else None}
         self._change_job(job, changes, "attribute_exists(pk)")
 
+    def pause_job(self, job: Job, since: datetime | None) -> None:
+        """``None``: its backups are expected again."""
+        self._change_job(job, {"paused_at": rows.format_instant(since)}, "attribute_exists(pk)")
+
     def adopt_location(self, job: Job) -> None:
         """Has keys of a bucket that is not the service's own belong to that job."""
         self._table.put(

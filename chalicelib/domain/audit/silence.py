@@ -7,7 +7,7 @@ from datetime import datetime
 
 from chalicelib.domain.audit.findings import Finding, command, new_finding
 from chalicelib.domain.backups.freshness import due_since
-from chalicelib.domain.backups.machines import Job, Machine, added_at
+from chalicelib.domain.backups.machines import Job, Machine, added_at, is_paused
 from chalicelib.domain.backups.sets import BackupSet
 
 
@@ -16,7 +16,7 @@ def find_silence(machine: Machine, job: Job, sets: Sequence[BackupSet], now: dat
     of a pause after that."""
     since = due_since(machine, job)
     due_at = since + job.late_after
-    if sets or now <= due_at or machine.is_paused(now):
+    if sets or now <= due_at or is_paused(machine, job, now):
         return []
     message = f"Nothing of {job.machine}/{job.name} has arrived since {since:%Y-%m-%d}."
     commands = (

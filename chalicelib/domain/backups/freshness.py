@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from chalicelib.domain.backups.chains import newest_chain
-from chalicelib.domain.backups.machines import Job, Machine, added_at
+from chalicelib.domain.backups.machines import Job, Machine, added_at, is_paused
 from chalicelib.domain.backups.sets import BackupSet, newest_whole, oldest_whole_at
 
 
@@ -132,7 +132,7 @@ def _state(
     machine: Machine, job: Job, newest_at: datetime | None, now: datetime, *, first_grows: bool
 ) -> State:
     """``first_grows``: a first full backup, which may take weeks, is on its way."""
-    if machine.is_paused(now):
+    if is_paused(machine, job, now):
         return State.PAUSED
     if first_grows:
         return State.NEVER

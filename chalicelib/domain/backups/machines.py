@@ -36,8 +36,9 @@ DEFAULT_STORAGE_CAP_BYTES = 10 * 2**40
 MAX_PERMITS_A_DAY = 100_000
 """Files that a machine may ask to upload in a day: 2.4 TB in volumes of 25 MB."""
 
-MAX_SETS_A_DAY = 100
-"""Sets that a machine may begin in a day, all jobs together: one every quarter of an hour."""
+MAX_SETS_A_DAY = 300
+"""Sets that a machine may begin in a day, all jobs together: one every quarter of an hour, and on the same day all 60
+folders of a family of photos for the first time and again on a new disk, with room for runs that are tried again."""
 
 DEFAULT_DRILL_SECONDS = 30 * DAY_SECONDS
 """How often a job is drilled, unless the owner wants it otherwise."""
@@ -210,11 +211,18 @@ class Job:
     old_change: OldChange | None = None
     follows: frozenset[str] = frozenset()
     """Its settings that are not its own: ``chalicelib.domain.fleet.following``."""
+    paused_at: datetime | None = None
+    """Since when the owner expects no backups of it, as of a folder that is gone for good."""
 
     @property
     def late_after(self) -> timedelta:
         """How old the newest backup may become: period and grace."""
         return timedelta(seconds=self.period_seconds + self.grace_seconds)
+
+
+def is_paused(machine: Machine, job: Job, now: datetime) -> bool:
+    """The machine as a whole, or the job alone until the owner resumes it."""
+    return job.paused_at is not None or machine.is_paused(now)
 
 
 def added_at(machine: Machine, job: Job) -> datetime:

@@ -28,6 +28,8 @@ class JobNow:
     never_came: bool = False
     """No backup of it has ever come."""
     family: str | None = None
+    folder: str | None = None
+    """Of a family where only some of its jobs stand so: the first of them."""
 
     @property
     def name(self) -> str:
@@ -61,6 +63,7 @@ def _as_one(family: str, jobs: Sequence[JobNow]) -> JobNow:
     return dataclasses.replace(
         first,
         job=family,
+        folder=first.job if len(alike) < len(jobs) else None,
         detail=first.detail if len(jobs) == 1 else f"This is so of {of}. {first.detail}",
         is_running=any(job.is_running for job in jobs),
         newest_complete_at=max((at for at in newest if at), default=None),
@@ -159,16 +162,17 @@ def item_of_job(job: JobNow, trouble: Trouble) -> AlertItem:
             ),
             machine=job.machine,
         )
-    back_by = f"{trouble.since + timedelta(days=14):%Y-%m-%d}"
+    if job.folder is None:
+        back_by = f"{trouble.since + timedelta(days=14):%Y-%m-%d}"
+        may_pause, pause = "A machine that is meant to be off can be paused.", f"--until {back_by}"
+    else:
+        may_pause, pause = "Where a folder is gone for good, pause its job.", f"--job {job.folder}"
     return AlertItem(
         job.name,
         f"{still}no backup in time",
         job.detail,
-        advice="Start a backup there, or find out why none runs. A machine that is meant to be off can be paused.",
-        commands=(
-            f"panicroom backup {job.job}",
-            f"python -m ops machine pause {job.machine} --until {back_by}",
-        ),
+        advice=f"Start a backup there, or find out why none runs. {may_pause}",
+        commands=(f"panicroom backup {job.job}", f"python -m ops machine pause {job.machine} {pause}"),
         machine=job.machine,
     )
 

@@ -51,7 +51,9 @@ def looked_at(job: Job, newest_complete_at: datetime | None) -> datetime | None:
 
 
 def worst_state(states: Iterable[State]) -> State:
-    return min(states, key=WORST_FIRST.index)
+    """One that the owner has paused says nothing of the others."""
+    found = set(states)
+    return min(found - {State.PAUSED} or found, key=WORST_FIRST.index)
 
 
 def years_of(family: str, jobs: Iterable[str]) -> str:

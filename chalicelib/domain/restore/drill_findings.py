@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from chalicelib.domain.audit.findings import Finding, new_finding
-from chalicelib.domain.backups.machines import Job, LastDrill, Machine
+from chalicelib.domain.backups.machines import Job, LastDrill, Machine, is_paused
 from chalicelib.wire import DrillOutcome
 
 FIRST_WITHIN = timedelta(days=15)
@@ -16,7 +16,7 @@ def find_drill_trouble(
     machine: Machine, job: Job, first_complete_at: datetime | None, now: datetime
 ) -> list[Finding]:
     failed = find_failed_drill(job)
-    if failed or machine.is_paused(now) or not _is_overdue(machine, job, first_complete_at, now):
+    if failed or is_paused(machine, job, now) or not _is_overdue(machine, job, first_complete_at, now):
         return failed
     return [_overdue(job, now)]
 

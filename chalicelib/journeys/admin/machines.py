@@ -256,17 +256,32 @@ def machine_set(context: AdminContext, request: Arguments) -> MachineShown:
 
 
 def machine_pause(context: AdminContext, request: Arguments) -> MachineChanged:
+    """The machine, until a time or until it is resumed; or one of its jobs, until that is resumed."""
     machine = known_machine(context, request)
     until = request.get("until")
+    if request.get("job") is not None:
+        context.machines.pause_job(_job_of(context, machine, request), context.now)
+        return MachineChanged(machine.name)
     context.machines.pause(machine.name, context.now, read_time(until, "until") if until else None)
     return MachineChanged(machine.name, paused_until=until)
 
 
 def machine_resume(context: AdminContext, request: Arguments) -> MachineChanged:
     machine = known_machine(context, request)
+    if request.get("job") is not None:
+        context.machines.pause_job(_job_of(context, machine, request), None)
+        return MachineChanged(machine.name)
     if machine.is_paused(context.now):
         context.machines.pause(machine.name, machine.paused_at, context.now)
     return MachineChanged(machine.name)
+
+
+def _job_of(context: AdminContext, machine: Machine, request: Arguments) -> Job:
+    wanted = request["job"]
+    for job in context.machines.jobs(machine.name):
+        if job.name == wanted:
+            return job
+    raise Refusal(ErrorCode.UNKNOWN_JOB, f"{machine.name} has no job called {wanted}.")
 
 
 def machine_revoke(context: AdminContext, request: Arguments) -> MachineChanged:

@@ -17,43 +17,65 @@ from ops.service.admin_client import admin_client
 @click.option(
     "--until", help="When it is expected back, as 2026-12-24 or with a time; otherwise until `resume`."
 )
+@click.option("--job", help="Only this job, until `resume`: a folder of pictures that is gone for good.")
 @stage_options
 def pause(
     name: str | None,
     group: str | None,
     yes: bool,
     until: str | None,
+    job: str | None,
     stage: str,
     state_folder: Path,
     as_json: bool,
 ) -> None:
-    """Expect no backups from a machine, or from all of a group, for a while."""
+    """Expect no backups from a machine, or from all of a group, for a while; or none of one job. What is stored stays."""
     check_one_is_named(name, group)
+    _check_job(job, group)
+    if job and until:
+        raise click.UsageError("--until is for a whole machine: leave out --job.")
     client, when = admin_client(stage, state_folder), f"until {until}" if until else "until you resume it"
     if group:
         ask = f"Pause these {when}?"
         results = for_group(client, group, "machine_pause", ask, yes=yes, as_json=as_json, until=until)
         show_results(results, as_json, f"paused {when}")
         return
-    answer = client.ask(MachineChanged, "machine_pause", name=name, until=until)
-    confirm(answer, as_json, f"{name} is paused {when}.")
+    answer = client.ask(MachineChanged, "machine_pause", name=name, until=until, job=job)
+    confirm(answer, as_json, f"{_whose(name, job)} is paused {when}.")
 
 
 @click.command()
 @name_or_group
+@click.option("--job", help="Only this job, which was paused alone.")
 @stage_options
 def resume(
-    name: str | None, group: str | None, yes: bool, stage: str, state_folder: Path, as_json: bool
+    name: str | None,
+    group: str | None,
+    yes: bool,
+    job: str | None,
+    stage: str,
+    state_folder: Path,
+    as_json: bool,
 ) -> None:
-    """Expect backups from a paused machine, or from all of a group, again."""
+    """Expect backups from a paused machine, from all of a group, or of a paused job, again."""
     check_one_is_named(name, group)
+    _check_job(job, group)
     client = admin_client(stage, state_folder)
     if group:
         results = for_group(client, group, "machine_resume", "Resume these?", yes=yes, as_json=as_json)
         show_results(results, as_json, "expected to back up again")
         return
-    answer = client.ask(MachineChanged, "machine_resume", name=name)
-    confirm(answer, as_json, f"{name} is expected to back up again.")
+    answer = client.ask(MachineChanged, "machine_resume", name=name, job=job)
+    confirm(answer, as_json, f"{_whose(name, job)} is expected to back up again.")
+
+
+def _check_job(job: str | None, group: str | None) -> None:
+    if job and group:
+        raise click.UsageError("--job is for one machine: leave out --group.")
+
+
+def _whose(name: str | None, job: str | None) -> str:
+    return f"{name}/{job}" if job else str(name)
 
 
 @click.command()

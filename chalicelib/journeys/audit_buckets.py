@@ -30,7 +30,7 @@ from chalicelib.domain.backups.sets import BackupSet, oldest_whole_at
 from chalicelib.domain.costs.price_table import PriceTable
 from chalicelib.domain.mail.money_of_findings import with_missed_savings
 from chalicelib.domain.photos.photo_findings import find_photo_trouble
-from chalicelib.domain.restore.drill_findings import find_drill_trouble
+from chalicelib.domain.restore.drill_findings import find_drill_trouble, find_failed_drill, speaking
 from chalicelib.journeys.catalogue.catalogue_changes import owner_of, watched
 from chalicelib.journeys.watch_thaws import watch_thaws
 
@@ -67,14 +67,18 @@ def audit_buckets(context: AuditContext) -> list[Finding]:
     sets_in: dict[str, dict[WatchedJob, list[BackupSet]]] = defaultdict(dict)
     sets_in[context.bucket] = {}
     of_sets: dict[Job, list[Finding]] = {}
-    for job_sets in context.catalogue.sets_of_each(context.machines.jobs()):
+    jobs = context.machines.jobs()
+    drilled = speaking(jobs)
+    for job_sets in context.catalogue.sets_of_each(jobs):
         job, machine = job_sets.job, machines.get(job_sets.job.machine)
         of_sets[job] = find_anomalies(job, job_sets.visible, context.now)
         of_sets[job] += find_photo_trouble(job, context.now)
         if machine is not None:
             of_sets[job] += find_silence(machine, job, job_sets.visible, context.now)
             of_sets[job] += find_foreign_writer(machine, job, job_sets.visible)
-            of_sets[job] += _drill_trouble(context, machine, job, job_sets.visible)
+            of_sets[job] += _drill_trouble(
+                context, machine, job, job_sets.visible, in_time=job not in drilled
+            )
         sets_in[job.location.bucket][watched(context.bucket, job)] = job_sets.visible
     expiring = _expiring(context)
     found = [
@@ -99,9 +103,14 @@ def _expiring(context: AuditContext) -> dict[str, set[SetId]]:
     return found
 
 
-def _drill_trouble(context: AuditContext, machine: Machine, job: Job, sets: list[BackupSet]) -> list[Finding]:
+def _drill_trouble(
+    context: AuditContext, machine: Machine, job: Job, sets: list[BackupSet], *, in_time: bool
+) -> list[Finding]:
+    """``in_time``: another folder of its family says whether drills are."""
     if job.drills_since is None:
         context.machines.begin_drills(job, context.now)
+    if in_time:
+        return find_failed_drill(job)
     return find_drill_trouble(machine, job, oldest_whole_at(sets), context.now)
 
 

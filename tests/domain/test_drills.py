@@ -15,7 +15,7 @@ from chalicelib.domain.backups.machines import Job, LastDrill, Machine
 from chalicelib.domain.backups.names import Location
 from chalicelib.domain.refusals import Refusal
 from chalicelib.domain.restore.budget import DRILLS_USD_A_MONTH, check_drill, with_thaw
-from chalicelib.domain.restore.drill_findings import find_drill_trouble
+from chalicelib.domain.restore.drill_findings import find_drill_trouble, speaking
 from chalicelib.domain.restore.drills import after_report, is_drill_due
 from chalicelib.domain.restore.plans import TierOffer
 from chalicelib.domain.restore.progress import keeps_others_waiting
@@ -165,6 +165,17 @@ def test_a_job_is_overdue_when_none_has_passed_for_twice_the_time(ago: timedelta
 def test_the_day_after_an_upgrade_or_a_change_alarms_nobody(ago: timedelta | None, found: list[str]) -> None:
     """Backups may be years old, and the client from before there were drills."""
     assert codes(dataclasses.replace(JOB, drills_since=NOW - ago if ago else None)) == found
+
+
+def test_of_a_family_the_folder_that_was_drilled_last_says_whether_drills_are_in_time() -> None:
+    def folder(name: str, job: Job) -> Job:
+        return dataclasses.replace(job, name=name, family="photos")
+
+    jobs = [folder("b", passed(90 * DAY)), folder("a", passed(10 * DAY)), folder("c", JOB), JOB]
+    assert {job.name for job in speaking(jobs)} == {"a", "system"}
+    jobs[1] = dataclasses.replace(jobs[1], paused_at=NOW)
+    assert {job.name for job in speaking(jobs)} == {"b", "system"}
+    assert {job.name for job in speaking([folder("b", JOB), folder("a", JOB)])} == {"a"}, "none ever was"
 
 
 def test_a_paused_machine_and_one_that_is_back_have_time() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from chalicelib.domain.audit.findings import Finding, new_finding
@@ -19,6 +20,28 @@ def find_drill_trouble(
     if failed or is_paused(machine, job, now) or not _is_overdue(machine, job, first_complete_at, now):
         return failed
     return [_overdue(job, now)]
+
+
+def speaking(jobs: Iterable[Job]) -> frozenset[Job]:
+    """The jobs of which it matters that no drill has passed for long. Of a family, whose folders take turns, it is the
+    one of which one has passed last."""
+    found, families = set[Job](), dict[tuple[str, str], list[Job]]()
+    for job in jobs:
+        if job.family is None:
+            found.add(job)
+        elif job.paused_at is None:
+            families.setdefault((job.machine, job.family), []).append(job)
+    return frozenset(found | {max(sorted(of, key=_name), key=_passed) for of in families.values()})
+
+
+def _name(job: Job) -> str:
+    return job.name
+
+
+def _passed(job: Job) -> float:
+    """Seconds since 1970; 0 for never."""
+    passed_at = job.last_drill.passed_at if job.last_drill else None
+    return passed_at.timestamp() if passed_at else 0
 
 
 def find_failed_drill(job: Job) -> list[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from laptop import Laptop
 from panicroom.drill.due import due_drills
 from panicroom.exit_codes import ExitCode
 from panicroom.settings import JobSettings
-from panicroom.wire import DrillStatus, JobStatus, MachineStatus
+from panicroom.wire import DrillOutcome, DrillStatus, JobStatus, MachineStatus
 
 NOW = "2027-03-01T12:00:00Z"
 
@@ -115,6 +116,40 @@ def test_on_battery_only_an_overdue_drill_is_run(drill: DrillStatus | None, due:
     jobs = (JobSettings("system", Path("/home/anna")),)
     assert bool(due_drills(jobs, status(drill), only_overdue=False)) is due
     assert bool(due_drills(jobs, status(drill), only_overdue=True)) is overdue
+
+
+def turns(*, only_overdue: bool = False, **days_since: int | DrillOutcome | None) -> list[str]:
+    """The folders that are drilled, of a family with a drill every 30 days: by the days since each one's has passed."""
+    now, found = datetime.fromisoformat(NOW), []
+    for name, known in days_since.items():
+        drill = DrillStatus(due=True, every_seconds=30 * 86400)
+        if isinstance(known, int):
+            passed_at = f"{now - timedelta(days=known):%Y-%m-%dT%H:%M:%SZ}"
+            drill = replace(drill, due=known >= 30, passed_at=passed_at)
+        elif known is not None:
+            drill = replace(drill, outcome=known)
+        found.append(
+            JobStatus(name, "settled", 86400, 86400, "DEEP_ARCHIVE", 7, drill=drill, family="photos")
+        )
+    jobs = [JobSettings(job.job, Path("/pile"), family="photos") for job in found if job.job != "elsewhere"]
+    answer = MachineStatus("laptop", NOW, tuple(found), "0.2.0", "0.2.0")
+    return [job.job for job in due_drills(jobs, answer, only_overdue=only_overdue)]
+
+
+def test_the_folders_of_a_family_are_drilled_in_turn() -> None:
+    assert turns(a=None, b=None, c=None) == ["a"]
+    assert turns(a=1, b=None, c=None) == [], "one a month, of all of them"
+    assert turns(a=31, b=None, c=40) == ["b"]
+    assert turns(a=31, b=95, c=62) == ["b"]
+    assert turns(a=31, b=95, c=DrillOutcome.ASKED) == ["c"], "what was begun goes on"
+    assert turns(a=1, b=95, c=DrillOutcome.FAILED) == ["c"]
+    assert turns(a=31, elsewhere=DrillOutcome.FAILED) == ["a"], "a folder that is not here stops no other"
+
+
+def test_on_battery_a_family_waits_for_as_long_as_one_job() -> None:
+    assert turns(a=40, b=100, only_overdue=True) == []
+    assert turns(a=61, b=100, only_overdue=True) == ["b"]
+    assert turns(a=None, b=None, only_overdue=True) == []
 
 
 def test_on_a_metered_connection_an_overdue_drill_is_run_though_the_backup_waits(

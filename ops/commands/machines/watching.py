@@ -29,7 +29,7 @@ def pause(
     state_folder: Path,
     as_json: bool,
 ) -> None:
-    """Expect no backups from a machine, or from all of a group, for a while; or none of one job. What is stored stays."""
+    """Expect no backups from a machine, or from all of a group, for a while; or none of one job."""
     check_one_is_named(name, group)
     _check_job(job, group)
     if job and until:

@@ -19,6 +19,7 @@ from ops.functions.package import PROJECT
 
 OTHER_PROGRAMS = frozenset(
     {
+        "ansible-playbook",
         "apt",
         "apt-get",
         "brew",

@@ -192,7 +192,7 @@ _METRICS: tuple[tuple[str, str, Callable[[JobStatus, datetime], float | None]], 
 
 
 def prometheus_text(status: MachineStatus) -> str:
-    """The text format of Prometheus, one gauge a line; names of jobs need no quoting."""
+    """The text format of Prometheus, one gauge a line."""
     now = moment_of(status.server_time)
     lines = []
     for name, explanation, value_of in _METRICS:
@@ -200,9 +200,13 @@ def prometheus_text(status: MachineStatus) -> str:
         for job in status.jobs:
             value = value_of(job, now)
             if value is not None:
-                labels = f'machine="{status.machine}",job="{job.job}"'
+                labels = f'machine="{_escaped(status.machine)}",job="{_escaped(job.job)}"'
                 lines.append(f"panicroom_{name}{{{labels}}} {value:.0f}")
     return "\n".join(lines) + "\n"
+
+
+def _escaped(label: str) -> str:
+    return label.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
 
 
 def write_metrics(path: Path, text: str) -> None:

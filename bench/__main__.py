@@ -19,6 +19,7 @@ from bench import (
     unchanged,
     upload,
 )
+from bench.fleet import status
 from bench.photos import rot, settled
 from bench.years import measure as years
 
@@ -44,6 +45,7 @@ MEASUREMENTS: dict[str, Run] = {
     "settled": saying(settled.main),
     "small-files": saying(small_files.main),
     "speed-ups": saying(speed_ups.main),
+    "status": saying(status.measure),
     "thaws": saying(thaws.main),
     "unchanged": unchanged.run,
     "uploads": saying(upload.main),

@@ -94,7 +94,7 @@ def measure(machines: int, volumes: int) -> Measured:
     from chalicelib.journeys.send_weekly_report import preview
 
     generated = GeneratedReports(machines, JOBS_A_MACHINE, volumes, INCREMENTS, NOW)
-    context = _context(generated.client())
+    context = report_context(generated.client())
     generated.generating_seconds = 0.0
     began = time.process_time()
     mail = preview(context)
@@ -110,7 +110,7 @@ def measure(machines: int, volumes: int) -> Measured:
     )
 
 
-def _context(client: Any) -> ReportContext:
+def report_context(client: Any) -> ReportContext:
     from chalicelib.adapters.price_files import price_table
     from chalicelib.adapters.stores.catalogue_store import CatalogueStore
     from chalicelib.adapters.stores.finding_store import FindingStore

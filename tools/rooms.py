@@ -123,6 +123,7 @@ ROOMS = (
     "bench.generated",
     "bench.network",
     "bench",
+    "bench.fleet",
     "bench.photos",
     "bench.__main__",
 )

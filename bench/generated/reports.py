@@ -16,6 +16,7 @@ from boto3.dynamodb.types import TypeSerializer
 from botocore.awsrequest import AWSRequest, AWSResponse
 
 from chalicelib.adapters.stores import catalogue_rows, machine_rows
+from chalicelib.adapters.stores.rows import format_instant, new_row
 from chalicelib.adapters.table import Item
 from chalicelib.domain.backups.machines import Job, LastRun, Machine
 from chalicelib.domain.backups.names import Location, SetId
@@ -78,7 +79,16 @@ class GeneratedReports:
     def _rows(self, partition: str, prefix: str) -> list[Item]:
         if partition == "MACHINES":
             long_ago = self._now - timedelta(days=200)
-            return [machine_rows.machine_item(Machine(name, long_ago)) for name in self._machines]
+            return [
+                machine_rows.machine_item(Machine(name, long_ago, token_sha256="0" * 64))
+                for name in self._machines
+            ]
+        if partition == "SUMMARIES":
+            return [
+                new_row(partition, f"{machine}/{name}", **self._summary(number))
+                for number, machine in enumerate(self._machines)
+                for name in self._jobs
+            ]
         if partition == "JOBS":
             return [
                 machine_rows.job_item(self._job(machine, name))
@@ -90,6 +100,18 @@ class GeneratedReports:
             job = self._job(machine, name)
             return [catalogue_rows.set_item(job, one, 1) for one in self._sets()]
         return []
+
+    def _summary(self, number: int) -> dict[str, Any]:
+        """Of every tenth machine the newest backup is nine days old."""
+        age = timedelta(days=9) if number % 10 == 0 else timedelta(hours=4)
+        newest = format_instant(self._now - age)
+        stored = self._in_full * VOLUME_BYTES
+        return {
+            "newest_complete_at": newest,
+            "chain_length": 10,
+            "stored_bytes": stored,
+            "volumes": self._in_full,
+        }
 
     def _job(self, machine: str, name: str) -> Job:
         ended = self._now - timedelta(hours=4)

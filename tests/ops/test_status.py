@@ -15,6 +15,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from bench.fleet.status import answering, type_status
 from chalicelib.domain.audit.findings import command
 from chalicelib.domain.fleet.verdict import FleetVerdict, Reason
 from chalicelib.fleet_wire import FleetStatus, JobState, MachineState
@@ -244,6 +245,15 @@ def test_a_failed_call_leaves_the_file_of_metrics_as_it_was(asked: Asked, tmp_pa
     asked.answer = OpsError("gone")
     assert types("--prometheus", str(path)).exit_code == 3
     assert path.read_text() == "old"
+
+
+def test_a_thousand_machines_are_one_call() -> None:
+    """The command in a process of its own, as ``make bench`` measures it."""
+    many = fleet(*(machine(f"m{number}", BAD, "overdue") for number in range(1000)))
+    body = json.dumps({"result": many}, default=dataclasses.asdict).encode()
+    with answering(body) as service:
+        type_status(service)
+    assert service.calls == 1
 
 
 # ---------------------------------------------------------------- again and again

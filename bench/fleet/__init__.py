@@ -1,0 +1,1 @@
+"""What looking after many machines costs."""

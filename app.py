@@ -253,7 +253,8 @@ def alerts(_: CloudWatchEvent) -> None:
 
     message_id = None
     try:
-        message_id = send_alerts(wiring.alert_context(web.now()))
+        context = wiring.alert_context(web.now(), has_job_metrics=wiring.settings().has_job_metrics)
+        message_id = send_alerts(context)
     finally:  # a mail that nobody takes must not stop a restore
         thaws_asked = ask_due_thaws(wiring.thaw_store(), wiring.thaw_function(), web.now())
         web.logger.info("alerts", sent=message_id is not None, thaws=thaws_asked)

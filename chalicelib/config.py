@@ -47,6 +47,8 @@ class ServiceConfig:
     discard_function: str
     thaw_function: str
     let_go_function: str
+    has_job_metrics: bool = False
+    """Whether each job has a metric of its own, which costs $0.30 a month."""
     monthly_budget: Decimal | None = None
     """USD a month; a forecast over it is reported, and stops nothing."""
 
@@ -89,6 +91,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> ServiceConfig:
         let_go_function=environment.get(
             "PANICROOM_LET_GO_FUNCTION", f"panicroom-{environment['PANICROOM_STAGE']}-let_go"
         ),
+        has_job_metrics=environment.get("PANICROOM_JOB_METRICS", "") == "yes",
         monthly_budget=read_budget(environment.get("PANICROOM_MONTHLY_BUDGET", "")),
     )
 

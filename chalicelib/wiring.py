@@ -236,10 +236,11 @@ def report_context(now: datetime) -> ReportContext:
         stage=settings().stage,
         prices=prices(),
         budget=settings().monthly_budget,
+        has_job_metrics=settings().has_job_metrics,
     )
 
 
-def alert_context(now: datetime) -> AlertContext:
+def alert_context(now: datetime, *, has_job_metrics: bool = False) -> AlertContext:
     from chalicelib.adapters.stores.alert_store import AlertStore
     from chalicelib.journeys.send_alerts import AlertContext
 
@@ -256,6 +257,7 @@ def alert_context(now: datetime) -> AlertContext:
         stage=settings().stage,
         zone=settings().weekly_time.zone,
         now=now,
+        has_job_metrics=has_job_metrics,
     )
 
 

@@ -5,7 +5,7 @@ Every name that is deployed comes from here, so that template, policies, configu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 APP_NAME = "panicroom"
 
@@ -30,6 +30,18 @@ API_STAGE = "api"
 """The stage of API Gateway, which is the last part of the API's URL on AWS."""
 
 
+@dataclass(frozen=True)
+class Webhook:
+    """Where alerts go by HTTPS. The URL is a secret, which only SNS keeps: what is stored of it here tells nobody."""
+
+    host: str = ""
+    """Empty for no webhook."""
+    fingerprint: str = ""
+    """Of the URL, so that its subscription is found again."""
+    url: str = field(default="", repr=False, compare=False)
+    """Known to the deploy that was given it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Stage:
     """The settings of one deployment; everything else follows from them."""
@@ -48,6 +60,9 @@ class Stage:
     """For so many days S3 itself lets nobody delete a version (Object Lock); 0 for no lock."""
     lock_mode: str = "GOVERNANCE"
     """``GOVERNANCE``: who has a special right may end the lock; ``COMPLIANCE``: nobody may, the root included."""
+    webhook: Webhook = Webhook()
+    job_metrics: bool = False
+    """Whether each job has a metric of its own, which costs."""
     on_local_stack: bool = False
     """Deployed to the local stack, which lacks some conditions that AWS knows."""
 

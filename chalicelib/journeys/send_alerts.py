@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta, tzinfo
 
+from chalicelib import metrics
 from chalicelib.adapters.alerts_topic import AlertsTopic
 from chalicelib.adapters.ses_mailer import Mailer, MailRefused
 from chalicelib.adapters.stores.alert_store import AlertStore, KnownRecord
@@ -49,6 +50,8 @@ class AlertContext:
     stage: str
     zone: tzinfo
     now: datetime
+    has_job_metrics: bool = False
+    """Whether the age of each job's newest backup goes to CloudWatch when the jobs are evaluated."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,7 +170,17 @@ def _read_facts(context: AlertContext, records: Sequence[AlertRecord]) -> _Facts
     evaluates = any(_is_time_to_evaluate(record, context.now) for record in records)
     if evaluates:
         watch_thaws(context.thaws, context.machines, context.findings, context.now)
-    return _facts(context, records, evaluate_jobs=evaluates)
+    facts = _facts(context, records, evaluate_jobs=evaluates)
+    if context.has_job_metrics:
+        _emit_ages(context, facts.jobs or ())
+    return facts
+
+
+def _emit_ages(context: AlertContext, jobs: Sequence[JobNow]) -> None:
+    for job in jobs:
+        if job.newest_complete_at is not None:
+            age = context.now - job.newest_complete_at
+            metrics.emit_backup_age(context.stage, job.machine, job.job, age)
 
 
 def _facts(context: AlertContext, records: Sequence[AlertRecord], *, evaluate_jobs: bool) -> _Facts:

@@ -80,6 +80,7 @@ class ReportContext:
     stage: str = "local"
     prices: PriceTable | None = None
     budget: Decimal | None = None
+    has_job_metrics: bool = False
 
     @property
     def fact_sources(self) -> FactSources:
@@ -216,6 +217,7 @@ def _state_costs(
             usages,
             runs_a_month=runs_a_month,
             mails_a_month=WEEKS_A_MONTH * len(context.recipients),
+            has_job_metrics=context.has_job_metrics,
             now=context.now,
             thaws=thaws,
             before=(earlier[-1], context.reports.stored_job_figures()) if earlier else None,

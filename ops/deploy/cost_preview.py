@@ -17,6 +17,10 @@ OBJECTS_A_RUN = 7
 MAILS_A_MONTH = 5
 
 
+JOB_METRIC_USD = Decimal("0.30")
+"""A custom metric of CloudWatch, a month; the same in every region that has a price table."""
+
+
 def service_month(table: PriceTable, machines: int) -> tuple[Decimal, Decimal]:
     """What the service itself costs a month: in full, and after the allowances that never end."""
     parts = service_cost(table, _activity(machines))

@@ -9,6 +9,7 @@ from typing import Any
 from chalicelib.metrics import HEARTBEAT_HOURS
 from ops.doctor.patient import Patient
 from ops.resources.alarm_subscription import CONFIRM_WITHIN_HOURS, unconfirmed
+from ops.resources.webhook_subscription import webhook_complaints
 
 
 def alarms(patient: Patient) -> list[str]:
@@ -30,6 +31,7 @@ def alarms(patient: Patient) -> list[str]:
             f" `python -m ops deploy --stage {patient.stage.name}` then asks again"
             for address in unconfirmed(patient.aws.client("sns"), patient.stage)
         ),
+        *webhook_complaints(patient.aws.client("sns"), patient.stage),
     ]
 
 

@@ -58,6 +58,7 @@ def function_environment(stage: Stage) -> dict[str, str]:
         "PANICROOM_REPORT_WEEKDAY": stage.report_weekday,
         "PANICROOM_REPORT_HOUR": str(stage.report_hour),
         **({"PANICROOM_MONTHLY_BUDGET": stage.monthly_budget} if stage.monthly_budget else {}),
+        **({"PANICROOM_JOB_METRICS": "yes"} if stage.job_metrics else {}),
         "PANICROOM_DISCARD_FUNCTION": stage.function("discard"),
         "PANICROOM_THAW_FUNCTION": stage.function("thaw"),
         "PANICROOM_LET_GO_FUNCTION": stage.function("let_go"),

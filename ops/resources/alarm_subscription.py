@@ -16,12 +16,14 @@ CONFIRM_WITHIN_HOURS = 48
 
 def is_subscribed(sns: Any, stage: Stage) -> bool:
     """Whether the owner's first address is subscribed, be it confirmed yet or not."""
-    return stage.recipients[0] in _subscriptions(sns, stage)
+    return stage.recipients[0] in subscriptions(sns, _topic(stage))
 
 
 def unconfirmed(sns: Any, stage: Stage) -> list[str]:
     """Addresses whose owner has not yet followed the link that SNS sent."""
-    return [address for address, arn in _subscriptions(sns, stage).items() if not arn.startswith("arn:")]
+    return [
+        address for address, arn in subscriptions(sns, _topic(stage)).items() if not arn.startswith("arn:")
+    ]
 
 
 def subscribe_owner(sns: Any, stage: Stage) -> None:
@@ -32,14 +34,14 @@ def subscribe_owner(sns: Any, stage: Stage) -> None:
 
 def unsubscribe(sns: Any, stage: Stage, address: str) -> None:
     """Ends the subscription of an address; one that nobody confirmed has no name to end it by, and ends by itself."""
-    arn = _subscriptions(sns, stage).get(address, "")
+    arn = subscriptions(sns, _topic(stage)).get(address, "")
     if arn.startswith("arn:"):
         sns.unsubscribe(SubscriptionArn=arn)
 
 
-def _subscriptions(sns: Any, stage: Stage) -> dict[str, str]:
-    """ARNs by address; SNS names one that is not confirmed ``PendingConfirmation``, one that has ended ``Deleted``."""
-    pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=_topic(stage))
+def subscriptions(sns: Any, topic: str) -> dict[str, str]:
+    """ARNs by address or URL; SNS names an unconfirmed one ``PendingConfirmation``, one that has ended ``Deleted``."""
+    pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
     try:
         listed = [one for page in pages for one in page["Subscriptions"]]
     except sns.exceptions.NotFoundException:

@@ -7,6 +7,7 @@ stands beside what the owner has, as the lifecycle rules do, and asks again whom
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -25,9 +26,10 @@ from ops.resources.cloudformation import (
 from ops.resources.compare_bucket_policy import missing_statements, put_missing_statements
 from ops.resources.lifecycle import changed_rules, put_lifecycle_rules
 from ops.resources.mail_identities import make_identities, missing_identities
-from ops.resources.stack_parameters import stack_parameters
+from ops.resources.stack_parameters import stack_parameters, webhook_of
 from ops.resources.template import TEMPLATE_PATH, read_template
-from ops.stages import Stage
+from ops.resources.webhook_subscription import end_webhook, subscribe_webhook, webhook_changes
+from ops.stages import Stage, Webhook
 
 TTL_ATTRIBUTE = "expires_at_epoch"
 DONE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
@@ -40,11 +42,8 @@ def deploy_resources(aws: Aws, stage: Stage, *, poll_seconds: float = 5) -> None
     stack = settled_stack(cloudformation, stage.resources_stack, poll_seconds=poll_seconds)
     if stack is None:
         _take_over_what_was_kept(aws, stage, poll_seconds)
-    elif (earlier := parameters_of(stack).get("Recipients", "").partition(",")[0]) not in (
-        "",
-        stage.recipients[0],
-    ):
-        unsubscribe(sns, stage, earlier)
+    else:
+        _end_earlier_subscriptions(sns, stage, parameters_of(stack))
     deploy_stack(
         cloudformation,
         name=stage.resources_stack,
@@ -62,6 +61,15 @@ def deploy_resources(aws: Aws, stage: Stage, *, poll_seconds: float = 5) -> None
         _protect_table(aws, stage.table)
     make_identities(aws.client("sesv2"), stage)
     subscribe_owner(sns, stage)
+    subscribe_webhook(sns, stage)
+
+
+def _end_earlier_subscriptions(sns: Any, stage: Stage, before: Mapping[str, str]) -> None:
+    earlier = before.get("Recipients", "").partition(",")[0]
+    if earlier not in ("", stage.recipients[0]):
+        unsubscribe(sns, stage, earlier)
+    if webhook_of(before) != stage.webhook:
+        end_webhook(sns, stage, webhook_of(before))
 
 
 def changed_resources(aws: Aws, stage: Stage) -> list[str]:
@@ -71,15 +79,17 @@ def changed_resources(aws: Aws, stage: Stage) -> list[str]:
     if stack is None:
         kept = kept_resources(aws, stage)
         taken_over = [f"take over what is there: {', '.join(kept.values())}"] if kept else []
-        return [*taken_over, "make bucket, queues, table, mail identities, and alarms that mail the owner"]
+        made = "make bucket, queues, table, mail identities, and alarms that mail the owner"
+        return [*taken_over, made, *webhook_changes(aws.client("sns"), stage, Webhook())]
     if stack["StackStatus"] not in DONE:
         return [f"finish what was broken off (the stack is in {stack['StackStatus']})"]
     before = parameters_of(stack)
     changes = [
         f"set {name} to {value or 'nothing'}, which was {before.get(name) or 'nothing'}"
         for name, value in stack_parameters(stage).items()
-        if before.get(name) != value
+        if before.get(name, "") != value and name != "AlertWebhook"
     ]
+    changes += webhook_changes(aws.client("sns"), stage, webhook_of(before))
     old = read_template(deployed_template(cloudformation, stage.resources_stack))["Resources"]
     new = read_template(TEMPLATE_PATH.read_text())["Resources"]
     changes += [f"make {name}" for name in new if name not in old]

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from ops.aws import Aws
 from ops.resources.cloudformation import described_stack, parameters_of
-from ops.stages import APP_NAME, Stage
+from ops.stages import APP_NAME, Stage, Webhook
 
 
 def stack_parameters(stage: Stage) -> dict[str, str]:
@@ -26,6 +26,8 @@ def stack_parameters(stage: Stage) -> dict[str, str]:
         "MonthlyBudget": stage.monthly_budget,
         "LockDays": str(stage.lock_days),
         "LockMode": stage.lock_mode,
+        "AlertWebhook": f"{stage.webhook.host} {stage.webhook.fingerprint}".strip(),
+        "JobMetrics": "yes" if stage.job_metrics else "",
         "BucketPolicyForm": "none" if stage.on_local_stack else "full",
     }
 
@@ -46,8 +48,16 @@ def stage_from_parameters(
         monthly_budget=parameters["MonthlyBudget"],
         lock_days=int(parameters["LockDays"]),
         lock_mode=parameters["LockMode"],
+        webhook=webhook_of(parameters),
+        job_metrics=parameters.get("JobMetrics") == "yes",
         on_local_stack=on_local_stack,
     )
+
+
+def webhook_of(parameters: Mapping[str, str]) -> Webhook:
+    """Without its URL; that of no webhook where an older version made the stack."""
+    host, _, fingerprint = parameters.get("AlertWebhook", "").partition(" ")
+    return Webhook(host, fingerprint)
 
 
 def chosen_before(aws: Aws, stage_name: str, account: str) -> Stage | None:

@@ -27,6 +27,7 @@ from chalicelib.domain.costs.service_costs import (
     OTHER_SCHEDULED_CALLS,
     RECONCILE_CALLS,
     Activity,
+    ServicePart,
     service_cost,
 )
 from chalicelib.domain.costs.statement import Statement, state_costs
@@ -383,6 +384,16 @@ def test_a_household_pays_half_a_dollar_with_nothing_free_and_cents_else(region:
     assert sum(part.in_full for part in parts) < Decimal("0.52")
     assert sum(part.after_allowance for part in parts) < Decimal("0.10")
     assert all(0 <= part.after_allowance <= part.in_full for part in parts)
+
+
+def test_a_metric_of_each_job_costs_thirty_cents_beyond_the_ten_that_are_free() -> None:
+    def cost(jobs: int) -> ServicePart:
+        activity = dataclasses.replace(household(), job_metrics=jobs)
+        [part] = [part for part in service_cost(PRICES, activity) if part.name == "alarms and logs"]
+        return part
+
+    assert round(cost(40).in_full - cost(0).in_full, 1) == Decimal("12.0")
+    assert round(cost(40).after_allowance - cost(0).after_allowance, 1) == Decimal("9.0")
 
 
 def test_the_queues_polling_is_a_quarter_of_a_dollar() -> None:

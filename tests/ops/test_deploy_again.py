@@ -80,6 +80,28 @@ def test_a_changed_setting_is_shown_and_reaches_the_functions(account: Account) 
     assert "PANICROOM_MONTHLY_BUDGET" in plan[deploy.FUNCTIONS.title][0]
 
 
+def test_a_webhook_is_asked_kept_and_ended_and_its_url_is_shown_nowhere(account: Account) -> None:
+    def subscribed() -> list[str]:
+        topic = HOME.arn("sns", HOME.alerts_topic)
+        answer = account.client("sns").list_subscriptions_by_topic(TopicArn=topic)
+        return [one["Endpoint"] for one in answer["Subscriptions"]]
+
+    url = "http://127.0.0.1:9/hooks/T0KEN-hush"
+    asked = account.types("deploy", "--yes", "--alert-webhook", url)
+    assert asked.exit_code == 0, asked.exception
+    assert "have SNS ask 127.0.0.1 to confirm that it wants alerts" in asked.output
+    assert subscribed() == [url]
+    plan = account.types("deploy", "--plan", "--json")
+    assert not any(json.loads(plan.stdout)["changes"].values())
+    assert "127.0.0.1" in json.loads(plan.stdout)["settings"]["webhook"]
+    [stack] = account.client("cloudformation").describe_stacks()["Stacks"]
+    files = b"".join(account.everything()["files"].values()).decode()
+    assert "hush" not in asked.output + plan.output + json.dumps(stack, default=str) + files
+    ended = account.asks("deploy", "--yes", "--alert-webhook", "none")["changes"]
+    assert ended.pop(deploy.RESOURCES.title) == ["end the alerts to 127.0.0.1"]
+    assert (subscribed(), any(ended.values())) == ([], False)
+
+
 def test_a_changed_handler_is_deployed_at_the_same_address_though_the_record_is_lost(
     account: Account,
 ) -> None:
@@ -269,6 +291,7 @@ def test_the_service_goes_and_the_backups_stay(account: Account) -> None:
     assert boundary["PolicyName"] == HOME.boundary, "which the deployer's rights do not remove"
     assert account.client("sqs").list_queues().get("QueueUrls", []) == []
     assert account.client("logs").describe_log_groups()["logGroups"] == []
+    assert account.client("sns").list_topics()["Topics"] == []
     assert account.client("sesv2").list_email_identities().get("EmailIdentities", []) == []
     assert s3.get_object(Bucket=HOME.bucket, Key="laptop/system/kept")["Body"].read() == b"kept"
 

@@ -11,6 +11,7 @@ import pytest
 from botocore.client import BaseClient
 
 import app
+from chalicelib import wiring
 from chalicelib.adapters.stores import catalogue_rows
 from chalicelib.domain.backups.machines import Job
 from chalicelib.domain.backups.names import Location, SetId
@@ -23,7 +24,7 @@ from chalicelib.domain.costs.service_costs import (
     SET_BYTES,
 )
 from chalicelib.journeys.send_alerts import EVALUATED_EVERY
-from chalicelib.metrics import HEARTBEAT_HOURS, METRICS, NAMESPACE
+from chalicelib.metrics import BACKUP_AGE, HEARTBEAT_HOURS, METRICS, NAMESPACE
 from tests.ops.test_resources import RESOURCES
 from tests.service.conftest import DEAD_LETTER_QUEUE, NOW, Service, fire
 
@@ -180,3 +181,73 @@ def test_the_alarm_reaches_the_owner_when_something_failed_and_when_there_is_no_
     assert alarm["AlarmActions"] == alarm["InsufficientDataActions"] == [{"Ref": "Alarms"}]
     assert alarm["TreatMissingData"] == "missing"
     assert "ops doctor" in alarm["AlarmDescription"]["Fn::Sub"]
+
+
+# ---------------------------------------------------------------- of each job, where the owner asked for it
+
+
+@pytest.fixture
+def with_job_metrics(service: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
+    monkeypatch.setenv("PANICROOM_JOB_METRICS", "yes")
+    wiring.settings.cache_clear()
+    service.enrolled("anna-laptop")
+    service.enrolled("bert")
+    for name, content in (
+        ("data_duplicity-full.{}.vol1.difftar.gpg", b"v"),
+        ("meta_duplicity-full.{}.manifest.gpg", b"m"),
+    ):
+        key = f"anna-laptop/system/{name.format('20261122T195500Z')}"
+        service.put(key, content, Metadata={"volumes": "1"})
+        service.catalogue(key)
+    service.now += timedelta(hours=1)
+    return service
+
+
+def ages(lines: list[dict[str, Any]]) -> list[tuple[str, str, str, list[float]]]:
+    return [
+        (line["stage"], line["machine"], line["job"], line[BACKUP_AGE])
+        for line in lines
+        if BACKUP_AGE in line
+    ]
+
+
+def test_the_age_of_each_jobs_newest_backup_is_told_with_each_evaluation(
+    with_job_metrics: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    newest = with_job_metrics.admin("sets", name="anna-laptop", job="system")
+    told(capsys)
+    fire(app.alerts)
+    lines = told(capsys)
+    [(stage, machine, job, [age])] = ages(lines)
+    assert (stage, machine, job) == ("test", "anna-laptop", "system"), (
+        "bert has none whose age there could be"
+    )
+    assert newest
+    [described] = [line["_aws"]["CloudWatchMetrics"][0] for line in lines if BACKUP_AGE in line]
+    assert {"stage", "machine", "job"} <= set(described["Dimensions"][0])
+    assert described["Metrics"][0]["Unit"] == "Seconds"
+    with_job_metrics.now += timedelta(minutes=1)
+    fire(app.alerts)
+    assert ages(told(capsys)) == [], "not each minute"
+    with_job_metrics.now += EVALUATED_EVERY
+    fire(app.alerts)
+    [(_, _, _, [later])] = ages(told(capsys))
+    assert later == age + (EVALUATED_EVERY + timedelta(minutes=1)).total_seconds()
+
+
+def test_alerts_as_of_another_time_tell_no_age_of_that_time(
+    with_job_metrics: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_job_metrics.admin("alerts_send", at="2027-11-22T20:00:00Z")
+    with_job_metrics.admin("alerts_preview")
+    assert ages(told(capsys)) == []
+
+
+def test_without_being_asked_for_no_job_has_a_metric(
+    service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service.enrolled("anna-laptop")
+    service.put(VOLUME, b"volume")
+    service.catalogue(VOLUME)
+    fire(app.alerts)
+    assert ages(told(capsys)) == []

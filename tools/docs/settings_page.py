@@ -41,6 +41,7 @@ SERVICE_VARIABLES = {
     "PANICROOM_REPORT_WEEKDAY": "the day of the weekly mail",
     "PANICROOM_REPORT_HOUR": "its hour, 0 to 23",
     "PANICROOM_MONTHLY_BUDGET": "USD a month, such as `5`; empty for none",
+    "PANICROOM_JOB_METRICS": "`yes`: each job has a metric of its own, at $0.30 a month",
     "PANICROOM_DISCARD_FUNCTION": "the one function that may write delete markers",
     "PANICROOM_LET_GO_FUNCTION": "the function that lets old backups go",
     "PANICROOM_THAW_FUNCTION": "the one function that may ask S3 for archived files",

@@ -62,6 +62,9 @@ METRIC_HOURS_A_DAY = 3
 LOG_KB_A_CALL = 1
 """A line or two of 150 to 350 bytes, and the three by Lambda itself."""
 
+LOG_KB_A_METRIC = Decimal("0.4")
+"""A line of 350 bytes."""
+
 FREE_LAMBDA_CALLS = 1_000_000
 FREE_LAMBDA_GB_SECONDS = 400_000
 FREE_QUEUE_REQUESTS = 1_000_000
@@ -81,6 +84,8 @@ class Activity:
     objects: int
     mails: int
     let_go: int = 0
+    job_metrics: int = 0
+    """Jobs with a metric of their own, which is sent with each evaluation."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +107,7 @@ def service_cost(table: PriceTable, activity: Activity) -> tuple[ServicePart, ..
     gb_seconds = (MINUTE_CALLS * MINUTE_CALL_SECONDS + other_calls * CALL_SECONDS) * FUNCTION_GB
     gb_seconds += (RECONCILE_CALLS + RECONCILES_A_MONTH * activity.jobs) * CALL_SECONDS * RECONCILE_GB
     queue_requests = POLLING_REQUESTS + 3 * events
-    log_gb = Decimal(calls * LOG_KB_A_CALL) / 2**20
+    log_gb = (Decimal(calls * LOG_KB_A_CALL) + EVALUATIONS * activity.job_metrics * LOG_KB_A_METRIC) / 2**20
     table_reads = (
         events * READS_AN_OBJECT
         + 3 * api_calls
@@ -128,7 +133,7 @@ def service_cost(table: PriceTable, activity: Activity) -> tuple[ServicePart, ..
         part(
             "alarms and logs",
             ("cloudwatch/alarm", ALARMS, FREE_ALARMS),
-            ("cloudwatch/metric", Decimal(METRIC_HOURS_A_DAY) / 24, FREE_METRICS),
+            ("cloudwatch/metric", Decimal(METRIC_HOURS_A_DAY) / 24 + activity.job_metrics, FREE_METRICS),
             ("logs/gb", log_gb, FREE_LOG_GB),
         ),
         part("mail", ("ses/message", activity.mails, 0)),

@@ -84,6 +84,7 @@ def state_costs(
     runs_a_month: int,
     mails_a_month: int,
     now: datetime,
+    has_job_metrics: bool = False,
     thaws: Decimal = Decimal(0),
     before: tuple[Figures, Mapping[str, JobFigures]] | None = None,
 ) -> Statement:
@@ -101,7 +102,8 @@ def state_costs(
     following = merged([usage.next_month for usage in usages])
     sets = sum(usage.sets for usage in usages)
     let_go = sum(usage.let_go_files for usage in usages)
-    activity = Activity(len(usages), sets, runs_a_month, whole.put_objects, mails_a_month, let_go)
+    jobs, metrics = len(usages), len(usages) if has_job_metrics else 0
+    activity = Activity(jobs, sets, runs_a_month, whole.put_objects, mails_a_month, let_go, metrics)
     service = service_cost(table, activity)
     running = sum((part.after_allowance for part in service), Decimal(0))
     passed = Decimal((now - month.start).total_seconds()) / Decimal((month.end - month.start).total_seconds())

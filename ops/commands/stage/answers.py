@@ -18,7 +18,8 @@ from ops.commands.arguments.options import Read
 from ops.commands.stage.target import asked, stage_without_answers
 from ops.deploy.access import AwsCaller
 from ops.errors import OpsError
-from ops.stages import Stage
+from ops.resources.webhook_subscription import read_webhook
+from ops.stages import Stage, Webhook
 
 T = TypeVar("T")
 
@@ -35,6 +36,8 @@ class Answers:
     mail_hour: int | None
     lock_days: int | None
     lock_mode: str | None
+    alert_webhook: Webhook | None
+    job_metrics: bool | None
 
 
 def stage_from_answers(
@@ -63,6 +66,8 @@ def stage_from_answers(
         "Your time zone, such as Europe/Berlin" if ask else None,
     )
     stage = before or stage_without_answers(name, aws, who)
+    webhook = stage.webhook if given.alert_webhook is None else given.alert_webhook
+    check_webhook(stage, webhook)
     return dataclasses.replace(
         stage,
         sender=given.sender or stage.sender or mail[0],
@@ -73,7 +78,16 @@ def stage_from_answers(
         report_hour=stage.report_hour if given.mail_hour is None else given.mail_hour,
         lock_days=stage.lock_days if given.lock_days is None else given.lock_days,
         lock_mode=given.lock_mode.upper() if given.lock_mode else stage.lock_mode,
+        webhook=webhook,
+        job_metrics=stage.job_metrics if given.job_metrics is None else given.job_metrics,
     )
+
+
+def check_webhook(stage: Stage, webhook: Webhook) -> None:
+    if webhook.url.startswith("http:") and not stage.on_local_stack:
+        raise OpsError(
+            "A webhook's URL begins with https://: anybody on the way could read what http:// carries."
+        )
 
 
 def _answer(
@@ -205,5 +219,16 @@ SETTINGS = (
         "--lock-mode",
         type=click.Choice(["governance", "compliance"]),
         help="With --lock-days: whether a special right can end the lock.  [default: governance]",
+    ),
+    click.option(
+        "--alert-webhook",
+        type=Read("URL", read_webhook),
+        metavar="URL",
+        help="An https:// URL that gets each alert as JSON, by SNS; `none` ends it. The URL is kept by SNS alone.",
+    ),
+    click.option(
+        "--job-metrics/--no-job-metrics",
+        default=None,
+        help="The age of each job's newest backup as a metric in CloudWatch, at $0.30 a job and month.  [default: no]",
     ),
 )

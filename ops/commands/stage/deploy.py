@@ -9,7 +9,7 @@ import click
 
 from chalicelib.adapters.price_files import price_table
 from chalicelib.domain.costs.price_table import PriceUnknown
-from chalicelib.domain.mail.phrases import format_money
+from chalicelib.domain.mail.phrases import count, format_money
 from chalicelib.owner_wire import MachineAdded
 from ops.aws import Aws
 from ops.client.addresses import addresses_for_machines, install_line
@@ -38,12 +38,13 @@ from ops.commands.stage.target import (
     target_aws,
 )
 from ops.deploy.access import AwsCaller, caller
-from ops.deploy.cost_preview import service_month
+from ops.deploy.cost_preview import JOB_METRIC_USD, service_month
 from ops.deploy.deployer_policy import deployer_policy
 from ops.deploy.pipeline import Deployment, carry_out, plan
 from ops.deploy.reader_policy import reader_policy
 from ops.doctor.checks import examine
 from ops.doctor.patient import admin
+from ops.errors import OpsError
 from ops.resources.stack_parameters import chosen_before
 from ops.stages import Stage
 from ops.steps import Steps, silent_steps
@@ -107,7 +108,7 @@ def deploy(
     deployment = Deployment(aws, stage, project, LOCAL_POLL_SECONDS if endpoint else POLL_SECONDS)
     changes = plan(deployment)
     if not as_json:
-        _show_plan(stage, who, changes)
+        _show_plan(stage, who, changes, _jobs_with_metrics(deployment))
     elif only_plan:
         print_json({"stage": stage.name, "settings": _settings(stage), "changes": changes})
     if only_plan:
@@ -144,7 +145,7 @@ def _carry_out(deployment: Deployment, machine: str, as_json: bool, *, photos: b
     _show_first_machine(stage, machine, first, photos=photos)
 
 
-def _show_plan(stage: Stage, who: AwsCaller, changes: dict[str, list[str]]) -> None:
+def _show_plan(stage: Stage, who: AwsCaller, changes: dict[str, list[str]], jobs: int) -> None:
     console.print(
         f"{stage.prefix} in account {stage.account}, {stage.region}, as {who.arn.rpartition('/')[2]}\n",
         markup=False,
@@ -156,7 +157,7 @@ def _show_plan(stage: Stage, who: AwsCaller, changes: dict[str, list[str]]) -> N
         console.print(f"  {title}: {'' if lines else 'nothing to do'}".rstrip(), markup=False)
         for line in lines:
             console.print(f"    - {line}", markup=False)
-    console.print(f"\n{_cost(stage)}\n", markup=False)
+    console.print(f"\n{_cost(stage)}{_metrics_cost(jobs)}\n", markup=False)
 
 
 def _settings(stage: Stage) -> dict[str, str]:
@@ -170,7 +171,29 @@ def _settings(stage: Stage) -> dict[str, str]:
         "mail": f"to {', '.join(stage.recipients)}, from {stage.sender}; {day} at {hour}, {stage.time_zone}",
         "budget": f"${stage.monthly_budget} a month" if stage.monthly_budget else "none",
         "lock": f"{stage.lock_days} days; {locks[stage.lock_mode]}" if stage.lock_days else "none",
+        "webhook": f"alerts go to {stage.webhook.host} as well" if stage.webhook.host else "none",
+        "metrics": "of each job" if stage.job_metrics else "none of jobs",
     }
+
+
+def _jobs_with_metrics(deployment: Deployment) -> int:
+    """How many metrics of jobs there will be: one on a stage that is new."""
+    if not deployment.stage.job_metrics:
+        return 0
+    try:
+        return len(admin(deployment.aws, deployment.stage).jobs()) or 1
+    except OpsError:
+        return 1
+
+
+def _metrics_cost(jobs: int) -> str:
+    """What the metrics of so many jobs come to a month; empty for none."""
+    if not jobs:
+        return ""
+    return (
+        f" The metrics of {count(jobs, 'job')} cost {format_money(jobs * JOB_METRIC_USD)} a month on top, less as far"
+        " as the account's ten free ones are not used up; `--no-job-metrics` ends them."
+    )
 
 
 def _cost(stage: Stage) -> str:

@@ -7,6 +7,7 @@ fingerprint that the stack keeps; others, made by hand, are left alone.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -16,6 +17,17 @@ from botocore.exceptions import ClientError
 from ops.errors import OpsError
 from ops.resources.alarm_subscription import CONFIRM_WITHIN_HOURS, subscriptions
 from ops.stages import Stage, Webhook
+
+RETRIES = {
+    "numRetries": 100,
+    "minDelayTarget": 30,
+    "maxDelayTarget": 30,
+    "numNoDelayRetries": 0,
+    "numMinDelayRetries": 0,
+    "numMaxDelayRetries": 0,
+    "backoffFunction": "linear",
+}
+"""A receiver that is away is tried for fifty minutes: SNS takes an hour in all, and by itself tries for one minute."""
 
 FINGERPRINT_DIGITS = 16
 HOST = re.compile(r"[A-Za-z0-9.:-]+")
@@ -60,7 +72,12 @@ def subscribe_webhook(sns: Any, stage: Stage) -> None:
     if not url or _arn(sns, stage, stage.webhook):
         return
     try:
-        sns.subscribe(TopicArn=_topic(stage), Protocol=urlsplit(url).scheme, Endpoint=url)
+        sns.subscribe(
+            TopicArn=_topic(stage),
+            Protocol=urlsplit(url).scheme,
+            Endpoint=url,
+            Attributes={"DeliveryPolicy": json.dumps({"healthyRetryPolicy": RETRIES})},
+        )
     except ClientError as error:
         # Whose sentence may have the URL.
         code = error.response["Error"]["Code"]

@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 import json
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.alert_message import MOST_BYTES, MOST_LISTED, AlertMessage, alert_message
-from chalicelib.domain.mail.alert_items import Alert, AlertItem
+from chalicelib.domain.backups.freshness import State
+from chalicelib.domain.mail.alert_items import Alert, AlertItem, JobNow, Trouble, item_of_job
 
 AT = datetime(2026, 11, 23, 8, 0, tzinfo=timezone(timedelta(hours=1)))
 LATE = AlertItem(
@@ -135,3 +137,14 @@ def test_of_too_much_the_most_urgent_is_kept_and_the_text_says_where_the_rest_is
     assert content["items"][0]["severity"] == "urgent"
     assert 0 < content["left_off"] < 100
     assert found["email"].endswith("There is more than fits in here: python -m ops audit --stage home\n")
+
+
+def test_the_document_shows_the_form_that_comes() -> None:
+    """docs/fleet.md has an alert as an example: its fields, and the texts that are ours."""
+    text = (Path(__file__).parents[2] / "docs" / "fleet.md").read_text()
+    shown = json.loads(text.partition("<!-- an alert -->\n```json\n")[2].partition("```")[0])
+    newest = datetime(2026, 11, 27, 16, 40, tzinfo=timezone.utc)
+    job = JobNow("web-3", "system", State.OVERDUE, shown["items"][0]["message"], newest_complete_at=newest)
+    at = datetime(2026, 11, 30, 16, 40, tzinfo=timezone.utc)
+    alert = Alert(jobs=(item_of_job(job, Trouble(State.OVERDUE, at)),))
+    assert json.loads(json.loads(alert_message(alert, "", stage="home", at=at).payload)["default"]) == shown

@@ -189,7 +189,7 @@ def test_of_objects_the_deployer_touches_the_clients_wheel_only() -> None:
 
 def test_a_star_for_a_resource_stands_only_where_aws_knows_no_narrower_one() -> None:
     with_star = [one["Sid"] for one in deployer_policy(HOME)["Statement"] if "*" in listed(one["Resource"])]
-    assert with_star == ["ListAndRead", "QueueMapping"]
+    assert with_star == ["EndSubscriptions", "ListAndRead", "QueueMapping"]
     [mapping] = [one for one in deployer_policy(HOME)["Statement"] if one["Sid"] == "QueueMapping"]
     assert mapping["Condition"] == {
         "ArnLike": {

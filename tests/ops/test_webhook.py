@@ -172,6 +172,10 @@ def test_a_url_is_subscribed_once_and_ended_without_being_known_any_more(sns: An
     subscribe_webhook(sns, WATCHED)
     subscribe_webhook(sns, NEXT_DEPLOY)
     assert urls(sns) == [OTHER, URL]
+    arn = sns.list_subscriptions()["Subscriptions"][1]["SubscriptionArn"]
+    attributes = sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]
+    policy = json.loads(attributes["DeliveryPolicy"])["healthyRetryPolicy"]
+    assert 1800 < policy["numRetries"] * policy["minDelayTarget"] <= 3600, "SNS takes an hour at most"
     end_webhook(sns, HOME, webhook_of(stack_parameters(WATCHED)))
     assert urls(sns) == [OTHER]
 

@@ -68,7 +68,7 @@ def operations_in(module: str) -> Iterator[str]:
     service = SERVICE_OF_MODULE[module]
     client = boto3.client(service, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")  # type: ignore[call-overload]
     names: dict[str, str] = client.meta.method_to_api_mapping
-    for node in ast.walk(ast.parse((ADAPTERS / f"{module}.py").read_text())):
+    for node in ast.walk(ast.parse(next(ADAPTERS.rglob(f"{module}.py")).read_text())):
         if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "self._client":
             called = [f"{service}:{names[name]}" for name in [node.attr] if name in names]
             by_version = module == "s3_versions"
@@ -94,8 +94,8 @@ def test_every_operation_in_the_adapters_has_its_right_and_no_right_is_unused() 
 
 def test_only_adapters_and_the_wiring_hold_clients() -> None:
     modules = [path for path in Path(PROJECT, "chalicelib").rglob("*.py") if "boto3" in path.read_text()]
-    assert [path for path in modules if path.parent != ADAPTERS and path.name != "wiring.py"] == []
-    holders = {path.stem for path in ADAPTERS.glob("*.py") if "self._client" in path.read_text()}
+    assert [path for path in modules if ADAPTERS not in path.parents and path.name != "wiring.py"] == []
+    holders = {path.stem for path in ADAPTERS.rglob("*.py") if "self._client" in path.read_text()}
     assert holders == set(SERVICE_OF_MODULE)
 
 

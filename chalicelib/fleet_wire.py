@@ -7,7 +7,7 @@ import dataclasses
 from chalicelib.domain.audit.codes.code import Severity
 from chalicelib.domain.fleet.verdict import FleetVerdict, Reason
 from chalicelib.owner_wire import MachineAdded, MachineChanged, ThawRow
-from chalicelib.wire import Money
+from chalicelib.wire import DrillStatus, Money
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +26,7 @@ class JobState:
     late_after_seconds: int
     stored_bytes: int
     monthly: Money | None = None
+    drill: DrillStatus | None = None
 
     @property
     def looked_at(self) -> str | None:

@@ -17,6 +17,7 @@ from ops.commands.fleet.group import group
 from ops.commands.fleet.journal import journal
 from ops.commands.local import local
 from ops.commands.machines.machine import machine
+from ops.commands.page import page
 from ops.commands.prices import prices
 from ops.commands.reconcile import reconcile
 from ops.commands.report import report
@@ -57,6 +58,7 @@ for command in (
     retention,
     thaw,
     report,
+    page,
     recovery_sheets,
     prices,
     audit,

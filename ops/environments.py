@@ -36,6 +36,10 @@ CLIENT_COPY = os.path.join("build", "client")
 # duplicity declares some forty cloud libraries, of which the tests need none.
 DUPLICITY_ALONE = ["--no-deps", "duplicity==3.2.1"]
 
+# Brings along axe-core 4.12.1, which looks for what keeps people from reading a page. The browser driver that it
+# declares is 50 MB and not needed: tests/axe.py starts the Chromium that is there.
+AXE_ALONE = ["--no-deps", "axe-playwright-python==0.1.8"]
+
 # Its command runs the code as it stands in client/src.
 CLIENT_IN_PLACE = ["--no-deps", "--editable", "./client"]
 
@@ -46,7 +50,7 @@ OWNER_ALONE = ["--no-cache-dir", "--require-hashes", "-r", "requirements-owner.t
 # folder -> (what pip is told, in steps; what makes it anew when it changes; what only brings it up to date)
 ENVIRONMENTS = {
     SITE: (
-        [["--require-hashes", "-r", "requirements-dev.txt"], DUPLICITY_ALONE, CLIENT_IN_PLACE],
+        [["--require-hashes", "-r", "requirements-dev.txt"], DUPLICITY_ALONE, AXE_ALONE, CLIENT_IN_PLACE],
         ["requirements-dev.txt"],
         ["client/pyproject.toml"],
     ),

@@ -91,7 +91,7 @@ def take_picture(
     return picture.exists()
 
 
-def run_browser(page: Path, width: int, height: int, wanted: str) -> str | None:
+def run_browser(page: Path, width: int, height: int, *wanted: str) -> str | None:
     """What a headless Chromium prints, asked for ``wanted`` of an HTML file; None where there is none, or it fails."""
     browser = next((found for found in map(shutil.which, BROWSERS) if found), None)
     if browser is None:
@@ -110,7 +110,7 @@ def run_browser(page: Path, width: int, height: int, wanted: str) -> str | None:
             "--hide-scrollbars",
             f"--user-data-dir={profile}",
             f"--window-size={width},{height}",
-            wanted,
+            *wanted,
             page.resolve().as_uri(),
         ]
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import os
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -39,6 +40,7 @@ LOOKS: Mapping[str, tuple[str, ...]] = {
     "report preview": (),
     "report status": (),
     "alerts preview": (),
+    "page": ("--to", os.devnull),
 }
 """Each command that a reader may type, with its arguments."""
 

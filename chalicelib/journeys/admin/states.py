@@ -22,6 +22,7 @@ from chalicelib.domain.photos.family import Family, stand_in, without_jobs
 from chalicelib.domain.photos.summary import worst_state
 from chalicelib.fleet_wire import JobState, MachineState
 from chalicelib.journeys.admin.request import AdminContext, time_or_none
+from chalicelib.journeys.describe_machine import describe_drill
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +89,7 @@ def _key(job: Job) -> str:
 def describe_state(fleet: Fleet, name: str, about: Sequence[Reason], now: datetime) -> MachineState:
     """``about`` are the reasons that name the machine."""
     machine = fleet.machines[name]
-    jobs = tuple(_describe_job(one, fleet.monthly) for one in fleet.evaluated.get(name, ()))
+    jobs = tuple(_describe_job(one, fleet.monthly, now) for one in fleet.evaluated.get(name, ()))
     costs = [job.monthly for job in jobs if job.monthly is not None]
     return MachineState(
         machine=name,
@@ -105,7 +106,7 @@ def describe_state(fleet: Fleet, name: str, about: Sequence[Reason], now: dateti
     )
 
 
-def _describe_job(evaluated: EvaluatedJob, monthly: Mapping[str, Decimal]) -> JobState:
+def _describe_job(evaluated: EvaluatedJob, monthly: Mapping[str, Decimal], now: datetime) -> JobState:
     job, freshness = evaluated.job, evaluated.freshness
     cost = monthly.get(_key(job))
     return JobState(
@@ -117,6 +118,7 @@ def _describe_job(evaluated: EvaluatedJob, monthly: Mapping[str, Decimal]) -> Jo
         late_after_seconds=job.period_seconds + job.grace_seconds,
         stored_bytes=freshness.stored_bytes,
         monthly=float(cost) if cost is not None else None,
+        drill=describe_drill(job, freshness.oldest_complete_at, now),
     )
 
 

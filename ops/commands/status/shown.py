@@ -88,7 +88,7 @@ def _machines(answer: FleetStatus, now: datetime, every: bool, columns: int) -> 
         (
             Text(one.machine),
             (
-                Text(_label(one), style=COLOURS[one.verdict]),
+                Text(state_label(one), style=COLOURS[one.verdict]),
                 age_shown(one.looked_at, now),
                 size_shown(one.stored_bytes),
                 month_shown(one.monthly),
@@ -108,7 +108,8 @@ def _machines(answer: FleetStatus, now: datetime, every: bool, columns: int) -> 
     return [*parts, Text(f"{'and ' if rows else ''}{said}: --all shows them.")] if said else parts
 
 
-def _label(machine: MachineState) -> str:
+def state_label(machine: MachineState) -> str:
+    """The word for how it is: a state, or what stands above it."""
     if machine.status in ("not enrolled yet", "revoked"):
         return machine.status
     bad = machine.verdict is FleetVerdict.BAD and machine.state != State.OVERDUE.value

@@ -1,0 +1,123 @@
+"""What the page says of each machine, the worst first, and of each group."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import tzinfo
+from decimal import Decimal
+
+from chalicelib.domain.backups.freshness import WORST_FIRST
+from chalicelib.domain.fleet.verdict import Reason, worst_verdict
+from chalicelib.domain.mail.phrases import count, format_bytes, format_money
+from chalicelib.fleet_wire import FleetStatus, FleetWeeks, MachineState
+from ops.commands.arguments.machine_cells import age_shown
+from ops.commands.retention.words import day, moment
+from ops.commands.status.shown import headline, state_label, worst_first
+from ops.fleet_page.content import GroupLine, MachineLine, Need, Tile, Trend
+from ops.fleet_page.plots import trend
+
+MOST_NEEDS = 100
+
+
+def sentence(status: FleetStatus) -> str:
+    """The headline of ``status`` without its verdict, which stands beside it."""
+    said = headline(status).partition(": ")[2].removesuffix(".")
+    return said[:1].upper() + said[1:]
+
+
+def tiles(status: FleetStatus, zone: tzinfo) -> tuple[Tile, ...]:
+    machines = status.machines
+    jobs = [job for one in machines for job in one.jobs]
+    costs = [one.monthly for one in machines if one.monthly is not None]
+    mailed = status.costs_at
+    as_of = f"by the mail of {day(mailed, zone)}" if mailed else "the first weekly mail says it"
+    return (
+        Tile("Machines", f"{len(machines):,}", _counted(one.state for one in machines)),
+        Tile("Jobs", f"{len(jobs):,}", _counted(job.state for job in jobs)),
+        Tile("Stored", format_bytes(sum(one.stored_bytes for one in machines))),
+        Tile("A month", _money(sum(costs)) if costs else "not known yet", as_of),
+    )
+
+
+def _counted(states: Iterable[str]) -> str:
+    """``2 overdue, 38 fresh``, the worst first."""
+    counts = Counter(states)
+    return ", ".join(f"{counts[one.value]:,} {one.value}" for one in WORST_FIRST if counts[one.value])
+
+
+def needs(reasons: Sequence[Reason]) -> tuple[Need, ...]:
+    return tuple(
+        Need(
+            one.verdict,
+            f"{one.machine}/{one.job}".rstrip("/") if one.machine else "a bucket",
+            one.message,
+            one.commands,
+            one.machine if any(line.startswith("panicroom ") for line in one.commands) else "",
+        )
+        for one in reasons[:MOST_NEEDS]
+    )
+
+
+def machine_lines(status: FleetStatus, weeks: FleetWeeks) -> tuple[MachineLine, ...]:
+    of_machine = {one.machine: one for one in weeks.machines}
+    now = moment(status.written_at)
+    lines = []
+    for one in worst_first(status.machines):
+        before = of_machine.get(one.machine)
+        stored, monthly = format_bytes(one.stored_bytes), _money(one.monthly)
+        lines.append(
+            MachineLine(
+                one.machine,
+                one.verdict,
+                state_label(one),
+                age_shown(one.looked_at, now),
+                trend(stored, before.stored_bytes, _size) if before else Trend(stored),
+                trend(monthly, before.monthly, _money) if before else Trend(monthly),
+                _notes(one),
+            )
+        )
+    return tuple(lines)
+
+
+def _notes(machine: MachineState) -> tuple[str, ...]:
+    named = (
+        f"group {machine.group}" if machine.group else "",
+        count(len(machine.jobs), "job") if len(machine.jobs) != 1 else "",
+    )
+    return tuple(note for note in named if note)
+
+
+def group_lines(machines: Sequence[MachineState]) -> tuple[GroupLine, ...]:
+    """Nothing where no machine is in a group."""
+    names = sorted({one.group for one in machines if one.group})
+    grouped = [(name, [one for one in machines if one.group == name]) for name in names]
+    others = [one for one in machines if not one.group]
+    return (
+        tuple(
+            _group_line(name, members)
+            for name, members in [*grouped, *([("in no group", others)] if others else [])]
+        )
+        if names
+        else ()
+    )
+
+
+def _group_line(name: str, members: Sequence[MachineState]) -> GroupLine:
+    costs = [one.monthly for one in members if one.monthly is not None]
+    return GroupLine(
+        name,
+        f"{len(members):,}",
+        worst_verdict(one.verdict for one in members),
+        _counted(one.state for one in members),
+        format_bytes(sum(one.stored_bytes for one in members)),
+        _money(sum(costs)) if costs else "",
+    )
+
+
+def _size(value: float) -> str:
+    return format_bytes(int(value))
+
+
+def _money(usd: float | None) -> str:
+    return "" if usd is None else format_money(Decimal(str(usd)))

@@ -6,6 +6,7 @@ import dataclasses
 import io
 import json
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,10 @@ from bench.fleet.status import answering, type_status
 from chalicelib.domain.audit.findings import command
 from chalicelib.domain.fleet.verdict import FleetVerdict, Reason
 from chalicelib.fleet_wire import FleetStatus, JobState, MachineState
+from chalicelib.owner_wire import MachineListing, MachineRow
+from chalicelib.wire import WireError
 from ops.cli import commands
+from ops.commands.machines.listing import list_table
 from ops.commands.status.shown import WELL_SHOWN, headline, show_status, worst_first
 from ops.commands.status.watch import watch
 from ops.errors import OpsError
@@ -141,8 +145,70 @@ def test_hostile_text_is_shown_and_obeyed_by_nobody() -> None:
     text = shown(fleet(evil, reasons=said), 200)
     assert "\x1b" not in text
     assert "\u202e" not in text
-    assert "[red]x[/]" in text
+    assert text.count("[red]x[/]") == 6, "group, owner, message, command, and the machine twice"
     assert not any(line.startswith("BAD [red]") for line in text.splitlines())
+
+
+# ---------------------------------------------------------------- the list of machines
+
+
+def listed(row: MachineRow, columns: int = 60) -> str:
+    said = io.StringIO()
+    console = Console(file=said, width=columns, force_terminal=True, color_system=None, highlight=False)
+    console.print(list_table(MachineListing((row,)), NOW, columns))
+    return said.getvalue()
+
+
+NOW = datetime(2026, 11, 30, 7, 0, tzinfo=timezone.utc)
+ROW = MachineRow(
+    "anna",
+    "enrolled",
+    ("system", "home"),
+    "2026-11-01T00:00:00Z",
+    state="overdue",
+    looked_at="2026-11-21T07:00:00Z",
+    stored_bytes=231 * 2**30,
+    monthly=3.2,
+    owner_mail="anna@example.org",
+    group="web",
+)
+
+
+def test_a_machine_of_the_list_folds_into_a_second_line_where_the_terminal_is_narrow() -> None:
+    _, first, second, *rest = (line.split() for line in listed(ROW, 99).splitlines())
+    assert first == ["anna", "overdue", "9", "days", "231", "GB", "$3.20"]
+    assert second == ["system,", "home;", "web,", "anna@example.org"]
+    assert rest == []
+    [_, line] = listed(ROW, 100).splitlines()
+    assert line.split() == [*first, *second]
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100])
+def test_the_list_fits_into_the_terminal_with_all_that_is_in_it(columns: int) -> None:
+    long = dataclasses.replace(
+        ROW, machine=LONGEST_NAME, jobs=("j" * 41,) * 3, status="not enrolled yet", group="g" * 41
+    )
+    text = listed(long, columns)
+    assert max(map(cell_len, text.splitlines())) <= columns
+    assert text.count("m") >= 41
+    assert text.count("g") >= 41
+    assert text.count("j") >= 3 * 41
+
+
+def test_a_hostile_owner_of_the_list_is_shown_and_obeyed_by_nobody() -> None:
+    text = listed(dataclasses.replace(ROW, owner_mail=f"[/]{HOSTILE}@x.y"), 200)
+    assert "[/]" in text
+    assert "\x1b" not in text
+
+
+def test_an_older_service_says_less_of_a_machine() -> None:
+    assert listed(MachineRow("anna", "enrolled", (), "x")).splitlines()[1].split() == [
+        "anna",
+        "enrolled",
+        "never",
+        "nothing",
+        "-",
+    ]
 
 
 # ---------------------------------------------------------------- for programs
@@ -184,6 +250,7 @@ def test_the_exit_code_is_the_verdict_also_with_json(asked: Asked, verdict: Flee
     [
         (OpsError("The function is gone."), "The function is gone."),
         (NoCredentialsError(), "AWS"),
+        (WireError("machines must be a list"), "another version than this clone"),
         (EndpointConnectionError(endpoint_url="https://x"), "AWS refused"),
     ],
 )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -20,7 +20,7 @@ WIDE = 100
 NO_TERMINAL = 200
 """Columns where nobody has a terminal: nothing folds, and programs find a machine in one line."""
 
-Row = tuple[Text, Sequence[RenderableType], str]
+Row = tuple[str, Sequence[str | Text], str]
 """The machine's name, its figures, and what more is said about it where there is room, or below its name."""
 
 
@@ -38,11 +38,12 @@ def machine_table(rows: Sequence[Row], more: str, columns: int) -> Table:
         header_style="bold",
     )
     for name, figures, about in rows:
+        # As Text, since rich reads its markup in anything else: a name may have brackets.
+        cells = [figure if isinstance(figure, Text) else Text(figure) for figure in figures]
         if wide:
-            table.add_row(name, *figures, about)
+            table.add_row(Text(name), *cells, Text(about))
         else:
-            below = Text(f"\n  {about}", style="dim") if about else Text()
-            table.add_row(name + below, *figures)
+            table.add_row(Text.assemble(name, (f"\n  {about}" if about else "", "dim")), *cells)
     return table
 
 

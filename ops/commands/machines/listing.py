@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 from rich.markup import escape
-from rich.text import Text
+from rich.table import Table
 
 from chalicelib.domain.mail.phrases import format_bytes
 from chalicelib.domain.shown import all_shown, shown
@@ -47,17 +47,20 @@ def list_(stage: str, state_folder: Path, as_json: bool) -> None:
     if not answer.machines:
         console.print(f"No machine yet: {typed('machine add NAME', stage)} adds one.")
         return
-    now = datetime.now(timezone.utc)
-    rows = [_row(all_shown(row), now) for row in answer.machines]
     target = table_console()
-    target.print(machine_table(rows, "jobs; group, owner", target.width), soft_wrap=False)
+    target.print(list_table(answer, datetime.now(timezone.utc), target.width), soft_wrap=False)
+
+
+def list_table(listing: MachineListing, now: datetime, columns: int) -> Table:
+    rows = [_row(all_shown(row), now) for row in listing.machines]
+    return machine_table(rows, "jobs; group, owner", columns)
 
 
 def _row(row: MachineRow, now: datetime) -> Row:
-    state = row.state if row.status in ("enrolled", row.state) else row.status
+    state = row.state if row.state and row.status == "enrolled" else row.status
     about = "; ".join(filter(None, (jobs_shown(row).replace("\n", ", "), joined(row.group, row.owner_mail))))
     figures = state, age_shown(row.looked_at, now), size_shown(row.stored_bytes), month_shown(row.monthly)
-    return Text(row.machine), figures, about
+    return row.machine, figures, about
 
 
 @click.command()

@@ -86,7 +86,7 @@ def _machines(answer: FleetStatus, now: datetime, every: bool, columns: int) -> 
     listed_well = well if every or len(well) <= WELL_SHOWN else []
     rows = [
         (
-            Text(one.machine),
+            one.machine,
             (
                 Text(state_label(one), style=COLOURS[one.verdict]),
                 age_shown(one.looked_at, now),

@@ -8,6 +8,7 @@ import click
 
 from chalicelib.domain.fleet.verdict import EXIT_CODES
 from chalicelib.fleet_wire import FleetStatus
+from chalicelib.wire import WireError
 from ops.commands.arguments.aws_errors import AWS_ERRORS, as_ops_error
 from ops.commands.arguments.machine_cells import table_console
 from ops.commands.arguments.options import console, print_json, stage_options
@@ -98,6 +99,10 @@ def _ask(client: AdminClient) -> FleetStatus:
         return client.ask(FleetStatus, "status")
     except AWS_ERRORS as error:
         raise as_ops_error(error) from error
+    except WireError as error:
+        raise OpsError(
+            f"The service is of another version than this clone ({error}): deploy it first."
+        ) from error
 
 
 def _give_metrics(text: str, where: str) -> None:

@@ -149,7 +149,9 @@ def test_that_nothing_has_come_of_an_overdue_job_is_said_once() -> None:
 
 
 def test_a_hundred_findings_of_a_code_are_one_reason() -> None:
-    alike = tuple(dataclasses.replace(VOLUME_MISSING, subject=str(number)) for number in range(100))
+    one = dataclasses.replace(VOLUME_MISSING, commands=("aws s3 ls",))
+    assert reasons(findings=(one,))[0].commands == ("aws s3 ls",)
+    alike = tuple(dataclasses.replace(one, subject=str(number)) for number in range(100))
     [reason] = reasons(findings=alike)
     assert reason.message == "Volume 2 is missing. (99 more like this)"
     assert reason.commands == ("python -m ops audit",)

@@ -300,7 +300,9 @@ def test_metrics_are_printed_or_replace_a_file_in_one_step(asked: Asked, tmp_pat
     assert 'panicroom_state{machine="anna",job="system",group=""} 2\n' in printed.stdout
     path = tmp_path / "panicroom.prom"
     path.write_text("old")
-    assert types("--prometheus", str(path)).exit_code == 0
+    with path.open() as reader:
+        assert types("--prometheus", str(path)).exit_code == 0
+        assert reader.read() == "old", "whoever reads meanwhile has the whole file of before"
     assert path.read_text() == printed.stdout
     assert path.stat().st_mode & 0o777 == 0o644
     assert [one.name for one in tmp_path.iterdir()] == [path.name]

@@ -142,4 +142,4 @@ def _lines_of(reason: Reason, fold: bool) -> Iterator[RenderableType]:
     for line in reason.commands:
         where = f"on {reason.machine}: " if line.startswith("panicroom ") else ""
         # Whole, to be copied. In one place of the terminal a line must not be wider than that.
-        yield Text(f"  {where}{line}", no_wrap=not fold, overflow="fold" if fold else "ignore")
+        yield Text(f"  {where}{line}", overflow="fold" if fold else "ignore")

@@ -35,7 +35,8 @@ def job_parts(
 
 
 def _job_part(machine: str, job: JobState, chains: Sequence[ChainRow], zone: tzinfo, newest: int) -> JobPart:
-    shown = [row for row in chains if row in chains[-newest:] or _is_open(row)]
+    oldest_shown = len(chains) - newest
+    shown = [row for index, row in enumerate(chains) if index >= oldest_shown or _is_open(row)]
     return JobPart(
         f"{machine}/{job.job}",
         job.state,

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import tzinfo
-from decimal import Decimal
 
 from chalicelib.domain.backups.freshness import WORST_FIRST
 from chalicelib.domain.fleet.verdict import Reason, worst_verdict
-from chalicelib.domain.mail.phrases import count, format_bytes, format_money
+from chalicelib.domain.mail.phrases import count, format_bytes
 from chalicelib.fleet_wire import FleetStatus, FleetWeeks, MachineState
-from ops.commands.arguments.machine_cells import age_shown
+from ops.commands.arguments.machine_cells import age_shown, month_shown
 from ops.commands.retention.words import day, moment
 from ops.commands.status.shown import headline, state_label, worst_first
 from ops.fleet_page.content import GroupLine, MachineLine, Need, Tile, Trend
-from ops.fleet_page.plots import trend
+from ops.fleet_page.plots import size_words, trend, usd_words
 
 MOST_NEEDS = 100
 
@@ -36,7 +35,7 @@ def tiles(status: FleetStatus, zone: tzinfo) -> tuple[Tile, ...]:
         Tile("Machines", f"{len(machines):,}", _counted(one.state for one in machines)),
         Tile("Jobs", f"{len(jobs):,}", _counted(job.state for job in jobs)),
         Tile("Stored", format_bytes(sum(one.stored_bytes for one in machines))),
-        Tile("A month", _money(sum(costs)) if costs else "not known yet", as_of),
+        Tile("A month", month_shown(sum(costs)) if costs else "not known yet", as_of),
     )
 
 
@@ -65,15 +64,15 @@ def machine_lines(status: FleetStatus, weeks: FleetWeeks) -> tuple[MachineLine, 
     lines = []
     for one in worst_first(status.machines):
         before = of_machine.get(one.machine)
-        stored, monthly = format_bytes(one.stored_bytes), _money(one.monthly)
+        stored, monthly = format_bytes(one.stored_bytes), month_shown(one.monthly)
         lines.append(
             MachineLine(
                 one.machine,
                 one.verdict,
                 state_label(one),
                 age_shown(one.looked_at, now),
-                trend(stored, before.stored_bytes, _size) if before else Trend(stored),
-                trend(monthly, before.monthly, _money) if before else Trend(monthly),
+                trend(stored, before.stored_bytes, size_words) if before else Trend(stored),
+                trend(monthly, before.monthly, usd_words) if before else Trend(monthly),
                 _notes(one),
             )
         )
@@ -89,17 +88,13 @@ def _notes(machine: MachineState) -> tuple[str, ...]:
 
 
 def group_lines(machines: Sequence[MachineState]) -> tuple[GroupLine, ...]:
-    """Nothing where no machine is in a group."""
-    names = sorted({one.group for one in machines if one.group})
-    grouped = [(name, [one for one in machines if one.group == name]) for name in names]
-    others = [one for one in machines if not one.group]
-    return (
-        tuple(
-            _group_line(name, members)
-            for name, members in [*grouped, *([("in no group", others)] if others else [])]
-        )
-        if names
-        else ()
+    """By name, those in none at the end; nothing where no machine is in a group."""
+    names = sorted({one.group or "" for one in machines}, key=lambda name: (not name, name))
+    if names in ([], [""]):
+        return ()
+    return tuple(
+        _group_line(name or "in no group", [one for one in machines if (one.group or "") == name])
+        for name in names
     )
 
 
@@ -111,13 +106,5 @@ def _group_line(name: str, members: Sequence[MachineState]) -> GroupLine:
         worst_verdict(one.verdict for one in members),
         _counted(one.state for one in members),
         format_bytes(sum(one.stored_bytes for one in members)),
-        _money(sum(costs)) if costs else "",
+        month_shown(sum(costs) if costs else None),
     )
-
-
-def _size(value: float) -> str:
-    return format_bytes(int(value))
-
-
-def _money(usd: float | None) -> str:
-    return "" if usd is None else format_money(Decimal(str(usd)))

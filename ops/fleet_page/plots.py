@@ -29,11 +29,11 @@ def plots_of(weeks: FleetWeeks, zone: tzinfo) -> tuple[Plot, ...]:
     priced = [row for row in rows if row.monthly is not None]
     plots = [
         _plot("Backups that needed you", rows, [row.in_need for row in rows], _whole, zone, least=2),
-        _plot("Stored", rows, [row.stored_bytes for row in rows], _bytes, zone, unit=1024, least=1024),
+        _plot("Stored", rows, [row.stored_bytes for row in rows], size_words, zone, unit=1024, least=1024),
     ]
     if len(priced) >= 2:
         costs = [row.monthly or 0.0 for row in priced]
-        plots.append(_plot("What keeping it costs a month", priced, costs, _usd, zone, least=0.01))
+        plots.append(_plot("What keeping it costs a month", priced, costs, usd_words, zone, least=0.01))
     return tuple(plots)
 
 
@@ -44,7 +44,7 @@ def table_of(weeks: FleetWeeks, zone: tzinfo) -> tuple[Week, ...]:
             format_date(moment(row.written_at), zone),
             f"{row.in_need:,} of {row.backups:,}",
             format_bytes(row.stored_bytes),
-            _usd(row.monthly) if row.monthly is not None else "not known",
+            usd_words(row.monthly) if row.monthly is not None else "not known",
         )
         for row in reversed(weeks.weeks)
     )
@@ -141,9 +141,9 @@ def _whole(value: float) -> str:
     return f"{value:,.0f}" if value == round(value) else f"{value:,.1f}"
 
 
-def _bytes(value: float) -> str:
+def size_words(value: float) -> str:
     return format_bytes(int(value))
 
 
-def _usd(value: float) -> str:
+def usd_words(value: float) -> str:
     return format_money(Decimal(str(value)))

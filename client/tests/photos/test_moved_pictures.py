@@ -77,6 +77,9 @@ def test_who_agreed_is_not_asked_again_when_the_upload_was_cut_short(laptop: Lap
     laptop.service.trouble = lambda _method, _path: None
     laptop.succeed("backup")
     assert increments(laptop) == 1
+    assert [run["statistics"]["RenamedFiles"] for run in laptop.service.runs if run.get("exit_code") == 0][
+        -1
+    ] == 2
 
 
 # ---------------------------------------------------------------- the folder of a year

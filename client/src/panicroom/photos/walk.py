@@ -69,11 +69,13 @@ class Walk:
 @dataclass(frozen=True)
 class RememberedWalk:
     """The walk before a job's newest backup. ``settles``: that backup was finished, read all of the files, and none of
-    them was being written. ``newest``: when the newest complete set was stored, once the service has said so."""
+    them was being written. ``newest``: when the newest complete set was stored, once the service has said so.
+    ``renamed_files``: of a backup that is not finished, how many had another name before it."""
 
     walk: Walk
     settles: bool
     newest: str | None = None
+    renamed_files: int = 0
 
 
 @dataclass
@@ -141,6 +143,7 @@ def remember_walk(state: Path, remembered: RememberedWalk) -> None:
         "began_ns": walk.began_ns,
         "settles": remembered.settles,
         "newest": remembered.newest,
+        "renamed_files": remembered.renamed_files,
         "files": rows,
     }
     text = json.dumps(kept, ensure_ascii=True)  # names that are no text have surrogates, which survive so
@@ -153,6 +156,8 @@ def recall_walk(state: Path) -> RememberedWalk | None:
         kept = json.loads(zlib.decompress((state / _FILE_NAME).read_bytes()))
         files = {path: FileSeen(*map(int, facts)) for path, *facts in kept["files"]}
         walk = Walk(WalkScope(*kept["scope"]), files, int(kept["began_ns"]))
-        return RememberedWalk(walk, kept["settles"] is True, kept["newest"])
+        return RememberedWalk(
+            walk, kept["settles"] is True, kept["newest"], int(kept.get("renamed_files", 0))
+        )
     except (OSError, ValueError, KeyError, TypeError, zlib.error):
         return None

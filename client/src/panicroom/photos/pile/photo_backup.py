@@ -8,14 +8,13 @@ import functools
 import shlex
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import replace
 
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.photos.moves import Renamed, count_renamed, renamed_folders
 from panicroom.photos.pile.family import FamilyFolders
 from panicroom.photos.settled import Looked, look_through, report_settled
 from panicroom.photos.upload_again import UploadRate, price_text
-from panicroom.photos.walk import RememberedWalk, remember_walk
+from panicroom.photos.walk import RememberedWalk, recall_walk, remember_walk
 from panicroom.photos.walking import steady_walk
 from panicroom.settings import FamilySettings, JobSettings, Settings
 from panicroom.shown import shown_path
@@ -76,11 +75,13 @@ class PhotoBackups:
             return
         walk, steady = steady_walk(self._settings, job)
         state = self._settings.job_state(job.job)
-        begun = RememberedWalk(walk, settles=False)
+        before = recall_walk(state)
+        renamed = before.renamed_files + count_renamed(before.walk, walk) if before else 0
+        begun = RememberedWalk(walk, settles=False, renamed_files=renamed)
         remember_walk(state, begun)  # whatever ends the run, another one follows
-        totals = make(count_renamed(looked.before, walk) if looked.before else 0)
+        totals = make(renamed)
         UploadRate(self._settings).remember(totals)
-        remember_walk(state, replace(begun, settles=steady and not totals.skipped))
+        remember_walk(state, RememberedWalk(walk, settles=steady and not totals.skipped))
 
     def rehearse(self, job: JobSettings, rehearse: Callable[[], None], *, always: bool) -> None:
         """Calls ``rehearse`` where a backup would be made. Raises ``Problem`` as that would."""

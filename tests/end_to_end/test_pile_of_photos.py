@@ -182,6 +182,9 @@ def pile(request: pytest.FixtureRequest, service: Service) -> Iterator[Pile]:
         path.parent.mkdir(exist_ok=True)
         path.write_text(f"<caption>{number}</caption>")
     yield pile
+    pile.owner.says(
+        "machine", "remove", pile.machine.name, "--yes"
+    )  # or the next form's mails are about it, too
     shutil.rmtree(pile.machine.folder)
 
 

@@ -198,3 +198,26 @@ class JournalListing:
     since: str
     entries: tuple[JournalRow, ...]
     left_off: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class AddedOfMany:
+    """A machine of ``machines_add``; ``status`` as in ``MachineRow``. Without a ``code`` it keeps its token, or stays
+    revoked; ``recovery_code`` is there where one was made, and nobody can show it again."""
+
+    machine: str
+    status: str
+    group: str | None = None
+    code: str | None = None
+    code_expires_at: str | None = None
+    recovery_code: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class MachinesAdded:
+    """``machines_add``: where one is ``refused`` nothing was written; else those that were added, and those that
+    ``failed`` in the middle."""
+
+    machines: tuple[AddedOfMany, ...]
+    refused: tuple[MachineResult, ...] = ()
+    failed: tuple[MachineResult, ...] = ()

@@ -38,7 +38,7 @@ THAW_JOBS              <machine>/<job>    the thaw that was started last, and th
 THAW_MONTHS#<machine>  <month>            what its thaws have come to
                        <month>#listed     LIST requests for them
                        <day>#plans        plans made on that day; both end in #readers for recovery codes
-JOURNAL#<month>        <time>#<random>    JournalEntry, for 400 days
+JOURNAL#<month>        <time>#<number>#<random>  JournalEntry, for 400 days
 OVER_BUDGET            <month>            the notice was recorded
 RECOVERIES             <machine>          Recovery, with its readers
 RECOVERY_TRIES#<hour>  <address>          recovery codes tried from there

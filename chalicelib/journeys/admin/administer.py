@@ -18,6 +18,7 @@ from chalicelib.journeys.admin.catalogue import (
     set_place,
     set_quarantine,
 )
+from chalicelib.journeys.admin.fleet.add_many import machines_add
 from chalicelib.journeys.admin.fleet.bulk import for_machines
 from chalicelib.journeys.admin.fleet.groups import (
     group_add,
@@ -96,6 +97,7 @@ READS: Commands = {
 
 CHANGES: Commands = {
     "machine_add": machine_add,
+    "machines_add": machines_add,
     "machine_set": machine_set,
     "machine_pause": machine_pause,
     "machine_resume": machine_resume,

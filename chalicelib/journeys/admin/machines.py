@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
+from collections.abc import Sequence
 from datetime import datetime
 
 from chalicelib.domain.backups.freshness import Freshness, evaluate_freshness
@@ -59,8 +60,26 @@ from chalicelib.owner_wire import (
 from chalicelib.wire import ErrorCode
 
 
+@dataclasses.dataclass(frozen=True)
+class Addition:
+    """What adding a machine comes to: ``machine`` as it is or would be at first, and as it is ``wanted``."""
+
+    machine: Machine
+    wanted: Machine
+    family: Family | None
+    jobs: Sequence[Job]
+    is_adopted: bool
+
+
 def machine_add(context: AdminContext, request: Arguments) -> MachineAdded:
     """A new machine, or a new code (and perhaps new jobs) for one that is there."""
+    addition = plan_addition(context, request)
+    add_as_planned(context, addition)
+    return _with_codes(context, addition.wanted.name)
+
+
+def plan_addition(context: AdminContext, request: Arguments) -> Addition:
+    """Checks all of it, and writes nothing. Raises ``Refusal``."""
     name = read_identifier(request, "name")
     known = context.machines.machine(name)
     group = _group_at_adding(context, request, known)
@@ -71,17 +90,22 @@ def machine_add(context: AdminContext, request: Arguments) -> MachineAdded:
     machine = known or Machine(name, context.now, group=group.name if group else None, follows=OF_MACHINES)
     wanted = settled(with_own(machine, machine_settings(request)), group, context.now)
     new_jobs = [_new_job(context, request, name, job, adopted, group) for job in jobs]
-    if not context.machines.create_machine(wanted):
-        change_or_refuse(context, machine, wanted)
-    if family is not None:
-        context.machines.put_family(settled(family, group, context.now))
-    for job in new_jobs:
+    family = settled(family, group, context.now) if family else None
+    return Addition(machine, wanted, family, new_jobs, adopted is not None)
+
+
+def add_as_planned(context: AdminContext, addition: Addition) -> None:
+    """Raises ``Refusal`` where somebody else has changed the machine at the same moment."""
+    if not context.machines.create_machine(addition.wanted):
+        change_or_refuse(context, addition.machine, addition.wanted)
+    if addition.family is not None:
+        context.machines.put_family(addition.family)
+    for job in addition.jobs:
         if context.machines.create_job(job):
             # Here once, so that whoever reads the state of all jobs finds one of this.
             context.catalogue.summarize_anew(job, context.now)
-            if adopted:
+            if addition.is_adopted:
                 context.machines.adopt_location(job)
-    return _with_codes(context, name)
 
 
 def _named_jobs(context: AdminContext, request: Arguments, machine: str, family: Family | None) -> list[str]:
@@ -96,24 +120,38 @@ def _named_jobs(context: AdminContext, request: Arguments, machine: str, family:
 
 
 def _with_codes(context: AdminContext, name: str) -> MachineAdded:
-    """An enrolment code, and the machine's first recovery code, which the laptop is given together with it."""
     machine = known_machine(context, {"name": name})
-    code = format_code(secrets.token_bytes(CODE_BYTES))
-    expires_at = context.now + CODE_LIFE
-    recovery_code = first_recovery_code(context, machine)
-    sealed = seal(recovery_code, code) if recovery_code else None
-    enrolment = EnrolmentCode(sha256_hex(code), name, expires_at, sealed_recovery_code=sealed)
-    context.machines.put_code(enrolment)
+    codes = make_codes(context, machine)
     return MachineAdded(
         name,
         tuple(job.name for job in context.machines.jobs(name)),
-        code,
-        format_wire_time(expires_at),
-        recovery_code,
+        codes.enrolment,
+        codes.expires_at,
+        codes.recovery,
         show_recovery(context, machine),
         tuple(map(describe_family, context.machines.families(name))),
         machine.group,
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class Codes:
+    """``recovery`` is there where one was made."""
+
+    enrolment: str
+    expires_at: str
+    recovery: str | None
+
+
+def make_codes(context: AdminContext, machine: Machine) -> Codes:
+    """An enrolment code, and the machine's first recovery code, which the laptop is given together with it."""
+    code = format_code(secrets.token_bytes(CODE_BYTES))
+    expires_at = context.now + CODE_LIFE
+    recovery_code = first_recovery_code(context, machine)
+    sealed = seal(recovery_code, code) if recovery_code else None
+    enrolment = EnrolmentCode(sha256_hex(code), machine.name, expires_at, sealed_recovery_code=sealed)
+    context.machines.put_code(enrolment)
+    return Codes(code, format_wire_time(expires_at), recovery_code)
 
 
 def _group_at_adding(context: AdminContext, request: Arguments, known: Machine | None) -> MachineGroup | None:

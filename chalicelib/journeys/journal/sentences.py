@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib.domain.mail.phrases import count, format_age, format_bytes, format_money
-from chalicelib.fleet_wire import GroupChanged, GroupShown, MachineResults
+from chalicelib.fleet_wire import AddedOfMany, GroupChanged, GroupShown, MachineResults, MachinesAdded
 from chalicelib.owner_wire import (
     AlertSent,
     AuditAnswer,
@@ -30,6 +30,7 @@ from chalicelib.owner_wire import (
     ThawRow,
     UndoEnded,
 )
+from chalicelib.recovery_code import last_group
 
 Request = Mapping[str, Any]
 
@@ -63,14 +64,20 @@ def _machine_add(_: Request, answer: MachineAdded) -> Iterator[JournalLine]:
     yield JournalLine(f"{_code(answer)} Its jobs: {_names(jobs)}.", answer.machine)
 
 
+def _machines_add(_: Request, answer: MachinesAdded) -> Iterator[JournalLine]:
+    for one in answer.machines:
+        code = _code(one) if one.code else f"It is {one.status}, and has no new code."
+        yield JournalLine(f"From a list. {code}", one.machine, what="machine_add")
+
+
 def _machine_rotate(_: Request, answer: MachineAdded) -> Iterator[JournalLine]:
     yield JournalLine(f"{_code(answer)} Its token ends when that is used.", answer.machine)
 
 
-def _code(answer: MachineAdded) -> str:
-    made = f"A code was made, valid until {_minute(answer.code_expires_at)}."
-    if answer.recovery_code and answer.recovery:
-        made += f" So was a recovery code; its last group is {answer.recovery.last_group}."
+def _code(answer: MachineAdded | AddedOfMany) -> str:
+    made = f"A code was made, valid until {_minute(str(answer.code_expires_at))}."
+    if answer.recovery_code:
+        made += f" So was a recovery code; its last group is {last_group(answer.recovery_code)}."
     return made
 
 
@@ -260,6 +267,7 @@ def _report_send(_: Request, answer: ReportSent) -> Iterator[JournalLine]:
 
 SENTENCES: Mapping[str, Callable[[Request, Any], Iterator[JournalLine]]] = {
     "machine_add": _machine_add,
+    "machines_add": _machines_add,
     "machine_set": _machine_set,
     "for_machines": _for_machines,
     "group_add": _group_add,

@@ -32,6 +32,7 @@ from ops.commands.arguments.storage_choice import (
     storage_option,
     words_of,
 )
+from ops.commands.machines.add_many import from_a_file
 from ops.commands.machines.adoption import bring_in, go_on
 from ops.commands.machines.codes import addresses_of
 from ops.commands.machines.settings import thaw_budget_option
@@ -42,7 +43,7 @@ from ops.storage_costs import FirstBackup
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", required=False)
 @click.option(
     "--job", "jobs", multiple=True, help="A job of the machine; may be given again.  [default: system]"
 )
@@ -76,6 +77,7 @@ from ops.storage_costs import FirstBackup
     "--plan", "only_plan", is_flag=True, help="With --bucket: only read it, and show what would change."
 )
 @stage_options
+@from_a_file
 def add(
     name: str,
     jobs: tuple[str, ...],
@@ -102,7 +104,8 @@ def add(
 ) -> None:
     """Add a machine, or a new code for one that is enrolled again, and print its enrolment code.
 
-    A machine that has no recovery code yet gets one, which is printed this once.
+    A machine that has no recovery code yet gets one, which is printed this once. With --from many machines are added at
+    once: all of the file, or nothing of it where something is wrong.
     """
     if bucket is None and (prefix is not None or only_plan or empty):
         raise click.UsageError("--prefix, --empty and --plan go with --bucket.")

@@ -26,7 +26,10 @@ class JournalStore:
         """Never raises: what the entries tell is done, and must not look as if it had failed. ``entries`` may be a
         generator; what that raises is logged as well."""
         try:
-            items = [(_item(entry), "attribute_not_exists(pk)", Item()) for entry in entries]
+            items = [
+                (_item(entry, number), "attribute_not_exists(pk)", Item())
+                for number, entry in enumerate(entries)
+            ]
             for first in range(0, len(items), AT_ONCE):
                 self._table.put_all_or_none(items[first : first + AT_ONCE])
         except Exception:
@@ -42,11 +45,11 @@ class JournalStore:
                 yield _entry(item)
 
 
-def _item(entry: JournalEntry) -> Item:
-    """Several entries of one command have the same time."""
+def _item(entry: JournalEntry, number: int) -> Item:
+    """Several entries of one command have the same time, and stay in their order."""
     return rows.new_row(
         f"JOURNAL#{entry.at:%Y-%m}",
-        f"{rows.format_instant(entry.at)}#{secrets.token_hex(8)}",
+        f"{rows.format_instant(entry.at)}#{number:05d}#{secrets.token_hex(8)}",
         who=entry.who,
         what=entry.what,
         machine=entry.machine,

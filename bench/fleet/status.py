@@ -103,9 +103,14 @@ class AnsweringService(ThreadingHTTPServer):
         self.body = body
         self.calls = 0
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
+    def environment(self) -> dict[str, str]:
+        """Of a command that is to call it, with keys that are no secret."""
+        keys = {
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "eu-central-1",
+        }
+        return {**os.environ, **keys, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.server_port}"}
 
 
 class _GivesTheAnswer(BaseHTTPRequestHandler):
@@ -137,16 +142,10 @@ def answering(body: bytes) -> Iterator[AnsweringService]:
 
 
 def type_status(service: AnsweringService, *words: str) -> Cost:
-    """``python -m ops status`` against it, with keys that are no secret."""
-    keys = {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "eu-central-1",
-    }
-    environment = {**os.environ, **keys, "AWS_ENDPOINT_URL": service.url}
+    """``python -m ops status`` against it."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "ops", "status", "--stage", "home", "--state", folder, *words]
-        return run(["sh", "-c", '"$@" || test $? -le 2', "sh", *command], environment)
+        return run(["sh", "-c", '"$@" || test $? -le 2', "sh", *command], service.environment())
 
 
 if __name__ == "__main__":

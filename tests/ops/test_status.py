@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import sys
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
@@ -367,6 +368,22 @@ def test_a_failed_call_keeps_the_last_answer_and_says_so() -> None:
 def test_a_first_call_that_fails_is_tried_again() -> None:
     text = watched([OpsError("AWS is away"), fleet(machine("a"))])
     assert text.index("No answer yet.") < text.index("WELL: 1 machine")
+
+
+def test_at_a_terminal_of_sixty_columns_nothing_is_cut_and_ctrl_c_ends_it_well() -> None:
+    pexpect = pytest.importorskip("pexpect", reason="the environment is older than requirements-dev.txt")
+    answer = fleet(machine("anna", BAD, "overdue"), reasons=(WAITING,))
+    with answering(json.dumps({"result": answer}, default=dataclasses.asdict).encode()) as service:
+        words = ["-m", "ops", "status", "--stage", "home", "--watch", "500"]
+        environment = {**service.environment(), "TERM": "xterm"}
+        child = pexpect.spawn(sys.executable, words, env=environment, dimensions=(30, 60), timeout=60)
+        child.expect(rb"ends it\.")
+        child.expect(b"--stage home")
+        child.sendintr()
+        child.expect(b"nothing was changed")
+        child.expect(pexpect.EOF)
+        child.close()
+    assert child.exitstatus == 0
 
 
 # ---------------------------------------------------------------- on the local stack

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from rich.console import Console
 
 from chalicelib.domain.fleet.verdict import EXIT_CODES
 from chalicelib.fleet_wire import FleetStatus
@@ -67,11 +68,12 @@ def status(
     try:
         client = admin_client(stage, state_folder)
         if watch is not None:
+            folding = Console(highlight=False)  # the usual one leaves long lines to the terminal
             watch_status(
-                console,
+                folding,
                 lambda: _ask(client),
                 lambda answer: show_status(
-                    answer, stage=stage, every=every, columns=console.width, fold=True
+                    answer, stage=stage, every=every, columns=folding.width, fold=True
                 ),
                 watch,
             )

@@ -237,7 +237,7 @@ def _retention_undone(_: Request, answer: UndoEnded) -> Iterator[JournalLine]:
 def _retention_drop(_: Request, answer: LetGoRow) -> Iterator[JournalLine]:
     files = count(answer.files, "file")
     yield JournalLine(
-        f"{answer.chain} is hidden, and its {files} go for good by hand.", answer.machine, answer.job
+        f"{answer.chain} is hidden, and its {files} are to be removed for good.", answer.machine, answer.job
     )
 
 

@@ -221,3 +221,40 @@ class MachinesAdded:
     machines: tuple[AddedOfMany, ...]
     refused: tuple[MachineResult, ...] = ()
     failed: tuple[MachineResult, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class DropPlace:
+    """Where a job's files are, of how many sets, and in which class its volumes are from how many days on."""
+
+    job: str
+    bucket: str
+    prefix: str
+    sets: int
+    archive_class: str
+    archive_after_days: int
+
+
+@dataclasses.dataclass(frozen=True)
+class MachineDropPlan:
+    """``machine_drop_plan``, ``machine_drop``.
+
+    All below ``prefix`` in the service's own ``bucket`` is the machine's; in a bucket that was adopted, a job's are the
+    files that duplicity writes directly below the job's prefix.
+    """
+
+    machine: str
+    bucket: str
+    prefix: str
+    jobs: tuple[DropPlace, ...]
+    dropping_since: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class MachineDropped:
+    """``machine_dropped``: ``ended`` when the machine is gone with all its rows. ``keys_left`` are keys of which
+    something is stored, a thousand at most; with none left and not ended, the same command goes on with the rows."""
+
+    machine: str
+    ended: bool
+    keys_left: int = 0

@@ -86,8 +86,8 @@ class FamilyShown(FamilyStatus):
 
 @dataclasses.dataclass(frozen=True)
 class MachineRow:
-    """``status``: enrolled, not enrolled yet, paused, revoked. ``state`` is the worst of its jobs, empty where an older
-    service answers; ``looked_at`` and ``monthly`` are those of ``MachineState``."""
+    """``status``: enrolled, not enrolled yet, paused, revoked, dropping. ``state`` is the worst of its jobs, empty
+    where an older service answers; ``looked_at`` and ``monthly`` are those of ``MachineState``."""
 
     machine: str
     status: str

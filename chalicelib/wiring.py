@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from chalicelib.adapters.functions.let_go_function import LetGoFunction
     from chalicelib.adapters.s3_archive import Archive
     from chalicelib.adapters.ses_mailer import Mailer
+    from chalicelib.adapters.stores.fleet.drop_store import DropStore
     from chalicelib.adapters.stores.fleet.group_store import GroupStore
     from chalicelib.domain.costs.price_table import PriceTable
     from chalicelib.journeys.admin.request import AdminContext
@@ -288,6 +289,12 @@ def _settings_reader() -> SettingsReader:
     return SettingsReader(boto3.client("s3"))
 
 
+def _drop_store() -> DropStore:
+    from chalicelib.adapters.stores.fleet.drop_store import DropStore
+
+    return DropStore(_table())
+
+
 def _group_store() -> GroupStore:
     from chalicelib.adapters.stores.fleet.group_store import GroupStore
 
@@ -320,6 +327,7 @@ def admin_context(now: datetime) -> AdminContext:
         retention_store(),
         run_store(),
         _group_store(),
+        _drop_store(),
         let_go_function(),
         journal_store(),
         _callers(),

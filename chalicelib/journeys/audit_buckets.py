@@ -67,7 +67,7 @@ def audit_buckets(context: AuditContext) -> list[Finding]:
     sets_in: dict[str, dict[WatchedJob, list[BackupSet]]] = defaultdict(dict)
     sets_in[context.bucket] = {}
     of_sets: dict[Job, list[Finding]] = {}
-    jobs = context.machines.jobs()
+    jobs = [job for job in context.machines.jobs() if not job.is_dropping]
     drilled = speaking(jobs)
     for job_sets in context.catalogue.sets_of_each(jobs):
         job, machine = job_sets.job, machines.get(job_sets.job.machine)

@@ -183,7 +183,8 @@ def _evaluate_jobs(
                 first_backup=freshness.progress,
                 let_gos=chains.let_gos_of(job),
             )
-            chains.add(machines[job.machine], sets)
+            if not job.is_dropping:
+                chains.add(machines[job.machine], sets)
         except Exception as error:
             every.evaluated.append(failed_job(job, error))
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from chalicelib.adapters.s3_buckets import side_by_side
@@ -54,6 +54,17 @@ def _stems(set_id: SetId) -> list[str]:
 
 
 def _below(s3: Any, location: Location, stem: str, set_id: SetId) -> list[FileHistory]:
+    def is_of_set(key: str) -> bool:
+        file = parse_file_name(key.removeprefix(location.prefix))
+        return file is not None and file.set_id == set_id
+
+    return histories(s3, location, is_of_set, stem)
+
+
+def histories(
+    s3: Any, location: Location, is_wanted: Callable[[str], bool], stem: str = ""
+) -> list[FileHistory]:
+    """Of every key below the location whose name begins with ``stem``, as far as it is wanted."""
     pages = s3.get_paginator("list_object_versions").paginate(
         Bucket=location.bucket, Prefix=location.key(stem)
     )
@@ -61,10 +72,9 @@ def _below(s3: Any, location: Location, stem: str, set_id: SetId) -> list[FileHi
     for page in pages:
         for kind in ("Versions", "DeleteMarkers"):
             for one in page.get(kind, []):
-                name = one["Key"].removeprefix(location.prefix)
-                file = parse_file_name(name)
-                if file is not None and file.set_id == set_id:
-                    known = files.setdefault(name, FileHistory(name, one["Key"]))
+                key = one["Key"]
+                if is_wanted(key):
+                    known = files.setdefault(key, FileHistory(key.removeprefix(location.prefix), key))
                     (known.versions if kind == "Versions" else known.markers).append(one)
     return list(files.values())
 

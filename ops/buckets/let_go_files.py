@@ -161,13 +161,24 @@ def survey(
     after_days: int,
     now: datetime,
 ) -> DropSurvey:
-    """What deleting them comes to; nothing is changed. Volumes have been in their class since ``after_days`` after the
-    upload."""
-    versions = [one for file in versions_of(s3, location, set_ids) for one in file.versions]
+    """What deleting the sets' files comes to; nothing is changed."""
+    return survey_files(s3, location.bucket, versions_of(s3, location, set_ids), table, after_days, now)
+
+
+def survey_files(
+    s3: Any,
+    bucket: str,
+    files: Sequence[FileHistory],
+    table: PriceTable | None,
+    after_days: int,
+    now: datetime,
+) -> DropSurvey:
+    """Volumes have been in their class since ``after_days`` after the upload."""
+    versions = [one for file in files for one in file.versions]
     by_class: dict[str, list[dict[str, Any]]] = {}
     for one in versions:
         by_class.setdefault(one.get("StorageClass", "STANDARD"), []).append(one)
-    locks = _locks(s3, location.bucket, versions)
+    locks = _locks(s3, bucket, versions)
     held = [(one, until) for one, until in zip(versions, locks, strict=True) if until and until > now]
     return DropSurvey(
         tuple(
@@ -217,8 +228,7 @@ def _locks(s3: Any, bucket: str, versions: Sequence[dict[str, Any]]) -> list[dat
         if error.response["Error"]["Code"] != "ObjectLockConfigurationNotFoundError":
             raise
         return [None] * len(versions)
-    by_id = {str(one["VersionId"]): one for one in versions}
-    return side_by_side(lambda version: _locked_until(s3, bucket, by_id[version]), list(by_id))
+    return side_by_side(lambda version: _locked_until(s3, bucket, version), list(versions))
 
 
 def _locked_until(s3: Any, bucket: str, version: dict[str, Any]) -> datetime | None:
@@ -248,17 +258,21 @@ class Removed:
 
 def remove_for_good(s3: Any, location: Location, set_ids: Iterable[SetId]) -> Removed:
     """Deletes every version of the sets' files. Raises ``OpsError`` where S3 refuses for another reason than a lock."""
-    files = versions_of(s3, location, set_ids)
+    return remove_files(s3, location.bucket, versions_of(s3, location, set_ids))
+
+
+def remove_files(s3: Any, bucket: str, files: Sequence[FileHistory]) -> Removed:
+    """Deletes every version and marker of these, but what a lock holds. Raises ``OpsError`` as above."""
     by_key = {file.key: file for file in files}
     versions = [one for file in files for one in file.versions]
-    refused = _delete(s3, location.bucket, versions)
-    held = [(one, _lock_of_refused(s3, location.bucket, one, why)) for one, why in refused]
+    refused = _delete(s3, bucket, versions)
+    held = [(one, _lock_of_refused(s3, bucket, one, why)) for one, why in refused]
     held_keys = {str(one["Key"]) for one, _ in held}
     for key in sorted(held_keys):
         if not by_key[key].is_marked:
-            s3.delete_object(Bucket=location.bucket, Key=key)
+            s3.delete_object(Bucket=bucket, Key=key)
     markers = [one for file in files if file.key not in held_keys for one in file.markers]
-    left = _delete(s3, location.bucket, markers)
+    left = _delete(s3, bucket, markers)
     if left:
         raise OpsError(f"S3 did not delete the marker of {left[0][0]['Key']}: {left[0][1]} Type it again.")
     still = _tally([one for one, _ in held])
@@ -283,7 +297,7 @@ def _lock_of_refused(s3: Any, bucket: str, version: dict[str, Any], reason: str)
     until = _locked_until(s3, bucket, version)
     if until is None:
         raise OpsError(
-            f"S3 did not delete {version['Key']} ({reason}). Everything of it is hidden already; with credentials that"
-            " may s3:DeleteObjectVersion the same command goes on."
+            f"S3 did not delete {version['Key']} ({reason}). With credentials that may s3:DeleteObjectVersion the same"
+            " command goes on."
         )
     return until

@@ -598,7 +598,7 @@ def test_a_chain_goes_comes_back_and_is_dropped_with_a_running_service(owner: Ow
     assert owner.asks("retention", "preview", "shed")["jobs"][0]["chains"] == []
 
 
-def _lets_go(owner: Owner, set_id: SetId, keys: list[str]) -> None:
+def _lets_go(owner: Owner, set_id: SetId, keys: list[str], machine: str = "shed") -> None:
     table = boto3.resource(
         "dynamodb",
         "us-east-1",
@@ -607,9 +607,10 @@ def _lets_go(owner: Owner, set_id: SetId, keys: list[str]) -> None:
         aws_secret_access_key="test",
     )
     rows = Table(table.meta.client, owner.stack.table)
-    store, job = RetentionStore(rows), MachineStore(rows).jobs_named([("shed", "system")])["shed", "system"]
+    name = machine, "system"
+    store, job = RetentionStore(rows), MachineStore(rows).jobs_named([name])[name]
     now = datetime.now(timezone.utc)
-    row = let_go_of("shed", "system", set_id, CatalogueStore(rows).sets(job), now)
+    row = let_go_of(*name, set_id, CatalogueStore(rows).sets(job), now)
     assert store.begin(row, job, store.choices(job))
     s3 = owner.client("s3")
     for key in keys:

@@ -22,6 +22,7 @@ ARGUMENTS: Mapping[str, dict[str, Any]] = {
     "machine_show": {"name": "berts-disk"},
     "group_list": {},
     "group_show": {"name": "web"},
+    "machine_drop_plan": {"name": "anna-laptop"},
     "job_list": {},
     "thaws": {},
     "retention_preview": {},

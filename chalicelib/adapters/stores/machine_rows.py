@@ -58,6 +58,7 @@ def machine_item(machine: Machine) -> Item:
         group=machine.group,
         follows=sorted(machine.follows),
         client_version=machine.client_version,
+        dropping_at=format_instant(machine.dropping_at),
     )
 
 
@@ -77,6 +78,7 @@ def machine_of(item: Item) -> Machine:
         owner_mail=item.get("owner_mail"),
         group=item.get("group"),
         client_version=item.get("client_version"),
+        dropping_at=parse_instant(item.get("dropping_at")),
     )
     return _with_followed(machine, item)
 
@@ -103,6 +105,7 @@ def job_item(job: Job) -> Item:
         else None,
         drills_since=format_instant(job.drills_since),
         paused_at=format_instant(job.paused_at),
+        is_dropping=job.is_dropping or None,
     )
 
 
@@ -129,6 +132,7 @@ def job_of(item: Item) -> Job:
         last_check=_last_check_of(item["last_check"]) if "last_check" in item else None,
         old_change=_old_change_of(item["old_change"]) if "old_change" in item else None,
         paused_at=parse_instant(item.get("paused_at")),
+        is_dropping=bool(item.get("is_dropping")),
     )
     return _with_followed(job, item)
 

@@ -148,6 +148,18 @@ class MachineStore:
             values={":known": old["follows"]},
         )
 
+    def begin_drop(self, machine: Machine, now: datetime) -> None:
+        """Nothing comes any more, and no backup is expected: its token ends, and it is paused, before its jobs say that
+        their files go."""
+        at = rows.format_instant(now)
+        changes = {"token_sha256": None, "revoked_at": at, "paused_at": at, "paused_until": None}
+        begun_at = rows.format_instant(machine.dropping_at or now)
+        self._table.update(
+            "MACHINES", machine.name, {**changes, "dropping_at": begun_at}, condition="attribute_exists(pk)"
+        )
+        for job in self.jobs(machine.name):
+            self._change_job(job, {"is_dropping": True}, "attribute_exists(pk)")
+
     def remove_machine(self, name: str) -> None:
         """Forgets the machine, its jobs and its recovery code; what they stored stays in bucket and catalogue."""
         for job in self.jobs(name):

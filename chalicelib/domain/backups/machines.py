@@ -102,6 +102,8 @@ class Machine:
     """Its settings that are not its own: ``chalicelib.domain.fleet.following``."""
     client_version: str | None = None
     """As its client said with its last request that was recorded."""
+    dropping_at: datetime | None = None
+    """When the owner began to remove it with all that it stored."""
 
     @property
     def owner_mails(self) -> tuple[str, ...]:
@@ -213,6 +215,8 @@ class Job:
     """Its settings that are not its own: ``chalicelib.domain.fleet.following``."""
     paused_at: datetime | None = None
     """Since when the owner expects no backups of it, as of a folder that is gone for good."""
+    is_dropping: bool = False
+    """The owner is removing its files for good: what is missing is no finding, and nothing more is done with it."""
 
     @property
     def late_after(self) -> timedelta:

@@ -202,6 +202,10 @@ class Location:
     def key(self, name: str) -> str:
         return f"{self.prefix}{name}"
 
+    def has_file(self, key: str) -> bool:
+        """Whether it is one of duplicity's, directly here: of an adopted bucket nothing else is a job's."""
+        return key.startswith(self.prefix) and parse_file_name(key.removeprefix(self.prefix)) is not None
+
 
 def prefixes_overlap(prefix: str, other: str) -> bool:
     """Whether a key can have both: one of them begins with the other."""

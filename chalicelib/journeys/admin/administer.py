@@ -20,6 +20,7 @@ from chalicelib.journeys.admin.catalogue import (
 )
 from chalicelib.journeys.admin.fleet.add_many import machines_add
 from chalicelib.journeys.admin.fleet.bulk import for_machines
+from chalicelib.journeys.admin.fleet.drop_machine import machine_drop, machine_drop_plan, machine_dropped
 from chalicelib.journeys.admin.fleet.groups import (
     group_add,
     group_list,
@@ -78,6 +79,7 @@ READS: Commands = {
     "status": status,
     "machine_list": machine_list,
     "machine_show": machine_show,
+    "machine_drop_plan": machine_drop_plan,
     "group_list": group_list,
     "group_show": group_show,
     "job_list": job_list,
@@ -103,6 +105,8 @@ CHANGES: Commands = {
     "machine_resume": machine_resume,
     "machine_revoke": machine_revoke,
     "machine_remove": machine_remove,
+    "machine_drop": machine_drop,
+    "machine_dropped": machine_dropped,
     "machine_rotate": machine_rotate,
     "machine_recount": machine_recount,
     "machine_recovery": machine_recovery,

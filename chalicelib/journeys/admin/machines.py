@@ -35,6 +35,7 @@ from chalicelib.journeys.admin.request import (
     AdminContext,
     Arguments,
     bad_request,
+    check_not_dropping,
     group_of,
     known_group,
     known_machine,
@@ -82,6 +83,8 @@ def plan_addition(context: AdminContext, request: Arguments) -> Addition:
     """Checks all of it, and writes nothing. Raises ``Refusal``."""
     name = read_identifier(request, "name")
     known = context.machines.machine(name)
+    if known is not None:
+        check_not_dropping(known)
     group = _group_at_adding(context, request, known)
     family = read_family(context, request, name)
     jobs = _named_jobs(context, request, name, family)
@@ -306,6 +309,7 @@ def machine_pause(context: AdminContext, request: Arguments) -> MachineChanged:
 
 def machine_resume(context: AdminContext, request: Arguments) -> MachineChanged:
     machine = known_machine(context, request)
+    check_not_dropping(machine)
     if request.get("job") is not None:
         context.machines.pause_job(_job_of(context, machine, request), None)
         return MachineChanged(machine.name)
@@ -335,6 +339,7 @@ def machine_revoke(context: AdminContext, request: Arguments) -> MachineChanged:
 def machine_remove(context: AdminContext, request: Arguments) -> MachineChanged:
     """Not in the middle of letting a chain go, or of bringing it back: nobody would go on with its files."""
     machine = known_machine(context, request)
+    check_not_dropping(machine)
     for job in context.machines.jobs(machine.name):
         for let_go in context.retention.let_gos(job):
             is_dropping = let_go.dropped and let_go.marked_at is None
@@ -355,7 +360,9 @@ def machine_remove(context: AdminContext, request: Arguments) -> MachineChanged:
 
 def machine_rotate(context: AdminContext, request: Arguments) -> MachineAdded:
     """A new code for a machine that is there; its token works until the code is used."""
-    return _with_codes(context, known_machine(context, request).name)
+    machine = known_machine(context, request)
+    check_not_dropping(machine)
+    return _with_codes(context, machine.name)
 
 
 def machine_recount(context: AdminContext, request: Arguments) -> StoredCount:

@@ -13,6 +13,7 @@ from chalicelib.adapters.functions.let_go_function import LetGoFunction
 from chalicelib.adapters.s3_buckets import Buckets
 from chalicelib.adapters.stores.cap_store import CapStore
 from chalicelib.adapters.stores.catalogue_store import CatalogueStore
+from chalicelib.adapters.stores.fleet.drop_store import DropStore
 from chalicelib.adapters.stores.fleet.group_store import GroupStore
 from chalicelib.adapters.stores.fleet.journal_store import JournalStore
 from chalicelib.adapters.stores.machine_store import MachineStore
@@ -54,6 +55,7 @@ class AdminContext:
     retention: RetentionStore
     runs: RunStore
     groups: GroupStore
+    drops: DropStore
     let_go: LetGoFunction
     journal: JournalStore
     callers: CallerIdentity
@@ -98,6 +100,15 @@ def known_group(context: AdminContext, name: object) -> MachineGroup:
 
 def group_of(context: AdminContext, machine: Machine) -> MachineGroup | None:
     return context.groups.group(machine.group) if machine.group else None
+
+
+def check_not_dropping(machine: Machine) -> None:
+    """Raises ``Refusal`` where a command would bring a machine back in the middle of its end."""
+    if machine.dropping_at is not None:
+        raise bad_request(
+            f"{machine.name} is being removed with all that it stored: `python -m ops machine drop {machine.name}` goes"
+            " on with it. Until that has ended, no machine can have its name."
+        )
 
 
 def known_job(context: AdminContext, request: Arguments) -> Job:

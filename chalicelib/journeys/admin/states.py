@@ -123,6 +123,8 @@ def _describe_job(evaluated: EvaluatedJob, monthly: Mapping[str, Decimal], now: 
 
 
 def machine_status(machine: Machine, now: datetime) -> str:
+    if machine.dropping_at is not None:
+        return "dropping"
     if machine.is_paused(now):
         return State.PAUSED.value
     if machine.revoked_at is not None:

@@ -147,6 +147,8 @@ def _follow_up(
 ) -> None:
     """What comes of rows that are written. ``before`` is the set before them, ``None`` where some were written by an
     earlier try: it may have failed after that, so all of this is done again. Each step may be repeated."""
+    if job.is_dropping:
+        return
     _record_placement(context, job, backup_set, rows)
     record_proofs(context.machines, job, rows)
     if before is None or backup_set.is_open != before.is_open:

@@ -12,7 +12,15 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib.domain.mail.phrases import count, format_age, format_bytes, format_money
-from chalicelib.fleet_wire import AddedOfMany, GroupChanged, GroupShown, MachineResults, MachinesAdded
+from chalicelib.fleet_wire import (
+    AddedOfMany,
+    GroupChanged,
+    GroupShown,
+    MachineDropped,
+    MachineDropPlan,
+    MachineResults,
+    MachinesAdded,
+)
 from chalicelib.owner_wire import (
     AlertSent,
     AuditAnswer,
@@ -167,6 +175,18 @@ def _machine_remove(_: Request, answer: MachineChanged) -> Iterator[JournalLine]
     yield JournalLine("It is watched no longer; what it stored stays.", answer.machine)
 
 
+def _machine_drop(_: Request, answer: MachineDropPlan) -> Iterator[JournalLine]:
+    sets = count(sum(place.sets for place in answer.jobs), "set")
+    yield JournalLine(f"Its token and recovery code ended; its {sets} go for good by hand.", answer.machine)
+
+
+def _machine_dropped(_: Request, answer: MachineDropped) -> Iterator[JournalLine]:
+    if answer.ended:
+        yield JournalLine("It is gone for good, with all that it stored.", answer.machine)
+    elif answer.keys_left:
+        yield JournalLine("Not all that it stored is gone yet.", answer.machine)
+
+
 def _machine_recount(_: Request, answer: StoredCount) -> Iterator[JournalLine]:
     yield JournalLine(f"Counted anew: {format_bytes(answer.stored_bytes)} are stored.", answer.machine)
 
@@ -277,6 +297,8 @@ SENTENCES: Mapping[str, Callable[[Request, Any], Iterator[JournalLine]]] = {
     "machine_resume": _machine_resume,
     "machine_revoke": _machine_revoke,
     "machine_remove": _machine_remove,
+    "machine_drop": _machine_drop,
+    "machine_dropped": _machine_dropped,
     "machine_rotate": _machine_rotate,
     "machine_recount": _machine_recount,
     "machine_recovery": _machine_recovery,

@@ -52,7 +52,7 @@ def let_chains_go(context: RetentionContext, asked: Job | None) -> tuple[Retenti
     with its error."""
     ran, snapshot = _Ran(), read_surroundings(context.sources, context.now)
     machines = {machine.name: machine for machine in context.sources.machines.machines()}
-    jobs = [asked] if asked else context.sources.machines.jobs()
+    jobs = [asked] if asked else [job for job in context.sources.machines.jobs() if not job.is_dropping]
     for job_sets in context.catalogue.sets_of_each(_in_turn(jobs, snapshot, context.now)):
         job = job_sets.job
         if not context.has_time():

@@ -7,7 +7,6 @@ import shlex
 import sys
 from collections.abc import Sequence
 from datetime import datetime, timezone
-from decimal import Decimal
 from pathlib import Path
 
 import click
@@ -16,15 +15,14 @@ from chalicelib.adapters.price_files import price_table
 from chalicelib.domain.audit.codes.code import Severity
 from chalicelib.domain.audit.findings import EXIT_CODES
 from chalicelib.domain.backups.names import Location, SetId
-from chalicelib.domain.mail.cost_amounts import CLASS_NAMES
 from chalicelib.domain.mail.phrases import count, format_bytes
 from chalicelib.domain.retention.naming import matching
 from chalicelib.owner_wire import DropPlan, LetGoRow, RetentionListing, UndoEnded
 from ops.buckets.let_go_files import DropSurvey, StandsOver, bring_back_let_go, remove_for_good, survey
+from ops.commands.arguments.for_good import check_typed, fee_line, minute_utc
 from ops.commands.arguments.options import console, print_json, say, stage_options, typed
 from ops.commands.retention.shown import LOUD
-from ops.commands.retention.words import moment, money, zone_of
-from ops.errors import OpsError
+from ops.commands.retention.words import moment, zone_of
 from ops.service.admin_client import AdminClient, admin_client
 from ops.service.deployed_stage import DeployedStage, deployed_stage
 from ops.service.reconcile import reconcile
@@ -137,7 +135,7 @@ def drop(
     found = survey(s3, place, sets, prices, plan.archive_after_days, datetime.now(timezone.utc))
     for line in drop_lines(plan, found):
         click.echo(line, err=as_json)
-    _check_typed(plan.chain, confirmed, as_json)
+    check_typed(plan.chain, confirmed, as_json)
     client.ask(LetGoRow, "retention_drop", name=machine, job=job, chain=plan.chain, sets=list(plan.sets))
     removed = remove_for_good(s3, place, sets)
     _look_again(deployed, machine, job, as_json)
@@ -151,9 +149,10 @@ def drop(
     )
     if removed.held_until is not None:
         again = typed(f"retention drop {machine} {job} {plan.chain}", stage)
+        until = minute_utc(removed.held_until)
         say(
-            f"Object Lock holds {count(removed.held.count, 'file')} back until {_time(removed.held_until)}: hidden, and"
-            f" billed until you type {again} after that."
+            f"Object Lock holds {count(removed.held.count, 'file')} back until {until}: hidden, and billed until you"
+            f" type {again} after that."
         )
 
 
@@ -171,33 +170,13 @@ def drop_lines(plan: DropPlan, found: DropSurvey) -> list[str]:
         )
     elif plan.is_newest:
         lines.append("THIS IS THE NEWEST ONE: only older backups of this job are left.")
-    lines += [
-        _fee_line(one.storage_class, one.versions.count, one.versions.size_bytes, one.fee)
-        for one in found.classes
-    ]
+    lines += [fee_line(one.storage_class, one.versions, one.fee) for one in found.classes]
     if found.locked_until is not None:
         lines.append(
             f"  Object Lock holds {count(found.locked.count, 'file')} ({format_bytes(found.locked.size_bytes)}) back"
-            f" until {_time(found.locked_until)}; they are hidden at once."
+            f" until {minute_utc(found.locked_until)}; they are hidden at once."
         )
     return [*lines, "There is no way back: `retention undo` does not bring it back."]
-
-
-def _fee_line(storage_class: str, files: int, size_bytes: int, fee: Decimal | None) -> str:
-    name = CLASS_NAMES.get(storage_class, storage_class)
-    line = f"  {name}: {count(files, 'file')}, {format_bytes(size_bytes)}"
-    if fee is None:
-        return f"{line}; what AWS charges for deleting it now is not known"
-    return f"{line}; AWS's fee for deleting it before its minimum stay: {money(fee)}"
-
-
-def _check_typed(name: str, confirmed: str | None, as_json: bool) -> None:
-    """Raises ``OpsError`` where it was not typed exactly."""
-    given = confirmed
-    if given is None:
-        given = click.prompt("Type its whole name to remove it", err=as_json, default="", show_default=False)
-    if given.strip() != name:
-        raise OpsError(f"Nothing is removed: what was typed is not {name}.")
 
 
 def _look_again(deployed: DeployedStage, machine: str, job: str, as_json: bool) -> None:
@@ -208,7 +187,3 @@ def _look_again(deployed: DeployedStage, machine: str, job: str, as_json: bool) 
 
 def _sets(row: LetGoRow) -> list[SetId]:
     return [SetId.parse(one) for one in row.sets]
-
-
-def _time(moment: datetime) -> str:
-    return f"{moment.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC"

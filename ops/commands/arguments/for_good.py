@@ -1,0 +1,34 @@
+"""What is said and asked before something is removed for good."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from decimal import Decimal
+
+import click
+
+from chalicelib.domain.backups.tallies import Tally
+from chalicelib.domain.mail.cost_amounts import CLASS_NAMES
+from chalicelib.domain.mail.phrases import count, format_bytes, format_small_money
+from ops.errors import OpsError
+
+
+def fee_line(storage_class: str, versions: Tally, fee: Decimal | None) -> str:
+    name = CLASS_NAMES.get(storage_class, storage_class)
+    line = f"  {name}: {count(versions.count, 'file')}, {format_bytes(versions.size_bytes)}"
+    if fee is None:
+        return f"{line}; what AWS charges for deleting it now is not known"
+    return f"{line}; AWS's fee for deleting it before its minimum stay: {format_small_money(fee)}"
+
+
+def check_typed(name: str, confirmed: str | None, as_json: bool) -> None:
+    """Raises ``OpsError`` where it was not typed exactly."""
+    given = confirmed
+    if given is None:
+        given = click.prompt("Type its whole name to remove it", err=as_json, default="", show_default=False)
+    if given.strip() != name:
+        raise OpsError(f"Nothing is removed: what was typed is not {name}.")
+
+
+def minute_utc(moment: datetime) -> str:
+    return f"{moment.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC"

@@ -232,6 +232,7 @@ def test_a_group_with_machines_goes_only_where_they_keep_its_settings(web: Servi
         ("group_set", {"name": "web", "unset": ["name"]}),
         ("group_set", {"name": "web", "unset": ["period"], "period_seconds": 1}),
         ("group_show", {}),
+        ("group_show", {"name": "a\x1b[31m\u202e"}),
         ("group_remove", {"name": "lab"}),
         ("machine_add", {"name": "ben", "group": "lab"}),
         ("machine_add", {"name": "anna", "group": "web"}),
@@ -251,7 +252,7 @@ def test_what_makes_no_sense_is_refused_with_a_sentence(
     web.admin("machine_add", name="anna")
     answer = web.admin(command, **arguments)
     assert answer.get("error"), answer
-    assert answer["message"].endswith((".", "it.", "list."))
+    assert answer["message"].endswith(".")
     assert answer["message"].isprintable()
 
 

@@ -89,7 +89,9 @@ def known_machine(context: AdminContext, request: Arguments) -> Machine:
 
 
 def known_group(context: AdminContext, name: object) -> MachineGroup:
-    group = context.groups.group(name) if isinstance(name, str) and is_identifier(name) else None
+    if not isinstance(name, str) or not is_identifier(name):
+        raise bad_request(f"The name of a group is {NAME_FORM}.")
+    group = context.groups.group(name)
     if group is None:
         raise Refusal(
             ErrorCode.NOT_FOUND,

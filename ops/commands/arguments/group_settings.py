@@ -42,11 +42,12 @@ def flat(settings: Sequence[Sequence[str]]) -> list[str] | None:
 
 
 def sources_shown(sources: Mapping[str, str]) -> str:
-    """``own: every; group web: storage, keep; default: grace``."""
+    """``own: every; group web: storage, keep; default: grace``; a service of before there were groups says nothing."""
     words: dict[str, list[str]] = defaultdict(list)
     for setting, source in sources.items():
         words[source].append(_WORD_OF_SETTING.get(setting, setting))
-    return "; ".join(f"{source}: {', '.join(words[source])}" for source in sorted(words, key=_own_first))
+    parts = [f"{source}: {', '.join(words[source])}" for source in sorted(words, key=_own_first)]
+    return "; ".join(parts) or "where the settings come from is not known"
 
 
 def _own_first(source: str) -> int:

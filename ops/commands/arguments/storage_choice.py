@@ -138,17 +138,7 @@ def follow_change(
     """
     named = [one.job for one in answer.jobs if job in (None, one.job, one.family)]
     check_followed(answer.jobs, named, policy)
-    return [*means(policy), *follow_places(deployed, client.jobs(), {answer.machine}, named)]
-
-
-def means(policy: StoragePolicy) -> list[str]:
-    """In sentences."""
-    said = [f"From now on, new volumes {policy_shown(policy)}."]
-    if needs_thaw(policy.archive_class):
-        said.append(
-            "What has moved is restored after a thaw of hours; `panicroom restore` shows its price first."
-        )
-    return said
+    return follow_places(deployed, client.jobs(), {answer.machine}, named, policy=policy)
 
 
 def follow_places(
@@ -156,18 +146,34 @@ def follow_places(
     places: Sequence[JobPlace],
     machines: Collection[str],
     jobs: Collection[str] | None = None,
+    *,
+    policy: StoragePolicy | None = None,
 ) -> list[str]:
     """Has the rules of buckets that were there before follow what now holds for these jobs (all where ``jobs`` is
-    missing) of these machines. ``places`` are all of the stage's jobs. Can be repeated."""
+    missing) of these machines, and says so; also what ``policy`` means, where one was named. Can be repeated.
+
+    ``places`` are all of the stage's jobs.
+    """
     changed = [one for one in places if one.machine in machines and (jobs is None or one.job in jobs)]
-    said = []
-    if any(one.bucket == deployed.stage.bucket for one in changed):
-        said.append(
-            "What is stored already stays with the policy that it was stored under: no command moves it."
-        )
+    is_in_own_bucket = any(one.bucket == deployed.stage.bucket for one in changed)
+    said = _means(policy, is_in_own_bucket=is_in_own_bucket) if policy else []
     adopted = dict.fromkeys(one.bucket for one in changed if one.bucket != deployed.stage.bucket)
     in_bucket = {bucket: [one for one in places if one.bucket == bucket] for bucket in adopted}
     return said + [_follow_in_adopted(deployed, bucket, its) for bucket, its in in_bucket.items()]
+
+
+def _means(policy: StoragePolicy, *, is_in_own_bucket: bool) -> list[str]:
+    """In sentences."""
+    said = [f"From now on, new volumes {policy_shown(policy)}."]
+    if needs_thaw(policy.archive_class):
+        said.append(
+            "What has moved is restored after a thaw of hours; `panicroom restore` shows its price first."
+        )
+    if is_in_own_bucket:
+        said.append(
+            "What is stored already stays with the policy that it was stored under: no command moves it."
+        )
+    return said
 
 
 def _follow_in_adopted(deployed: DeployedStage, bucket: str, places: Sequence[JobPlace]) -> str:

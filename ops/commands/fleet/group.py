@@ -29,7 +29,6 @@ from ops.commands.arguments.storage_choice import (
     after_option,
     check_words,
     follow_places,
-    means,
     policy_shown,
     storage_option,
     words_of,
@@ -202,7 +201,7 @@ def _followed(
     if not machines:
         return []
     deployed = deployed_stage(stage, state_folder)
-    return [*(means(policy) if policy else []), *follow_places(deployed, client.jobs(), machines)]
+    return follow_places(deployed, client.jobs(), machines, policy=policy)
 
 
 def _confirm_changed(answer: GroupChanged, as_json: bool, sentence: str, said: Sequence[str]) -> None:

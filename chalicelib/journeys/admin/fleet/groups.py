@@ -14,6 +14,7 @@ from typing import Any
 from chalicelib.domain.backups.machines import Job, Machine
 from chalicelib.domain.fleet.following import FIELDS, Row, keeping, may_follow, settled
 from chalicelib.domain.fleet.group import MachineGroup
+from chalicelib.domain.mail.phrases import count
 from chalicelib.domain.photos.family import Family
 from chalicelib.fleet_wire import GroupChanged, GroupListing, GroupMember, GroupShown
 from chalicelib.journeys.admin.machine_settings import NO_GROUP
@@ -76,9 +77,9 @@ def group_remove(context: AdminContext, request: Arguments) -> GroupChanged:
     machines = sorted({_machine_of(row) for row in _rows_by_group(context)[group.name]})
     if machines and not request.get("keep_settings"):
         raise bad_request(
-            f"These are in the group {group.name}: {', '.join(machines)}. `python -m ops group remove {group.name}"
-            " --keep-settings` removes it, and they keep its settings as their own; `python -m ops machine set NAME"
-            " --group none` takes one out of it first."
+            f"The group {group.name} has {count(len(machines), 'machine')}, such as {machines[0]}."
+            f" `python -m ops group remove {group.name} --keep-settings` removes it, and they keep its settings as"
+            " their own; `python -m ops machine set NAME --group none` takes one out of it first."
         )
     changed = _change_members(context, group, lambda row: _leaving(row, group))
     if not changed.missed:

@@ -266,7 +266,7 @@ def test_a_deploy_mends_all_of_it_but_what_is_the_owners_to_decide(account: Acco
     assert left == {"The bucket", "Events", "Adopted buckets", "Catalogue", "Failures"}
     # The weekly reconcile fails there too, where the half hour came meanwhile.
     failed = {line.partition(":")[0] for line in wrong["Failures"]} - {HOME.function("weekly_reconcile")}
-    assert failed == {HOME.function("admin")}
+    assert failed == {HOME.function("admin_read")}
     assert [one["Endpoint"] for one in account.client("sns").list_subscriptions()["Subscriptions"]] == [
         "ada@example.org"
     ]

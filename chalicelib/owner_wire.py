@@ -461,9 +461,10 @@ class AlertPreview:
 
 @dataclasses.dataclass(frozen=True)
 class FindingsAnswer:
-    """``findings``."""
+    """``findings``, ``left_off`` of them beyond what one answer takes."""
 
     findings: tuple[Finding, ...]
+    left_off: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

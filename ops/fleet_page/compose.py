@@ -17,6 +17,7 @@ def fleet_page(facts: FleetFacts) -> FleetPage:
     """With every hidden character of a name or a message shown as its escape."""
     status, zone, stage = facts.status, facts.zone, facts.stage
     [again] = owner_command(stage, "page")
+    [add_machine] = owner_command(stage, "machine", "add", "NAME")
     [older] = owner_command(stage, "retention", "preview", "MACHINE", "JOB")
     jobs = job_parts(status.machines, facts.retention, zone)
     page = FleetPage(
@@ -35,10 +36,13 @@ def fleet_page(facts: FleetFacts) -> FleetPage:
         jobs=jobs,
         older_chains=older if any(job.older for job in jobs) else "",
         findings=finding_groups(facts.findings, zone, stage),
-        more_findings=_more(len(facts.findings) - MOST_FINDINGS, "finding", "audit", stage),
+        more_findings=_more(
+            len(facts.findings) + facts.findings_left_off - MOST_FINDINGS, "finding", "audit", stage
+        ),
         thaws=thaw_section(facts.thaws, zone, stage),
         drills=drill_section(status.machines, zone),
         letting_go=letting_go(facts.retention, zone, stage),
+        add_machine=add_machine,
         again=again,
     )
     return all_shown(page)

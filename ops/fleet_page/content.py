@@ -34,7 +34,7 @@ class Need:
 
 
 @dataclasses.dataclass(frozen=True)
-class Plot:
+class WeekPlot:
     """A curve over the weeks in a box of ``ops.fleet_page.plots``: ``line`` and ``area`` are paths of SVG, ``words``
     what it shows."""
 
@@ -69,7 +69,7 @@ class Trend:
 
 
 @dataclasses.dataclass(frozen=True)
-class MachineLine:
+class MachineOnPage:
     """``state`` as ``status`` shows it, ``newest`` how old the newest backup of the job is that waits longest."""
 
     machine: str
@@ -150,9 +150,9 @@ class FleetPage:
     tiles: tuple[Tile, ...]
     needs: tuple[Need, ...]
     more_needs: str
-    plots: tuple[Plot, ...]
+    plots: tuple[WeekPlot, ...]
     weeks: tuple[Week, ...]
-    machines: tuple[MachineLine, ...]
+    machines: tuple[MachineOnPage, ...]
     trend_since: str
     groups: tuple[GroupLine, ...]
     jobs: tuple[JobPart, ...]
@@ -162,4 +162,5 @@ class FleetPage:
     thaws: Section
     drills: Section
     letting_go: Section
+    add_machine: str
     again: str

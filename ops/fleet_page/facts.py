@@ -24,6 +24,8 @@ class FleetFacts:
     zone_name: str
     thaws: ThawListing
     findings: tuple[Finding, ...]
+    findings_left_off: int = 0
+    """Besides, how many more there are."""
 
     @property
     def now(self) -> datetime:
@@ -37,6 +39,7 @@ class FleetFacts:
 def gather_facts(client: AdminClient, stage: str) -> FleetFacts:
     status = client.ask(FleetStatus, "status")
     pages = list(_retention_pages(client))
+    wrong = client.ask(FindingsAnswer, "findings")
     return FleetFacts(
         stage,
         status,
@@ -44,7 +47,8 @@ def gather_facts(client: AdminClient, stage: str) -> FleetFacts:
         tuple(job for page in pages for job in page.jobs),
         pages[-1].zone,
         client.ask(ThawListing, "thaws"),
-        client.ask(FindingsAnswer, "findings").findings,
+        wrong.findings,
+        wrong.left_off,
     )
 
 

@@ -13,7 +13,7 @@ from chalicelib.fleet_wire import FleetStatus, FleetWeeks, MachineState
 from ops.commands.arguments.machine_cells import age_shown, month_shown
 from ops.commands.retention.words import day, moment
 from ops.commands.status.shown import headline, state_label, worst_first
-from ops.fleet_page.content import GroupLine, MachineLine, Need, Tile, Trend
+from ops.fleet_page.content import GroupLine, MachineOnPage, Need, Tile, Trend
 from ops.fleet_page.plots import size_words, trend, usd_words
 
 MOST_NEEDS = 100
@@ -58,7 +58,7 @@ def needs(reasons: Sequence[Reason]) -> tuple[Need, ...]:
     )
 
 
-def machine_lines(status: FleetStatus, weeks: FleetWeeks) -> tuple[MachineLine, ...]:
+def machine_lines(status: FleetStatus, weeks: FleetWeeks) -> tuple[MachineOnPage, ...]:
     of_machine = {one.machine: one for one in weeks.machines}
     now = moment(status.written_at)
     lines = []
@@ -66,7 +66,7 @@ def machine_lines(status: FleetStatus, weeks: FleetWeeks) -> tuple[MachineLine, 
         before = of_machine.get(one.machine)
         stored, monthly = format_bytes(one.stored_bytes), month_shown(one.monthly)
         lines.append(
-            MachineLine(
+            MachineOnPage(
                 one.machine,
                 one.verdict,
                 state_label(one),

@@ -10,7 +10,7 @@ from decimal import Decimal
 from chalicelib.domain.mail.phrases import format_bytes, format_date, format_money
 from chalicelib.fleet_wire import FleetWeeks, WeekRow
 from ops.commands.retention.words import moment
-from ops.fleet_page.content import Plot, Trend, Week
+from ops.fleet_page.content import Trend, Week, WeekPlot
 
 LEFT, RIGHT, TOP, BOTTOM = 56, 330, 12, 122
 """The box of a plot; the labels stand outside of it."""
@@ -21,7 +21,7 @@ SMALL_WIDTH, SMALL_HEIGHT = 60, 14
 _STEPS = (1, 1.5, 2, 3, 4, 5, 6, 8, 10)
 
 
-def plots_of(weeks: FleetWeeks, zone: tzinfo) -> tuple[Plot, ...]:
+def plots_of(weeks: FleetWeeks, zone: tzinfo) -> tuple[WeekPlot, ...]:
     """One week alone is no curve."""
     rows = weeks.weeks
     if len(rows) < 2:
@@ -33,7 +33,7 @@ def plots_of(weeks: FleetWeeks, zone: tzinfo) -> tuple[Plot, ...]:
     ]
     if len(priced) >= 2:
         costs = [row.monthly or 0.0 for row in priced]
-        plots.append(_plot("What keeping it costs a month", priced, costs, usd_words, zone, least=0.01))
+        plots.append(_plot("Cost a month", priced, costs, usd_words, zone, least=0.01))
     return tuple(plots)
 
 
@@ -99,7 +99,7 @@ def _plot(
     *,
     unit: int = 1,
     least: float,
-) -> Plot:
+) -> WeekPlot:
     top = nice_top(max(least, *values), unit)
     first, last = moment(rows[0].written_at), moment(rows[-1].written_at)
     seconds = (last - first).total_seconds() or 1
@@ -111,7 +111,7 @@ def _plot(
         for row, value in zip(rows, values, strict=True)
     ]
     line = path(points)
-    return Plot(
+    return WeekPlot(
         title,
         write(values[-1]),
         f"{title}: from {_at(first, values[0], write, zone)} to {_at(last, values[-1], write, zone)};"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import re
 import stat
@@ -105,7 +106,7 @@ def test_each_plot_is_said_in_words_and_stands_in_a_table() -> None:
     assert [plot.title for plot in page.plots] == [
         "Backups that needed you",
         "Stored",
-        "What keeping it costs a month",
+        "Cost a month",
     ]
     assert page.plots[1].words == (
         "Stored: from 1.11 TB on 4 May 2026 to 1.71 TB on 23 Nov 2026; at most 1.71 TB, at least 1.11 TB."
@@ -185,6 +186,14 @@ def test_where_there_are_too_many_chains_the_newest_stay_and_what_is_open() -> N
     assert sum(len(job.chains) for job in page.jobs) == chains.MOST_CHAINS + 50
     assert page.older_chains == "python -m ops retention preview MACHINE JOB --stage home"
     assert "and 1 older" in as_html(page)
+
+
+def test_more_findings_than_are_shown_are_counted() -> None:
+    facts = home()
+    many = dataclasses.replace(facts, findings=facts.findings * 300, findings_left_off=40)
+    page = fleet_page(many)
+    assert sum(len(group.findings) for group in page.findings) == 500
+    assert page.more_findings == "And 140 more findings: python -m ops audit --stage home"
 
 
 def test_few_chains_are_all_there() -> None:

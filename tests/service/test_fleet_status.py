@@ -20,6 +20,7 @@ from chalicelib.domain.backups.tallies import Tally
 from chalicelib.domain.costs.figures import Figures, JobFigures
 from chalicelib.domain.restore.thaws import Thaw
 from chalicelib.fleet_wire import FleetStatus, MachineState
+from chalicelib.journeys.admin import mail
 from chalicelib.wire import ThawState, ThawTier
 from tests.service.conftest import NOW, Service, later
 
@@ -255,3 +256,30 @@ def test_the_list_of_machines_has_state_age_size_owner_and_group(service: Servic
             "client_version": "0.2.0",
         }.items()
     )
+
+
+def test_the_worst_findings_come_first_and_what_an_answer_does_not_take_is_counted(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from chalicelib import wiring
+
+    service.enrolled("anna")
+    job = job_of("anna")
+    made = [
+        new_finding(code, machine="anna", job="system", subject=str(number), message="So it is.")
+        for number, code in enumerate(("stray", "gap", "stray"))
+    ]
+    wiring.finding_store().replace(job, made, NOW, codes={"gap", "stray"})
+    monkeypatch.setattr(mail, "MOST_FINDINGS", 2)
+    answer = service.admin("findings")
+    assert [one["code"] for one in answer["findings"]] == ["gap", "stray"]
+    assert answer["left_off"] == 1
+
+
+def test_each_job_says_how_its_drills_stand(service: Service) -> None:
+    service.enrolled("anna")
+    backed_up(service, "anna")
+    [job] = state_of(service, "anna").jobs
+    assert job.drill is not None
+    assert job.drill.outcome is None
+    assert not job.drill.due, "not on the first day"

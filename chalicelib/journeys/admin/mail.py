@@ -35,8 +35,9 @@ MOST_FINDINGS = 2_000
 
 
 def findings(context: AdminContext, _: Arguments) -> FindingsAnswer:
-    """What is kept as wrong, as the last events and the last audit left it."""
-    return FindingsAnswer(tuple(context.report.findings.findings()))
+    """What is kept as wrong, as the last events and the last audit left it; the worst first."""
+    found = worst_first(context.report.findings.findings())
+    return FindingsAnswer(tuple(found[:MOST_FINDINGS]), len(found[MOST_FINDINGS:]))
 
 
 def audit(context: AdminContext, _: Arguments) -> AuditAnswer:

@@ -215,6 +215,7 @@ def test_what_sns_says_of_a_url_is_not_repeated() -> None:
     listed.get_paginator = lambda _: type("Pages", (), {"paginate": lambda *_, **__: []})()  # type: ignore[method-assign]
     with pytest.raises(OpsError) as caught:
         subscribe_webhook(listed, WATCHED)
+    assert caught.value.__cause__ is None, "which a traceback would show"
     assert str(caught.value) == "SNS does not take the webhook at hooks.example.org: InvalidParameter."
 
 

@@ -244,10 +244,9 @@ def test_alerts_as_of_another_time_tell_no_age_of_that_time(
 
 
 def test_without_being_asked_for_no_job_has_a_metric(
-    service: Service, capsys: pytest.CaptureFixture[str]
+    with_job_metrics: Service, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    service.enrolled("anna-laptop")
-    service.put(VOLUME, b"volume")
-    service.catalogue(VOLUME)
+    monkeypatch.delenv("PANICROOM_JOB_METRICS")
+    wiring.settings.cache_clear()
     fire(app.alerts)
     assert ages(told(capsys)) == []

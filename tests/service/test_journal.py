@@ -188,6 +188,43 @@ def test_a_chain_that_goes_is_told_of_the_service_and_so_is_its_way_back(
     assert (undo["who"], undo["detail"]) == ("unknown caller", f"{old} is being brought back, and is held.")
 
 
+def test_what_is_done_about_backups_is_told(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("moto.s3.models.utcnow", lambda: service.now.replace(tzinfo=None))
+    archive = Archive(service)
+    full = archive.backup()
+    machine, job = archive.job.machine, archive.job.name
+    one = {"name": machine, "job": job}
+    listing = service.admin("retention_preview", **one)["jobs"][0]
+    look = {"machine": machine, "job": job, "digest": listing["digest"]}
+    for command, asked in [
+        ("retention_approve", {"looks": [look]}),
+        ("retention_approve", {"looks": [{**look, "digest": "of another list"}]}),
+        ("retention_hold", {**one, "chain": full}),
+        ("retention_hold", {**one, "release": True}),
+        ("set_place", {**one, "set": full}),
+        ("set_quarantine", {**one, "set": full}),
+        ("set_quarantine", {**one, "set": full, "release": True}),
+        ("machine_recount", {"name": machine}),
+        ("machine_resume", {"name": machine}),
+        ("machine_revoke", {"name": machine, "recovery": True}),
+        ("alerts_send", {}),  # nothing is due
+    ]:
+        later(service, minutes=1)
+        assert "error" not in service.admin(command, **asked), command
+    *changes, ended = told(service)[2:]  # after those of the machine and its enrolment
+    assert ended[2].endswith(", and who read by it, ended.")
+    assert changes == [
+        ("retention_approve", machine, "Looked at and approved: 1 chain."),
+        ("retention_hold", machine, f"A chain is held; held now: {full}."),
+        ("retention_hold", machine, "All of it is held no longer."),
+        ("set_place", machine, f"Files of {full} are being brought back."),
+        ("set_quarantine", machine, f"1 set hidden from its machine: {full}."),
+        ("set_quarantine", machine, f"1 set shown again: {full}."),
+        ("machine_recount", machine, "Counted anew: 400 bytes are stored."),
+        ("machine_resume", machine, "Backups are expected again."),
+    ]
+
+
 def test_no_entry_has_a_code_a_token_or_an_address_of_mail(service: Service) -> None:
     added = service.admin("machine_add", name="anna-laptop", owner_mail="anna@example.org")
     service.admin("machine_set", name="anna-laptop", owner_mail="otto@example.org")

@@ -225,7 +225,7 @@ def _retention_approve(request: Request, answer: RetentionListing) -> Iterator[J
     named = ", and one of them by name" if request.get("chain") else ""
     for job in answer.jobs:
         if f"{job.machine}/{job.job}" not in answer.changed:
-            seen = f"Its {count(len(job.chains), 'chain')} were looked at and approved{named}."
+            seen = f"Looked at and approved: {count(len(job.chains), 'chain')}{named}."
             yield JournalLine(seen, job.machine, job.job)
 
 

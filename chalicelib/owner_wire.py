@@ -19,6 +19,31 @@ Sources: TypeAlias = dict[str, str]
 from: ``own``, ``group NAME`` or ``default``."""
 
 
+READ_COMMANDS = frozenset(
+    {
+        "status",
+        "machine_list",
+        "machine_show",
+        "machine_drop_plan",
+        "group_list",
+        "group_show",
+        "job_list",
+        "thaws",
+        "retention_preview",
+        "retention_drop_plan",
+        "findings",
+        "alerts_preview",
+        "catalogue_objects",
+        "catalogue_differences",
+        "report_preview",
+        "report_status",
+        "report_weeks",
+        "journal",
+    }
+)
+"""The commands that change nothing: not a row, not an object, and no mail goes out. ``admin_read`` takes only these."""
+
+
 @dataclasses.dataclass(frozen=True)
 class ReaderRow:
     """Somebody who reads by a recovery code; ``address`` is where it was typed."""

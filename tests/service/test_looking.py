@@ -11,6 +11,7 @@ import pytest
 
 import app
 from chalicelib.journeys.admin.administer import CHANGES, READS
+from chalicelib.owner_wire import READ_COMMANDS
 from tests.service.conftest import TABLE, Service
 from tests.service.letting_go import Archive
 
@@ -70,6 +71,10 @@ def calls(watched: Service, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def answer_of(function: Any, command: str, arguments: Mapping[str, object]) -> Any:
     return json.loads(json.dumps(function({"command": command, **arguments}, None)))
+
+
+def test_each_command_that_only_reads_is_one_of_the_service() -> None:
+    assert set(READS) == READ_COMMANDS
 
 
 @pytest.mark.parametrize("command", READS)

@@ -72,10 +72,11 @@ from chalicelib.journeys.admin.undo_and_drop import (
     retention_undo,
     retention_undone,
 )
+from chalicelib.owner_wire import READ_COMMANDS
 
 Commands = Mapping[str, Callable[[AdminContext, Arguments], Any]]
 
-READS: Commands = {
+COMMANDS: Commands = {
     "status": status,
     "machine_list": machine_list,
     "machine_show": machine_show,
@@ -94,10 +95,6 @@ READS: Commands = {
     "report_status": report_status,
     "report_weeks": report_weeks,
     "journal": journal,
-}
-"""These change nothing: not a row, not an object, and no mail goes out."""
-
-CHANGES: Commands = {
     "machine_add": machine_add,
     "machines_add": machines_add,
     "machine_set": machine_set,
@@ -130,7 +127,8 @@ CHANGES: Commands = {
     "report_send": report_send,
 }
 
-COMMANDS: Commands = {**READS, **CHANGES}
+READS: Commands = {name: command for name, command in COMMANDS.items() if name in READ_COMMANDS}
+CHANGES: Commands = {name: command for name, command in COMMANDS.items() if name not in READ_COMMANDS}
 
 
 def administer(context: AdminContext, request: Arguments, commands: Commands) -> dict[str, Any]:

@@ -6,18 +6,23 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
+import click
 import pytest
 from click.testing import CliRunner, Result
 from moto import mock_aws
 
 from ops.aws import Aws
 from ops.cli import commands
+from ops.commands.arguments import options
 from ops.local.stack import local_stack
 from ops.local.stack_file import StackDescription
 from ops.stages import Stage
+from tests.json_answers import answers_as
+from tools.docs.json_answers import OF_OWNER
 
 HOME = Stage(
     name="home",
@@ -27,6 +32,21 @@ HOME = Stage(
     recipients=("ada@example.org",),
 )
 """A stage that is not deployed, for tests that need no more of it than its names."""
+
+
+@pytest.fixture(autouse=True)
+def documented_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a command prints with ``--json`` in these tests is what docs/reference/json.md says of it."""
+
+    def dumps(value: Any, **options_of_json: Any) -> str:
+        text = json.dumps(value, **options_of_json)
+        root, *words = click.get_current_context().command_path.split()
+        if root == commands.name:
+            name = " ".join(words)
+            assert answers_as(OF_OWNER[name], json.loads(text)), f"{name} printed {text[:2000]}"
+        return text
+
+    monkeypatch.setattr(options, "json", SimpleNamespace(dumps=dumps))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
+import click
 import pytest
 from panicroom.cli import cli as panicroom
 
 from chalicelib.domain.audit.finding_codes import CODES
+from chalicelib.owner_wire import StoredCount
 from ops.cli import commands
 from ops.functions.package import PROJECT
+from tests.json_answers import answers_as
 from tools.docs.check import DocumentClone, script_of, try_document
 from tools.docs.command_pages import command_names
 from tools.docs.commands import complaint_about, complaints
+from tools.docs.json_answers import OF_MACHINE, OF_OWNER, Answer
 from tools.docs.markdown import Document, anchor_of, broken_links, documents
 from tools.docs.reference import generated_files, with_blocks
 
@@ -43,6 +48,39 @@ def test_what_is_said_to_be_tested_elsewhere_names_a_test(document: Document) ->
 def test_every_finding_is_in_the_reference() -> None:
     page = GENERATED[Path("docs/reference/findings.md")]
     assert [code for code in CODES if code not in page] == []
+
+
+@pytest.mark.parametrize(
+    ("program", "root", "answers"),
+    [("python -m ops", commands, OF_OWNER), ("panicroom", panicroom, OF_MACHINE)],
+)
+def test_each_command_that_answers_in_json_has_its_shape_in_the_reference(
+    program: str, root: click.Group, answers: Mapping[str, tuple[Answer, ...]]
+) -> None:
+    found = {
+        name.removeprefix(f"{program} ")
+        for name, command in command_names(program, root)
+        if any("--json" in option.opts for option in command.params)
+    }
+    assert found == set(answers)
+
+
+@pytest.mark.parametrize(
+    ("answer", "printed", "is_so"),
+    [
+        (Answer(more={"moved": "whole number"}), {"moved": 3}, True),
+        (Answer(more={"moved": "whole number"}), {"mov": 3}, False),
+        (Answer(StoredCount), {"machine": "attic", "stored_bytes": 1}, False),
+        (Answer(StoredCount), {"machine": "attic", "stored_bytes": 1, "storage_cap_bytes": 2}, True),
+        (Answer(StoredCount, many=True), {"machine": "attic"}, False),
+        (Answer(StoredCount, many=True), [{"machine": "attic"}], False),
+        (Answer(StoredCount, {"also": "text"}, many=True), [], True),
+    ],
+)
+def test_an_answer_has_every_field_of_its_shape_and_none_that_is_not_said(
+    answer: Answer, printed: object, is_so: bool
+) -> None:
+    assert answers_as((answer,), printed) is is_so
 
 
 def test_every_document_is_found_from_the_first_one() -> None:

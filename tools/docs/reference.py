@@ -19,6 +19,7 @@ from ops.functions.package import PROJECT
 from ops.stages import Stage
 from tools.docs import openapi
 from tools.docs.command_pages import MADE, commands_page
+from tools.docs.json_page import json_page
 from tools.docs.man_page import share_files
 from tools.docs.meaning_pages import errors_page, exit_codes_page, findings_page
 from tools.docs.price_examples import choice_blocks, photo_blocks, price_blocks, table_of
@@ -54,6 +55,7 @@ def generated_files(project: Path = PROJECT) -> dict[Path, str]:
         "deployer-policy.md": deployer_policy_page(),
         "errors.md": errors_page(),
         "exit-codes.md": exit_codes_page(),
+        "json.md": json_page(),
         "openapi.json": json.dumps(openapi.description(), indent=1) + "\n",
     }
     files = {FOLDER / name: text for name, text in pages.items()} | share_files()

@@ -193,11 +193,13 @@ class JournalRow:
 
 @dataclasses.dataclass(frozen=True)
 class JournalListing:
-    """``journal``: the newest last. ``left_off`` older ones are beyond what one answer takes."""
+    """``journal``: the newest last. ``left_off`` older ones are beyond what one answer takes; ``account`` is the
+    service's own, whose number says nothing of who it was."""
 
     since: str
     entries: tuple[JournalRow, ...]
     left_off: int = 0
+    account: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -186,7 +186,8 @@ class MachineShown:
 class MachineChanged:
     """``machine_pause``, ``machine_resume``, ``machine_revoke``, ``machine_remove``: what is set is what was done.
 
-    ``recovery_ended`` is the last group of the recovery code that counted until now.
+    ``recovery_ended`` is the last group of the recovery code that counted until now; ``job`` is there where it was done
+    to that one alone.
     """
 
     machine: str
@@ -194,6 +195,7 @@ class MachineChanged:
     revoked_at: str | None = None
     kept: str | None = None
     recovery_ended: str | None = None
+    job: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -52,12 +54,12 @@ def test_what_the_service_refuses_is_said_with_its_line_and_leaves_no_file(
 
 
 class Service:
-    """Adds all but ``breaks``, and takes no more calls after ``calls``."""
+    """Adds all but ``breaks``, takes no more calls after ``calls``, and refuses ``refuses`` once it is to be added."""
 
     api_url = "http://service"
 
-    def __init__(self, breaks: str = "", calls: int = 1_000) -> None:
-        self.breaks, self.calls = breaks, calls
+    def __init__(self, breaks: str = "", calls: int = 1_000, refuses: str = "") -> None:
+        self.breaks, self.calls, self.refuses = breaks, calls, refuses
         self.asked: list[tuple[int, bool]] = []
 
     def ask(self, _: object, __: str, *, machines: list[dict[str, Any]], **options: bool) -> MachinesAdded:
@@ -67,6 +69,8 @@ class Service:
             raise OpsError("The line is down.")
         self.asked.append((len(machines), bool(options.get("new_codes"))))
         names = [one["name"] for one in machines]
+        if self.refuses in names:
+            return MachinesAdded((), (MachineResult(self.refuses, "It is being removed."),))
         added = [
             AddedOfMany(name, "not enrolled yet", None, f"CODE-{name}", "2026-12-01", "R") for name in names
         ]
@@ -99,6 +103,31 @@ def test_codes_that_were_made_are_not_lost_when_a_later_call_fails(
     done = types(monkeypatch, Service(calls=2), "--from", source, "--to", str(target))
     assert str(done.exception) == "The line is down."
     assert len(json.loads(target.read_text())) == 200
+
+
+def test_what_is_refused_after_some_were_added_is_not_said_to_have_added_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    source = list_of(tmp_path / "m.csv", 250)
+    done = types(monkeypatch, Service(refuses="m-150"), "--from", source)
+    assert str(done.exception) == (
+        "Only the first 100 machines were added. In the file:\nline 152: m-150: It is being removed."
+    )
+    assert "CODE-m-99" in done.stdout
+
+
+def test_codes_that_cannot_be_written_are_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    source, target = list_of(tmp_path / "m.csv", 2), tmp_path / "codes.json"
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(json, "dump", full)
+    done = types(monkeypatch, Service(), "--from", source, "--to", str(target))
+    assert str(done.exception) == f"{target} cannot be written: No space left on device. The codes are above."
+    assert "CODE-m-0" in done.stdout
+    assert "CODE-m-1" in done.stdout
+    assert not target.exists()
 
 
 def test_those_that_failed_are_named_after_the_codes_of_the_others(

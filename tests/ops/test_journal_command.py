@@ -34,11 +34,15 @@ def test_what_was_typed_is_shown_with_the_caller_that_sts_named(owner: Owner) ->
 
 
 def shown(
-    monkeypatch: pytest.MonkeyPatch, *entries: JournalRow, left_off: int = 0, terminal: bool = False
+    monkeypatch: pytest.MonkeyPatch,
+    *entries: JournalRow,
+    left_off: int = 0,
+    terminal: bool = False,
+    account: str = "123456789012",
 ) -> str:
     class Service:
         def ask(self, *_: object, **__: object) -> JournalListing:
-            return JournalListing("2026-11-01T00:00:00Z", entries, left_off)
+            return JournalListing("2026-11-01T00:00:00Z", entries, left_off, account)
 
     monkeypatch.setattr(journal_command, "admin_client", lambda *_: Service())
     if terminal:
@@ -75,6 +79,13 @@ def test_who_is_named_without_the_number_of_the_account(
     assert shown(monkeypatch, entry(who=who)) == (
         f"2026-11-30 16:40 UTC  {name}\n  web-1/system: machine set. Changed: x.\n"
     )
+
+
+@pytest.mark.parametrize("account", ["210987654321", ""])
+def test_who_signed_with_another_account_is_not_taken_for_one_of_yours(
+    monkeypatch: pytest.MonkeyPatch, account: str
+) -> None:
+    assert f"  {ANNA}\n" in shown(monkeypatch, entry(), account=account)
 
 
 def test_hostile_text_stays_one_line_without_colours(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -317,6 +317,14 @@ def test_a_failed_call_leaves_the_file_of_metrics_as_it_was(asked: Asked, tmp_pa
     assert path.read_text() == "old"
 
 
+def test_a_folder_that_is_not_there_is_said_in_one_line(asked: Asked, tmp_path: Path) -> None:
+    path = tmp_path / "nowhere" / "panicroom.prom"
+    asked.answer = fleet(machine("anna"))
+    failed = types("--prometheus", str(path))
+    assert isinstance(failed.exception, OpsError)
+    assert str(failed.exception) == f"{path} cannot be written: No such file or directory."
+
+
 def test_a_thousand_machines_are_one_call() -> None:
     """The command in a process of its own, as ``make bench`` measures it."""
     many = fleet(*(machine(f"m{number}", BAD, "overdue") for number in range(1000)))

@@ -206,6 +206,8 @@ def test_what_is_done_about_backups_is_told(service: Service, monkeypatch: pytes
         ("set_quarantine", {**one, "set": full, "release": True}),
         ("machine_recount", {"name": machine}),
         ("machine_resume", {"name": machine}),
+        ("machine_pause", one),
+        ("machine_resume", one),
         ("machine_revoke", {"name": machine, "recovery": True}),
         ("alerts_send", {}),  # nothing is due
     ]:
@@ -222,7 +224,10 @@ def test_what_is_done_about_backups_is_told(service: Service, monkeypatch: pytes
         ("set_quarantine", machine, f"1 set shown again: {full}."),
         ("machine_recount", machine, "Counted anew: 400 bytes are stored."),
         ("machine_resume", machine, "Backups are expected again."),
+        ("machine_pause", machine, "No backups are expected until it is resumed."),
+        ("machine_resume", machine, "Backups are expected again."),
     ]
+    assert [entry["job"] for entry in entries(service)[-4:-1]] == ["", job, job]
 
 
 def test_no_entry_has_a_code_a_token_or_an_address_of_mail(service: Service) -> None:

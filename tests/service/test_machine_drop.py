@@ -119,8 +119,8 @@ def test_from_the_first_step_on_nothing_comes_and_nothing_alarms(service: Servic
     assert service.call("GET", "/machine", token=token).status == 403
     refused = service.call("POST", "/enrolments", {"code": code, "secret_sha256": "a" * 64})
     assert refused.error == "bad_code", refused
-    for command in ("machine_add", "machine_rotate", "machine_recovery", "machine_resume", "machine_remove"):
-        assert "is being removed with all" in service.admin(command, name=NAME)["message"]
+    for command in ("add", "rotate", "recovery", "pause", "resume", "remove"):
+        assert "is being removed with all" in service.admin(f"machine_{command}", name=NAME)["message"]
     assert [row["status"] for row in service.admin("machine_list")["machines"] if row["machine"] == NAME] == [
         "dropping"
     ]

@@ -25,7 +25,8 @@ def journal(context: AdminContext, request: Arguments) -> JournalListing:
     found = [entry for entry in context.journal.since(since, context.now) if name in (None, entry.machine)]
     kept = found[:MOST_ENTRIES]
     rows = tuple(map(_row, reversed(kept)))
-    return JournalListing(format_wire_time(since), rows, left_off=len(found) - len(kept))
+    account = context.audit.queue_arn.split(":")[4]
+    return JournalListing(format_wire_time(since), rows, len(found) - len(kept), account)
 
 
 def _row(entry: JournalEntry) -> JournalRow:

@@ -299,10 +299,12 @@ def machine_set(context: AdminContext, request: Arguments) -> MachineShown:
 def machine_pause(context: AdminContext, request: Arguments) -> MachineChanged:
     """The machine, until a time or until it is resumed; or one of its jobs, until that is resumed."""
     machine = known_machine(context, request)
+    check_not_dropping(machine)
     until = request.get("until")
     if request.get("job") is not None:
-        context.machines.pause_job(_job_of(context, machine, request), context.now)
-        return MachineChanged(machine.name)
+        job = _job_of(context, machine, request)
+        context.machines.pause_job(job, context.now)
+        return MachineChanged(machine.name, job=job.name)
     context.machines.pause(machine.name, context.now, read_time(until, "until") if until else None)
     return MachineChanged(machine.name, paused_until=until)
 
@@ -311,8 +313,9 @@ def machine_resume(context: AdminContext, request: Arguments) -> MachineChanged:
     machine = known_machine(context, request)
     check_not_dropping(machine)
     if request.get("job") is not None:
-        context.machines.pause_job(_job_of(context, machine, request), None)
-        return MachineChanged(machine.name)
+        job = _job_of(context, machine, request)
+        context.machines.pause_job(job, None)
+        return MachineChanged(machine.name, job=job.name)
     if machine.is_paused(context.now):
         context.machines.pause(machine.name, machine.paused_at, context.now)
     return MachineChanged(machine.name)

@@ -156,11 +156,11 @@ def _for_machines(request: Request, answer: MachineResults) -> Iterator[JournalL
 
 def _machine_pause(_: Request, answer: MachineChanged) -> Iterator[JournalLine]:
     until = f"until {answer.paused_until}" if answer.paused_until else "until it is resumed"
-    yield JournalLine(f"No backups are expected {until}.", answer.machine)
+    yield JournalLine(f"No backups are expected {until}.", answer.machine, answer.job or "")
 
 
 def _machine_resume(_: Request, answer: MachineChanged) -> Iterator[JournalLine]:
-    yield JournalLine("Backups are expected again.", answer.machine)
+    yield JournalLine("Backups are expected again.", answer.machine, answer.job or "")
 
 
 def _machine_revoke(request: Request, answer: MachineChanged) -> Iterator[JournalLine]:

@@ -13,7 +13,7 @@ from ops.commands.arguments.options import print_json, say, stage_options
 from ops.commands.thaw_shown import time_shown
 from ops.service.admin_client import admin_client
 
-_ACCOUNT = re.compile(r"arn:[a-z-]+:(?:iam|sts)::[0-9]{12}:")
+_ARN = re.compile(r"arn:[a-z-]+:(?:iam|sts)::([0-9]{12}):(.*)", re.DOTALL)
 
 
 @click.command()
@@ -31,7 +31,7 @@ def journal(machine: str | None, since: str | None, stage: str, state_folder: Pa
     if answer.left_off:
         say(f"Older ones are left out: {answer.left_off:,}. --machine or --since shows less.\n")
     for entry in answer.entries:
-        say(f"{time_shown(entry.at)}  {shown(_short(entry.who))}", style="bold")
+        say(f"{time_shown(entry.at)}  {shown(_short(entry.who, answer.account))}", style="bold")
         say(f"  {_about(entry)}{entry.what.replace('_', ' ')}. {shown(entry.detail)}")
     if not answer.entries:
         say(f"Nothing{f' of {machine}' if machine else ''} was changed since {time_shown(answer.since)}.")
@@ -43,6 +43,8 @@ def _about(entry: JournalRow) -> str:
     return f"{shown(about)}: " if about else ""
 
 
-def _short(who: str) -> str:
-    """Without the number of the account, which is the same for all: ``user/anna``. JSON has all of it."""
-    return _ACCOUNT.sub("", who)
+def _short(who: str, account: str) -> str:
+    """``user/anna`` of the service's own account. Of another one all of it is shown: anybody may call a user of an
+    account of his own like yours, and sign with that."""
+    arn = _ARN.fullmatch(who)
+    return arn[2] if arn and arn[1] == account else who

@@ -94,10 +94,13 @@ def add_many(
         failed: list[MachineResult] = []
         try:
             for chunk in _chunks(entries):
-                answer = _asked(client, chunk, new_codes=new_codes)
+                answer = _asked(client, chunk, added=len(rows), new_codes=new_codes)
                 rows += answer.machines
                 failed += answer.failed
                 _write(file, rows, addresses)
+        except OSError as error:
+            where, target = target, None  # so that the codes are shown
+            raise OpsError(f"{where} cannot be written: {error.strerror}. The codes are above.") from error
         finally:
             if rows and as_json:
                 print_json(_as_fields(rows, addresses))
@@ -107,13 +110,17 @@ def add_many(
         raise OpsError("\n".join(["These failed:", *(f"{one.machine}: {one.error}" for one in failed)]))
 
 
-def _asked(client: AdminClient, chunk: Sequence[MachineEntry], **options: bool) -> MachinesAdded:
-    """Raises ``FileFaults`` with what the service refuses: nothing of the chunk was written then."""
+def _asked(
+    client: AdminClient, chunk: Sequence[MachineEntry], *, added: int = 0, **options: bool
+) -> MachinesAdded:
+    """Raises ``FileFaults`` with what the service refuses: nothing of the chunk was written then, which comes after so
+    many that were ``added``."""
     machines = [dict(entry.arguments) for entry in chunk]
     answer = client.ask(MachinesAdded, "machines_add", machines=machines, **options)
     where = {entry.name: entry.where for entry in chunk}
     if answer.refused:
-        raise FileFaults([f"{where[one.machine]}: {one.machine}: {one.error}" for one in answer.refused])
+        faults = [f"{where[one.machine]}: {one.machine}: {one.error}" for one in answer.refused]
+        raise FileFaults(faults, added)
     return answer
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from chalicelib.domain.backups.names import is_identifier
 from chalicelib.domain.backups.storage import chosen_policy
+from chalicelib.domain.mail.phrases import count
 from chalicelib.domain.shown import shown
 from ops.commands.arguments.durations import parse_days, parse_duration
 from ops.commands.arguments.money import parse_usd
@@ -32,12 +33,13 @@ UTF8 = "Save it as UTF-8; Excel calls that CSV UTF-8."
 
 
 class FileFaults(OpsError):
-    """Everything that is wrong in a file, a line each."""
+    """Everything that is wrong in a file, a line each; ``added`` machines of it were added all the same."""
 
-    def __init__(self, faults: list[str]) -> None:
+    def __init__(self, faults: list[str], added: int = 0) -> None:
         more = len(faults) - MOST_FAULTS
         rest = [f"and {more:,} more."] if more > 0 else []
-        lines = ["Nothing was added. In the file:", *map(shown, faults[:MOST_FAULTS]), *rest]
+        done = f"Only the first {count(added, 'machine')} were added" if added else "Nothing was added"
+        lines = [f"{done}. In the file:", *map(shown, faults[:MOST_FAULTS]), *rest]
         super().__init__("\n".join(lines))
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from chalicelib.owner_wire import MachineChanged
-from ops.commands.arguments.options import confirm, stage_options
+from ops.commands.arguments.options import confirm, stage_options, typed
 from ops.commands.machines.of_group import check_one_is_named, for_group, name_or_group, show_results
+from ops.errors import OpsError
 from ops.service.admin_client import admin_client
 
 
@@ -41,6 +42,7 @@ def pause(
         show_results(results, as_json, f"paused {when}")
         return
     answer = client.ask(MachineChanged, "machine_pause", name=name, until=until, job=job)
+    _check_followed(answer, job, "paused", stage)
     confirm(answer, as_json, f"{_whose(name, job)} is paused {when}.")
 
 
@@ -66,12 +68,23 @@ def resume(
         show_results(results, as_json, "expected to back up again")
         return
     answer = client.ask(MachineChanged, "machine_resume", name=name, job=job)
+    _check_followed(answer, job, "resumed", stage)
     confirm(answer, as_json, f"{_whose(name, job)} is expected to back up again.")
 
 
 def _check_job(job: str | None, group: str | None) -> None:
     if job and group:
         raise click.UsageError("--job is for one machine: leave out --group.")
+
+
+def _check_followed(answer: MachineChanged, job: str | None, done: str, stage: str) -> None:
+    """Raises ``OpsError`` where an older service has passed over the job, and done it to the whole machine."""
+    if answer.job != job:
+        back = typed(f"machine {'pause' if done == 'resumed' else 'resume'} {answer.machine}", stage)
+        raise OpsError(
+            f"The service is older than this clone and has {done} all of {answer.machine}, as it knows no pause of one"
+            f" job: {back} takes that back. Deploy it, then type this again."
+        )
 
 
 def _whose(name: str | None, job: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,6 +14,7 @@ from chalicelib.domain.backups.freshness import State
 from chalicelib.domain.fleet.verdict import EXIT_CODES, verdict_of_state
 from chalicelib.fleet_wire import FleetStatus, JobState, MachineState
 from ops.commands.arguments.machine_cells import parse_moment
+from ops.errors import OpsError
 
 Labels = Mapping[str, str]
 Sample = tuple[Labels, float]
@@ -85,7 +87,7 @@ def _thaws(answer: FleetStatus) -> Iterator[Sample]:
 
 def write_metrics(path: Path, text: str) -> None:
     """Replaces the file in one step, readable by the exporter's own user. Raises ``click.UsageError`` for a name that
-    the exporter would not read."""
+    the exporter would not read, ``OpsError`` where it cannot be written."""
     if path.suffix != SUFFIX:
         raise click.UsageError(f"{path} must end with {SUFFIX}: the node exporter reads no other files.")
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
@@ -93,5 +95,8 @@ def write_metrics(path: Path, text: str) -> None:
         fresh.write_text(text, encoding="utf-8")
         fresh.chmod(0o644)
         fresh.replace(path)
+    except OSError as error:
+        raise OpsError(f"{path} cannot be written: {error.strerror}.") from error
     finally:
-        fresh.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            fresh.unlink(missing_ok=True)

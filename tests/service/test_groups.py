@@ -218,6 +218,24 @@ def test_a_group_with_machines_goes_only_where_they_keep_its_settings(web: Servi
     }
 
 
+def test_a_machine_that_comes_while_its_group_is_removed_keeps_the_settings_too(
+    web: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from chalicelib.adapters.stores.fleet.group_store import GroupStore
+
+    remove = GroupStore.remove
+
+    def late(store: GroupStore, name: str) -> None:
+        web.admin("machine_add", name="anna", group="web")
+        remove(store, name)
+
+    monkeypatch.setattr(GroupStore, "remove", late)
+    assert web.admin("group_remove", name="web")["changed"] == ["anna", "anna/system"]
+    web.admin("machine_set", name="anna", storage_cap_bytes=10**12)
+    assert machine(web)["group"] is None
+    assert (job(web)["period_seconds"], job(web)["archive_class"]) == (4 * HOUR, "DEEP_ARCHIVE")
+
+
 @pytest.mark.parametrize(
     ("command", "arguments"),
     [

@@ -82,9 +82,12 @@ def group_remove(context: AdminContext, request: Arguments) -> GroupChanged:
             " their own; `python -m ops machine set NAME --group none` takes one out of it first."
         )
     changed = _change_members(context, group, lambda row: _leaving(row, group))
-    if not changed.missed:
-        context.groups.remove(group.name)
-    return changed
+    if changed.missed:
+        return changed
+    context.groups.remove(group.name)
+    # Who was put into it until then would take the service's settings with its next change.
+    late = _change_members(context, group, lambda row: _leaving(row, group))
+    return GroupChanged(late.group, tuple(sorted({*changed.changed, *late.changed})), late.missed)
 
 
 def _with(group: MachineGroup, chosen: dict[str, Any]) -> MachineGroup:

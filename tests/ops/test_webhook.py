@@ -135,8 +135,9 @@ def test_a_stack_from_before_webhooks_has_none() -> None:
     assert (stage.webhook, stage.job_metrics) == (Webhook(), False)
 
 
-def test_http_is_for_the_local_stack_alone() -> None:
-    plain = read_webhook("http://127.0.0.1:9/x")
+@pytest.mark.parametrize("scheme", ["http", "HTTP"])
+def test_http_is_for_the_local_stack_alone(scheme: str) -> None:
+    plain = read_webhook(f"{scheme}://127.0.0.1:9/x")
     with pytest.raises(OpsError, match="begins with https://"):
         chosen(HOME, alert_webhook=plain)
     assert chosen(dataclasses.replace(HOME, on_local_stack=True), alert_webhook=plain).webhook == plain

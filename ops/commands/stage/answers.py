@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 import click
@@ -84,7 +85,7 @@ def stage_from_answers(
 
 
 def check_webhook(stage: Stage, webhook: Webhook) -> None:
-    if webhook.url.startswith("http:") and not stage.on_local_stack:
+    if urlsplit(webhook.url).scheme == "http" and not stage.on_local_stack:
         raise OpsError(
             "A webhook's URL begins with https://: anybody on the way could read what http:// carries."
         )

@@ -7,6 +7,7 @@ Fields that are ``None`` travel as null. Times are ISO 8601 in UTC.
 from __future__ import annotations
 
 import dataclasses
+from datetime import datetime
 from typing import TypeAlias
 
 from chalicelib.domain.audit.findings import Finding
@@ -42,6 +43,11 @@ READ_COMMANDS = frozenset(
     }
 )
 """The commands that change nothing: not a row, not an object, and no mail goes out. ``admin_read`` takes only these."""
+
+
+def moment_of(text: str) -> datetime:
+    """A time of an answer."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from decimal import Decimal
 
 from chalicelib.domain.mail.phrases import count, format_bytes, format_small_money
 from chalicelib.domain.restore.thaw_section import OPEN
 from chalicelib.domain.restore.thaws import UNDER_WAY
-from chalicelib.owner_wire import ThawBudget, ThawListing, ThawRow
+from chalicelib.owner_wire import ThawBudget, ThawListing, ThawRow, moment_of
 from chalicelib.wire import ThawState
 from ops.commands.arguments.options import console, say, typed
 
@@ -62,8 +61,7 @@ def time_shown(text: str | None) -> str:
     """A time of the wire, to the minute."""
     if text is None:
         return "an unknown time"
-    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
+    return f"{moment_of(text):%Y-%m-%d %H:%M} UTC"
 
 
 _STATES = {

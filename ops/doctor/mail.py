@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from chalicelib.owner_wire import ReportStatus
+from chalicelib.owner_wire import ReportStatus, moment_of
 from ops.doctor.mail_refusals import refusals
 from ops.doctor.patient import Patient, admin
 from ops.resources.mail_identities import unverified_addresses
@@ -34,7 +34,7 @@ def mail(patient: Patient) -> list[str]:
 def _overdue(last_sent_at: str | None, now: datetime) -> list[str]:
     if last_sent_at is None:
         return []
-    sent_at = datetime.fromisoformat(last_sent_at.replace("Z", "+00:00"))
+    sent_at = moment_of(last_sent_at)
     if now - sent_at < MAIL_OVERDUE:
         return []
     return [f"the newest weekly mail went out on {sent_at:%Y-%m-%d}: Failures or Schedules here say why"]

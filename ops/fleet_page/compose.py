@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chalicelib.domain.mail.phrases import count, format_date, format_moment
 from chalicelib.domain.shown import all_shown
-from ops.commands.retention.words import moment
+from chalicelib.owner_wire import moment_of
 from ops.fleet_page.chains import job_parts, letting_go
 from ops.fleet_page.content import FleetPage, owner_command
 from ops.fleet_page.facts import FleetFacts
@@ -58,4 +58,4 @@ def _more(number: int, noun: str, command: str, stage: str) -> str:
 def _trend_since(facts: FleetFacts) -> str:
     """From when on the small curves are; empty where one mail at most went out."""
     issues = facts.weeks.issues
-    return format_date(moment(issues[0]), facts.zone) if len(issues) > 1 else ""
+    return format_date(moment_of(issues[0]), facts.zone) if len(issues) > 1 else ""

@@ -8,8 +8,8 @@ from datetime import datetime, tzinfo
 
 from chalicelib.domain.audit.findings import Finding
 from chalicelib.fleet_wire import FleetStatus, FleetWeeks
-from chalicelib.owner_wire import FindingsAnswer, JobRetention, RetentionListing, ThawListing
-from ops.commands.retention.words import moment, zone_of
+from chalicelib.owner_wire import FindingsAnswer, JobRetention, RetentionListing, ThawListing, moment_of
+from ops.commands.retention.words import zone_of
 from ops.service.admin_client import AdminClient
 
 
@@ -29,7 +29,7 @@ class FleetFacts:
 
     @property
     def now(self) -> datetime:
-        return moment(self.status.written_at)
+        return moment_of(self.status.written_at)
 
     @property
     def zone(self) -> tzinfo:

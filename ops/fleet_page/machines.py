@@ -10,8 +10,9 @@ from chalicelib.domain.backups.freshness import WORST_FIRST
 from chalicelib.domain.fleet.verdict import Reason, worst_verdict
 from chalicelib.domain.mail.phrases import count, format_bytes
 from chalicelib.fleet_wire import FleetStatus, FleetWeeks, MachineState
+from chalicelib.owner_wire import moment_of
 from ops.commands.arguments.machine_cells import age_shown, month_shown
-from ops.commands.retention.words import day, moment
+from ops.commands.retention.words import day
 from ops.commands.status.shown import headline, state_label, worst_first
 from ops.fleet_page.content import GroupLine, MachineOnPage, Need, Tile, Trend
 from ops.fleet_page.plots import size_words, trend, usd_words
@@ -60,7 +61,7 @@ def needs(reasons: Sequence[Reason]) -> tuple[Need, ...]:
 
 def machine_lines(status: FleetStatus, weeks: FleetWeeks) -> tuple[MachineOnPage, ...]:
     of_machine = {one.machine: one for one in weeks.machines}
-    now = moment(status.written_at)
+    now = moment_of(status.written_at)
     lines = []
     for one in worst_first(status.machines):
         before = of_machine.get(one.machine)

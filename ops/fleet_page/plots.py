@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from chalicelib.domain.mail.phrases import format_bytes, format_date, format_money
 from chalicelib.fleet_wire import FleetWeeks, WeekRow
-from ops.commands.retention.words import moment
+from chalicelib.owner_wire import moment_of
 from ops.fleet_page.content import Trend, Week, WeekPlot
 
 LEFT, RIGHT, TOP, BOTTOM = 56, 330, 12, 122
@@ -41,7 +41,7 @@ def table_of(weeks: FleetWeeks, zone: tzinfo) -> tuple[Week, ...]:
     """The newest first."""
     return tuple(
         Week(
-            format_date(moment(row.written_at), zone),
+            format_date(moment_of(row.written_at), zone),
             f"{row.in_need:,} of {row.backups:,}",
             format_bytes(row.stored_bytes),
             usd_words(row.monthly) if row.monthly is not None else "not known",
@@ -101,11 +101,11 @@ def _plot(
     least: float,
 ) -> WeekPlot:
     top = nice_top(max(least, *values), unit)
-    first, last = moment(rows[0].written_at), moment(rows[-1].written_at)
+    first, last = moment_of(rows[0].written_at), moment_of(rows[-1].written_at)
     seconds = (last - first).total_seconds() or 1
     points = [
         (
-            LEFT + round((moment(row.written_at) - first).total_seconds() * (RIGHT - LEFT) / seconds),
+            LEFT + round((moment_of(row.written_at) - first).total_seconds() * (RIGHT - LEFT) / seconds),
             BOTTOM - round(value * (BOTTOM - TOP) / top),
         )
         for row, value in zip(rows, values, strict=True)

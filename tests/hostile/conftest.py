@@ -20,6 +20,16 @@ from tests.service.conftest import service
 
 __all__ = ["service"]
 
+WITHOUT_A_TOKEN = (
+    "/enrolments",
+    "/recoveries",
+    "/client",
+    "/client/requirements.txt",
+    "/client/{version}",
+    "/client/{version}/requirements.txt",
+)
+"""Calls that carry a code, or nothing at all."""
+
 
 @dataclass
 class Deployed:

@@ -16,19 +16,11 @@ import pytest
 
 from chalicelib.domain.backups.machines import sha256_hex
 from tests.hostile import behind_gateway
+from tests.hostile.conftest import WITHOUT_A_TOKEN
 from tests.service.conftest import NOW, Answer, Service, running_service
 
 VOLUME = "data_duplicity-full.20261122T195500Z.vol1.difftar.gpg"
 SIGNATURES = "meta_duplicity-full-signatures.20261122T195500Z.sigtar.gpg"
-WITHOUT_A_TOKEN = (
-    "/enrolments",
-    "/recoveries",
-    "/client",
-    "/client/requirements.txt",
-    "/client/{version}",
-    "/client/{version}/requirements.txt",
-)
-"""Calls that carry a code, or nothing at all."""
 
 READERS_SECRET = "9" * 64
 NO_RUN = "20261122t195500z-0123456789abcdef"

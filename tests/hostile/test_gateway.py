@@ -8,17 +8,7 @@ import httpx
 import pytest
 
 from tests.enrolling import enrolled
-from tests.hostile.conftest import Deployed
-
-WITHOUT_A_TOKEN = (
-    "/enrolments",
-    "/recoveries",
-    "/client",
-    "/client/requirements.txt",
-    "/client/{version}",
-    "/client/{version}/requirements.txt",
-)
-"""Calls that carry a code, or nothing at all."""
+from tests.hostile.conftest import WITHOUT_A_TOKEN, Deployed
 
 
 def protected_routes() -> list[tuple[str, str]]:

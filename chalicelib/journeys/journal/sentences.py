@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -37,6 +37,7 @@ from chalicelib.owner_wire import (
     StoredCount,
     ThawRow,
     UndoEnded,
+    moment_of,
 )
 from chalicelib.recovery_code import last_group
 
@@ -332,4 +333,4 @@ def _duration(seconds: int) -> str:
 
 
 def _minute(text: str) -> str:
-    return f"{datetime.fromisoformat(text.replace('Z', '+00:00')):%Y-%m-%d %H:%M} UTC"
+    return f"{moment_of(text):%Y-%m-%d %H:%M} UTC"

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from chalicelib.domain.mail.phrases import format_age, format_bytes, format_money
 from chalicelib.domain.shown import shown
+from chalicelib.owner_wire import moment_of
 from ops.commands.arguments.options import console
 
 WIDE = 100
@@ -53,12 +54,7 @@ def table_console() -> Console:
 
 
 def age_shown(text: str | None, now: datetime) -> str:
-    return format_age(now - parse_moment(text)) if text else "never"
-
-
-def parse_moment(text: str) -> datetime:
-    """A time of the wire."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return format_age(now - moment_of(text)) if text else "never"
 
 
 def size_shown(size_bytes: int) -> str:

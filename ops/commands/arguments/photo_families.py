@@ -10,7 +10,7 @@ import click
 
 from chalicelib.domain.mail.phrases import count, format_age, format_bytes
 from chalicelib.domain.shown import shown
-from chalicelib.owner_wire import FamilyShown, MachineAdded, MachineRow
+from chalicelib.owner_wire import FamilyShown, MachineAdded, MachineRow, moment_of
 from chalicelib.wire import FamilyStatus
 from ops.errors import OpsError
 
@@ -83,4 +83,4 @@ def jobs_shown(row: MachineRow) -> str:
 
 
 def _age(text: str) -> str:
-    return format_age(datetime.now(timezone.utc) - datetime.fromisoformat(text.replace("Z", "+00:00")))
+    return format_age(datetime.now(timezone.utc) - moment_of(text))

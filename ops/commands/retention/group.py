@@ -9,7 +9,7 @@ import click
 
 from chalicelib.domain.backups.names import SetId
 from chalicelib.domain.retention.naming import NotNamed, the_one
-from chalicelib.owner_wire import JobRetention, RetentionListing, RetentionRan
+from chalicelib.owner_wire import JobRetention, RetentionListing, RetentionRan, moment_of
 from ops.commands.arguments.options import confirm, console, print_json, say, stage_options, typed
 from ops.commands.arguments.whole_help import WholeHelp
 from ops.commands.retention.shown import (
@@ -25,7 +25,6 @@ from ops.commands.retention.words import (
     day,
     differences,
     gone_words,
-    moment,
     needs_look,
     zone_of,
 )
@@ -111,7 +110,7 @@ def _nothing_to_approve(listing: RetentionListing, as_json: bool) -> None:
 
 
 def _named(job: JobRetention, typed_name: str, zone: str) -> str:
-    chains = {SetId.parse(row.chain): moment(row.first_at) for row in job.chains}
+    chains = {SetId.parse(row.chain): moment_of(row.first_at) for row in job.chains}
     try:
         return str(the_one(typed_name, {**chains}, zone_of(zone), f"{job.machine}/{job.job}"))
     except NotNamed as error:

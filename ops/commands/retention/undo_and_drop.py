@@ -17,12 +17,12 @@ from chalicelib.domain.audit.findings import EXIT_CODES
 from chalicelib.domain.backups.names import Location, SetId
 from chalicelib.domain.mail.phrases import count, format_bytes
 from chalicelib.domain.retention.naming import matching
-from chalicelib.owner_wire import DropPlan, LetGoRow, RetentionListing, UndoEnded
+from chalicelib.owner_wire import DropPlan, LetGoRow, RetentionListing, UndoEnded, moment_of
 from ops.buckets.let_go_files import DropSurvey, StandsOver, bring_back_let_go, remove_for_good, survey
 from ops.commands.arguments.for_good import check_typed, fee_line, minute_utc
 from ops.commands.arguments.options import console, print_json, say, stage_options, typed
 from ops.commands.retention.shown import LOUD
-from ops.commands.retention.words import moment, zone_of
+from ops.commands.retention.words import zone_of
 from ops.service.admin_client import AdminClient, admin_client
 from ops.service.deployed_stage import DeployedStage, deployed_stage
 from ops.service.reconcile import reconcile
@@ -47,7 +47,7 @@ def undo(machine: str, job: str, chain: str, stage: str, state_folder: Path, as_
     row = client.ask(LetGoRow, "retention_undo", name=machine, job=job, chain=chain)
     deployed = deployed_stage(stage, state_folder)
     s3, place = deployed.aws.client("s3"), Location(row.bucket, row.prefix)
-    back = bring_back_let_go(s3, place, _sets(row), moment(row.begun_at))
+    back = bring_back_let_go(s3, place, _sets(row), moment_of(row.begun_at))
     _look_again(deployed, machine, job, as_json)
     replaced = [one.name for one in back.stand_over]
     ended = client.ask(
@@ -98,8 +98,8 @@ def _is_there(client: AdminClient, machine: str, job: str, chain: str) -> str | 
     """The chain's name, where it was not let go, or is back already."""
     listing = client.ask(RetentionListing, "retention_preview", name=machine, job=job)
     zone = zone_of(listing.zone)
-    there = {SetId.parse(row.chain): moment(row.first_at) for one in listing.jobs for row in one.chains}
-    gone = {SetId.parse(row.chain): moment(row.begun_at) for one in listing.jobs for row in one.let_go}
+    there = {SetId.parse(row.chain): moment_of(row.first_at) for one in listing.jobs for row in one.chains}
+    gone = {SetId.parse(row.chain): moment_of(row.begun_at) for one in listing.jobs for row in one.let_go}
     found = matching(chain, {**there}, zone)
     return str(found[0]) if len(found) == 1 and not matching(chain, {**gone}, zone) else None
 

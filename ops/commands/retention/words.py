@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain.mail.phrases import count, format_bytes, format_small_money
 from chalicelib.domain.retention.limits import GRACE
-from chalicelib.owner_wire import ChainRow, JobRetention, LetGoRow
+from chalicelib.owner_wire import ChainRow, JobRetention, LetGoRow, moment_of
 
 WHAT_A_CHAIN_IS = (
     "A chain is a full backup with all increments that continue it: they need each other, and go together."
@@ -27,13 +27,9 @@ BRING_BACK = "retention undo MACHINE JOB CHAIN"
 UNDER_WAY = ("going", "hidden", "undoing", "dropping")
 
 
-def moment(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
-
-
 def day(text: str, zone: tzinfo) -> str:
     """``3 Mar 2026``."""
-    return f"{moment(text).astimezone(zone):%d %b %Y}".lstrip("0")
+    return f"{moment_of(text).astimezone(zone):%d %b %Y}".lstrip("0")
 
 
 def zone_of(name: str) -> tzinfo:

@@ -13,7 +13,7 @@ import click
 from chalicelib.domain.backups.freshness import State
 from chalicelib.domain.fleet.verdict import EXIT_CODES, verdict_of_state
 from chalicelib.fleet_wire import FleetStatus, JobState, MachineState
-from ops.commands.arguments.machine_cells import parse_moment
+from chalicelib.owner_wire import moment_of
 from ops.errors import OpsError
 
 Labels = Mapping[str, str]
@@ -26,7 +26,7 @@ SUFFIX = ".prom"
 def prometheus_text(answer: FleetStatus) -> str:
     """What a value is missing for has no sample. Names and meanings are those of ``panicroom status --prometheus``
     where both have them."""
-    now = parse_moment(answer.written_at).timestamp()
+    now = moment_of(answer.written_at).timestamp()
     jobs = [(machine, job) for machine in answer.machines for job in machine.jobs]
 
     def each(value_of: Callable[[JobState], float | None]) -> list[Sample]:
@@ -68,7 +68,7 @@ def _state(job: JobState) -> int:
 
 
 def _age(job: JobState, now: float) -> float | None:
-    return now - parse_moment(job.newest_complete_at).timestamp() if job.newest_complete_at else None
+    return now - moment_of(job.newest_complete_at).timestamp() if job.newest_complete_at else None
 
 
 def _findings(answer: FleetStatus) -> Iterator[Sample]:

@@ -15,12 +15,12 @@ from chalicelib.domain.mail.phrases import count
 from chalicelib.domain.mail.report_parts import AT_RISK
 from chalicelib.domain.shown import all_shown
 from chalicelib.fleet_wire import FleetStatus, MachineState
+from chalicelib.owner_wire import moment_of
 from ops.commands.arguments.machine_cells import (
     age_shown,
     joined,
     machine_table,
     month_shown,
-    parse_moment,
     size_shown,
 )
 from ops.commands.arguments.options import typed
@@ -41,7 +41,7 @@ def show_status(
 ) -> RenderableType:
     """``every``: nothing is only counted. ``fold``: no line is longer than ``columns``."""
     answer = all_shown(answer)
-    now = parse_moment(answer.written_at)
+    now = moment_of(answer.written_at)
     parts: list[RenderableType] = [_headline(answer)]
     if not answer.machines:
         parts.append(Text(f"No machine yet: {typed('machine add NAME', stage)} adds one."))

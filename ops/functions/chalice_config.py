@@ -62,6 +62,8 @@ def function_environment(stage: Stage) -> dict[str, str]:
         "PANICROOM_DISCARD_FUNCTION": stage.function("discard"),
         "PANICROOM_THAW_FUNCTION": stage.function("thaw"),
         "PANICROOM_LET_GO_FUNCTION": stage.function("let_go"),
+        # What names a caller is signed for the STS of the region, which Lambda's boto3, if it is old, would not ask.
+        "AWS_STS_REGIONAL_ENDPOINTS": "regional",
         "POWERTOOLS_SERVICE_NAME": APP_NAME,
         "POWERTOOLS_LOG_LEVEL": "INFO",
     }

@@ -7,7 +7,10 @@ import json
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+import boto3
+import botocore.session
 import pytest
+from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
 
 from chalicelib import web
 from chalicelib.config import clock_ahead, read_settings
@@ -40,6 +43,18 @@ def test_the_service_can_read_the_environment_that_it_is_given() -> None:
     settings = read_settings({**set_by_lambda, **function_environment(LOCAL)})
     assert (settings.bucket, settings.table) == (LOCAL.bucket, LOCAL.table)
     assert settings.recipients == LOCAL.recipients
+
+
+def test_an_older_boto3_asks_the_same_sts_as_the_owners_commands_sign_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    older = ("sts_regional_endpoints", "AWS_STS_REGIONAL_ENDPOINTS", "legacy", None)
+    monkeypatch.setitem(BOTOCORE_DEFAUT_SESSION_VARIABLES, "sts_regional_endpoints", older)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    for name, value in function_environment(HOME).items():
+        monkeypatch.setenv(name, value)
+    session = boto3.Session(botocore_session=botocore.session.Session(), region_name="eu-central-1")
+    assert session.client("sts").meta.endpoint_url == "https://sts.eu-central-1.amazonaws.com"
 
 
 def test_new_code_runs_with_the_settings_of_the_version_before() -> None:

@@ -46,6 +46,7 @@ SERVICE_VARIABLES = {
     "PANICROOM_LET_GO_FUNCTION": "the function that lets old backups go",
     "PANICROOM_THAW_FUNCTION": "the one function that may ask S3 for archived files",
     "PANICROOM_CLOCK_AHEAD_SECONDS": "on the local stack alone: `python -m ops local clock` sets its clock ahead",
+    "AWS_STS_REGIONAL_ENDPOINTS": "who calls is asked of the STS of the functions' own region",
     "POWERTOOLS_SERVICE_NAME": "the service's name in log lines",
     "POWERTOOLS_LOG_LEVEL": "how much is logged",
 }

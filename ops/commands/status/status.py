@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from chalicelib.domain.fleet.verdict import EXIT_CODES
 from chalicelib.fleet_wire import FleetStatus
@@ -68,15 +68,7 @@ def status(
     try:
         client = admin_client(stage, state_folder)
         if watch is not None:
-            folding = Console(highlight=False)  # the usual one leaves long lines to the terminal
-            watch_status(
-                folding,
-                lambda: _ask(client),
-                lambda answer: show_status(
-                    answer, stage=stage, every=every, columns=folding.width, fold=True
-                ),
-                watch,
-            )
+            _watch(client, stage, watch, every=every)
             return
         answer = _ask(client)
     except (OpsError, *AWS_ERRORS) as error:
@@ -93,6 +85,15 @@ def status(
         shown = show_status(answer, stage=stage, every=every, columns=target.width)
         target.print(shown, soft_wrap=False, crop=False)
     context.exit(EXIT_CODES[answer.verdict])
+
+
+def _watch(client: AdminClient, stage: str, seconds: int, *, every: bool) -> None:
+    folding = Console(highlight=False)  # the usual one leaves long lines to the terminal
+
+    def show(answer: FleetStatus) -> RenderableType:
+        return show_status(answer, stage=stage, every=every, columns=folding.width, fold=True)
+
+    watch_status(folding, lambda: _ask(client), show, seconds)
 
 
 def _ask(client: AdminClient) -> FleetStatus:

@@ -89,7 +89,8 @@ def authenticate_for_job(
     if lease_state.job is None:
         raise Refusal(
             ErrorCode.UNKNOWN_JOB,
-            f"This machine has no job called {job_name}. The owner adds one with 'ops machine add'.",
+            f"This machine has no job called {job_name}. The owner adds it:"
+            f" `python -m ops machine add {token.machine} --job {job_name}`.",
         )
     return Caller(bearer.machine, lease_state.job, lease_state.lease, bearer.reader)
 

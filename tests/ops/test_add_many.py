@@ -35,6 +35,8 @@ def test_a_file_adds_them_all_and_typed_twice_does_no_harm(owner: Owner, file: P
     assert all(one["code"] and one["recovery_code"] and one["api_url"] for one in codes)
     assert codes[0]["code"] not in said
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    shown = owner.types("machine", "add", "--from", str(file)).stdout.replace("\n", " ")
+    assert "Where one is lost, `python -m ops machine recovery NAME` makes another." in shown
     again = owner.asks("machine", "add", "--from", str(file))
     assert [(one["machine"], one["recovery_code"]) for one in again] == [("list-1", None), ("list-2", None)]
     refused = owner.types("machine", "add", "--from", str(file), "--to", str(target))

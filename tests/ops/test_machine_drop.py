@@ -47,6 +47,9 @@ def test_it_shows_what_goes_asks_for_the_name_and_removes_it(scrapped: Owner) ->
     assert "Nothing is removed" in str(mistyped.exception)
     assert (keys(scrapped, NAME), keys(scrapped, f"{NAME}-2")) == before
 
+    for nobody in ("", None):
+        silent = CliRunner().invoke(commands, words, input=nobody)
+        assert "no name was typed. In a script --confirm NAME stands for it." in str(silent.exception)
     dropped = CliRunner().invoke(commands, words, input="scrapped\n")
     assert dropped.exit_code == 0, dropped.output or dropped.exception
     assert "scrapped is gone." in dropped.stdout
@@ -56,5 +59,10 @@ def test_it_shows_what_goes_asks_for_the_name_and_removes_it(scrapped: Owner) ->
     again = scrapped.types("machine", "drop", NAME, "--confirm", NAME).exception
     assert "There is no machine called scrapped" in str(again)
 
+    scrapped.types("machine", "remove", f"{NAME}-2", "--yes")
+    removed = str(scrapped.types("machine", "drop", f"{NAME}-2", "--confirm", f"{NAME}-2").exception)
+    assert "no machine called scrapped-2 any more, but files below scrapped-2/" in removed
+    assert "`python -m ops machine add scrapped-2`" in removed
+    scrapped.asks("machine", "add", f"{NAME}-2")
     ended = scrapped.asks("machine", "drop", f"{NAME}-2", "--confirm", f"{NAME}-2")
     assert (ended["ended"], ended["removed"], ended["held"]) == (True, 3, 0)

@@ -321,3 +321,30 @@ def test_rows_of_before_there_were_groups_follow_where_they_are_as_the_default_i
     web.admin("group_set", name="web", period_seconds=HOUR)
     assert job(web)["period_seconds"] == HOUR
     assert machine(web)["sources"] == {"thaw_budget": "own", "owner_mail": "group web"}
+
+
+def test_a_pause_that_is_over_already_is_refused_and_leaves_the_one_that_there_is(service: Service) -> None:
+    service.admin("machine_add", name="anna")
+    service.admin("machine_pause", name="anna", until="2040-01-01")
+    refused = service.admin("machine_pause", name="anna", until="2020-01-01")
+    assert refused["message"] == "2020-01-01 is over already: name a day that is still to come."
+    assert machine(service)["status"] == "paused"
+
+
+def test_the_commands_of_a_refusal_are_those_of_its_stage(service: Service) -> None:
+    service.admin("machine_add", name="anna")
+    nowhere = {"name": "ben", "group": "nowhere"}
+    refused = [
+        service.admin("machine_set", name="anna", group="nowhere")["message"],
+        service.admin("machines_add", machines=[nowhere])["refused"][0]["error"],
+        service.admin("for_machines", names=["anna"], each="machine_set", group="nowhere")["results"][0][
+            "error"
+        ],
+    ]
+    assert set(refused) == {
+        "There is no group called nowhere. `python -m ops group list --stage test` lists them,"
+        " `python -m ops group add nowhere --stage test` makes it."
+    }
+    assert service.admin("group_add", name="B\u00fcro")["message"].startswith(
+        "The name of a group is 1 to 41"
+    )

@@ -8,12 +8,15 @@ commands to type) comes from the rule that found it.
 from __future__ import annotations
 
 import dataclasses
+import re
 import shlex
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from chalicelib.domain.audit.codes.code import Concern, Severity
 from chalicelib.domain.audit.finding_codes import CODES
+
+_COMMAND = re.compile(r"`(python -m ops [^`]+)`")
 
 EXIT_CODES = {Severity.CRITICAL: 2, Severity.WARNING: 1, Severity.INFO: 0}
 """How ``ops audit`` ends, by the worst finding."""
@@ -118,6 +121,11 @@ def at_stage(commands: Iterable[str], stage: str) -> tuple[str, ...]:
     """The commands as they are typed for a stage; the local stack, which is the default, is not named."""
     suffix = "" if stage == "local" else f" --stage {stage}"
     return tuple(f"{line}{suffix}" if line.startswith("python -m ops ") else line for line in commands)
+
+
+def sentence_at_stage(sentence: str, stage: str) -> str:
+    """The sentence with the commands in it, which stand in backticks, as they are typed for a stage."""
+    return _COMMAND.sub(lambda found: f"`{at_stage([found[1]], stage)[0]}`", sentence)
 
 
 def command(*words: str) -> str:

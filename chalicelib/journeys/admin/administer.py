@@ -57,6 +57,7 @@ from chalicelib.journeys.admin.request import (
     AdminContext,
     Arguments,
     bad_request,
+    said,
 )
 from chalicelib.journeys.admin.retention import (
     retention_approve,
@@ -143,7 +144,7 @@ def administer(context: AdminContext, request: Arguments, commands: Commands) ->
         who = caller_of(context, request) if name in CHANGES else ""
         answer = commands[name](context, request)
     except Refusal as refusal:
-        return {"error": refusal.code.value, "message": refusal.message}
+        return {"error": refusal.code.value, "message": said(context, refusal)}
     if name in CHANGES:
         write_command(context, who, request, answer)
     return {"result": dataclasses.asdict(answer)}

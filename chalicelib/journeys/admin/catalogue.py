@@ -56,7 +56,9 @@ def _read_set(request: Arguments) -> SetId:
     try:
         return SetId.parse(str(request.get("set")))
     except ValueError:
-        raise bad_request("Name the set as 'ops machine show' does, such as full.20261122T205000Z.") from None
+        raise bad_request(
+            "Name the set as `python -m ops machine show` does, such as full.20261122T205000Z."
+        ) from None
 
 
 def _check_not_let_go(context: AdminContext, job: Job, set_id: SetId) -> None:

@@ -305,7 +305,10 @@ def machine_pause(context: AdminContext, request: Arguments) -> MachineChanged:
         job = _job_of(context, machine, request)
         context.machines.pause_job(job, context.now)
         return MachineChanged(machine.name, job=job.name)
-    context.machines.pause(machine.name, context.now, read_time(until, "until") if until else None)
+    ends = read_time(until, "until") if until else None
+    if ends is not None and ends <= context.now:
+        raise bad_request(f"{until} is over already: name a day that is still to come.")
+    context.machines.pause(machine.name, context.now, ends)
     return MachineChanged(machine.name, paused_until=until)
 
 

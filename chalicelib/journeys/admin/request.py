@@ -22,6 +22,7 @@ from chalicelib.adapters.stores.recovery.recovery_store import RecoveryStore
 from chalicelib.adapters.stores.retention.retention_store import RetentionStore
 from chalicelib.adapters.stores.run_store import RunStore
 from chalicelib.adapters.stores.thaw_store import ThawStore
+from chalicelib.domain.audit.findings import sentence_at_stage
 from chalicelib.domain.backups.machines import DAY_SECONDS, Job, Machine
 from chalicelib.domain.backups.names import is_identifier
 from chalicelib.domain.backups.retention_policy import RetentionPolicy
@@ -73,10 +74,15 @@ def bad_request(message: str) -> Refusal:
     return Refusal(ErrorCode.BAD_REQUEST, message)
 
 
-def read_identifier(request: Arguments, field: str) -> str:
+def said(context: AdminContext, refusal: Refusal) -> str:
+    """What the owner reads: the commands in it name the stage, as else they would go to the local stack."""
+    return sentence_at_stage(refusal.message, context.report.stage)
+
+
+def read_identifier(request: Arguments, field: str, whose: str = "a machine") -> str:
     value = request.get(field)
     if not isinstance(value, str) or not is_identifier(value):
-        raise bad_request(f"The name of a machine is {NAME_FORM}.")
+        raise bad_request(f"The name of {whose} is {NAME_FORM}.")
     return value
 
 
@@ -84,7 +90,10 @@ def known_machine(context: AdminContext, request: Arguments) -> Machine:
     name = read_identifier(request, "name")
     machine = context.machines.machine(name)
     if machine is None:
-        raise Refusal(ErrorCode.NOT_FOUND, f"There is no machine called {name}. See 'ops machine list'.")
+        raise Refusal(
+            ErrorCode.NOT_FOUND,
+            f"There is no machine called {name}. `python -m ops machine list` lists them.",
+        )
     return machine
 
 
@@ -95,7 +104,8 @@ def known_group(context: AdminContext, name: object) -> MachineGroup:
     if group is None:
         raise Refusal(
             ErrorCode.NOT_FOUND,
-            f"There is no group called {name}. `python -m ops group list` lists them, `group add` makes one.",
+            f"There is no group called {name}. `python -m ops group list` lists them,"
+            f" `python -m ops group add {name}` makes it.",
         )
     return group
 

@@ -178,7 +178,9 @@ def _machine_remove(_: Request, answer: MachineChanged) -> Iterator[JournalLine]
 
 def _machine_drop(_: Request, answer: MachineDropPlan) -> Iterator[JournalLine]:
     sets = count(sum(place.sets for place in answer.jobs), "set")
-    yield JournalLine(f"Its token and recovery code ended; its {sets} go for good by hand.", answer.machine)
+    yield JournalLine(
+        f"Its token and recovery code ended; all that it stored ({sets}) goes for good.", answer.machine
+    )
 
 
 def _machine_dropped(_: Request, answer: MachineDropped) -> Iterator[JournalLine]:

@@ -25,9 +25,20 @@ def check_typed(name: str, confirmed: str | None, as_json: bool) -> None:
     """Raises ``OpsError`` where it was not typed exactly."""
     given = confirmed
     if given is None:
-        given = click.prompt("Type its whole name to remove it", err=as_json, default="", show_default=False)
+        given = _asked_for(as_json)
     if given.strip() != name:
         raise OpsError(f"Nothing is removed: what was typed is not {name}.")
+
+
+def _asked_for(as_json: bool) -> str:
+    try:
+        return str(
+            click.prompt("Type its whole name to remove it", err=as_json, default="", show_default=False)
+        )
+    except click.Abort:
+        raise OpsError(
+            "\nNothing is removed: no name was typed. In a script --confirm NAME stands for it."
+        ) from None
 
 
 def minute_utc(moment: datetime) -> str:

@@ -50,6 +50,17 @@ def sources_shown(sources: Mapping[str, str]) -> str:
     return "; ".join(parts) or "where the settings come from is not known"
 
 
+def own_shown(own: Sequence[str]) -> str:
+    """``system: every, grace; owner-mail``, of the service's ``system: grace``, ``system: period``, ``owner_mail``."""
+    words: dict[str, list[str]] = defaultdict(list)
+    for one in own:
+        job, _, setting = one.rpartition(": ")
+        words[job].append(_WORD_OF_SETTING.get(setting, setting))
+    return "; ".join(
+        f"{job}: {', '.join(sorted(some))}" if job else ", ".join(some) for job, some in words.items()
+    )
+
+
 def _own_first(source: str) -> int:
     return {"own": 0, "default": 2}.get(source, 1)
 

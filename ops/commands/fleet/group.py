@@ -14,7 +14,7 @@ from chalicelib.domain.mail.phrases import count
 from chalicelib.domain.shown import shown
 from chalicelib.fleet_wire import GroupChanged, GroupListing, GroupShown
 from ops.commands.arguments.durations import show_duration
-from ops.commands.arguments.group_settings import SETTINGS, flat
+from ops.commands.arguments.group_settings import SETTINGS, flat, own_shown
 from ops.commands.arguments.options import (
     DURATION,
     USD,
@@ -110,7 +110,7 @@ def show(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
         return
     _show(answer)
     for one in answer.machines:
-        own = f": its own are {'; '.join(one.own)}" if one.own else ""
+        own = f": its own are {own_shown(one.own)}" if one.own else ""
         say(f"  {one.machine}{own}")
     behind = [one.machine for one in answer.machines if one.is_behind]
     if behind:

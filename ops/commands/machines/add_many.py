@@ -17,7 +17,7 @@ from rich.table import Column, Table
 from chalicelib.domain.mail.phrases import count
 from chalicelib.domain.shown import shown
 from chalicelib.fleet_wire import AddedOfMany, MachineResult, MachinesAdded
-from ops.commands.arguments.options import console, print_json, say
+from ops.commands.arguments.options import console, print_json, say, typed
 from ops.commands.machines.codes import addresses_of
 from ops.commands.machines.machine_file import FileFaults, MachineEntry, read_machines
 from ops.errors import OpsError
@@ -105,7 +105,7 @@ def add_many(
             if rows and as_json:
                 print_json(_as_fields(rows, addresses))
             elif rows:
-                _show(rows, target, addresses)
+                _show(rows, target, addresses, stage)
     if failed:
         raise OpsError("\n".join(["These failed:", *(f"{one.machine}: {one.error}" for one in failed)]))
 
@@ -163,7 +163,7 @@ def _as_fields(rows: Sequence[AddedOfMany], addresses: dict[str, str]) -> list[d
     return [{**dataclasses.asdict(row), **addresses} for row in rows]
 
 
-def _show(rows: Sequence[AddedOfMany], target: Path | None, addresses: dict[str, str]) -> None:
+def _show(rows: Sequence[AddedOfMany], target: Path | None, addresses: dict[str, str], stage: str) -> None:
     if target:
         console.print(f"{count(len(rows), 'machine')}. Their codes are in {target}.", markup=False)
         say("Codes are secrets: only you can read the file. Delete it when the machines are enrolled.")
@@ -179,4 +179,7 @@ def _show(rows: Sequence[AddedOfMany], target: Path | None, addresses: dict[str,
         console.print(f"  panicroom enrol {addresses.get('api_url', 'URL')} CODE", markup=False)
     if any(row.recovery_code for row in rows):
         say("Put each recovery code on paper. It is shown now and once when its machine enrols, never again.")
+    if any(row.code and not row.recovery_code for row in rows):
+        again = typed("machine recovery NAME", stage)
+        say(f"A recovery code that was shown before stays valid. Where one is lost, {again} makes another.")
     say("Codes are secrets. --to FILE writes them into a file that only you can read.")

@@ -12,7 +12,7 @@ from chalicelib.adapters.stores.fleet.read_at_once import GroupsReadAtOnce, Mach
 from chalicelib.domain.refusals import Refusal
 from chalicelib.fleet_wire import AddedOfMany, MachineResult, MachinesAdded
 from chalicelib.journeys.admin.machines import Addition, add_as_planned, make_codes, plan_addition
-from chalicelib.journeys.admin.request import AdminContext, Arguments, bad_request
+from chalicelib.journeys.admin.request import AdminContext, Arguments, bad_request, said
 from chalicelib.journeys.admin.states import machine_status
 
 MOST_ADDED = 100
@@ -38,7 +38,7 @@ def machines_add(context: AdminContext, request: Arguments) -> MachinesAdded:
         try:
             planned.append(plan_addition(reading, arguments))
         except Refusal as refusal:
-            refused.append(MachineResult(str(arguments.get("name")), refusal.message))
+            refused.append(MachineResult(str(arguments.get("name")), said(context, refusal)))
     if refused or request.get("only_check"):
         return MachinesAdded((), refused=tuple(refused))
     add = partial(_added, context, new_code=request.get("new_codes") is True)
@@ -74,7 +74,7 @@ def _added(context: AdminContext, addition: Addition, *, new_code: bool) -> Adde
             return AddedOfMany(name, status, addition.wanted.group)
         codes = make_codes(context, addition.wanted)
     except Refusal as refusal:
-        return MachineResult(name, refusal.message)
+        return MachineResult(name, said(context, refusal))
     except Exception as error:
         return MachineResult(name, f"It failed: {error}. Type the command again.")
     made = codes.enrolment, codes.expires_at, codes.recovery

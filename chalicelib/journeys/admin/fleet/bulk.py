@@ -14,7 +14,7 @@ from chalicelib.journeys.admin.machines import (
     machine_revoke,
     machine_rotate,
 )
-from chalicelib.journeys.admin.request import AdminContext, Arguments, bad_request, known_machine
+from chalicelib.journeys.admin.request import AdminContext, Arguments, bad_request, known_machine, said
 from chalicelib.owner_wire import MachineAdded, MachineChanged
 
 MOST_MACHINES = 1000
@@ -58,7 +58,7 @@ def _tried(
     try:
         answer = command(context, request)
     except Refusal as refusal:
-        return MachineResult(request["name"], refusal.message)
+        return MachineResult(request["name"], said(context, refusal))
     except Exception as error:
         return MachineResult(request["name"], f"It failed: {error}. Type the command again for it.")
     if isinstance(answer, MachineAdded):

@@ -13,7 +13,13 @@ from chalicelib.domain.backups.machines import Job, Machine
 from chalicelib.domain.refusals import Refusal
 from chalicelib.domain.restore.thaws import Thaw
 from chalicelib.fleet_wire import DropPlace, MachineDropped, MachineDropPlan
-from chalicelib.journeys.admin.request import AdminContext, Arguments, known_machine, time_or_none
+from chalicelib.journeys.admin.request import (
+    AdminContext,
+    Arguments,
+    known_machine,
+    read_identifier,
+    time_or_none,
+)
 from chalicelib.journeys.gather_thaws import thaws_as_of
 from chalicelib.wire import ErrorCode, ThawState
 
@@ -22,6 +28,7 @@ MOST_KEYS_COUNTED = 1000
 
 def machine_drop_plan(context: AdminContext, request: Arguments) -> MachineDropPlan:
     """What is the machine's, and where; nothing is changed. Refused while a backup or a thaw of it is under way."""
+    _check_not_removed(context, request)
     machine = known_machine(context, request)
     jobs = context.machines.jobs(machine.name)
     _check_no_run(context, jobs)
@@ -52,7 +59,8 @@ def machine_dropped(context: AdminContext, request: Arguments) -> MachineDropped
     machine = known_machine(context, request)
     if machine.dropping_at is None:
         raise Refusal(
-            ErrorCode.BAD_REQUEST, f"{machine.name} is not being removed: `machine_drop` begins with it."
+            ErrorCode.BAD_REQUEST,
+            f"{machine.name} is not being removed: `python -m ops machine drop {machine.name}` begins with it.",
         )
     jobs = context.machines.jobs(machine.name)
     left = len(list(itertools.islice(_keys_left(context, machine, jobs), MOST_KEYS_COUNTED)))
@@ -79,6 +87,19 @@ def _plan(context: AdminContext, machine: Machine, jobs: list[Job]) -> MachineDr
         ),
         time_or_none(machine.dropping_at),
     )
+
+
+def _check_not_removed(context: AdminContext, request: Arguments) -> None:
+    """`machine remove` leaves the files, and this removes them; says how, where only they are there."""
+    name = read_identifier(request, "name")
+    if context.machines.machine(name) is None and any(
+        context.buckets.list_states(context.bucket, f"{name}/")
+    ):
+        raise Refusal(
+            ErrorCode.NOT_FOUND,
+            f"There is no machine called {name} any more, but files below {name}/. To remove them add it again,"
+            f" `python -m ops machine add {name}`, and type this again.",
+        )
 
 
 def _check_no_run(context: AdminContext, jobs: list[Job]) -> None:

@@ -36,7 +36,7 @@ from chalicelib.journeys.describe_machine import format_wire_time
 
 def group_add(context: AdminContext, request: Arguments) -> GroupShown:
     """A new one, of no machine yet."""
-    name = read_identifier(request, "name")
+    name = read_identifier(request, "name", "a group")
     if name == NO_GROUP:
         raise bad_request(f"{NO_GROUP} stands for no group: choose another name.")
     group = MachineGroup(name, context.now)

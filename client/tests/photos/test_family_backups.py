@@ -268,3 +268,15 @@ def test_an_increment_of_one_new_picture_has_that_picture_alone(enrolled: Laptop
     time.sleep(1.1)
     enrolled.succeed("backup")
     assert 50_000 < volume_bytes(enrolled, "photos-2018", "inc") < 65_000
+
+
+def test_a_machine_that_was_removed_and_added_again_has_its_folders_backed_up_again(enrolled: Laptop) -> None:
+    """By ``machine drop`` all that was stored is gone too; a walk that is remembered settles nothing then."""
+    enrolled.succeed("backup")
+    enrolled.service.objects.clear()
+    enrolled.service.families.job_of.clear()
+    enrolled.service.jobs = ()
+    out = enrolled.succeed("backup")
+    assert "photos: the folder 2018 is backed up as photos-2018 from now on" in out
+    assert sets(enrolled) == {"photos-2018": ["full"], "photos-2019": ["full"]}
+    assert "photos: 4 files in 2 jobs have not changed" in enrolled.succeed("backup")

@@ -72,7 +72,9 @@ class FamilyFolders:
         for job, folder in plan.moved.items():
             self._line(f"{job}: its folder is {folder} now")
         if not dry_run:
-            return self._apply(plan)
+            _, problem = self._make_jobs(self._forgotten())
+            followed = self._apply(plan)
+            return replace(followed, problems=(*([problem] if problem else []), *followed.problems))
         for job, name in plan.new.items():
             self._line(f"{self._family.family}: the folder {name} would be backed up as {job}")
         return FollowedFolders(_with_folders(self._settings, plan.moved), plan.problems)
@@ -213,9 +215,18 @@ class FamilyFolders:
         settings = change_settings(self._settings.places, changes) if changes else self._settings
         return FollowedFolders(settings, tuple(problems))
 
+    def _forgotten(self) -> dict[str, str]:
+        """The folder of each job that the service has no longer: the machine was removed there, and added again."""
+        known = {job.job for job in self._ask().jobs}
+        return {
+            job.job: job.source.name for job in self._jobs() if job.job not in known and job.source.is_dir()
+        }
+
     def _make_jobs(self, jobs: Mapping[str, str]) -> tuple[dict[str, str], Problem | None]:
         """Those that were made; and why no more were."""
         made: dict[str, str] = {}
+        if not jobs:
+            return made, None
         family = self._family.family
         with Api(self._settings.url, token_of(self._settings)) as api:
             for job, folder in jobs.items():

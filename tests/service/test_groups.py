@@ -341,10 +341,11 @@ def test_the_commands_of_a_refusal_are_those_of_its_stage(service: Service) -> N
             "error"
         ],
     ]
-    assert set(refused) == {
+    message = (
         "There is no group called nowhere. `python -m ops group list --stage test` lists them,"
         " `python -m ops group add nowhere --stage test` makes it."
-    }
+    )
+    assert set(refused) == {message}
     assert service.admin("group_add", name="B\u00fcro")["message"].startswith(
         "The name of a group is 1 to 41"
     )

@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from tools.docs.json_answers import Answer
+from tools.json_answers import PrintedAnswer
 
 
-def answers_as(answers: tuple[Answer, ...], printed: Any) -> bool:
+def answers_as(answers: tuple[PrintedAnswer, ...], printed: Any) -> bool:
     """Whether that is one of the answers, by the names of its fields."""
     return any(_is_as(one, printed) for one in answers)
 
 
-def _is_as(answer: Answer, printed: Any) -> bool:
+def _is_as(answer: PrintedAnswer, printed: Any) -> bool:
     if isinstance(printed, list) != answer.many:
         return False
     own = {field.name for field in dataclasses.fields(answer.shape)} if answer.shape else set()

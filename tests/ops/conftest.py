@@ -22,7 +22,7 @@ from ops.local.stack import local_stack
 from ops.local.stack_file import StackDescription
 from ops.stages import Stage
 from tests.json_answers import answers_as
-from tools.docs.json_answers import OF_OWNER
+from tools.json_answers import OF_OWNER
 
 HOME = Stage(
     name="home",

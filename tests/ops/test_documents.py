@@ -18,9 +18,9 @@ from tests.json_answers import answers_as
 from tools.docs.check import DocumentClone, script_of, try_document
 from tools.docs.command_pages import command_names
 from tools.docs.commands import complaint_about, complaints
-from tools.docs.json_answers import OF_MACHINE, OF_OWNER, Answer
 from tools.docs.markdown import Document, anchor_of, broken_links, documents
 from tools.docs.reference import generated_files, with_blocks
+from tools.json_answers import OF_MACHINE, OF_OWNER, PrintedAnswer
 
 DOCUMENTS = documents()
 GENERATED = generated_files()
@@ -55,7 +55,7 @@ def test_every_finding_is_in_the_reference() -> None:
     [("python -m ops", commands, OF_OWNER), ("panicroom", panicroom, OF_MACHINE)],
 )
 def test_each_command_that_answers_in_json_has_its_shape_in_the_reference(
-    program: str, root: click.Group, answers: Mapping[str, tuple[Answer, ...]]
+    program: str, root: click.Group, answers: Mapping[str, tuple[PrintedAnswer, ...]]
 ) -> None:
     found = {
         name.removeprefix(f"{program} ")
@@ -68,17 +68,17 @@ def test_each_command_that_answers_in_json_has_its_shape_in_the_reference(
 @pytest.mark.parametrize(
     ("answer", "printed", "is_so"),
     [
-        (Answer(more={"moved": "whole number"}), {"moved": 3}, True),
-        (Answer(more={"moved": "whole number"}), {"mov": 3}, False),
-        (Answer(StoredCount), {"machine": "attic", "stored_bytes": 1}, False),
-        (Answer(StoredCount), {"machine": "attic", "stored_bytes": 1, "storage_cap_bytes": 2}, True),
-        (Answer(StoredCount, many=True), {"machine": "attic"}, False),
-        (Answer(StoredCount, many=True), [{"machine": "attic"}], False),
-        (Answer(StoredCount, {"also": "text"}, many=True), [], True),
+        (PrintedAnswer(more={"moved": "whole number"}), {"moved": 3}, True),
+        (PrintedAnswer(more={"moved": "whole number"}), {"mov": 3}, False),
+        (PrintedAnswer(StoredCount), {"machine": "attic", "stored_bytes": 1}, False),
+        (PrintedAnswer(StoredCount), {"machine": "attic", "stored_bytes": 1, "storage_cap_bytes": 2}, True),
+        (PrintedAnswer(StoredCount, many=True), {"machine": "attic"}, False),
+        (PrintedAnswer(StoredCount, many=True), [{"machine": "attic"}], False),
+        (PrintedAnswer(StoredCount, {"also": "text"}, many=True), [], True),
     ],
 )
 def test_an_answer_has_every_field_of_its_shape_and_none_that_is_not_said(
-    answer: Answer, printed: object, is_so: bool
+    answer: PrintedAnswer, printed: object, is_so: bool
 ) -> None:
     assert answers_as((answer,), printed) is is_so
 

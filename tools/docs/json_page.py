@@ -14,8 +14,8 @@ from enum import Enum
 from typing import Any, get_args, get_origin, get_type_hints
 
 from tools.docs.command_pages import MADE
-from tools.docs.json_answers import OF_MACHINE, OF_OWNER, SHAPES_BESIDE, Answer
 from tools.docs.markdown import anchor_of
+from tools.json_answers import OF_MACHINE, OF_OWNER, SHAPES_BESIDE, PrintedAnswer
 
 _INTRO = """\
 With `--json` a command prints JSON for programs and nothing else; questions and errors go to the other stream, and exit
@@ -54,7 +54,7 @@ def json_page() -> str:
     return "\n".join(parts)
 
 
-def _described(answer: Answer) -> str:
+def _described(answer: PrintedAnswer) -> str:
     what = _link(answer.shape) if answer.shape else "an object"
     if answer.many or answer.lines:
         what = f"a list of {what}" if answer.many else f"{what} a line"

@@ -22,7 +22,7 @@ from ops.service.reconcile import Reconciliation
 
 
 @dataclasses.dataclass(frozen=True)
-class Answer:
+class PrintedAnswer:
     """``shape`` is a dataclass whose fields are printed, ``more`` has names and meanings of what stands beside them.
     ``many``: a list of such; ``lines``: one a line as they come. ``when`` says of which form of the command it is."""
 
@@ -76,9 +76,9 @@ _RESTORED = {
 }
 _THAW = "[ThawPlan](#thawplan) or null: what comes out of the archive, and its price"
 
-OF_OWNER: Mapping[str, tuple[Answer, ...]] = {
+OF_OWNER: Mapping[str, tuple[PrintedAnswer, ...]] = {
     "deploy": (
-        Answer(
+        PrintedAnswer(
             more={
                 "stage": "text",
                 "changes": "object: the steps, each with a list of what was changed",
@@ -90,16 +90,16 @@ OF_OWNER: Mapping[str, tuple[Answer, ...]] = {
             },
             anything=True,
         ),
-        Answer(
+        PrintedAnswer(
             more={"stage": "text", "settings": "object: what was chosen", "changes": "object: as above"},
             when="--plan",
         ),
-        Answer(more={"Version": "text", "Statement": "list: an IAM policy"}, when="--policy"),
+        PrintedAnswer(more={"Version": "text", "Statement": "list: an IAM policy"}, when="--policy"),
     ),
-    "doctor": (Answer(more=_CHECKS),),
-    "local up": (Answer(StackDescription),),
+    "doctor": (PrintedAnswer(more=_CHECKS),),
+    "local up": (PrintedAnswer(StackDescription),),
     "local status": (
-        Answer(
+        PrintedAnswer(
             StackDescription,
             {
                 "running": "true or false; where it does not run, that is all",
@@ -108,14 +108,14 @@ OF_OWNER: Mapping[str, tuple[Answer, ...]] = {
             anything=True,
         ),
     ),
-    "local clock": (Answer(more={"clock_ahead_seconds": "whole number"}),),
-    "local thaw freeze": (Answer(more={"moved": "whole number: volumes"}),),
-    "local thaw finish": (Answer(more={"finished": "whole number: volumes"}),),
-    "local thaw expire": (Answer(more={"expired": "whole number: volumes"}),),
-    "local thaw delay": (Answer(more={"delay_seconds": "number"}),),
-    "local thaw lose-events": (Answer(more={"lose_events": "true or false"}),),
+    "local clock": (PrintedAnswer(more={"clock_ahead_seconds": "whole number"}),),
+    "local thaw freeze": (PrintedAnswer(more={"moved": "whole number: volumes"}),),
+    "local thaw finish": (PrintedAnswer(more={"finished": "whole number: volumes"}),),
+    "local thaw expire": (PrintedAnswer(more={"expired": "whole number: volumes"}),),
+    "local thaw delay": (PrintedAnswer(more={"delay_seconds": "number"}),),
+    "local thaw lose-events": (PrintedAnswer(more={"lose_events": "true or false"}),),
     "local thaw fail": (
-        Answer(
+        PrintedAnswer(
             more={
                 "code": "text",
                 "status": "whole number",
@@ -124,12 +124,14 @@ OF_OWNER: Mapping[str, tuple[Answer, ...]] = {
             }
         ),
     ),
-    "local thaw calls": (Answer(RestoreCalls),),
-    "status": (Answer(fleet.FleetStatus),),
+    "local thaw calls": (PrintedAnswer(RestoreCalls),),
+    "status": (PrintedAnswer(fleet.FleetStatus),),
     "machine add": (
-        Answer(owner.MachineAdded, {**ADDRESSES, "estimates": "list, with `--size`: what it would cost"}),
-        Answer(fleet.AddedOfMany, ADDRESSES, many=True, when="--from"),
-        Answer(
+        PrintedAnswer(
+            owner.MachineAdded, {**ADDRESSES, "estimates": "list, with `--size`: what it would cost"}
+        ),
+        PrintedAnswer(fleet.AddedOfMany, ADDRESSES, many=True, when="--from"),
+        PrintedAnswer(
             more={
                 "found": "list of text",
                 "changes": "list of text",
@@ -138,59 +140,59 @@ OF_OWNER: Mapping[str, tuple[Answer, ...]] = {
             when="--plan",
         ),
     ),
-    "machine list": (Answer(owner.MachineListing),),
-    "machine show": (Answer(owner.MachineShown),),
+    "machine list": (PrintedAnswer(owner.MachineListing),),
+    "machine show": (PrintedAnswer(owner.MachineShown),),
     "machine set": (
-        Answer(owner.MachineShown),
-        Answer(fleet.MachineResult, many=True, when="--group without a name"),
+        PrintedAnswer(owner.MachineShown),
+        PrintedAnswer(fleet.MachineResult, many=True, when="--group without a name"),
     ),
     "machine rotate": (
-        Answer(owner.MachineAdded, ADDRESSES),
-        Answer(fleet.MachineResult, ADDRESSES, many=True, when="--group"),
+        PrintedAnswer(owner.MachineAdded, ADDRESSES),
+        PrintedAnswer(fleet.MachineResult, ADDRESSES, many=True, when="--group"),
     ),
-    "machine recount": (Answer(owner.StoredCount),),
+    "machine recount": (PrintedAnswer(owner.StoredCount),),
     "machine pause": (
-        Answer(owner.MachineChanged),
-        Answer(fleet.MachineResult, many=True, when="--group"),
+        PrintedAnswer(owner.MachineChanged),
+        PrintedAnswer(fleet.MachineResult, many=True, when="--group"),
     ),
     "machine resume": (
-        Answer(owner.MachineChanged),
-        Answer(fleet.MachineResult, many=True, when="--group"),
+        PrintedAnswer(owner.MachineChanged),
+        PrintedAnswer(fleet.MachineResult, many=True, when="--group"),
     ),
-    "machine recovery": (Answer(owner.RecoveryMade),),
+    "machine recovery": (PrintedAnswer(owner.RecoveryMade),),
     "machine revoke": (
-        Answer(owner.MachineChanged),
-        Answer(fleet.MachineResult, many=True, when="--group"),
+        PrintedAnswer(owner.MachineChanged),
+        PrintedAnswer(fleet.MachineResult, many=True, when="--group"),
     ),
-    "machine remove": (Answer(owner.MachineChanged),),
+    "machine remove": (PrintedAnswer(owner.MachineChanged),),
     "machine drop": (
-        Answer(fleet.MachineDropped, _DROPPED),
-        Answer(fleet.MachineDropPlan, _SURVEY, when="--plan"),
+        PrintedAnswer(fleet.MachineDropped, _DROPPED),
+        PrintedAnswer(fleet.MachineDropPlan, _SURVEY, when="--plan"),
     ),
-    "group add": (Answer(fleet.GroupShown),),
-    "group list": (Answer(fleet.GroupListing),),
-    "group show": (Answer(fleet.GroupShown),),
-    "group set": (Answer(fleet.GroupChanged),),
-    "group remove": (Answer(fleet.GroupChanged),),
-    "journal": (Answer(fleet.JournalListing),),
-    "set quarantine": (Answer(owner.Quarantined),),
-    "set bring-back": (Answer(more={"brought_back": "list of text: files"}),),
-    "retention undo": (Answer(owner.UndoEnded),),
-    "retention drop": (Answer(owner.LetGoRow),),
-    "retention preview": (Answer(owner.RetentionListing),),
-    "retention approve": (Answer(owner.RetentionListing),),
-    "retention hold": (Answer(owner.RetentionListing),),
-    "retention run": (Answer(owner.RetentionRan),),
-    "thaw list": (Answer(owner.ThawListing),),
-    "thaw approve": (Answer(owner.ThawRow),),
-    "thaw deny": (Answer(owner.ThawRow),),
-    "report preview": (Answer(Mail),),
-    "report send": (Answer(owner.ReportSent),),
-    "report status": (Answer(owner.ReportStatus),),
-    "page": (Answer(PageWritten),),
-    "recovery-sheets": (Answer(OwnerPage),),
+    "group add": (PrintedAnswer(fleet.GroupShown),),
+    "group list": (PrintedAnswer(fleet.GroupListing),),
+    "group show": (PrintedAnswer(fleet.GroupShown),),
+    "group set": (PrintedAnswer(fleet.GroupChanged),),
+    "group remove": (PrintedAnswer(fleet.GroupChanged),),
+    "journal": (PrintedAnswer(fleet.JournalListing),),
+    "set quarantine": (PrintedAnswer(owner.Quarantined),),
+    "set bring-back": (PrintedAnswer(more={"brought_back": "list of text: files"}),),
+    "retention undo": (PrintedAnswer(owner.UndoEnded),),
+    "retention drop": (PrintedAnswer(owner.LetGoRow),),
+    "retention preview": (PrintedAnswer(owner.RetentionListing),),
+    "retention approve": (PrintedAnswer(owner.RetentionListing),),
+    "retention hold": (PrintedAnswer(owner.RetentionListing),),
+    "retention run": (PrintedAnswer(owner.RetentionRan),),
+    "thaw list": (PrintedAnswer(owner.ThawListing),),
+    "thaw approve": (PrintedAnswer(owner.ThawRow),),
+    "thaw deny": (PrintedAnswer(owner.ThawRow),),
+    "report preview": (PrintedAnswer(Mail),),
+    "report send": (PrintedAnswer(owner.ReportSent),),
+    "report status": (PrintedAnswer(owner.ReportStatus),),
+    "page": (PrintedAnswer(PageWritten),),
+    "recovery-sheets": (PrintedAnswer(OwnerPage),),
     "prices refresh": (
-        Answer(
+        PrintedAnswer(
             more={
                 "region": "text",
                 "changes": "list: each price with `before` and `after`",
@@ -201,20 +203,20 @@ OF_OWNER: Mapping[str, tuple[Answer, ...]] = {
         ),
     ),
     "audit": (
-        Answer(owner.AuditAnswer),
-        Answer(owner.AuditAnswer, {"fixed": "list of text: what was done"}, when="--fix"),
+        PrintedAnswer(owner.AuditAnswer),
+        PrintedAnswer(owner.AuditAnswer, {"fixed": "list of text: what was done"}, when="--fix"),
     ),
-    "alerts preview": (Answer(owner.AlertPreview),),
-    "alerts send": (Answer(owner.AlertSent),),
-    "reconcile": (Answer(Reconciliation),),
-    "dead-letters list": (Answer(more={"messages": _LETTERS}),),
-    "dead-letters replay": (Answer(more={"replayed": "whole number", "left": _LETTERS}),),
-    "demo": (Answer(DemoResult),),
+    "alerts preview": (PrintedAnswer(owner.AlertPreview),),
+    "alerts send": (PrintedAnswer(owner.AlertSent),),
+    "reconcile": (PrintedAnswer(Reconciliation),),
+    "dead-letters list": (PrintedAnswer(more={"messages": _LETTERS}),),
+    "dead-letters replay": (PrintedAnswer(more={"replayed": "whole number", "left": _LETTERS}),),
+    "demo": (PrintedAnswer(DemoResult),),
 }
 
-OF_MACHINE: Mapping[str, tuple[Answer, ...]] = {
+OF_MACHINE: Mapping[str, tuple[PrintedAnswer, ...]] = {
     "enrol": (
-        Answer(
+        PrintedAnswer(
             more={
                 "machine": "text",
                 "settings": "text: the file; null where it did not come to its end",
@@ -223,11 +225,13 @@ OF_MACHINE: Mapping[str, tuple[Answer, ...]] = {
         ),
     ),
     "backup": (
-        Answer(more={"event": "text; the client's README lists the events and their fields"}, lines=True),
+        PrintedAnswer(
+            more={"event": "text; the client's README lists the events and their fields"}, lines=True
+        ),
     ),
     "restore": (
-        Answer(more=_RESTORED, lines=True),
-        Answer(
+        PrintedAnswer(more=_RESTORED, lines=True),
+        PrintedAnswer(
             more={
                 **_PLAN,
                 "most_bytes": "whole number",
@@ -240,7 +244,7 @@ OF_MACHINE: Mapping[str, tuple[Answer, ...]] = {
         ),
     ),
     "status": (
-        Answer(
+        PrintedAnswer(
             client_wire.MachineStatus,
             {
                 "exit_code": "whole number: how the command ends",
@@ -248,9 +252,9 @@ OF_MACHINE: Mapping[str, tuple[Answer, ...]] = {
             },
         ),
     ),
-    "files": (Answer(StoredPath, many=True),),
+    "files": (PrintedAnswer(StoredPath, many=True),),
     "versions": (
-        Answer(
+        PrintedAnswer(
             more={
                 "time": "time",
                 "set": "text",
@@ -266,7 +270,7 @@ OF_MACHINE: Mapping[str, tuple[Answer, ...]] = {
         ),
     ),
     "cost": (
-        Answer(
+        PrintedAnswer(
             more={
                 **_PLAN,
                 "volumes": "whole number",
@@ -277,7 +281,7 @@ OF_MACHINE: Mapping[str, tuple[Answer, ...]] = {
         ),
     ),
     "drill": (
-        Answer(
+        PrintedAnswer(
             more={
                 "event": "`drill`",
                 "job": "text",
@@ -292,7 +296,7 @@ OF_MACHINE: Mapping[str, tuple[Answer, ...]] = {
         ),
     ),
     "photos check": (
-        Answer(
+        PrintedAnswer(
             more={
                 "event": "`checked`",
                 "job": "text",
@@ -308,7 +312,7 @@ OF_MACHINE: Mapping[str, tuple[Answer, ...]] = {
             lines=True,
         ),
     ),
-    "doctor": (Answer(CheckResult, many=True),),
+    "doctor": (PrintedAnswer(CheckResult, many=True),),
 }
 
 SHAPES_BESIDE = (Finding, client_wire.ThawPlan)

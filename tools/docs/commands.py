@@ -50,6 +50,7 @@ OTHER_PROGRAMS = frozenset(
         "tar",
         "test",
         "true",
+        "umask",
         "xargs",
     }
 )

@@ -114,6 +114,14 @@ class Buckets:
             if key > after:
                 yield key, _state_of(group)
 
+    def list_folders(self, bucket: str, prefix: str) -> Iterator[str]:
+        """Names of the folders right below ``prefix``, also where only old versions or delete markers are left."""
+        pages = self._client.get_paginator("list_object_versions").paginate(
+            Bucket=bucket, Prefix=prefix, Delimiter="/"
+        )
+        for found in itertools.chain.from_iterable(page.get("CommonPrefixes", ()) for page in pages):
+            yield str(found["Prefix"]).removeprefix(prefix).removesuffix("/")
+
     def list_page(
         self, location: Location, *, after: str = "", name_prefix: str = ""
     ) -> tuple[list[ListedFile], bool]:

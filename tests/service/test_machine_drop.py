@@ -305,3 +305,18 @@ def test_killed_after_each_call_the_same_command_ends_it(monkeypatch: pytest.Mon
 def small(service: Service) -> None:
     Archive(service, NAME).backup(volumes=1)
     service.s3.create_multipart_upload(Bucket=BUCKET, Key=f"{NAME}/system/data_big")
+
+
+def test_what_a_machine_stored_before_it_was_removed_and_added_again_leaves_no_row_either(
+    service: Service,
+) -> None:
+    """Else a job of that name would be fresh, by backups that are gone."""
+    service.admin("machine_remove", name=NAME)
+    service.admin("machine_add", name=NAME, jobs=["documents"])
+    assert [(place.job, place.sets) for place in plan_of(service).jobs] == [("documents", 0), ("system", 2)]
+    assert drop(service) == MachineDropped(NAME, True)
+    assert (stored(service, f"{NAME}/"), rows_of(service, NAME)) == ([], [])
+    service.admin("machine_add", name=NAME)
+    [job] = service.admin("machine_show", name=NAME)["jobs"]
+    assert (job["sets"], job["newest_complete_at"]) == ([], None)
+    assert stored(service, f"{NEIGHBOUR}/")

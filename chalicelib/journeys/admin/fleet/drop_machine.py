@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Iterator
 
 from chalicelib.domain.backups.machines import Job, Machine
+from chalicelib.domain.backups.names import Location, is_identifier
 from chalicelib.domain.refusals import Refusal
 from chalicelib.domain.restore.thaws import Thaw
 from chalicelib.fleet_wire import DropPlace, MachineDropped, MachineDropPlan
@@ -30,7 +31,7 @@ def machine_drop_plan(context: AdminContext, request: Arguments) -> MachineDropP
     """What is the machine's, and where; nothing is changed. Refused while a backup or a thaw of it is under way."""
     _check_not_removed(context, request)
     machine = known_machine(context, request)
-    jobs = context.machines.jobs(machine.name)
+    jobs = [*context.machines.jobs(machine.name), *_forgotten_jobs(context, machine)]
     _check_no_run(context, jobs)
     _check_no_thaw(context, machine)
     return _plan(context, machine, jobs)
@@ -47,6 +48,9 @@ def machine_drop(context: AdminContext, request: Arguments) -> MachineDropPlan:
             ErrorCode.TRY_AGAIN,
             f"The jobs of {plan.machine} have changed since they were shown: type the command again.",
         )
+    for job in _forgotten_jobs(context, known_machine(context, request)):
+        context.machines.create_job(job)
+        context.catalogue.summarize_anew(job, context.now)
     context.recoveries.end(plan.machine)
     context.machines.begin_drop(known_machine(context, request), context.now)
     others = {(job.machine, job.name) for job in context.machines.jobs() if job.machine != plan.machine}
@@ -87,6 +91,18 @@ def _plan(context: AdminContext, machine: Machine, jobs: list[Job]) -> MachineDr
         ),
         time_or_none(machine.dropping_at),
     )
+
+
+def _forgotten_jobs(context: AdminContext, machine: Machine) -> list[Job]:
+    """Jobs from before the machine was removed and added again, of which files are left: their rows in the catalogue
+    must go with them, else a job of that name would have backups that nobody can restore."""
+    known = {job.name for job in context.machines.jobs(machine.name)}
+    below = f"{machine.name}/"
+    return [
+        Job(machine.name, name, Location(context.bucket, f"{below}{name}/"), added_at=context.now)
+        for name in context.buckets.list_folders(context.bucket, below)
+        if is_identifier(name) and name not in known
+    ]
 
 
 def _check_not_removed(context: AdminContext, request: Arguments) -> None:

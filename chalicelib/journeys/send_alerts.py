@@ -56,7 +56,8 @@ class AlertContext:
 
 @dataclasses.dataclass(frozen=True)
 class _Facts:
-    """What is so now, read once for both ways. ``jobs`` is None where it was not time to evaluate them."""
+    """What is so now, read once for both ways. ``jobs`` is None where it was not time to evaluate them; ``machines``
+    are those that stay: it is no good news that nothing is wrong any more with one that is being removed."""
 
     findings: Sequence[OpenFinding]
     notices: Sequence[Notice]
@@ -194,7 +195,7 @@ def _facts(context: AlertContext, records: Sequence[AlertRecord], *, evaluate_jo
         findings,
         context.notices.since(context.now - NOTICES_MAILED_WITHIN),
         _evaluate_jobs(context, machines) if evaluate_jobs else None,
-        machines,
+        {machine.name for machine in known if machine.dropping_at is None},
     )
 
 

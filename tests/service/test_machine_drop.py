@@ -20,6 +20,8 @@ from tests.service.conftest import BUCKET, TABLE, Service, fire, later, running_
 from tests.service.letting_go import Archive
 
 NAME, NEIGHBOUR = "laptop", "laptop-2"
+WRONG = "meta_duplicity-full.20261122T195500Z.vol1.difftar.gpg"
+"""A volume that has the prefix of a manifest."""
 TABLES = price_table("eu-central-1")
 
 
@@ -148,6 +150,29 @@ def test_while_its_files_go_no_finding_and_no_mail_says_that_they_are_missing(se
     remove_machine_files(service.s3, plan)
     archive.deliver()
     assert service.admin("machine_dropped", name=NAME)["ended"] is True
+
+
+def test_its_end_is_no_all_clear(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    from chalicelib.adapters.alerts_topic import AlertsTopic
+    from chalicelib.adapters.ses_mailer import Mailer
+
+    mails: list[str] = []
+    monkeypatch.setattr(Mailer, "send", lambda _, mail, __: mails.append(mail.text) or "id")
+    monkeypatch.setattr(AlertsTopic, "publish", lambda *_: "id")
+    for name in (NAME, NEIGHBOUR):
+        service.put(f"{name}/system/{WRONG}", b"x")
+        service.catalogue(f"{name}/system/{WRONG}")
+    later(service, minutes=5)
+    service.admin("alerts_send")
+    assert f"{NAME}/system" in mails[0]
+    service.admin("machine_drop", name=NAME, jobs=["system"])
+    key = f"{NEIGHBOUR}/system/{WRONG}"
+    service.s3.delete_object(Bucket=BUCKET, Key=key)
+    service.catalogue(key)
+    later(service, hours=2)
+    service.admin("alerts_send")
+    assert f"{NEIGHBOUR}/system: over" in mails[1]
+    assert f"{NAME}/system: over" not in mails[1]
 
 
 @pytest.mark.parametrize("ends", ["lease", "waiting", "thawing"])

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from chalicelib.domain.backups.names import SetId, manifest_file, signatures_file, volume_file
 from ops.cli import commands
+from ops.commands.machines import drop
 from ops.errors import OpsError
 from tests.ops.conftest import Owner
 
@@ -32,7 +33,9 @@ def keys(owner: Owner, machine: str) -> int:
     return len(answer.get("Versions", [])) + len(answer.get("DeleteMarkers", []))
 
 
-def test_it_shows_what_goes_asks_for_the_name_and_removes_it(scrapped: Owner) -> None:
+def test_it_shows_what_goes_asks_for_the_name_and_removes_it(
+    scrapped: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = keys(scrapped, NAME), keys(scrapped, f"{NAME}-2")
     shown = scrapped.types("machine", "drop", NAME, "--plan").stdout
     assert "remove scrapped and all that it stored for good: 1 job, 1 set, 3 files in 3 versions" in shown
@@ -50,6 +53,16 @@ def test_it_shows_what_goes_asks_for_the_name_and_removes_it(scrapped: Owner) ->
     for nobody in ("", None):
         silent = CliRunner().invoke(commands, words, input=nobody)
         assert "no name was typed. In a script --confirm NAME stands for it." in str(silent.exception)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(drop, "remove_machine_files", interrupt)
+        interrupted = CliRunner().invoke(commands, words, input="scrapped\n")
+    assert "Interrupted: some of what scrapped stored may be gone" in str(interrupted.exception)
+    status = scrapped.types("status", "--all").stdout
+    assert [line.split()[1] for line in status.splitlines() if line.startswith("scrapped ")] == ["dropping"]
     dropped = CliRunner().invoke(commands, words, input="scrapped\n")
     assert dropped.exit_code == 0, dropped.output or dropped.exception
     assert "scrapped is gone." in dropped.stdout

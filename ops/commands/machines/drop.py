@@ -49,17 +49,21 @@ def drop(
     if only_plan:
         return
     check_typed(name, confirmed, as_json)
-    plan = client.ask(MachineDropPlan, "machine_drop", name=name, jobs=[one.job for one in plan.jobs])
-    removed = remove_machine_files(s3, plan)
-    ended = _remove_rows(client, name)
+    again = typed(f"machine drop {name}", stage)
+    try:
+        plan = client.ask(MachineDropPlan, "machine_drop", name=name, jobs=[one.job for one in plan.jobs])
+        removed = remove_machine_files(s3, plan)
+        ended = _remove_rows(client, name)
+    except KeyboardInterrupt:
+        raise OpsError(
+            f"Interrupted: some of what {name} stored may be gone already, and {again} goes on."
+        ) from None
     if as_json:
         print_json({**_removed_as_data(removed), **vars(ended)})
     else:
         _say_removed(name, removed, ended, stage)
     if not ended.ended and removed.held_until is None:
-        raise OpsError(
-            f"Something of {name} came while its files were removed: {typed(f'machine drop {name}', stage)} goes on."
-        )
+        raise OpsError(f"Something of {name} came while its files were removed: {again} goes on.")
 
 
 def drop_lines(plan: MachineDropPlan, found: MachineSurvey) -> list[str]:

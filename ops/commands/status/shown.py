@@ -110,7 +110,7 @@ def _machines(answer: FleetStatus, now: datetime, every: bool, columns: int) -> 
 
 def state_label(machine: MachineState) -> str:
     """The word for how it is: a state, or what stands above it."""
-    if machine.status in ("not enrolled yet", "revoked"):
+    if machine.status in ("not enrolled yet", "revoked", "dropping"):
         return machine.status
     bad = machine.verdict is FleetVerdict.BAD and machine.state != State.OVERDUE.value
     return AT_RISK if bad else machine.state

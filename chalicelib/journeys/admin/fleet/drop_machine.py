@@ -51,8 +51,9 @@ def machine_drop(context: AdminContext, request: Arguments) -> MachineDropPlan:
     for job in _forgotten_jobs(context, known_machine(context, request)):
         context.machines.create_job(job)
         context.catalogue.summarize_anew(job, context.now)
-    context.recoveries.end(plan.machine)
+    # From here on nothing gives the machine a code: one that was made just before ends with the rest.
     context.machines.begin_drop(known_machine(context, request), context.now)
+    context.recoveries.end(plan.machine)
     others = {(job.machine, job.name) for job in context.machines.jobs() if job.machine != plan.machine}
     context.audit.findings.forget_others(others)
     return _plan(context, known_machine(context, request), context.machines.jobs(plan.machine))

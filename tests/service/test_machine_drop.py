@@ -345,3 +345,18 @@ def test_what_a_machine_stored_before_it_was_removed_and_added_again_leaves_no_r
     [job] = service.admin("machine_show", name=NAME)["jobs"]
     assert (job["sets"], job["newest_complete_at"]) == ([], None)
     assert stored(service, f"{NEIGHBOUR}/")
+
+
+def test_an_event_that_comes_while_its_rows_go_writes_none_anew(service: Service) -> None:
+    archive = Archive(service, NAME, token="none")
+    archive.told = archive.versions()
+    plan = plan_of(service)
+    service.admin("machine_drop", name=NAME, jobs=["system"])
+    remove_machine_files(service.s3, plan)
+    partitions = {f"JOB#{NAME}/system", f"OBJECTS#{NAME}/system"}
+    gone = [key for key in rows(service) if key[0] in partitions]
+    assert gone
+    for pk, sk in gone:
+        service.table.delete_item(TableName=TABLE, Key={"pk": {"S": pk}, "sk": {"S": sk}})
+    archive.deliver()
+    assert not partitions & {pk for pk, _ in rows(service)}

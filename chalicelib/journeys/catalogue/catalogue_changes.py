@@ -98,6 +98,8 @@ def _by_place(context: CatalogueContext, changes: Iterable[KeyChange]) -> Mappin
             job = owner_of(change.key, adopted[change.bucket])
             if job is None:
                 continue  # somebody else's keys in a bucket that is not ours
+        if job is not None and job.is_dropping:
+            continue  # its rows go, and what is written meanwhile would outlive them
         places[place_of(change.bucket, change.key, job)].append(change)
     return places
 

@@ -369,10 +369,16 @@ def test_it_comes_back_and_is_held_and_released_it_goes_for_good(world: World, t
         world.schedule("weekly_reconcile")
         assert HELD in world.says("retention", "run", "anna", "system")
         world.says("retention", "hold", "anna", "system", anna.old, "--release")
+        assert "0 of 2 have named it" in world.says("retention", "run", "anna", "system")
+        assert anna.old in world.mail()
+    with world.in_days(HALF_A_YEAR + 28):
+        world.schedule("weekly_reconcile")
+        assert anna.old in world.mail()
         assert f"{anna.old} (3 sets" in world.says("retention", "run", "anna", "system")
+    with world.in_days(HALF_A_YEAR + 35):
         assert "Can be brought back until" in world.mail()
     world.play_the_rule(anna)
-    with world.in_days(HALF_A_YEAR + 54):
+    with world.in_days(HALF_A_YEAR + 61):
         mail = world.mail()
         assert "of old backups removed" in mail
         assert "Gone for good since" in mail

@@ -142,29 +142,29 @@ def test_a_group_that_is_not_there_is_refused_with_what_there_is_to_type(
 
 def test_rules_of_a_bucket_that_was_there_before_follow_the_group(owner: Owner) -> None:
     s3 = owner.client("s3")
-    s3.create_bucket(Bucket="barn")
-    s3.put_bucket_versioning(Bucket="barn", VersioningConfiguration={"Status": "Enabled"})
+    s3.create_bucket(Bucket="granary")
+    s3.put_bucket_versioning(Bucket="granary", VersioningConfiguration={"Status": "Enabled"})
     owner.types("group", "add", "farm")
     added = owner.types(
-        "machine", "add", "barn", "--bucket", "barn", "--prefix", "old/", "--empty", "--group", "farm"
+        "machine", "add", "granary", "--bucket", "granary", "--prefix", "old/", "--empty", "--group", "farm"
     )
     assert added.exit_code == 0, added.output
-    put_adopted_rules(s3, "barn", LOCAL, [Job("barn", "system", Location("barn", "old/"))])
+    put_adopted_rules(s3, "granary", LOCAL, [Job("granary", "system", Location("granary", "old/"))])
 
     def moves() -> list[tuple[int, str]]:
-        rules = s3.get_bucket_lifecycle_configuration(Bucket="barn")["Rules"]
+        rules = s3.get_bucket_lifecycle_configuration(Bucket="granary")["Rules"]
         [ours] = [one for one in rules if one["Filter"].get("Prefix") == "old/data_"]
         return [(one["Days"], one["StorageClass"]) for one in ours["Transitions"]]
 
     said = owner.types("group", "set", "farm", "--storage", "deep", "--after", "90d").stdout
     assert "From now on, new volumes move to Glacier Deep Archive 90 days after their upload (deep)." in said
-    assert "In barn, which was there before the service, the rule goes by names and not by tags" in said
+    assert "In granary, which was there before the service, the rule goes by names and not by tags" in said
     assert moves() == [(90, "DEEP_ARCHIVE")]
-    owner.types("machine", "set", "barn", "--group", "none")
+    owner.types("machine", "set", "granary", "--group", "none")
     assert moves() == [(7, "GLACIER_IR")]
-    owner.types("machine", "set", "barn", "--group", "farm")
+    owner.types("machine", "set", "granary", "--group", "farm")
     assert moves() == [(90, "DEEP_ARCHIVE")]
-    owner.types("machine", "remove", "barn", "--yes")
+    owner.types("machine", "remove", "granary", "--yes")
     owner.types("group", "remove", "farm")
 
 

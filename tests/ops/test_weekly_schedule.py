@@ -71,6 +71,7 @@ def test_five_concurrent_firings_of_the_schedule_send_one_mail(owner: Owner) -> 
         events.remove_targets(Rule=rule, Ids=[target["Id"] for target in more])
     assert sum('"sent":true' in line for line in fired) == 1
     sent = weekly_mails(owner)[before:]
-    assert [mail.recipients for mail in sent] == [("owner@example.com",)]
-    assert "scheduled" in sent[0].html
+    # Other tests of this stack give machines owners of their own, who get mails of theirs.
+    [mail] = [mail for mail in sent if mail.recipients == ("owner@example.com",)]
+    assert "scheduled" in mail.html
     assert owner.asks("report", "status")["last_sent_at"]

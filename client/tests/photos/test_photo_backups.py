@@ -63,7 +63,7 @@ class _Scene:
         backups.back_up(self.job, self._make, always=always)
         return self.made > made
 
-    def _make(self) -> RunTotals:
+    def _make(self, _renamed: int) -> RunTotals:
         self.made += 1
         return self.during()
 

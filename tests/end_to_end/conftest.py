@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -189,6 +190,13 @@ class Service:
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with running_service(tmp_path_factory) as service:
+        yield service
+
+
+@contextmanager
+def running_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service of one's own."""
     stack = LocalStack(tmp_path_factory.mktemp("stack"))
     try:
         description = stack.up()

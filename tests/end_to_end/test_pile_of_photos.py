@@ -28,7 +28,7 @@ from panicroom.photos.walk import recall_walk, remember_walk
 from ops.aws import Aws
 from ops.demo.compare_trees import differences, record_tree
 from tests.end_to_end.api_thaws import hooked
-from tests.end_to_end.conftest import Ended, Machine, Service
+from tests.end_to_end.conftest import Ended, Machine, Service, running_service
 from tests.end_to_end.test_letting_go import World
 
 MB = 2**20
@@ -171,6 +171,13 @@ class Pile:
         self.machine.do("restore", "--job", job, "--to", str(to))
         assert differences(record_tree(folder), record_tree(to)) == []
         shutil.rmtree(to)
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Its own: what is mailed depends on what else is wrong in a stack, and on when it was last mailed."""
+    with running_service(tmp_path_factory) as service:
+        yield service
 
 
 @pytest.fixture(scope="module", params=FORMS)

@@ -179,27 +179,27 @@ def test_in_a_bucket_that_was_there_before_the_services_own_rule_follows_and_the
 ) -> None:
     s3, own = owner.client("s3"), {"ID": "mine", "Status": "Enabled", "Filter": {"Prefix": "old/data_"}}
     mine = {**own, "Transitions": [{"Days": 30, "StorageClass": "GLACIER"}]}
-    s3.create_bucket(Bucket="shed")
-    s3.put_bucket_versioning(Bucket="shed", VersioningConfiguration={"Status": "Enabled"})
-    s3.put_bucket_lifecycle_configuration(Bucket="shed", LifecycleConfiguration={"Rules": [mine]})
-    words = ["machine", "add", "shed", "--bucket", "shed", "--prefix", "old/", "--empty"]
+    s3.create_bucket(Bucket="woodshed")
+    s3.put_bucket_versioning(Bucket="woodshed", VersioningConfiguration={"Status": "Enabled"})
+    s3.put_bucket_lifecycle_configuration(Bucket="woodshed", LifecycleConfiguration={"Rules": [mine]})
+    words = ["machine", "add", "woodshed", "--bucket", "woodshed", "--prefix", "old/", "--empty"]
     assert owner.types(*words).exit_code == 0
 
-    said = owner.types("machine", "set", "shed", "--storage", "flexible").stdout
-    assert "In shed, which was there before the service, rules of your own move volumes" in said
+    said = owner.types("machine", "set", "woodshed", "--storage", "flexible").stdout
+    assert "In woodshed, which was there before the service, rules of your own move volumes" in said
     assert "stays with the policy" not in said
-    assert [one["ID"] for one in s3.get_bucket_lifecycle_configuration(Bucket="shed")["Rules"]][:1] == [
+    assert [one["ID"] for one in s3.get_bucket_lifecycle_configuration(Bucket="woodshed")["Rules"]][:1] == [
         "mine"
     ]
 
-    job = Job("shed", "system", Location("shed", "old/"), storage=StoragePolicy("GLACIER", 7))
-    put_adopted_rules(s3, "shed", LOCAL, [job])
-    said = owner.types("machine", "set", "shed", "--storage", "deep", "--after", "90d").stdout
+    job = Job("woodshed", "system", Location("woodshed", "old/"), storage=StoragePolicy("GLACIER", 7))
+    put_adopted_rules(s3, "woodshed", LOCAL, [job])
+    said = owner.types("machine", "set", "woodshed", "--storage", "deep", "--after", "90d").stdout
     assert "it moves what is stored already as well" in said
-    rules = {one["ID"]: one for one in s3.get_bucket_lifecycle_configuration(Bucket="shed")["Rules"]}
+    rules = {one["ID"]: one for one in s3.get_bucket_lifecycle_configuration(Bucket="woodshed")["Rules"]}
     assert rules["mine"]["Transitions"] == mine["Transitions"]
     [ours] = [
         one for one in rules.values() if one["Filter"].get("Prefix") == "old/data_" and one["ID"] != "mine"
     ]
     assert ours["Transitions"] == [{"Days": 90, "StorageClass": "DEEP_ARCHIVE"}]
-    owner.types("machine", "remove", "shed", "--yes")
+    owner.types("machine", "remove", "woodshed", "--yes")

@@ -72,6 +72,5 @@ def test_five_concurrent_firings_of_the_schedule_send_one_mail(owner: Owner) -> 
     assert sum('"sent":true' in line for line in fired) == 1
     sent = weekly_mails(owner)[before:]
     # Other tests of this stack give machines owners of their own, who get mails of theirs.
-    [mail] = [mail for mail in sent if mail.recipients == ("owner@example.com",)]
-    assert "scheduled" in mail.html
+    assert [mail.recipients for mail in sent].count(("owner@example.com",)) == 1
     assert owner.asks("report", "status")["last_sent_at"]

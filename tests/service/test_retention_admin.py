@@ -529,13 +529,16 @@ class TestAMachineThatIsRemoved:
 
         let_go(owner, tag_and_mark=False)
         refused = owner.service.admin("machine_remove", name="anna-laptop")
-        assert "`python -m ops retention run anna-laptop system` goes on" in refused["message"]
+        assert "`python -m ops retention run anna-laptop system --stage test` goes on" in refused["message"]
         [row] = wiring.retention_store().let_gos(the_job())
         marked = dataclasses.replace(row, marked_at=owner.service.now)
         assert wiring.retention_store().record(marked)
         assert wiring.retention_store().record(dataclasses.replace(marked, undone_at=owner.service.now))
         refused = owner.service.admin("machine_remove", name="anna-laptop")
-        assert f"`python -m ops retention undo anna-laptop system {OLD}` goes on" in refused["message"]
+        assert (
+            f"`python -m ops retention undo anna-laptop system {OLD} --stage test` goes on"
+            in refused["message"]
+        )
         assert "anna-laptop" in [one["machine"] for one in owner.service.admin("machine_list")["machines"]]
 
     def test_goes_when_all_of_the_chain_is_marked_and_the_bucket_does_the_rest(self, owner: Owner) -> None:

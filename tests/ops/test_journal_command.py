@@ -18,17 +18,17 @@ ANNA = "arn:aws:iam::123456789012:user/anna"
 
 
 def test_what_was_typed_is_shown_with_the_caller_that_sts_named(owner: Owner) -> None:
-    owner.asks("machine", "add", "web-1")
-    owner.asks("machine", "pause", "web-1")
+    owner.asks("machine", "add", "gate-1")
+    owner.asks("machine", "pause", "gate-1")
     owner.types("machine", "pause", "no-such-machine")
-    answer = owner.asks("journal", "--machine", "web-1")
+    answer = owner.asks("journal", "--machine", "gate-1")
     root = f"arn:aws:iam::{'0' * 12}:root"  # whose keys the commands have on the local stack
     assert [(one["who"], one["what"]) for one in answer["entries"]] == [
         (root, "machine_add"),
         (root, "machine_pause"),
     ]
-    said = owner.types("journal", "--machine", "web-1").stdout
-    assert "  web-1: machine pause. No backups are expected until it is resumed." in said
+    said = owner.types("journal", "--machine", "gate-1").stdout
+    assert "  gate-1: machine pause. No backups are expected until it is resumed." in said
     assert "No backups" not in owner.types("journal", "--since", "2099-01-01").stdout
     assert "must be a day or a time" in str(owner.types("journal", "--since", "yesterday").exception)
 

@@ -152,6 +152,20 @@ class DropSurvey:
     def versions(self) -> Tally:
         return sum((one.versions for one in self.classes), Tally())
 
+    @property
+    def fee(self) -> Decimal | None:
+        return sum_of_fees(one.fee for one in self.classes)
+
+
+def sum_of_fees(fees: Iterable[Decimal | None]) -> Decimal | None:
+    """``None`` where one of them is not known."""
+    total = Decimal(0)
+    for fee in fees:
+        if fee is None:
+            return None
+        total += fee
+    return total
+
 
 def survey(
     s3: Any,

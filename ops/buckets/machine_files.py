@@ -6,7 +6,6 @@ import dataclasses
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from chalicelib.domain.backups.names import Location
@@ -14,7 +13,14 @@ from chalicelib.domain.backups.tallies import Tally
 from chalicelib.domain.costs.price_table import PriceTable
 from chalicelib.fleet_wire import MachineDropPlan
 from ops.buckets.bring_back import FileHistory, histories
-from ops.buckets.let_go_files import DropSurvey, Removed, StoredInClass, remove_files, survey_files
+from ops.buckets.let_go_files import (
+    DropSurvey,
+    Removed,
+    StoredInClass,
+    remove_files,
+    sum_of_fees,
+    survey_files,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +111,7 @@ def _together(surveys: Sequence[DropSurvey]) -> DropSurvey:
             by_class[one.storage_class].append(one)
     return DropSurvey(
         tuple(
-            StoredInClass(name, _sum(one.versions for one in some), _fees(one.fee for one in some))
+            StoredInClass(name, _sum(one.versions for one in some), sum_of_fees(one.fee for one in some))
             for name, some in sorted(by_class.items())
         ),
         _sum(survey.locked for survey in surveys),
@@ -115,13 +121,3 @@ def _together(surveys: Sequence[DropSurvey]) -> DropSurvey:
 
 def _sum(tallies: Iterable[Tally]) -> Tally:
     return sum(tallies, Tally())
-
-
-def _fees(fees: Iterable[Decimal | None]) -> Decimal | None:
-    """``None`` where one of them is not known."""
-    total = Decimal(0)
-    for fee in fees:
-        if fee is None:
-            return None
-        total += fee
-    return total

@@ -5,22 +5,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
 
 from ops.fleet_page import plots
 from ops.fleet_page.content import FleetPage
+from ops.html_page import page_templates
 
 
 def as_html(page: FleetPage) -> str:
     """It asks nothing of the network, and runs nothing."""
-    templates = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    templates = page_templates(Path(__file__).parent)
     templates.filters["ticked"] = _ticked
     return templates.get_template("page.html").render(page=page, box=plots) + "\n"
 

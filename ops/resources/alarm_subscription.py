@@ -33,9 +33,13 @@ def subscribe_owner(sns: Any, stage: Stage) -> None:
 
 
 def unsubscribe(sns: Any, stage: Stage, address: str) -> None:
-    """Ends the subscription of an address; one that nobody confirmed has no name to end it by, and ends by itself."""
-    arn = subscriptions(sns, _topic(stage)).get(address, "")
-    if arn.startswith("arn:"):
+    """Ends the subscription of an address."""
+    end_subscription(sns, subscriptions(sns, _topic(stage)).get(address))
+
+
+def end_subscription(sns: Any, arn: str | None) -> None:
+    """``arn`` as SNS lists it, None for none: what nobody confirmed has no name to end it by, and ends by itself."""
+    if arn and arn.startswith("arn:"):
         sns.unsubscribe(SubscriptionArn=arn)
 
 

@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 from botocore.exceptions import ClientError
 
 from ops.errors import OpsError
-from ops.resources.alarm_subscription import CONFIRM_WITHIN_HOURS, subscriptions
+from ops.resources.alarm_subscription import CONFIRM_WITHIN_HOURS, end_subscription, subscriptions
 from ops.stages import Stage, Webhook
 
 RETRIES = {
@@ -85,10 +85,8 @@ def subscribe_webhook(sns: Any, stage: Stage) -> None:
 
 
 def end_webhook(sns: Any, stage: Stage, webhook: Webhook) -> None:
-    """One that nobody confirmed has no name to end it by, and ends by itself."""
-    arn = _arn(sns, stage, webhook) or ""
-    if arn.startswith("arn:"):
-        sns.unsubscribe(SubscriptionArn=arn)
+    """Ends its subscription; nothing where there is none."""
+    end_subscription(sns, _arn(sns, stage, webhook))
 
 
 def webhook_complaints(sns: Any, stage: Stage) -> list[str]:

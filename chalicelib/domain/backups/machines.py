@@ -219,6 +219,11 @@ class Job:
     """The owner is removing its files for good: what is missing is no finding, and nothing more is done with it."""
 
     @property
+    def full_name(self) -> str:
+        """``anna-laptop/system``."""
+        return f"{self.machine}/{self.name}"
+
+    @property
     def late_after(self) -> timedelta:
         """How old the newest backup may become: period and grace."""
         return timedelta(seconds=self.period_seconds + self.grace_seconds)

@@ -74,7 +74,7 @@ def _is_overdue(machine: Machine, job: Job, first_complete_at: datetime | None, 
 
 
 def _overdue(job: Job, now: datetime) -> Finding:
-    drill, place = job.last_drill, f"{job.machine}/{job.name}"
+    drill, place = job.last_drill, job.full_name
     days = job.drill_every_seconds // 86_400
     if drill is None:
         said = "its client has never reported one: it may be too old to"

@@ -47,7 +47,7 @@ class JobFacts:
 
     @property
     def name(self) -> str:
-        return _name(self.job)
+        return self.job.full_name
 
 
 def retention_preview(context: AdminContext, request: Arguments) -> RetentionListing:
@@ -62,7 +62,7 @@ def retention_preview(context: AdminContext, request: Arguments) -> RetentionLis
 
 
 def _page(context: AdminContext, jobs: Sequence[Job], after: str) -> RetentionListing:
-    waiting = sorted((job for job in jobs if _name(job) > after), key=_name)
+    waiting = sorted((job for job in jobs if job.full_name > after), key=lambda job: job.full_name)
     described: list[JobRetention] = []
     rows = 0
     for one in read_facts_of(context, waiting):
@@ -72,11 +72,7 @@ def _page(context: AdminContext, jobs: Sequence[Job], after: str) -> RetentionLi
             break
     is_last = len(described) == len(waiting)
     listing = _listing_of(context, described)
-    return listing if is_last else dataclasses.replace(listing, next=_name(waiting[len(described) - 1]))
-
-
-def _name(job: Job) -> str:
-    return f"{job.machine}/{job.name}"
+    return listing if is_last else dataclasses.replace(listing, next=waiting[len(described) - 1].full_name)
 
 
 def _rows(job: JobRetention) -> int:

@@ -68,22 +68,18 @@ def _evaluate(
     """What a job's sets come to is read as it was stored. Only of a job that nobody summarized yet its sets are read,
     and nothing is stored: these commands change nothing."""
     summaries = catalogue.summaries.summaries_of_all()
-    missing = [job for job in jobs if _key(job) not in summaries]
+    missing = [job for job in jobs if job.full_name not in summaries]
     for sets in catalogue.sets_of_each(missing) if missing else ():
-        summaries[_key(sets.job)] = summarize(sets.visible)
+        summaries[sets.job.full_name] = summarize(sets.visible)
     open_sets = catalogue.summaries.open_sets_of_all(jobs, now)
     evaluated = []
     for job in jobs:
-        found = summaries[_key(job)], open_sets.get(_key(job), [])
+        found = summaries[job.full_name], open_sets.get(job.full_name, [])
         try:
             evaluated.append(EvaluatedJob(job, evaluate_summary(machines[job.machine], job, *found, now)))
         except Exception as error:
             evaluated.append(failed_job(job, error))
     return evaluated
-
-
-def _key(job: Job) -> str:
-    return f"{job.machine}/{job.name}"
 
 
 def describe_state(fleet: Fleet, name: str, about: Sequence[Reason], now: datetime) -> MachineState:
@@ -108,7 +104,7 @@ def describe_state(fleet: Fleet, name: str, about: Sequence[Reason], now: dateti
 
 def _describe_job(evaluated: EvaluatedJob, monthly: Mapping[str, Decimal], now: datetime) -> JobState:
     job, freshness = evaluated.job, evaluated.freshness
-    cost = monthly.get(_key(job))
+    cost = monthly.get(job.full_name)
     return JobState(
         job=job.name,
         family=job.family,

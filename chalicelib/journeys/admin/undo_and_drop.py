@@ -29,7 +29,7 @@ def retention_undo(context: AdminContext, request: Arguments) -> LetGoRow:
     job = known_job(context, request)
     store = context.retention
     rows = {one.chain: one for one in store.let_gos(job)}
-    name = f"{job.machine}/{job.name}"
+    name = job.full_name
     if not rows:
         raise bad_request(f"No chain of {name} is let go now: there is nothing to bring back.")
     chain = the_one_named(context, name, str(request.get("chain")), {one: rows[one].begun_at for one in rows})

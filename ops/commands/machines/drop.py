@@ -111,13 +111,12 @@ def _say_removed(name: str, removed: Removed, ended: MachineDropped, stage: str)
 
 def _as_data(plan: MachineDropPlan, found: MachineSurvey) -> dict[str, Any]:
     survey = found.found
-    fees = [one.fee for one in survey.classes]
     return {
         **vars(plan),
         "files": found.files,
         "versions": survey.versions.count,
         "bytes": survey.versions.size_bytes,
-        "fee_usd": None if None in fees else float(sum(fee for fee in fees if fee is not None)),
+        "fee_usd": None if survey.fee is None else float(survey.fee),
         "locked": survey.locked.count,
         "locked_bytes": survey.locked.size_bytes,
         "locked_until": survey.locked_until.isoformat() if survey.locked_until else None,

@@ -25,9 +25,12 @@ def name_or_group(command: Callable[..., Any]) -> Callable[..., Any]:
 yes_option = click.option("--yes", is_flag=True, help="With --group: do not ask.")
 
 
+NEITHER_NAMED = "Give the name of a machine, or --group with the name of a group."
+
+
 def check_one_is_named(name: str | None, group: str | None) -> None:
     if (name is None) == (group is None):
-        raise click.UsageError("Give the name of a machine, or --group with the name of a group.")
+        raise click.UsageError(NEITHER_NAMED)
 
 
 def for_group(

@@ -29,7 +29,7 @@ from ops.commands.arguments.storage_choice import (
     storage_option,
     words_of,
 )
-from ops.commands.machines.of_group import for_group, show_results, yes_option
+from ops.commands.machines.of_group import NEITHER_NAMED, for_group, show_results, yes_option
 from ops.service.admin_client import AdminClient, admin_client
 from ops.service.deployed_stage import deployed_stage
 
@@ -135,7 +135,7 @@ def set_(
 
 def _check_something_is_changed(name: str | None, group: str | None, changes: Mapping[str, object]) -> None:
     if name is None and group is None:
-        raise click.UsageError("Give the name of a machine, or --group with the name of a group.")
+        raise click.UsageError(NEITHER_NAMED)
     if all(value is None for value in changes.values()) and (name is None or group is None):
         raise click.UsageError(
             "Say what to change: --every, --grace, --storage, --drill-every, --storage-cap, --download-cap,"

@@ -147,8 +147,13 @@ class FakeService:
         return self.thaws.archived
 
     def _sizes(self) -> dict[str, int]:
-        """Of the files of all jobs; no two have the same name, as it has the time of a backup."""
+        """Of the files of all jobs; no two have the same name: :meth:`_outlast_the_second_of_its_set`."""
         return {key.split("/", 1)[1]: len(stored.data) for key, stored in self.objects.items()}
+
+    def _outlast_the_second_of_its_set(self, job: str) -> None:
+        """So that the next job's files have other names than these; duplicity's names tell seconds."""
+        while any(f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}" in name for name in self.names(job)):
+            time.sleep(0.02)
 
     @property
     def root(self) -> str:
@@ -207,6 +212,7 @@ class FakeService:
                 if "exit_code" in body:
                     record.update(body)
                     del self.lease[job]
+                    self._outlast_the_second_of_its_set(job)
                 return 200, {}
             case "POST", ["jobs", job, "multiparts"]:
                 if self.lease.get(job) != body["run"]:

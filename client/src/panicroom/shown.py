@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 LONGEST = 500
@@ -34,6 +35,12 @@ def cleaned(data: Any) -> Any:
 def shown_path(path: str) -> str:
     """A path that a terminal can take: neither control characters nor bytes that are no text."""
     return "".join(letter if letter.isprintable() else "?" for letter in path)
+
+
+def named(paths: Sequence[str], most: int = 3) -> str:
+    """``a, b, c and 4 more``, each as ``shown_path`` has it."""
+    more = f" and {len(paths) - most} more" if len(paths) > most else ""
+    return ", ".join(map(shown_path, paths[:most])) + more
 
 
 def short_path(path: str) -> str:

@@ -292,6 +292,39 @@ def test_a_rotted_file_that_is_replaced_is_reported_no_more(pictures: Pictures) 
     assert paths(pictures.check()) == []
 
 
+def test_a_damaged_picture_of_a_renamed_session_stays_reported_with_the_name_that_the_backups_have(
+    pictures: Pictures,
+) -> None:
+    path = pictures.write("wedding/a.raw", b"the bride")
+    pictures.write("wedding/b.raw", b"the groom")  # of its size and time, and good
+    pictures.check()
+    pictures.rot(path)
+    pictures.check()
+    for name in ("Anna and Ben", "anna"):
+        path = path.parent.rename(pictures.folder / name) / "a.raw"
+        for _time in range(2):
+            [file] = pictures.check().rotted
+            assert (file.path, file.stored_as) == (f"{name}/a.raw", "wedding/a.raw")
+    path.rename(pictures.folder / "c.raw")
+    assert paths(pictures.check()) == ["c.raw"]
+    pictures.write("c.raw", b"the bride")
+    found = pictures.check()
+    assert (found.repaired, paths(found)) == (["c.raw"], [])
+    assert not any(file.rotted for file in pictures.hashes().files.values())
+
+
+def test_a_damaged_picture_that_was_deleted_is_not_looked_for_in_a_copy_that_was_there_before(
+    pictures: Pictures,
+) -> None:
+    path, copy = pictures.write("a.raw"), pictures.write("copies/a.raw")
+    pictures.check()
+    pictures.rot(path)
+    pictures.check()
+    path.unlink()
+    assert paths(pictures.check()) == []
+    assert copy.read_bytes() == b"picture"
+
+
 def test_what_a_program_wrote_with_the_old_date_is_no_rot_and_is_named(pictures: Pictures) -> None:
     path = pictures.write("a.raw", b"caption 1")
     pictures.check()
@@ -563,6 +596,13 @@ def test_the_command_restores_all_that_is_rotted_and_puts_it_over_the_bad_files(
     ]
 
 
+def test_what_was_renamed_since_is_restored_by_its_old_name_and_copied_to_the_new_one() -> None:
+    renamed = replace(rotted(), path="anna/a.raw", stored_as="wedding/a.raw")
+    [line, copy] = restore_commands("photos-2018", Path("/p"), [renamed], Path("/r"))
+    assert line == "panicroom restore wedding/a.raw --job photos-2018 --time 2026-03-03T14:00:00Z --to /r"
+    assert copy == "cp -Rp /r/wedding/a.raw /p/anna/a.raw"
+
+
 def test_what_was_written_since_is_restored_as_of_the_time_when_it_was_good() -> None:
     touched = replace(rotted(), ctime_ns=LATER * 10**9)
     [line, _copy] = restore_commands("photos-2018", Path("/p"), [touched], Path("/r"))
@@ -600,6 +640,37 @@ def make_old(laptop: Laptop, year: int, path: Path) -> None:
         times = {"mtime_ns": status.st_mtime_ns, "ctime_ns": status.st_ctime_ns}
         read_at = status.st_ctime_ns // 10**9 + 2 * HOUR
         store.add(replace(store.files[path.name], **times, read_at=read_at))
+
+
+def has_rotted(laptop: Laptop, year: int, path: Path) -> None:
+    """The file is damaged, a check has found it, and no time says so."""
+    laptop.succeed("photos", "check", f"photos-{year}")
+    times = path.stat()
+    path.write_bytes(b"x" * times.st_size)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    make_old(laptop, year, path)
+    assert laptop.run("photos", "check", f"photos-{year}").returncode == ExitCode.ROTTED
+
+
+def test_a_full_backup_does_not_replace_the_good_bytes_unless_somebody_means_it(photographer: Laptop) -> None:
+    full = ("backup", "full", "photos-2019")
+    photographer.succeed(*full)
+    has_rotted(photographer, 2019, photographer.home / "pictures" / "2019" / "a.raw")
+    for words in (full, (*full, "--dry-run")):
+        ended = photographer.run(*words)
+        assert ended.returncode == ExitCode.ROTTED
+        assert "1 picture is damaged on the disk (a.raw), and a full backup would store" in ended.stderr
+        assert "panicroom backup full photos-2019 --yes" in ended.stderr
+    assert photographer.service.runs[-1]["exit_code"] == ExitCode.ROTTED, "its owner gets to know"
+    photographer.succeed("backup", "photos-2019")
+    assert [name.split(".")[0] for name in photographer.service.sealed("photos-2019")] == ["full", "inc"]
+    photographer.succeed(*full, "--yes")
+    assert len(photographer.service.sealed("photos-2019")) == 3
+
+
+def test_status_names_the_command_for_damaged_pictures(photographer: Laptop) -> None:
+    has_rotted(photographer, 2018, photographer.home / "pictures" / "2018" / "a.raw")
+    assert "1 picture is damaged on the disk: panicroom photos check --list" in photographer.succeed("status")
 
 
 def test_a_check_takes_the_folder_that_was_not_looked_at_the_longest(photographer: Laptop) -> None:

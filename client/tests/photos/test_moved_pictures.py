@@ -65,7 +65,7 @@ def test_a_session_that_gets_its_name_back_costs_nothing(laptop: Laptop, picture
 def test_somebody_at_a_terminal_is_asked(laptop: Laptop, pictures: Path, answer: str, made: int) -> None:
     (pictures / "2018" / "wedding").rename(pictures / "2018" / "other")
     code, text = typed(laptop, 100, ["backup", "photos-2018"], [answer])
-    assert "Upload it?" in text
+    assert "Go on?" in text
     assert code == (ExitCode.DONE if made else ExitCode.RENAMED)
     assert increments(laptop) == made
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -11,10 +12,11 @@ from typing import Any
 import pytest
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.photos import settled as settled_module
+from panicroom.photos.hashes import HashedFile, held_hashes
 from panicroom.photos.pile import photo_backup
 from panicroom.photos.pile.photo_backup import PhotoBackups
 from panicroom.photos.walk import Walk, recall_walk
-from panicroom.photos.walking import steady_walk
+from panicroom.photos.walking import steady_walk, walk_through
 from panicroom.places import Places
 from panicroom.settings import JobSettings, Settings
 from panicroom.terminal.run_totals import RunTotals
@@ -48,7 +50,8 @@ class _Scene:
         self.job = JobSettings("photos-2018", self.folder, family="photos")
         self.settings = Settings("https://x", "laptop", "file", 25, 12, (self.job,), places)
         self.newest: str | None = NEVER
-        self.made, self.agreed = 0, False
+        self.made, self.agreed, self.lines = 0, False, _Lines()
+        self.is_full = False
         self.during: Callable[[], RunTotals] = lambda: TOTALS
         archive = self.settings.archive("photos-2018")
         archive.mkdir(parents=True)
@@ -57,13 +60,15 @@ class _Scene:
     def back_up(self, *, always: bool = False) -> bool:
         """Whether a backup was made. Raises what it raised."""
         made = self.made
-        backups = PhotoBackups(self.settings, _Lines(), lambda _text: self.agreed, lambda _name, _why: None)  # type: ignore[arg-type]
+        backups = PhotoBackups(self.settings, self.lines, lambda _text: self.agreed, lambda _name, _why: None)  # type: ignore[arg-type]
         job = JobStatus("photos-2018", "fresh", 1, 1, "X", 1, newest_complete_at=self.newest, family="photos")
         backups.__dict__["status"] = MachineStatus("laptop", NEVER, (job,), "1", "1")
         backups.back_up(self.job, self._make, always=always)
         return self.made > made
 
-    def _make(self, _renamed: int) -> RunTotals:
+    def _make(self, _renamed: int, before_new_chain: Callable[[], None]) -> RunTotals:
+        if self.is_full:
+            before_new_chain()
         self.made += 1
         return self.during()
 
@@ -171,6 +176,54 @@ def test_what_was_renamed_waits_for_somebody_who_agrees(scene: _Scene) -> None:
     assert scene.back_up()
     scene.agreed = False
     assert not scene.back_up()
+
+
+def damage(scene: _Scene, name: str) -> Path:
+    """Of a picture, as a check has found it."""
+    path = scene.folder / name
+    facts = walk_through(scene.settings, scene.job).files[name]
+    with held_hashes(scene.settings.job_state("photos-2018"), "photos-2018") as store:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        store.add(HashedFile(name, *facts.facts, "good", 1, rotted=digest, good_at=1))
+    return path
+
+
+def test_a_full_backup_with_a_damaged_picture_waits_for_somebody_who_agrees(scene: _Scene) -> None:
+    scene.back_up()
+    damage(scene, "IMG_1000.raw")
+    scene.is_full = True
+    with pytest.raises(Problem, match=r"1 picture is damaged on the disk \(IMG_1000.raw\)") as caught:
+        scene.back_up(always=True)
+    assert caught.value.exit_code == ExitCode.ROTTED
+    scene.agreed = True
+    assert scene.back_up(always=True)
+
+
+def test_an_increment_says_what_it_stores_damaged(scene: _Scene) -> None:
+    scene.back_up()
+    path = damage(scene, "IMG_1000.raw")
+    make_pictures(scene.folder, files=1, seed=2)
+    scene.back_up()
+    assert not any("damaged" in line for line in scene.lines.lines), "it is not stored again"
+    path.rename(scene.folder / "bride.raw")
+    scene.back_up()
+    assert "damaged on the disk, and stored as they are now: bride.raw" in scene.lines.lines[-1]
+    make_pictures(scene.folder, files=1, seed=3)
+    scene.back_up()
+    assert len([line for line in scene.lines.lines if "damaged" in line]) == 1
+    assert not scene.back_up()
+
+
+def test_a_damaged_picture_whose_good_bytes_are_back_stops_nothing(scene: _Scene) -> None:
+    scene.back_up()
+    path = scene.folder / "IMG_1000.raw"
+    good = path.read_bytes()
+    with held_hashes(scene.settings.job_state("photos-2018"), "photos-2018") as store:
+        digest = hashlib.sha256(good).hexdigest()
+        store.add(HashedFile(path.name, len(good), 1, 1, digest, 1, rotted="bad", good_at=1))
+    scene.is_full = True
+    assert scene.back_up(always=True)
+    assert "good again: IMG_1000.raw" in "".join(scene.lines.lines)
 
 
 def test_all_that_are_settled_are_one_request(scene: _Scene, monkeypatch: pytest.MonkeyPatch) -> None:

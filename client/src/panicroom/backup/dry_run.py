@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timezone
 
 from panicroom.api import Api
@@ -22,7 +23,13 @@ from panicroom.terminal.amounts import size_text
 from panicroom.terminal.reporter import Reporter
 
 
-def rehearse(settings: Settings, job: JobSettings, wanted: str | None, reporter: Reporter) -> None:
+def rehearse(
+    settings: Settings,
+    job: JobSettings,
+    wanted: str | None,
+    reporter: Reporter,
+    before_new_chain: Callable[[], None] = lambda: None,
+) -> None:
     """Makes every check of a backup and reports what would follow. Raises ``Problem`` where a backup would."""
     check_machine(settings, settings.volume_mb_of(job.job))
     found = survey_job(settings, job)
@@ -34,6 +41,8 @@ def rehearse(settings: Settings, job: JobSettings, wanted: str | None, reporter:
     chain = newest_chain(sealed, sizes)
     kind = wanted or kind_by_policy(chain, job, found.bytes, datetime.now(timezone.utc))
     check_buildable(kind, sealed)
+    if kind == "full" and sealed:
+        before_new_chain()
     reporter.line(f"{job.job}: {found.files} files, {size_text(found.bytes)}, are to be backed up")
     unfinished = {file.set for file in map(parse_name, sizes) if file and file.set not in sealed}
     if unfinished:

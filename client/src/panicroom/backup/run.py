@@ -56,11 +56,13 @@ def back_up(
     *,
     accept_smaller: bool = False,
     renamed_files: int = 0,
+    before_new_chain: Callable[[], None] = lambda: None,
 ) -> RunTotals:
     """Makes one set, ``wanted`` (``full`` or ``incremental``) or as the policy has it.
 
     A source that has lost half of its files is refused unless ``accept_smaller``. ``renamed_files`` are reported to the
-    service, so that it does not take them for deleted.
+    service, so that it does not take them for deleted. ``before_new_chain`` is called before a full set that follows
+    others, and may refuse it.
 
     If an earlier run left a set unfinished, that one is finished first and an increment follows at once:
     it takes in everything that changed in between. The answer is about the last one. Raises ``Problem``.
@@ -81,7 +83,7 @@ def back_up(
         key = signing_key_of(settings, job.job, reporter.line)
         trust = TrustedSets(settings, api, status, key, reporter.line)
         run = _Backup(settings, job, api, passphrase, lock, found, compression, trust, reporter)
-        run.renamed_files = renamed_files
+        run.renamed_files, run.before_new_chain = renamed_files, before_new_chain
         totals = run.make_sets(wanted, status.newest_complete_at)
         memory.keep(found)
         return totals
@@ -133,6 +135,7 @@ class _Backup:
         self._broken_off: tuple[str, ...] = ()
         self._sizes: dict[str, int] = {}
         self.renamed_files = 0
+        self.before_new_chain: Callable[[], None] = lambda: None
         self._tidying = Tidying(
             api,
             job.job,
@@ -234,6 +237,8 @@ class _Backup:
             kind = "full"
             self._say("a full backup, as that set stands in an increment's way")
         check_buildable(kind, sealed)
+        if kind == "full" and sealed and decision.resume is None:
+            self.before_new_chain()
         return kind
 
     def _policy(self, finished_sets: Collection[str]) -> str:

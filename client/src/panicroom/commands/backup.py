@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,9 @@ _KINDS = {"full": "full", "incremental": "incremental", "inc": "incremental"}
 @click.option(
     "--accept-smaller", is_flag=True, help="Back up though half of the files are gone since the last backup."
 )
-@click.option("--yes", is_flag=True, help="Upload a folder of pictures again that has another name now.")
+@click.option(
+    "--yes", is_flag=True, help="Pictures: store what has another name again, and what is damaged in full."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each event instead.")
 @click.option("--dry-run", is_flag=True, help="Only report what a backup would do; nothing is stored.")
 def backup(
@@ -226,14 +229,20 @@ def _back_up(
     from panicroom.backup.hooks import around
     from panicroom.backup.run import back_up
 
-    def make(renamed_files: int = 0) -> RunTotals:
+    def make(renamed_files: int = 0, before_new_chain: Callable[[], None] = lambda: None) -> RunTotals:
         with around(settings.hooks, job.job, reporter.line):
             return back_up(
-                settings, job, kind, reporter, accept_smaller=accept_smaller, renamed_files=renamed_files
+                settings,
+                job,
+                kind,
+                reporter,
+                accept_smaller=accept_smaller,
+                renamed_files=renamed_files,
+                before_new_chain=before_new_chain,
             )
 
-    def show() -> None:
-        rehearse(settings, job, kind, reporter)
+    def show(before_new_chain: Callable[[], None] = lambda: None) -> None:
+        rehearse(settings, job, kind, reporter, before_new_chain)
 
     if job.family is None:
         show() if dry_run else make()
@@ -249,6 +258,6 @@ def _photos(settings: Settings, reporter: Reporter, failures: _Failures, *, yes:
     from panicroom.photos.pile.photo_backup import PhotoBackups
 
     def agree(text: str) -> bool:
-        return yes or (sys.stdin.isatty() and click.confirm(f"{text}. Upload it?", err=True))
+        return yes or (sys.stdin.isatty() and click.confirm(f"{text}. Go on?", err=True))
 
     return PhotoBackups(settings, reporter, agree, failures.take)

@@ -58,17 +58,20 @@ def status(job: str | None, as_json: bool, prometheus: Path | None) -> None:
 
 
 def _show_last_read(settings: Settings) -> None:
-    """Where there are pictures: since when nobody has read them."""
+    """Where there are pictures: since when nobody has read them, and what is damaged."""
     states = [settings.job_state(job.job) for job in settings.jobs if job.family is not None]
     if not states or settings.reader:
         return
     from datetime import datetime
 
-    from panicroom.photos.coverage import last_read_text  # takes a moment
+    from panicroom.photos.coverage import damage_text, last_read_text  # takes a moment
     from panicroom.photos.hashes import recall_hashes
 
-    passes = [recall_hashes(state).newest_pass for state in states]
-    click.echo(last_read_text(passes, datetime.now().astimezone()))
+    stores = [recall_hashes(state) for state in states]
+    click.echo(last_read_text([store.newest_pass for store in stores], datetime.now().astimezone()))
+    rotted = sum(bool(file.rotted) for store in stores for file in store.files.values())
+    if rotted:
+        click.echo(f"{damage_text(rotted)}: panicroom photos check --list")
 
 
 def _columns() -> int:

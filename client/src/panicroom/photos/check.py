@@ -19,6 +19,7 @@ from panicroom.exit_codes import ExitCode, Problem
 from panicroom.photos.coverage import Coverage, cover
 from panicroom.photos.file_hash import FileHasher
 from panicroom.photos.hashes import HashedFile, HashStore, PassTimes, Verdict, held_hashes, judge
+from panicroom.photos.moves import moved_files
 from panicroom.photos.walk import FileSeen
 from panicroom.photos.walking import walk_through
 from panicroom.settings import JobSettings, Settings
@@ -116,6 +117,7 @@ def check_job(
     with held_hashes(settings.job_state(job.job), job.job) as store:
         with reporter.busy(f"{job.job}: looking through the folder"):
             walk = walk_through(settings, job)
+        follow_renamed(store, walk.files)
         began_at = store.newest_pass.began_at
         if began_at is None or not store.newest_pass.is_open or began_at > clock():
             store.begin_pass(int(clock()), of_all=False)
@@ -124,6 +126,31 @@ def check_job(
         found.coverage = cover(walk.files, store.files)
         found.rotted = rotted_files(store, walk.files)
         return found
+
+
+def check_rotted(
+    settings: Settings,
+    job: JobSettings,
+    seen: Mapping[str, FileSeen],
+    reporter: Reporter,
+    clock: Callable[[], float] = time.time,
+) -> CheckedJob:
+    """Reads the files again that are known to be rotted and were written or renamed since. Raises ``Problem`` while
+    another check of the job goes on."""
+    with held_hashes(settings.job_state(job.job), job.job) as store:
+        follow_renamed(store, seen)
+        found = CheckedJob(job)
+        _Check(job, store, seen, found, reporter, clock).run_touched()
+        found.rotted = rotted_files(store, seen)
+        return found
+
+
+def follow_renamed(store: HashStore, seen: Mapping[str, FileSeen]) -> None:
+    """A rotted file that has another name stays known as rotted, until it is read. Without that it would be new."""
+    rotted = {file.path: FileSeen(*file.times, 0) for file in store.files.values() if file.rotted}
+    strange = {path: facts for path, facts in seen.items() if path in rotted or path not in store.files}
+    for old, new in moved_files(rotted, strange):
+        store.move(old, new)
 
 
 def rotted_files(store: HashStore, there: Collection[str]) -> list[HashedFile]:
@@ -163,15 +190,19 @@ class _Check:
         self._store.end_pass(int(self._clock()), gone)
         self._found.is_whole = True
 
+    def run_touched(self) -> None:
+        for file in rotted_files(self._store, self._seen):
+            if file.times != self._seen[file.path].facts:
+                self._check(file.path)
+
     def _left(self) -> list[str]:
         """What is known to be rotted comes first, as somebody may wait for it; then what was not read the longest."""
         began_at, now = self._store.newest_pass.began_at or 0, self._clock()
         keys = {}
         for path, seen in self._seen.items():
             known = self._store.files.get(path)
-            times = (seen.size, seen.mtime_ns, seen.ctime_ns)
             # What was read in the future was read by a clock that was wrong, nobody knows when.
-            if known is None or not began_at <= known.read_at <= now or known.times != times:
+            if known is None or not began_at <= known.read_at <= now or known.times != seen.facts:
                 keys[path] = (not (known and known.rotted), known.read_at if known else 0, path)
         return sorted(keys, key=keys.__getitem__)
 

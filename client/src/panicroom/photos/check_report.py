@@ -17,7 +17,7 @@ from panicroom.photos.coverage import day_text
 from panicroom.photos.hashes import HashedFile
 from panicroom.photos.settled import Looked, look_through, report_settled
 from panicroom.settings import Settings
-from panicroom.shown import shown_path
+from panicroom.shown import named, shown_path
 from panicroom.terminal.status import fetch_status
 
 _MOST_NAMES = 5
@@ -32,11 +32,11 @@ def found_lines(found: CheckedJob, now: datetime) -> list[str]:
     and commands, which are not to be broken."""
     job, lines = found.job.job, []
     if found.repaired:
-        lines.append(f"{job}: good again: {_names(found.repaired)}")
+        lines.append(f"{job}: good again: {named(found.repaired, _MOST_NAMES)}")
     if found.rewritten:
         lines.append(
             f"{job}: written by a program that kept the old date, which the next backup stores: "
-            f"{_names(found.rewritten)}"
+            f"{named(found.rewritten, _MOST_NAMES)}"
         )
     if found.unreadable:
         lines.append(f"{job}: {_files(len(found.unreadable))} cannot be read:")
@@ -108,11 +108,6 @@ def _free_folder(job: str) -> Path:
     return folder
 
 
-def _names(paths: Sequence[str]) -> str:
-    more = f" and {len(paths) - _MOST_NAMES} more" if len(paths) > _MOST_NAMES else ""
-    return ", ".join(map(shown_path, paths[:_MOST_NAMES])) + more
-
-
 def _files(count: int) -> str:
     return "1 file" if count == 1 else f"{count} files"
 
@@ -121,21 +116,37 @@ def restore_commands(job: str, source: Path, rotted: Sequence[HashedFile], to: P
     """Lines for a shell that bring rotted files back: into ``to`` and new folders beside it, and from there over the
     bad ones in ``source``.
 
-    A file that was written after it was good may be in newer backups with its bad bytes: it is asked for as of the
-    time when it was good.
+    A file that was written or renamed after it was good may be in newer backups with its bad bytes: it is asked for as
+    of the time when it was good, and by the name that it had.
     """
-    plain = [file for file in rotted if not file.was_written_since]
-    written = [file for file in rotted if file.was_written_since]
+    alone = [file for file in rotted if _is_alone(file)]
+    plain = [file for file in rotted if not _is_alone(file)]
     groups = [plain[start : start + _MOST_PATHS] for start in range(0, len(plain), _MOST_PATHS)]
-    groups += [[file] for file in written]
+    groups += [[file] for file in alone]
     lines = []
     for number, group in enumerate(groups, start=1):
         folder = to if number == 1 else to.with_name(f"{to.name}-{number}")
-        words = ["panicroom", "restore", *(_typed(file.path) for file in group), "--job", job]
-        words += ["--time", _time_text(group[0].good_at)] if group[0].was_written_since else []
+        first = group[0]
+        words = [
+            "panicroom",
+            "restore",
+            *(_typed(file.stored_as or file.path) for file in group),
+            "--job",
+            job,
+        ]
+        words += ["--time", _time_text(first.good_at)] if _is_alone(first) else []
         lines.append(" ".join(map(shell_word, [*words, "--to", str(folder)])))
-        lines.append(f"cp -Rp {shell_word(f'{folder}/.')} {shell_word(f'{source}/')}")
+        copied = (
+            (f"{folder}/{first.stored_as}", f"{source}/{first.path}")
+            if first.stored_as
+            else (f"{folder}/.", f"{source}/")
+        )
+        lines.append(" ".join(["cp -Rp", *map(shell_word, copied)]))
     return lines
+
+
+def _is_alone(file: HashedFile) -> bool:
+    return file.was_written_since or bool(file.stored_as)
 
 
 def shell_word(text: str) -> str:

@@ -33,7 +33,7 @@ class Coverage:
 def cover(walk: Mapping[str, FileSeen], hashed: Mapping[str, HashedFile]) -> Coverage:
     """What was written since it was read counts as not read. A rotted file counts until it is read again."""
     pairs = [(seen, hashed[path]) for path, seen in walk.items() if path in hashed]
-    read = [known for seen, known in pairs if known.times == (seen.size, seen.mtime_ns, seen.ctime_ns)]
+    read = [known for seen, known in pairs if known.times == seen.facts]
     return Coverage(
         len(walk),
         sum(seen.size for seen in walk.values()),
@@ -88,6 +88,11 @@ def last_read_text(passes: Iterable[PassTimes], now: datetime) -> str:
         return "pictures were never read for damage: panicroom photos check --for 30m"
     never = f"; {len(ended) - len(read)} of {len(ended)} folders never" if len(read) < len(ended) else ""
     return f"pictures were read for damage since {day_text(min(read), now)}{never}"
+
+
+def damage_text(pictures: int) -> str:
+    """``1 picture is damaged on the disk``."""
+    return f"{pictures} {'picture is' if pictures == 1 else 'pictures are'} damaged on the disk"
 
 
 def day_text(seconds: int, now: datetime) -> str:

@@ -38,7 +38,7 @@ class HashedFile:
     and times (nanoseconds) then.
 
     Of a rotted one ``sha256`` is still that of its good bytes, last read at ``good_at``, and ``rotted`` that of those
-    that it has now.
+    that it has now. ``stored_as``: the name under which backups have the good ones, where it has got another since.
     """
 
     path: str
@@ -49,6 +49,7 @@ class HashedFile:
     read_at: int
     rotted: str = ""
     good_at: int = 0
+    stored_as: str = ""
 
     @property
     def times(self) -> tuple[int, int, int]:
@@ -95,7 +96,7 @@ def judge(known: HashedFile | None, now: HashedFile) -> tuple[Verdict, HashedFil
 
 
 def _as_rotted(known: HashedFile, now: HashedFile, good_at: int) -> HashedFile:
-    return replace(now, sha256=known.sha256, rotted=now.sha256, good_at=good_at)
+    return replace(now, sha256=known.sha256, rotted=now.sha256, good_at=good_at, stored_as=known.stored_as)
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,12 @@ class HashStore:
     def add(self, file: HashedFile) -> None:
         """On disk when it returns, but for a power cut. Raises ``Problem`` where the disk is full."""
         self._write(_fields(file))
+
+    def move(self, path: str, new: str) -> None:
+        """A rotted file has another name: the one that it had when it was good is remembered."""
+        file = self.files.pop(path)
+        self.files[new] = replace(file, path=new, stored_as=file.stored_as or path)
+        self._write_anew()
 
     def end_pass(self, now: int, gone: Collection[str]) -> None:
         """Forgets the files that are ``gone``, and writes the store anew where that makes it much smaller."""
@@ -226,7 +233,7 @@ def held_hashes(state: Path, job: str) -> Iterator[HashStore]:
 
 def _fields(file: HashedFile) -> list[Any]:
     fields = [file.path, file.size, file.mtime_ns, file.ctime_ns, file.sha256, file.read_at]
-    return [*fields, file.rotted, file.good_at] if file.rotted else fields
+    return [*fields, file.rotted, file.good_at, file.stored_as] if file.rotted else fields
 
 
 def _line_of(line: Any) -> bytes:

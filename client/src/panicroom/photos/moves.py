@@ -36,7 +36,7 @@ class Renamed:
 def renamed_folders(before: Walk, now: Walk) -> list[Renamed]:
     """What was renamed or moved inside a job, the largest first; empty where it is little."""
     sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
-    for old, new in _moved(before.files, now.files):
+    for old, new in moved_files(before.files, now.files):
         pair = sums[_differing_folders(old, new)]
         pair[0] += 1
         pair[1] += now.files[new].size
@@ -48,7 +48,7 @@ def renamed_folders(before: Walk, now: Walk) -> list[Renamed]:
 
 def count_renamed(before: Walk, now: Walk) -> int:
     """How many files have another name or folder now, however small they are."""
-    return sum(1 for _pair in _moved(before.files, now.files))
+    return sum(1 for _pair in moved_files(before.files, now.files))
 
 
 def is_same_folder(before: Walk, now: Walk) -> bool:
@@ -58,11 +58,11 @@ def is_same_folder(before: Walk, now: Walk) -> bool:
         for path, seen in before.files.items()
         if path in now.files and now.files[path].content == seen.content
     )
-    moved = sum(now.files[new].size for _old, new in _moved(before.files, now.files))
+    moved = sum(now.files[new].size for _old, new in moved_files(before.files, now.files))
     return before.bytes > 0 and stays + moved >= SAME_SHARE * before.bytes
 
 
-def _moved(before: Mapping[str, FileSeen], now: Mapping[str, FileSeen]) -> Iterator[tuple[str, str]]:
+def moved_files(before: Mapping[str, FileSeen], now: Mapping[str, FileSeen]) -> Iterator[tuple[str, str]]:
     """Pairs of paths: where a file was that is gone, and where one of its size and time has come."""
     gone: dict[tuple[int, int], list[str]] = defaultdict(list)
     for path in before.keys() - now.keys():

@@ -11,9 +11,7 @@ from pathlib import Path
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.private_files import write_private
 from panicroom.settings import Settings
-from panicroom.shown import shown_path
-
-_NAMED = 3
+from panicroom.shown import named
 
 
 def check_claims(
@@ -35,8 +33,8 @@ def check_claims(
     if not folders or not left:
         return None
     text = (
-        f"{_few(folders)} would be uploaded as new, and {_few(left)} {'has' if len(left) == 1 else 'have'} backups and "
-        "no folder here"
+        f"{named(folders)} would be uploaded as new, and {named(left)} {'has' if len(left) == 1 else 'have'} backups "
+        "and no folder here"
     )
     if agree(f"{family}: {text}"):
         write_private(file, json.dumps(sorted({*_agreed(file), *left})) + "\n")
@@ -53,8 +51,3 @@ def _agreed(file: Path) -> list[str]:
         return [str(job) for job in json.loads(file.read_text(encoding="utf-8"))]
     except (OSError, ValueError, TypeError):
         return []
-
-
-def _few(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(shown_path(name) for name in names[:_NAMED]) + more

@@ -19,11 +19,9 @@ from panicroom.photos.walking import walk_through
 from panicroom.secrets import token_of
 from panicroom.settings import FamilySettings, JobSettings, Settings
 from panicroom.setup.settings_file import change_settings
-from panicroom.shown import shown_path
+from panicroom.shown import named, shown_path
 from panicroom.terminal.reporter import Reporter
 from panicroom.wire import FamilyStatus, JobRequest, MachineStatus
-
-_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,7 @@ class FamilyFolders:
         links = [name for name in found.links if top / name not in self._own_folders()]
         if links:
             self._line(
-                f"{self._family.family}: in no backup, as they are links: {_named(links)}; what they lead to is backed "
+                f"{self._family.family}: in no backup, as they are links: {named(links)}; what they lead to is backed "
                 f"up where it lies in {top} itself"
             )
 
@@ -111,7 +109,7 @@ class FamilyFolders:
         taken = {*self._own_folders(), *moved.values(), *strange.values()}
         empty = [name for name in found.folders if top / name not in {*taken, *full}]
         if empty:
-            self._line(f"{self._family.family}: no pictures in {_named(empty)} yet")
+            self._line(f"{self._family.family}: no pictures in {named(empty)} yet")
         fresh = [folder.name for folder in full if folder not in taken]
         new, more = self._named_jobs(fresh) if fresh else ({}, ())
         return FolderPlan(moved, new, (*problems, *more))
@@ -277,14 +275,9 @@ def _has_files(folder: Path) -> bool:
     return any(files for _path, _folders, files in os.walk(folder))
 
 
-def _named(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(shown_path(name) for name in names[:_NAMED]) + more
-
-
 def _unnamed(top: Path, names: Sequence[str]) -> Problem:
     return Problem(
-        f"in {top} are folders in no backup, as their names have letters that are no text: {_named(names)}; give "
+        f"in {top} are folders in no backup, as their names have letters that are no text: {named(names)}; give "
         "them others",
         ExitCode.SOURCE,
     )
@@ -300,7 +293,7 @@ def _strange(job: str, folder: Path) -> Problem:
 
 def _too_many(family: str, folders: Sequence[str]) -> Problem:
     return Problem(
-        f"{family} has as many jobs as it may; in no backup are the folders {_named(folders)}. Put folders of one year "
+        f"{family} has as many jobs as it may; in no backup are the folders {named(folders)}. Put folders of one year "
         "together in a folder of that year",
         ExitCode.REFUSED,
     )

@@ -11,19 +11,18 @@ from collections.abc import Callable
 
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.photos.moves import Renamed, count_renamed, renamed_folders
+from panicroom.photos.pile.damaged_pictures import DamagedPictures
 from panicroom.photos.pile.family import FamilyFolders
 from panicroom.photos.settled import Looked, look_through, report_settled
 from panicroom.photos.upload_again import UploadRate, price_text
 from panicroom.photos.walk import RememberedWalk, recall_walk, remember_walk
 from panicroom.photos.walking import steady_walk
 from panicroom.settings import FamilySettings, JobSettings, Settings
-from panicroom.shown import shown_path
+from panicroom.shown import named
 from panicroom.terminal.reporter import Reporter
 from panicroom.terminal.run_totals import RunTotals
 from panicroom.terminal.status import fetch_status
 from panicroom.wire import MachineStatus
-
-_NAMED = 3
 
 
 class PhotoBackups:
@@ -66,9 +65,11 @@ class PhotoBackups:
         """False where its family has failed: its disk is not attached, or the service cannot be asked."""
         return job.family not in self._failed
 
-    def back_up(self, job: JobSettings, make: Callable[[int], RunTotals], *, always: bool) -> None:
-        """``make`` makes a set, unless nothing has changed; ``always``: also then. It gets the number of renamed files.
-        Raises ``Problem``."""
+    def back_up(
+        self, job: JobSettings, make: Callable[[int, Callable[[], None]], RunTotals], *, always: bool
+    ) -> None:
+        """``make`` makes a set, unless nothing has changed; ``always``: also then. It gets the number of renamed files,
+        and what it has to call before a full set that follows others. Raises ``Problem``."""
         looked = self._look(job)
         if looked.is_settled and not always:
             self._note_settled(looked)
@@ -76,20 +77,27 @@ class PhotoBackups:
         walk, steady = steady_walk(self._settings, job)
         state = self._settings.job_state(job.job)
         before = recall_walk(state)
+        damaged = DamagedPictures.among(
+            self._settings, job, before.walk if before else None, walk, self._reporter
+        )
+        damaged.report_stored()
         renamed = before.renamed_files + count_renamed(before.walk, walk) if before else 0
         begun = RememberedWalk(walk, settles=False, renamed_files=renamed)
         remember_walk(state, begun)  # whatever ends the run, another one follows
-        totals = make(renamed)
+        totals = make(renamed, lambda: damaged.check_new_chain(self._agree))
         UploadRate(self._settings).remember(totals)
         remember_walk(state, RememberedWalk(walk, settles=steady and not totals.skipped))
 
-    def rehearse(self, job: JobSettings, rehearse: Callable[[], None], *, always: bool) -> None:
+    def rehearse(
+        self, job: JobSettings, rehearse: Callable[[Callable[[], None]], None], *, always: bool
+    ) -> None:
         """Calls ``rehearse`` where a backup would be made. Raises ``Problem`` as that would."""
         looked = self._look(job)
         if looked.is_settled and not always:
             self._note_settled(looked)
         else:
-            rehearse()
+            damaged = DamagedPictures.among(self._settings, job, looked.before, looked.walk, self._reporter)
+            rehearse(lambda: damaged.check_new_chain(self._agree))
 
     def report(self, *, dry_run: bool) -> bool:
         """Reports all that were found unchanged to the service, and to the user; whether there were any."""
@@ -141,13 +149,12 @@ class PhotoBackups:
     def _check_names(self, job: JobSettings, renamed: list[Renamed]) -> None:
         if not renamed:
             return
-        names = "; ".join(shown_path(str(one)) for one in renamed[:_NAMED])
-        more = f", and {len(renamed) - _NAMED} more" if len(renamed) > _NAMED else ""
+        names = named([str(one) for one in renamed])
         price = next(
             (family.usd_a_gb_year for family in self.status.families if family.family == job.family), None
         )
         size = price_text(sum(one.bytes for one in renamed), price, UploadRate(self._settings).read())
-        text = f"{names}{more}: these pictures are stored already and would be uploaded again ({size})"
+        text = f"{names}: these pictures are stored already and would be uploaded again ({size})"
         if not self._agree(f"{job.job}: {text}"):
             raise Problem(
                 f"{text}; rename it back, or if it is meant: panicroom backup {job.job} --yes",

@@ -74,6 +74,16 @@ def test_the_api_asks_for_a_token(stack: LocalStack) -> None:
     assert httpx.get(f"{described(stack).api_url}/machine").status_code == 401
 
 
+def test_the_code_of_the_functions_is_unpacked_and_compiled_once_for_all_of_them(stack: LocalStack) -> None:
+    headers = {"Authorization": f"Bearer laptop.{'0' * 64}"}
+    assert httpx.get(f"{described(stack).api_url}/machine", headers=headers, timeout=60).status_code == 403
+    local_admin_client(described(stack)).call("machine_list")
+    code_of_workers = [*(stack.state_folder / "scratch").glob("ministack-lambda-*/code")]
+    assert len(code_of_workers) > 1
+    [shared] = {code.resolve() for code in code_of_workers}
+    assert list(shared.glob("__pycache__/app.*.pyc"))
+
+
 def test_the_api_is_throttled(stack: LocalStack) -> None:
     rest_api = described(stack).api_url.split("/")[4]
     [stage] = aws_of(stack).client("apigateway").get_stages(restApiId=rest_api)["item"]

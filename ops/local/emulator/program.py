@@ -24,6 +24,7 @@ from typing import Any
 
 from ministack import app
 
+from ops.local.emulator import shared_code
 from ops.local.emulator.archive_classes import ArchiveClasses, Fault
 
 PATH = "/_ministack/thaw"
@@ -93,6 +94,7 @@ def _json(status: int, answer: object) -> Answered:
 def main() -> None:
     archive = ArchiveClasses(DELAY_SECONDS)
     archive.install()
+    shared_code.install()
     if os.environ.get("BIND_HOST") == LOOPBACK:  # it asks nobody who they are
         app._handle_admin_config_request = with_hook(archive, app._handle_admin_config_request)
     app.main()

@@ -51,8 +51,19 @@ def test_what_the_service_refuses_is_said_with_its_line_and_leaves_no_file(
     target = tmp_path / "none.json"
     refused = owner.types("machine", "add", "--from", str(file), "--to", str(target))
     assert "line 4: list-9: There is no group called nowhere." in str(refused.exception)
+    file.write_text("name,group,every\nlist-8,,soon\nlist-9,nowhere,\n")
+    _, *lines = str(owner.types("machine", "add", "--from", str(file)).exception).splitlines()
+    assert [line.partition(": ")[0] for line in lines] == ["line 2", "line 3"], "both kinds of faults at once"
     assert not target.exists()
     assert "list-8" not in owner.types("machine", "list").stdout
+
+
+def test_faults_of_the_file_are_said_where_the_service_cannot_be_asked(file: Path, tmp_path: Path) -> None:
+    file.write_text("name,every\nlist-1,soon\nlist-2,1d\n")
+    done = CliRunner().invoke(
+        commands, ["machine", "add", "--from", str(file), "--state", str(tmp_path / "none")]
+    )
+    assert "line 2: every: “soon” is no duration" in str(done.exception)
 
 
 class Service:

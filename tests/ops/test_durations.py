@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib.domain.backups.machines import LONGEST_SECONDS
 from ops.commands.arguments.durations import parse_duration, parse_duration_or_never, show_duration
 
 
@@ -31,7 +32,13 @@ def test_anything_else_is_refused_with_examples(text: str) -> None:
         parse_duration(text)
 
 
-@given(st.integers(min_value=1, max_value=10**9))
+@pytest.mark.parametrize("text", ["3661d", "99999999999999999999d"])
+def test_more_than_ten_years_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is more than ten years"):
+        parse_duration(text)
+
+
+@given(st.integers(min_value=1, max_value=LONGEST_SECONDS))
 def test_what_is_shown_is_read_back_as_the_same_duration(seconds: int) -> None:
     assert parse_duration(show_duration(seconds)) == seconds
 

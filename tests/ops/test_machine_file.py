@@ -9,16 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops.commands.machines.machine_file import MOST_FAULTS, FileFaults, read_machines
+from ops.commands.machines.machine_file import LONGEST_FAULT, MOST_FAULTS, FileFaults, read_machines
 
 
 def read(text: str) -> list[tuple[str, dict[str, Any]]]:
-    return [(one.where, dict(one.arguments)) for one in read_machines(text.encode())]
+    entries, faults = read_machines(text.encode())
+    assert faults == []
+    return [(one.where, dict(one.arguments)) for one in entries]
 
 
 def faults(data: str | bytes) -> list[str]:
     with pytest.raises(FileFaults) as caught:
-        read_machines(data.encode() if isinstance(data, str) else data)
+        raise FileFaults(read_machines(data.encode() if isinstance(data, str) else data)[1])
     first, *lines = str(caught.value).splitlines()
     assert first == "Nothing was added. In the file:"
     return lines
@@ -93,7 +95,7 @@ def test_all_faults_are_said_at_once_each_with_its_line() -> None:
         "web-2,,cold,,\n"
         "web-3,,deep,0d,\n"
         "web-4,,,7d,x\n"
-        "web-1,2d,,,\n"
+        "web-1,soon,,,\n"
         "web-5,,,,,oops\n"
     )
     assert faults(text) == [
@@ -103,9 +105,16 @@ def test_all_faults_are_said_at_once_each_with_its_line() -> None:
         "line 6: storage: 'cold' is no storage: choose standard, instant, flexible, deep.",
         "line 7: storage: deep moves volumes after one of 7d, 30d, 90d, not after 0d.",
         "line 8: keep_days: “x” is no duration: write a number and a unit, such as 1d, 12h, 2w or 90m.",
-        "line 10: A cell has no column: 'oops'.",
         "line 9: web-1 is there already, in line 2.",
+        "line 9: every: “soon” is no duration: write a number and a unit, such as 1d, 12h, 2w or 90m.",
+        "line 10: A cell has no column: 'oops'.",
     ]
+
+
+def test_lines_in_which_nothing_is_wrong_are_there_to_be_checked_further() -> None:
+    entries, wrong = read_machines(b"name,every\nweb-1,1d\nweb-2,soon\nweb-1,1d\nweb-3,\n")
+    assert [one.name for one in entries] == ["web-1", "web-3"]
+    assert len(wrong) == 2
 
 
 @pytest.mark.parametrize(
@@ -140,6 +149,7 @@ def test_all_faults_are_said_at_once_each_with_its_line() -> None:
             b'[{"name": "web-1", "keep_chains": 1.5}]',
             "entry 1: keep_chains: '1.5' is no whole number from 1.",
         ),
+        (b'[{"every": "1d"}]', "entry 1: The name is missing."),
         (b'[{"name": "web-1", "photos": "perhaps"}]', "entry 1: photos: 'perhaps' is neither yes nor no."),
         (b"[" * 100_000, "This JSON is nested too deeply."),
     ],
@@ -151,6 +161,8 @@ def test_what_is_no_list_of_machines_is_said(data: bytes, said: str) -> None:
 def test_a_fault_stays_one_line_without_colours_and_many_are_counted() -> None:
     [line] = faults('name\n"\x1b[31mred\nnext\u202e"\n')
     assert "\\x1b[31mred\\nnext\\u202e" in line
+    [line] = faults(f"name\n{'A' * 100_000}\n")
+    assert len(line) == LONGEST_FAULT
     lines = faults("name\n" + "A\n" * (MOST_FAULTS + 3))
     assert len(lines) == MOST_FAULTS + 1
     assert lines[-1] == "and 3 more."
@@ -178,7 +190,7 @@ def test_what_a_spreadsheet_saves_is_read_back(machines: list[tuple[str, str]]) 
 )
 def test_any_bytes_are_read_or_said_to_be_wrong(data: bytes) -> None:
     try:
-        found = read_machines(data)
+        found, _ = read_machines(data)
     except FileFaults:
         return
     assert found

@@ -109,11 +109,34 @@ def test_each_reason_says_what_to_type_and_where_and_thaws_come_last() -> None:
 
 
 def test_many_reasons_are_counted_and_thaws_are_not_among_them() -> None:
-    many = (OVERDUE,) * 30 + (WAITING,)
+    many = (*(dataclasses.replace(OVERDUE, message=f"It is overdue. {day}") for day in range(30)), WAITING)
     text = shown(fleet(machine("anna", BAD), reasons=many))
     assert "and 5 more reasons: --all shows them." in text
     assert "A thaw waits." in text
     assert shown(fleet(machine("anna", BAD), reasons=many), every=True).count("It is overdue.") == 30
+
+
+def test_what_is_said_of_many_machines_alike_is_said_once_with_the_number_of_them() -> None:
+    many = [f"web-{number}" for number in range(40)]
+    lines = [command("python", "-m", "ops", "machine", "add", name, "--stage", "home") for name in many]
+    new = [
+        Reason(LOOK, name, "", "It is not enrolled.", (line,)) for name, line in zip(many, lines, strict=True)
+    ]
+    late = [dataclasses.replace(OVERDUE, machine=name) for name in many[:4]]
+    few = [dataclasses.replace(OVERDUE, machine=name, message="Late.") for name in many[:3]]
+    answer = fleet(machine("web-0", BAD), reasons=(*late, *few, *new))
+    text = shown(answer, 80).partition("$3.20")[2]
+    assert text.strip() == (
+        "web-0/system, web-1/system, web-2/system and 1 more, each: It is overdue.\n"
+        "  on each: panicroom doctor\n\n"
+        "web-0/system: Late.\n  on web-0: panicroom doctor\n\n"
+        "web-1/system: Late.\n  on web-1: panicroom doctor\n\n"
+        "web-2/system: Late.\n  on web-2: panicroom doctor\n\n"
+        "web-0, web-1, web-2 and 37 more, each: It is not enrolled.\n"
+        "  python -m ops machine add web-0 --stage home\n"
+        "  and the same for each of the others"
+    )
+    assert all(name in shown(answer, every=True) for name in many)
 
 
 def test_an_empty_fleet_says_how_to_begin() -> None:

@@ -60,6 +60,34 @@ def test_where_one_is_refused_nothing_is_written_and_all_refusals_are_said(servi
     assert service.admin("journal")["entries"] == []
 
 
+@pytest.mark.parametrize(
+    ("other", "typed"),
+    [
+        ({"period_seconds": 172_800}, "--every ..."),
+        ({"grace_seconds": 1}, "--grace ..."),
+        ({"storage": "deep"}, "--storage ..."),
+        ({"keep_chains": 9}, "--keep-..."),
+    ],
+)
+@pytest.mark.parametrize("photos", [False, True])
+def test_settings_that_would_not_come_to_a_machine_that_is_there_are_refused(
+    service: Service, other: dict[str, Any], typed: str, photos: bool
+) -> None:
+    machine = {"name": "web-1", "photos": photos}
+    add(service, machine)
+    job = "photos" if photos else "system"
+    [refused] = add(service, {**machine, **other})["refused"]
+    assert refused["error"] == (
+        f"web-1/{job} is there already, with other settings: `python -m ops machine set web-1 --job {job} {typed}`"
+        " changes them."
+    )
+
+
+def test_no_group_is_called_none(service: Service) -> None:
+    [refused] = add(service, {"name": "web-1", "group": "none"})["refused"]
+    assert refused["error"] == "none stands for no group: name a group, or leave it out."
+
+
 def test_only_checking_writes_nothing(service: Service) -> None:
     assert add(service, {"name": "web-1"}, only_check=True) == {"machines": [], "refused": [], "failed": []}
     assert named(service) == []

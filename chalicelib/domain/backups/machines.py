@@ -17,6 +17,9 @@ from chalicelib.domain.backups.storage import DEFAULT_STORAGE_POLICY, StoragePol
 from chalicelib.wire import DrillOutcome
 
 DAY_SECONDS = 86_400
+LONGEST_SECONDS = 10 * 366 * DAY_SECONDS
+"""Of whatever an owner can set: ten years."""
+
 DEFAULT_JOB = "system"
 
 CODE_BYTES = 20

@@ -8,7 +8,6 @@ from datetime import datetime
 
 from chalicelib.domain.backups.freshness import Freshness, evaluate_freshness
 from chalicelib.domain.backups.machines import Job, Machine
-from chalicelib.domain.backups.storage import StoragePolicy
 from chalicelib.domain.fleet.following import OF_PICTURES, sources, with_own
 from chalicelib.domain.fleet.group import MachineGroup
 from chalicelib.domain.photos.family import (
@@ -21,11 +20,9 @@ from chalicelib.journeys.admin.request import (
     AdminContext,
     Arguments,
     bad_request,
-    read_retention,
-    read_storage,
     time_or_none,
 )
-from chalicelib.journeys.admin.settings import job_settings
+from chalicelib.journeys.admin.settings import check_no_other_settings, job_settings
 from chalicelib.journeys.describe_machine import describe_family
 from chalicelib.owner_wire import FamilyShown
 
@@ -110,13 +107,7 @@ def _show_family(
 
 
 def _known(family: Family, request: Arguments, hint: str | None) -> Family:
-    """Refuses other settings for a family that is there: what is typed here for it changes nothing."""
-    storage: StoragePolicy | None = read_storage(request)
-    if storage not in (None, family.storage) or read_retention(request, family.retention) != family.retention:
-        raise bad_request(
-            f"{family.machine}/{family.name} is there already: `python -m ops machine set {family.machine}"
-            f" --job {family.name}` changes how it is kept."
-        )
+    check_no_other_settings(request, family)
     return dataclasses.replace(family, source_hint=hint) if hint else family
 
 

@@ -18,6 +18,7 @@ from chalicelib.domain.fleet.group import MachineGroup
 from chalicelib.domain.photos.family import Family
 from chalicelib.domain.refusals import Refusal
 from chalicelib.journeys.admin.request import (
+    NO_GROUP,
     AdminContext,
     Arguments,
     bad_request,
@@ -28,9 +29,6 @@ from chalicelib.journeys.admin.request import (
 )
 from chalicelib.journeys.admin.settings import job_settings, machine_settings, read_settings
 from chalicelib.wire import ErrorCode
-
-NO_GROUP = "none"
-"""What is typed to take a machine out of its group; no group is called so."""
 
 
 def change_machine(context: AdminContext, request: Arguments, machine: Machine) -> None:

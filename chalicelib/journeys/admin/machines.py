@@ -40,12 +40,10 @@ from chalicelib.journeys.admin.request import (
     known_group,
     known_machine,
     read_identifier,
-    read_retention,
-    read_storage,
     read_time,
     time_or_none,
 )
-from chalicelib.journeys.admin.settings import first_job_settings, machine_settings
+from chalicelib.journeys.admin.settings import check_no_other_settings, first_job_settings, machine_settings
 from chalicelib.journeys.admin.states import Fleet, describe_state, gather_fleet, machine_status
 from chalicelib.journeys.describe_machine import describe_family, describe_job, format_wire_time
 from chalicelib.owner_wire import (
@@ -89,7 +87,7 @@ def plan_addition(context: AdminContext, request: Arguments) -> Addition:
     family = read_family(context, request, name)
     jobs = _named_jobs(context, request, name, family)
     adopted = _adopted_location(context, request, name, jobs)
-    _refuse_other_policies(context, request, name, jobs)
+    _refuse_other_settings(context, request, name, jobs)
     machine = known or Machine(name, context.now, group=group.name if group else None, follows=OF_MACHINES)
     wanted = settled(with_own(machine, machine_settings(request)), group, context.now)
     new_jobs = [_new_job(context, request, name, job, adopted, group) for job in jobs]
@@ -185,20 +183,9 @@ def _new_job(
     return dataclasses.replace(settled(chosen, group, context.now), storage_since=None)
 
 
-def _refuse_other_policies(context: AdminContext, request: Arguments, machine: str, jobs: list[str]) -> None:
-    """For a job that is there: what is typed here for it changes nothing."""
-    storage = read_storage(request)
+def _refuse_other_settings(context: AdminContext, request: Arguments, machine: str, jobs: list[str]) -> None:
     for job in context.machines.jobs_named([(machine, job) for job in jobs]).values():
-        line = f"`python -m ops machine set {machine} --job {job.name}"
-        if storage not in (None, job.storage):
-            raise bad_request(
-                f"{machine}/{job.name} is there already, and its volumes go to {job.storage.name}:"
-                f" {line} --storage {request['storage']}` changes that."
-            )
-        if read_retention(request, job.retention) != job.retention:
-            raise bad_request(
-                f"{machine}/{job.name} is there already: {line}` changes how long its old chains are kept."
-            )
+        check_no_other_settings(request, job)
 
 
 def _adopted_location(

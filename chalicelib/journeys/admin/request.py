@@ -23,7 +23,7 @@ from chalicelib.adapters.stores.retention.retention_store import RetentionStore
 from chalicelib.adapters.stores.run_store import RunStore
 from chalicelib.adapters.stores.thaw_store import ThawStore
 from chalicelib.domain.audit.findings import sentence_at_stage
-from chalicelib.domain.backups.machines import DAY_SECONDS, Job, Machine
+from chalicelib.domain.backups.machines import DAY_SECONDS, LONGEST_SECONDS, Job, Machine
 from chalicelib.domain.backups.names import is_identifier
 from chalicelib.domain.backups.retention_policy import RetentionPolicy
 from chalicelib.domain.backups.storage import StoragePolicy, chosen_policy
@@ -63,11 +63,14 @@ class AdminContext:
     now: datetime
 
 
+NO_GROUP = "none"
+"""What is typed to take a machine out of its group; no group is called so."""
+
 NAME_FORM = "1 to 41 lower-case letters, digits and hyphens, not beginning with a hyphen"
 
 
-LARGEST = {"seconds": 10 * 366 * 86_400, "bytes": MOST}
-"""Ten years, and an exabyte: what is larger would overflow sums of times, and is a slip of the keyboard."""
+LARGEST = {"seconds": LONGEST_SECONDS, "bytes": MOST}
+"""What is larger would overflow sums of times, and is a slip of the keyboard."""
 
 
 def bad_request(message: str) -> Refusal:
@@ -100,6 +103,8 @@ def known_machine(context: AdminContext, request: Arguments) -> Machine:
 def known_group(context: AdminContext, name: object) -> MachineGroup:
     if not isinstance(name, str) or not is_identifier(name):
         raise bad_request(f"The name of a group is {NAME_FORM}.")
+    if name == NO_GROUP:
+        raise bad_request(f"{NO_GROUP} stands for no group: name a group, or leave it out.")
     group = context.groups.group(name)
     if group is None:
         raise Refusal(

@@ -27,6 +27,14 @@ MOST_ADDRESSES = 5
 LONGEST_ADDRESS = 254
 """RFC 5321's limit of a path, without its brackets."""
 
+_TYPED = {
+    "period": "--every ...",
+    "grace": "--grace ...",
+    "storage": "--storage ...",
+    "retention": "--keep-...",
+}
+"""The option of each setting of a job."""
+
 _MAIL_ADDRESS = re.compile(r"[^@\s,<>\"]+@[^@\s,<>\"]+\.[^@\s,<>\"]+")
 
 
@@ -49,6 +57,19 @@ def first_job_settings(request: Arguments, known: Job | Family | MachineGroup) -
     """As ``job_settings`` of what is new: a period without a grace is the grace as well."""
     chosen = job_settings(request, known)
     return {"grace": chosen["period"], **chosen} if "period" in chosen else chosen
+
+
+def check_no_other_settings(request: Arguments, known: Job | Family) -> None:
+    """For what is there already and is added again, which changes nothing of it. Raises ``Refusal``."""
+    chosen = job_settings(request, known)
+    others = [
+        _TYPED[setting] for setting, value in chosen.items() if getattr(known, FIELDS[setting]) != value
+    ]
+    if others:
+        raise bad_request(
+            f"{known.machine}/{known.name} is there already, with other settings: `python -m ops machine set"
+            f" {known.machine} --job {known.name} {' '.join(others)}` changes them."
+        )
 
 
 def machine_settings(request: Arguments) -> dict[str, Any]:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import re
 
+from chalicelib.domain.backups.machines import LONGEST_SECONDS
+
 UNIT_SECONDS = {"w": 7 * 86_400, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _PART = re.compile(r"(\d+)([wdhms])")
 _WHOLE = re.compile(r"(?:\d+[wdhms])+")
 
 
 def parse_duration(text: str) -> int:
-    """Seconds of a duration. Raises ``ValueError`` with a sentence for anything else, zero included."""
+    """Seconds of a duration, ten years at most. Raises ``ValueError`` with a sentence for anything else, zero
+    included."""
     compact = text.strip().lower().replace(" ", "")
     seconds = 0
     if _WHOLE.fullmatch(compact):
         seconds = sum(int(number) * UNIT_SECONDS[unit] for number, unit in _PART.findall(compact))
     if seconds == 0:
         raise ValueError(f"“{text}” is no duration: write a number and a unit, such as 1d, 12h, 2w or 90m.")
+    if seconds > LONGEST_SECONDS:
+        raise ValueError(f"“{text}” is more than ten years.")
     return seconds
 
 

@@ -7,7 +7,7 @@ import functools
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,6 +17,7 @@ from rich.table import Column, Table
 from chalicelib.domain.mail.phrases import count
 from chalicelib.domain.shown import shown
 from chalicelib.fleet_wire import AddedOfMany, MachineResult, MachinesAdded
+from ops.commands.arguments.aws_errors import AWS_ERRORS
 from ops.commands.arguments.options import console, print_json, say, typed
 from ops.commands.machines.codes import addresses_of
 from ops.commands.machines.machine_file import FileFaults, MachineEntry, read_machines
@@ -83,18 +84,23 @@ def add_many(
     source: Path, target: Path | None, new_codes: bool, *, stage: str, state_folder: Path, as_json: bool
 ) -> None:
     """Raises ``OpsError``; what was added until then is shown and written first, as nobody can show the codes again."""
-    entries = read_machines(source.read_bytes())
+    entries, faults = read_machines(source.read_bytes())
+    if faults:
+        with suppress(
+            OpsError, *AWS_ERRORS
+        ):  # those of the file are said where the service cannot be asked, too
+            faults += _refused(admin_client(stage, state_folder), entries)
+        raise FileFaults(faults)
     client = admin_client(stage, state_folder)
     addresses = addresses_of(stage, state_folder, client)
-    if len(entries) > AT_ONCE:
-        for chunk in _chunks(entries):
-            _asked(client, chunk, only_check=True)
+    if len(entries) > AT_ONCE and (refused := _refused(client, entries)):
+        raise FileFaults(refused)
     with _opened(target) as file:
         rows: list[AddedOfMany] = []
         failed: list[MachineResult] = []
         try:
             for chunk in _chunks(entries):
-                answer = _asked(client, chunk, added=len(rows), new_codes=new_codes)
+                answer = _added(client, chunk, len(rows), new_codes)
                 rows += answer.machines
                 failed += answer.failed
                 _write(file, rows, addresses)
@@ -110,18 +116,32 @@ def add_many(
         raise OpsError("\n".join(["These failed:", *(f"{one.machine}: {one.error}" for one in failed)]))
 
 
-def _asked(
-    client: AdminClient, chunk: Sequence[MachineEntry], *, added: int = 0, **options: bool
-) -> MachinesAdded:
+def _refused(client: AdminClient, entries: Sequence[MachineEntry]) -> list[str]:
+    """What the service refuses of them; nothing is written."""
+    return [
+        fault
+        for chunk in _chunks(entries)
+        for fault in _faults(chunk, _asked(client, chunk, only_check=True))
+    ]
+
+
+def _added(client: AdminClient, chunk: Sequence[MachineEntry], added: int, new_codes: bool) -> MachinesAdded:
     """Raises ``FileFaults`` with what the service refuses: nothing of the chunk was written then, which comes after so
     many that were ``added``."""
-    machines = [dict(entry.arguments) for entry in chunk]
-    answer = client.ask(MachinesAdded, "machines_add", machines=machines, **options)
-    where = {entry.name: entry.where for entry in chunk}
+    answer = _asked(client, chunk, new_codes=new_codes)
     if answer.refused:
-        faults = [f"{where[one.machine]}: {one.machine}: {one.error}" for one in answer.refused]
-        raise FileFaults(faults, added)
+        raise FileFaults(_faults(chunk, answer), added)
     return answer
+
+
+def _asked(client: AdminClient, chunk: Sequence[MachineEntry], **options: bool) -> MachinesAdded:
+    machines = [dict(entry.arguments) for entry in chunk]
+    return client.ask(MachinesAdded, "machines_add", machines=machines, **options)
+
+
+def _faults(chunk: Sequence[MachineEntry], answer: MachinesAdded) -> list[str]:
+    where = {entry.name: entry.where for entry in chunk}
+    return [f"{where[one.machine]}: {one.machine}: {one.error}" for one in answer.refused]
 
 
 def _chunks(entries: Sequence[MachineEntry]) -> Iterator[Sequence[MachineEntry]]:

@@ -1,7 +1,6 @@
 """A file of machines, for ``machine add --from``: a table as a spreadsheet saves it, or JSON.
 
-Columns and fields are called like the options of ``machine add``. All that is wrong is found before anything is asked
-of the service, each fault with its line.
+Columns and fields are called like the options of ``machine add``. All that is wrong is found, each fault with its line.
 """
 
 from __future__ import annotations
@@ -29,18 +28,28 @@ LARGEST_BYTES = 2**20
 MOST_FAULTS = 50
 """Shown at once; the rest is counted."""
 
+LONGEST_FAULT = 300
+"""Characters; a cell may have any number of them."""
+
 UTF8 = "Save it as UTF-8; Excel calls that CSV UTF-8."
 
 
 class FileFaults(OpsError):
-    """Everything that is wrong in a file, a line each; ``added`` machines of it were added all the same."""
+    """Everything that is wrong in a file, a line each and in its order; ``added`` machines of it were added all the
+    same."""
 
     def __init__(self, faults: list[str], added: int = 0) -> None:
         more = len(faults) - MOST_FAULTS
         rest = [f"and {more:,} more."] if more > 0 else []
         done = f"Only the first {count(added, 'machine')} were added" if added else "Nothing was added"
-        lines = [f"{done}. In the file:", *map(shown, faults[:MOST_FAULTS]), *rest]
+        named = [shown(fault)[:LONGEST_FAULT] for fault in sorted(faults, key=_line_of)[:MOST_FAULTS]]
+        lines = [f"{done}. In the file:", *named, *rest]
         super().__init__("\n".join(lines))
+
+
+def _line_of(fault: str) -> int:
+    place = re.match(r"(?:line|entry) ([0-9]+): ", fault)
+    return int(place[1]) if place else 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,18 +69,20 @@ class _Record:
     values: dict[str, str]
 
 
-def read_machines(data: bytes) -> list[MachineEntry]:
-    """Raises ``FileFaults``."""
+def read_machines(data: bytes) -> tuple[list[MachineEntry], list[str]]:
+    """The machines of those lines in which nothing is wrong, and the faults of the others. Raises ``FileFaults`` where
+    there is nothing to go on with."""
     faults: list[str] = []
     text = _decoded(data)
-    records = _json_records(text, faults) if text.lstrip()[:1] in ("[", "{") else _table_records(text, faults)
+    is_json = text.lstrip()[:1] in ("[", "{")
+    records = list(_json_records(text, faults) if is_json else _table_records(text, faults))
+    faults += _repeated(records)
     entries = [entry for record in records if (entry := _entry(record, faults))]
-    faults += _repeated(entries)
     if not faults and not entries:
         faults.append("There is no machine in it.")
-    if faults:
+    if not entries:
         raise FileFaults(faults)
-    return entries
+    return list({entry.name: entry for entry in entries}.values()), faults
 
 
 def _decoded(data: bytes) -> str:
@@ -94,9 +105,11 @@ def _table_records(text: str, faults: list[str]) -> Iterator[_Record]:
         return
     where, header = lines[0]
     columns = [_column(cell) for cell in header]
-    before = len(faults)
-    faults += _faults_of_columns(where, [column for column in columns if column])
-    if len(faults) > before:
+    wrong = [*_faults_of_columns(where, [column for column in columns if column])]
+    if "name" not in columns:
+        wrong.append(f"{where}: The column name is missing. The first line has the names of the columns.")
+    faults += wrong
+    if wrong:
         return
     for where, cells in lines[1:]:
         extra = [
@@ -141,8 +154,6 @@ def _faults_of_columns(where: str, columns: list[str]) -> Iterator[str]:
             yield f"{where}: There is no column '{column}'. There are these: {', '.join(COLUMNS)}."
         elif columns.count(column) > 1:
             yield f"{where}: The column {column} is there twice."
-    if "name" not in columns:
-        yield f"{where}: The column name is missing. The first line has the names of the columns."
 
 
 # ---------------------------------------------------------------- JSON
@@ -250,7 +261,8 @@ def _entry(record: _Record, faults: list[str]) -> MachineEntry | None:
             arguments[field] = read(text)
         except ValueError as error:
             wrong.append(f"{record.where}: {column}: {error}")
-    faults += wrong or _faults_of_storage(record.where, arguments)
+    wrong = wrong or _faults_of_storage(record.where, arguments)
+    faults += wrong
     return None if wrong else MachineEntry(record.where, arguments["name"], arguments)
 
 
@@ -265,9 +277,11 @@ def _faults_of_storage(where: str, arguments: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def _repeated(entries: list[MachineEntry]) -> Iterator[str]:
+def _repeated(records: list[_Record]) -> Iterator[str]:
     first: dict[str, str] = {}
-    for entry in entries:
-        if entry.name in first:
-            yield f"{entry.where}: {entry.name} is there already, in {first[entry.name]}."
-        first.setdefault(entry.name, entry.where)
+    for record in records:
+        name = record.values.get("name", "")
+        if name in first:
+            yield f"{record.where}: {name} is there already, in {first[name]}."
+        elif name:
+            first[name] = record.where

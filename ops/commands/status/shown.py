@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from rich.console import Group, RenderableType
@@ -32,6 +32,9 @@ WELL_SHOWN = 10
 
 NEED_SHOWN = 50
 REASONS_SHOWN = 25
+
+ALIKE_SHOWN = 3
+"""Machines of which the same is said one by one; of more it is said together, and so many are named."""
 
 _ORDER = {state.value: number for number, state in enumerate(WORST_FIRST)}
 
@@ -126,20 +129,48 @@ def _states(machines: Sequence[MachineState]) -> str:
 
 def _reasons(answer: FleetStatus, every: bool, fold: bool) -> list[RenderableType]:
     """Those that name no thaw, which come last, and always all of them."""
-    reasons = [one for one in answer.reasons if one.code != THAW_WAITING]
+    reasons = _alike(one for one in answer.reasons if one.code != THAW_WAITING)
     listed = reasons if every else reasons[:REASONS_SHOWN]
-    parts = [line for one in listed for line in _lines_of(one, fold)]
-    if len(listed) < len(reasons):
-        parts += [Text(), Text(f"and {count(len(reasons) - len(listed), 'more reason')}: --all shows them.")]
+    parts = [line for alike in listed for line in _lines_of(alike, every, fold)]
+    left_off = sum(map(len, reasons[len(listed) :]))
+    if left_off:
+        parts += [Text(), Text(f"and {count(left_off, 'more reason')}: --all shows them.")]
     waiting = [one for one in answer.reasons if one.code == THAW_WAITING]
-    return parts + [line for one in waiting for line in _lines_of(one, fold)]
+    return parts + [line for one in waiting for line in _lines_of([one], every, fold)]
 
 
-def _lines_of(reason: Reason, fold: bool) -> Iterator[RenderableType]:
-    about = "/".join(filter(None, (reason.machine, reason.job))) or "a bucket"
+def _alike(reasons: Iterable[Reason]) -> list[list[Reason]]:
+    """Those that say the same of many machines together, and each other one alone."""
+    together: dict[object, list[Reason]] = {}
+    for one in reasons:
+        # The name of the machine is a word of a command, or is in none.
+        words = [[word for word in line.split() if word != one.machine] for line in one.commands]
+        together.setdefault((one.verdict, one.message, str(words)), []).append(one)
+    return [
+        some
+        for alike in together.values()
+        for some in ([alike] if len(alike) > ALIKE_SHOWN else [[one] for one in alike])
+    ]
+
+
+def _lines_of(alike: Sequence[Reason], every: bool, fold: bool) -> Iterator[RenderableType]:
+    first, *others = alike
     yield Text()
-    yield Text.assemble((about, f"bold {COLOURS[reason.verdict]}"), ": ", reason.message, overflow="fold")
-    for line in reason.commands:
-        where = f"on {reason.machine}: " if line.startswith("panicroom ") else ""
+    yield Text.assemble(
+        (_about(alike, every), f"bold {COLOURS[first.verdict]}"), ": ", first.message, overflow="fold"
+    )
+    for line in first.commands:
+        on_it = f"on {'each' if others else first.machine}: " if line.startswith("panicroom ") else ""
         # Whole, to be copied. In one place of the terminal a line must not be wider than that.
-        yield Text(f"  {where}{line}", overflow="fold" if fold else "ignore")
+        yield Text(f"  {on_it}{line}", overflow="fold" if fold else "ignore")
+        if others and not on_it:
+            yield Text("  and the same for each of the others")
+
+
+def _about(alike: Sequence[Reason], every: bool) -> str:
+    names = ["/".join(filter(None, (one.machine, one.job))) or "a bucket" for one in alike]
+    if len(alike) == 1:
+        return names[0]
+    named = names if every else names[:ALIKE_SHOWN]
+    more = f" and {len(names) - len(named):,} more" if len(names) > len(named) else ""
+    return f"{', '.join(named)}{more}, each"

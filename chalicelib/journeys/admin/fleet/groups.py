@@ -17,8 +17,8 @@ from chalicelib.domain.fleet.group import MachineGroup
 from chalicelib.domain.mail.phrases import count
 from chalicelib.domain.photos.family import Family
 from chalicelib.fleet_wire import GroupChanged, GroupListing, GroupMember, GroupShown
-from chalicelib.journeys.admin.machine_settings import NO_GROUP
 from chalicelib.journeys.admin.request import (
+    NO_GROUP,
     AdminContext,
     Arguments,
     bad_request,

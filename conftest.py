@@ -3,6 +3,8 @@ that at the end nothing waits for one of them. (`make test` gives each file as a
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -10,6 +12,9 @@ settings.register_profile(
     "panicroom", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.load_profile("panicroom")
+
+# A shell's job in the background ignores Ctrl-C, and so would every program at which a test presses it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LONG = (
     "test_deploy",

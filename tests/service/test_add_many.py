@@ -65,7 +65,7 @@ def test_where_one_is_refused_nothing_is_written_and_all_refusals_are_said(servi
     [
         ({"period_seconds": 172_800}, "--every ..."),
         ({"grace_seconds": 1}, "--grace ..."),
-        ({"storage": "deep"}, "--storage ..."),
+        ({"storage": "standard"}, "--storage ..."),
         ({"keep_chains": 9}, "--keep-..."),
     ],
 )
@@ -78,8 +78,8 @@ def test_settings_that_would_not_come_to_a_machine_that_is_there_are_refused(
     job = "photos" if photos else "system"
     [refused] = add(service, {**machine, **other})["refused"]
     assert refused["error"] == (
-        f"web-1/{job} is there already, with other settings: `python -m ops machine set web-1 --job {job} {typed}`"
-        " changes them."
+        f"web-1/{job} is there already, with other settings: `python -m ops machine set web-1 --job {job} {typed}"
+        " --stage test` changes them."
     )
 
 

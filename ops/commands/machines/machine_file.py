@@ -283,5 +283,5 @@ def _repeated(records: list[_Record]) -> Iterator[str]:
         name = record.values.get("name", "")
         if name in first:
             yield f"{record.where}: {name} is there already, in {first[name]}."
-        elif name:
+        elif is_identifier(name):
             first[name] = record.where

@@ -46,6 +46,10 @@ def test_a_group_from_its_adding_to_its_end(owner: Owner) -> None:
     assert "Machines and jobs that changed with it: web-1, web-1/system, web-2, web-2/system." in said
     assert owner.asks("machine", "show", "web-2")["owner_mail"] == "a@example.org, b@example.org"
 
+    owner.types("machine", "add", "web-3", "--group", "web", "--owner-mail", "none")
+    assert owner.asks("machine", "show", "web-3")["owner_mail"] is None
+    owner.types("machine", "remove", "web-3", "--yes")
+
     owner.types("machine", "set", "web-2", "--every", "1d")
     assert system(owner, "web-2")["sources"]["period"] == "own"
     listed = owner.types("group", "list").stdout

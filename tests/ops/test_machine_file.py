@@ -69,6 +69,11 @@ def test_each_way_of_saving_it_is_read(text: str) -> None:
     ]
 
 
+def test_nobody_is_an_owner_too() -> None:
+    [(_, arguments)] = read("name,owner_mail\nweb-1,none\n")
+    assert arguments == {"name": "web-1", "owner_mail": ""}
+
+
 def test_json_has_numbers_lists_and_yes_or_no() -> None:
     machine = {
         "name": "disk",

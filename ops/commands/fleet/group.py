@@ -15,16 +15,9 @@ from chalicelib.domain.shown import shown
 from chalicelib.fleet_wire import GroupChanged, GroupListing, GroupShown
 from ops.commands.arguments.durations import show_duration
 from ops.commands.arguments.group_settings import SETTINGS, flat, own_shown
-from ops.commands.arguments.options import (
-    DURATION,
-    USD,
-    confirm,
-    print_json,
-    say,
-    stage_options,
-    typed,
-)
-from ops.commands.arguments.retention_choice import policy_words, retention_options
+from ops.commands.arguments.options import confirm, print_json, say, stage_options, typed
+from ops.commands.arguments.retention_choice import policy_words
+from ops.commands.arguments.setting_options import ADDRESSES, retention_options, setting_option
 from ops.commands.arguments.storage_choice import (
     after_option,
     check_words,
@@ -54,18 +47,14 @@ def group() -> None:
 def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """All that a group can say."""
     options = (
-        click.option("--every", type=DURATION, help="How often its machines should back up."),
-        click.option("--grace", type=DURATION, help="How much later is still well."),
+        setting_option("every", "How often its machines should back up."),
+        setting_option("grace", "How much later is still well."),
         storage_option,
         after_option,
         retention_options,
-        click.option(
-            "--thaw-budget", type=USD, help="USD a month that each may spend on thaws without your approval."
-        ),
-        click.option(
-            "--owner-mail",
-            help="Who gets the weekly mail and the alerts about its machines: at most five addresses with commas"
-            " between them.",
+        setting_option("thaw_budget", "USD a month that each may spend on thaws without your approval."),
+        setting_option(
+            "owner_mail", f"Who gets the weekly mail and the alerts about its machines: {ADDRESSES}"
         ),
     )
     for option in reversed(options):
@@ -77,10 +66,18 @@ def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("name")
 @setting_options
 @stage_options
-def add(name: str, stage: str, state_folder: Path, as_json: bool, **given: Any) -> None:
+def add(
+    name: str,
+    storage: str | None,
+    after: int | None,
+    stage: str,
+    state_folder: Path,
+    as_json: bool,
+    **settings: Any,
+) -> None:
     """Add a group, of no machine yet. What you leave out is as the service has it."""
-    client = admin_client(stage, state_folder)
-    added = client.ask(GroupShown, "group_add", name=name, **_asked(given, _policy(given)))
+    policy, client = check_words(storage, after), admin_client(stage, state_folder)
+    added = client.ask(GroupShown, "group_add", name=name, **settings, **words_of(policy))
     first = typed(f"machine set NAME --group {name}", stage)
     confirm(added, as_json, f"The group {name} is added; {first} puts a machine into it.")
 
@@ -132,15 +129,17 @@ def show(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
 def set_(
     name: str,
     unset: tuple[list[str], ...],
+    storage: str | None,
+    after: int | None,
     stage: str,
     state_folder: Path,
     as_json: bool,
-    **given: Any,
+    **settings: Any,
 ) -> None:
     """Change what a group says, and with it all machines that have nothing of their own there. Can be repeated: without
     a setting it brings those up to date that a change did not come to."""
-    policy, client = _policy(given), admin_client(stage, state_folder)
-    asked = {**_asked(given, policy), "unset": flat(unset)}
+    policy, client = check_words(storage, after), admin_client(stage, state_folder)
+    asked = {**settings, **words_of(policy), "unset": flat(unset)}
     answer = _change(client, stage, "group_set", name=name, **asked)
     said = _followed(client, stage, state_folder, answer, policy) if _may_move(asked) else []
     _confirm_changed(answer, as_json, f"The group {name} is changed", said)
@@ -170,22 +169,6 @@ def _change(client: AdminClient, stage: str, command: str, *, name: str, **asked
         raise OpsError(
             f"{error} Perhaps not all machines have the change yet: {shows} says which. Type the command again."
         ) from error
-
-
-def _policy(given: dict[str, Any]) -> StoragePolicy | None:
-    return check_words(given["storage"], given["after"])
-
-
-def _asked(given: dict[str, Any], policy: StoragePolicy | None) -> dict[str, Any]:
-    """As the service is asked for it."""
-    return {
-        "period_seconds": given["every"],
-        "grace_seconds": given["grace"],
-        "thaw_budget_usd": given["thaw_budget"],
-        "owner_mail": "" if given["owner_mail"] == "none" else given["owner_mail"],
-        **{field: given[field] for field in ("keep_chains", "keep_days", "keep_yearly")},
-        **words_of(policy),
-    }
 
 
 def _may_move(asked: dict[str, Any]) -> bool:

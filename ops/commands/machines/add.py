@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,13 +14,18 @@ from chalicelib.domain.photos.family import PHOTO_STORAGE
 from chalicelib.owner_wire import MachineAdded
 from ops.buckets.adopt import plan_adoption
 from ops.commands.arguments.group_settings import check_service_knows_groups
-from ops.commands.arguments.options import DURATION, SIZE, stage_options
+from ops.commands.arguments.options import SIZE, stage_options
 from ops.commands.arguments.photo_families import (
     check_families_followed,
     check_photos,
     photo_options,
 )
-from ops.commands.arguments.retention_choice import retention_options
+from ops.commands.arguments.setting_options import (
+    ADDRESSES,
+    retention_options,
+    setting_option,
+    thaw_budget_option,
+)
 from ops.commands.arguments.storage_choice import (
     Estimate,
     after_option,
@@ -35,7 +41,6 @@ from ops.commands.arguments.storage_choice import (
 from ops.commands.machines.add_many import from_a_file
 from ops.commands.machines.adoption import bring_in, go_on
 from ops.commands.machines.codes import addresses_of
-from ops.commands.machines.settings import thaw_budget_option
 from ops.commands.machines.shown import show_code
 from ops.service.admin_client import AdminClient, admin_client
 from ops.service.deployed_stage import DeployedStage, deployed_stage
@@ -48,8 +53,8 @@ from ops.storage_costs import FirstBackup
     "--job", "jobs", multiple=True, help="A job of the machine; may be given again.  [default: system]"
 )
 @photo_options
-@click.option("--every", type=DURATION, help="How often it should back up.  [default: 1d]")
-@click.option("--grace", type=DURATION, help="How much later is still well.  [default: as --every]")
+@setting_option("every", "How often it should back up.  [default: 1d]")
+@setting_option("grace", "How much later is still well.  [default: as --every]")
 @click.option(
     "--bucket",
     help="A bucket with a backup that was there before; its policy and notifications are added to.",
@@ -59,10 +64,7 @@ from ops.storage_costs import FirstBackup
 )
 @click.option("--empty", is_flag=True, help="With --bucket: begin a new backup where none was found.")
 @click.option("--group", help="The group that it is put into: what is not said here is as the group has it.")
-@click.option(
-    "--owner-mail",
-    help="Who gets the weekly mail and the alerts about this machine: at most five addresses with commas between them.",
-)
+@setting_option("owner_mail", f"Who gets the weekly mail and the alerts about this machine: {ADDRESSES}")
 @storage_option
 @after_option
 @click.option(
@@ -83,24 +85,18 @@ def add(
     jobs: tuple[str, ...],
     photos: bool,
     source_hint: str | None,
-    every: int | None,
-    grace: int | None,
     bucket: str | None,
     prefix: str | None,
     empty: bool,
     group: str | None,
-    owner_mail: str | None,
     storage: str | None,
     after: int | None,
     size: int | None,
-    thaw_budget: str | None,
-    keep_chains: int | None,
-    keep_days: int | None,
-    keep_yearly: int | None,
     only_plan: bool,
     stage: str,
     state_folder: Path,
     as_json: bool,
+    **settings: Any,
 ) -> None:
     """Add a machine, or a new code for one that is enrolled again, and print its enrolment code.
 
@@ -109,10 +105,7 @@ def add(
     """
     if bucket is None and (prefix is not None or only_plan or empty):
         raise click.UsageError("--prefix, --empty and --plan go with --bucket.")
-    if group and size and not storage:
-        raise click.UsageError(
-            "--size chooses a storage class, and so may the group: name one with --storage."
-        )
+    _check_one_chooses_storage(group, size, storage)
     check_photos(photos, source_hint, bucket)
     named = check_words(storage, after)
     policy = policy_for(named or (PHOTO_STORAGE if photos and size else None), size)
@@ -131,16 +124,10 @@ def add(
         photos=photos or None,
         source_hint=source_hint,
         group=group,
-        owner_mail=owner_mail,
-        **words_of(policy),
-        thaw_budget_usd=thaw_budget,
-        keep_chains=keep_chains,
-        keep_days=keep_days,
-        keep_yearly=keep_yearly,
-        period_seconds=every,
-        grace_seconds=grace,
         bucket=bucket,
         prefix=prefix,
+        **settings,
+        **words_of(policy),
     )
     check_service_knows_groups(group, added.group)
     if adoption:
@@ -155,6 +142,13 @@ def add(
         goes_on=adoption is not None,
         estimates=costs,
     )
+
+
+def _check_one_chooses_storage(group: str | None, size: int | None, storage: str | None) -> None:
+    if group and size and not storage:
+        raise click.UsageError(
+            "--size chooses a storage class, and so may the group: name one with --storage."
+        )
 
 
 def _check_followed(

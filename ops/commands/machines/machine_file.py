@@ -20,6 +20,7 @@ from chalicelib.domain.shown import shown
 from ops.commands.arguments.durations import parse_days, parse_duration
 from ops.commands.arguments.money import parse_usd
 from ops.commands.arguments.retention_choice import parse_kept_days
+from ops.commands.arguments.setting_options import TYPED_SETTINGS, parse_owner_mail
 from ops.errors import OpsError
 
 LARGEST_BYTES = 2**20
@@ -232,23 +233,30 @@ def _at_least(least: int) -> Callable[[str], int]:
     return read
 
 
-COLUMNS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
-    "name": ("name", _name),
-    "group": ("group", _name),
-    "job": ("jobs", _jobs),
-    "photos": ("photos", _yes_or_no),
-    "source_hint": ("source_hint", str),
-    "every": ("period_seconds", parse_duration),
-    "grace": ("grace_seconds", parse_duration),
-    "owner_mail": ("owner_mail", str),
-    "storage": ("storage", str),
-    "after": ("storage_after_days", parse_days),
-    "thaw_budget": ("thaw_budget_usd", parse_usd),
-    "keep_chains": ("keep_chains", _at_least(1)),
-    "keep_days": ("keep_days", parse_kept_days),
-    "keep_yearly": ("keep_yearly", _at_least(0)),
+COLUMNS: Mapping[str, Callable[[str], Any]] = {
+    "name": _name,
+    "group": _name,
+    "job": _jobs,
+    "photos": _yes_or_no,
+    "source_hint": str,
+    "every": parse_duration,
+    "grace": parse_duration,
+    "owner_mail": parse_owner_mail,
+    "storage": str,
+    "after": parse_days,
+    "thaw_budget": parse_usd,
+    "keep_chains": _at_least(1),
+    "keep_days": parse_kept_days,
+    "keep_yearly": _at_least(0),
 }
-"""By column: the service's name for it, and how its text is read, with a sentence as ``ValueError``."""
+"""By column, how its text is read, with a sentence as ``ValueError``."""
+
+
+def _field(column: str) -> str:
+    """What the service calls it."""
+    if column in TYPED_SETTINGS:
+        return TYPED_SETTINGS[column].field
+    return {"job": "jobs", "after": "storage_after_days"}.get(column, column)
 
 
 def _entry(record: _Record, faults: list[str]) -> MachineEntry | None:
@@ -256,9 +264,8 @@ def _entry(record: _Record, faults: list[str]) -> MachineEntry | None:
     arguments: dict[str, Any] = {}
     wrong = [] if "name" in record.values else [f"{record.where}: The name is missing."]
     for column, text in record.values.items():
-        field, read = COLUMNS[column]
         try:
-            arguments[field] = read(text)
+            arguments[_field(column)] = COLUMNS[column](text)
         except ValueError as error:
             wrong.append(f"{record.where}: {column}: {error}")
     wrong = wrong or _faults_of_storage(record.where, arguments)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,14 @@ import click
 from chalicelib.domain.backups.storage import StoragePolicy
 from chalicelib.owner_wire import MachineShown
 from ops.commands.arguments.group_settings import SETTINGS, check_service_knows_groups, flat
-from ops.commands.arguments.options import (
-    DURATION,
-    DURATION_OR_NEVER,
-    SIZE,
-    USD,
-    confirm,
-    stage_options,
+from ops.commands.arguments.options import confirm, stage_options
+from ops.commands.arguments.setting_options import (
+    ADDRESSES,
+    OF_WHOLE_MACHINES,
+    retention_options,
+    setting_option,
+    thaw_budget_option,
 )
-from ops.commands.arguments.retention_choice import retention_options
 from ops.commands.arguments.storage_choice import (
     after_option,
     check_words,
@@ -32,12 +31,6 @@ from ops.commands.arguments.storage_choice import (
 from ops.commands.machines.of_group import NEITHER_NAMED, for_group, show_results, yes_option
 from ops.service.admin_client import AdminClient, admin_client
 from ops.service.deployed_stage import deployed_stage
-
-thaw_budget_option = click.option(
-    "--thaw-budget",
-    type=USD,
-    help="USD a month that it may spend on thaws without your approval: 1 at first, 0 for none.",
-)
 
 
 @click.command("set")
@@ -60,23 +53,15 @@ thaw_budget_option = click.option(
     help="Which of its jobs --every, --grace, --storage, --drill-every and --keep-... are for; `photos` for all folders"
     " of its pictures.  [default: all of them]",
 )
-@click.option("--every", type=DURATION, help="How often it should back up.")
-@click.option("--grace", type=DURATION, help="How much later is still well.")
-@click.option(
-    "--storage-cap", type=SIZE, help="The most that the machine may store, older versions included."
-)
-@click.option("--download-cap", type=SIZE, help="The most that it may fetch a day, as for a large restore.")
-@click.option(
-    "--owner-mail",
-    help="Who gets the weekly mail and the alerts about this machine: at most five addresses with commas between them,"
-    " `none` for nobody.",
-)
+@setting_option("every", "How often it should back up.")
+@setting_option("grace", "How much later is still well.")
+@setting_option("storage_cap", "The most that the machine may store, older versions included.")
+@setting_option("download_cap", "The most that it may fetch a day, as for a large restore.")
+@setting_option("owner_mail", f"Who gets the weekly mail and the alerts about this machine: {ADDRESSES}")
 @storage_option
 @after_option
-@click.option(
-    "--drill-every",
-    type=DURATION_OR_NEVER,
-    help="How often a few files are restored for real: 30d at first, `never` for no drills.",
+@setting_option(
+    "drill_every", "How often a few files are restored for real: 30d at first, `never` for no drills."
 )
 @thaw_budget_option
 @retention_options
@@ -87,42 +72,20 @@ def set_(
     as_group: tuple[list[str], ...],
     yes: bool,
     job: str | None,
-    every: int | None,
-    grace: int | None,
-    storage_cap: int | None,
-    download_cap: int | None,
-    owner_mail: str | None,
     storage: str | None,
     after: int | None,
-    drill_every: int | None,
-    thaw_budget: str | None,
-    keep_chains: int | None,
-    keep_days: int | None,
-    keep_yearly: int | None,
     stage: str,
     state_folder: Path,
     as_json: bool,
+    **settings: Any,
 ) -> None:
     """Change how often a machine backs up and is drilled, where its volumes go, how long old backups are kept, how much
     it may store, download and spend, and who owns it."""
     policy = check_words(storage, after)
-    kept = {"keep_chains": keep_chains, "keep_days": keep_days, "keep_yearly": keep_yearly}
-    changes = {
-        "as_group": flat(as_group),
-        "period_seconds": every,
-        "grace_seconds": grace,
-        "drill_every_seconds": drill_every,
-        "storage_cap_bytes": storage_cap,
-        "download_cap_bytes": download_cap,
-        "owner_mail": "" if owner_mail == "none" else owner_mail,
-        "thaw_budget_usd": thaw_budget,
-        **kept,
-        **words_of(policy),
-    }
-    _check_something_is_changed(name, group, changes)
-    if job and all(
-        of_jobs is None for of_jobs in (every, grace, policy, drill_every, *kept.values(), *as_group)
-    ):
+    changes = {"as_group": flat(as_group), **settings, **words_of(policy)}
+    chosen = {field for field, value in changes.items() if value is not None}
+    _check_something_is_changed(name, group, chosen)
+    if job and chosen <= OF_WHOLE_MACHINES:
         raise click.UsageError(
             "The caps, the budget and the owner are of the whole machine: leave out --job."
         )
@@ -133,10 +96,10 @@ def set_(
         change.of_group(group, yes=yes, as_json=as_json)
 
 
-def _check_something_is_changed(name: str | None, group: str | None, changes: Mapping[str, object]) -> None:
+def _check_something_is_changed(name: str | None, group: str | None, chosen: Collection[str]) -> None:
     if name is None and group is None:
         raise click.UsageError(NEITHER_NAMED)
-    if all(value is None for value in changes.values()) and (name is None or group is None):
+    if not chosen and (name is None or group is None):
         raise click.UsageError(
             "Say what to change: --every, --grace, --storage, --drill-every, --storage-cap, --download-cap,"
             " --thaw-budget, --keep-chains, --keep-days, --keep-yearly, --owner-mail, --as-group or --group."

@@ -47,15 +47,8 @@ def enrol_machine(
         raise _too_old(code.machine)
     if not machines.use_code(code, request.secret_sha256, address, now):
         raise _used_code(notices, machines.code(code.code_sha256) or code, address, now)
-    before = machines.machine(code.machine)
-    is_again = before is not None and before.token_sha256 == request.secret_sha256
-    if not machines.set_token(code, request.secret_sha256, now, is_new=not is_again):
-        raise _bad_code()
-    if not is_again:
-        replaces = before is not None and before.token_sha256 is not None
-        write_enrolment(journal, code.machine, address, now, replaces=replaces)
+    was_used = _register(machines, journal, code, request.secret_sha256, address, now)
     # The code stays in the shell's history for as long as it is valid; the token is used at once.
-    was_used = is_again and before is not None and before.last_used_at is not None
     recovery_code = None if was_used else _recovery_code(recoveries, code, typed)
     return EnrolmentAnswer(
         code.machine,
@@ -63,6 +56,25 @@ def enrol_machine(
         recovery_code,
         tuple(describe_family(family) for family in families),
     )
+
+
+def _register(
+    machines: MachineStore,
+    journal: JournalStore,
+    code: EnrolmentCode,
+    secret_sha256: str,
+    address: str,
+    now: datetime,
+) -> bool:
+    """Makes the secret the machine's token; whether it was that already, and has been used. Raises ``Refusal``."""
+    before = machines.machine(code.machine)
+    is_again = before is not None and before.token_sha256 == secret_sha256
+    if not machines.set_token(code, secret_sha256, now, is_new=not is_again):
+        raise _bad_code()
+    if not is_again:
+        replaces = before is not None and before.token_sha256 is not None
+        write_enrolment(journal, code.machine, address, now, replaces=replaces)
+    return is_again and before is not None and before.last_used_at is not None
 
 
 _KNOWS_NO_FAMILIES = re.compile(r"panicroom/0\.1\.")

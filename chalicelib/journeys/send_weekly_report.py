@@ -130,21 +130,14 @@ def gather(context: ReportContext) -> Gathered:
         context.thaws, context.machines, context.recoveries, context.now - NOTICES_SHOWN, context.now
     )
     statement = _state_costs(context, usages, int(jobs.runs), thaws.this_month, earlier)
-    notices = [
-        notice
-        for notice in context.notice_store.since(context.now - NOTICES_SHOWN)
-        if notice.code not in OF_THAWS  # their section has them
-    ]
+    notices = _notices(context)
     if isinstance(statement, Exception):
         notices = [_costs_failed(statement, context.now), *notices]
         statement = None
     return Gathered(
         machines,
         jobs.evaluated,
-        [
-            dataclasses.replace(finding, commands=at_stage(finding.commands, context.stage))
-            for finding in context.findings.findings()
-        ],
+        _findings(context),
         notices,
         earlier,
         sum(usage.stored_bytes for usage in usages),
@@ -154,6 +147,20 @@ def gather(context: ReportContext) -> Gathered:
         thaws,
         chains.gathered,
     )
+
+
+def _notices(context: ReportContext) -> list[Notice]:
+    """Without those of thaws, which have a section of their own."""
+    recent = context.notice_store.since(context.now - NOTICES_SHOWN)
+    return [notice for notice in recent if notice.code not in OF_THAWS]
+
+
+def _findings(context: ReportContext) -> list[Finding]:
+    """With the commands as they are typed for this stage."""
+    return [
+        dataclasses.replace(finding, commands=at_stage(finding.commands, context.stage))
+        for finding in context.findings.findings()
+    ]
 
 
 @dataclasses.dataclass

@@ -207,6 +207,11 @@ class Location:
         return key.startswith(self.prefix) and parse_file_name(key.removeprefix(self.prefix)) is not None
 
 
+def own_location(bucket: str, machine: str, job: str) -> Location:
+    """A job's place in the service's own bucket."""
+    return Location(bucket, f"{machine}/{job}/")
+
+
 def prefixes_overlap(prefix: str, other: str) -> bool:
     """Whether a key can have both: one of them begins with the other."""
     return prefix.startswith(other) or other.startswith(prefix)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 
 from chalicelib.domain.backups.tallies import Tally
 from chalicelib.domain.costs.billed import MINIMUM_STAY_DAYS, billed_bytes
@@ -23,6 +24,12 @@ class Month:
     @property
     def hours(self) -> int:
         return int((self.end - self.start) / timedelta(hours=1))
+
+    def share_until(self, moment: datetime) -> Decimal:
+        """How much of it is over at a ``moment`` in it, from 0 to 1."""
+        return Decimal((moment - self.start).total_seconds()) / Decimal(
+            (self.end - self.start).total_seconds()
+        )
 
     def following(self) -> Month:
         return month_of(self.end)

@@ -38,6 +38,7 @@ are a read unit."""
 
 CALLS_A_RUN = 12
 FILES_A_CALL = 20
+READS_AN_API_CALL = 3
 """A run asks for its lease, keeps it, lists, and asks for URLs in batches."""
 
 OBJECTS_A_BATCH = 5
@@ -54,6 +55,9 @@ that stays; of the LISTs each takes 1,000 files. DELETE is free."""
 POLLING_REQUESTS = 648_000
 """Lambda asks a queue with five pollers, each of which waits 20 s: 15 requests a minute, all month. The Lambda
 developer guide, "Using Lambda with Amazon SQS"."""
+
+REQUESTS_AN_EVENT = 3
+"""It is sent, received and deleted."""
 
 ALARMS = 1
 METRIC_HOURS_A_DAY = 3
@@ -104,39 +108,47 @@ def service_cost(table: PriceTable, activity: Activity) -> tuple[ServicePart, ..
     gets = activity.objects + GETS_OF_LETTING_GO * activity.let_go
     other_calls = OTHER_SCHEDULED_CALLS + api_calls + events // OBJECTS_A_BATCH
     calls = MINUTE_CALLS + other_calls + RECONCILE_CALLS
-    gb_seconds = (MINUTE_CALLS * MINUTE_CALL_SECONDS + other_calls * CALL_SECONDS) * FUNCTION_GB
-    gb_seconds += (RECONCILE_CALLS + RECONCILES_A_MONTH * activity.jobs) * CALL_SECONDS * RECONCILE_GB
-    queue_requests = POLLING_REQUESTS + 3 * events
-    log_gb = (Decimal(calls * LOG_KB_A_CALL) + EVALUATIONS * activity.job_metrics * LOG_KB_A_METRIC) / 2**20
-    table_reads = (
-        events * READS_AN_OBJECT
-        + 3 * api_calls
-        + EVALUATIONS * (activity.jobs + activity.sets * SET_BYTES // READ_UNIT_BYTES)
-        + READS_A_SCHEDULED_CALL * (MINUTE_CALLS + OTHER_SCHEDULED_CALLS + RECONCILE_CALLS)
-    )
+    log_kb = Decimal(calls * LOG_KB_A_CALL) + EVALUATIONS * activity.job_metrics * LOG_KB_A_METRIC
     part = functools.partial(_part, table)
     return (
         part(
             "functions",
             ("lambda/request", calls, FREE_LAMBDA_CALLS),
-            ("lambda/gb-second", gb_seconds, FREE_LAMBDA_GB_SECONDS),
+            ("lambda/gb-second", _gb_seconds(activity, other_calls), FREE_LAMBDA_GB_SECONDS),
         ),
         part("API", ("api/request", api_calls, 0)),
         part(
             "table",
             ("dynamodb/write", events * WRITES_AN_OBJECT + api_calls, 0),
-            ("dynamodb/read", table_reads, 0),
+            ("dynamodb/read", _table_reads(activity, events, api_calls), 0),
         ),
-        part("queue", ("sqs/request", queue_requests, FREE_QUEUE_REQUESTS)),
+        part("queue", ("sqs/request", POLLING_REQUESTS + REQUESTS_AN_EVENT * events, FREE_QUEUE_REQUESTS)),
         # For each event the catalogue asks S3 what the key holds, a LIST, which costs as much as a PUT; and its tag.
         part("looking at S3", ("put/STANDARD", events + activity.let_go, 0), ("get/STANDARD", gets, 0)),
         part(
             "alarms and logs",
             ("cloudwatch/alarm", ALARMS, FREE_ALARMS),
             ("cloudwatch/metric", Decimal(METRIC_HOURS_A_DAY) / 24 + activity.job_metrics, FREE_METRICS),
-            ("logs/gb", log_gb, FREE_LOG_GB),
+            ("logs/gb", log_kb / 2**20, FREE_LOG_GB),
         ),
         part("mail", ("ses/message", activity.mails, 0)),
+    )
+
+
+def _gb_seconds(activity: Activity, other_calls: int) -> Decimal:
+    """Of all functions; ``other_calls`` are all but those of each minute and of the reconciling function."""
+    usual = MINUTE_CALLS * MINUTE_CALL_SECONDS + other_calls * CALL_SECONDS
+    reconciling = (RECONCILE_CALLS + RECONCILES_A_MONTH * activity.jobs) * CALL_SECONDS
+    return usual * FUNCTION_GB + reconciling * RECONCILE_GB
+
+
+def _table_reads(activity: Activity, events: int, api_calls: int) -> int:
+    """In read units."""
+    return (
+        events * READS_AN_OBJECT
+        + READS_AN_API_CALL * api_calls
+        + EVALUATIONS * (activity.jobs + activity.sets * SET_BYTES // READ_UNIT_BYTES)
+        + READS_A_SCHEDULED_CALL * (MINUTE_CALLS + OTHER_SCHEDULED_CALLS + RECONCILE_CALLS)
     )
 
 

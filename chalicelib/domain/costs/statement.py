@@ -100,13 +100,18 @@ def state_costs(
     so_far = merged([usage.so_far for usage in usages])
     whole = merged([so_far, *(usage.rest for usage in usages)])
     following = merged([usage.next_month for usage in usages])
-    sets = sum(usage.sets for usage in usages)
-    let_go = sum(usage.let_go_files for usage in usages)
-    jobs, metrics = len(usages), len(usages) if has_job_metrics else 0
-    activity = Activity(jobs, sets, runs_a_month, whole.put_objects, mails_a_month, let_go, metrics)
+    activity = Activity(
+        jobs=len(usages),
+        sets=sum(usage.sets for usage in usages),
+        runs=runs_a_month,
+        objects=whole.put_objects,
+        mails=mails_a_month,
+        let_go=sum(usage.let_go_files for usage in usages),
+        job_metrics=len(usages) if has_job_metrics else 0,
+    )
     service = service_cost(table, activity)
     running = sum((part.after_allowance for part in service), Decimal(0))
-    passed = Decimal((now - month.start).total_seconds()) / Decimal((month.end - month.start).total_seconds())
+    passed = month.share_until(now)
     rates = {f"{usage.machine}/{usage.job}": first_price_monthly(table, usage.stored) for usage in usages}
     return Statement(
         by_class=class_lines(usages, by_class_cost),

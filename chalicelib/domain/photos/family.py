@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from chalicelib.domain.backups.machines import DAY_SECONDS, DEFAULT_DRILL_SECONDS, Job
-from chalicelib.domain.backups.names import Location, is_identifier
+from chalicelib.domain.backups.names import Location, is_identifier, own_location
 from chalicelib.domain.backups.retention_policy import DEFAULT_RETENTION, RetentionPolicy
 from chalicelib.domain.backups.storage import DEEP_ARCHIVE, StoragePolicy
 from chalicelib.domain.refusals import Refusal
@@ -66,6 +66,23 @@ def without_jobs(families: Iterable[Family], jobs: Iterable[Job]) -> list[Family
     """Those none of whose folders has come yet."""
     known = {(job.machine, job.family) for job in jobs}
     return [family for family in families if (family.machine, family.name) not in known]
+
+
+def child_job(family: Family, name: str, bucket: str, now: datetime) -> Job:
+    """A job of the family, with its settings, below the machine's own prefix."""
+    return Job(
+        family.machine,
+        name,
+        own_location(bucket, family.machine, name),
+        family.period_seconds,
+        family.grace_seconds,
+        family.storage,
+        added_at=now,
+        drill_every_seconds=family.drill_every_seconds,
+        retention=family.retention,
+        family=family.name,
+        follows=family.follows,
+    )
 
 
 def check_child(family: Family, job: str, known: int) -> None:

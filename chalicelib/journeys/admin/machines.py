@@ -18,7 +18,7 @@ from chalicelib.domain.backups.machines import (
     format_code,
     sha256_hex,
 )
-from chalicelib.domain.backups.names import Location, is_identifier, prefixes_overlap
+from chalicelib.domain.backups.names import Location, is_identifier, own_location, prefixes_overlap
 from chalicelib.domain.backups.sets import BackupSet
 from chalicelib.domain.fleet.following import OF_JOBS, OF_MACHINES, settled, sources, with_own
 from chalicelib.domain.fleet.group import MachineGroup
@@ -177,7 +177,7 @@ def _new_job(
     group: MachineGroup | None,
 ) -> Job:
     """With what is named as its own, and all else as the group has it."""
-    location = adopted or Location(context.bucket, f"{machine}/{name}/")
+    location = adopted or own_location(context.bucket, machine, name)
     job = Job(machine, name, location, added_at=context.now, follows=OF_JOBS)
     chosen = with_own(job, first_job_settings(request, job))
     return dataclasses.replace(settled(chosen, group, context.now), storage_since=None)

@@ -7,9 +7,7 @@ from datetime import datetime
 from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.domain.audit.notices import job_added
-from chalicelib.domain.backups.machines import Job
-from chalicelib.domain.backups.names import Location
-from chalicelib.domain.photos.family import check_child
+from chalicelib.domain.photos.family import check_child, child_job
 from chalicelib.domain.refusals import Refusal
 from chalicelib.journeys.authenticate import Bearer, refuse_readers
 from chalicelib.wire import EnrolledJob, ErrorCode, JobRequest
@@ -23,10 +21,10 @@ def add_photo_job(
     bucket: str,
     now: datetime,
 ) -> EnrolledJob:
-    """Asked for a job that is there it answers the same. The owner is told of each. Raises ``Refusal``."""
+    """Asked for a job that is there it answers the same. The owner gets a notice of each. Raises ``Refusal``."""
     refuse_readers(bearer)
     machine = bearer.machine.name
-    family = next((one for one in machines.families(machine) if one.name == request.family), None)
+    family = next((family for family in machines.families(machine) if family.name == request.family), None)
     if family is None:
         raise Refusal(
             ErrorCode.UNKNOWN_JOB, f"{machine} has no family of photo jobs called {request.family}."
@@ -40,19 +38,7 @@ def add_photo_job(
             ErrorCode.BAD_NAME, f"{machine} has a job called {request.job} that is not of {family.name}."
         )
     check_child(family, request.job, sum(job.family == family.name for job in jobs.values()))
-    job = Job(
-        machine,
-        request.job,
-        Location(bucket, f"{machine}/{request.job}/"),
-        family.period_seconds,
-        family.grace_seconds,
-        family.storage,
-        added_at=now,
-        drill_every_seconds=family.drill_every_seconds,
-        retention=family.retention,
-        family=family.name,
-        follows=family.follows,
-    )
+    job = child_job(family, request.job, bucket, now)
     machines.create_job(job)
     notices.put(job_added(machine, family.name, job.name, now))
     return EnrolledJob(job.name, job.period_seconds, job.family)

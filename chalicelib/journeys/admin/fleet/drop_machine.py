@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Iterator
 
 from chalicelib.domain.backups.machines import Job, Machine
-from chalicelib.domain.backups.names import Location, is_identifier
+from chalicelib.domain.backups.names import is_identifier, own_location
 from chalicelib.domain.refusals import Refusal
 from chalicelib.domain.restore.thaws import Thaw
 from chalicelib.fleet_wire import DropPlace, MachineDropped, MachineDropPlan
@@ -98,10 +98,9 @@ def _forgotten_jobs(context: AdminContext, machine: Machine) -> list[Job]:
     """Jobs from before the machine was removed and added again, of which files are left: their rows in the catalogue
     must go with them, else a job of that name would have backups that nobody can restore."""
     known = {job.name for job in context.machines.jobs(machine.name)}
-    below = f"{machine.name}/"
     return [
-        Job(machine.name, name, Location(context.bucket, f"{below}{name}/"), added_at=context.now)
-        for name in context.buckets.list_folders(context.bucket, below)
+        Job(machine.name, name, own_location(context.bucket, machine.name, name), added_at=context.now)
+        for name in context.buckets.list_folders(context.bucket, f"{machine.name}/")
         if is_identifier(name) and name not in known
     ]
 

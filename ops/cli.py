@@ -27,7 +27,7 @@ from ops.commands.stage.destroy import destroy
 from ops.commands.stage.doctor import doctor
 from ops.commands.stage.recovery_sheets import recovery_sheets
 from ops.commands.status.status import status
-from ops.commands.thaw import thaw
+from ops.commands.thaws.thaw import thaw
 
 
 class Commands(WholeHelp):

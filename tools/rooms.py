@@ -111,6 +111,7 @@ ROOMS = (
     "ops.commands.stage",
     "ops.commands.retention",
     "ops.commands.status",
+    "ops.commands.thaws",
     "ops.fleet_page",
     "ops.commands",
     "ops.commands.machines",

@@ -12,6 +12,7 @@ from chalicelib.fleet_wire import JobState, MachineState
 from chalicelib.owner_wire import ThawBudget, ThawListing, ThawRow
 from chalicelib.wire import DrillOutcome, DrillStatus, ThawState
 from ops.commands.retention.words import day, money
+from ops.commands.thaws.shown import state_words
 from ops.fleet_page.content import FindingGroup, Listed, Section, owner_command
 
 MOST_FINDINGS = 500
@@ -59,21 +60,13 @@ def thaw_section(thaws: ThawListing, zone: tzinfo, stage: str) -> Section:
     return Section(summary, tuple(lines), more)
 
 
-_STATES = {
-    ThawState.WAITING: "waits for your approval",
-    ThawState.READY: "can be downloaded",
-    ThawState.LAPSED: "its copies have lapsed",
-    ThawState.ENDED: "over",
-}
-
-
 def _thaw(row: ThawRow, zone: tzinfo, stage: str) -> Listed:
     price = "price not known" if row.usd is None else money(row.usd)
     what = f"{format_bytes(row.bytes)} by {row.tier.value}, {price}, {_when(row, zone)}"
     commands = owner_command(stage, "thaw", "approve", row.thaw)
     return Listed(
         f"{row.machine}/{row.job}",
-        _STATES.get(row.state, f"thawing, {row.done:,} of {row.volumes:,} can be read"),
+        state_words(row),
         what,
         commands if row.state is ThawState.WAITING else (),
     )

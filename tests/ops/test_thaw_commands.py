@@ -17,8 +17,8 @@ from chalicelib import wire
 from chalicelib.owner_wire import ThawBudget, ThawListing, ThawRow
 from chalicelib.wire import ThawState, ThawTier
 from ops.cli import commands
-from ops.commands import thaw as thaw_commands
-from ops.commands.thaw_shown import OTHERS_SHOWN, show_listing
+from ops.commands.thaws import thaw as thaw_commands
+from ops.commands.thaws.shown import OTHERS_SHOWN, show_listing
 from ops.errors import OpsError
 from ops.local.received_mail import received_mails
 from tests.enrolling import enrolled
@@ -130,7 +130,7 @@ def test_until_when_or_why_not_is_said(service: Service, row: ThawRow, line: str
 
 def test_the_list_is_readable_in_sixty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     narrow = Console(width=60, force_terminal=True, color_system=None, soft_wrap=True, record=True)
-    for module in ("ops.commands.arguments.options", "ops.commands.thaw_shown"):
+    for module in ("ops.commands.arguments.options", "ops.commands.thaws.shown"):
         monkeypatch.setattr(f"{module}.console", narrow)
     rows = (WAITING, THAWING, READY, ENDED)
     show_listing(ThawListing(tuple(dataclasses.replace(row, machine="w" * 20) for row in rows), ()), "local")

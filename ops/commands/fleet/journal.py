@@ -10,7 +10,7 @@ import click
 from chalicelib.domain.shown import shown
 from chalicelib.fleet_wire import JournalListing, JournalRow
 from ops.commands.arguments.options import print_json, say, stage_options
-from ops.commands.thaw_shown import time_shown
+from ops.commands.thaws.shown import time_shown
 from ops.service.admin_client import admin_client
 
 _ARN = re.compile(r"arn:[a-z-]+:(?:iam|sts)::([0-9]{12}):(.*)", re.DOTALL)

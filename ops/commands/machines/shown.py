@@ -27,7 +27,7 @@ from ops.commands.arguments.photo_families import about_pictures, what_is_added
 from ops.commands.arguments.recovery_codes import show_recovery_code
 from ops.commands.arguments.retention_choice import policy_words
 from ops.commands.arguments.storage_choice import Estimate, policy_of, policy_shown
-from ops.commands.thaw_shown import time_shown
+from ops.commands.thaws.shown import time_shown
 
 
 def show_code(

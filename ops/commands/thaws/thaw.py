@@ -10,7 +10,7 @@ from chalicelib.owner_wire import ThawListing, ThawRow
 from chalicelib.wire import ThawState
 from ops.commands.arguments.options import confirm, print_json, say, stage_options, typed
 from ops.commands.arguments.whole_help import WholeHelp
-from ops.commands.thaw_shown import lines_of, show_listing, time_shown
+from ops.commands.thaws.shown import lines_of, show_listing, time_shown
 from ops.errors import OpsError
 from ops.service.admin_client import AdminClient, admin_client
 

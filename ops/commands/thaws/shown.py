@@ -36,7 +36,7 @@ def show_listing(listing: ThawListing, stage: str) -> None:
 def lines_of(row: ThawRow) -> Sequence[str]:
     """What it is, its price, and until when."""
     return [
-        f"{row.machine}/{row.job}: {_state(row)}",
+        f"{row.machine}/{row.job}: {state_words(row)}",
         f"  thaw {row.thaw}",
         f"  {format_bytes(row.bytes)} in {count(row.volumes, 'volume')} by {row.tier.value}",
         f"  {price_of(row)}",
@@ -73,7 +73,8 @@ _STATES = {
 }
 
 
-def _state(row: ThawRow) -> str:
+def state_words(row: ThawRow) -> str:
+    """The end of a line about it: ``thawing, 3 of 40 can be read``."""
     if row.state is ThawState.THAWING:
         return f"thawing, {row.done:,} of {row.volumes:,} can be read"
     return _STATES.get(row.state, str(row.state.value))

@@ -1,0 +1,1 @@
+"""``python -m ops thaw``: restores from the archive that the owner lists, approves or declines."""

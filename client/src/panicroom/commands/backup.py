@@ -14,6 +14,8 @@ from panicroom.exit_codes import ExitCode, Problem
 from panicroom.shown import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from panicroom.photos.pile.photo_backup import PhotoBackups
     from panicroom.settings import FamilySettings, JobSettings, Settings
     from panicroom.terminal.reporter import Reporter
@@ -93,17 +95,11 @@ def backup(
             failures.take(chosen.job, problem, alone=len(jobs) == 1)
     any_settled = photos.report(dry_run=dry_run)
     if any_settled and not dry_run and failures.exit_code == ExitCode.DONE:
-        from panicroom.backup.hooks import ping_well
-
-        ping_well(settings.hooks, reporter.line)
+        _ping_well(settings, reporter)
     if failures.exit_code != ExitCode.TRY_LATER:
         drills.run()
     if scheduled and not dry_run and reason is None and settings.families:
-        from panicroom.commands.photos.check import run_due_checks
-
-        run_due_checks(
-            settings, tuple(filter(photos.can_look_at, _named(settings, name))), reporter, as_json=as_json
-        )
+        _check_pictures(settings, filter(photos.can_look_at, _named(settings, name)), reporter, as_json)
     raise click.exceptions.Exit(failures.exit_code)
 
 
@@ -197,6 +193,22 @@ class _Drills:
             run_due_drills(
                 self.settings, jobs, self.reporter, only_overdue=self.only_overdue, as_json=self.as_json
             )
+
+
+def _ping_well(settings: Settings, reporter: Reporter) -> None:
+    """Pictures that had not changed are as good as a backup."""
+    from panicroom.backup.hooks import ping_well
+
+    ping_well(settings.hooks, reporter.line)
+
+
+def _check_pictures(
+    settings: Settings, jobs: Iterable[JobSettings], reporter: Reporter, as_json: bool
+) -> None:
+    """Those whose check is due."""
+    from panicroom.commands.photos.check import run_due_checks
+
+    run_due_checks(settings, tuple(jobs), reporter, as_json=as_json)
 
 
 def _not_waiting(

@@ -81,6 +81,23 @@ class _PlainChain:
     passphrase: str | None
 
 
+class _LeftOut:
+    """What duplicity says that it could not restore: files, and volumes that are archived. The rest is reported."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        self.failed: list[str] = []
+        self.archived: list[str] = []
+
+    def take(self, event: Event) -> None:
+        if event["event"] == "unwritten":
+            self.failed.append(f"{short_path(path_of(from_hex(event['path'])))} ({event['reason']})")
+        elif event["event"] == "archived":
+            self.archived.append(event["name"])
+        else:
+            self._reporter.event(event)
+
+
 def _restore_one(
     settings: Settings,
     job: JobSettings,
@@ -91,18 +108,7 @@ def _restore_one(
     reporter: Reporter,
 ) -> list[str]:
     """The files that could not be restored."""
-    given = _given_target(target)
-    failed: list[str] = []
-    archived: list[str] = []
-
-    def on_event(event: Event) -> None:
-        if event["event"] == "unwritten":
-            failed.append(f"{short_path(path_of(from_hex(event['path'])))} ({event['reason']})")
-        elif event["event"] == "archived":
-            archived.append(event["name"])
-        else:
-            reporter.event(event)
-
+    given, left_out = _given_target(target), _LeftOut(reporter)
     ended = duplicity_process.run(
         ChildPlan(url=settings.url, job=job.job, hidden_sets=tuple(sorted(chain.hidden))),
         restore_arguments(
@@ -117,10 +123,10 @@ def _restore_one(
         token=token_of(settings),
         passphrase=chain.passphrase,
         log_file=settings.places.log_file,
-        on_event=on_event,
+        on_event=left_out.take,
     )
     problem = ended.problem(settings.places.log_file)
-    if archived:
+    if left_out.archived:
         raise Problem(
             f"{problem}; what duplicity has written so far is in {shown_path(str(target))}: run the same command with "
             "another --to DIR, it asks for the thaw",
@@ -130,7 +136,7 @@ def _restore_one(
         raise problem
     if given != target:
         given.rename(target)
-    return failed
+    return left_out.failed
 
 
 def _given_target(target: Path) -> Path:

@@ -48,7 +48,7 @@ class Adoption:
         """
         s3 = self.deployed.aws.client("s3")
         notifications: Any = self.notifications
-        with _told(f"The bucket {self.bucket} could not be changed"):
+        with _as_ops_errors(f"The bucket {self.bucket} could not be changed"):
             s3.put_bucket_policy(Bucket=self.bucket, Policy=json.dumps(self.bucket_policy))
             s3.put_bucket_notification_configuration(
                 Bucket=self.bucket, NotificationConfiguration=notifications
@@ -91,7 +91,7 @@ def give_back(deployed: DeployedStage, bucket: str) -> None:
     the tag. Raises ``OpsError``.
     """
     stage, s3 = deployed.stage, deployed.aws.client("s3")
-    with _told(f"The bucket {bucket} could not be changed"), suppress(s3.exceptions.NoSuchBucket):
+    with _as_ops_errors(f"The bucket {bucket} could not be changed"), suppress(s3.exceptions.NoSuchBucket):
         end_events(s3, bucket, stage.arn("sqs", stage.queue))
         policy = without_rights(bucket_policy(s3, bucket), stage)
         if policy["Statement"]:
@@ -112,7 +112,7 @@ def plan_adoption(deployed: DeployedStage, bucket: str, prefix: str) -> Adoption
     """Looks at the bucket and works out what has to be changed. Raises ``OpsError`` where it cannot be adopted."""
     stage, s3 = deployed.stage, deployed.aws.client("s3")
     _check_place(deployed, s3, bucket)
-    with _told(f"The bucket {bucket} could not be read"):
+    with _as_ops_errors(f"The bucket {bucket} could not be read"):
         _check_versioning(s3, bucket)
         functions = deployed.aws.client("lambda")
         roles = {
@@ -121,9 +121,9 @@ def plan_adoption(deployed: DeployedStage, bucket: str, prefix: str) -> Adoption
         }
         old_policy = bucket_policy(s3, bucket)
         lock = object_lock(s3, bucket)
-        told = s3.get_bucket_notification_configuration(Bucket=bucket)
+        answer = s3.get_bucket_notification_configuration(Bucket=bucket)
         rules = changed_let_go_rules(s3, bucket, stage, [prefix])
-        old_notifications = {name: value for name, value in told.items() if name != "ResponseMetadata"}
+        old_notifications = {name: value for name, value in answer.items() if name != "ResponseMetadata"}
     policy = with_rights(old_policy, stage, roles, bucket, prefix, lock_days=lock[1] if lock else 0)
     notifications = with_receiver(old_notifications, stage, stage.arn("sqs", stage.queue), prefix)
     changes = [
@@ -167,7 +167,7 @@ def _check_versioning(s3: Any, bucket: str) -> None:
 
 
 @contextmanager
-def _told(what: str) -> Iterator[None]:
+def _as_ops_errors(what: str) -> Iterator[None]:
     try:
         yield
     except (ClientError, BotoCoreError) as error:

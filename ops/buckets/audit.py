@@ -66,10 +66,10 @@ def audit_bucket(aws: Aws, bucket: str, prefix: str) -> list[Finding]:
     except BotoCoreError as error:
         raise OpsError(f"The bucket {bucket} cannot be audited: {error}") from error
     prices = price_table(settings.region) if settings.region else None
-    return judge_listing(settings, rows, tags, now(), prices)
+    return evaluate_listing(settings, rows, tags, now(), prices)
 
 
-def judge_listing(
+def evaluate_listing(
     settings: BucketSettings,
     rows: Mapping[str, ObjectRow],
     tags: Mapping[str, Mapping[str, str]],

@@ -62,15 +62,15 @@ def _error_lines(logs: Any, group: str, since: datetime) -> list[str]:
 
 
 def _sentence(name: str, calls: int, lines: list[str], since: datetime) -> str:
-    said = f", the last: {_said(lines[-1])}" if lines else ""
+    last = f", the last: {_message(lines[-1])}" if lines else ""
     return (
-        f"{name}: failed calls: {calls}, errors in its log: {len(lines)}, since {since:%Y-%m-%d %H:%M} UTC{said}."
+        f"{name}: failed calls: {calls}, errors in its log: {len(lines)}, since {since:%Y-%m-%d %H:%M} UTC{last}."
         f" `aws logs filter-log-events --log-group-name /aws/lambda/{name} --filter-pattern {ERROR_LINES}`"
         " shows them whole"
     )
 
 
-def _said(line: str) -> str:
+def _message(line: str) -> str:
     try:
         fields = json.loads(line)
     except ValueError:

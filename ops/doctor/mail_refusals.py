@@ -13,14 +13,14 @@ from ops.stages import Stage
 
 def refusals(ses: Any, status: ReportStatus, stage: Stage) -> list[str]:
     """A sentence for each address that the newest weekly mail could not reach, with what to do."""
-    told = [
+    refused = [
         f"SES refused the weekly mail to {address}: {reason.rstrip('.')}. Confirm the address, or take it out of those"
         " who get the mail; it is tried again every hour"
         for address, reason in status.refused.items()
     ]
     # MiniStack keeps no such list.
     suppressed = {} if stage.on_local_stack else suppressed_addresses(ses, stage.recipients)
-    return told + [
+    return refused + [
         f"SES drops mail to {address} because of an earlier {reason.lower()}: once the mailbox takes mail again,"
         f" `aws sesv2 delete-suppressed-destination --email-address {address}`"
         for address, reason in suppressed.items()

@@ -22,8 +22,8 @@ MOST_NEEDS = 100
 
 def sentence(status: FleetStatus) -> str:
     """The headline of ``status`` without its verdict, which stands beside it."""
-    said = headline(status).partition(": ")[2].removesuffix(".")
-    return said[:1].upper() + said[1:]
+    text = headline(status).partition(": ")[2].removesuffix(".")
+    return text[:1].upper() + text[1:]
 
 
 def tiles(status: FleetStatus, zone: tzinfo) -> tuple[Tile, ...]:

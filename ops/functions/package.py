@@ -128,18 +128,18 @@ def run_chalice(arguments: list[str], project: Path, environment: Mapping[str, s
     return run.stdout
 
 
-def _missing_libraries(said: str) -> list[str]:
+def _missing_libraries(output: str) -> list[str]:
     """What Chalice went on without: it only prints that, and ends with 0."""
     begin, end = MISSING_DEPENDENCIES_TEMPLATE.strip().split("%s")
-    return said.partition(begin)[2].partition(end)[0].split()
+    return output.partition(begin)[2].partition(end)[0].split()
 
 
-def _last_words(said: str) -> str:
+def _last_words(output: str) -> str:
     """What AWS answered, which Chalice breaks into short lines and follows with advice; else the last line."""
-    _, told, answer = said.partition("received the following error:")
-    if told:
+    _, has_answer, answer = output.partition("received the following error:")
+    if has_answer:
         return " ".join(answer.split())[:LONGEST_ANSWER]
-    return (said.strip().splitlines() or ["it printed nothing"])[-1]
+    return (output.strip().splitlines() or ["it printed nothing"])[-1]
 
 
 def template_additions(stage: Stage) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from chalicelib.domain.mail.report import compose_report
 from chalicelib.domain.mail.shortened import FINDINGS_SHOWN
 from chalicelib.domain.shown import HIDDEN_CATEGORIES, all_shown, shown, shown_cell, shown_command
 from chalicelib.rendering import Mail, render, render_alert
-from ops.buckets.audit import judge_listing
+from ops.buckets.audit import evaluate_listing
 from tests.hostile.memory_aws import service_in_memory
 from tests.service.conftest import BUCKET, NOW, Service
 
@@ -221,6 +221,6 @@ def test_the_audit_of_a_foreign_bucket_names_any_folder_as_it_is(folder: str) ->
     stored = StoredObject(10, "e", "STANDARD", NOW)
     rows = {f"{folder}/{name}": ObjectRow(f"{folder}/{name}", stored)}
     rule = {"ID": "r", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 365}}
-    found = judge_listing(BucketSettings("attic", lifecycle=(rule,)), rows, {}, NOW)
+    found = evaluate_listing(BucketSettings("attic", lifecycle=(rule,)), rows, {}, NOW)
     [loss] = [one for one in found if one.code == "rule_expires_full"]
     assert f"deletes the full backup full.20261101T000000Z of attic/{folder} on 2027-11-23" in loss.message

@@ -149,11 +149,11 @@ def _never(evaluated: EvaluatedJob) -> tuple[str, str]:
 
 
 def _about_findings(findings: Sequence[Finding], overdue: set[tuple[str, str]]) -> Iterable[Reason]:
-    """One for all of a code that a job has. That nothing has come of an overdue job is said already."""
+    """One for all of a code that a job has. That nothing has come of an overdue job is a reason already."""
     together: dict[tuple[str, str, str, Severity], list[Finding]] = {}
     for finding in findings:
-        said = finding.code == "no_backup_yet" and (finding.machine, finding.job) in overdue
-        if finding.severity in OF_SEVERITIES and not said:
+        is_repeated = finding.code == "no_backup_yet" and (finding.machine, finding.job) in overdue
+        if finding.severity in OF_SEVERITIES and not is_repeated:
             kind = finding.machine, finding.job, finding.code, finding.severity
             together.setdefault(kind, []).append(finding)
     for (machine, job, code, severity), alike in together.items():

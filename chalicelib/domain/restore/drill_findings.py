@@ -77,10 +77,10 @@ def _overdue(job: Job, now: datetime) -> Finding:
     drill, place = job.last_drill, job.full_name
     days = job.drill_every_seconds // 86_400
     if drill is None:
-        said = "its client has never reported one: it may be too old to"
+        last = "its client has never reported one: it may be too old to"
     else:
         message = f": {drill.message}" if drill.message else ""
-        said = f"{_OUTCOMES[drill.outcome]} at {drill.reported_at:%Y-%m-%d %H:%M} UTC{message}"
+        last = f"{_OUTCOMES[drill.outcome]} at {drill.reported_at:%Y-%m-%d %H:%M} UTC{message}"
     if drill is not None and drill.passed_at is not None:
         passed = f"No drill of {place} has passed for {(now - drill.passed_at).days} days."
     else:
@@ -90,7 +90,7 @@ def _overdue(job: Job, now: datetime) -> Finding:
         "drill_overdue",
         job,
         passed,
-        f"{wanted}; {said}",
+        f"{wanted}; {last}",
         "panicroom --version",
         f"panicroom drill --job {job.name}",
     )

@@ -82,9 +82,9 @@ def outlook_of(
         found.append(dataclasses.replace(outlook(chain), goes_at=goes_at))
     stays = [one for one in plan.waits if one.why in _STAYS_THOUGH_NAMED and announced.get(one.chain.id)]
     for needs_owner, waiting in [(True, one) for one in plan.needs_owner] + [(False, one) for one in stays]:
-        told = dataclasses.replace(outlook(waiting.chain), needs_owner=needs_owner)
+        shown = dataclasses.replace(outlook(waiting.chain), needs_owner=needs_owner)
         wants_name = needs_owner and waiting.why is not Why.NOT_LOOKED_AT
-        found.append(dataclasses.replace(told, wants_name=wants_name, reason=reason_of(waiting, zone)))
+        found.append(dataclasses.replace(shown, wants_name=wants_name, reason=reason_of(waiting, zone)))
     return found
 
 

@@ -18,7 +18,7 @@ def machine_recovery(context: AdminContext, request: Arguments) -> RecoveryMade:
     before = valid_recovery(context, machine)
     code = new_recovery_code()
     context.recoveries.replace(new_recovery(machine.name, code, context.now))
-    _note_made(context, machine, code)
+    _record_made(context, machine, code)
     return RecoveryMade(
         machine.name,
         code,
@@ -34,11 +34,11 @@ def first_recovery_code(context: AdminContext, machine: Machine) -> str | None:
     if not context.recoveries.create(new_recovery(machine.name, code, context.now), machine):
         return None
     if machine.created_at != context.now:
-        _note_made(context, machine, code)
+        _record_made(context, machine, code)
     return code
 
 
-def _note_made(context: AdminContext, machine: Machine, code: str) -> None:
+def _record_made(context: AdminContext, machine: Machine, code: str) -> None:
     """The machine's own owner has a mail of it too."""
     message = f"A recovery code was made for {machine.name}: its last group is {last_group(code)}."
     context.notices.put(Notice(RECOVERY_MADE, machine.name, "", message, context.now, last_group(code)))

@@ -58,11 +58,11 @@ class JournalLine:
 
 def lines_about(command: str, request: Request, answer: Any) -> Iterator[JournalLine]:
     """One for each machine or job that was changed; nothing where nothing was."""
-    said = SENTENCES.get(command)
-    if said is None:
+    sentences = SENTENCES.get(command)
+    if sentences is None:
         yield JournalLine("", str(request.get("name") or ""), str(request.get("job") or ""))
     else:
-        yield from said(request, answer)
+        yield from sentences(request, answer)
 
 
 # ---------------------------------------------------------------- machines and codes
@@ -110,24 +110,26 @@ _SETTINGS: Mapping[str, Callable[[Any], str]] = {
 """By the field of the request, which the service has read when this is asked."""
 
 
-def settings_said(request: Request) -> str:
-    said = [say(request[name]) for name, say in _SETTINGS.items() if request.get(name) not in (None, [])]
-    return f"Changed: {', '.join(said)}." if said else ""
+def settings_changed(request: Request) -> str:
+    parts = [
+        phrase(request[name]) for name, phrase in _SETTINGS.items() if request.get(name) not in (None, [])
+    ]
+    return f"Changed: {', '.join(parts)}." if parts else ""
 
 
 def _machine_set(request: Request, answer: MachineShown | MachineChanged) -> Iterator[JournalLine]:
-    yield JournalLine(settings_said(request), answer.machine, request.get("job") or "")
+    yield JournalLine(settings_changed(request), answer.machine, request.get("job") or "")
 
 
 def _group_add(request: Request, answer: GroupShown) -> Iterator[JournalLine]:
-    yield JournalLine(f"Group {answer.group} was added. {settings_said(_of_group(request))}".strip())
+    yield JournalLine(f"Group {answer.group} was added. {settings_changed(_of_group(request))}".strip())
 
 
 def _group_set(request: Request, answer: GroupChanged) -> Iterator[JournalLine]:
-    said = settings_said(_of_group(request)) or "Brought up to date."
-    yield JournalLine(f"Group {answer.group.group}. {said}")
+    changed = settings_changed(_of_group(request)) or "Brought up to date."
+    yield JournalLine(f"Group {answer.group.group}. {changed}")
     for machine in _machines(answer):
-        yield JournalLine(f"As its group {answer.group.group}. {said}", machine)
+        yield JournalLine(f"As its group {answer.group.group}. {changed}", machine)
 
 
 def _group_remove(_: Request, answer: GroupChanged) -> Iterator[JournalLine]:

@@ -156,24 +156,24 @@ def follow_places(
     """
     changed = [one for one in places if one.machine in machines and (jobs is None or one.job in jobs)]
     is_in_own_bucket = any(one.bucket == deployed.stage.bucket for one in changed)
-    said = _means(policy, is_in_own_bucket=is_in_own_bucket) if policy else []
+    sentences = _means(policy, is_in_own_bucket=is_in_own_bucket) if policy else []
     adopted = dict.fromkeys(one.bucket for one in changed if one.bucket != deployed.stage.bucket)
     in_bucket = {bucket: [one for one in places if one.bucket == bucket] for bucket in adopted}
-    return said + [_follow_in_adopted(deployed, bucket, its) for bucket, its in in_bucket.items()]
+    return sentences + [_follow_in_adopted(deployed, bucket, its) for bucket, its in in_bucket.items()]
 
 
 def _means(policy: StoragePolicy, *, is_in_own_bucket: bool) -> list[str]:
     """In sentences."""
-    said = [f"From now on, new volumes {policy_shown(policy)}."]
+    sentences = [f"From now on, new volumes {policy_shown(policy)}."]
     if needs_thaw(policy.archive_class):
-        said.append(
+        sentences.append(
             "What has moved is restored after a thaw of hours; `panicroom restore` shows its price first."
         )
     if is_in_own_bucket:
-        said.append(
+        sentences.append(
             "What is stored already stays with the policy that it was stored under: no command moves it."
         )
-    return said
+    return sentences
 
 
 def _follow_in_adopted(deployed: DeployedStage, bucket: str, places: Sequence[JobPlace]) -> str:

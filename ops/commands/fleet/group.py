@@ -141,8 +141,8 @@ def set_(
     policy, client = check_words(storage, after), admin_client(stage, state_folder)
     asked = {**settings, **words_of(policy), "unset": flat(unset)}
     answer = _change(client, stage, "group_set", name=name, **asked)
-    said = _followed(client, stage, state_folder, answer, policy) if _may_move(asked) else []
-    _confirm_changed(answer, as_json, f"The group {name} is changed", said)
+    consequences = _followed(client, stage, state_folder, answer, policy) if _may_move(asked) else []
+    _confirm_changed(answer, as_json, f"The group {name} is changed", consequences)
 
 
 @group.command()
@@ -173,8 +173,8 @@ def _change(client: AdminClient, stage: str, command: str, *, name: str, **asked
 
 def _may_move(asked: dict[str, Any]) -> bool:
     """Whether volumes may go elsewhere from now on; also where what did not come to all is made good."""
-    said = {field for field, value in asked.items() if value is not None}
-    return not said or "storage" in said or "storage" in (asked["unset"] or ())
+    changed = {field for field, value in asked.items() if value is not None}
+    return not changed or "storage" in changed or "storage" in (asked["unset"] or ())
 
 
 def _followed(
@@ -187,7 +187,7 @@ def _followed(
     return follow_places(deployed, client.jobs(), machines, policy=policy)
 
 
-def _confirm_changed(answer: GroupChanged, as_json: bool, sentence: str, said: Sequence[str]) -> None:
+def _confirm_changed(answer: GroupChanged, as_json: bool, sentence: str, consequences: Sequence[str]) -> None:
     """Ends the command with 1 where something was missed."""
     names = (
         ", ".join(answer.changed)
@@ -195,7 +195,7 @@ def _confirm_changed(answer: GroupChanged, as_json: bool, sentence: str, said: S
         else f"{len(answer.changed):,} of them"
     )
     changed = f"{sentence}. Machines and jobs that changed with it: {names or 'none'}."
-    confirm(answer, as_json, " ".join([changed, *said]))
+    confirm(answer, as_json, " ".join([changed, *consequences]))
     if answer.missed:
         missed = ", ".join(answer.missed)
         click.echo(f"Somebody else changed {missed} at the same moment: type the command again.", err=True)

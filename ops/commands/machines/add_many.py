@@ -57,7 +57,7 @@ def from_a_file(add: Callable[..., None]) -> Callable[..., None]:
         if source is None and (target or new_codes):
             raise click.UsageError("--to and --new-codes go with --from.")
         if source is not None:
-            _check_nothing_else_is_said(name)
+            _check_nothing_else_is_given(name)
             add_many(source, target, new_codes, **{key: options[key] for key in OF_ALL_COMMANDS})
         elif name is None:
             raise click.UsageError("Name the machine, or a file of machines with --from.")
@@ -67,16 +67,16 @@ def from_a_file(add: Callable[..., None]) -> Callable[..., None]:
     return add_one_or_many
 
 
-def _check_nothing_else_is_said(name: str | None) -> None:
+def _check_nothing_else_is_given(name: str | None) -> None:
     context = click.get_current_context()
-    said = [
+    options = [
         parameter.opts[0]
         for parameter in context.command.params
         if context.get_parameter_source(str(parameter.name)) is click.core.ParameterSource.COMMANDLINE
         and parameter.name not in {*OF_ALL_COMMANDS, "name", "source", "target", "new_codes"}
     ]
-    if name or said:
-        what = ", ".join([*(["the name"] if name else []), *said])
+    if name or options:
+        what = ", ".join([*(["the name"] if name else []), *options])
         raise click.UsageError(f"With --from everything is in the file: leave out {what}.")
 
 

@@ -123,9 +123,9 @@ class _Change:
             MachineShown, "machine_set", name=name, job=self.job, group=group, **self.changes
         )
         check_service_knows_groups(group if group != "none" else None, answer.group)
-        said = self._followed(answer, group)
+        consequences = self._followed(answer, group)
         sentence = f"{name}{f'/{self.job}' if self.job else ''} is changed."
-        confirm(answer, as_json, " ".join([sentence, *said]))
+        confirm(answer, as_json, " ".join([sentence, *consequences]))
 
     def of_group(self, group: str, *, yes: bool, as_json: bool) -> None:
         """Each of its machines gets the settings as its own."""

@@ -62,12 +62,12 @@ def headline(answer: FleetStatus) -> str:
         f"{look:,} {'wants' if look == 1 else 'want'} a look" if look else "",
     ]
     if bad or look:
-        said = f"of {total} {' and '.join(filter(None, counted))}"
+        text = f"of {total} {' and '.join(filter(None, counted))}"
     else:
-        said = f"{total}, {'nothing is wrong' if answer.verdict is FleetVerdict.WELL else 'all well'}"
+        text = f"{total}, {'nothing is wrong' if answer.verdict is FleetVerdict.WELL else 'all well'}"
     if any(not reason.machine for reason in answer.reasons):
-        said += "; something is wrong with a bucket"
-    return f"{answer.verdict.value.upper()}: {said}."
+        text += "; something is wrong with a bucket"
+    return f"{answer.verdict.value.upper()}: {text}."
 
 
 def _headline(answer: FleetStatus) -> Text:
@@ -107,8 +107,8 @@ def _machines(answer: FleetStatus, now: datetime, every: bool, columns: int) -> 
         f"{len(need) - len(listed_need):,} more that need a look" if len(need) > len(listed_need) else "",
         f"{count(len(well), 'machine')} well ({_states(well)})" if well and not listed_well else "",
     ]
-    said = " and ".join(filter(None, left_off))
-    return [*parts, Text(f"{'and ' if rows else ''}{said}: --all shows them.")] if said else parts
+    more = " and ".join(filter(None, left_off))
+    return [*parts, Text(f"{'and ' if rows else ''}{more}: --all shows them.")] if more else parts
 
 
 def state_label(machine: MachineState) -> str:

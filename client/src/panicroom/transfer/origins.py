@@ -68,7 +68,7 @@ class _FactsAsked:
 def _origins(
     metadata: Mapping[str, Sequence[str]],
     permits: Mapping[str, DownloadPermit],
-    judge: Callable[[SetEvidence | None, str | None], Origin],
+    evaluate: Callable[[SetEvidence | None, str | None], Origin],
 ) -> dict[str, Origin]:
     """The origin of each set of ``metadata``; a set that has been taken away since is left out.
 
@@ -78,7 +78,7 @@ def _origins(
     for set_name, of_set in metadata.items():
         answered = [permits[name] for name in of_set if name in permits]
         if len(answered) == len(of_set) and not any(_is_gone(permit) for permit in answered):
-            origins[set_name] = judge(*_evidence_of(set_name, answered))
+            origins[set_name] = evaluate(*_evidence_of(set_name, answered))
     return origins
 
 

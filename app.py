@@ -224,11 +224,11 @@ def drills(job: str) -> Response:
 )
 def catalogue(event: SQSEvent) -> dict[str, Any]:
     """S3's events from the queue; returns the messages to retry."""
-    from chalicelib.journeys.thaws.note_restore_events import note_restore_events
+    from chalicelib.journeys.thaws.record_restore_events import record_restore_events
 
     context = wiring.catalogue_context(web.now())
-    note_restores = partial(note_restore_events, context, wiring.thaw_store(), wiring.thaw_function())
-    return queue_batches.handle(event.to_dict(), context, note_restores)
+    record_restores = partial(record_restore_events, context, wiring.thaw_store(), wiring.thaw_function())
+    return queue_batches.handle(event.to_dict(), context, record_restores)
 
 
 @app.schedule("cron(0 * * * ? *)")

@@ -21,7 +21,7 @@ from chalicelib.journeys.catalogue.catalogue_context import CatalogueContext
 
 logger = Logger()
 
-NoteRestores = Callable[[Sequence[RestoreEvent]], None]
+RecordRestores = Callable[[Sequence[RestoreEvent]], None]
 """What is done with the restore events of a batch."""
 
 
@@ -36,7 +36,9 @@ def _read(record: dict[str, Any]) -> tuple[object, Sequence[KeyChange], bool]:
         return body, error.changes if isinstance(error, MalformedEvent) else (), False
 
 
-def handle(event: dict[str, Any], context: CatalogueContext, note_restores: NoteRestores) -> dict[str, Any]:
+def handle(
+    event: dict[str, Any], context: CatalogueContext, record_restores: RecordRestores
+) -> dict[str, Any]:
     """The answer Lambda expects of a queue's function: the ids of the messages to bring back.
 
     One bad message holds back none of its neighbours; after some tries it goes to the dead-letter queue. The log has
@@ -62,15 +64,15 @@ def handle(event: dict[str, Any], context: CatalogueContext, note_restores: Note
         log("not catalogued", bucket=change.bucket, key=change.key, exc_info=error)
         failed |= messages_of[change]
     if restores:
-        _note(note_restores, restores)
+        _record(record_restores, restores)
     logger.info("catalogued", changes=len(changes), lag_seconds=lag, failed=len(failed))
     failed_messages = [record["messageId"] for record in event["Records"] if record["messageId"] in failed]
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed_messages]}
 
 
-def _note(note_restores: NoteRestores, restores: Sequence[RestoreEvent]) -> None:
+def _record(record_restores: RecordRestores, restores: Sequence[RestoreEvent]) -> None:
     """A thaw looks for itself every quarter of an hour: for want of an event no message has to come again."""
     try:
-        note_restores(restores)
+        record_restores(restores)
     except Exception:
         logger.warning("restore events not noted", events=len(restores), exc_info=True)

@@ -18,7 +18,7 @@ from chalicelib.journeys.catalogue.catalogue_context import CatalogueContext
 from chalicelib.wire import ThawState
 
 
-def note_restore_events(
+def record_restore_events(
     context: CatalogueContext, thaws: ThawStore, ask: AskForThaw, events: Sequence[RestoreEvent]
 ) -> None:
     """Asks the function to look where as many copies were made as a thaw lacks; has one whose copies lapse looked at

@@ -107,7 +107,7 @@ class SummaryStore:
         summary = summarize(sets)
         self.put_summary(job, summary)
         known = {one.set_id: one for one in self.open_sets(job, now)}
-        wanted = {one.set_id: one for one in sets if one.is_open}
+        wanted = {backup_set.set_id: backup_set for backup_set in sets if backup_set.is_open}
         for set_id in wanted.keys() - known.keys():
             self.set_open(job, wanted[set_id])
         for set_id in known.keys() - wanted.keys():

@@ -39,7 +39,11 @@ def find_silence(machine: Machine, job: Job, sets: Sequence[BackupSet], now: dat
 def find_foreign_writer(machine: Machine, job: Job, sets: Sequence[BackupSet]) -> list[Finding]:
     """Sets that were stored since the job was added and that no client of the service has sealed; a finding for all."""
     since = added_at(machine, job)
-    foreign = [one for one in sets if one.unproven and one.sealed_at is not None and one.sealed_at > since]
+    foreign = [
+        backup_set
+        for backup_set in sets
+        if backup_set.unproven and backup_set.sealed_at is not None and backup_set.sealed_at > since
+    ]
     if not foreign:
         return []
     newest = max(foreign, key=lambda one: one.set_id.end)

@@ -176,7 +176,8 @@ def oldest_whole_at(sets: Iterable[BackupSet]) -> datetime | None:
 
 def _whole(sets: Iterable[BackupSet]) -> list[tuple[datetime, BackupSet]]:
     return [
-        (one.sealed_at, one)
-        for one in sets
-        if one.sealed_at is not None and (one.complete or (one.unproven and one.volumes and not one.gaps))
+        (backup_set.sealed_at, backup_set)
+        for backup_set in sets
+        if backup_set.sealed_at is not None
+        and (backup_set.complete or (backup_set.unproven and backup_set.volumes and not backup_set.gaps))
     ]

@@ -46,7 +46,7 @@ def removed_sets(
     """The sets of a job's chains that were let go, also those whose rows are gone by now; none that the owner is
     bringing back."""
     ids = {set_id: let_go for let_go in let_gos if let_go.undone_at is None for set_id in let_go.sets}
-    known = {one.set_id: one for one in sets if one.set_id in ids}
+    known = {backup_set.set_id: backup_set for backup_set in sets if backup_set.set_id in ids}
     return {
         set_id: _removed(let_go, known.get(set_id) or BackupSet(set_id), now)
         for set_id, let_go in ids.items()

@@ -87,11 +87,14 @@ def job_usage(
     ``sets`` are all, hidden ones and those with nothing stored too, ``let_gos`` those of the job."""
     removed = removed_sets(sets, let_gos, now) if let_gos else {}
     if removed:
-        sets = [*(one for one in sets if one.set_id not in removed), *(one.stays for one in removed.values())]
+        sets = [
+            *(backup_set for backup_set in sets if backup_set.set_id not in removed),
+            *(one.stays for one in removed.values()),
+        ]
     this_month, following = month_of(now), month_of(now).following()
     so_far = SpanSum(this_month.start, now)
     rest, next_month = coming = SpanSum(now, this_month.end), SpanSum(following.start, following.end)
-    unmoved = sum((_add_set(job, one, (so_far, *coming), now) for one in sets), Tally())
+    unmoved = sum((_add_set(job, backup_set, (so_far, *coming), now) for backup_set in sets), Tally())
     for gone in removed.values():
         add_removed(job, gone, (so_far, *coming), now)
     add_growth(job, sets, coming, now)
@@ -102,12 +105,12 @@ def job_usage(
         job.name,
         job.storage.archive_class,
         len(sets),
-        sum_tallies(one.current for one in sets),
-        sum_tallies(one.noncurrent for one in sets),
+        sum_tallies(backup_set.current for backup_set in sets),
+        sum_tallies(backup_set.noncurrent for backup_set in sets),
         sum_tallies(gone.stored for gone in removed.values()),
-        sum(len(one.volumes) + _objects(one.noncurrent) for one in sets),
+        sum(len(backup_set.volumes) + _objects(backup_set.noncurrent) for backup_set in sets),
         sum(_objects(gone.stored) * TAGS_OF_LET_GO for gone in removed.values()),
-        sum(one.files for one in let_gos if this_month.start <= one.begun_at < this_month.end),
+        sum(let_go.files for let_go in let_gos if this_month.start <= let_go.begun_at < this_month.end),
         unmoved,
         so_far.span(),
         rest.span(),

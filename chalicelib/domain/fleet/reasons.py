@@ -101,13 +101,13 @@ def _about_jobs(name: str, jobs: Sequence[EvaluatedJob], state: State, now: date
         message, line = _overdue(oldest, now)
     else:
         message, line = _failing(oldest, now) if state is State.FAILING else _never(oldest)
-    if [one.job.name for one in jobs] != [name]:
+    if [job.job.name for job in jobs] != [name]:
         message = f"{_named(jobs)}: {message}"
     return Reason(verdict_of_state(state), oldest.job.machine, name, message, (line,), state.value)
 
 
 def _named(jobs: Sequence[EvaluatedJob]) -> str:
-    names = [one.job.name for one in jobs]
+    names = [job.job.name for job in jobs]
     more = f" and {len(names) - JOBS_NAMED} more" if len(names) > JOBS_NAMED else ""
     return f"{', '.join(names[:JOBS_NAMED])}{more}"
 

@@ -20,7 +20,7 @@ def with_missed_savings(
 ) -> list[Finding]:
     """The findings, with a sentence about money in those whose keys are in ``missed``; none below a cent, and none
     where a price is not known."""
-    return [_with_savings(one, missed.get(one.key), table) for one in findings]
+    return [_with_savings(finding, missed.get(finding.key), table) for finding in findings]
 
 
 def _with_savings(finding: Finding, missed: MissedMoves | None, table: PriceTable | None) -> Finding:

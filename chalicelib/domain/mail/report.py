@@ -69,7 +69,7 @@ def compose_report(
     lines = lines_shown(ordered, of_each, now)
     size = sum(job.freshness.stored_bytes for job in evaluated) if stored_bytes is None else stored_bytes
     sorted_findings = worst_first(
-        dataclasses.replace(one, message=in_zone(one.message, zone)) for one in findings
+        dataclasses.replace(finding, message=in_zone(finding.message, zone)) for finding in findings
     )
     shown_notices = [_notice(notice, zone) for notice, _ in added_together(notices)]
     shown_findings = chosen_findings(sorted_findings)

@@ -17,10 +17,10 @@ EVENTS_COME_WITHIN = timedelta(hours=1)
 def relevant(chain: BackupChain, chains: Iterable[BackupChain]) -> list[BackupSet]:
     """The sets of ``chain`` and of every newer one: whatever could stand in for it."""
     return [
-        one
+        backup_set
         for other in chains
         if other.id == chain.id or other.first_sealed_at > chain.first_sealed_at
-        for one in other.sets
+        for backup_set in other.sets
     ]
 
 

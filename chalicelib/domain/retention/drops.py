@@ -39,11 +39,11 @@ class Drop:
 
     @property
     def size_bytes(self) -> int:
-        return sum(one.stored_bytes for one in self.sets)
+        return sum(backup_set.stored_bytes for backup_set in self.sets)
 
     @property
     def files(self) -> int:
-        return sum(tally.count for one in self.sets for tally in one.current.values())
+        return sum(tally.count for backup_set in self.sets for tally in backup_set.current.values())
 
 
 def loose_sets(facts: RetentionFacts) -> list[tuple[BackupSet, Loose]]:
@@ -53,14 +53,14 @@ def loose_sets(facts: RetentionFacts) -> list[tuple[BackupSet, Loose]]:
     chained = {one for chain in chains if chain.id in counted for one in chain.set_ids}
     unproven = {one for chain in chains if chain.full.unproven for one in chain.set_ids}
     found = []
-    for one in sorted(facts.sets, key=lambda one: one.set_id.end):
-        if one.set_id in facts.quarantined:
-            found.append((one, Loose.QUARANTINED))
-        elif not one.sealed:
-            found.append((one, Loose.UNFINISHED))
-        elif one.set_id not in chained:
-            is_unproven = one.unproven or one.set_id in unproven
-            found.append((one, Loose.UNPROVEN if is_unproven else Loose.ORPHANED))
+    for backup_set in sorted(facts.sets, key=lambda one: one.set_id.end):
+        if backup_set.set_id in facts.quarantined:
+            found.append((backup_set, Loose.QUARANTINED))
+        elif not backup_set.sealed:
+            found.append((backup_set, Loose.UNFINISHED))
+        elif backup_set.set_id not in chained:
+            is_unproven = backup_set.unproven or backup_set.set_id in unproven
+            found.append((backup_set, Loose.UNPROVEN if is_unproven else Loose.ORPHANED))
     return found
 
 
@@ -88,7 +88,7 @@ def _drop_of_chain(facts: RetentionFacts, chain: BackupChain, found: Chains) -> 
     left = [one for one in others if _is_restorable(one, facts)]
     return Drop(
         chain.id,
-        tuple(one for one in chain.sets if one.set_id not in shared),
+        tuple(backup_set for backup_set in chain.sets if backup_set.set_id not in shared),
         leaves_none=not left and chain.id not in facts.quarantined,
         is_newest=bool(left) and all(one.first_sealed_at < chain.first_sealed_at for one in left),
     )

@@ -68,13 +68,16 @@ def let_go_of(
     """What goes when these sets, as they are stored at ``now``, are let go; of those that are dropped the older
     versions go as well."""
     went = {
-        one.set_id: add_tallies(one.current, one.noncurrent) if dropped else dict(one.current) for one in sets
+        backup_set.set_id: add_tallies(backup_set.current, backup_set.noncurrent)
+        if dropped
+        else dict(backup_set.current)
+        for backup_set in sets
     }
     return LetGo(
         machine,
         job,
         chain,
-        tuple(one.set_id for one in sets),
+        tuple(backup_set.set_id for backup_set in sets),
         now,
         sum(total_bytes(tallies) for tallies in went.values()),
         sum(tally.count for tallies in went.values() for tally in tallies.values()),

@@ -16,10 +16,10 @@ def digest_of(chains: Iterable[BackupChain]) -> str:
     """Of everything that is finished in these chains: names, S3's times and bytes. An upload under way changes nothing,
     or nobody could approve while a first backup runs for days."""
     lines = [
-        f"{chain.id} {one.set_id} {one.sealed_at.isoformat()} {one.stored_bytes}"
+        f"{chain.id} {backup_set.set_id} {backup_set.sealed_at.isoformat()} {backup_set.stored_bytes}"
         for chain in chains
-        for one in chain.sets
-        if one.sealed_at is not None
+        for backup_set in chain.sets
+        if backup_set.sealed_at is not None
     ]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 

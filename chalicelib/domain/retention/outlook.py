@@ -54,7 +54,7 @@ class ChainOutlook:
 
 def may_let_go(sets: Sequence[BackupSet]) -> bool:
     """Whether there is anything to plan: the only chain of a job stays, whatever else holds."""
-    return sum(one.set_id.is_full for one in sets) > 1
+    return sum(backup_set.set_id.is_full for backup_set in sets) > 1
 
 
 def outlook_of(
@@ -70,7 +70,7 @@ def outlook_of(
     """Of one job, the chains of which a mail written now speaks: it is itself one of those that name them."""
 
     def outlook(chain: BackupChain) -> ChainOutlook:
-        stored = sum_tallies(one.current for one in chain.sets)
+        stored = sum_tallies(backup_set.current for backup_set in chain.sets)
         named = announced.get(chain.id, 0)
         return ChainOutlook(job, chain.id, len(chain.sets), chain.stored_bytes, monthly(stored), named)
 

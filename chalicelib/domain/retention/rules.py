@@ -81,7 +81,7 @@ def _kept_by_the_owner(
     locked_until = max((facts.locked_until.get(one, now) for one in chain.set_ids), default=now)
     if locked_until > now:
         return Waiting(chain, Why.LOCKED, locked_until)
-    if any(not one.sealed for one in chain.sets):
+    if any(not backup_set.sealed for backup_set in chain.sets):
         return Waiting(chain, Why.OPEN_SET)
     if chain.id in stay_for_years:
         return Waiting(chain, Why.FOR_ITS_YEAR)
@@ -156,7 +156,7 @@ def _share_an_end(facts: RetentionFacts) -> bool:
         end
         for chain in chains_of(facts.sets).chains
         if chain.id not in facts.quarantined
-        for end in {one.set_id.end for one in chain.sets}
+        for end in {backup_set.set_id.end for backup_set in chain.sets}
     )
     return any(count > 1 for count in ends.values())
 

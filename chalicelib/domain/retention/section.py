@@ -115,28 +115,28 @@ class _Lines:
 
     def hidden(self, let_gos: Iterable[LetGo]) -> Iterator[PricedLine]:
         """Those that can still be brought back; what the owner dropped cannot."""
-        for one in let_gos:
-            if one.dropped or one.final_at <= self.now:
+        for let_go in let_gos:
+            if let_go.dropped or let_go.final_at <= self.now:
                 continue
-            typed = self.typed("", "undo", one.machine, one.job, str(one.chain))
-            note = f"Can be brought back until {format_moment(one.final_at, self.zone)}"
-            if one.undone_at is not None:
-                note = f"Is being brought back since {format_moment(one.undone_at, self.zone)}"
+            typed = self.typed("", "undo", let_go.machine, let_go.job, str(let_go.chain))
+            note = f"Can be brought back until {format_moment(let_go.final_at, self.zone)}"
+            if let_go.undone_at is not None:
+                note = f"Is being brought back since {format_moment(let_go.undone_at, self.zone)}"
                 note += ". If that has stopped" if typed else ""
-            yield self._row(one, note + (":" if typed else "."), typed)
+            yield self._row(let_go, note + (":" if typed else "."), typed)
 
     def gone(self, let_gos: Iterable[LetGo]) -> Iterator[PricedLine]:
         """Since the last mail."""
-        for one in let_gos:
-            if one.dropped and self.since < one.begun_at <= self.now:
+        for let_go in let_gos:
+            if let_go.dropped and self.since < let_go.begun_at <= self.now:
                 by = (
                     "with AWS credentials of yours"
                     if self.to_the_owner
                     else "by whoever runs panicroom for you"
                 )
-                yield self._row(one, f"Removed {by} on {self._day(one.begun_at)}.")
-            elif not one.dropped and one.undone_at is None and self.since < one.final_at <= self.now:
-                yield self._row(one, f"Gone for good since {self._day(one.final_at)}.")
+                yield self._row(let_go, f"Removed {by} on {self._day(let_go.begun_at)}.")
+            elif not let_go.dropped and let_go.undone_at is None and self.since < let_go.final_at <= self.now:
+                yield self._row(let_go, f"Gone for good since {self._day(let_go.final_at)}.")
 
     def _row(self, one: LetGo, note: str, typed: str = "") -> PricedLine:
         what = f"{self._sets(one.chain, len(one.sets))}, {format_bytes(one.size_bytes)}"
@@ -158,10 +158,10 @@ class _Lines:
 
 
 def _in_all(chains: Sequence[ChainOutlook]) -> str:
-    size_bytes = sum(one.size_bytes for one in chains)
+    size_bytes = sum(chain.size_bytes for chain in chains)
     return f"{count(len(chains), 'old chain')}, {format_bytes(size_bytes)}"
 
 
 def _money(chains: Sequence[ChainOutlook]) -> str:
-    known = [one.monthly for one in chains if one.monthly is not None]
+    known = [chain.monthly for chain in chains if chain.monthly is not None]
     return f"saves {format_money(sum(known, Decimal(0)))} a month" if len(known) == len(chains) else ""

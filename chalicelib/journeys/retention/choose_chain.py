@@ -50,7 +50,7 @@ def choose_chain(
     fresh = facts_of(snapshot, machine, job, now_there, context.now, settings=settings)
     fresh = dataclasses.replace(
         fresh,
-        sets=[one for one in look.sets.values() if one.set_id not in hidden.let_go],
+        sets=[backup_set for backup_set in look.sets.values() if backup_set.set_id not in hidden.let_go],
         locked_until=look.locked_until,
     )
     chain = _the_one(context, plan_retention(context.now, job.retention, fresh))
@@ -83,4 +83,4 @@ def _compared(
         )
     if young:
         raise ChainWaits("What was stored in the last hour is not catalogued yet: the next run looks again.")
-    return frozenset(one.set_id for one in sets)
+    return frozenset(backup_set.set_id for backup_set in sets)

@@ -53,7 +53,7 @@ def describe_retention(
             _chain_row(chain, waiting.get(chain.id), goes_on.get(chain.id), choices, prices, zone)
             for chain in chains
         ),
-        let_go=tuple(let_go_row(one, job, now) for one in let_gos),
+        let_go=tuple(let_go_row(let_go, job, now) for let_go in let_gos),
         digest=digest_of(chains),
         looked_at=_time_or_none(choices.looked_at),
         held=choices.holds_all,
@@ -125,14 +125,14 @@ def _monthly(chain: BackupChain, prices: PriceTable | None) -> float | None:
     if prices is None:
         return None
     try:
-        stored = sum_tallies(one.current for one in chain.sets)
+        stored = sum_tallies(backup_set.current for backup_set in chain.sets)
         return float(round(first_price_monthly(prices, stored), 6))
     except PriceUnknown:
         return None
 
 
 def _restore(chain: BackupChain, prices: PriceTable | None) -> ChainRestore | None:
-    stored = sum_tallies(one.current for one in chain.sets)
+    stored = sum_tallies(backup_set.current for backup_set in chain.sets)
     archived = {name: tally for name, tally in stored.items() if name in ARCHIVE_CLASSES}
     if prices is None:
         return None
@@ -183,4 +183,4 @@ def _state(let_go: LetGo, now: datetime) -> str:
 
 def named_sets(facts: RetentionFacts) -> dict[SetId, datetime | None]:
     """What the owner can name, with S3's time of each."""
-    return {one.set_id: one.sealed_at or one.changed_at for one in facts.sets}
+    return {backup_set.set_id: backup_set.sealed_at or backup_set.changed_at for backup_set in facts.sets}

@@ -63,7 +63,7 @@ class RetentionSnapshot:
 
     def let_gos_of(self, job: Job) -> list[LetGo]:
         """By when they began, those that the owner dropped and those that are being brought back among them."""
-        return [one for one in self.let_gos if (one.machine, one.job) == (job.machine, job.name)]
+        return [let_go for let_go in self.let_gos if (let_go.machine, let_go.job) == (job.machine, job.name)]
 
 
 def read_surroundings(sources: FactSources, now: datetime) -> RetentionSnapshot:
@@ -124,19 +124,27 @@ def _surroundings(
 ) -> Surroundings:
     name = job.machine, job.name
     lease = snapshot.leases.get(name)
-    notices = [one for one in snapshot.notices if one.machine == job.machine and one.job in ("", job.name)]
+    notices = [
+        notice
+        for notice in snapshot.notices
+        if notice.machine == job.machine and notice.job in ("", job.name)
+    ]
     return Surroundings(
         state=evaluate_freshness(machine, job, job_sets.visible, now).state,
         lease_until=lease.expires_at if lease is not None and lease.expires_at > now else None,
-        thaw_is_open=any((one.machine, one.job) == name and _is_open(one, now) for one in snapshot.thaws),
+        thaw_is_open=any((thaw.machine, thaw.job) == name and _is_open(thaw, now) for thaw in snapshot.thaws),
         compared_at=job.reconcile.done_at if job.reconcile else None,
-        differed=any(one.code == CATALOGUE_DIFFERED and now - one.at <= COMPARED_WITHIN for one in notices),
-        critical=tuple(
-            one.message
-            for one in snapshot.findings
-            if one.severity is Severity.CRITICAL and _concerns(one, job)
+        differed=any(
+            notice.code == CATALOGUE_DIFFERED and now - notice.at <= COMPARED_WITHIN for notice in notices
         ),
-        safety=tuple(one.message for one in notices if one.code in CODES and CODES[one.code].is_safety),
+        critical=tuple(
+            finding.message
+            for finding in snapshot.findings
+            if finding.severity is Severity.CRITICAL and _concerns(finding, job)
+        ),
+        safety=tuple(
+            notice.message for notice in notices if notice.code in CODES and CODES[notice.code].is_safety
+        ),
         keeps_versions=settings.keeps_versions if settings is not None else None,
         old_versions_days=_old_versions_days(settings, job) if settings is not None else None,
         unread=_unread(settings) if settings is not None else (),

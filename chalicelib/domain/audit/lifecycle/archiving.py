@@ -103,7 +103,7 @@ def archived_by_tiers(
                 subject=about.bucket,
                 message=message,
                 evidence=f"{name}: {days} days without access; the first was stored {first:%Y-%m-%d}",
-                commands=tuple(command(*words, "--id", one) for one in tiers),
+                commands=tuple(command(*words, "--id", tier) for tier in tiers),
             )
         )
     return found

@@ -111,7 +111,7 @@ def _needed_sets(sets: Sequence[BackupSet]) -> dict[SetId, int]:
     A full set that is not finished yet counts beside it: it may become the newest chain, or never.
     """
     newest, needing = newest_chain(sets), count_needing(sets)
-    begun = [one for one in sets if one.set_id.is_full and not one.sealed]
+    begun = [backup_set for backup_set in sets if backup_set.set_id.is_full and not backup_set.sealed]
     if newest is not None:
         begun = [one for one in begun if one.set_id.end > newest.full.set_id.end]
     kept = {one.set_id for one in (*(newest.sets if newest else ()), *begun)} or set(needing)

@@ -17,7 +17,7 @@ from chalicelib.domain.audit.lifecycle.sentences import RuleSentences
 
 def wanted_let_go_rules(jobs: Iterable[WatchedJob], stage_prefix: str) -> list[dict[str, Any]]:
     """Those that the bucket of ``jobs`` has to have; none where nobody lets anything go."""
-    watched = [one for one in jobs if one.custody is not Custody.FOREIGN]
+    watched = [job for job in jobs if job.custody is not Custody.FOREIGN]
     if any(one.custody is Custody.OWN for one in watched):
         return [rule for rule in own_rules() if _clears_away(rule)]
     if not watched or not stage_prefix:

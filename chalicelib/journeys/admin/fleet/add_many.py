@@ -52,13 +52,19 @@ def machines_add(context: AdminContext, request: Arguments) -> MachinesAdded:
 
 def _read_machines(request: Arguments) -> list[dict[str, Any]]:
     machines = request.get("machines")
-    if not isinstance(machines, list) or not all(isinstance(one, dict) for one in machines) or not machines:
+    if (
+        not isinstance(machines, list)
+        or not all(isinstance(machine, dict) for machine in machines)
+        or not machines
+    ):
         raise bad_request("machines is a list of what machine_add takes.")
     if len(machines) > MOST_ADDED:
         raise bad_request(f"{len(machines)} machines are too many at once: name {MOST_ADDED} at most.")
-    if any(one.get("bucket") is not None for one in machines):
+    if any(machine.get("bucket") is not None for machine in machines):
         raise bad_request("A bucket with a backup that was there before is taken in one at a time.")
-    twice = [name for name, times in Counter(str(one.get("name")) for one in machines).items() if times > 1]
+    twice = [
+        name for name, times in Counter(str(machine.get("name")) for machine in machines).items() if times > 1
+    ]
     if twice:
         raise bad_request(f"These are named twice: {', '.join(twice)}.")
     return machines

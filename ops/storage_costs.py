@@ -92,5 +92,5 @@ def first_upload(table: PriceTable, backup: FirstBackup, storage_class: str) -> 
 def everything_back(table: PriceTable, backup: FirstBackup, storage_class: str) -> RestoreCost:
     """Fetching all of it in one month, by the cheapest tier whose prices the table knows; without any, the slowest."""
     tiers = restore_everything(table, backup.stored(storage_class))
-    known = [one for one in tiers if one.cost is not None]
+    known = [tier for tier in tiers if tier.cost is not None]
     return min(known, key=lambda one: one.cost or 0) if known else max(tiers, key=lambda one: one.wait)

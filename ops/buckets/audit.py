@@ -41,7 +41,10 @@ MOST_TAGS_READ = 1_000
 def audit_stage(admin: AdminClient, stage: str) -> AuditAnswer:
     """Has the service audit every bucket that it watches, now."""
     answer = admin.ask(AuditAnswer, "audit")
-    found = [dataclasses.replace(one, commands=at_stage(one.commands, stage)) for one in answer.findings]
+    found = [
+        dataclasses.replace(finding, commands=at_stage(finding.commands, stage))
+        for finding in answer.findings
+    ]
     return dataclasses.replace(answer, findings=tuple(found))
 
 

@@ -52,11 +52,19 @@ class FoundBackups:
         return lines[:CHAINS_SHOWN] + ([f"and {count(left_out, 'older chain')}"] if left_out > 0 else [])
 
     def _fulls(self) -> list[SetId]:
-        return sorted((one for one in self.sets if one.is_full), key=lambda one: one.end, reverse=True)
+        return sorted(
+            (backup_set for backup_set in self.sets if backup_set.is_full),
+            key=lambda one: one.end,
+            reverse=True,
+        )
 
     def _increments_of(self, full: SetId) -> list[SetId]:
         """Those that go on from it, one after the other, by the times in their names."""
-        after = {one.start: one for one in self.sets if one.start is not None and one.end > one.start}
+        after = {
+            backup_set.start: backup_set
+            for backup_set in self.sets
+            if backup_set.start is not None and backup_set.end > backup_set.start
+        }
         chain, end = [], full.end
         while end in after:
             chain.append(after[end])

@@ -44,9 +44,9 @@ def refresh(regions: tuple[str, ...], endpoint: str | None, folder: Path | None,
 
 def _as_answer(found: Refreshed) -> dict[str, object]:
     changes = [
-        {**dataclasses.asdict(one), "before": str(one.before) if one.before is not None else None}
-        | {"after": str(one.after)}
-        for one in found.changes
+        {**dataclasses.asdict(change), "before": str(change.before) if change.before is not None else None}
+        | {"after": str(change.after)}
+        for change in found.changes
     ]
     return {
         "region": found.table.region,

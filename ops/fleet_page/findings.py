@@ -55,7 +55,7 @@ def thaw_section(thaws: ThawListing, zone: tzinfo, stage: str) -> Section:
     )
     lines += [_thaw(row, zone, stage) for row in over[:MOST_OVER]]
     with_thaws = {row.machine for row in rows}
-    lines += [_budget(one) for one in thaws.budgets if one.machine in with_thaws]
+    lines += [_budget(budget) for budget in thaws.budgets if budget.machine in with_thaws]
     more = f"And {count(len(over) - MOST_OVER, 'thaw')} more that are over." if len(over) > MOST_OVER else ""
     return Section(summary, tuple(lines), more)
 

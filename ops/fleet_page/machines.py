@@ -28,14 +28,14 @@ def sentence(status: FleetStatus) -> str:
 
 def tiles(status: FleetStatus, zone: tzinfo) -> tuple[Tile, ...]:
     machines = status.machines
-    jobs = [job for one in machines for job in one.jobs]
-    costs = [one.monthly for one in machines if one.monthly is not None]
+    jobs = [job for machine in machines for job in machine.jobs]
+    costs = [machine.monthly for machine in machines if machine.monthly is not None]
     mailed = status.costs_at
     as_of = f"by the mail of {day(mailed, zone)}" if mailed else "the first weekly mail says it"
     return (
-        Tile("Machines", f"{len(machines):,}", _counted(one.state for one in machines)),
+        Tile("Machines", f"{len(machines):,}", _counted(machine.state for machine in machines)),
         Tile("Jobs", f"{len(jobs):,}", _counted(job.state for job in jobs)),
-        Tile("Stored", format_bytes(sum(one.stored_bytes for one in machines))),
+        Tile("Stored", format_bytes(sum(machine.stored_bytes for machine in machines))),
         Tile("A month", month_shown(sum(costs)) if costs else "not known yet", as_of),
     )
 
@@ -49,18 +49,18 @@ def _counted(states: Iterable[str]) -> str:
 def needs(reasons: Sequence[Reason]) -> tuple[Need, ...]:
     return tuple(
         Need(
-            one.verdict,
-            f"{one.machine}/{one.job}".rstrip("/") if one.machine else "a bucket",
-            one.message,
-            one.commands,
-            one.machine if any(line.startswith("panicroom ") for line in one.commands) else "",
+            reason.verdict,
+            f"{reason.machine}/{reason.job}".rstrip("/") if reason.machine else "a bucket",
+            reason.message,
+            reason.commands,
+            reason.machine if any(line.startswith("panicroom ") for line in reason.commands) else "",
         )
-        for one in reasons[:MOST_NEEDS]
+        for reason in reasons[:MOST_NEEDS]
     )
 
 
 def machine_lines(status: FleetStatus, weeks: FleetWeeks) -> tuple[MachineOnPage, ...]:
-    of_machine = {one.machine: one for one in weeks.machines}
+    of_machine = {machine.machine: machine for machine in weeks.machines}
     now = moment_of(status.written_at)
     lines = []
     for one in worst_first(status.machines):
@@ -90,22 +90,22 @@ def _notes(machine: MachineState) -> tuple[str, ...]:
 
 def group_lines(machines: Sequence[MachineState]) -> tuple[GroupLine, ...]:
     """By name, those in none at the end; nothing where no machine is in a group."""
-    names = sorted({one.group or "" for one in machines}, key=lambda name: (not name, name))
+    names = sorted({machine.group or "" for machine in machines}, key=lambda name: (not name, name))
     if names in ([], [""]):
         return ()
     return tuple(
-        _group_line(name or "in no group", [one for one in machines if (one.group or "") == name])
+        _group_line(name or "in no group", [machine for machine in machines if (machine.group or "") == name])
         for name in names
     )
 
 
 def _group_line(name: str, members: Sequence[MachineState]) -> GroupLine:
-    costs = [one.monthly for one in members if one.monthly is not None]
+    costs = [machine.monthly for machine in members if machine.monthly is not None]
     return GroupLine(
         name,
         f"{len(members):,}",
-        worst_verdict(one.verdict for one in members),
-        _counted(one.state for one in members),
-        format_bytes(sum(one.stored_bytes for one in members)),
+        worst_verdict(machine.verdict for machine in members),
+        _counted(machine.state for machine in members),
+        format_bytes(sum(machine.stored_bytes for machine in members)),
         month_shown(sum(costs) if costs else None),
     )

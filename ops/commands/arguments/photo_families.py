@@ -49,15 +49,15 @@ def check_families_followed(added: MachineAdded) -> None:
 def what_is_added(jobs: Sequence[str], families: Sequence[FamilyStatus]) -> str:
     """``job system and the pictures (photos)``."""
     named = [f"job {jobs[0]}" if len(jobs) == 1 else f"jobs {', '.join(jobs)}"] if jobs else []
-    return " and ".join([*named, *(f"the pictures ({one.family})" for one in families)])
+    return " and ".join([*named, *(f"the pictures ({family.family})" for family in families)])
 
 
 def about_pictures(families: Sequence[FamilyStatus]) -> list[str]:
     """What happens on the computer, for somebody who types there what was said."""
     return [
-        f"`panicroom enrol` asks for the folder of the pictures{_hint(one)}. Each folder in it, such as a year, is"
+        f"`panicroom enrol` asks for the folder of the pictures{_hint(family)}. Each folder in it, such as a year, is"
         " backed up by itself. A folder that comes later is found by itself, and you get a mail about it."
-        for one in families
+        for family in families
     ]
 
 

@@ -91,10 +91,10 @@ def show_estimates(
     else:
         volumes = f"volumes of {backup.volume_bytes // MB} MB"
         say(f"{size} in {volumes}, at AWS's prices of {region} of {table.as_of}, before tax:")
-    for one in costs:
-        wait = f"to be read within {one.wait_hours} hours" if one.wait_hours else "readable at once"
+    for cost in costs:
+        wait = f"to be read within {cost.wait_hours} hours" if cost.wait_hours else "readable at once"
         say(
-            f"  {one.storage}: {_usd(one.monthly)} a month; everything back {_usd(one.everything_back)}, {wait}"
+            f"  {cost.storage}: {_usd(cost.monthly)} a month; everything back {_usd(cost.everything_back)}, {wait}"
         )
     say(f"Volumes {policy_shown(chosen)}, {reason}. `--storage` chooses another.")
 
@@ -123,7 +123,7 @@ def policy_of(job: JobStatus | JobPlace) -> StoragePolicy:
 
 def check_followed(jobs: Sequence[JobStatus | JobPlace], names: Sequence[str], policy: StoragePolicy) -> None:
     """Raises ``OpsError`` where an older service has passed over the policy of the named jobs."""
-    if any(policy_of(one) != policy for one in jobs if one.job in names):
+    if any(policy_of(job) != policy for job in jobs if job.job in names):
         raise OpsError(
             "The service is older than this clone and knows no storage policies yet: deploy it first."
         )
@@ -154,11 +154,11 @@ def follow_places(
 
     ``places`` are all of the stage's jobs.
     """
-    changed = [one for one in places if one.machine in machines and (jobs is None or one.job in jobs)]
+    changed = [place for place in places if place.machine in machines and (jobs is None or place.job in jobs)]
     is_in_own_bucket = any(one.bucket == deployed.stage.bucket for one in changed)
     sentences = _means(policy, is_in_own_bucket=is_in_own_bucket) if policy else []
     adopted = dict.fromkeys(one.bucket for one in changed if one.bucket != deployed.stage.bucket)
-    in_bucket = {bucket: [one for one in places if one.bucket == bucket] for bucket in adopted}
+    in_bucket = {bucket: [place for place in places if place.bucket == bucket] for bucket in adopted}
     return sentences + [_follow_in_adopted(deployed, bucket, its) for bucket, its in in_bucket.items()]
 
 
@@ -178,7 +178,7 @@ def _means(policy: StoragePolicy, *, is_in_own_bucket: bool) -> list[str]:
 
 def _follow_in_adopted(deployed: DeployedStage, bucket: str, places: Sequence[JobPlace]) -> str:
     """Only where this service has written a rule; ``places`` are all of the stage's jobs in the bucket."""
-    s3, stage, jobs = deployed.aws.client("s3"), deployed.stage, [_job(one) for one in places]
+    s3, stage, jobs = deployed.aws.client("s3"), deployed.stage, [_job(place) for place in places]
     if not has_adopted_rule(s3, bucket, stage, jobs):
         return (
             f"In {bucket}, which was there before the service, rules of your own move volumes: `python -m ops audit`"

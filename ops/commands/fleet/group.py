@@ -106,10 +106,10 @@ def show(name: str, stage: str, state_folder: Path, as_json: bool) -> None:
         print_json(answer)
         return
     _show(answer)
-    for one in answer.machines:
-        own = f": its own are {own_shown(one.own)}" if one.own else ""
-        say(f"  {one.machine}{own}")
-    behind = [one.machine for one in answer.machines if one.is_behind]
+    for machine in answer.machines:
+        own = f": its own are {own_shown(machine.own)}" if machine.own else ""
+        say(f"  {machine.machine}{own}")
+    behind = [machine.machine for machine in answer.machines if machine.is_behind]
     if behind:
         again = typed(f"group set {name}", stage)
         say(f"A change has not come to all of {', '.join(behind)} yet: {again} does it.", style="bold red")
@@ -180,7 +180,7 @@ def _may_move(asked: dict[str, Any]) -> bool:
 def _followed(
     client: AdminClient, stage: str, state_folder: Path, answer: GroupChanged, policy: StoragePolicy | None
 ) -> list[str]:
-    machines = {one.machine for one in answer.group.machines}
+    machines = {machine.machine for machine in answer.group.machines}
     if not machines:
         return []
     deployed = deployed_stage(stage, state_folder)

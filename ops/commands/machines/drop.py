@@ -51,7 +51,7 @@ def drop(
     check_typed(name, confirmed, as_json)
     again = typed(f"machine drop {name}", stage)
     try:
-        plan = client.ask(MachineDropPlan, "machine_drop", name=name, jobs=[one.job for one in plan.jobs])
+        plan = client.ask(MachineDropPlan, "machine_drop", name=name, jobs=[job.job for job in plan.jobs])
         removed = remove_machine_files(s3, plan)
         ended = _remove_rows(client, name)
     except KeyboardInterrupt:
@@ -68,7 +68,7 @@ def drop(
 
 def drop_lines(plan: MachineDropPlan, found: MachineSurvey) -> list[str]:
     """What is said before the name is typed."""
-    sets = sum(one.sets for one in plan.jobs)
+    sets = sum(job.sets for job in plan.jobs)
     versions, locked = found.found.versions, found.found.locked
     whole = (
         f"You are about to remove {plan.machine} and all that it stored for good: {count(len(plan.jobs), 'job')},"

@@ -44,7 +44,7 @@ def for_group(
     **arguments: Any,
 ) -> tuple[MachineResult, ...]:
     """``question`` is asked with the names below it. Raises ``OpsError`` where the group is empty."""
-    names = [one.machine for one in client.ask(GroupShown, "group_show", name=group).machines]
+    names = [machine.machine for machine in client.ask(GroupShown, "group_show", name=group).machines]
     if not names:
         raise OpsError(f"No machine is in the group {group}.")
     if not yes:
@@ -58,13 +58,13 @@ def show_results(results: Sequence[MachineResult], as_json: bool, done: str) -> 
     if as_json:
         print_json(list(results))
     else:
-        for one in results:
-            say(f"{one.machine}: {one.error or done}")
+        for result in results:
+            say(f"{result.machine}: {result.error or done}")
     exit_if_any_failed(results)
 
 
 def exit_if_any_failed(results: Sequence[MachineResult]) -> None:
-    failed = [one.machine for one in results if one.error]
+    failed = [result.machine for result in results if result.error]
     if failed:
         click.echo(f"{len(failed)} of {len(results)} machines failed: {', '.join(failed)}.", err=True)
         sys.exit(1)

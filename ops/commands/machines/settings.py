@@ -139,7 +139,7 @@ class _Change:
             job=self.job,
             **self.changes,
         )
-        done = [one.machine for one in results if not one.error]
+        done = [result.machine for result in results if not result.error]
         if done and (self.policy or self.changes["as_group"]):
             deployed = deployed_stage(self.stage, self.state_folder)
             for line in follow_places(deployed, self.client.jobs(), done):

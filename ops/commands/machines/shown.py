@@ -69,15 +69,15 @@ def show_code(
 def show_codes(results: Sequence[MachineResult], addresses: dict[str, str], as_json: bool) -> None:
     """Of several machines, the line to type on each."""
     if as_json:
-        print_json([{**dataclasses.asdict(one), **addresses} for one in results])
+        print_json([{**dataclasses.asdict(result), **addresses} for result in results])
         return
-    for one in results:
-        if one.added:
+    for result in results:
+        if result.added:
             url = addresses.get("api_url", "URL")
-            say(f"{one.machine}, before {one.added.code_expires_at}:")
-            console.print(f"  panicroom enrol {url} {one.added.code}", markup=False)
+            say(f"{result.machine}, before {result.added.code_expires_at}:")
+            console.print(f"  panicroom enrol {url} {result.added.code}", markup=False)
         else:
-            say(f"{one.machine}: {one.error}")
+            say(f"{result.machine}: {result.error}")
 
 
 def thaw_budget_shown(machine: MachineShown) -> str:

@@ -104,7 +104,7 @@ def _to_approve(listing: RetentionListing, job: str | None, chain: str | None) -
 
 
 def _nothing_to_approve(listing: RetentionListing, as_json: bool) -> None:
-    empty = not any(one.chains for one in listing.jobs)
+    empty = not any(job.chains for job in listing.jobs)
     reason = "there is no finished backup yet" if empty else "no old backup waits for your look"
     confirm(RetentionListing((), zone=listing.zone), as_json, f"Nothing to approve: {reason}.")
 
@@ -120,8 +120,8 @@ def _named(job: JobRetention, typed_name: str, zone: str) -> str:
 
 def _show_list(jobs: Sequence[JobRetention], zone: str, named: str | None, stage: str) -> None:
     say(WHAT_A_CHAIN_IS)
-    for one in jobs:
-        show_job_retention(one, zone_of(zone), stage)
+    for job in jobs:
+        show_job_retention(job, zone_of(zone), stage)
     console.print()
     say(WHAT_APPROVING_DOES)
     say_when_it_is_final(stage)
@@ -134,7 +134,7 @@ def _show_list(jobs: Sequence[JobRetention], zone: str, named: str | None, stage
 
 
 def _jobs_named(jobs: Sequence[JobRetention]) -> str:
-    names = [f"{one.machine}/{one.job}" for one in jobs]
+    names = [f"{job.machine}/{job.job}" for job in jobs]
     return names[0] if len(names) == 1 else f"these {len(names)} jobs"
 
 
@@ -142,7 +142,7 @@ def _show_approved(jobs: Sequence[JobRetention], answer: RetentionListing, stage
     """Raises ``OpsError`` where a list was another by the time it was approved."""
     if as_json:
         print_json(answer)
-    now = {f"{one.machine}/{one.job}": one for one in answer.jobs}
+    now = {f"{job.machine}/{job.job}": job for job in answer.jobs}
     zone = zone_of(answer.zone)
     changed = []
     for before in jobs:

@@ -131,7 +131,7 @@ def drop(
     plan = client.ask(DropPlan, "retention_drop_plan", name=machine, job=job, chain=chain)
     deployed = deployed_stage(stage, state_folder)
     s3, place = deployed.aws.client("s3"), Location(plan.bucket, plan.prefix)
-    sets, prices = [SetId.parse(one) for one in plan.sets], price_table(deployed.stage.region)
+    sets, prices = [SetId.parse(text) for text in plan.sets], price_table(deployed.stage.region)
     found = survey(s3, place, sets, prices, plan.archive_after_days, datetime.now(timezone.utc))
     for line in drop_lines(plan, found):
         click.echo(line, err=as_json)
@@ -186,4 +186,4 @@ def _look_again(deployed: DeployedStage, machine: str, job: str, as_json: bool) 
 
 
 def _sets(row: LetGoRow) -> list[SetId]:
-    return [SetId.parse(one) for one in row.sets]
+    return [SetId.parse(text) for text in row.sets]

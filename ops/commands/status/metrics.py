@@ -73,9 +73,9 @@ def _age(job: JobState, now: float) -> float | None:
 
 def _findings(answer: FleetStatus) -> Iterator[Sample]:
     groups = {machine.machine: machine.group or "" for machine in answer.machines}
-    for one in answer.findings:
-        labels = {"machine": one.machine, "job": one.job, "group": groups.get(one.machine, "")}
-        yield {**labels, "severity": one.severity.value}, one.count
+    for finding in answer.findings:
+        labels = {"machine": finding.machine, "job": finding.job, "group": groups.get(finding.machine, "")}
+        yield {**labels, "severity": finding.severity.value}, finding.count
 
 
 def _thaws(answer: FleetStatus) -> Iterator[Sample]:

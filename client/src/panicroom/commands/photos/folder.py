@@ -56,7 +56,7 @@ def _chosen(settings: Settings, name: str | None, job: str | None) -> FamilySett
     """The family that is named, that of the job, or the only one."""
     families = {family.family: family for family in settings.families}
     if name is None and job is not None:
-        name = next((one for one in families if job.startswith(f"{one}-")), None)
+        name = next((family for family in families if job.startswith(f"{family}-")), None)
     if name is None and len(families) == 1:
         name = next(iter(families))
     if name in families:

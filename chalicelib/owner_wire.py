@@ -160,7 +160,7 @@ class SetRow:
 
 @dataclasses.dataclass(frozen=True)
 class JobShown(JobStatus):
-    """A job as the machine itself is told, its sets in the order of their names, and how long its chains are kept."""
+    """A job as the machine itself gets it, its sets in the order of their names, and how long its chains are kept."""
 
     sets: tuple[SetRow, ...] = ()
     keep_chains: int = 1

@@ -47,7 +47,7 @@ CLIENT_IN_PLACE = ["--no-deps", "--editable", "./client"]
 # AWS's cloud shell has one gigabyte.
 OWNER_ALONE = ["--no-cache-dir", "--require-hashes", "-r", "requirements-owner.txt"]
 
-# folder -> (what pip is told, in steps; what makes it anew when it changes; what only brings it up to date)
+# folder -> (pip's arguments, in steps; what makes it anew when it changes; what only brings it up to date)
 ENVIRONMENTS = {
     SITE: (
         [["--require-hashes", "-r", "requirements-dev.txt"], DUPLICITY_ALONE, AXE_ALONE, CLIENT_IN_PLACE],

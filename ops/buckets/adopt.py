@@ -73,7 +73,7 @@ def adopted_places(deployed: DeployedStage) -> list[Location]:
 def plans_for_adopted(deployed: DeployedStage) -> Iterator[Adoption | OpsError]:
     """What has to be done again for each adopted place, or why it is not known.
 
-    A role that was made anew is a stranger to a bucket's policy, which keeps not the role's name but its id
+    A role that was made anew is unknown to a bucket's policy, which stores not the role's name but its id
     (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html). And a later version
     may want other rights. Each is planned when the one before was carried out: two may be in one bucket.
     """

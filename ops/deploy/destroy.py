@@ -70,7 +70,7 @@ def _give_back(deployed: DeployedStage) -> list[str]:
     try:
         buckets = dict.fromkeys(place.bucket for place in adopted_places(deployed))
     except OpsError as error:
-        return [f"Which buckets were adopted cannot be told ({error}): remove {ours}, wherever they are."]
+        return [f"Which buckets were adopted is not known ({error}): remove {ours}, wherever they are."]
     left = []
     for bucket in buckets:
         try:

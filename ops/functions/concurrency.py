@@ -16,7 +16,7 @@ UNRESERVED = 100
 """Lambda refuses to reserve what would leave less."""
 
 WANTED = {"api_handler": 100, "authorizer": 50}
-"""What strangers and laptops can start. A thousand laptops need about ten at once: 50 ms a request."""
+"""What unauthenticated callers and laptops can start. A thousand laptops need about ten at once: 50 ms a request."""
 
 LEAST = 10
 """With fewer for the API, laptops would wait for each other; then nothing is reserved."""

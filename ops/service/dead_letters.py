@@ -83,8 +83,8 @@ class DeadLetterQueue:
     def replay(self) -> tuple[list[DeadLetter], list[DeadLetter]]:
         """Sends to the queue again what can be read; ``(sent, left)``. The malformed stay: no try would help.
 
-        Each goes into the queue before it leaves this one: ended in between, it is told twice, which does
-        the catalogue no harm.
+        Each goes into the queue before it leaves this one: if this ends in between, it is handled twice, which
+        does the catalogue no harm.
         """
         letters = self._take()
         left = [letter for letter in letters if letter.malformed]

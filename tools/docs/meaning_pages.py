@@ -28,7 +28,7 @@ def findings_page() -> str:
     parts = [
         f"# What can be wrong\n\n{MADE}",
         "Each finding has a code that does not change. *Critical*: something cannot be restored, or will not be.",
-        "*Warning*: it costs money, or hides what happens. What is *told at once* is mailed within minutes, other",
+        "*Warning*: it costs money, or hides what happens. What is *mailed at once* comes within minutes, other",
         "critical findings once an hour at most, warnings once a day. All stay in the weekly mail until gone.\n",
     ]
     for concern, title in CONCERNS.items():
@@ -41,7 +41,7 @@ def findings_page() -> str:
 
 
 def _finding(kind: Code) -> str:
-    marks = kind.severity.value + (", told at once" if kind.is_safety or kind.is_awaited else "")
+    marks = kind.severity.value + (", mailed at once" if kind.is_safety or kind.is_awaited else "")
     title = f"{kind.title[0].upper()}{kind.title[1:]} ({marks})."
     return f"### {kind.code}\n\n{title} {kind.meaning}\n\n*What to do:* {kind.advice}\n"
 

@@ -1,4 +1,4 @@
-"""What a laptop is told of its jobs, ready to be read: a summary of each job's sealed sets, and which sets are open.
+"""What a laptop reads of its jobs: a summary of each job's sealed sets, and which sets are open.
 
 Both are rows of their own, so that an answer to a laptop reads no more as a job's sets grow in number.
 """

@@ -9,7 +9,7 @@ MAX_TRIES_AN_HOUR = 20
 """Of one address. A code has 120 random bits: this keeps guessing from costing money, not from succeeding."""
 
 GUESSED_FROM = 10
-"""Wrong codes for one machine within an hour that the owner is told of."""
+"""Wrong codes for one machine within an hour that the owner gets a mail about."""
 
 _IPV6_SITE_BITS = 64
 """A home or a server has so much of an address to itself, and 2^64 addresses below it."""

@@ -132,7 +132,7 @@ def _why_no_successor(
 
 
 def _held_up(now: datetime, facts: RetentionFacts, chain: BackupChain, *, tangled: bool) -> Waiting | None:
-    """What passes by itself, or is to be mended first."""
+    """What passes by itself, or has to be repaired first."""
     if tangled:
         return Waiting(chain, Why.TANGLED)
     if facts.blocks:

@@ -178,7 +178,7 @@ def record_proofs(machines: MachineStore, job: Job, rows: Iterable[ObjectRow]) -
 def refresh_findings(
     catalogue: CatalogueStore, findings: FindingStore, job: Job, now: datetime
 ) -> list[Finding]:
-    """Brings the job's findings, and what its laptop is told of it, up to date with its sets; what was found."""
+    """Brings the job's findings, and what its laptop can read of it, up to date with its sets; what was found."""
     sets = catalogue.visible_sets(job)
     catalogue.summaries.bring_up_to_date(job, sets, now)
     found = [*find_anomalies(job, sets, now), *find_photo_trouble(job, now)]

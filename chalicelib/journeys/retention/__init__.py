@@ -1,1 +1,1 @@
-"""Letting old chains go, bringing them back, and what the owner is told of both."""
+"""Letting old chains go, bringing them back, and what is reported of both."""

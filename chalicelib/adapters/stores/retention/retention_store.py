@@ -106,7 +106,7 @@ class RetentionStore:
         item = {**_let_go_item(let_go), "expires_at_epoch": at}
         attempted(self._table.put, item, "attribute_exists(pk) AND attribute_not_exists(expires_at_epoch)")
 
-    # ------------------------------------------------------------ what was told, and what was fetched
+    # ------------------------------------------------------------ what was announced, and what was fetched
 
     def announced(self) -> dict[JobName, dict[SetId, int]]:
         """In how many weekly mails each chain was named."""
@@ -116,7 +116,7 @@ class RetentionStore:
         return found
 
     def announce(self, issue: datetime, chains: Iterable[tuple[Job, SetId]], now: datetime) -> None:
-        """The mail of that issue, which has reached somebody, named these chains; told twice it counts once."""
+        """The mail of that issue, which has reached somebody, named these chains; recorded twice it counts once."""
         known = {item["sk"]: item for item in self._table.query(ANNOUNCED)}
         text = rows.format_instant(issue)
         for job, full in chains:

@@ -57,7 +57,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Choice:
-    """What gpg is told, beside the options of its own settings file; ``reason`` is for the log."""
+    """gpg's options beside those of its own settings file; ``reason`` is for the log."""
 
     gpg_options: tuple[str, ...]
     reason: str

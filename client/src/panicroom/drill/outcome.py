@@ -1,4 +1,4 @@
-"""How a drill ends: for people, as JSON and for the service, which is told no names of files."""
+"""How a drill ends: for people, as JSON and for the service, which gets no names of files."""
 
 # SPDX-License-Identifier: GPL-2.0-or-later
 

@@ -55,7 +55,7 @@ def cover_job(settings: Settings, job: JobSettings) -> Coverage:
 
 
 def as_job_check(settings: Settings, job: JobSettings, walk: Walk) -> JobCheck:
-    """What the service is told of a job in which nothing has changed: numbers, and no name."""
+    """What the service gets of a job in which nothing has changed: numbers, and no name."""
     found = cover(walk.files, recall_hashes(settings.job_state(job.job)).files)
     since = None if found.since is None else datetime.fromtimestamp(found.since, timezone.utc)
     return JobCheck(

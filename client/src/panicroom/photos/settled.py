@@ -1,4 +1,4 @@
-"""Photo jobs in which nothing has changed are not backed up again: the service is told that they were looked at."""
+"""Photo jobs in which nothing has changed are not backed up again: the service records that nothing has changed."""
 
 # SPDX-License-Identifier: GPL-2.0-or-later
 

@@ -40,7 +40,7 @@ _LOOK_SECONDS = 3600
 
 @dataclass(frozen=True)
 class ScheduledBackup:
-    """What is to be run, and how often. ``environment`` is what must be told because it is not usual.
+    """What is to be run, and how often. ``environment`` is what must be set because it is not the default.
 
     Raises a Problem where a value has a control character: in a unit or a crontab a line break begins another line.
     """

@@ -107,7 +107,7 @@ class RateMeter:
 
     @property
     def send_total_bytes(self) -> int:
-        """What there will be to send, as far as can be told from what was made of what was read."""
+        """What there will be to send, estimated from what was made of what was read."""
         if not self.read.bytes:
             return 0
         return max(int(self.made_bytes * self.read_total_bytes / self.read.bytes), self.sent.bytes)

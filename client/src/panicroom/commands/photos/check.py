@@ -98,7 +98,7 @@ def run_checks(
     as_json: bool,
 ) -> tuple[list[CheckedJob], ExitCode]:
     """Checks one of the jobs, all of them, or as many as ``seconds`` allow, and shows what is found: that, and the exit
-    code of the last one that could not be checked. The service is told where that can be."""
+    code of the last one that could not be checked. It is reported to the service where that can be."""
     from panicroom.photos.check import begin_round, check_job, next_jobs
     from panicroom.photos.check_report import report_found
 

@@ -185,7 +185,8 @@ def test_a_report_that_is_lost_is_made_by_the_next_call(backed_up: Laptop) -> No
     assert backed_up.service.drills.outcomes == ["passed"]
 
 
-def test_killed_in_the_download_it_leaves_a_folder_that_the_next_one_removes(backed_up: Laptop) -> None:
+def held_at_a_volume(laptop: Laptop) -> tuple[subprocess.Popen[str], threading.Event]:
+    """A drill that waits in the download of a volume, until the event is set."""
     reached, go_on = threading.Event(), threading.Event()
 
     def hold(name: str) -> None:
@@ -193,9 +194,14 @@ def test_killed_in_the_download_it_leaves_a_folder_that_the_next_one_removes(bac
             reached.set()
             go_on.wait(60)
 
-    backed_up.service.on_get = hold
-    process = backed_up.start("drill")
+    laptop.service.on_get = hold
+    process = laptop.start("drill")
     assert reached.wait(100)
+    return process, go_on
+
+
+def test_killed_in_the_download_it_leaves_a_folder_that_the_next_one_removes(backed_up: Laptop) -> None:
+    process, go_on = held_at_a_volume(backed_up)
     (folder,) = work_folders(backed_up)
     assert folder.stat().st_mode & 0o077 == 0
     process.kill()
@@ -209,16 +215,7 @@ def test_killed_in_the_download_it_leaves_a_folder_that_the_next_one_removes(bac
 
 
 def test_ctrl_c_ends_it_without_a_report_and_a_second_one_at_once_is_refused(backed_up: Laptop) -> None:
-    reached, go_on = threading.Event(), threading.Event()
-
-    def hold(name: str) -> None:
-        if ".vol" in name:
-            reached.set()
-            go_on.wait(60)
-
-    backed_up.service.on_get = hold
-    process = backed_up.start("drill")
-    assert reached.wait(100)
+    process, go_on = held_at_a_volume(backed_up)
     second = backed_up.run("drill")
     assert second.returncode == ExitCode.TRY_LATER
     assert "another drill of this job is running" in second.stderr

@@ -15,6 +15,7 @@ from laptop import PASSPHRASE, Laptop
 from panicroom.exit_codes import ExitCode
 from panicroom.recovery.recovery_code import new_recovery_code
 from recovery.scenes import CODE, JOBS, everything_written, make_backups, new_computer, sheet
+from test_commands import one_clear_line
 from trees import differences, snapshot
 
 
@@ -41,16 +42,6 @@ def is_back(computer: Laptop, to: Path | None = None) -> None:
     old = computer.home.parent
     assert differences(snapshot(old / "source"), snapshot(folder / "system")) == []
     assert differences(snapshot(old / "photos"), snapshot(folder / "photos")) == []
-
-
-def one_clear_line(ended: subprocess.CompletedProcess[str], code: ExitCode, *words: str) -> None:
-    assert "Traceback" not in ended.stdout + ended.stderr
-    lines = [line for line in ended.stderr.splitlines() if line]
-    assert len(lines) == 1, ended.stderr
-    assert lines[0].startswith("panicroom: ")
-    assert ended.returncode == code, lines
-    for word in words:
-        assert word in lines[0], lines
 
 
 # ---------------------------------------------------------------- all is well

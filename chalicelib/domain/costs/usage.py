@@ -101,21 +101,23 @@ def job_usage(
     if first_backup is not None:
         add_rest_of_first_backup(job, first_backup, coming, now)
     return JobUsage(
-        job.machine,
-        job.name,
-        job.storage.archive_class,
-        len(sets),
-        sum_tallies(backup_set.current for backup_set in sets),
-        sum_tallies(backup_set.noncurrent for backup_set in sets),
-        sum_tallies(gone.stored for gone in removed.values()),
-        sum(len(backup_set.volumes) + _objects(backup_set.noncurrent) for backup_set in sets),
-        sum(_objects(gone.stored) * TAGS_OF_LET_GO for gone in removed.values()),
-        sum(let_go.files for let_go in let_gos if this_month.start <= let_go.begun_at < this_month.end),
-        unmoved,
-        so_far.span(),
-        rest.span(),
-        next_month.span(),
-        _news(sets, removed.values(), since, now),
+        machine=job.machine,
+        job=job.name,
+        archive_class=job.storage.archive_class,
+        sets=len(sets),
+        current=sum_tallies(backup_set.current for backup_set in sets),
+        noncurrent=sum_tallies(backup_set.noncurrent for backup_set in sets),
+        let_go=sum_tallies(gone.stored for gone in removed.values()),
+        tags=sum(len(backup_set.volumes) + _objects(backup_set.noncurrent) for backup_set in sets),
+        let_go_tags=sum(_objects(gone.stored) * TAGS_OF_LET_GO for gone in removed.values()),
+        let_go_files=sum(
+            let_go.files for let_go in let_gos if this_month.start <= let_go.begun_at < this_month.end
+        ),
+        unmoved=unmoved,
+        so_far=so_far.span(),
+        rest=rest.span(),
+        next_month=next_month.span(),
+        news=_news(sets, removed.values(), since, now),
     )
 
 

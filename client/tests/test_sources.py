@@ -41,7 +41,7 @@ def settings_below(folder: Path) -> Settings:
 def test_of_a_whole_machine_the_kernels_folders_and_our_own_are_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(left_out, "_mounts_text", lambda: MOUNTS)
+    monkeypatch.setattr(left_out, "mounts_text", lambda: MOUNTS)
     found = left_out_folders(settings_below(tmp_path), Path("/"))
     assert {str(path) for path in found} == {
         *("/proc", "/sys", "/dev", "/srv/chroot/proc", "/srv/odd name/proc"),
@@ -159,7 +159,7 @@ def test_a_disk_below_the_source_that_was_detached_is_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "disk").mkdir()
-    monkeypatch.setattr(watch, "_mounts_text", lambda: f"/dev/sdb1 {tmp_path}/disk ext4 rw 0 0\n")
+    monkeypatch.setattr(watch, "mounts_text", lambda: f"/dev/sdb1 {tmp_path}/disk ext4 rw 0 0\n")
     mark = mark_source(tmp_path, files=1)
     assert mark.mounts == ((f"{tmp_path}/disk", (tmp_path / "disk").stat().st_dev),)
     assert fault_of(mark, 1) is None

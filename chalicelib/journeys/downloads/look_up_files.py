@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from chalicelib.adapters.s3_buckets import Buckets
 from chalicelib.adapters.stores.catalogue_store import CatalogueStore
 from chalicelib.domain.backups.machines import Job
-from chalicelib.domain.backups.names import FileKind, parse_file_name
+from chalicelib.domain.backups.names import is_manifest
 from chalicelib.domain.backups.objects import StoredObject
 
 FEW_FILES = 12
@@ -21,7 +21,8 @@ def look_up_files(
     catalogue: CatalogueStore, buckets: Buckets, job: Job, names: Sequence[str], *, with_facts: bool
 ) -> Found:
     """What is stored under each name. ``with_facts``: also what no listing has (digest, volumes, proof)."""
-    listable = [name for name in names if not with_facts or _is_manifest(name)]
+    # The catalogue asks S3 for the HEAD of manifests, and knows of any other file what a listing has.
+    listable = [name for name in names if not with_facts or is_manifest(name)]
     found: Found = {}
     if len(listable) > FEW_FILES:
         found = buckets.listed(job.location, listable)
@@ -30,12 +31,6 @@ def look_up_files(
     keys = {name: job.location.key(name) for name in names if name not in found}
     heads = buckets.heads(job.location.bucket, list(keys.values()))
     return found | {name: heads[key] for name, key in keys.items()}
-
-
-def _is_manifest(name: str) -> bool:
-    """The catalogue asks S3 for the HEAD of these, and knows of any other file what a listing has."""
-    file = parse_file_name(name)
-    return file is not None and file.kind is FileKind.MANIFEST
 
 
 def _with_facts(catalogue: CatalogueStore, job: Job, listed: Mapping[str, StoredObject | None]) -> Found:

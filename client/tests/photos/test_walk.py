@@ -305,7 +305,7 @@ def test_the_kind_of_the_disk_says_whether_it_has_inodes(
     device = folder.source.stat().st_dev
     number = f"{os.major(device)}:{os.minor(device)}"
     mounts = f"36 35 {number} / / rw shared:1 - {kind} /dev/sda1 rw\n37 35 0:99 / /proc rw - proc proc rw\n"
-    monkeypatch.setattr(walking, "_mounts_text", lambda: mounts)
+    monkeypatch.setattr(walking, "mounts_text", lambda _: mounts)
     assert folder.walk().scope.keeps_inodes is keeps
 
 

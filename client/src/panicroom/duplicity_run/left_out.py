@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from pathlib import Path
 
+from panicroom.mounts import mount_points, mounts_text
 from panicroom.settings import Settings
 
 _KERNEL_FOLDERS = ("/proc", "/sys", "/dev")
@@ -40,31 +40,19 @@ _KERNEL_TYPES = frozenset(
 )
 """File systems without a file of anybody's in them; in a chroot or a container they are mounted elsewhere."""
 
-_MOUNTS = Path("/proc/self/mounts")
-
 
 def left_out_folders(settings: Settings, source: Path) -> tuple[Path, ...]:
     """Folders below ``source`` (its links resolved) that are left out of every backup."""
     own = [folder.resolve() for folder in (settings.places.cache, settings.places.state)]
     kernel = [Path(name) for name in _KERNEL_FOLDERS]
-    found = [*own, *kernel, *_kernel_mounts(_mounts_text())]
+    found = [*own, *kernel, *_kernel_mounts()]
     below = {folder for folder in found if folder.is_relative_to(source) and folder != source}
     return tuple(sorted(folder for folder in below if not any(above in below for above in folder.parents)))
 
 
-def _mounts_text() -> str:
-    try:
-        return _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
-    except OSError:  # macOS, or a chroot without /proc
-        return ""
-
-
-def _kernel_mounts(text: str) -> Iterable[Path]:
-    """Mount points of such file systems, from the format of fstab(5): blanks are written as \\040."""
-    for line in text.splitlines():
-        fields = line.split(" ")
-        if len(fields) > 2 and fields[2] in _KERNEL_TYPES:
-            yield Path(re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), fields[1]))
+def _kernel_mounts() -> list[Path]:
+    """Where such file systems are mounted."""
+    return [path for path, kind in mount_points(mounts_text()) if kind in _KERNEL_TYPES]
 
 
 def exclude_pattern(folder: Path) -> str:

@@ -9,19 +9,17 @@ set that says so would be the newest good backup.
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from panicroom.exit_codes import ExitCode, Problem
+from panicroom.mounts import mount_points, mounts_text
 
 MISSING_SHARE = 0.1
 """More files than this share, counted at the beginning and not met by duplicity, mean that the source is going. So
 many are rarely deleted while a backup runs; and then the next run begins with a new count."""
 
 MISSING_FILES = 10
-
-_MOUNTS = Path("/proc/self/mounts")
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ def mark_source(source: Path, files: int, left_out: tuple[Path, ...] = ()) -> So
     except OSError as error:
         raise Problem(f"the source {source} cannot be read: {error.strerror}", ExitCode.SOURCE) from None
     mounts = []
-    for path in _mounts_below(source, _mounts_text()):
+    for path in _mounts_below(source):
         if any(path.is_relative_to(folder) for folder in left_out):
             continue
         try:
@@ -80,23 +78,13 @@ def fault_of(mark: SourceMark, met_files: int | None = None) -> str | None:
     return None
 
 
-def _mounts_below(source: Path, text: str) -> list[Path]:
+def _mounts_below(source: Path) -> list[Path]:
     """Mount points below ``source``, without those that the kernel detaches by itself when nobody uses them."""
     found: dict[Path, set[str]] = {}
-    for line in text.splitlines():
-        fields = line.split(" ")
-        if len(fields) > 2:
-            path = Path(re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), fields[1]))
-            found.setdefault(path, set()).add(fields[2])
+    for path, kind in mount_points(mounts_text()):
+        found.setdefault(path, set()).add(kind)
     return [
         path
         for path, types in found.items()
         if path != source and path.is_relative_to(source) and "autofs" not in types
     ]
-
-
-def _mounts_text() -> str:
-    try:
-        return _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
-    except OSError:
-        return ""

@@ -13,13 +13,12 @@ from pathlib import Path
 
 from panicroom.duplicity_run.left_out import left_out_folders
 from panicroom.duplicity_run.sources import SourceSelection, survey
+from panicroom.mounts import MOUNT_INFO, mounts_text
 from panicroom.photos.walk import RACY_NANOSECONDS, Walk, WalkNotes, WalkScope, is_steady
 from panicroom.settings import JobSettings, Settings
 
 _WITHOUT_INODES = frozenset(["vfat", "msdos", "exfat", "fuse.exfat", "fuse.sshfs"])
 """File systems for which Linux makes inodes up, others each time."""
-
-_MOUNTS = Path("/proc/self/mountinfo")
 
 
 def walk_through(settings: Settings, job: JobSettings) -> Walk:
@@ -56,7 +55,7 @@ def steady_walk(
 def _scope(job: JobSettings, source: Path) -> WalkScope:
     listed = job.filelist.read_bytes() if job.filelist else b""
     limits = f"{hashlib.sha256(listed).hexdigest()} {job.other_filesystems} {job.device_files}"
-    return WalkScope(os.fspath(job.source), limits, _keeps_inodes(source, _mounts_text()))
+    return WalkScope(os.fspath(job.source), limits, _keeps_inodes(source, mounts_text(MOUNT_INFO)))
 
 
 def _keeps_inodes(source: Path, mounts: str) -> bool:
@@ -69,13 +68,6 @@ def _keeps_inodes(source: Path, mounts: str) -> bool:
         if mount.split(" ")[2:3] == [number]:
             return kind.split(" ")[0] not in _WITHOUT_INODES
     return True
-
-
-def _mounts_text() -> str:
-    try:
-        return _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
-    except OSError:  # macOS, or a chroot without /proc
-        return ""
 
 
 def _write_back(source: Path) -> None:

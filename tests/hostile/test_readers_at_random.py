@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from chalicelib.recovery_code import new_recovery_code
 from tests.hostile import behind_gateway
-from tests.service.conftest import NOW, Service, running_service
+from tests.hostile.memory_aws import service_in_memory
+from tests.service.conftest import NOW, Service
 
 NAME = "anna-laptop"
 SECRETS = [f"{number:064x}" for number in range(7)]
@@ -182,16 +183,8 @@ class Story:
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
-    with pytest.MonkeyPatch.context() as patch, running_service(patch) as service:
+    with pytest.MonkeyPatch.context() as patch, service_in_memory(patch) as service:
         yield service
-
-
-def forget(service: Service) -> None:
-    for page in service.table.get_paginator("scan").paginate(TableName="panicroom-test"):
-        for row in page["Items"]:
-            service.table.delete_item(
-                TableName="panicroom-test", Key={name: row[name] for name in ("pk", "sk")}
-            )
 
 
 @settings(
@@ -203,7 +196,7 @@ def forget(service: Service) -> None:
 )
 @given(steps=st.lists(st.tuples(st.sampled_from(STEPS), st.sampled_from(SECRETS)), min_size=15, max_size=25))
 def test_a_readers_token_works_exactly_when_it_should(service: Service, steps: list[tuple[str, str]]) -> None:
-    forget(service)
+    service.table.clear()
     story = Story(service)
     story.step("add", SECRETS[0])
     for name, secret in steps:

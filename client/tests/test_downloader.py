@@ -134,7 +134,7 @@ def test_the_permits_of_many_small_files_are_asked_for_before_the_first_is_fetch
     restore.service.trouble = held
     prepared = dict(restore.downloader.prepare(dict.fromkeys(names, 10_000)))
     restore.downloader.after_permits(all_asked.set)
-    assert all_asked.wait(20)
+    assert all_asked.wait(100)
     assert not together.is_set()
     assert restore.service.download_requests == 3
     for name in (names[0], names[100], names[249]):

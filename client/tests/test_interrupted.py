@@ -166,19 +166,20 @@ def wait_for_confirmations(laptop: Laptop, name: str) -> None:
     parsed = parse_name(name)
     assert parsed is not None
     journal = Journal(laptop.home / "state" / "laptop" / "system" / "journal.jsonl")
-    give_up_at = time.monotonic() + 2
-    while time.monotonic() < give_up_at:
+    give_up_at = time.monotonic() + 60
+    while True:
         state = journal.read()
         confirmed = {state.volumes[known].volume for known in state.stored if known in state.volumes}
         if confirmed >= set(range(1, parsed.volume or 1)):
             return
+        assert time.monotonic() < give_up_at, f"{name} is on its way, and confirmed are only {confirmed}"
         time.sleep(0.02)
 
 
 def wait_for_orphans(laptop: Laptop) -> None:
     """The lock is free when the last process that inherited it has ended: at once, or an orphan goes on."""
     with (laptop.home / "state" / "laptop" / "system" / "lock").open("r+") as lock:
-        give_up_at = time.monotonic() + 5
+        give_up_at = time.monotonic() + 60
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -149,7 +149,7 @@ class Stalled:
 
         laptop.service.on_put = hold
         self._process = laptop.start("backup")
-        assert reached.wait(30)
+        assert reached.wait(100)
         time.sleep(1.5)  # the spool fills up
 
     def go(self) -> str:

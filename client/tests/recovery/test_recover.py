@@ -247,7 +247,7 @@ def test_killed_before_its_call_it_begins_anew(computer: Laptop) -> None:
 
     computer.service.trouble = hold
     process = computer.start("recover", sheet(computer), RECOVERY_CODE=CODE, PASSPHRASE=PASSPHRASE)
-    assert reached.wait(30)
+    assert reached.wait(100)
     process.kill()
     process.communicate()
     computer.service.trouble = lambda _method, _path: None
@@ -374,7 +374,7 @@ def test_killed_while_it_restores_it_goes_on_from_any_folder(computer: Laptop) -
     taken = threading.Event()
     computer.service.on_get = lambda name: taken.set() if ".vol" in name else None
     process = computer.start("recover", sheet(computer), RECOVERY_CODE=CODE, PASSPHRASE=PASSPHRASE)
-    assert taken.wait(60)
+    assert taken.wait(100)
     process.kill()
     process.communicate()
     computer.folder = computer.home / "source"

@@ -236,7 +236,7 @@ def test_the_same_restore_twice_at_once(backed_up: Laptop) -> None:
 
     backed_up.service.on_get = hold
     first = backed_up.start("restore", "--to", str(out))
-    assert reached.wait(60)
+    assert reached.wait(100)
     second = backed_up.run("restore", "--to", str(out))
     assert second.returncode == ExitCode.TRY_LATER
     assert "another restore into" in second.stderr

@@ -101,7 +101,7 @@ def test_killed_while_it_waits_it_carries_on_without_paying_twice(backed_up: Lap
     thaws, out, looked = backed_up.service.thaws, backed_up.home / "out", threading.Event()
     thaws.on_look = looked.set
     process = backed_up.start("restore", "--to", str(out), "--yes", "--wait")
-    assert looked.wait(60)
+    assert looked.wait(100)
     process.kill()
     process.communicate()
     asked = list(thaws.asked)
@@ -117,7 +117,7 @@ def test_ctrl_c_in_the_wait_says_that_the_thaw_goes_on(backed_up: Laptop) -> Non
     looked = threading.Event()
     backed_up.service.thaws.on_look = looked.set
     process = backed_up.start("restore", "--to", str(backed_up.home / "out"), "--yes", "--wait")
-    assert looked.wait(60)
+    assert looked.wait(100)
     process.send_signal(signal.SIGINT)
     _out, err = process.communicate(timeout=60)
     assert process.returncode == ExitCode.INTERRUPTED
@@ -163,7 +163,7 @@ def test_what_was_downloaded_or_restored_is_not_thawed_again(backed_up: Laptop) 
     taken = threading.Event()
     backed_up.service.on_get = lambda name: taken.set() if ".vol9." in name else None
     process = backed_up.start("restore", "--to", str(out))
-    assert taken.wait(60)
+    assert taken.wait(100)
     process.kill()
     process.communicate()
     backed_up.service.on_get = lambda _name: None
@@ -237,7 +237,7 @@ def test_the_same_restore_twice_at_once_pays_once(backed_up: Laptop) -> None:
     thaws, out, looked = backed_up.service.thaws, backed_up.home / "out", threading.Event()
     thaws.on_look = looked.set
     first = backed_up.start("restore", "--to", str(out), "--yes", "--wait")
-    assert looked.wait(60)
+    assert looked.wait(100)
     second = backed_up.run("restore", "--to", str(out), "--yes")
     assert second.returncode == ExitCode.TRY_LATER
     assert "another restore into" in second.stderr

@@ -20,7 +20,7 @@ from chalicelib.domain.backups.freshness import Freshness, SealedSummary, evalua
 from chalicelib.domain.backups.machines import Job, LastRun, Machine
 from chalicelib.domain.photos.family import MOST_JOBS, Family
 from chalicelib.domain.recovery.recovery import Recovery
-from chalicelib.domain.restore.drills import is_drill_due
+from chalicelib.domain.restore.drills import first_due_at, is_drill_due
 from chalicelib.journeys.authenticate import Bearer
 from chalicelib.wire import (
     DrillStatus,
@@ -126,7 +126,7 @@ def describe_job(freshness: Freshness, job: Job, now: datetime) -> JobStatus:
 
 
 def describe_drill(job: Job, first_complete_at: datetime | None, now: datetime) -> DrillStatus:
-    drill = job.last_drill
+    drill, first_due = job.last_drill, first_due_at(job, first_complete_at)
     return DrillStatus(
         due=is_drill_due(job, first_complete_at, now),
         every_seconds=job.drill_every_seconds or None,
@@ -134,6 +134,7 @@ def describe_drill(job: Job, first_complete_at: datetime | None, now: datetime) 
         outcome=drill.outcome if drill else None,
         reported_at=format_wire_time(drill.reported_at) if drill else None,
         message=(drill.message or None) if drill else None,
+        first_due_at=format_wire_time(first_due) if first_due else None,
     )
 
 

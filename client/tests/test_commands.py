@@ -10,6 +10,7 @@ import shutil
 import signal
 import stat
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -318,6 +319,26 @@ def test_a_second_backup_on_the_same_machine(enrolled: Laptop) -> None:
     gate.set()
     first.communicate()
     assert first.returncode == 0
+
+
+@pytest.mark.parametrize("module", ["pathlib", "typing", "panicroom.terminal", "click", "panicroom.commands"])
+def test_ctrl_c_while_python_loads_the_client_shows_no_traceback(module: str) -> None:
+    begin = f"""
+import os, runpy, signal, sys
+class Interrupt:
+    def find_spec(self, name, *more):
+        if name == {module!r}:
+            print("loading", flush=True)
+            os.kill(os.getpid(), signal.SIGINT)
+sys.modules.pop({module!r}, None)
+sys.meta_path.insert(0, Interrupt())
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("panicroom", run_name="__main__", alter_sys=True)
+"""
+    ended = subprocess.run([sys.executable, "-c", begin], capture_output=True, text=True, check=False)
+    assert ended.stdout == "loading\n"
+    assert ended.returncode in (ExitCode.INTERRUPTED, -signal.SIGINT)
+    assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -16,7 +16,7 @@ from chalicelib.domain.backups.names import Location
 from chalicelib.domain.refusals import Refusal
 from chalicelib.domain.restore.budget import DRILLS_USD_A_MONTH, check_drill, with_thaw
 from chalicelib.domain.restore.drill_findings import find_drill_trouble, speaking
-from chalicelib.domain.restore.drills import after_report, is_drill_due
+from chalicelib.domain.restore.drills import after_report, first_due_at, is_drill_due
 from chalicelib.domain.restore.plans import TierOffer
 from chalicelib.domain.restore.progress import keeps_others_waiting
 from chalicelib.domain.restore.thaws import Thaw, ThawMonth, ThawOwner
@@ -49,6 +49,18 @@ def test_the_first_drill_is_due_a_week_after_the_first_complete_backup(
     first: timedelta | None, due: bool
 ) -> None:
     assert is_drill_due(JOB, NOW - first if first else None, NOW) is due
+
+
+def test_a_first_drill_is_wanted_since_the_job_is_old_enough_and_the_owner_wants_drills_until_one_has_passed() -> (
+    None
+):
+    assert first_due_at(JOB, FIRST) == FIRST + 7 * DAY
+    wanted_lately = dataclasses.replace(JOB, drills_since=NOW - DAY)
+    assert first_due_at(wanted_lately, FIRST) == NOW - DAY
+    assert first_due_at(drilled(DrillOutcome.SKIPPED, DAY), FIRST) == FIRST + 7 * DAY
+    assert first_due_at(passed(90 * DAY), FIRST) is None
+    assert first_due_at(JOB, None) is None
+    assert first_due_at(dataclasses.replace(JOB, drill_every_seconds=0), FIRST) is None
 
 
 @pytest.mark.parametrize(("ago", "due"), [(1 * DAY, False), (29 * DAY, False), (30 * DAY, True)])

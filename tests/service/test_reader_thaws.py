@@ -339,3 +339,15 @@ def test_a_drill_by_a_reader_is_paid_from_the_allowance_for_drills(reader: Thawi
     assert thawed_bytes() == 0
     month = wiring.thaw_store().month("anna-laptop", reader.service.now)
     assert month.drilled > 0 == month.approved
+
+
+def test_a_readers_drill_ends_no_drill_of_the_laptop_but_waits_for_it(
+    laptop: ThawingLaptop, reader: ThawingLaptop
+) -> None:
+    """Whoever finds the sheet must not keep the laptop from ever passing a drill."""
+    reader.store(40, 41, size=25 * MB)
+    of_laptop, of_reader = laptop.plan("40").body["thaw"], reader.plan("41").body["thaw"]
+    body = {"tier": "Bulk", "max_usd": 1.0, "drill": True}
+    assert laptop.call("POST", f"/{of_laptop}/start", body).status == 200
+    assert reader.call("POST", f"/{of_reader}/start", body).error == "thaw_in_progress"
+    assert laptop.status(of_laptop)["state"] == "asking"

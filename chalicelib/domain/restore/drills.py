@@ -39,6 +39,15 @@ def is_drill_due(job: Job, first_complete_at: datetime | None, now: datetime) ->
     return now - drill.passed_at >= timedelta(seconds=job.drill_every_seconds)
 
 
+def first_due_at(job: Job, first_complete_at: datetime | None) -> datetime | None:
+    """Since when a first drill is wanted, by the job's age and what the owner wants; ``None`` once one has passed."""
+    has_passed = job.last_drill is not None and job.last_drill.passed_at is not None
+    if has_passed or not job.drill_every_seconds or first_complete_at is None:
+        return None
+    due_at = first_complete_at + FIRST_AFTER
+    return max(due_at, job.drills_since or due_at)
+
+
 def after_report(known: LastDrill | None, report: DrillReport, now: datetime) -> LastDrill:
     """A failure stands until a drill has passed, whatever is reported in between."""
     message = (report.message or "")[:MAX_MESSAGE_LENGTH]

@@ -45,10 +45,11 @@ def keeps_others_waiting(
 ) -> bool:
     """Whether the job starts no other thaw meanwhile. One begun by an earlier token of the machine, or by a recovery
     code that has ended, counts no longer: a thief's must not hold up the owner's restore. Nor does one of the laptop
-    hold up a reader of the recovery code: the laptop may be what was stolen. A drill's holds up other drills only."""
+    hold up a restore by a reader of the recovery code: the laptop may be what was stolen. A drill's holds up other
+    drills only, a reader's too: whoever finds the sheet must not end the laptop's drills by his own."""
     if thaw.is_drill and not for_drill:
         return False
-    if for_reader and thaw.code_made_at is None:
+    if for_reader and not for_drill and thaw.code_made_at is None:
         return False
     return thaw.is_under_way and not _is_of_the_past(thaw, owner) and now < thaw.ready_by + OVERDUE
 

@@ -228,7 +228,8 @@ class DrillReport:
 @dataclasses.dataclass(frozen=True)
 class DrillStatus:
     """The drills of a job. ``every_seconds`` is missing where the owner wants none. ``due``: the client is to begin
-    one, or to go on with the one that waits. ``outcome``, ``reported_at`` and ``message`` are of the newest report."""
+    one, or to go on with the one that waits. ``outcome``, ``reported_at`` and ``message`` are of the newest report.
+    ``first_due_at``: since when a first one is wanted; missing once one has passed."""
 
     due: bool
     every_seconds: Seconds | None = None
@@ -236,6 +237,7 @@ class DrillStatus:
     outcome: DrillOutcome | None = None
     reported_at: str | None = None
     message: str | None = None
+    first_due_at: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -108,11 +108,15 @@ def status(drill: DrillStatus | None) -> MachineStatus:
         (None, False, False),
         (DrillStatus(due=False, every_seconds=30 * 86400), False, False),
         (DrillStatus(due=True, every_seconds=30 * 86400), True, False),
+        (DrillStatus(due=True, every_seconds=30 * 86400, first_due_at="2027-01-20T00:00:00Z"), True, False),
+        (DrillStatus(due=True, every_seconds=30 * 86400, first_due_at="2026-12-20T00:00:00Z"), True, True),
         (DrillStatus(due=True, every_seconds=30 * 86400, passed_at="2027-01-20T00:00:00Z"), True, False),
         (DrillStatus(due=True, every_seconds=30 * 86400, passed_at="2026-12-20T00:00:00Z"), True, True),
     ],
 )
-def test_on_battery_only_an_overdue_drill_is_run(drill: DrillStatus | None, due: bool, overdue: bool) -> None:
+def test_on_a_low_battery_only_an_overdue_drill_is_run_a_first_one_too(
+    drill: DrillStatus | None, due: bool, overdue: bool
+) -> None:
     jobs = (JobSettings("system", Path("/home/anna")),)
     assert bool(due_drills(jobs, status(drill), only_overdue=False)) is due
     assert bool(due_drills(jobs, status(drill), only_overdue=True)) is overdue

@@ -12,13 +12,11 @@ from panicroom.api import moment_of
 from panicroom.settings import JobSettings
 from panicroom.wire import DrillOutcome, DrillStatus, MachineStatus
 
-_OVERDUE_PERIODS = 2
-
 
 def due_drills(
     jobs: Iterable[JobSettings], status: MachineStatus, *, only_overdue: bool
 ) -> tuple[JobSettings, ...]:
-    """The jobs whose drill the service waits for. ``only_overdue``: on battery, or on a metered connection.
+    """The jobs whose drill the service waits for. ``only_overdue``: on a low battery, or on a metered connection.
 
     The folders of a family take turns, as if they were one job: a drill of each of them each month would cost nine
     times as much, and prove little more.
@@ -62,9 +60,14 @@ def _passed_at(drill: DrillStatus) -> str:
 
 
 def _is_overdue(drill: DrillStatus, now: datetime) -> bool:
-    if drill.passed_at is None or drill.every_seconds is None:
+    """Whether it has been due for as long as it is from one drill to the next: nothing may be postponed for ever."""
+    if drill.every_seconds is None:
         return False
-    return _age(drill, now) > _OVERDUE_PERIODS * drill.every_seconds
+    if drill.passed_at is not None:
+        return _age(drill, now) > 2 * drill.every_seconds
+    if drill.first_due_at is None:
+        return False
+    return (now - moment_of(drill.first_due_at)).total_seconds() > drill.every_seconds
 
 
 def _age(drill: DrillStatus, now: datetime) -> float:

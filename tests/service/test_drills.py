@@ -51,7 +51,11 @@ def findings(service: Service) -> list[str]:
 
 
 def test_the_laptop_is_told_when_a_drill_is_due(laptop: Laptop) -> None:
-    assert drill_of(laptop) == {"due": False, "every_seconds": 30 * DAY}
+    assert drill_of(laptop) == {
+        "due": False,
+        "every_seconds": 30 * DAY,
+        "first_due_at": "2026-11-29T20:00:00Z",
+    }
     later(laptop.service, days=8)
     assert drill_of(laptop)["due"]
     assert report(laptop, "asked", volumes=3).body == {

@@ -108,7 +108,7 @@ def status(drill: DrillStatus | None) -> MachineStatus:
         (None, False, False),
         (DrillStatus(due=False, every_seconds=30 * 86400), False, False),
         (DrillStatus(due=True, every_seconds=30 * 86400), True, False),
-        (DrillStatus(due=True, every_seconds=30 * 86400, first_due_at="2027-01-20T00:00:00Z"), True, False),
+        (DrillStatus(due=True, every_seconds=30 * 86400, first_due_at="2027-02-10T00:00:00Z"), True, False),
         (DrillStatus(due=True, every_seconds=30 * 86400, first_due_at="2026-12-20T00:00:00Z"), True, True),
         (DrillStatus(due=True, every_seconds=30 * 86400, passed_at="2027-01-20T00:00:00Z"), True, False),
         (DrillStatus(due=True, every_seconds=30 * 86400, passed_at="2026-12-20T00:00:00Z"), True, True),

@@ -219,6 +219,26 @@ def test_what_a_shell_would_have_to_work_out_is_not_taken(line: str) -> None:
     assert len(read.refused) == 1
 
 
+@pytest.mark.parametrize("line", ['FOLDERS=( "/home" /srv )', "export FOLDERS=(/home", "FOLDERS+=('/home')"])
+def test_a_list_of_the_shell_is_named_and_no_value(line: str) -> None:
+    read = read_assignments(f"{line}\nPASSPHRASE='(in brackets)'", HOME)
+    assert [str(refused)[11:] for refused in read.refused] == [
+        "FOLDERS: a list; write + and - lines that say the same"
+    ]
+    assert read.values == {"PASSPHRASE": "(in brackets)"}
+
+
+def test_a_script_that_names_no_key_loses_nothing_by_it(laptop: Laptop, tmp_path: Path) -> None:
+    laptop.enrol()
+    conf = tmp_path / "conf"
+    conf.write_text("GPG_KEY='disabled'\nGPG_ENC_KEY=\nMAX_AGE=1M\nMAX_FULL_BACKUPS=1\nMAX_FULLBKP_AGE=2M\n")
+    said = laptop.succeed("import-conf", str(conf))
+    assert "not taken  GPG_KEY: it names no key" in said
+    assert "not taken  MAX_FULL_BACKUPS: the owner sets in the service" in said
+    assert 'taken      MAX_FULLBKP_AGE: full_every = "2M"' in said
+    assert f"After the first backup, delete {conf}" in said
+
+
 def test_options_are_read_from_calls_of_duplicity_and_nothing_of_the_line_is_lost() -> None:
     """A log's folder is no call, and what is set for the call alone is set."""
     text = """\

@@ -17,6 +17,7 @@ from panicroom.setup.script.findings import ImportedLine
 _ASIDE = {"$": "\ue000", "`": "\ue001", "#": "\ue002"}
 _QUOTED = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|\\.|(?<=\S)#""")
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
+_LIST = re.compile(r"\s*(?:export\s+|declare\s+(?:-\w+\s+)*)?([A-Za-z_]\w*)\+?=\(")
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 
@@ -33,7 +34,11 @@ class Assignments:
 def read_assignments(text: str, home: Path) -> Assignments:
     read = Assignments()
     for number, line in _lines(text):
-        name = f"line {number}"
+        name, shell_list = f"line {number}", _LIST.match(line)
+        if shell_list is not None:
+            why = "a list; write + and - lines that say the same"
+            read.refused.append(ImportedLine(shell_list[1], False, why))
+            continue
         try:
             words = shlex.split(_QUOTED.sub(_put_aside, line), comments=True)
         except ValueError:

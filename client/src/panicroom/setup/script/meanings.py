@@ -41,10 +41,10 @@ _MEANINGS: tuple[tuple[str, Meaning | str], ...] = (
     ),
     (r"GPG|ENCRYPT", "panicroom gives gpg its options itself"),
     (r"OPT|(^|_)ARG|PARAM|FLAG", Meaning.OPTIONS),
-    (r"EXCLUDE|INCLUDE|FILE_?LIST", Meaning.FILELIST),
+    (r"EXCL|INCL|FILE_?LIST", Meaning.FILELIST),
     (r"VOL(UME)?_?(SIZE|MB)", Meaning.VOLUME),
     (
-        r"REMOVE|RETENTION|KEEP|CLEAN|PURGE|EXPIRE",
+        r"REMOVE|RETENTION|KEEP|CLEAN|PURGE|EXPIRE|^MAX_?AGE$|MAX_?FULL(S|_BACKUPS)",
         "the owner sets in the service how long backups are stored",
     ),
     (r"FULL", Meaning.FULL_EVERY),

@@ -17,6 +17,9 @@ from panicroom.setup.passphrase_trial import Outcome, stored_jobs, try_passphras
 from panicroom.setup.script.findings import ImportedLine
 from panicroom.setup.script.meanings import Meaning
 
+_NO_KEY = frozenset(["", "disabled", "none", "no", "false", "0"])
+"""What scripts write where they use none."""
+
 
 @dataclass
 class Changes:
@@ -123,8 +126,10 @@ def _period(name: str, value: str, changes: Changes) -> ImportedLine:
 
 def _key(name: str, meaning: Meaning, value: str, changes: Changes) -> ImportedLine:
     setting, ability = ("encrypt_key", "E") if meaning == Meaning.ENCRYPT_KEY else ("sign_key", "S")
-    if not value:
-        return ImportedLine(name, False, "it is empty")
+    if value.strip().lower() in _NO_KEY:
+        return ImportedLine(
+            name, False, "it names no key: this script encrypts with a passphrase", needed=False
+        )
     try:
         fingerprint = key_fingerprint(value, ability)
     except Problem as problem:

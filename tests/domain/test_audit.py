@@ -492,6 +492,19 @@ def test_in_folders_the_prefix_that_was_meant_has_its_folder() -> None:
     assert "the prefix anna-laptop/system/data_." in bucket.the("rule_matches_nothing").message
 
 
+@pytest.mark.parametrize("wildcard", ["backups/data_*", "backups/data_**", "/backups/data_*.gpg"])
+def test_a_wildcard_takes_no_files_to_come_either_so_the_prefix_that_was_meant_is_given(
+    wildcard: str,
+) -> None:
+    bucket = adopted(as_uploaded(HEALTHY)).with_rules(rule(wildcard, **MOVED_BY_HAND))
+    assert "It probably means the prefix backups/data_." in bucket.the("rule_matches_nothing").message
+
+
+def test_a_rule_for_the_first_letters_of_all_volumes_names_is_a_rule_for_them() -> None:
+    bucket = adopted(as_uploaded(HEALTHY)).with_rules(rule("backups/data_duplicity-", **MOVED_BY_HAND))
+    assert not {"rule_matches_nothing", "no_archive_rule"} & set(bucket.codes())
+
+
 def test_a_rule_that_archives_is_never_told_to_take_the_metadata() -> None:
     archiving = PLAIN.with_rules(rule("_meta", **TO_GLACIER)).the("rule_matches_nothing")
     assert "meta_" not in archiving.message.replace("_meta", "")

@@ -18,8 +18,9 @@ from chalicelib.domain.backups.storage import SMALLEST_MOVED_BYTES, STORAGE_TAG_
 
 INTELLIGENT_TIERING = "INTELLIGENT_TIERING"
 
-WITHOUT_PREFIX = "duplicity-"
-"""How duplicity's names begin where it was given no prefixes: those of volumes and of metadata alike."""
+NAMES_BEGIN = "duplicity-"
+"""How duplicity's names begin after their prefix, those of volumes and of metadata alike. A rule for ``data_*`` takes
+none of them: S3 knows no wildcards."""
 
 
 def can_sink(storage_class: str) -> bool:
@@ -45,19 +46,23 @@ def takes_to_come(
     tag = {STORAGE_TAG_KEY: watched.job.storage.tag_value}
     if watched.custody is not Custody.FOREIGN and not (rule.tags.items() <= tag.items()):
         return False
-    names = kinds if watched.custody is not Custody.FOREIGN else (*kinds, WITHOUT_PREFIX)
-    return any(prefixes_overlap(rule.prefix, watched.job.location.key(name)) for name in names)
+    prefixes = kinds if watched.custody is not Custody.FOREIGN else (*kinds, "")
+    return any(_takes_names(rule, watched, prefix) for prefix in prefixes)
 
 
 def takes_metadata_to_come(rule: Rule, watched: WatchedJob) -> bool:
     """Metadata of ours carries no tag."""
-    return not rule.tags and prefixes_overlap(rule.prefix, watched.job.location.key(METADATA_PREFIX))
+    return not rule.tags and _takes_names(rule, watched, METADATA_PREFIX)
+
+
+def _takes_names(rule: Rule, watched: WatchedJob, prefix: str) -> bool:
+    return prefixes_overlap(rule.prefix, watched.job.location.key(prefix + NAMES_BEGIN))
 
 
 def has_rule_for(watched: WatchedJob, rules: Iterable[Rule]) -> bool:
     """Whether a rule waits for the volumes that are still to come."""
     storage, location = watched.job.storage, watched.job.location
-    volumes, tags = location.key(VOLUME_PREFIX), {STORAGE_TAG_KEY: storage.tag_value}
+    volumes, tags = location.key(VOLUME_PREFIX + NAMES_BEGIN), {STORAGE_TAG_KEY: storage.tag_value}
     return any(
         rule.takes(volumes, SMALLEST_MOVED_BYTES, tags)
         # In a bucket that was there before, its owner's choice of class is as good.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Set
 
-from chalicelib.domain.audit.lifecycle.coverage import WITHOUT_PREFIX, can_sink
+from chalicelib.domain.audit.lifecycle.coverage import NAMES_BEGIN, can_sink
 from chalicelib.domain.audit.lifecycle.rewriting import readable
 from chalicelib.domain.audit.lifecycle.rules import Rule, present_form
 from chalicelib.domain.backups.names import METADATA_PREFIX, VOLUME_PREFIX, prefixes_overlap
@@ -38,7 +38,7 @@ def probable_prefix(rule: Rule, of_volumes: Set[str], of_metadata: Set[str]) -> 
 def volumes_alone(rule: Rule, of_volumes: Iterable[str], of_metadata: Iterable[str]) -> tuple[str, ...]:
     """The prefixes of volumes that the rule covers and no metadata shares; none where duplicity was given none."""
     volumes, metadata = (
-        {one if one.endswith((VOLUME_PREFIX, METADATA_PREFIX)) else one + WITHOUT_PREFIX for one in prefixes}
+        {one if one.endswith((VOLUME_PREFIX, METADATA_PREFIX)) else one + NAMES_BEGIN for one in prefixes}
         for prefixes in (of_volumes, of_metadata)
     )
     covered = {

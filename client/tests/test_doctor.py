@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
 from laptop import Laptop
 from panicroom import __version__
+from panicroom.exit_codes import ExitCode
 from panicroom.places import Places
 from panicroom.settings import JobSettings, Settings
 from panicroom.setup.health import encryption, machine, service
@@ -198,6 +200,18 @@ def test_a_gpg_that_does_not_work_fails(tmp_path: Path, monkeypatch: pytest.Monk
     found = encryption.gpg()
     assert found.verdict == FAIL
     assert "no such thing" in found.text
+
+
+def test_a_home_of_gpg_that_cannot_be_used_is_named_by_doctor_and_backup(laptop: Laptop) -> None:
+    """gpg encrypts without it, and duplicity then speaks of an option of the agent's."""
+    (laptop.source / "file").write_text("content")
+    laptop.enrol()
+    ended = laptop.run("doctor", GNUPGHOME="/no/such")
+    assert ended.returncode == ExitCode.UNHEALTHY
+    assert re.search(r"fail +gpg: .*/no/such.*correct or unset GNUPGHOME=/no/such", ended.stdout)
+    ended = laptop.run("backup", GNUPGHOME="/no/such")
+    assert (ended.returncode, ended.stderr.count("\n")) == (ExitCode.GPG, 1)
+    assert "panicroom doctor" in ended.stderr
 
 
 def test_what_duplicity_does_not_store_is_counted(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import certifi
 import httpx
 import pytest
 from fake_service import now_text
@@ -81,6 +82,16 @@ def test_a_proxy_that_cannot_be_used_names_its_variable(value: str) -> None:
 def test_missing_certificates_name_their_variable(variable: str) -> None:
     with pytest.raises(Problem, match=f"{variable}=/no/such"):
         tls_context({variable: "/no/such"})
+
+
+def test_a_log_of_keys_that_cannot_be_written_is_not_taken_for_bad_certificates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authorities = tmp_path / "authorities.pem"
+    authorities.write_bytes(Path(certifi.where()).read_bytes())
+    monkeypatch.setenv("SSLKEYLOGFILE", "/no/such/folder/keys")
+    with pytest.raises(Problem, match="SSLKEYLOGFILE=/no/such/folder/keys cannot be written"):
+        tls_context({"SSL_CERT_FILE": str(authorities)})
 
 
 @given(st.text(alphabet="socks5htp:/[]@0123456789abc.%,", max_size=30), st.text(max_size=20))

@@ -172,7 +172,15 @@ def tls_context(environment: Mapping[str, str]) -> ssl.SSLContext:
 @functools.lru_cache
 def _context(cafile: str | None = None, capath: str | None = None) -> ssl.SSLContext:
     """Takes a moment to make; the clients of a process share it."""
-    return ssl.create_default_context(cafile=cafile, capath=capath)
+    try:
+        return ssl.create_default_context(cafile=cafile, capath=capath)
+    except OSError as error:
+        if error.filename is None:  # the certificates
+            raise
+        raise Problem(
+            f"SSLKEYLOGFILE={shown(str(error.filename))} cannot be written ({error.strerror}); correct or unset it",
+            ExitCode.SETTINGS,
+        ) from None
 
 
 _S3_HOST = re.compile(

@@ -56,6 +56,14 @@ _BY_TEXT: tuple[tuple[re.Pattern[str], str, ExitCode], ...] = (
         ),
         ExitCode.SPACE,
     ),
+    (
+        # duplicity takes any failure of gpg's first call for an agent that lacks an option.
+        re.compile(
+            r"does not allow loopback pinentry|gpg: keyblock resource|can't connect to the (gpg-)?agent"
+        ),
+        "gpg cannot use its home folder or its agent; what is wrong with them: panicroom doctor",
+        ExitCode.GPG,
+    ),
     (re.compile(r"No backup chain"), "there is no backup of that job at that time", ExitCode.NOT_FOUND),
 )
 

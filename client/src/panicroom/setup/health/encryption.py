@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 
@@ -36,9 +37,12 @@ def gpg() -> CheckResult:
         )
     except subprocess.TimeoutExpired:
         return CheckResult("gpg", FAIL, "it does not answer; end its agent: gpgconf --kill gpg-agent")
-    if decrypted.stdout != b"test":
+    # It encrypts without a usable home as well, but says so by its exit code, and duplicity goes by that.
+    if decrypted.stdout != b"test" or encrypted.returncode or decrypted.returncode:
         lines = (encrypted.stderr + decrypted.stderr).decode(errors="replace").split("\n")
-        return CheckResult("gpg", FAIL, f"it cannot encrypt: {lines[0]}")
+        home = os.environ.get("GNUPGHOME")
+        advice = f"; correct or unset GNUPGHOME={home}" if home else ""
+        return CheckResult("gpg", FAIL, f"it cannot encrypt: {lines[0]}{advice}")
     return CheckResult("gpg", OK, "encrypts and decrypts")
 
 

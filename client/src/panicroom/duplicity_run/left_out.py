@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from panicroom.mounts import mount_points, mounts_text
+from panicroom.duplicity_run.mounts import mount_points, mounts_text
 from panicroom.settings import Settings
 
 _KERNEL_FOLDERS = ("/proc", "/sys", "/dev")

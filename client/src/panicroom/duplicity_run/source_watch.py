@@ -12,8 +12,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from panicroom.duplicity_run.mounts import mount_points, mounts_text
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.mounts import mount_points, mounts_text
 
 MISSING_SHARE = 0.1
 """More files than this share, counted at the beginning and not met by duplicity, mean that the source is going. So

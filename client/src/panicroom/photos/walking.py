@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from panicroom.duplicity_run.left_out import left_out_folders
+from panicroom.duplicity_run.mounts import MOUNT_INFO, mounts_text
 from panicroom.duplicity_run.sources import SourceSelection, survey
-from panicroom.mounts import MOUNT_INFO, mounts_text
 from panicroom.photos.walk import RACY_NANOSECONDS, Walk, WalkNotes, WalkScope, is_steady
 from panicroom.settings import JobSettings, Settings
 

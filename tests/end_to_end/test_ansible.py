@@ -34,8 +34,8 @@ NAMES = ("anna", "ben", "carla", "dora", "emil")
 
 VENV = """\
 #!/bin/sh -e
-# An environment that has the libraries of the laptop's already, which take minutes to fetch, and not its client.
-"{python}" -m venv "$1"
+# An environment that has the libraries of the laptop's already, pip among them, and not its client.
+"{python}" -m venv --without-pip "$1"
 echo "{libraries}" > "$(echo "$1"/lib/python*/site-packages)/libraries.pth"
 """
 
@@ -194,9 +194,9 @@ def test_a_second_run_changes_nothing_and_needs_neither_codes_nor_passphrases(
 ) -> None:
     codes = (fleet.folder / "codes.json").rename(fleet.folder / "used-codes.json")
     try:
-        again = fleet.play(BEFORE)
+        again = fleet.play(BEFORE, "--limit=anna,ben")
         assert again.code == 0, again.said
-        assert again.counted("changed") == dict.fromkeys(NAMES, 0)
+        assert again.counted("changed") == {"anna": 0, "ben": 0}
         assert fleet.play(BEFORE, "--check", "--limit=anna").counted("changed") == {"anna": 0}
     finally:
         codes.rename(fleet.folder / "codes.json")

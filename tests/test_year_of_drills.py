@@ -50,7 +50,7 @@ DAY = timedelta(days=1)
 @pytest.fixture(scope="module")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
     """Two chains: six volumes in four sets."""
-    with gpg_folder() as gnupg:
+    with gpg_folder(is_quick=True) as gnupg:
         (gnupg / "gpg.conf").write_text("s2k-count 65536\n")
         with laptop_in(tmp_path_factory.mktemp("laptop"), gnupg) as laptop:
             make_chains(laptop)

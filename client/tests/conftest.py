@@ -44,10 +44,7 @@ def service() -> Iterator[FakeService]:
 
 @pytest.fixture(scope="session")
 def gnupg() -> Iterator[Path]:
-    """A home for gpg with a short name, as its agent's socket wants; gpg spends a quarter of a second a
-    file on stretching the passphrase, but not here."""
-    with gpg_folder() as folder:
-        (folder / "gpg.conf").write_text("s2k-count 65536\n")
+    with gpg_folder(is_quick=True) as folder:
         yield folder
 
 

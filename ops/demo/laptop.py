@@ -75,9 +75,14 @@ def laptop_environment(folder: Path, gpg_folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def gpg_folder() -> Iterator[Path]:
-    """A folder for gpg that has a short name: its agent's socket fits into 100 characters or so."""
+def gpg_folder(*, is_quick: bool = False) -> Iterator[Path]:
+    """A folder for gpg that has a short name: its agent's socket fits into 100 characters or so.
+
+    For what nobody keeps it can be quick: gpg stretches a passphrase for a fifth of a second a file otherwise.
+    """
     with tempfile.TemporaryDirectory(prefix="gpg-") as folder:
+        if is_quick:
+            (Path(folder) / "gpg.conf").write_text("s2k-count 65536\n")
         yield Path(folder)
         # The agent stays for two hours otherwise.
         subprocess.run(

@@ -202,7 +202,7 @@ def running_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servic
         description = stack.up()
         s3 = Aws(description.region, description.endpoint).client("s3")
         admin = local_admin_client(description)
-        with gpg_folder() as gpg:
+        with gpg_folder(is_quick=True) as gpg:
             yield Service(description, admin, s3, tmp_path_factory.mktemp("laptops"), gpg, stack.state_folder)
     finally:
         stack.down()

@@ -210,7 +210,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             Aws(description.region, description.endpoint).client("s3"),
             local_admin_client(description),
         )
-        with gpg_folder() as gpg:
+        with gpg_folder(is_quick=True) as gpg:
             laptops = tmp_path_factory.mktemp("laptops")
             world = World(Service(description, admin, s3, laptops, gpg, stack.state_folder))
             _make_machines(world)

@@ -69,7 +69,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     try:
         stack = local.up(enforce_iam=True)
         aws, admin = Aws(stack.region, stack.endpoint), local_admin_client(stack)
-        with gpg_folder() as gpg:
+        with gpg_folder(is_quick=True) as gpg:
             laptops = Service(stack, admin, aws.client("s3"), tmp_path_factory.mktemp("laptops"), gpg)
             yield Deployed(stack, aws, admin, state_folder, laptops)
     finally:

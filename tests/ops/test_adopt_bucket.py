@@ -68,7 +68,7 @@ def wait(until: Callable[[], bool]) -> None:
 
 @pytest.fixture(scope="module")
 def laptops(owner: Owner, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with gpg_folder() as gpg:
+    with gpg_folder(is_quick=True) as gpg:
         folder = tmp_path_factory.mktemp("laptops")
         yield Service(owner.stack, local_admin_client(owner.stack), owner.client("s3"), folder, gpg)
 

@@ -86,7 +86,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         description = stack.description()
         assert description is not None
         s3 = Aws(description.region, description.endpoint).client("s3")
-        with gpg_folder() as gpg:
+        with gpg_folder(is_quick=True) as gpg:
             laptops = tmp_path_factory.mktemp("laptops")
             yield Service(description, local_admin_client(description), s3, laptops, gpg, state)
     finally:

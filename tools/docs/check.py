@@ -130,7 +130,7 @@ def place_to_try(running_stack: Path | None = None) -> Iterator[DocumentClone]:
 
     Or the stack is one that runs, of which the state folder is given: it has what is in it, and goes on running.
     """
-    with tempfile.TemporaryDirectory(prefix="docs-") as folder, gpg_folder() as gpg:
+    with tempfile.TemporaryDirectory(prefix="docs-") as folder, gpg_folder(is_quick=True) as gpg:
         clone = Path(folder) / "panicroom"
         shutil.copytree(PROJECT, clone, ignore=shutil.ignore_patterns(*MADE_BY_US))
         links = {folder: PROJECT / folder for folder in (SITE, MINISTACK, LAPTOP)}

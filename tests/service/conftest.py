@@ -3,6 +3,7 @@ here proves anything about one; tests/end_to_end does that."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -148,6 +149,7 @@ class Service:
         return answer
 
 
+find_models_once = functools.cache(botocore.session.create_loader)
 make_client = botocore.session.Session.create_client
 find_value = ResponseSerializer.get_value
 clients: dict[str, Any] = {}
@@ -181,6 +183,7 @@ def running_service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     """A service for the length of a ``with``. ``AWS_ENDPOINT_URL_S3``, if it is set, puts its bucket elsewhere."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(botocore.session, "create_loader", find_models_once)
     monkeypatch.setattr(botocore.session.Session, "create_client", client_made_once)
     monkeypatch.setattr(ResponseSerializer, "get_value", value_of_answer)
     import app

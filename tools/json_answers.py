@@ -44,6 +44,7 @@ _DROPPED = {
     "removed": "whole number: versions that were deleted",
     "removed_bytes": "whole number",
     "held": "whole number: versions that Object Lock keeps",
+    "held_bytes": "whole number",
     "held_until": "time or null",
 }
 _SURVEY = {

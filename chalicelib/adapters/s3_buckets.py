@@ -62,6 +62,16 @@ class Buckets:
     def __init__(self, client: Any) -> None:
         self._client = client
 
+    def exists(self, bucket: str) -> bool:
+        """False where nobody has a bucket of that name. By the right to list versions alone."""
+        try:
+            self._client.list_object_versions(Bucket=bucket, MaxKeys=1)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "NoSuchBucket":
+                return False
+            raise
+        return True
+
     def head(self, bucket: str, key: str) -> StoredObject | None:
         """The key's present state; ``None`` if it is not there or its newest version is a delete marker."""
         try:

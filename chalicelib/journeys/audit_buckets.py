@@ -21,6 +21,7 @@ from chalicelib.domain.audit.bucket_settings import Expected
 from chalicelib.domain.audit.codes.code import Concern
 from chalicelib.domain.audit.custody import WatchedJob
 from chalicelib.domain.audit.findings import Finding, codes_about, worst_first
+from chalicelib.domain.audit.notices import with_past
 from chalicelib.domain.audit.placement import check_object
 from chalicelib.domain.audit.silence import find_foreign_writer, find_silence
 from chalicelib.domain.backups.machines import Job, Machine
@@ -88,7 +89,9 @@ def audit_buckets(context: AuditContext) -> list[Finding]:
     ]
     _keep(context, of_sets, found)
     found += watch_thaws(context.thaws, context.machines, context.findings, context.now)
-    recent = findings_of_notices(context.notices.since(context.now - NOTICES_COUNT_FOR), context.now)
+    staying = {name for name, machine in machines.items() if machine.dropping_at is None}
+    notices = with_past(context.notices.since(context.now - NOTICES_COUNT_FOR), staying)
+    recent = findings_of_notices(notices, context.now)
     return worst_first(
         [*found, *(finding for anomalies in of_sets.values() for finding in anomalies), *recent]
     )

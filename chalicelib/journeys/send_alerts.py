@@ -18,7 +18,7 @@ from chalicelib.adapters.stores.notice_store import NoticeStore
 from chalicelib.adapters.stores.thaw_store import ThawStore
 from chalicelib.alert_message import alert_message
 from chalicelib.domain.audit.findings import OpenFinding
-from chalicelib.domain.audit.notices import Notice
+from chalicelib.domain.audit.notices import Notice, with_past
 from chalicelib.domain.backups.freshness import Freshness, State, due_since, evaluate_freshness
 from chalicelib.domain.backups.machines import Job, Machine, machines_by_owner
 from chalicelib.domain.backups.sets import BackupSet
@@ -193,10 +193,18 @@ def _facts(context: AlertContext, records: Sequence[AlertRecord], *, evaluate_jo
     machines = {machine.name: machine for machine in known}
     return _Facts(
         findings,
-        context.notices.since(context.now - NOTICES_MAILED_WITHIN),
+        _notices(context, records),
         _evaluate_jobs(context, machines) if evaluate_jobs else None,
         {machine.name for machine in known if machine.dropping_at is None},
     )
+
+
+def _notices(context: AlertContext, records: Sequence[AlertRecord]) -> list[Notice]:
+    """Only for those that are still to be sent it is asked whether their machine is there."""
+    notices = context.notices.since(context.now - NOTICES_MAILED_WITHIN)
+    new = {one.machine for one in notices if any(one.key not in record.notices for record in records)}
+    there = context.machines.machines_named(new - {""})
+    return with_past(notices, {name for name, machine in there.items() if machine.dropping_at is None})
 
 
 def _due(context: AlertContext, record: AlertRecord, facts: _Facts) -> tuple[Alert | None, AlertRecord]:

@@ -4,6 +4,7 @@ markers, or delete every version of them."""
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -310,8 +311,25 @@ def _delete(s3: Any, bucket: str, versions: Sequence[dict[str, Any]]) -> list[tu
 def _lock_of_refused(s3: Any, bucket: str, version: dict[str, Any], reason: str) -> datetime:
     until = _locked_until(s3, bucket, version)
     if until is None:
+        if _is_on_legal_hold(s3, bucket, version):
+            which = (
+                f"--bucket {bucket} --key {shlex.quote(version['Key'])} --version-id {version['VersionId']}"
+            )
+            raise OpsError(
+                f"A legal hold keeps {version['Key']}: nothing but ending it lets it go. `aws s3api"
+                f" put-object-legal-hold {which} --legal-hold Status=OFF` does; then the same command goes on."
+            )
         raise OpsError(
             f"S3 did not delete {version['Key']} ({reason}). With credentials that may s3:DeleteObjectVersion the same"
             " command goes on."
         )
     return until
+
+
+def _is_on_legal_hold(s3: Any, bucket: str, version: dict[str, Any]) -> bool:
+    """A lock without a day, which the service never sets."""
+    which = {"Bucket": bucket, "Key": version["Key"], "VersionId": version["VersionId"]}
+    try:
+        return bool(s3.get_object_legal_hold(**which)["LegalHold"]["Status"] == "ON")
+    except ClientError:
+        return False

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from chalicelib.adapters.s3_buckets import Buckets
 from chalicelib.domain.backups.names import Location
 from chalicelib.domain.backups.tallies import Tally
 from chalicelib.domain.costs.price_table import PriceTable
@@ -52,7 +53,7 @@ def belongings(s3: Any, plan: MachineDropPlan) -> list[Belongings]:
     """All of the machine's files, older versions and markers too, as the buckets have them now."""
     after_days = {Location(job.bucket, job.prefix): job.archive_after_days for job in plan.jobs}
     found = []
-    for place in _places(plan):
+    for place in _places(s3, plan):
         by_days: dict[int, list[FileHistory]] = defaultdict(list)
         for file in histories(s3, place, lambda key, bucket=place.bucket: owns(plan, bucket, key)):  # type: ignore[misc]
             by_days[_days_of(after_days, place.bucket, file.key)].append(file)
@@ -70,7 +71,7 @@ def survey_machine(s3: Any, plan: MachineDropPlan, table: PriceTable | None, now
 def remove_machine_files(s3: Any, plan: MachineDropPlan) -> Removed:
     """Deletes every version and marker, and ends unfinished uploads. Repeatable after a crash at any request. Raises
     ``OpsError`` where S3 refuses for another reason than a lock."""
-    for place in _places(plan):
+    for place in _places(s3, plan):
         _abort_uploads(s3, plan, place)
     removed = [remove_files(s3, one.bucket, one.files) for one in belongings(s3, plan)]
     return Removed(
@@ -87,8 +88,11 @@ def _abort_uploads(s3: Any, plan: MachineDropPlan, place: Location) -> None:
             s3.abort_multipart_upload(Bucket=place.bucket, Key=upload["Key"], UploadId=upload["UploadId"])
 
 
-def _places(plan: MachineDropPlan) -> list[Location]:
-    return [Location(plan.bucket, plan.prefix), *_adopted(plan)]
+def _places(s3: Any, plan: MachineDropPlan) -> list[Location]:
+    """Without those in buckets that the owner has deleted."""
+    buckets = Buckets(s3)
+    adopted = [place for place in _adopted(plan) if buckets.exists(place.bucket)]
+    return [Location(plan.bucket, plan.prefix), *adopted]
 
 
 def _adopted(plan: MachineDropPlan) -> Iterator[Location]:

@@ -115,6 +115,20 @@ def test_a_revoked_machine_is_as_its_jobs_are_and_both_ways_out_are_named() -> N
     assert reason.commands == ("python -m ops machine add anna", "python -m ops machine remove anna")
 
 
+def test_a_machine_that_is_being_removed_is_worth_a_look_unless_a_lock_still_holds_what_is_left() -> None:
+    dropping = Machine("anna", NOW - 9 * DAY, revoked_at=NOW - 2 * DAY, dropping_at=NOW - 2 * DAY)
+    [reason] = reasons(evaluated(State.PAUSED), machine=dropping, stage="home")
+    assert (
+        reason.message == "You began to remove it 2 days ago. Some of it is left: the same command goes on."
+    )
+    assert reason.commands == ("python -m ops machine drop anna --stage home",)
+    locked = dataclasses.replace(dropping, held_until=NOW + DAY)
+    assert verdict(evaluated(State.PAUSED), machine=locked) is FleetVerdict.WELL
+    [reason] = reasons(evaluated(State.PAUSED), machine=dataclasses.replace(locked, held_until=NOW))
+    assert (reason.verdict, reason.code) == (FleetVerdict.LOOK, "dropping")
+    assert "What Object Lock held back can go now" in reason.message
+
+
 def test_the_folders_of_a_family_in_one_state_are_one_reason() -> None:
     years = [evaluated(State.OVERDUE, f"photos-{year}", family="photos") for year in range(2015, 2020)]
     [reason] = reasons(*years, evaluated(State.SETTLED, "photos-2020", family="photos"))

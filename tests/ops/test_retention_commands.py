@@ -493,8 +493,8 @@ class TestDrop:
             "remove the chain full.20260301T040000Z of anna-laptop/system for good: 1 set, 8 files, 61 GB"
             in before
         )
-        fee = "AWS's fee for deleting it before its minimum stay: $0.21"
-        assert f"Glacier Deep Archive: 6 files, 60 GB; {fee}" in before
+        fee = "AWS's fee for deleting it before its minimum stay: about $0.21"
+        assert f"Glacier Deep Archive: 6 versions, 60 GB; {fee}" in before
         assert "There is no way back" in before
         assert "Removed for good: full.20260301T040000Z of anna-laptop/system, 8 files, 61 GB." in after
         assert s3_work["done"] == ["survey", "remove_for_good", "reconcile"]
@@ -539,7 +539,7 @@ class TestDrop:
         result = types("drop", "anna-laptop", "system", OLD.chain, answer=f"{OLD.chain}\n")
         before, _, after = result.stdout.partition("Type its")
         assert "Object Lock holds 3 files (1 GB) back until 2027-01-05 00:00 UTC" in before
-        assert "Object Lock holds 3 files back until 2027-01-05 00:00 UTC" in after
+        assert "Object Lock holds 3 files (1 GB) back until 2027-01-05 00:00 UTC" in after
 
     def test_a_fee_that_is_not_known_is_said_so(self, service: Service, s3_work: dict[str, Any]) -> None:
         s3_work["survey"] = DropSurvey((StoredInClass("DEEP_ARCHIVE", Tally(6, 1), None),), Tally(), None)

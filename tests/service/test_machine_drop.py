@@ -16,6 +16,7 @@ from chalicelib.adapters.price_files import price_table
 from chalicelib.domain.backups.names import is_identifier
 from chalicelib.fleet_wire import DropPlace, MachineDropped, MachineDropPlan
 from ops.buckets.machine_files import owns, remove_machine_files, survey_machine
+from ops.errors import OpsError
 from tests.service.conftest import BUCKET, TABLE, Service, fire, later, running_service
 from tests.service.letting_go import Archive
 
@@ -23,6 +24,18 @@ NAME, NEIGHBOUR = "laptop", "laptop-2"
 WRONG = "meta_duplicity-full.20261122T195500Z.vol1.difftar.gpg"
 """A volume that has the prefix of a manifest."""
 TABLES = price_table("eu-central-1")
+
+
+@pytest.fixture
+def mails(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Texts of the mails that are sent."""
+    from chalicelib.adapters.alerts_topic import AlertsTopic
+    from chalicelib.adapters.ses_mailer import Mailer
+
+    sent: list[str] = []
+    monkeypatch.setattr(Mailer, "send", lambda _, mail, __: sent.append(mail.text) or "id")
+    monkeypatch.setattr(AlertsTopic, "publish", lambda *_: "id")
+    return sent
 
 
 def plan_of(service: Service, name: str = NAME) -> MachineDropPlan:
@@ -152,13 +165,86 @@ def test_while_its_files_go_no_finding_and_no_mail_says_that_they_are_missing(se
     assert service.admin("machine_dropped", name=NAME)["ended"] is True
 
 
-def test_its_end_is_no_all_clear(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    from chalicelib.adapters.alerts_topic import AlertsTopic
-    from chalicelib.adapters.ses_mailer import Mailer
+OF_NO_MACHINE = {"group_add", "group_set", "group_remove", "audit", "alerts_send", "report_send"}
+OF_A_THAW = {"thaw_approve", "thaw_deny"}
+"""The machine has none that waits: the drop is refused before."""
+SET = "full.20261122T195900Z"
 
-    mails: list[str] = []
-    monkeypatch.setattr(Mailer, "send", lambda _, mail, __: mails.append(mail.text) or "id")
-    monkeypatch.setattr(AlertsTopic, "publish", lambda *_: "id")
+
+def test_every_command_that_would_change_it_says_what_goes_on_and_changes_nothing(service: Service) -> None:
+    from chalicelib.journeys.admin.administer import CHANGES
+
+    service.admin("machine_drop", name=NAME, jobs=["system"])
+    of_a_set = {"set": SET, "chain": SET, "sets": [SET]}
+    of_many = {"machines": [{"name": NAME}], "names": [NAME], "looks": [{"machine": NAME, "job": "system"}]}
+    arguments: dict[str, Any] = {"name": NAME, "job": "system", **of_a_set, **of_many}
+    before = rows_of(service, NAME), {key: rows(service)[key] for key in rows_of(service, NAME)}
+    goes_on = (
+        "laptop is being removed with all that it stored: `python -m ops machine drop laptop --stage test`"
+    )
+    for command in sorted(CHANGES.keys() - OF_NO_MACHINE - OF_A_THAW - {"machine_drop", "machine_dropped"}):
+        for each in ("set", "pause", "resume", "revoke", "rotate") if command == "for_machines" else [""]:
+            said = service.admin(command, **arguments, each=f"machine_{each}")
+            assert goes_on in str(said), (command, each, said)
+    assert (rows_of(service, NAME), {key: rows(service)[key] for key in rows_of(service, NAME)}) == before
+    looks = [
+        {field: one[field] for field in ("machine", "job", "digest")}
+        for one in service.admin("retention_preview")["jobs"]
+    ]
+    assert [one["machine"] for one in looks] == [NEIGHBOUR], (
+        "it would keep the owner from approving all at once"
+    )
+    assert service.admin("retention_approve", looks=looks)["changed"] == []
+    assert drop(service).ended
+
+
+def test_a_code_that_was_made_at_the_same_moment_does_not_bring_it_back(service: Service) -> None:
+    from chalicelib import wiring
+    from chalicelib.domain.backups.machines import CODE_LIFE, EnrolmentCode, sha256_hex
+
+    service.admin("machine_drop", name=NAME, jobs=["system"])
+    late = service.now + timedelta(seconds=1) + CODE_LIFE
+    wiring.machine_store().put_code(EnrolmentCode(sha256_hex("LATE"), NAME, late))
+    refused = service.call("POST", "/enrolments", {"code": "late", "secret_sha256": "a" * 64})
+    assert refused.error == "bad_code", refused
+
+
+def test_a_reconcile_while_its_files_go_misses_none(service: Service) -> None:
+    import app
+
+    plan = plan_of(service)
+    service.admin("machine_drop", name=NAME, jobs=["system"])
+    remove_machine_files(service.s3, plan)
+    done = app.reconcile({"machine": NAME, "job": "system"}, None)
+    assert (done["examined"], done["differences"]) == (0, ())
+    assert [one for one in service.admin("findings")["findings"] if one["machine"] == NAME] == []
+    assert "catalogue_differed" not in str(rows(service).keys())
+
+
+def test_what_was_said_of_a_machine_that_is_gone_advises_no_command_of_it(
+    service: Service, mails: list[str]
+) -> None:
+    from chalicelib import wiring
+    from chalicelib.domain.audit.notices import CODE_REUSED, Notice, job_added
+
+    for name in (NAME, NEIGHBOUR):
+        wiring.notice_store().put(Notice(CODE_REUSED, name, "", f"Of {name}, twice.", service.now))
+        wiring.notice_store().put(job_added(name, "photos", "photos-2018", service.now))
+    assert drop(service).ended
+    service.admin("alerts_send")
+    later(service, days=1, hours=1)
+    service.admin("alerts_send")
+    mail = "".join(mails)
+    assert f"Of {NAME}, twice." in mail
+    assert f"{NAME} has begun to back up photos-2018" in mail
+    assert f"machine revoke {NEIGHBOUR}" in mail
+    assert f"machine show {NEIGHBOUR}" in mail
+    assert f" {NAME} --stage" not in mail
+    found = [one for one in service.admin("audit")["findings"] if one["machine"] == NAME]
+    assert {one["code"]: one["commands"] for one in found} == {"code_reused": [], "job_added": []}
+
+
+def test_its_end_is_no_all_clear(service: Service, mails: list[str]) -> None:
     for name in (NAME, NEIGHBOUR):
         service.put(f"{name}/system/{WRONG}", b"x")
         service.catalogue(f"{name}/system/{WRONG}")
@@ -221,10 +307,21 @@ def test_what_is_locked_keeps_the_machine_in_the_list_until_the_command_comes_ag
     assert rows_of(service, NAME) == []
 
 
-class Locking:
-    """S3 with Object Lock on one key, as AWS answers."""
+def test_a_lock_without_a_day_is_said_with_the_command_that_ends_it(service: Service) -> None:
+    key = next(key for key in stored(service, f"{NAME}/system/") if "vol2" in key)
+    with pytest.raises(OpsError, match=f"A legal hold keeps {key}") as refused:
+        drop(service, Locking(service.s3, key, None))
+    assert f"`aws s3api put-object-legal-hold --bucket {BUCKET} --key {key} --version-id" in str(
+        refused.value
+    )
+    assert set(stored(service, f"{NAME}/system/")) == {key}
+    assert drop(service).ended
 
-    def __init__(self, s3: Any, key: str, until: datetime) -> None:
+
+class Locking:
+    """S3 with Object Lock on one key, as AWS answers; a legal hold has no ``until``."""
+
+    def __init__(self, s3: Any, key: str, until: datetime | None) -> None:
         self._s3, self._key, self.until = s3, key, until
 
     def __getattr__(self, name: str) -> Any:
@@ -234,10 +331,13 @@ class Locking:
         return {"ObjectLockConfiguration": {"ObjectLockEnabled": "Enabled"}}
 
     def get_object_retention(self, **which: Any) -> Any:
-        if which["Key"] == self._key:
+        if which["Key"] == self._key and self.until is not None:
             return {"Retention": {"Mode": "GOVERNANCE", "RetainUntilDate": self.until}}
         error = {"Error": {"Code": "NoSuchObjectLockConfiguration"}}
         raise botocore.exceptions.ClientError(error, "GetObjectRetention")
+
+    def get_object_legal_hold(self, **which: Any) -> Any:
+        return {"LegalHold": {"Status": "ON" if which["Key"] == self._key else "OFF"}}
 
     def delete_objects(self, **request: Any) -> Any:
         wanted = request["Delete"]["Objects"]
@@ -274,6 +374,20 @@ def test_of_an_adopted_bucket_only_the_jobs_own_files_go(service: Service) -> No
 
 names = st.text("ab-0", min_size=1, max_size=4).filter(is_identifier)
 files = st.sampled_from(["notes.txt", "duplicity-full.20240101T040000Z.vol1.difftar.gpg", "deep/er/file"])
+
+
+def test_a_job_whose_bucket_was_deleted_goes_with_the_rest(service: Service) -> None:
+    service.s3.create_bucket(Bucket="attic")
+    service.admin("machine_add", name="berta", jobs=["old"], bucket="attic", prefix="old/")
+    service.admin("machine_add", name="berta")
+    service.put("berta/system/notes.txt", b"a stray")
+    service.s3.delete_bucket(Bucket="attic")
+    plan = plan_of(service, "berta")
+    assert survey_machine(service.s3, plan, TABLES, service.now).files == 1
+    service.admin("machine_drop", name="berta", jobs=[place.job for place in plan.jobs])
+    remove_machine_files(service.s3, plan)
+    assert service.admin("machine_dropped", name="berta")["ended"] is True
+    assert (rows_of(service, "berta"), stored(service, "berta/")) == ([], [])
 
 
 @given(names, names, st.lists(names, max_size=3), names, files)
@@ -360,3 +474,45 @@ def test_an_event_that_comes_while_its_rows_go_writes_none_anew(service: Service
         service.table.delete_item(TableName=TABLE, Key={"pk": {"S": pk}, "sk": {"S": sk}})
     archive.deliver()
     assert not partitions & {pk for pk, _ in rows(service)}
+
+
+def test_an_event_that_comes_after_its_end_leaves_nothing_behind(service: Service) -> None:
+    """Else each of its files would leave a row for 90 days."""
+    archive = Archive(service, NAME, token="none")
+    archive.told = archive.versions()
+    assert drop(service).ended
+    archive.deliver()
+    assert rows_of(service, NAME) == []
+    assert not [one for one in service.admin("findings")["findings"] if NEIGHBOUR not in str(one)]
+
+
+def test_a_run_that_begins_while_the_machine_is_removed_makes_no_half_of_a_job(service: Service) -> None:
+    """A row with nothing in it but that run: nobody could read any job any more."""
+    from chalicelib import wiring
+    from chalicelib.domain.backups.machines import LastRun
+
+    job = Archive(service, NAME, token="none").job
+    service.admin("machine_remove", name=NAME)
+    wiring.run_store().record_run(job, LastRun("20261122t200000z-0123456789abcdef", "full", service.now), {})
+    assert [one["machine"] for one in service.admin("machine_list")["machines"]] == [NEIGHBOUR]
+    assert ("JOBS", f"{NAME}/system") not in rows(service)
+
+
+def test_a_finding_that_changes_while_it_ends_makes_no_half_of_one(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from chalicelib import wiring
+    from chalicelib.domain.audit.findings import new_finding
+
+    store, job = wiring.finding_store(), Archive(service, NAME, token="none").job
+
+    def finding(message: str) -> Any:
+        return new_finding("gap", machine=NAME, job="system", subject=SET, message=message)
+
+    store.replace(job, [finding("One volume is missing.")], service.now, codes=["gap"])
+    there = store.open_findings(job)
+    store.forget_others(set())
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_below", lambda _: there)
+        store.replace(job, [finding("Two volumes are missing.")], service.now, codes=["gap"])
+    assert store.findings(job) == []

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 import app
-from chalicelib import web
+from chalicelib import web, wiring
 from chalicelib.adapters.ses_mailer import Mailer, MailRefused
 from chalicelib.adapters.stores.thaw_store import ThawStore
+from chalicelib.domain.backups.names import SetId
 from tests.hostile.memory_aws import MemoryS3, service_in_memory
 from tests.service.conftest import Answer, Service, fire, later
 from tests.service.thawing import FULL, MB, ThawingLaptop, large, restore_events, send, volume
@@ -407,6 +408,20 @@ def test_a_volume_that_was_on_its_way_and_lapsed_before_the_approval_is_not_paid
     assert laptop.service.admin("thaw_approve", thaw=thaw)["volumes"] == 3
     laptop.run_function()
     assert sorted(laptop.asked()[1:]) == ["1 Bulk", "2 Bulk", "3 Bulk"]
+
+
+def test_what_was_hidden_since_it_was_planned_is_not_paid_for(laptop: ThawingLaptop) -> None:
+    laptop.service.admin("machine_set", name="anna-laptop", thaw_budget_usd=0)
+    thaw = laptop.plan("1-3").body["thaw"]
+    assert laptop.start(thaw).error == "thaw_budget"
+    [job] = wiring.machine_store().jobs("anna-laptop")
+    wiring.catalogue_store().quarantine(job, SetId.parse(FULL), hide=True)
+    refused = laptop.service.admin("thaw_approve", thaw=thaw)
+    assert refused["error"] == "plan_changed"
+    assert f"{FULL} of anna-laptop/system, which thaw {thaw} wants, was let go" in refused["message"]
+    assert f"ops thaw deny {thaw}" in refused["message"]
+    assert (laptop.run_function(), laptop.asked()) == (0, [])
+    assert laptop.service.admin("thaw_deny", thaw=thaw)["state"] == "ended"
 
 
 def test_copies_that_lapsed_unnoticed_are_planned_anew(laptop: ThawingLaptop) -> None:

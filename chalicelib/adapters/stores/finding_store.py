@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from chalicelib.adapters.stores import finding_rows, rows
-from chalicelib.adapters.table import Table
+from chalicelib.adapters.table import Table, attempted
 from chalicelib.domain.audit.codes.code import Severity
 from chalicelib.domain.audit.finding_codes import MOST_ALIKE
 from chalicelib.domain.audit.findings import Finding, OpenFinding
@@ -60,7 +60,13 @@ class FindingStore:
                 if alike[finding.code] <= MOST_ALIKE + 1 or finding.is_safety:
                     self._table.put(finding_rows.finding_item(finding, now))
             elif known[key] != finding:
-                self._table.update(FINDINGS, rows.sort_key(key), finding_rows.finding_details(finding))
+                attempted(  # a finding that another call has ended meanwhile is not made anew
+                    self._table.update,
+                    FINDINGS,
+                    rows.sort_key(key),
+                    finding_rows.finding_details(finding),
+                    condition="attribute_exists(pk)",
+                )
 
     def forget_others(self, jobs: Collection[tuple[str, str]]) -> None:
         """Removes the findings of jobs that are not there any more; ``jobs`` are machines and names of those that

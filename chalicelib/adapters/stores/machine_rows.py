@@ -59,6 +59,7 @@ def machine_item(machine: Machine) -> Item:
         follows=sorted(machine.follows),
         client_version=machine.client_version,
         dropping_at=format_instant(machine.dropping_at),
+        held_until=format_instant(machine.held_until),
     )
 
 
@@ -79,6 +80,7 @@ def machine_of(item: Item) -> Machine:
         group=item.get("group"),
         client_version=item.get("client_version"),
         dropping_at=parse_instant(item.get("dropping_at")),
+        held_until=parse_instant(item.get("held_until")),
     )
     return _with_followed(machine, item)
 

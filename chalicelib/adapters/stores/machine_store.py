@@ -29,6 +29,11 @@ class MachineStore:
     def machines(self) -> list[Machine]:
         return [machine_rows.machine_of(item) for item in self._table.query("MACHINES")]
 
+    def machines_named(self, names: Iterable[str]) -> dict[str, Machine]:
+        """Those among these that exist."""
+        found = self._table.get_many([("MACHINES", name) for name in names])
+        return {name: machine_rows.machine_of(item) for (_, name), item in found.items()}
+
     def jobs(self, machine: str | None = None) -> list[Job]:
         prefix = f"{machine}/" if machine else ""
         return [machine_rows.job_of(item) for item in self._table.query("JOBS", prefix)]
@@ -113,7 +118,7 @@ class MachineStore:
             "MACHINES",
             code.machine,
             changes,
-            condition="attribute_exists(pk) AND created_at <= :issued"
+            condition="attribute_exists(pk) AND attribute_not_exists(dropping_at) AND created_at <= :issued"
             " AND (attribute_not_exists(revoked_at) OR revoked_at < :issued)"
             " AND (attribute_not_exists(code_issued_at) OR code_issued_at <= :issued)",
             values={":issued": issued_at},
@@ -159,6 +164,11 @@ class MachineStore:
         )
         for job in self.jobs(machine.name):
             self._change_job(job, {"is_dropping": True}, "attribute_exists(pk)")
+
+    def hold_drop(self, name: str, until: datetime | None) -> None:
+        """What is left of a machine that is being removed is locked until then."""
+        changes = {"held_until": rows.format_instant(until)}
+        self._table.update("MACHINES", name, changes, condition="attribute_exists(pk)")
 
     def remove_machine(self, name: str) -> None:
         """Forgets the machine, its jobs and its recovery code; what they stored stays in bucket and catalogue."""

@@ -1,4 +1,4 @@
-"""Notices in the table: one a day for each kind and job, and for each of a job's thaws."""
+"""Notices in the table: one a day for each kind and job, and for each of a job's thaws; kept as long as the journal."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime
 from chalicelib.adapters.stores import rows
 from chalicelib.adapters.table import Item, Table, attempted
 from chalicelib.domain.audit.notices import Notice
+from chalicelib.domain.fleet.journal import KEPT
 
 
 class NoticeStore:
@@ -40,4 +41,5 @@ def notice_item(notice: Notice) -> Item:
         "message": notice.message,
         "noticed_at": rows.format_instant(notice.at),
         "subject": notice.subject,
+        "expires_at_epoch": int((notice.at + KEPT).timestamp()),
     }

@@ -26,7 +26,7 @@ DOWNLOADS#<machine>    <day>              bytes handed out for download
 UPLOADS#<machine>      <day>              permits asked for and sets begun
 LOCATIONS#<bucket>     <prefix>           the job that was adopted with a bucket of its own
 FINDINGS               <machine>/<job>#<code>#<subject>  what is wrong, while it is
-NOTICES                <day>#<machine>/<job>#<code>  something that happened, for the owner; a thaw's #<id>
+NOTICES                <day>#<machine>/<job>#<code>  something that happened, for 400 days; a thaw's #<id>
 ALERTS                 record             what was mailed in between the weekly mails
 REPORTS                <issue>            a weekly mail, being sent or sent, with its totals
 DELIVERIES#<issue>     <address>          who has it

@@ -76,7 +76,8 @@ class RunStore:
             "JOBS",
             rows.job_sort_key(job.machine, job.name),
             {"last_run": summary},
-            condition="attribute_not_exists(last_run) OR last_run.started_at <= :started_at",
+            condition="attribute_exists(pk)"  # of a machine that was removed meanwhile nothing is made anew
+            " AND (attribute_not_exists(last_run) OR last_run.started_at <= :started_at)",
             values={":started_at": summary["started_at"]},
         )
 

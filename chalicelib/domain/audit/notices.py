@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 CODE_REUSED = "code_reused"
@@ -34,7 +34,7 @@ REPORT_INCOMPLETE = "report_incomplete"
 class Notice:
     """``code`` is one of the constants above; ``message`` is a sentence for the owner; ``job`` may be empty,
     and ``machine`` too for what concerns all of them. ``subject`` distinguishes notices of one code and job: the id of
-    a thaw, one use of a recovery code."""
+    a thaw, one use of a recovery code. ``is_past``: its machine is gone, and no command knows it any more."""
 
     code: str
     machine: str
@@ -42,6 +42,7 @@ class Notice:
     message: str
     at: datetime
     subject: str = ""
+    is_past: bool = False
 
     @property
     def key(self) -> str:
@@ -69,6 +70,13 @@ _AFTER: Mapping[str, tuple[str, ...]] = {
 }
 
 
+def with_past(notices: Iterable[Notice], machines: Collection[str]) -> list[Notice]:
+    """``machines`` are the names of those that there are."""
+    return [
+        dataclasses.replace(one, is_past=bool(one.machine) and one.machine not in machines) for one in notices
+    ]
+
+
 def added_together(notices: Iterable[Notice]) -> list[tuple[Notice, tuple[Notice, ...]]]:
     """The notices in their order, each with those that it is made of: of a family's new jobs one for all."""
     groups: dict[tuple[str, ...], list[Notice]] = {}
@@ -85,7 +93,8 @@ def job_added(machine: str, family: str, job: str, now: datetime) -> Notice:
 def _as_one(notices: Sequence[Notice]) -> Notice:
     first = notices[0]
     jobs = sorted(notice.subject for notice in notices)
-    return _of_new_jobs(first.machine, first.job, jobs, max(notice.at for notice in notices))
+    one = _of_new_jobs(first.machine, first.job, jobs, max(notice.at for notice in notices))
+    return dataclasses.replace(one, is_past=first.is_past)
 
 
 def _of_new_jobs(machine: str, family: str, jobs: Sequence[str], at: datetime) -> Notice:
@@ -97,6 +106,8 @@ def _of_new_jobs(machine: str, family: str, jobs: Sequence[str], at: datetime) -
 
 def commands_after(notice: Notice) -> tuple[str, ...]:
     """What the owner may type after it, in that order."""
+    if notice.is_past:
+        return ()
     lines = _AFTER.get(notice.code, ("report preview",))
     names = {"machine": notice.machine, "subject": notice.subject}
     return tuple(f"python -m ops {line.format(**names)}" for line in lines)

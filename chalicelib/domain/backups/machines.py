@@ -107,6 +107,8 @@ class Machine:
     """As its client said with its last request that was recorded."""
     dropping_at: datetime | None = None
     """When the owner began to remove it with all that it stored."""
+    held_until: datetime | None = None
+    """Until when Object Lock holds back what is left of that; missing where nothing is known to be held."""
 
     @property
     def owner_mails(self) -> tuple[str, ...]:

@@ -46,6 +46,7 @@ def reasons_of(
             findings, {(one.job.machine, one.job.name) for one in evaluated if _is_overdue(one)}
         ),
         *(_about_thaw(thaw) for thaw in thaws if thaw.state is ThawState.WAITING),
+        *_about_drops(machines.values(), now),
     ]
     found.sort(key=lambda reason: (-EXIT_CODES[reason.verdict], reason.machine, reason.job))
     return tuple(dataclasses.replace(one, commands=at_stage(one.commands, stage)) for one in found)
@@ -167,3 +168,14 @@ def _about_thaw(thaw: Thaw) -> Reason:
     message = f"A thaw of {format_bytes(thaw.size_bytes)} in {count(thaw.volumes, 'volume')} waits for you: {price}."
     line = command("python", "-m", "ops", "thaw", "approve", thaw.id)
     return Reason(FleetVerdict.LOOK, thaw.machine, thaw.job, message, (line,), THAW_WAITING)
+
+
+def _about_drops(machines: Iterable[Machine], now: datetime) -> Iterable[Reason]:
+    """Nobody else would think of one that was interrupted, or whose lock has ended; until then nothing can be done."""
+    for one in machines:
+        if one.dropping_at is None or (one.held_until is not None and now < one.held_until):
+            continue
+        what = "What Object Lock held back can go now" if one.held_until else "Some of it is left"
+        message = f"You began to remove it {format_age(now - one.dropping_at)} ago. {what}: the same command goes on."
+        line = command("python", "-m", "ops", "machine", "drop", one.name)
+        yield Reason(FleetVerdict.LOOK, one.name, "", message, (line,), "dropping")

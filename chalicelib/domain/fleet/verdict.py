@@ -33,7 +33,7 @@ class Reason:
     typed on the machine.
 
     ``machine`` and ``job`` are empty where a whole bucket is meant, ``job`` where it is all of the machine's. ``code``
-    is stable: a state, ``not_enrolled``, ``revoked``, ``thaw_waiting``, or the code of a finding.
+    is stable: a state, ``not_enrolled``, ``revoked``, ``dropping``, ``thaw_waiting``, or the code of a finding.
     """
 
     verdict: FleetVerdict

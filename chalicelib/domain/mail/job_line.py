@@ -35,6 +35,8 @@ _NO_FOLDER = (
     " machine."
 )
 
+_DROPPING = "Being removed with all that it stored: `machine drop` goes on until nothing is left."
+
 FOLDERS_NAMED = 3
 
 _MEANING = {
@@ -161,7 +163,7 @@ def _advice(evaluated: EvaluatedJob, at_risk: bool) -> str:
         return _NOT_BEGUN
     if freshness.state is State.OVERDUE and freshness.newest_complete_at is None:
         return _NEVER_CAME
-    return _MEANING[freshness.state]
+    return _DROPPING if evaluated.job.is_dropping else _MEANING[freshness.state]
 
 
 def format_progress(freshness: Freshness) -> str:

@@ -15,6 +15,7 @@ from chalicelib.journeys.admin.request import (
     known_job,
     read_identifier,
     read_time,
+    staying_job,
 )
 from chalicelib.journeys.catalogue.catalogue_changes import refresh_findings
 from chalicelib.journeys.catalogue.reconcile_job import find_differences
@@ -34,7 +35,7 @@ OBJECTS_A_PAGE = 5_000
 
 def set_quarantine(context: AdminContext, request: Arguments) -> Quarantined:
     """Hides a set from the listing (or shows it again), so that increments go on without it; deletes nothing."""
-    job, since = known_job(context, request), request.get("stored_since")
+    job, since = staying_job(context, request), request.get("stored_since")
     hide = bool(since) or request.get("release") is not True
     found = (
         _since(context, job, read_time(since, "stored_since")) if since else [_named(context, job, request)]
@@ -47,7 +48,7 @@ def set_quarantine(context: AdminContext, request: Arguments) -> Quarantined:
 
 def set_place(context: AdminContext, request: Arguments) -> JobPlace:
     """Where files of a set are brought back, one by one; a chain that was let go comes back as a whole."""
-    job = known_job(context, request)
+    job = staying_job(context, request)
     _check_not_let_go(context, job, _read_set(request))
     return _place_of(job)
 

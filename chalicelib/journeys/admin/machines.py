@@ -37,10 +37,12 @@ from chalicelib.journeys.admin.request import (
     bad_request,
     check_not_dropping,
     group_of,
+    job_of,
     known_group,
     known_machine,
     read_identifier,
     read_time,
+    staying_machine,
     time_or_none,
 )
 from chalicelib.journeys.admin.settings import check_no_other_settings, first_job_settings, machine_settings
@@ -279,17 +281,16 @@ def _show_job(
 
 
 def machine_set(context: AdminContext, request: Arguments) -> MachineShown:
-    change_machine(context, request, known_machine(context, request))
+    change_machine(context, request, staying_machine(context, request))
     return machine_show(context, request)
 
 
 def machine_pause(context: AdminContext, request: Arguments) -> MachineChanged:
     """The machine, until a time or until it is resumed; or one of its jobs, until that is resumed."""
-    machine = known_machine(context, request)
-    check_not_dropping(machine)
+    machine = staying_machine(context, request)
     until = request.get("until")
     if request.get("job") is not None:
-        job = _job_of(context, machine, request)
+        job = job_of(context, machine, request)
         context.machines.pause_job(job, context.now)
         return MachineChanged(machine.name, job=job.name)
     ends = read_time(until, "until") if until else None
@@ -300,10 +301,9 @@ def machine_pause(context: AdminContext, request: Arguments) -> MachineChanged:
 
 
 def machine_resume(context: AdminContext, request: Arguments) -> MachineChanged:
-    machine = known_machine(context, request)
-    check_not_dropping(machine)
+    machine = staying_machine(context, request)
     if request.get("job") is not None:
-        job = _job_of(context, machine, request)
+        job = job_of(context, machine, request)
         context.machines.pause_job(job, None)
         return MachineChanged(machine.name, job=job.name)
     if machine.is_paused(context.now):
@@ -311,18 +311,10 @@ def machine_resume(context: AdminContext, request: Arguments) -> MachineChanged:
     return MachineChanged(machine.name)
 
 
-def _job_of(context: AdminContext, machine: Machine, request: Arguments) -> Job:
-    wanted = request["job"]
-    for job in context.machines.jobs(machine.name):
-        if job.name == wanted:
-            return job
-    raise Refusal(ErrorCode.UNKNOWN_JOB, f"{machine.name} has no job called {wanted}.")
-
-
 def machine_revoke(context: AdminContext, request: Arguments) -> MachineChanged:
     """The token, for a stolen laptop, or the recovery code with its readers, for a sheet that was found: never both, as
     each is the way back where the other was lost."""
-    machine = known_machine(context, request)
+    machine = staying_machine(context, request)
     if request.get("recovery"):
         return MachineChanged(machine.name, recovery_ended=end_recovery(context, machine))
     context.machines.revoke(machine.name, context.now)
@@ -331,8 +323,7 @@ def machine_revoke(context: AdminContext, request: Arguments) -> MachineChanged:
 
 def machine_remove(context: AdminContext, request: Arguments) -> MachineChanged:
     """Not in the middle of letting a chain go, or of bringing it back: nobody would go on with its files."""
-    machine = known_machine(context, request)
-    check_not_dropping(machine)
+    machine = staying_machine(context, request)
     for job in context.machines.jobs(machine.name):
         for let_go in context.retention.let_gos(job):
             is_dropping = let_go.dropped and let_go.marked_at is None
@@ -353,14 +344,13 @@ def machine_remove(context: AdminContext, request: Arguments) -> MachineChanged:
 
 def machine_rotate(context: AdminContext, request: Arguments) -> MachineAdded:
     """A new code for a machine that is there; its token works until the code is used."""
-    machine = known_machine(context, request)
-    check_not_dropping(machine)
+    machine = staying_machine(context, request)
     return _with_codes(context, machine.name)
 
 
 def machine_recount(context: AdminContext, request: Arguments) -> StoredCount:
     """Counts what the machine has in the bucket, every version, for its storage cap."""
-    machine = known_machine(context, request)
+    machine = staying_machine(context, request)
     places = {Location(context.bucket, f"{machine.name}/")}
     places |= {
         job.location for job in context.machines.jobs(machine.name) if job.location.bucket != context.bucket

@@ -5,7 +5,7 @@ from __future__ import annotations
 from chalicelib.domain.audit.notices import RECOVERY_MADE, Notice
 from chalicelib.domain.backups.machines import Machine
 from chalicelib.domain.recovery.recovery import Recovery, new_recovery
-from chalicelib.journeys.admin.request import AdminContext, Arguments, check_not_dropping, known_machine
+from chalicelib.journeys.admin.request import AdminContext, Arguments, staying_machine
 from chalicelib.journeys.describe_machine import format_wire_time
 from chalicelib.owner_wire import ReaderRow, RecoveryMade, RecoveryShown
 from chalicelib.recovery_code import last_group, new_recovery_code
@@ -13,8 +13,7 @@ from chalicelib.recovery_code import last_group, new_recovery_code
 
 def machine_recovery(context: AdminContext, request: Arguments) -> RecoveryMade:
     """A new code instead of the machine's present one, whose readers end."""
-    machine = known_machine(context, request)
-    check_not_dropping(machine)
+    machine = staying_machine(context, request)
     before = valid_recovery(context, machine)
     code = new_recovery_code()
     context.recoveries.replace(new_recovery(machine.name, code, context.now))

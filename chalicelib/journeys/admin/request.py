@@ -128,8 +128,24 @@ def check_not_dropping(machine: Machine) -> None:
         )
 
 
+def staying_machine(context: AdminContext, request: Arguments) -> Machine:
+    """Of a command that changes it: refused while it is being removed."""
+    machine = known_machine(context, request)
+    check_not_dropping(machine)
+    return machine
+
+
 def known_job(context: AdminContext, request: Arguments) -> Job:
-    machine, name = known_machine(context, request), str(request.get("job"))
+    return job_of(context, known_machine(context, request), request)
+
+
+def staying_job(context: AdminContext, request: Arguments) -> Job:
+    """As ``staying_machine``."""
+    return job_of(context, staying_machine(context, request), request)
+
+
+def job_of(context: AdminContext, machine: Machine, request: Arguments) -> Job:
+    name = str(request.get("job"))
     for job in context.machines.jobs(machine.name):
         if job.name == name:
             return job

@@ -22,6 +22,7 @@ from chalicelib.journeys.admin.request import (
     bad_request,
     known_job,
     known_machine,
+    staying_job,
 )
 from chalicelib.journeys.catalogue.catalogue_changes import refresh_photo_findings
 from chalicelib.journeys.retention.describe_retention import describe_retention
@@ -84,7 +85,7 @@ def retention_approve(context: AdminContext, request: Arguments) -> RetentionLis
     """The owner has looked at the lists that ``looks`` name by their digests, each with ``machine`` and ``job``; with
     ``chain`` that one is named besides. A list that is another by now is not approved."""
     looks = _looks(request)
-    jobs = [known_job(context, {"name": machine, "job": job}) for machine, job in looks]
+    jobs = [staying_job(context, {"name": machine, "job": job}) for machine, job in looks]
     changed, approved = [], []
     for one in read_facts_of(context, jobs):
         named = _named_chain(context, one, request) if request.get("chain") else None
@@ -124,7 +125,7 @@ def _acknowledge(context: AdminContext, job: Job) -> None:
 
 def retention_hold(context: AdminContext, request: Arguments) -> RetentionListing:
     """A chain, or without ``chain`` all of the job's, stays until the owner releases it (``release``)."""
-    job = known_job(context, request)
+    job = staying_job(context, request)
     [one] = read_facts_of(context, [job])
     chain = _named_chain(context, one, request) if request.get("chain") else None
     change_hold(context, job, chain, release=request.get("release") is True)
@@ -143,15 +144,16 @@ def change_hold(context: AdminContext, job: Job, chain: SetId | None, *, release
 
 def retention_run(context: AdminContext, request: Arguments) -> RetentionRan:
     """Has the function that lets chains go look at one job now, and waits for it."""
-    return context.let_go.run(known_job(context, request))
+    return context.let_go.run(staying_job(context, request))
 
 
 # ---------------------------------------------------------------- what they share
 
 
 def asked_jobs(context: AdminContext, request: Arguments) -> list[Job]:
+    """Where none is named, without those of machines that are being removed: nobody is to approve their chains."""
     if not request.get("name"):
-        return context.machines.jobs()
+        return [job for job in context.machines.jobs() if not job.is_dropping]
     if request.get("job"):
         return [known_job(context, request)]
     return context.machines.jobs(known_machine(context, request).name)

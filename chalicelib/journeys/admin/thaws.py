@@ -43,7 +43,12 @@ def thaw_deny(context: AdminContext, request: Arguments) -> ThawRow:
 
 def _decision(context: AdminContext) -> DecisionContext:
     return DecisionContext(
-        context.machines, context.recoveries, context.thaws, context.ask_for_thaw, context.now
+        context.machines,
+        context.recoveries,
+        context.thaws,
+        context.catalogue,
+        context.ask_for_thaw,
+        context.now,
     )
 
 

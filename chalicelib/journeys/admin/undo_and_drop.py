@@ -14,7 +14,7 @@ from chalicelib.domain.backups.names import SetId
 from chalicelib.domain.refusals import Refusal
 from chalicelib.domain.retention.drops import Drop, NotDropped, plan_drop
 from chalicelib.domain.retention.let_go import UNDO_IMPOSSIBLE, LetGo, NotWhole, let_go_of, what_is_wrong
-from chalicelib.journeys.admin.request import AdminContext, Arguments, bad_request, known_job
+from chalicelib.journeys.admin.request import AdminContext, Arguments, bad_request, staying_job
 from chalicelib.journeys.admin.retention import JobFacts, change_hold, read_facts_of, the_one_named
 from chalicelib.journeys.catalogue.catalogue_changes import refresh_findings
 from chalicelib.journeys.retention.describe_retention import let_go_row, named_sets
@@ -26,7 +26,7 @@ CHANGED = "What there is of this job has changed since it was shown: type the co
 
 def retention_undo(context: AdminContext, request: Arguments) -> LetGoRow:
     """Holds the chain and has retention leave it alone; then its files are brought back by the owner's credentials."""
-    job = known_job(context, request)
+    job = staying_job(context, request)
     store = context.retention
     rows = {one.chain: one for one in store.let_gos(job)}
     name = job.full_name
@@ -51,7 +51,7 @@ def retention_undo(context: AdminContext, request: Arguments) -> LetGoRow:
 
 def retention_undone(context: AdminContext, request: Arguments) -> UndoEnded:
     """The chain counts again where all of it is back; else it stays hidden, and a finding says why."""
-    job = known_job(context, request)
+    job = staying_job(context, request)
     let_go = _let_go_of(context, job, request)
     sets = {one.set_id: one for one in context.catalogue.sets(job)}
     wrong = what_is_wrong(let_go, sets, list(request.get("replaced") or []))
@@ -67,14 +67,14 @@ def retention_undone(context: AdminContext, request: Arguments) -> UndoEnded:
 
 def retention_drop_plan(context: AdminContext, request: Arguments) -> DropPlan:
     """What would be removed for good; nothing is changed. Refused where others would lose what they need."""
-    [one] = read_facts_of(context, [known_job(context, request)])
+    [one] = read_facts_of(context, [staying_job(context, request)])
     return _plan(context, one, str(request.get("chain")))
 
 
 def retention_drop(context: AdminContext, request: Arguments) -> LetGoRow:
     """Hides what the owner has confirmed (``chain``, ``sets``); then its versions are deleted by the owner's
     credentials."""
-    job = known_job(context, request)
+    job = staying_job(context, request)
     [one] = read_facts_of(context, [job])
     plan = _plan(context, one, str(request.get("chain")))
     if list(plan.sets) != request.get("sets"):
@@ -86,7 +86,7 @@ def retention_drop(context: AdminContext, request: Arguments) -> LetGoRow:
 
 def retention_dropped(context: AdminContext, request: Arguments) -> LetGoRow:
     """Ends it where nothing is stored any more; what a lock holds back keeps the row."""
-    job = known_job(context, request)
+    job = staying_job(context, request)
     let_go = _let_go_of(context, job, request)
     if not _is_stored(context, job, let_go):
         let_go = dataclasses.replace(let_go, marked_at=context.now)

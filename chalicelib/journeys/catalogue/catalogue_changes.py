@@ -261,6 +261,8 @@ def catalogue_strays(context: CatalogueContext, place: KeyOwner, changes: Sequen
                 break
             known_rows = {key: known} if known else {}
             row = _present_rows(context, bucket, str, {key: sequencer}, known_rows)[0]
+            if known is None and row.stored is None and not row.noncurrent:
+                break  # the last event of a file that is forgotten, as of a machine that was dropped
             if context.catalogue.put_stray(bucket, key, row, known, context.now):
                 break
         else:

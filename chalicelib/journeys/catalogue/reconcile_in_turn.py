@@ -21,7 +21,7 @@ def reconcile_in_turn(
     """The jobs that were reconciled to their end, and those that failed, each with its error."""
     compared: list[Job] = []
     failed: list[tuple[Job, Exception]] = []
-    for job in reconciles_due(_staying(context.machines.jobs()), context.now):
+    for job in reconciles_due(context.machines.jobs(), context.now):
         if not has_time():
             break
         try:
@@ -31,11 +31,6 @@ def reconcile_in_turn(
             # One job's trouble must not keep the others from their turn; the next call tries it again.
             failed.append((job, error))
     return compared, failed
-
-
-def _staying(jobs: list[Job]) -> list[Job]:
-    """Without those whose files the owner is removing just now."""
-    return [job for job in jobs if not job.is_dropping]
 
 
 def _go_on(context: CatalogueContext, job: Job, has_time: Callable[[], bool]) -> bool:

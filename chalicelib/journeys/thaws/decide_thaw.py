@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from datetime import datetime
 
+from chalicelib.adapters.stores.catalogue_store import CatalogueStore
 from chalicelib.adapters.stores.machine_store import MachineStore
 from chalicelib.adapters.stores.recovery.recovery_store import RecoveryStore
 from chalicelib.adapters.stores.thaw_store import ThawStore
@@ -25,6 +26,7 @@ class DecisionContext:
     machines: MachineStore
     recoveries: RecoveryStore
     thaws: ThawStore
+    catalogue: CatalogueStore
     ask: AskForThaw
     now: datetime
 
@@ -39,6 +41,7 @@ def approve_thaw(context: DecisionContext, thaw: str) -> Thaw:
         if known.approved_at is not None and known.state is not ThawState.WAITING:
             return known
         _check_waits(context, known)
+        _check_not_hidden(context, known)
         started = _started(known, context.now)
         month = context.thaws.month(known.machine, context.now)
         before = known, month, context.thaws.newest(known.machine, known.job)
@@ -75,6 +78,19 @@ def _check_waits(context: DecisionContext, known: Thaw) -> None:
         reason = now_as.message or "Nothing has to be approved."
         raise Refusal(
             ErrorCode.UNKNOWN_THAW, f"Thaw {known.id} does not wait, it is {now_as.state.value}. {reason}"
+        )
+
+
+def _check_not_hidden(context: DecisionContext, known: Thaw) -> None:
+    """S3 is asked for nothing that a restore may not read: the owner would pay for half of it, or for none."""
+    job = context.machines.jobs_named([(known.machine, known.job)])[known.machine, known.job]
+    hidden = context.catalogue.hidden(job)
+    gone = sorted(str(one) for one in context.thaws.volumes(known).asked if one in hidden)
+    if gone:
+        raise Refusal(
+            ErrorCode.PLAN_CHANGED,
+            f"{gone[0]} of {known.machine}/{known.job}, which thaw {known.id} wants, was let go or hidden since:"
+            f" nothing restores from it. `python -m ops thaw deny {known.id}` ends this one; plan the restore again.",
         )
 
 

@@ -15,10 +15,11 @@ from ops.errors import OpsError
 
 def fee_line(storage_class: str, versions: Tally, fee: Decimal | None) -> str:
     name = CLASS_NAMES.get(storage_class, storage_class)
-    line = f"  {name}: {count(versions.count, 'file')}, {format_bytes(versions.size_bytes)}"
+    line = f"  {name}: {count(versions.count, 'version')}, {format_bytes(versions.size_bytes)}"
     if fee is None:
         return f"{line}; what AWS charges for deleting it now is not known"
-    return f"{line}; AWS's fee for deleting it before its minimum stay: {format_small_money(fee)}"
+    about = "about " if fee else ""  # S3 does not say since when a file is in its class
+    return f"{line}; AWS's fee for deleting it before its minimum stay: {about}{format_small_money(fee)}"
 
 
 def check_typed(name: str, confirmed: str | None, as_json: bool) -> None:

@@ -53,7 +53,7 @@ def drop(
     try:
         plan = client.ask(MachineDropPlan, "machine_drop", name=name, jobs=[job.job for job in plan.jobs])
         removed = remove_machine_files(s3, plan)
-        ended = _remove_rows(client, name)
+        ended = _remove_rows(client, name, removed)
     except KeyboardInterrupt:
         raise OpsError(
             f"Interrupted: some of what {name} stored may be gone already, and {again} goes on."
@@ -87,10 +87,10 @@ def drop_lines(plan: MachineDropPlan, found: MachineSurvey) -> list[str]:
     return [*lines, "Its token and its recovery code end first. There is no way back."]
 
 
-def _remove_rows(client: AdminClient, name: str) -> MachineDropped:
+def _remove_rows(client: AdminClient, name: str, removed: Removed) -> MachineDropped:
     """Call after call, as a million rows take longer than one may."""
     while True:
-        answer = client.ask(MachineDropped, "machine_dropped", name=name)
+        answer = client.ask(MachineDropped, "machine_dropped", name=name, held_until=_held_until(removed))
         if answer.ended or answer.keys_left:
             return answer
 
@@ -104,8 +104,9 @@ def _say_removed(name: str, removed: Removed, ended: MachineDropped, stage: str)
         say(f"{name} is gone.")
     elif removed.held_until is not None:
         say(
-            f"Object Lock holds {count(removed.held.count, 'version')} back until {minute_utc(removed.held_until)}."
-            f" {name} stays in the list as dropping; type {typed(f'machine drop {name}', stage)} again after that."
+            f"Object Lock holds {count(removed.held.count, 'version')} ({format_bytes(removed.held.size_bytes)}) back"
+            f" until {minute_utc(removed.held_until)}. {name} stays in the list as dropping; type"
+            f" {typed(f'machine drop {name}', stage)} again after that."
         )
 
 
@@ -128,5 +129,10 @@ def _removed_as_data(removed: Removed) -> dict[str, Any]:
         "removed": removed.gone.count,
         "removed_bytes": removed.gone.size_bytes,
         "held": removed.held.count,
-        "held_until": removed.held_until.isoformat() if removed.held_until else None,
+        "held_bytes": removed.held.size_bytes,
+        "held_until": _held_until(removed),
     }
+
+
+def _held_until(removed: Removed) -> str | None:
+    return removed.held_until.isoformat() if removed.held_until else None

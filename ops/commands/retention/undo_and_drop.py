@@ -151,8 +151,8 @@ def drop(
         again = typed(f"retention drop {machine} {job} {plan.chain}", stage)
         until = minute_utc(removed.held_until)
         say(
-            f"Object Lock holds {count(removed.held.count, 'file')} back until {until}: hidden, and billed until you"
-            f" type {again} after that."
+            f"Object Lock holds {count(removed.held.count, 'file')} ({format_bytes(removed.held.size_bytes)}) back"
+            f" until {until}: hidden, and billed until you type {again} after that."
         )
 
 

@@ -14,7 +14,7 @@ from chalicelib.journeys.admin.machines import (
     machine_revoke,
     machine_rotate,
 )
-from chalicelib.journeys.admin.request import AdminContext, Arguments, bad_request, known_machine, said
+from chalicelib.journeys.admin.request import AdminContext, Arguments, bad_request, said, staying_machine
 from chalicelib.owner_wire import MachineAdded, MachineChanged
 
 MOST_MACHINES = 1000
@@ -36,7 +36,7 @@ def for_machines(context: AdminContext, request: Arguments) -> MachineResults:
 
 def _set(context: AdminContext, request: Arguments) -> MachineChanged:
     """What it is now is left out: that would read every set of every machine."""
-    machine = known_machine(context, request)
+    machine = staying_machine(context, request)
     change_machine(context, request, machine)
     return MachineChanged(machine.name)
 

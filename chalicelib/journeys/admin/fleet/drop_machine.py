@@ -19,6 +19,7 @@ from chalicelib.journeys.admin.request import (
     Arguments,
     known_machine,
     read_identifier,
+    read_time,
     time_or_none,
 )
 from chalicelib.journeys.gather_thaws import thaws_as_of
@@ -60,7 +61,8 @@ def machine_drop(context: AdminContext, request: Arguments) -> MachineDropPlan:
 
 
 def machine_dropped(context: AdminContext, request: Arguments) -> MachineDropped:
-    """Removes the rows where nothing is stored any more; what a lock holds back keeps the machine in the list."""
+    """Removes the rows where nothing is stored any more; what a lock holds back keeps the machine in the list, with
+    ``held_until``."""
     machine = known_machine(context, request)
     if machine.dropping_at is None:
         raise Refusal(
@@ -70,6 +72,8 @@ def machine_dropped(context: AdminContext, request: Arguments) -> MachineDropped
     jobs = context.machines.jobs(machine.name)
     left = len(list(itertools.islice(_keys_left(context, machine, jobs), MOST_KEYS_COUNTED)))
     if left:
+        until = request.get("held_until")
+        context.machines.hold_drop(machine.name, read_time(until, "held_until") if until else None)
         return MachineDropped(machine.name, False, left)
     return MachineDropped(machine.name, context.drops.remove(machine.name, jobs, context.bucket))
 
@@ -154,6 +158,8 @@ def _keys_left(context: AdminContext, machine: Machine, jobs: list[Job]) -> Iter
     for key, _ in context.buckets.list_states(context.bucket, f"{machine.name}/"):
         yield key
     for place in {job.location for job in jobs if job.location.bucket != context.bucket}:
+        if not context.buckets.exists(place.bucket):
+            continue
         for key, _ in context.buckets.list_states(place.bucket, place.prefix):
             if place.has_file(key):
                 yield key

@@ -24,13 +24,23 @@ MOST_ITEM_BYTES = 160 * 1024
 MOST_TEXT_BYTES = 64 * 1024
 MOST_LISTED = 20
 
+SEVERITIES = ("urgent", "critical", "warning", "over")
+"""The worst first."""
+
+MOST_CHARACTERS, MOST_LISTED_CHARACTERS = 2_000, 300
+"""Of one text, and of a line for a chat: so that the most urgent item always has room."""
+
 
 @dataclasses.dataclass(frozen=True)
 class AlertMessage:
-    """``subject`` is ASCII; ``payload`` the JSON of ``MessageStructure=json``: what each protocol gets, by its name."""
+    """``subject`` is ASCII; ``payload`` the JSON of ``MessageStructure=json``: what each protocol gets, by its name.
+
+    ``severity`` is that of its worst item: by it a telephone can be spared all that is not urgent.
+    """
 
     subject: str
     payload: str
+    severity: str
 
 
 def alert_message(alert: Alert, text: str, *, stage: str, at: datetime) -> AlertMessage:
@@ -48,7 +58,7 @@ def alert_message(alert: Alert, text: str, *, stage: str, at: datetime) -> Alert
         "format": FORMAT,
         "stage": stage,
         "at": f"{at.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%SZ}",
-        "subject": alert.subject,
+        "subject": _cut(alert.subject),
         "items": items[: len(taken)],
         "left_off": len(items) - len(taken),
     }
@@ -56,9 +66,9 @@ def alert_message(alert: Alert, text: str, *, stage: str, at: datetime) -> Alert
     short = _leading(lines, MOST_TEXT_BYTES)
     rest = "" if len(short) == len(lines) else f"\nThere is more than fits in here: {audit}\n"
     # Whatever has no form of its own gets the default: HTTPS, queues and functions.
-    return AlertMessage(
-        subject, _as_json({"default": _as_json(body), "email": "".join(short) + rest, "sms": subject})
-    )
+    forms = {"default": _as_json(body), "email": "".join(short) + rest, "sms": subject}
+    worst = min((item["severity"] for item in items), key=SEVERITIES.index)
+    return AlertMessage(subject, _as_json(forms), worst)
 
 
 def _by_severity(alert: Alert) -> Iterable[tuple[str, tuple[AlertItem, ...]]]:
@@ -74,22 +84,28 @@ def _by_severity(alert: Alert) -> Iterable[tuple[str, tuple[AlertItem, ...]]]:
 
 def _item(item: AlertItem, severity: str, stage: str) -> dict[str, Any]:
     return {
-        "what": item.title,
+        "what": _cut(item.title),
         "severity": severity,
-        "whose": item.whose,
+        "whose": _cut(item.whose),
         "machine": item.machine,
         "job": item.job,
-        "message": item.message,
-        "evidence": item.evidence,
-        "advice": item.advice,
-        "commands": list(at_stage(item.commands, stage)),
+        "message": _cut(item.message),
+        "evidence": _cut(item.evidence),
+        "advice": _cut(item.advice),
+        # Half a command may do something else.
+        "commands": [line for line in at_stage(item.commands, stage) if len(line) <= MOST_CHARACTERS],
     }
+
+
+def _cut(text: str, most: int = MOST_CHARACTERS) -> str:
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def _listed(items: Sequence[AlertItem], audit: str) -> str:
     """A line for each, of our own words and names: a chat reads markdown, and messages have texts from outside."""
     more = [f"and {len(items) - MOST_LISTED} more"] if len(items) > MOST_LISTED else []
-    return "\n".join([*(f"{item.whose}: {item.title}" for item in items[:MOST_LISTED]), *more, audit])
+    lines = (_cut(f"{item.whose}: {item.title}", MOST_LISTED_CHARACTERS) for item in items[:MOST_LISTED])
+    return "\n".join([*lines, *more, audit])
 
 
 def _leading(parts: Iterable[str], most_bytes: int) -> list[str]:

@@ -480,9 +480,13 @@ class ReportSent:
 
 @dataclasses.dataclass(frozen=True)
 class AlertSent:
-    """``alerts_send``: no ``message_id`` where there was nothing to mail."""
+    """``alerts_send``: no ``message_id`` where there was nothing to mail, not ``published`` where the topic had it all.
+    ``mail_failed`` and ``publish_failed`` are the reasons of what did not go out."""
 
     message_id: str | None = None
+    published: bool = False
+    mail_failed: str | None = None
+    publish_failed: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,7 +17,11 @@ class AlertsTopic:
     def publish(self, message: AlertMessage) -> str:
         """The id that SNS gave the message; raises botocore's errors."""
         answer = self._client.publish(
-            TopicArn=self._arn, Subject=message.subject, Message=message.payload, MessageStructure="json"
+            TopicArn=self._arn,
+            Subject=message.subject,
+            Message=message.payload,
+            MessageStructure="json",
+            MessageAttributes={"severity": {"DataType": "String", "StringValue": message.severity}},
         )
         message_id: str = answer["MessageId"]
         return message_id

@@ -70,7 +70,10 @@ def check_token(recoveries: RecoveryStore, token: Token, machine: Machine | None
         raise Refusal(
             ErrorCode.MACHINE_REVOKED, "This machine's token was revoked. Ask the owner for a new code."
         )
-    raise Refusal(ErrorCode.NOT_AUTHORIZED, "This token is not valid. Enrol this machine again.")
+    raise Refusal(
+        ErrorCode.NOT_AUTHORIZED,
+        "This token is not valid: the machine was removed, or enrolled anew. Ask the owner for a code and enrol again.",
+    )
 
 
 def authenticate_for_job(

@@ -65,20 +65,48 @@ class _Facts:
     machines: Collection[str]
 
 
+@dataclasses.dataclass(frozen=True)
+class DeliveredAlerts:
+    """What went out. ``message_id`` is SES's of the mail; each is None where nothing was due, or it failed.
+
+    ``mail_error`` may stand beside a mail that went out: that to a machine's own owner failed.
+    """
+
+    message_id: str | None = None
+    publish_id: str | None = None
+    mail_error: Exception | None = None
+    publish_error: Exception | None = None
+
+
 def send_alerts(context: AlertContext) -> str | None:
     """Publishes and mails what is due now; SES's id of the mail, or ``None`` where none was due.
 
-    Each way has its own record, which is claimed before a message goes and written when it was taken, so that what one
-    way refuses neither delays nor repeats the other. A call that dies before the answer is made up for when its claim
-    has lapsed; only one that dies between the answer and its own record makes a second message.
+    Raises what one of the two ways failed with, after the other was tried.
     """
-    mailed, published = _read_records(context)
-    facts = _read_facts(context, (mailed.record, published.record))
-    try:  # first: its answer comes within seconds, whatever is the matter
-        _deliver(context, published, facts, _publish)
-    finally:
-        message_id = _mail(context, mailed, facts)
-    return message_id
+    delivered = deliver_alerts(context)
+    errors = [error for error in (delivered.mail_error, delivered.publish_error) if error is not None]
+    if errors:
+        raise errors[0] from (errors[1] if len(errors) > 1 else None)
+    return delivered.message_id
+
+
+def deliver_alerts(context: AlertContext, *, rests: bool = True) -> DeliveredAlerts:
+    """Each way has its own record, which is claimed before a message goes and written when it was taken, so that what
+    one way refuses neither delays nor repeats the other. A call that dies before the answer is made up for when its
+    claim has lapsed; only one that dies between the answer and its own record makes a second message.
+
+    A way that refuses rests, longer with each try, and nothing is read for it meanwhile. ``rests=False`` tries at once.
+    """
+    known = _read_records(context)
+    awake = [one for one in known if not (one.is_claimed(context.now) or (rests and one.rests(context.now)))]
+    if not awake:
+        return DeliveredAlerts()
+    facts = _read_facts(context, [one.record for one in awake])
+    mailed, published = known
+    delivered = DeliveredAlerts()
+    if published in awake:  # first: its answer comes within seconds, whatever is the matter
+        delivered = _published(context, published, facts)
+    return _mailed(context, mailed, facts, delivered) if mailed in awake else delivered
 
 
 def _read_records(context: AlertContext) -> tuple[KnownRecord, KnownRecord]:
@@ -87,6 +115,33 @@ def _read_records(context: AlertContext) -> tuple[KnownRecord, KnownRecord]:
     if published.revision == 0 and context.alerts.replace(mailed.record, published, context.now):
         published = dataclasses.replace(published, record=mailed.record, revision=1)
     return mailed, published
+
+
+def _published(context: AlertContext, known: KnownRecord, facts: _Facts) -> DeliveredAlerts:
+    try:
+        published = _deliver(context, known, facts, _publish)
+    except Exception as error:
+        return DeliveredAlerts(publish_error=error)
+    return DeliveredAlerts(publish_id=published[1] if published else None)
+
+
+def _mailed(
+    context: AlertContext, known: KnownRecord, facts: _Facts, delivered: DeliveredAlerts
+) -> DeliveredAlerts:
+    """``delivered`` with what came of the mail."""
+    try:
+        mailed = _deliver(context, known, facts, _send)
+    except Exception as error:
+        return dataclasses.replace(delivered, mail_error=error)
+    if mailed is None:
+        return delivered
+    alert, message_id = mailed
+    delivered = dataclasses.replace(delivered, message_id=message_id)
+    try:
+        _send_to_owners(context, alert)
+    except Exception as error:
+        return dataclasses.replace(delivered, mail_error=error)
+    return delivered
 
 
 def _deliver(
@@ -98,7 +153,7 @@ def _deliver(
     """What went out one way, with its id."""
     alert, record = _due(context, known.record, facts)
     if alert is None:
-        if record != known.record:
+        if record != known.record or known.tries:
             context.alerts.replace(record, known, context.now)
         return None
     if not context.alerts.claim(known, context.now):
@@ -117,23 +172,22 @@ def _publish(context: AlertContext, alert: Alert) -> str:
     return context.topic.publish(alert_message(alert, text, stage=context.stage, at=context.now))
 
 
-def _mail(context: AlertContext, known: KnownRecord, facts: _Facts) -> str | None:
-    delivered = _deliver(context, known, facts, _send)
-    if delivered is None:
-        return None
-    alert, message_id = delivered
-    _send_to_owners(context, alert)
-    return message_id
-
-
 def _send_to_owners(context: AlertContext, alert: Alert) -> None:
-    """To each machine's own owner what concerns their machines: after the record, so that nobody gets one twice."""
+    """To each machine's own owner what concerns their machines: after the record, so that nobody gets one twice. Raises
+    what the last one failed with, other than a refusal, when all were tried."""
+    failed: Exception | None = None
     for address, names in machines_by_owner(context.machines.machines()).items():
         part = alert.of_machines(names)
-        if part is not None and address not in context.recipients:
-            # The service's own recipients have it already; the doctor shows whom the weekly mail cannot reach.
-            with contextlib.suppress(MailRefused):
-                context.mailer.send(_render(context, part), [address])
+        if part is None or address in context.recipients:
+            continue  # the service's own recipients have it already
+        try:
+            context.mailer.send(_render(context, part), [address])
+        except MailRefused:
+            pass  # the doctor shows whom the weekly mail cannot reach
+        except Exception as error:
+            failed = error
+    if failed is not None:
+        raise failed
 
 
 def _send(context: AlertContext, alert: Alert) -> str:

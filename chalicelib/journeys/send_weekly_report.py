@@ -330,7 +330,7 @@ def send_if_due(context: ReportContext) -> str | None:
     """Sends the latest issue unless it went out; answers with SES's message id, or ``None``.
 
     A first mail waits for the first weekly hour after the first machine was added. Raises ``RecipientsRefused``
-    when everybody was tried, and SES will not take it for some: they are tried again at the next hour.
+    when everybody was tried, and SES will not take it for some: they are tried again after a rest.
     """
     issue = context.weekly_time.latest_issue(context.now)
     added = [machine.created_at for machine in context.machines.machines()]

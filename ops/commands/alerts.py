@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
+from chalicelib.domain.shown import shown
 from chalicelib.owner_wire import AlertPreview, AlertSent
 from ops.commands.arguments.options import confirm, console, print_json, stage_options
 from ops.commands.arguments.whole_help import WholeHelp
@@ -41,5 +43,17 @@ def preview(at: str | None, stage: str, state_folder: Path, as_json: bool) -> No
 def send(at: str | None, stage: str, state_folder: Path, as_json: bool) -> None:
     """Send what is due now; the schedule does so each minute by itself."""
     answer = admin_client(stage, state_folder).ask(AlertSent, "alerts_send", at=at)
-    sent = answer.message_id is not None
-    confirm(answer, as_json, "Sent." if sent else "There was nothing to mail.")
+    confirm(answer, as_json, "\n".join(_sentences(answer)))
+    if answer.mail_failed or answer.publish_failed:
+        raise SystemExit(1)
+
+
+def _sentences(answer: AlertSent) -> Iterator[str]:
+    if answer.message_id:
+        yield "Sent."
+    elif not answer.mail_failed:
+        yield "There was nothing to mail."
+    if answer.mail_failed:
+        yield f"Not everything was mailed: {shown(answer.mail_failed)} `python -m ops doctor` shows more."
+    if answer.publish_failed:
+        yield f"The topic for alerts elsewhere got nothing: {shown(answer.publish_failed)}"

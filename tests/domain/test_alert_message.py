@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -105,6 +106,34 @@ def test_a_chat_gets_titles_and_names_and_no_text_from_outside() -> None:
     assert lines[0] == "attic: the bucket is public"
     assert lines[-2:] == ["and 2 more", "python -m ops audit --stage home"]
     assert "click here" not in json.dumps(found["content"])
+
+
+def test_it_says_how_bad_its_worst_item_is() -> None:
+    of = {
+        field.name: message(Alert(**{field.name: (PUBLIC,)})).severity for field in dataclasses.fields(Alert)
+    }
+    assert of == {
+        "safety": "urgent",
+        "critical": "critical",
+        "awaited": "warning",
+        "jobs": "critical",
+        "over": "over",
+        "warnings": "warning",
+    }
+    assert message(Alert(awaited=(PUBLIC,), jobs=(LATE,), over=(PUBLIC,))).severity == "critical"
+
+
+@pytest.mark.parametrize("text", ["x", '"', "\\", "\x07", "\u202e", "😀", "a\n"])
+def test_one_item_however_long_has_room_and_no_half_command(text: str) -> None:
+    endless = AlertItem(
+        text * 10**5, text * 10**5, text * 10**5, text * 10**5, text * 10**5, (text * 10**5, "ls")
+    )
+    made = message(Alert(safety=(endless,) * 3), text * 10**5)
+    assert len(made.payload.encode()) + len(made.subject) < MOST_BYTES
+    found = json.loads(json.loads(made.payload)["default"])
+    assert found["items"]
+    assert found["items"][0]["commands"] == ["ls"]
+    assert len(found["items"]) + found["left_off"] == 3
 
 
 def test_a_subject_is_what_sns_takes() -> None:

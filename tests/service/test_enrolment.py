@@ -102,3 +102,12 @@ def test_a_revoked_token_fails_at_the_next_call(service: Service) -> None:
     token = service.enrolled("anna-laptop")
     service.admin("machine_revoke", name="anna-laptop")
     assert service.call("GET", "/machine", token=token).status in (401, 403)
+
+
+def test_a_machine_that_was_removed_is_told_whom_to_ask(service: Service) -> None:
+    token = service.enrolled("anna-laptop")
+    service.admin("machine_remove", name="anna-laptop")
+    answer = service.call("GET", "/machine", token=token)
+    assert (answer.status, answer.error) == (401, "not_authorized")
+    assert "the machine was removed" in answer.body["message"]
+    assert "Ask the owner for a code" in answer.body["message"]

@@ -94,6 +94,85 @@ def test_what_was_done_for_several_machines_is_told_of_each_for_which_it_was_don
     assert "Group web was added. Changed: $2.00 a month for thaws." in [one["detail"] for one in first]
 
 
+class Killed(BaseException):
+    """The function's time was up."""
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "killed_at", "expected"),
+    [
+        (
+            "for_machines",
+            {"each": "machine_pause", "names": ["web-1", "web-2", "web-3"]},
+            ("pause", 3),
+            [("machine_pause", "web-1"), ("machine_pause", "web-2")],
+        ),
+        (
+            "group_set",
+            {"name": "web", "period_seconds": 172_800},
+            ("change_settings", 2),
+            [("group_set", ""), ("group_set", "web-1")],
+        ),
+        (
+            "group_remove",
+            {"name": "web", "keep_settings": True},
+            ("change_settings", 3),
+            [("group_remove", "web-1"), ("group_remove", "web-2")],
+        ),
+    ],
+)
+def test_a_command_for_many_that_dies_in_the_middle_has_told_what_it_did(
+    typed_by_anna: Service,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    arguments: dict[str, Any],
+    killed_at: tuple[str, int],
+    expected: list[tuple[str, str]],
+) -> None:
+    service = typed_by_anna
+    service.admin("group_add", name="web")
+    for name in ("web-1", "web-2", "web-3"):
+        service.admin("machine_add", name=name, group="web")
+    later(service, days=40)
+    method, call = killed_at
+    write, calls = getattr(wiring.machine_store(), method), 0
+
+    def dies(*given: Any, **named: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == call:
+            raise Killed
+        return write(*given, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(wiring.machine_store(), method, dies)
+        with pytest.raises(Killed):
+            service.admin(command, **arguments)
+    assert [(what, machine) for what, machine, _ in told(service)] == expected
+    assert {one["who"] for one in entries(service)} == {ANNA}
+
+
+def test_of_many_that_are_added_each_is_told_once_it_was(
+    typed_by_anna: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service, journal = typed_by_anna, wiring.journal_store()
+    machines = [{"name": f"web-{number}"} for number in range(3)]
+    written: list[int] = []
+    write = journal.write
+
+    def count(entries: Any) -> None:
+        kept = list(entries)
+        written.append(len(kept))
+        write(kept)
+
+    monkeypatch.setattr(journal, "write", count)
+    service.admin("machines_add", machines=machines)
+    assert written == [1, 1, 1, 0]
+    assert sorted((what, machine) for what, machine, _ in told(service)) == [
+        ("machine_add", f"web-{number}") for number in range(3)
+    ]
+
+
 def test_what_was_refused_and_what_only_looks_is_not_told(service: Service) -> None:
     service.admin("machine_revoke", name="nobody")
     service.admin("machine_add", name="NOT A NAME")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import email
+import itertools
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -181,6 +182,42 @@ def test_who_was_refused_is_tried_again_and_nobody_gets_a_second_copy(
     fire()
     assert post.recipients == [(OWNER,), ("gone@example.net",)]
     assert service.admin("report_status")["refused"] == {}
+
+
+def test_while_somebody_is_refused_everything_is_read_a_few_times_a_day_and_not_each_hour(
+    service: Service, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from chalicelib.journeys import send_weekly_report as journey
+
+    gathered = 0
+    gather = journey.gather
+
+    def count(context: journey.ReportContext) -> journey.Gathered:
+        nonlocal gathered
+        gathered += 1
+        return gather(context)
+
+    monkeypatch.setattr(journey, "gather", count)
+    recipients(monkeypatch, OWNER, "gone@example.net")
+    add_machine(service)
+    post.refused = {"gone@example.net"}
+    tried: list[int] = []
+    for hour in range(7 * 24):
+        try:
+            fire()
+        except RecipientsRefused:
+            tried.append(hour)
+        later(service, hours=1)
+    assert tried[:7] == [0, 1, 2, 4, 8, 16, 24]
+    assert (len(tried), gathered) == (24, 24)
+    assert max(after - before for before, after in itertools.pairwise(tried)) < ALARM_HOURS
+    post.refused = set()
+    fire()
+    assert post.recipients == [(OWNER,), (OWNER, "gone@example.net")], "the next issue, without a rest"
+
+
+ALARM_HOURS = 12
+"""The alarm's period: what fails seldomer would end it and begin it again."""
 
 
 def test_several_recipients_share_one_mail(

@@ -13,6 +13,7 @@ from chalicelib.adapters.table import Item, Table, attempted
 from chalicelib.domain.backups.freshness import State
 from chalicelib.domain.mail.alert_items import Trouble
 from chalicelib.domain.mail.alert_record import AlertRecord
+from chalicelib.domain.retries import RESTS_OF_ALERTS, is_resting, rest_of_alerts
 
 CLAIM_LIFE = timedelta(minutes=5)
 """Longer than the function may run: a claim that lapsed belongs to a call that died before its message was taken, or
@@ -26,11 +27,25 @@ _UNTOUCHED = "(attribute_not_exists(pk) OR revision = :known)"
 
 @dataclasses.dataclass(frozen=True)
 class KnownRecord:
-    """The record of one way as it was read; ``revision`` guards every write that follows from it."""
+    """The record of one way as it was read; ``revision`` guards every write that follows from it.
+
+    ``tries`` are those since the last message that was taken, and none is to be made before ``rests_until``.
+    """
 
     way: str
     record: AlertRecord
     revision: int
+    claimed_until: datetime | None = None
+    rests_until: datetime | None = None
+    tries: int = 0
+
+    def is_claimed(self, now: datetime) -> bool:
+        """Another call sends just now."""
+        return is_resting(self.claimed_until, now, CLAIM_LIFE)
+
+    def rests(self, now: datetime) -> bool:
+        """What was refused a while ago is not tried yet."""
+        return is_resting(self.rests_until, now, RESTS_OF_ALERTS[-1])
 
 
 class AlertStore:
@@ -43,8 +58,15 @@ class AlertStore:
         return _known(MAILED, items), _known(PUBLISHED, items)
 
     def claim(self, known: KnownRecord, now: datetime) -> bool:
-        """False if another call sends just now, or has written since."""
-        changes = {"claimed_until": rows.format_instant(now + CLAIM_LIFE), "revision": known.revision}
+        """False if another call sends just now, or has written since. It counts as a try that failed until something
+        is written: a call that dies rests as well."""
+        tries = known.tries + 1
+        changes = {
+            "claimed_until": rows.format_instant(now + CLAIM_LIFE),
+            "revision": known.revision,
+            "tries": tries,
+            "rests_until": rows.format_instant(now + rest_of_alerts(tries)),
+        }
         free = "(attribute_not_exists(claimed_until) OR claimed_until <= :now OR claimed_until > :longest)"
         # A claim that lasts longer than any can is one of a clock that was ahead.
         values = {
@@ -55,7 +77,7 @@ class AlertStore:
         return self._update(changes, f"{_UNTOUCHED} AND {free}", values, known.way)
 
     def release(self, known: KnownRecord) -> None:
-        """It was refused: the next call may try again at once."""
+        """It was refused: a call after the rest may try again."""
         self._update({"claimed_until": None}, _UNTOUCHED, {":known": known.revision}, known.way)
 
     def write(self, record: AlertRecord, known: KnownRecord) -> bool:
@@ -65,6 +87,8 @@ class AlertStore:
             "record": rows.packed(_as_json(record)),
             "revision": known.revision + 1,
             "claimed_until": None,
+            "tries": None,
+            "rests_until": None,
         }
         return self._update(changes, _UNTOUCHED, {":known": known.revision}, known.way)
 
@@ -85,7 +109,14 @@ def _known(way: str, items: Mapping[str, Item]) -> KnownRecord:
         return KnownRecord(way, AlertRecord(), 0)
     packed = item.get("record")
     fields = rows.unpacked(packed) if packed else {}
-    return KnownRecord(way, _record_of(fields), int(item["revision"]))
+    return KnownRecord(
+        way,
+        _record_of(fields),
+        int(item["revision"]),
+        rows.parse_instant(item.get("claimed_until")),
+        rows.parse_instant(item.get("rests_until")),
+        int(item.get("tries", 0)),
+    )
 
 
 def _as_json(record: AlertRecord) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.stores import rows
 from chalicelib.adapters.table import Item, Table, attempted
+from chalicelib.domain.retries import LONGEST_OF_WEEKLY_MAIL, rest_of_weekly_mail
 
 if TYPE_CHECKING:
     from chalicelib.domain.costs.figures import Figures, JobFigures
@@ -31,19 +32,27 @@ class ReportStore:
         self._table = table
 
     def claim(self, issue: datetime, now: datetime) -> bool:
-        """False if the issue was sent, or is being sent by another call."""
+        """False if the issue was sent, is being sent by another call, or failed a while ago and rests."""
+        rests_until = now + rest_of_weekly_mail(now - issue)
+        free = "(attribute_not_exists(claimed_until) OR claimed_until <= :now)"
+        awake = "(attribute_not_exists(rests_until) OR rests_until <= :now OR rests_until > :longest)"
         return attempted(
             self._table.update,
             "REPORTS",
             _key(issue),
-            {"claimed_until": rows.format_instant(now + CLAIM_LIFE)},
-            condition="attribute_not_exists(sent_at)"
-            " AND (attribute_not_exists(claimed_until) OR claimed_until <= :now)",
-            values={":now": rows.format_instant(now)},
+            {
+                "claimed_until": rows.format_instant(now + CLAIM_LIFE),
+                "rests_until": rows.format_instant(rests_until),
+            },
+            condition=f"attribute_not_exists(sent_at) AND {free} AND {awake}",
+            values={
+                ":now": rows.format_instant(now),
+                ":longest": rows.format_instant(now + LONGEST_OF_WEEKLY_MAIL),
+            },
         )
 
     def release(self, issue: datetime, refused: Mapping[str, str] | None = None) -> None:
-        """It could not be sent to everybody: the next hour may try again. ``refused`` are addresses with reasons."""
+        """It could not be sent to everybody: a later hour may try again. ``refused`` are addresses with reasons."""
         self._table.update(
             "REPORTS", _key(issue), {"claimed_until": None, "refused": dict(refused or {}) or None}
         )

@@ -141,12 +141,13 @@ def administer(context: AdminContext, request: Arguments, commands: Commands) ->
     try:
         if name not in commands:
             raise bad_request(_not_taken(name))
-        who = caller_of(context, request) if name in CHANGES else ""
+        if name in CHANGES:
+            context = dataclasses.replace(context, who=caller_of(context, request))
         answer = commands[name](context, request)
     except Refusal as refusal:
         return {"error": refusal.code.value, "message": said(context, refusal)}
     if name in CHANGES:
-        write_command(context, who, request, answer)
+        write_command(context, name, request, answer)
     return {"result": dataclasses.asdict(answer)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ from chalicelib.domain.fleet.journal import UNKNOWN_CALLER, JournalEntry
 from chalicelib.fleet_wire import JournalListing, JournalRow
 from chalicelib.journeys.admin.request import AdminContext, Arguments, read_identifier, read_time
 from chalicelib.journeys.describe_machine import format_wire_time
-from chalicelib.journeys.journal.sentences import lines_about
+from chalicelib.journeys.journal.sentences import JournalLine, lines_about
 
 MOST_ENTRIES = 5_000
 """An entry takes some 300 bytes of JSON; a Lambda function answers with at most 6 MB."""
@@ -39,10 +40,13 @@ def caller_of(context: AdminContext, request: Arguments) -> str:
     return context.callers.arn(request.get("caller"), context.now) or UNKNOWN_CALLER
 
 
-def write_command(context: AdminContext, who: str, request: Arguments, answer: Any) -> None:
+def write_command(context: AdminContext, command: str, request: Arguments, answer: Any) -> None:
     """A command that was carried out with this answer. Never raises."""
-    command = str(request["command"])
+    write_lines(context, command, lines_about(command, request, answer))
+
+
+def write_lines(context: AdminContext, command: str, lines: Iterable[JournalLine]) -> None:
+    """What a part of a command has done, once it is done: the command may be ended in the middle. Never raises."""
     context.journal.write(
-        JournalEntry(context.now, who, line.what or command, line.machine, line.job, line.detail)
-        for line in lines_about(command, request, answer)
+        JournalEntry(context.now, context.who, command, line.machine, line.job, line.detail) for line in lines
     )

@@ -19,7 +19,7 @@ from chalicelib.journeys.admin.request import (
 )
 from chalicelib.journeys.audit_buckets import audit_buckets
 from chalicelib.journeys.describe_machine import format_wire_time
-from chalicelib.journeys.send_alerts import AlertContext, preview_alerts, send_alerts
+from chalicelib.journeys.send_alerts import AlertContext, deliver_alerts, preview_alerts
 from chalicelib.journeys.send_weekly_report import preview, send_now
 from chalicelib.owner_wire import (
     AlertPreview,
@@ -55,8 +55,18 @@ def alerts_preview(context: AdminContext, request: Arguments) -> AlertPreview:
 
 
 def alerts_send(context: AdminContext, request: Arguments) -> AlertSent:
-    """Sends what is due now, as the schedule would within a minute, or what were due ``at`` another time."""
-    return AlertSent(send_alerts(_alerts_at(context, request)))
+    """Sends what is due now, or what were due ``at`` another time; what was refused before is tried at once."""
+    delivered = deliver_alerts(_alerts_at(context, request), rests=False)
+    return AlertSent(
+        delivered.message_id,
+        delivered.publish_id is not None,
+        _reason(delivered.mail_error),
+        _reason(delivered.publish_error),
+    )
+
+
+def _reason(error: Exception | None) -> str | None:
+    return None if error is None else str(error) or type(error).__name__
 
 
 def _alerts_at(context: AdminContext, request: Arguments) -> AlertContext:

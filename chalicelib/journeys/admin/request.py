@@ -28,6 +28,7 @@ from chalicelib.domain.backups.names import is_identifier
 from chalicelib.domain.backups.retention_policy import RetentionPolicy
 from chalicelib.domain.backups.storage import StoragePolicy, chosen_policy
 from chalicelib.domain.fleet.group import MachineGroup
+from chalicelib.domain.fleet.journal import UNKNOWN_CALLER
 from chalicelib.domain.refusals import Refusal
 from chalicelib.domain.restore.thaws import AskForThaw
 from chalicelib.journeys.audit_buckets import AuditContext
@@ -61,6 +62,8 @@ class AdminContext:
     journal: JournalStore
     callers: CallerIdentity
     now: datetime
+    who: str = UNKNOWN_CALLER
+    """Who asks, for the journal."""
 
 
 NO_GROUP = "none"

@@ -18,8 +18,6 @@ from chalicelib.fleet_wire import (
     GroupShown,
     MachineDropped,
     MachineDropPlan,
-    MachineResults,
-    MachinesAdded,
 )
 from chalicelib.owner_wire import (
     AlertSent,
@@ -48,12 +46,11 @@ MOST_NAMES = 3
 
 @dataclasses.dataclass(frozen=True)
 class JournalLine:
-    """What one entry says; ``what`` is the command's own name where none is given."""
+    """What one entry says."""
 
     detail: str
     machine: str = ""
     job: str = ""
-    what: str | None = None
 
 
 def lines_about(command: str, request: Request, answer: Any) -> Iterator[JournalLine]:
@@ -73,10 +70,10 @@ def _machine_add(_: Request, answer: MachineAdded) -> Iterator[JournalLine]:
     yield JournalLine(f"{_code(answer)} Its jobs: {_names(jobs)}.", answer.machine)
 
 
-def _machines_add(_: Request, answer: MachinesAdded) -> Iterator[JournalLine]:
-    for one in answer.machines:
-        code = _code(one) if one.code else f"It is {one.status}, and has no new code."
-        yield JournalLine(f"From a list. {code}", one.machine, what="machine_add")
+def line_about_added(one: AddedOfMany) -> JournalLine:
+    """Of one of many."""
+    code = _code(one) if one.code else f"It is {one.status}, and has no new code."
+    return JournalLine(f"From a list. {code}", one.machine)
 
 
 def _machine_rotate(_: Request, answer: MachineAdded) -> Iterator[JournalLine]:
@@ -125,36 +122,34 @@ def _group_add(request: Request, answer: GroupShown) -> Iterator[JournalLine]:
     yield JournalLine(f"Group {answer.group} was added. {settings_changed(_of_group(request))}".strip())
 
 
-def _group_set(request: Request, answer: GroupChanged) -> Iterator[JournalLine]:
-    changed = settings_changed(_of_group(request)) or "Brought up to date."
-    yield JournalLine(f"Group {answer.group.group}. {changed}")
-    for machine in _machines(answer):
-        yield JournalLine(f"As its group {answer.group.group}. {changed}", machine)
+def line_about_group_set(request: Request, group: str) -> JournalLine:
+    return JournalLine(f"Group {group}. {_set_of_group(request)}")
+
+
+def line_about_member_set(request: Request, group: str, machine: str) -> JournalLine:
+    return JournalLine(f"As its group {group}. {_set_of_group(request)}", machine)
+
+
+def line_about_former_member(group: str, machine: str) -> JournalLine:
+    return JournalLine(f"In group {group} no longer; its settings stay.", machine)
 
 
 def _group_remove(_: Request, answer: GroupChanged) -> Iterator[JournalLine]:
     if not answer.missed:
         yield JournalLine(f"Group {answer.group.group} was removed.")
-    for machine in _machines(answer):
-        yield JournalLine(f"In group {answer.group.group} no longer; its settings stay.", machine)
+
+
+def _set_of_group(request: Request) -> str:
+    return settings_changed(_of_group(request)) or "Brought up to date."
 
 
 def _of_group(request: Request) -> Request:
     return {name: value for name, value in request.items() if name != "group"}
 
 
-def _machines(answer: GroupChanged) -> list[str]:
-    """Each once, of ``machine`` and ``machine/job``."""
-    return sorted({name.partition("/")[0] for name in answer.changed})
-
-
-def _for_machines(request: Request, answer: MachineResults) -> Iterator[JournalLine]:
-    """As if each had been named alone; nothing of those for which it failed."""
-    each = str(request["each"])
-    for result in answer.results:
-        if result.error is None:
-            for line in SENTENCES[each](request, result.added or result.changed):
-                yield dataclasses.replace(line, what=each)
+def _written_meanwhile(_: Request, __: object) -> Iterator[JournalLine]:
+    """Of several machines, each when it was done: such a command may be ended in the middle."""
+    return iter(())
 
 
 def _machine_pause(_: Request, answer: MachineChanged) -> Iterator[JournalLine]:
@@ -279,8 +274,9 @@ def _audit(_: Request, answer: AuditAnswer) -> Iterator[JournalLine]:
 
 
 def _alerts_send(_: Request, answer: AlertSent) -> Iterator[JournalLine]:
-    if answer.message_id:
-        yield JournalLine("Alerts were mailed by hand.")
+    ways = [way for way, went in (("mailed", answer.message_id), ("published", answer.published)) if went]
+    if ways:
+        yield JournalLine(f"Alerts were {' and '.join(ways)} by hand.")
 
 
 def _report_send(_: Request, answer: ReportSent) -> Iterator[JournalLine]:
@@ -292,11 +288,11 @@ def _report_send(_: Request, answer: ReportSent) -> Iterator[JournalLine]:
 
 SENTENCES: Mapping[str, Callable[[Request, Any], Iterator[JournalLine]]] = {
     "machine_add": _machine_add,
-    "machines_add": _machines_add,
+    "machines_add": _written_meanwhile,
     "machine_set": _machine_set,
-    "for_machines": _for_machines,
+    "for_machines": _written_meanwhile,
     "group_add": _group_add,
-    "group_set": _group_set,
+    "group_set": _written_meanwhile,
     "group_remove": _group_remove,
     "machine_pause": _machine_pause,
     "machine_resume": _machine_resume,

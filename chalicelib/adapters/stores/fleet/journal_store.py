@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -21,14 +22,14 @@ AT_ONCE = 100
 class JournalStore:
     def __init__(self, table: Table) -> None:
         self._table = table
+        self._numbers = itertools.count()
 
     def write(self, entries: Iterable[JournalEntry]) -> None:
         """Never raises: what the entries tell is done, and must not look as if it had failed. ``entries`` may be a
         generator; what that raises is logged as well."""
         try:
             items = [
-                (_item(entry, number), "attribute_not_exists(pk)", Item())
-                for number, entry in enumerate(entries)
+                (_item(entry, next(self._numbers)), "attribute_not_exists(pk)", Item()) for entry in entries
             ]
             for first in range(0, len(items), AT_ONCE):
                 self._table.put_all_or_none(items[first : first + AT_ONCE])
@@ -46,10 +47,10 @@ class JournalStore:
 
 
 def _item(entry: JournalEntry, number: int) -> Item:
-    """Several entries of one command have the same time, and stay in their order."""
+    """Several entries of one command have the same time, and stay in their order: ``number`` counts up in a process."""
     return rows.new_row(
         f"JOURNAL#{entry.at:%Y-%m}",
-        f"{rows.format_instant(entry.at)}#{number:05d}#{secrets.token_hex(8)}",
+        f"{rows.format_instant(entry.at)}#{number:08d}#{secrets.token_hex(8)}",
         who=entry.who,
         what=entry.what,
         machine=entry.machine,

@@ -11,9 +11,11 @@ from typing import Any
 from chalicelib.adapters.stores.fleet.read_at_once import GroupsReadAtOnce, MachinesReadAtOnce
 from chalicelib.domain.refusals import Refusal
 from chalicelib.fleet_wire import AddedOfMany, MachineResult, MachinesAdded
+from chalicelib.journeys.admin.journal import write_lines
 from chalicelib.journeys.admin.machines import Addition, add_as_planned, make_codes, plan_addition
 from chalicelib.journeys.admin.request import AdminContext, Arguments, bad_request, said
 from chalicelib.journeys.admin.states import machine_status
+from chalicelib.journeys.journal.sentences import line_about_added
 
 MOST_ADDED = 100
 """Of one call, which ends long before the function does."""
@@ -76,12 +78,14 @@ def _added(context: AdminContext, addition: Addition, *, new_code: bool) -> Adde
     try:
         add_as_planned(context, addition)
         status = machine_status(addition.machine, context.now)
-        if (addition.machine.token_sha256 or addition.machine.revoked_at) and not new_code:
-            return AddedOfMany(name, status, addition.wanted.group)
-        codes = make_codes(context, addition.wanted)
+        added = AddedOfMany(name, status, addition.wanted.group)
+        if new_code or not (addition.machine.token_sha256 or addition.machine.revoked_at):
+            codes = make_codes(context, addition.wanted)
+            made = codes.enrolment, codes.expires_at, codes.recovery
+            added = AddedOfMany(name, status, addition.wanted.group, *made)
     except Refusal as refusal:
         return MachineResult(name, said(context, refusal))
     except Exception as error:
         return MachineResult(name, f"It failed: {error}. Type the command again.")
-    made = codes.enrolment, codes.expires_at, codes.recovery
-    return AddedOfMany(name, status, addition.wanted.group, *made)
+    write_lines(context, "machine_add", [line_about_added(added)])
+    return added

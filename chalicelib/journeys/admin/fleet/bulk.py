@@ -7,6 +7,7 @@ from typing import Any
 
 from chalicelib.domain.refusals import Refusal
 from chalicelib.fleet_wire import MachineResult, MachineResults
+from chalicelib.journeys.admin.journal import write_command
 from chalicelib.journeys.admin.machine_settings import change_machine
 from chalicelib.journeys.admin.machines import (
     machine_pause,
@@ -22,15 +23,15 @@ MOST_MACHINES = 1000
 
 def for_machines(context: AdminContext, request: Arguments) -> MachineResults:
     """Does ``each`` for all of ``names``, with the other arguments as they are."""
-    command, names = FOR_EACH.get(str(request.get("each"))), request.get("names")
-    if command is None:
+    each, names = str(request.get("each")), request.get("names")
+    if each not in FOR_EACH:
         raise bad_request(f"{request.get('each')!r} is nothing to do for several machines at once.")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or not names:
         raise bad_request("names is a list of names of machines.")
     if len(names) > MOST_MACHINES:
         raise bad_request(f"{len(names)} machines are too many at once: name {MOST_MACHINES} at most.")
     return MachineResults(
-        tuple(_tried(command, context, {**request, "name": name}) for name in dict.fromkeys(names))
+        tuple(_tried(each, context, {**request, "name": name}) for name in dict.fromkeys(names))
     )
 
 
@@ -50,17 +51,14 @@ FOR_EACH: Mapping[str, Callable[[AdminContext, Arguments], MachineChanged | Mach
 }
 
 
-def _tried(
-    command: Callable[[AdminContext, Arguments], MachineChanged | MachineAdded],
-    context: AdminContext,
-    request: dict[str, Any],
-) -> MachineResult:
+def _tried(each: str, context: AdminContext, request: dict[str, Any]) -> MachineResult:
     try:
-        answer = command(context, request)
+        answer = FOR_EACH[each](context, request)
     except Refusal as refusal:
         return MachineResult(request["name"], said(context, refusal))
     except Exception as error:
         return MachineResult(request["name"], f"It failed: {error}. Type the command again for it.")
+    write_command(context, each, request, answer)
     if isinstance(answer, MachineAdded):
         return MachineResult(request["name"], added=answer)
     return MachineResult(request["name"], changed=answer)

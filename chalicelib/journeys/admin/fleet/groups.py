@@ -7,8 +7,10 @@ between is made good by the same command once more; until then the group shows w
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from chalicelib.domain.backups.machines import Job, Machine
@@ -17,6 +19,7 @@ from chalicelib.domain.fleet.group import MachineGroup
 from chalicelib.domain.mail.phrases import count
 from chalicelib.domain.photos.family import Family
 from chalicelib.fleet_wire import GroupChanged, GroupListing, GroupMember, GroupShown
+from chalicelib.journeys.admin.journal import write_lines
 from chalicelib.journeys.admin.request import (
     NO_GROUP,
     AdminContext,
@@ -32,6 +35,12 @@ from chalicelib.journeys.admin.settings import (
     read_settings,
 )
 from chalicelib.journeys.describe_machine import format_wire_time
+from chalicelib.journeys.journal.sentences import (
+    JournalLine,
+    line_about_former_member,
+    line_about_group_set,
+    line_about_member_set,
+)
 
 
 def group_add(context: AdminContext, request: Arguments) -> GroupShown:
@@ -68,7 +77,9 @@ def group_set(context: AdminContext, request: Arguments) -> GroupChanged:
     wanted = _with(group, {**chosen, **dict.fromkeys(unset)})
     if not context.groups.change(group, wanted):
         raise bad_request(f"The group {group.name} was removed at the same moment.")
-    return _change_members(context, wanted, lambda row: settled(row, wanted, context.now))
+    write_lines(context, "group_set", [line_about_group_set(request, group.name)])
+    line = partial(line_about_member_set, request, group.name)
+    return _change_members(context, wanted, lambda row: settled(row, wanted, context.now), "group_set", line)
 
 
 def group_remove(context: AdminContext, request: Arguments) -> GroupChanged:
@@ -81,12 +92,14 @@ def group_remove(context: AdminContext, request: Arguments) -> GroupChanged:
             f" `python -m ops group remove {group.name} --keep-settings` removes it, and they keep its settings as"
             " their own; `python -m ops machine set NAME --group none` takes one out of it first."
         )
-    changed = _change_members(context, group, lambda row: _leaving(row, group))
+    leave = partial(_leaving, group=group)
+    line = partial(line_about_former_member, group.name)
+    changed = _change_members(context, group, leave, "group_remove", line)
     if changed.missed:
         return changed
     context.groups.remove(group.name)
     # Who was put into it until then would take the service's settings with its next change.
-    late = _change_members(context, group, lambda row: _leaving(row, group))
+    late = _change_members(context, group, leave, "group_remove", line)
     return GroupChanged(late.group, tuple(sorted({*changed.changed, *late.changed})), late.missed)
 
 
@@ -101,16 +114,25 @@ def _leaving(row: Row, group: MachineGroup) -> Row:
 
 
 def _change_members(
-    context: AdminContext, group: MachineGroup, changed: Callable[[Row], Row]
+    context: AdminContext,
+    group: MachineGroup,
+    changed: Callable[[Row], Row],
+    command: str,
+    line_about: Callable[[str], JournalLine],
 ) -> GroupChanged:
-    """The jobs before their machines: as long as one is missing, its machine still is in the group."""
+    """Machine by machine, each with its line of the journal."""
     done: list[str] = []
     missed: list[str] = []
-    for row in sorted(_rows_by_group(context)[group.name], key=lambda row: isinstance(row, Machine)):
-        wanted = changed(row)
-        if wanted == row:
-            continue
-        (done if context.machines.change_settings(row, wanted) else missed).append(_name_of(row))
+    rows = sorted(_rows_by_group(context)[group.name], key=_machine_of)
+    for machine, its_rows in itertools.groupby(rows, _machine_of):
+        before = len(done)
+        # Its jobs first: as long as one is missing, the machine still is in the group.
+        for row in sorted(its_rows, key=lambda row: isinstance(row, Machine)):
+            wanted = changed(row)
+            if wanted != row:
+                (done if context.machines.change_settings(row, wanted) else missed).append(_name_of(row))
+        if len(done) > before:
+            write_lines(context, command, [line_about(machine)])
     return GroupChanged(
         _show(group, _rows_by_group(context)[group.name], context), tuple(sorted(done)), tuple(sorted(missed))
     )

@@ -145,7 +145,7 @@ client_jobs = st.builds(
 
 @given(odd, st.lists(client_jobs, max_size=3, unique_by=lambda job: job.job))
 def test_what_a_machines_exporter_writes_is_read_as_it_was_meant(machine: str, of: list[JobStatus]) -> None:
-    meant: Read = {}
+    meant: Read = {key("written_timestamp_seconds", {}): 1796022000}
     for job in of:
         labels = {"machine": machine, "job": job.job}
         meant[key("state", labels)] = STATES[job.state]
@@ -167,5 +167,6 @@ def test_both_exporters_mean_the_same_by_the_same_name() -> None:
     by_owner = {name: value for (name, _), value in read(prometheus_text(fleet)).items()}
     by_machine = {name: value for (name, _), value in read(client.prometheus_text(on_machine)).items()}
     same = by_owner.keys() & by_machine.keys()
-    assert same == {f"panicroom_{name}" for name in ("state", "newest_backup_age_seconds", "stored_bytes")}
+    shared = ("state", "newest_backup_age_seconds", "stored_bytes", "written_timestamp_seconds")
+    assert same == {f"panicroom_{name}" for name in shared}
     assert {by_owner[name] == by_machine[name] for name in same} == {True}

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -164,7 +165,13 @@ def offer_the_release_before(service: Service) -> None:
 
 
 @pytest.fixture(scope="module")
-def first(fleet: Fleet) -> Ran:
+def looked_at(fleet: Fleet) -> Ran:
+    """Before there is anything on the machines."""
+    return fleet.play(BEFORE, "--check", "--diff")
+
+
+@pytest.fixture(scope="module")
+def first(fleet: Fleet, looked_at: Ran) -> Ran:
     """Everything that Ansible can say of a run is printed."""
     return fleet.play(BEFORE, "-vvv")
 
@@ -179,6 +186,15 @@ def test_five_laptops_are_enrolled_without_a_question_and_each_makes_a_backup(
         machine.do("backup")
         assert [one["complete"] for one in fleet.service.sets(name)] == [True]
         assert (machine.folder / "crontab").read_text().count("backup --scheduled") == 1
+
+
+def test_with_check_a_machine_that_has_nothing_is_told_what_would_come(
+    fleet: Fleet, looked_at: Ran, first: Ran
+) -> None:
+    assert looked_at.code == 0, looked_at.said
+    assert looked_at.counted("failed") == dict.fromkeys(NAMES, 0)
+    assert all(changed > 0 for changed in looked_at.counted("changed").values())
+    assert all(first.counted("changed")[name] > looked_at.counted("changed")[name] for name in NAMES)
 
 
 def test_no_secret_is_printed_however_much_is_asked_for(fleet: Fleet, first: Ran) -> None:
@@ -198,6 +214,10 @@ def test_a_second_run_changes_nothing_and_needs_neither_codes_nor_passphrases(
         assert again.code == 0, again.said
         assert again.counted("changed") == {"anna": 0, "ben": 0}
         assert fleet.play(BEFORE, "--check", "--limit=anna").counted("changed") == {"anna": 0}
+        another = fleet.play(__version__, "--check", "--limit=anna")
+        assert (another.code, another.counted("failed")) == (0, {"anna": 0})
+        assert another.counted("changed")["anna"] > 0
+        assert fleet.versions()["anna"] == BEFORE
     finally:
         codes.rename(fleet.folder / "codes.json")
 
@@ -226,6 +246,39 @@ def test_another_pinned_version_is_installed_in_waves(fleet: Fleet, first: Ran) 
         machine.do("backup")
         assert len(fleet.service.sets(name)) == 2
     assert fleet.play(__version__, "--limit=anna").counted("changed") == {"anna": 0}
+    back = fleet.play(BEFORE, "--limit=anna")
+    assert back.code == 0, back.said
+    fleet.machines["anna"].do("backup")
+    assert fleet.versions()["anna"] == BEFORE
+
+
+@pytest.mark.parametrize("lost", ["pip", "schedule"])
+def test_what_an_interrupted_run_left_out_the_next_one_does(fleet: Fleet, first: Ran, lost: str) -> None:
+    """A laptop that was closed while its environment was made, or between its client and its schedule."""
+    environment = fleet.machines["ben"].folder / ".local" / "share" / "panicroom-client"
+    (environment / "bin" / "panicroom").unlink()
+    if lost == "pip":
+        [packages] = environment.glob("lib/python*/site-packages")
+        shutil.rmtree(packages)
+        packages.mkdir()
+    else:
+        (environment / "schedule-version").unlink()
+    again = fleet.play(BEFORE, "--limit=ben")
+    assert again.code == 0, again.said
+    assert (environment / "schedule-version").read_text() == BEFORE
+    assert fleet.play(BEFORE, "--limit=ben").counted("changed") == {"ben": 0}
+
+
+@pytest.mark.parametrize("passphrase", [83, "two\nlines"])
+def test_what_yaml_has_made_of_a_passphrase_is_refused_before_anything_is_encrypted_with_it(
+    fleet: Fleet, first: Ran, passphrase: object
+) -> None:
+    fleet.service.admin.call("machine_revoke", name="dora")
+    given = json.dumps({"panicroom_passphrase": passphrase, "panicroom_code": "a-code"})
+    ended = fleet.play(BEFORE, "--limit=dora", f"--extra-vars={given}")
+    assert ended.code != 0
+    assert "one line of text. Write it in quotes." in ended.said
+    assert "two" not in ended.said
 
 
 def test_a_machine_without_a_code_is_told_who_makes_one(fleet: Fleet, first: Ran) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import shutil
@@ -20,6 +21,7 @@ from panicroom.recovery.install import install_lines
 from chalicelib.domain.offered_client import RECORD_KEY, version_key
 from ops.aws import Aws
 from ops.client.offer import client_changes, offer_client, offered_client
+from ops.client.wheel import built_wheel, wheel_name
 from ops.doctor.checks import CHECKS
 from ops.doctor.patient import Patient
 from ops.functions.package import PROJECT
@@ -148,6 +150,55 @@ def test_a_version_can_be_fetched_when_a_newer_one_is_out_also_one_that_was_depl
         assert f"It has {__version__}, 0.0.9." in unknown.json()["message"]
     finally:
         service.s3.delete_object(Bucket=service.stack.bucket, Key=version_key("0.0.9"))
+
+
+def test_a_changed_client_of_the_same_version_leaves_the_one_alone_that_machines_are_held_at(
+    service: Service, empty_environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws = Aws(service.stack.region, service.stack.endpoint)
+    held = httpx.get(f"{service.stack.api_url}/client/{__version__}", timeout=60).json()
+    changed = empty_environment / wheel_name()
+    changed.write_bytes(built_wheel().read_bytes() + b"changed")
+    with monkeypatch.context() as patch:
+        patch.setattr("ops.client.offer.client_digest", lambda: "f" * 64)
+        patch.setattr("ops.client.offer.built_wheel", lambda: changed)
+        try:
+            [put, left] = client_changes(aws, LOCAL)
+            assert put == "put this version of the client into the bucket"
+            assert left.startswith(
+                f"leave GET /client/{__version__} as it is: another client {__version__} was"
+            )
+            offer_client(aws, LOCAL)
+            assert client_changes(aws, LOCAL) == [], (
+                "neither the next deploy nor the doctor has anything to do"
+            )
+            of_version, newest = (
+                httpx.get(f"{service.stack.api_url}/client{of}", timeout=60).json()
+                for of in (f"/{__version__}", "")
+            )
+            assert of_version["sha256"] == held["sha256"]
+            assert newest["sha256"] == hashlib.sha256(changed.read_bytes()).hexdigest()
+            ended = install(empty_environment, of_version["url"])
+            assert ended.returncode == 0, ended.stderr
+        finally:
+            patch.undo()
+            offer_client(aws, LOCAL)
+    assert client_changes(aws, LOCAL) == []
+    assert redirected(service).endswith(f"#sha256={held['sha256']}")
+
+
+def test_the_same_client_built_anew_does_not_replace_the_file_whose_digest_is_known(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another setuptools may make other bytes of the same files."""
+    aws = Aws(service.stack.region, service.stack.endpoint)
+    held = offered_client(aws, LOCAL)
+    rebuilt = tmp_path / wheel_name()
+    rebuilt.write_bytes(built_wheel().read_bytes() + b"built elsewhere")
+    monkeypatch.setattr("ops.client.offer.built_wheel", lambda: rebuilt)
+    service.s3.delete_object(Bucket=service.stack.bucket, Key=RECORD_KEY)
+    offer_client(aws, LOCAL)
+    assert offered_client(aws, LOCAL) == held
 
 
 @pytest.mark.soak  # all the libraries are fetched too, which takes minutes

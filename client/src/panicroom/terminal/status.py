@@ -194,7 +194,12 @@ _METRICS: tuple[tuple[str, str, Callable[[JobStatus, datetime], float | None]], 
 def prometheus_text(status: MachineStatus) -> str:
     """The text format of Prometheus, one gauge a line."""
     now = moment_of(status.server_time)
-    lines = []
+    written = "panicroom_written_timestamp_seconds"
+    lines = [
+        f"# HELP {written} when the service answered",
+        f"# TYPE {written} gauge",
+        f"{written} {now.timestamp():.0f}",
+    ]
     for name, explanation, value_of in _METRICS:
         lines += [f"# HELP panicroom_{name} {explanation}", f"# TYPE panicroom_{name} gauge"]
         for job in status.jobs:

@@ -22,7 +22,8 @@ _DAYS = (
     re.compile(r"(?P<month>\d\d?)[-/](?P<day>\d\d?)[-/](?P<year>\d{4})", re.ASCII),
     re.compile(r"(?P<year>(?:19|20)\d\d)(?P<month>\d\d)(?P<day>\d\d)", re.ASCII),
 )
-_SECONDS_SINCE_1970 = re.compile(r"\d{1,11}", re.ASCII)
+_SECONDS_SINCE_1970 = re.compile(r"\d{9,11}", re.ASCII)
+"""Fewer digits are a year, or a day without its blanks or dashes, and not a time in 1970."""
 _AGO = re.compile(r"(?:\d{1,6}(?:min|[smhdDwWMyY]))+", re.ASCII)
 _AGO_PART = re.compile(r"(\d+)(min|[smhdDwWMyY])", re.ASCII)
 _AGO_UNITS = {

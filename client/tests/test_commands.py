@@ -321,6 +321,16 @@ def test_a_second_backup_on_the_same_machine(enrolled: Laptop) -> None:
     assert first.returncode == 0
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+def test_a_full_disk_behind_the_output_is_no_defect_of_the_client() -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [COMMAND, "--help"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert ended.returncode == ExitCode.SPACE
+    assert ended.stderr == "panicroom: a file: No space left on device\n"
+
+
 @pytest.mark.parametrize("module", ["pathlib", "typing", "panicroom.terminal", "click", "panicroom.commands"])
 def test_ctrl_c_while_python_loads_the_client_shows_no_traceback(module: str) -> None:
     begin = f"""

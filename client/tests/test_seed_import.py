@@ -201,6 +201,7 @@ def test_running_it_twice_changes_nothing_more(laptop: Laptop, seed: Path) -> No
         ("NAME=~/folder", "/home/anna/folder"),
         ("NAME=", ""),
         ("OTHER=a NAME=$OTHER/b", "a/b"),
+        ("NAME='a\u2028b\x85c\x0c'\r\n", "a\u2028b\x85c\x0c"),
     ],
 )
 def test_assignments_mean_what_they_mean_to_a_shell(line: str, value: str) -> None:
@@ -267,6 +268,10 @@ def test_patterns_that_duplicity_would_refuse_are_left_out(tmp_path: Path) -> No
 
 def test_a_last_include_gets_the_exclude_that_it_needs(tmp_path: Path) -> None:
     assert read_filelist(f"+ {tmp_path}/a\n", tmp_path).lines == (f"+ {tmp_path}/a", "- **")
+
+
+def test_a_pattern_may_have_a_character_that_ends_a_line_elsewhere(tmp_path: Path) -> None:
+    assert read_filelist("- **/a\u2028b\r\n- **/c\n", tmp_path).lines == ("- **/a\u2028b", "- **/c")
 
 
 def test_patterns_follow_a_source_that_is_a_link(tmp_path: Path) -> None:

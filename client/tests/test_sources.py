@@ -91,6 +91,7 @@ def test_duplicity_takes_the_whole_machine_as_a_source(tmp_path: Path) -> None:
         (b"\xef\xbb\xbf- a\n", ["- a", ""]),
         ("- a\u2028b\u0085\n".encode(), ["- a\u2028b\u0085", ""]),
         (b"- a\x0bb\x1c\n", ["- a\x0bb\x1c", ""]),
+        (b"- a\r\n- b\x1a", ["- a", "- b"]),
     ],
 )
 def test_a_file_list_is_read_whatever_editor_saved_it(tmp_path: Path, data: bytes, lines: list[str]) -> None:

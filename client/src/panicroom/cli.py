@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -115,7 +116,7 @@ def run(arguments: list[str] | None = None) -> int:
         return ExitCode.INTERRUPTED
     except OSError as error:
         click.echo(f"panicroom: {error.filename or 'a file'}: {error.strerror or error}", err=True)
-        return ExitCode.INTERNAL
+        return ExitCode.SPACE if error.errno in (errno.ENOSPC, errno.EDQUOT) else ExitCode.INTERNAL
 
 
 def _text_of(problem: Problem) -> str:

@@ -14,8 +14,7 @@ from panicroom.private_files import write_private
 
 
 def filelist_lines(path: Path) -> list[str]:
-    """The lines, without a byte order mark; they end with LF, CR LF or CR, and with no other character: U+2028
-    and U+0085 may be in names. A Problem names the line that is not UTF-8."""
+    """The lines, without a byte order mark. A Problem names the line that is not UTF-8."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -29,7 +28,13 @@ def filelist_lines(path: Path) -> list[str]:
         ) from None
     if "\0" in text:
         raise Problem(f"the file list {path} is no text; save it as UTF-8", ExitCode.SETTINGS)
-    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return text_lines(text)
+
+
+def text_lines(text: str) -> list[str]:
+    """They end with LF, CR LF or CR, and with no other character: U+2028 and U+0085 may be in names and passphrases.
+    Some editors of DOS end a file with Ctrl-Z."""
+    return text.rstrip("\x1a").replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def plain_filelist(path: Path, folder: Path) -> Path:

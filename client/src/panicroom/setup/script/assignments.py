@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from panicroom.duplicity_run.filelists import text_lines
 from panicroom.setup.script.findings import ImportedLine
 
 # Characters that quoting protects are put aside while shlex and the variables are at work.
@@ -61,7 +62,7 @@ def read_assignments(text: str, home: Path) -> Assignments:
 def _lines(text: str) -> Iterator[tuple[int, str]]:
     """The number of each line's beginning, and the line; a backslash at its end joins it to the next one."""
     began, joined = 0, ""
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text_lines(text), start=1):
         began = began or number
         if line.endswith("\\") and not line.endswith("\\\\"):
             joined += line[:-1] + " "

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from panicroom.duplicity_run.filelists import text_lines
 from panicroom.setup.script.findings import ImportedLine
 
 
@@ -28,7 +29,7 @@ def read_filelist(text: str, source: Path) -> Filelist:
     lines: list[str] = []
     findings: list[ImportedLine] = []
     last_includes = False
-    for number, raw in enumerate(text.splitlines(), start=1):
+    for number, raw in enumerate(text_lines(text.removesuffix("\n")), start=1):
         line = raw.strip()
         if not line or line.startswith("#"):
             lines.append(line)

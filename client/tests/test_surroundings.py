@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from fake_service import CODE
-from laptop import Laptop
+from laptop import Laptop, preloaded
 from panicroom.backup.hooks import around, run_command
 from panicroom.duplicity_run.failures import explain
 from panicroom.duplicity_run.plan import ChildPlan
@@ -325,3 +325,37 @@ def test_a_changed_passphrase_begins_a_new_chain_and_the_old_one_opens_the_old(b
     assert len(backed_up.service.sealed()) == 3
     assert json.loads(backed_up.secrets["laptop.passphrases-before"]) == ["correct horse battery staple"]
     assert old.startswith("full.")
+
+
+def refused(folder: Path, **errors: str) -> dict[str, str]:
+    """Variables with which each of these calls of the system ends with its error."""
+    calls = [f"int {name}(void){{errno={error};return -1;}}\n" for name, error in errors.items()]
+    return preloaded(folder, "#include <errno.h>\n" + "".join(calls))
+
+
+def test_on_a_file_system_without_modes_a_restore_names_them_and_all_else_works(
+    laptop: Laptop, tmp_path: Path
+) -> None:
+    without = refused(tmp_path, chmod="EPERM", fchmod="EPERM", fchmodat="EPERM", fsync="EINVAL")
+    (laptop.source / "file").write_text("content")
+    (laptop.source / "file").chmod(0o644)
+    laptop.enrol()
+    laptop.succeed("backup", **without)
+    laptop.succeed("verify", **without)
+    for to in (laptop.home / "new", laptop.home / "empty"):
+        if to.name == "empty":
+            to.mkdir()
+        ended = laptop.run("restore", "--to", str(to), **without)
+        assert ended.returncode == ExitCode.RESTORE_INCOMPLETE
+        assert "file (Operation not permitted)" in ended.stderr
+        assert (to / "file").read_text() == "content"
+
+
+def test_a_file_system_without_locks_is_no_other_run_and_no_defect(laptop: Laptop, tmp_path: Path) -> None:
+    without = refused(tmp_path, flock="ENOLCK")
+    (laptop.source / "file").write_text("content")
+    laptop.enrol()
+    for command in (("backup",), ("restore", "--to", str(laptop.home / "out")), ("drill",)):
+        ended = laptop.run(*command, **without)
+        assert ended.returncode == ExitCode.SETTINGS
+        assert "its file system has no locks" in ended.stderr

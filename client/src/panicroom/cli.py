@@ -35,6 +35,17 @@ EXIT_CODES = "Exit codes:\n" + "\n".join(
 )
 
 
+_OF_ERRNO = {
+    errno.ENOSPC: ExitCode.SPACE,
+    errno.EDQUOT: ExitCode.SPACE,
+    errno.ENOLCK: ExitCode.SETTINGS,
+}
+
+_LACKS_LOCKS = (
+    "its file system has no locks; move it to another by PANICROOM_STATE_DIR, PANICROOM_CACHE_DIR or --to"
+)
+
+
 class _Commands(click.Group):
     """The commands, with ``--help exit-codes`` (and ``help exit-codes``) beside the usual help."""
 
@@ -115,8 +126,9 @@ def run(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return ExitCode.INTERRUPTED
     except OSError as error:
-        click.echo(f"panicroom: {error.filename or 'a file'}: {error.strerror or error}", err=True)
-        return ExitCode.SPACE if error.errno in (errno.ENOSPC, errno.EDQUOT) else ExitCode.INTERNAL
+        text = _LACKS_LOCKS if error.errno == errno.ENOLCK else error.strerror or str(error)
+        click.echo(f"panicroom: {error.filename or 'a file'}: {text}", err=True)
+        return _OF_ERRNO.get(error.errno or 0, ExitCode.INTERNAL)
 
 
 def _text_of(problem: Problem) -> str:

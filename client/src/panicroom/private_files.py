@@ -4,10 +4,26 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 PRIVATE_UMASK = 0o077
+
+_NOT_THERE = frozenset([errno.EPERM, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP])
+
+
+@contextmanager
+def where_possible() -> Iterator[None]:
+    """Around what a file system may not have: modes (exFAT, some network folders), and fsync. ``panicroom doctor`` says
+    where others can read."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NOT_THERE:
+            raise
 
 
 def private_folder(folder: Path) -> Path:
@@ -22,7 +38,8 @@ def private_folder(folder: Path) -> Path:
         place = place.parent
     for place in reversed(missing):
         place.mkdir(mode=0o700, exist_ok=True)
-        place.chmod(0o700)  # a umask takes bits away from mkdir's mode
+        with where_possible():
+            place.chmod(0o700)  # a umask takes bits away from mkdir's mode
     return folder
 
 
@@ -34,7 +51,8 @@ def open_to_others(path: Path) -> bool:
 def close_to_others(folder: Path) -> None:
     """Sets an existing folder of ours, made wider by an older client, to 0700."""
     if folder.is_dir() and open_to_others(folder):
-        folder.chmod(0o700)
+        with where_possible():
+            folder.chmod(0o700)
 
 
 def write_private(path: Path, content: str | bytes) -> None:
@@ -44,8 +62,10 @@ def write_private(path: Path, content: str | bytes) -> None:
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(descriptor, 0o600)
+        with where_possible():
+            os.fchmod(descriptor, 0o600)
         file.write(content.encode() if isinstance(content, str) else content)
         file.flush()
-        os.fsync(file.fileno())
+        with where_possible():
+            os.fsync(file.fileno())
     fresh.replace(path)

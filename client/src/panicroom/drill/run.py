@@ -67,7 +67,7 @@ def _alone(state: Path) -> Iterator[None]:
     with (private_folder(state) / "drill.lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise Problem("another drill of this job is running", ExitCode.TRY_LATER) from None
         yield
 

@@ -23,7 +23,7 @@ from typing import Any
 
 from panicroom.duplicity_run.file_identity import CHANGE_MARGIN_SECONDS
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.private_files import private_folder, write_private
+from panicroom.private_files import private_folder, where_possible, write_private
 
 FILE_NAME = "hashes"
 _LOCK_NAME = "hashes.lock"
@@ -150,7 +150,8 @@ class HashStore:
         """To be added to."""
         private_folder(self._path.parent)
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        os.fchmod(self._descriptor, 0o600)
+        with where_possible():
+            os.fchmod(self._descriptor, 0o600)
         size = os.fstat(self._descriptor).st_size
         if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
             self._append(b"\n")  # ends the line that a kill has torn

@@ -18,6 +18,7 @@ from typing import Protocol
 
 from panicroom.duplicity_files.manifest import PathIndex
 from panicroom.duplicity_files.signatures import SignatureEntry
+from panicroom.private_files import where_possible
 
 _CHUNK_BYTES = 256 * 1024
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -152,7 +153,8 @@ class Tree:
                 os.close(current)
                 current = below
             if private:
-                os.fchmod(current, _PRIVATE_FOLDER)
+                with where_possible():
+                    os.fchmod(current, _PRIVATE_FOLDER)
         except BaseException:
             os.close(current)
             raise

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.private_files import write_private
+from panicroom.private_files import where_possible, write_private
 from panicroom.shown import shown_path
 
 _PREFIX = ".panicroom-restore-"
@@ -115,7 +115,8 @@ class WorkingFolder:
     def _move_out(self) -> None:
         """Moves what was restored up into the target, which gets the root's mode and time last."""
         status = self.tree.stat()
-        self.tree.chmod(0o700)
+        with where_possible():
+            self.tree.chmod(0o700)
         names = sorted(path.name for path in self.tree.iterdir())
         write_private(self._moving, os.fsencode("/".join(names)))
         for name in names:
@@ -123,7 +124,8 @@ class WorkingFolder:
                 raise FileExistsError(errno.EEXIST, f"{shown_path(name)} is there already")
             _move(self.tree / name, self.target / name)
         shutil.rmtree(self.folder)
-        self.target.chmod(status.st_mode & 0o7777)
+        with where_possible():
+            self.target.chmod(status.st_mode & 0o7777)
         os.utime(self.target, (status.st_mtime, status.st_mtime))
 
 
@@ -133,9 +135,11 @@ def _move(path: Path, target: Path) -> None:
     if not stat.S_ISDIR(mode):
         path.rename(target)
         return
-    path.chmod(mode & 0o7777 | stat.S_IWUSR)
+    with where_possible():
+        path.chmod(mode & 0o7777 | stat.S_IWUSR)
     path.rename(target)
-    target.chmod(mode & 0o7777)
+    with where_possible():
+        target.chmod(mode & 0o7777)
 
 
 def working_folder(to: Path) -> WorkingFolder:
@@ -169,7 +173,7 @@ def locked(folder: WorkingFolder, state: Path) -> Iterator[None]:
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise Problem(
                 f"another restore into {shown_path(str(folder.target))} is running", ExitCode.TRY_LATER
             ) from None

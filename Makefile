@@ -4,6 +4,8 @@ RUN := .venv/bin/python
 # Tests wait for a third of their time, for schedules and other programs: one more than there are processors.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 export PYTHONUNBUFFERED := 1
+# Hundreds of short programs run here: without byte code each compiles all that it imports, a second or two.
+unexport PYTHONDONTWRITEBYTECODE
 COMPILE := build/lock/bin/uv --quiet pip compile --universal --generate-hashes --no-annotate --no-header
 
 .PHONY: help install owner demo test unit test-service check format lock bench soak docs-check clean

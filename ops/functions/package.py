@@ -34,6 +34,10 @@ what all of them together may run at once is limited by the functions' concurren
 
 LONGEST_ANSWER = 600
 
+CHALICE = "import sys; from chalice.cli import main; sys.dont_write_bytecode = True; sys.exit(main())"
+"""Chalice imports the app to learn its routes: no byte code may come into the package by that. That of Chalice itself
+is written, which makes the next run a second shorter."""
+
 
 @dataclass(frozen=True)
 class AppPackage:
@@ -107,10 +111,9 @@ def package_app_once(project: Path, stage: Stage) -> AppPackage:
 def run_chalice(arguments: list[str], project: Path, environment: Mapping[str, str]) -> str:
     """Runs the ``chalice`` command in a project's folder and returns what it printed; raises ``OpsError``."""
     run = subprocess.run(
-        [sys.executable, "-c", "import sys; from chalice.cli import main; sys.exit(main())", *arguments],
+        [sys.executable, "-c", CHALICE, *arguments],
         cwd=project,
-        # It imports the app to learn its routes: no byte code may come into the package by that.
-        env={**environment, "PYTHONDONTWRITEBYTECODE": "1"},
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,12 @@ def test_the_api_that_chalice_generates_has_exactly_the_apps_routes(tmp_path: Pa
     assert {(path, method) for path, method, names in generated if not names} == WITHOUT_A_TOKEN
 
 
-def test_the_zip_stays_small(tmp_path: Path) -> None:
+def test_the_zip_stays_small_and_has_no_byte_code(tmp_path: Path) -> None:
     copy_project(tmp_path / "project", LOCAL)
-    assert package_app(tmp_path / "project", LOCAL, tmp_path).zip_path.stat().st_size < ZIP_BYTES
+    zip_path = package_app(tmp_path / "project", LOCAL, tmp_path).zip_path
+    assert zip_path.stat().st_size < ZIP_BYTES
+    with zipfile.ZipFile(zip_path) as package_zip:
+        assert [name for name in package_zip.namelist() if name.endswith(".pyc")] == []
 
 
 def test_a_package_that_lacks_a_library_is_refused_and_not_stored(

@@ -26,6 +26,11 @@ COMMAND = Path(sys.executable).with_name("panicroom")
 _MOST_SECONDS = 120
 
 
+def next_second() -> None:
+    """Waits for it: duplicity's sets are named by whole seconds, and it compares files' times in those."""
+    time.sleep(1 - time.time() % 1 + 0.02)  # the kernel's clock for files may be some milliseconds behind
+
+
 def descendants(pid: int) -> list[int]:
     """The processes that ``pid`` has started, and theirs."""
     found = []

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from fake_service import CODE
-from laptop import COMMAND, PASSPHRASE, Laptop
+from laptop import COMMAND, PASSPHRASE, Laptop, next_second
 from panicroom.exit_codes import EXPLANATIONS, ExitCode
 from test_interrupted import wait_for_confirmations
 from trees import differences, make_tree, snapshot
@@ -354,7 +354,7 @@ runpy.run_module("panicroom", run_name="__main__", alter_sys=True)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_cleanly_and_gives_the_lease_back(enrolled: Laptop, number: int) -> None:
     make_tree(enrolled.source, files=40)
-    time.sleep(1.1)  # a set's time is in whole seconds; files of the same second count as changed since
+    next_second()  # a set's time is in whole seconds; files of the same second count as changed since
     reached = threading.Event()
     gate = threading.Event()
 

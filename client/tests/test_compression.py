@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import random
-import time
 from pathlib import Path
 
 import pytest
-from laptop import Laptop
+from laptop import Laptop, next_second
 from panicroom.backup.compression import COMPRESSED, SAMPLED_BLOCKS, UNCOMPRESSED, Sampler, Trial, choose
 from panicroom.duplicity_run.sources import survey
 from panicroom.settings import Compress
@@ -109,7 +108,7 @@ def test_a_chain_of_both_kinds_restores(laptop: Laptop) -> None:
     assert UNCOMPRESSED[0] in log.read_text()
 
     text.write_bytes(TEXT * 10)
-    time.sleep(1)
+    next_second()
     laptop.succeed("backup")
     assert "gpg compresses: " in log.read_text()
     increment = next(

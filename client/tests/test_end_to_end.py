@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-
-from laptop import Laptop
+from laptop import Laptop, next_second
 from trees import differences, make_tree, snapshot
 
 
@@ -18,7 +16,7 @@ def test_full_change_increment_and_restore_of_both_states(laptop: Laptop) -> Non
     (laptop.source / "d1" / "file-01").write_bytes(b"changed")
     (laptop.source / "d2" / "file-02").unlink()
     (laptop.source / "d2" / "new").write_bytes(b"new")
-    time.sleep(1)
+    next_second()
     laptop.succeed("backup")
     second = snapshot(laptop.source)
 

@@ -8,12 +8,11 @@ import os
 import random
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from altered_client import altered
-from laptop import Laptop
+from laptop import Laptop, next_second
 from panicroom.duplicity_run.child.every_change import EveryChange
 from panicroom.duplicity_run.file_identity import ChangeRule, PathSet, fits_signature, signature_bytes
 from panicroom.duplicity_run.known_files import KnownFiles, adopt, known_files_path
@@ -74,7 +73,7 @@ def back_up_three_files(laptop: Laptop) -> Laptop:
     for name in ("a", "b", "c"):
         (laptop.source / name).write_bytes(name.encode() * 2000)
     laptop.enrol()
-    time.sleep(1.1)  # the set begins in a later second than the files, however quick this machine is
+    next_second()  # the set begins in a later second than the files, however quick this machine is
     laptop.succeed("backup")
     return laptop
 
@@ -130,9 +129,9 @@ def test_changes_that_keep_the_time_are_stored_counted_and_reported(story: Lapto
 
 def test_a_file_that_was_not_touched_for_long_is_not_read(copied_story: Laptop) -> None:
     client = with_client(copied_story, "without_margin()")
-    time.sleep(1.1)
+    next_second()
     client.succeed("backup")
-    time.sleep(1.1)
+    next_second()
     assert "read again" not in client.succeed("backup")
 
 
@@ -143,9 +142,9 @@ def test_a_file_dated_ahead_is_read_until_two_sets_have_had_it(laptop: Laptop) -
     laptop.enrol()
     client = with_client(laptop, "clock_ahead(-3000); altered_client.without_margin()")
     assert "3 new" in client.succeed("backup")
-    time.sleep(1.1)
+    next_second()
     assert "read again: 2, changed: 0" in client.succeed("backup")
-    time.sleep(1.1)
+    next_second()
     rewrite(laptop.source / "b", b"B")
     assert "read again: 1, changed: 1" in client.succeed("backup")
     restores_equal(laptop)
@@ -153,12 +152,12 @@ def test_a_file_dated_ahead_is_read_until_two_sets_have_had_it(laptop: Laptop) -
 
 def test_a_set_made_without_the_search_is_searched_behind_once(story: Laptop) -> None:
     """An adopted chain: what it missed since its full backup is found, and the next set reads nothing again."""
-    time.sleep(1.1)
+    next_second()
     rewrite(story.source / "b", b"B" * 4)
     rewrite(story.source / "a", b"A" * 2000)
     assert "0 new, 0 changed" in with_client(story, "without_search()").succeed("backup")
     new = with_client(story, "without_margin()")
-    time.sleep(1.1)
+    next_second()
     assert "read again: 2, changed: 2" in new.succeed("backup")
     restores_equal(story)
     assert "read again" not in new.succeed("backup")
@@ -170,7 +169,7 @@ def test_in_another_source_everything_is_read_once(story: Laptop) -> None:
     moved = story.home / "moved"
     subprocess.run(["cp", "-a", str(story.source), str(moved)], check=True)
     rewrite(moved / "b", b"B" * 2000)
-    time.sleep(1.1)
+    next_second()
     client.succeed("backup")
     settings = story.home / "config" / "panicroom.toml"
     settings.write_text(settings.read_text().replace(str(story.source), str(moved)))
@@ -188,7 +187,7 @@ def test_a_job_can_leave_change_times_out(copied_story: Laptop) -> None:
     for path in copied_story.source.iterdir():
         os.utime(path, (1_700_000_000, 1_700_000_000))
     client.succeed("backup")
-    time.sleep(1.1)
+    next_second()
     client.succeed("backup")
     os.link(copied_story.source / "a", copied_story.home / "link")
     rewrite(copied_story.source / "b", b"B" * 9000)  # another size shows without
@@ -227,16 +226,16 @@ def set_up_failure(laptop: Laptop, failures: dict[str, int]) -> Laptop:
 def test_a_file_that_could_not_be_read_stays_as_it_was_and_is_tried_until_it_can_be(
     copied_story: Laptop,
 ) -> None:
-    time.sleep(1.1)
+    next_second()
     rewrite(copied_story.source / "b", b"B" * 2000)
     failing = set_up_failure(copied_story, {"b": 1000})
     for _run in range(2):
-        time.sleep(1.1)
+        next_second()
         said = failing.succeed("backup")
         assert f"1 could not be read: {copied_story.source / 'b'}" in said
         assert copied_story.service.runs[-1]["files_skipped"] == 1
     assert (copied_story.restore() / "b").read_bytes() == b"b" * 2000
-    time.sleep(1.1)  # its change time is older than the last set by now
+    next_second()  # its change time is older than the last set by now
     said = with_client(copied_story, "without_margin()").succeed("backup")
     assert "read again: 1, changed: 1" in said
     assert "no files were skipped" in said

@@ -7,13 +7,12 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fake_service import CODE
-from laptop import Laptop
+from laptop import Laptop, next_second
 from panicroom.exit_codes import ExitCode
 from sheets import DIRECTLY, FROM_A_FOLDER, type_it
 from test_commands import one_clear_line
@@ -153,7 +152,7 @@ def test_the_proof_key_is_made_at_enrolment_and_carried_to_a_new_computer_on_the
     assert backed_up.service.false_proofs == (), "a lost key is no thief"
     backed_up.service.secret_sha256 = None
     enrol(backed_up, keyring.plain, PROOF_KEY=proof_key)
-    time.sleep(1.1)
+    next_second()
     backed_up.succeed("backup")
     assert [name.split(".")[0] for name in backed_up.service.sealed()] == ["full", "inc"]
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 from faulty_proxy import FaultyProxy
-from laptop import Laptop, descendants
+from laptop import Laptop, descendants, next_second
 from panicroom.names import parse_name, set_time
 from panicroom.transfer.journal import Journal
 from trees import Tree, differences, make_tree, snapshot
@@ -68,7 +68,7 @@ class Story:
 
     def back_up(self) -> None:
         """An undisturbed backup."""
-        time.sleep(1.1)  # duplicity compares whole seconds
+        next_second()  # duplicity compares whole seconds
         self.laptop.succeed("backup")
         self.expected[self.laptop.service.sealed()[-1]] = snapshot(self.laptop.source)
 
@@ -105,7 +105,7 @@ class Story:
 
     def edit(self) -> None:
         """Small changes inside of files, which the next increment stores as differences."""
-        time.sleep(1.1)
+        next_second()
         source = self.laptop.source
         for path in sorted(source.rglob("file-*"))[:6]:
             if path.is_file() and not path.is_symlink():
@@ -193,7 +193,7 @@ def wait_for_orphans(laptop: Laptop) -> None:
 def change_behind_its_back(source: Path, seed: int) -> None:
     """Changes, adds, deletes and moves files early and late in the order of the backup; every second time
     also the large file, of which a volume may hold only the beginning."""
-    time.sleep(1.1)
+    next_second()
     chance = random.Random(seed)
     files = sorted(path for path in source.rglob("file-*") if path.is_file() and not path.is_symlink())
     chance.shuffle(files)

@@ -16,7 +16,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from laptop import COMMAND, Laptop
+from laptop import COMMAND, Laptop, next_second
 
 ODD_NAMES = [
     b"new\nline",
@@ -187,7 +187,7 @@ def test_files_that_change_grow_shrink_or_go_while_they_are_read(laptop: Laptop)
     assert {key: restored[key] for key in expected.keys() - in_flux} == {
         key: expected[key] for key in expected.keys() - in_flux
     }
-    time.sleep(1.1)
+    next_second()
     laptop.succeed("backup")
     assert look(laptop.restore()) == look(laptop.source)
 

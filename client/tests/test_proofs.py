@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
 from datetime import datetime, timezone
 
 import pytest
-from laptop import PASSPHRASE, Laptop
+from laptop import PASSPHRASE, Laptop, next_second
 from panicroom.duplicity_files.stored_sets import chains
 from panicroom.exit_codes import ExitCode
 from panicroom.origin import Origin, SetEvidence, key_from_passphrase, origin_of
@@ -25,7 +24,7 @@ def made_once(laptop_of_file: Laptop) -> Laptop:
     (laptop_of_file.source / "file").write_text("one")
     laptop_of_file.enrol()
     laptop_of_file.succeed("backup")
-    time.sleep(1.1)
+    next_second()
     return laptop_of_file
 
 
@@ -69,7 +68,7 @@ def test_a_set_that_was_checked_once_is_not_asked_about_again(backed_up: Laptop)
         before = backed_up.service.download_requests
         backed_up.succeed("backup")
         requests.append(backed_up.service.download_requests - before)
-        time.sleep(1.1)
+        next_second()
     assert requests[0] == requests[1], "as many for two sets as for one"
     assert list(origins(backed_up).values()) == ["proven", "proven"]
 
@@ -78,7 +77,7 @@ def test_a_false_increment_is_left_out_reported_and_followed_by_a_full(backed_up
     (full,) = backed_up.service.sealed()
     false = f"inc.{time_of(full)}.to.{now()}"
     replay(backed_up, false)
-    time.sleep(1.1)
+    next_second()
     (backed_up.source / "file").write_text("two")
     said = backed_up.succeed("backup")
     assert f"the set {false} was not made by this computer" in said
@@ -87,7 +86,7 @@ def test_a_false_increment_is_left_out_reported_and_followed_by_a_full(backed_up
     assert newest.startswith("full."), "the service takes no second increment on the same set"
     assert origins(backed_up)[false] == "false"
 
-    time.sleep(1.1)
+    next_second()
     said = backed_up.succeed("backup")
     assert "was not made by this computer" not in said, "the first time is enough"
     assert (
@@ -101,7 +100,7 @@ def test_a_false_full_is_left_out_and_the_chain_goes_on(backed_up: Laptop) -> No
     (full,) = backed_up.service.sealed()
     false = f"full.{now()}"
     replay(backed_up, false)
-    time.sleep(1.1)
+    next_second()
     (backed_up.source / "file").write_text("two")
     backed_up.succeed("backup")
     newest = backed_up.service.sealed()[-1]
@@ -113,7 +112,7 @@ def test_rubbish_stops_no_backup(backed_up: Laptop) -> None:
     (full,) = backed_up.service.sealed()
     with thief_of(backed_up) as thief:
         thief.seal(f"inc.{time_of(full)}.to.{now()}", [b"rubbish"], b"rubbish", b"rubbish", FALSE)
-    time.sleep(1.1)
+    next_second()
     (backed_up.source / "file").write_text("two")
     before = snapshot(backed_up.source)
     backed_up.succeed("backup")
@@ -131,7 +130,7 @@ def test_without_a_proof_no_set_is_taken_after_the_first_one(backed_up: Laptop) 
 def test_a_set_whose_proof_was_taken_away_is_built_on_and_named(backed_up: Laptop) -> None:
     """Only AWS keys can do that; the owner's own script stores such sets too."""
     backed_up.succeed("backup")
-    time.sleep(1.1)
+    next_second()
     for key, stored in backed_up.service.objects.items():
         if ".manifest." in key and "inc." in key:
             del stored.metadata["proof"]
@@ -160,7 +159,7 @@ def test_a_wrong_passphrase_on_a_computer_that_remembers_nothing_is_said_too(bac
 
 def test_a_changed_passphrase_begins_a_new_chain(backed_up: Laptop) -> None:
     backed_up.succeed("backup", "full", PASSPHRASE="another")
-    time.sleep(1.1)
+    next_second()
     backed_up.succeed("backup", PASSPHRASE="another")
     first, full, increment = backed_up.service.sealed()
     assert increment == f"inc.{time_of(full)}.to.{time_of(increment)}"

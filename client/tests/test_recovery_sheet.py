@@ -6,10 +6,9 @@ import dataclasses
 import os
 import re
 import subprocess
-import time
 
 import pytest
-from laptop import PASSPHRASE, Laptop
+from laptop import PASSPHRASE, Laptop, next_second
 from panicroom.exit_codes import Problem
 from panicroom.recovery import plain_way
 from panicroom.recovery.install import install_lines
@@ -295,7 +294,7 @@ def test_the_time_on_it_gets_past_a_backup_that_was_never_finished(laptop: Lapto
     """Plain duplicity takes the volumes of an open increment for a part of the newest state."""
     laptop.take_over(made_once)
     expected = snapshot(laptop.source)
-    time.sleep(1.1)
+    next_second()
     for path in laptop.source.rglob("file-*"):
         path.write_bytes(os.urandom(300_000))
     laptop.service.trouble = lambda method, path: 403 if "vol3" in path and method == "PUT" else None

@@ -6,11 +6,10 @@ import json
 import os
 import random
 import stat
-import time
 from pathlib import Path
 from typing import Any
 
-from laptop import Laptop
+from laptop import Laptop, next_second
 
 
 def make_chains(laptop: Laptop, chains: int = 2) -> None:
@@ -24,10 +23,10 @@ def make_chains(laptop: Laptop, chains: int = 2) -> None:
     laptop.enrol()
     for step in range(chains):
         if step:
-            time.sleep(1.1)
+            next_second()
             (folder / f"file-{step}").write_bytes(chance.randbytes(300_000))
         laptop.succeed("backup", "full")
-        time.sleep(1.1)
+        next_second()
         with (folder / f"file-{step + 1}").open("ab") as file:
             file.write(chance.randbytes(5000))
         (folder / f"new-{step}").write_bytes(chance.randbytes(1000))

@@ -6,12 +6,11 @@ import json
 import signal
 import subprocess
 import threading
-import time
 from pathlib import Path
 
 import pytest
 from drill.scenes import drilled, everything_in, make_chains, memory, volumes, work_folders
-from laptop import Laptop
+from laptop import Laptop, next_second
 from panicroom.exit_codes import ExitCode
 
 READERS = ("machine", "files", "downloads", "drills", "thaws")
@@ -264,7 +263,7 @@ def test_of_a_set_of_folders_alone_the_volume_is_read(laptop: Laptop) -> None:
     laptop.enrol()
     laptop.succeed("backup")
     (laptop.source / "one" / "two").mkdir(parents=True)
-    time.sleep(1.1)
+    next_second()
     laptop.succeed("backup")
     code, said = drilled(laptop)
     assert (code, said["outcome"], len(said["files"])) == (0, "passed", 1), said

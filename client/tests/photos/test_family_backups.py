@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import time
 
 import pytest
 from fake_service import CODE
-from laptop import PASSPHRASE, Laptop
+from laptop import PASSPHRASE, Laptop, next_second
 from panicroom.exit_codes import ExitCode
 from photos.piles import enrol, make_pictures, pile, sets, settings_text, volume_bytes
 from trees import differences, snapshot
@@ -55,7 +54,7 @@ def test_nothing_is_stored_where_nothing_has_changed_and_the_service_hears_of_it
 def test_only_the_year_that_changed_has_an_increment(enrolled: Laptop) -> None:
     enrolled.succeed("backup")
     make_pictures(enrolled.home / "Pictures" / "2019", files=1, seed=7)
-    time.sleep(1.1)
+    next_second()
     out = enrolled.succeed("backup")
     assert sets(enrolled) == {"photos-2018": ["full"], "photos-2019": ["full", "inc"]}
     assert "photos: 2 files in 1 job have not changed" in out
@@ -76,13 +75,13 @@ def test_the_service_hears_of_files_alone_and_of_other_names(enrolled: Laptop) -
 
     assert counted()[1:] == [0, 0, 0]
     (top / "wedding" / "IMG_5000.xmp").write_text("a caption")
-    time.sleep(1.1)
+    next_second()
     enrolled.succeed("backup", "photos-2018")
     assert counted() == [6, 0, 0, 0]
     (top / "wedding").rename(top / "Anna and Ben")
     (top / "IMG_0000.raw").unlink()
     (top / "IMG_0001.raw").write_bytes(b"edited")
-    time.sleep(1.1)
+    next_second()
     enrolled.succeed("backup", "photos-2018")
     assert counted() == [5, 1, 5, 4]
     assert enrolled.service.runs[-1]["statistics"]["DeletedFiles"] == 6, "with the folder"
@@ -227,7 +226,7 @@ def test_a_backup_that_did_not_come_to_its_end_is_carried_on_with(enrolled: Lapt
     assert enrolled.run("backup").returncode != 0
     enrolled.service.trouble = lambda _method, _path: None
     new.unlink()
-    time.sleep(1.1)
+    next_second()
     enrolled.succeed("backup")
     assert sets(enrolled) == {"photos-2018": ["full", "inc"], "photos-2019": ["full"]}
     assert "4 files in 2 jobs" in enrolled.succeed("backup")
@@ -248,7 +247,7 @@ def test_a_year_is_backed_up_again_where_something_is_not_as_the_last_backup_lef
             del enrolled.service.objects[key]
     else:
         enrolled.service.newest_known = "2031-01-01T00:00:00Z"
-    time.sleep(1.1)
+    next_second()
     out = enrolled.succeed("backup", "photos-2018")
     assert "have not changed" not in out
     assert "photos-2018: 1 volume" in out
@@ -256,7 +255,7 @@ def test_a_year_is_backed_up_again_where_something_is_not_as_the_last_backup_lef
 
 def test_a_full_backup_that_is_asked_for_is_made(enrolled: Laptop) -> None:
     enrolled.succeed("backup")
-    time.sleep(1.1)
+    next_second()
     enrolled.succeed("backup", "full", "photos-2018")
     assert sets(enrolled) == {"photos-2018": ["full", "full"], "photos-2019": ["full"]}
     assert "4 files in 2 jobs" in enrolled.succeed("backup")
@@ -265,7 +264,7 @@ def test_a_full_backup_that_is_asked_for_is_made(enrolled: Laptop) -> None:
 def test_an_increment_of_one_new_picture_has_that_picture_alone(enrolled: Laptop) -> None:
     enrolled.succeed("backup")
     make_pictures(enrolled.home / "Pictures" / "2018", files=1, size=50_000, seed=9)
-    time.sleep(1.1)
+    next_second()
     enrolled.succeed("backup")
     assert 50_000 < volume_bytes(enrolled, "photos-2018", "inc") < 65_000
 

@@ -6,11 +6,10 @@ import json
 import os
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
-from laptop import Laptop
+from laptop import Laptop, next_second
 from panicroom.exit_codes import ExitCode
 from photos.piles import MB, enrol, make_pictures, pile, sets, settings_text, volume_bytes
 from terminal import typed
@@ -23,7 +22,7 @@ def pictures(laptop: Laptop) -> Path:
     make_pictures(top / "2018" / "wedding", files=2, size=6 * MB)
     enrol(laptop)
     laptop.succeed("backup")
-    time.sleep(1.1)
+    next_second()
     return top
 
 

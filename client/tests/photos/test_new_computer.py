@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import time
 from pathlib import Path
 
 import pytest
 from fake_service import CODE
-from laptop import PASSPHRASE, Laptop
+from laptop import PASSPHRASE, Laptop, next_second
 from panicroom.exit_codes import ExitCode
 from photos.piles import enrol, make_pictures, pile, sets, settings_text, volume_bytes
 from terminal import typed
@@ -20,7 +19,7 @@ def pictures(laptop: Laptop) -> Path:
     top = pile(laptop, "2018", "2019")
     enrol(laptop)
     laptop.succeed("backup")
-    time.sleep(1.1)
+    next_second()
     return top
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
 from pathlib import Path
 
 import pytest
 from fake_service import CODE as ENROLMENT_CODE
-from laptop import PASSPHRASE, Laptop
+from laptop import PASSPHRASE, Laptop, next_second
 from panicroom.exit_codes import ExitCode
 from recovery.scenes import CODE, make_backups, new_computer, sheet
 from trees import differences, snapshot
@@ -41,7 +40,7 @@ def test_the_next_backup_is_an_increment_and_restores(recovered: Laptop, backed_
     assert f'source = "{home}"' in settings
     assert set(recovered.secrets) == {"laptop.secret", "laptop.passphrase"}
     (home / "new").write_text("new")
-    time.sleep(1.1)
+    next_second()
     recovered.succeed("backup")
     assert [name.split(".")[0] for name in recovered.service.sealed()] == ["full", "inc"]
     volumes = [name for name in recovered.service.names() if "inc." in name and ".vol" in name]

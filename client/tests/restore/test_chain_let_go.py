@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 
 import pytest
-from laptop import Laptop
+from laptop import Laptop, next_second
 from panicroom.exit_codes import ExitCode
 
 
@@ -19,7 +18,7 @@ def made_once(laptop_of_file: Laptop) -> Laptop:
         (laptop.source / "letter").write_bytes(f"{number}".encode() * 1000)
         (laptop.source / f"photo-{number}").write_bytes(os.urandom(5_000))
         laptop.succeed("backup", kind)
-        time.sleep(1.1)
+        next_second()
     return laptop
 
 

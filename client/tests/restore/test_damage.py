@@ -7,13 +7,12 @@ import io
 import json
 import os
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from fake_service import now_text
-from laptop import Laptop
+from laptop import Laptop, next_second
 from panicroom.duplicity_run.child import restoring
 from panicroom.exit_codes import ExitCode
 from restore.changing_trees import look
@@ -38,7 +37,7 @@ def made_once(laptop_of_file: Laptop) -> Laptop:
                 with (folder / f"file-{number}").open("ab") as file:
                     file.write(os.urandom(5000))
             (folder / f"new-{step}").write_bytes(os.urandom(1000))
-            time.sleep(1.1)
+            next_second()
         laptop_of_file.succeed("backup")
         shutil.copytree(source, laptop_of_file.home / f"truth-{step}", symlinks=True)
     return laptop_of_file

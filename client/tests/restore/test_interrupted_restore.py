@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from fake_service import FakeService
-from laptop import Laptop, descendants
+from laptop import Laptop, descendants, next_second
 from panicroom.exit_codes import ExitCode
 from panicroom.restored_tree.working_folder import working_folder as folder_for
 from restore.changing_trees import look
@@ -44,7 +44,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory, gnupg: Path) -> Iterator[La
     laptop.enrol()
     laptop.succeed("backup")
     (laptop.source / "d0" / "file-00").write_bytes(source.randbytes(450_000))
-    time.sleep(1.1)
+    next_second()
     laptop.succeed("backup")
     yield laptop
     laptop.service.close()
@@ -198,13 +198,16 @@ def test_ctrl_c_says_what_there_is_and_how_to_go_on_and_another_request_takes_it
 
 @pytest.mark.parametrize("seconds", [0.0, 0.05, 0.15, 0.4])
 def test_ctrl_c_at_any_moment_is_one_line_and_its_exit_code(backed_up: Laptop, seconds: float) -> None:
-    """Also while the client is loaded, before it has read its command line."""
+    """Also while the client is loaded, before it has read its command line. No volume comes: the end is never first."""
+    gate = threading.Event()
+    backed_up.service.on_get = lambda name: None if ".vol" not in name else (gate.wait(100), None)[1]
     process = backed_up.start("restore", "--to", str(backed_up.home / "out"))
     assert process.stderr is not None
     wait_until_loading(process.pid)
     time.sleep(seconds)
     process.send_signal(signal.SIGINT)
     _out, err = process.communicate(timeout=120)
+    gate.set()
     assert (process.returncode, len(err.strip().splitlines())) == (ExitCode.INTERRUPTED, 1), err
 
 

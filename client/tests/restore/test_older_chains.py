@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import time
 
 import pytest
-from laptop import Laptop
+from laptop import Laptop, next_second
 from panicroom.exit_codes import ExitCode
 
 
@@ -20,11 +19,11 @@ def made_once(laptop_of_file: Laptop) -> Laptop:
     laptop.enrol()
     laptop.succeed("backup")
     (laptop.source / "letter").write_bytes(b"two" * 1000)
-    time.sleep(1.1)
+    next_second()
     laptop.succeed("backup")
     laptop.succeed("passphrase", "change", "--yes", NEW_PASSPHRASE="another")
     (laptop.source / "letter").write_bytes(b"three" * 1000)
-    time.sleep(1.1)
+    next_second()
     laptop.succeed("backup")
     return laptop
 

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from laptop import Laptop
+from laptop import Laptop, next_second
 from panicroom.exit_codes import ExitCode
 from restore.changing_trees import ChangingTree, Look, look
 
@@ -31,7 +31,7 @@ class RandomJob:
         laptop.enrol()
         for number in range(SETS):
             if number:
-                time.sleep(1.1)
+                next_second()
                 tree.change()
             laptop.succeed("backup", "--accept-smaller")
             self.truths.append(laptop.home / f"truth-{number}")

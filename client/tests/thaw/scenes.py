@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import time
 from collections.abc import Iterable
 
-from laptop import Laptop
+from laptop import Laptop, next_second
 
 ODD_NAMES = ["empty", "e\nf", os.fsdecode(b"\xff\xfe"), "q'uote *"]
 
@@ -31,7 +30,7 @@ def make_backups(laptop: Laptop) -> None:
             with (folder / f"file-{step}").open("ab") as file:
                 file.write(chance.randbytes(5000))
             (folder / f"new-{step}").write_bytes(chance.randbytes(1000))
-            time.sleep(1.1)
+            next_second()
         laptop.succeed("backup")
         shutil.copytree(laptop.source, laptop.home / f"truth-{step}", symlinks=True)
 

@@ -10,11 +10,10 @@ import shutil
 import signal
 import subprocess
 import threading
-import time
 from pathlib import Path
 
 import pytest
-from laptop import Laptop
+from laptop import Laptop, next_second
 from panicroom.exit_codes import ExitCode
 from restore.changing_trees import look
 from thaw.scenes import archive, fetched, make_backups, volumes
@@ -293,7 +292,7 @@ def test_a_full_set_that_is_made_between_plan_and_restore_is_restored_without_a_
     out = backed_up.home / "out"
     waits(backed_up.run("restore", "--to", str(out), "--yes"))
     asked = list(backed_up.service.thaws.asked)
-    time.sleep(1.1)
+    next_second()
     backed_up.succeed("backup", "full")
     backed_up.succeed("restore", "--to", str(out))
     assert look(out) == look(backed_up.source)
@@ -305,7 +304,7 @@ def test_an_increment_that_is_made_between_plan_and_restore_asks_for_nothing_mor
     thaws, out = backed_up.service.thaws, backed_up.home / "out"
     waits(backed_up.run("restore", "--to", str(out), "--yes"))
     (backed_up.source / "newer").write_text("newer")
-    time.sleep(1.1)
+    next_second()
     backed_up.succeed("backup")
     waits(backed_up.run("restore", "--to", str(out)))
     thaws.finish()

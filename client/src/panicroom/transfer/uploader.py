@@ -123,6 +123,7 @@ class Uploader:
         run: str,
         journal: Journal,
         spool: Path,
+        *,
         threads: int,
         limit: RateLimit | None = None,
         single_put_bytes: int = MAX_SINGLE_PUT_BYTES,

@@ -269,8 +269,8 @@ def _uploader(plan: ChildPlan, api: Api, events: Events, journal: Journal | None
         plan.run,
         journal,
         Path(plan.spool),
-        plan.upload_threads,
-        RateLimit(plan.max_upload_rate),
+        threads=plan.upload_threads,
+        limit=RateLimit(plan.max_upload_rate),
         on_sent=lambda count: events.send("sent", bytes=count),
         on_stored=lambda file: events.send("stored", name=file.name, size=file.size, etag=file.etag),
     )

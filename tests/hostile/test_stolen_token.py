@@ -21,7 +21,7 @@ from chalicelib.wire import ErrorCode
 from tests.hostile.honest_laptop import name_of
 from tests.hostile.memory_aws import service_in_memory
 from tests.service.conftest import NOW, Service, later
-from tests.service.test_uploads import a_file
+from tests.service.uploading import a_file
 
 FULL = "full.20261122T190000Z"
 INCREMENT = "inc.20261122T190000Z.to.20261122T193000Z"

@@ -12,7 +12,7 @@ from chalicelib import wire, wiring
 from ops.commands.machines.shown import drills_shown
 from tests.hostile.memory_aws import service_in_memory
 from tests.service.conftest import Answer, Service, fire, later
-from tests.service.test_uploads import MANIFEST, PREFIX, SIGNATURES, VOLUME_1, Laptop
+from tests.service.uploading import MANIFEST, PREFIX, SIGNATURES, VOLUME_1, Laptop
 
 DAY = 86_400
 

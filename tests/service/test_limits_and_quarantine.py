@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.service.conftest import BUCKET, Service, later
-from tests.service.test_uploads import (
+from tests.service.uploading import (
     FULL,
     MANIFEST,
     PREFIX,
@@ -16,20 +16,13 @@ from tests.service.test_uploads import (
     VOLUME_1,
     VOLUME_2,
     Laptop,
+    download,
 )
 
 
 @pytest.fixture
 def laptop(service: Service) -> Laptop:
     return Laptop(service)
-
-
-def download(laptop: Laptop, *names: str) -> list[dict[str, Any]]:
-    body = {"names": list(names)}
-    answer = laptop.service.call("POST", "/jobs/system/downloads", body, laptop.token)
-    assert answer.status == 200
-    permits: list[dict[str, Any]] = answer.body["files"]
-    return permits
 
 
 class TestStorageCap:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.service.conftest import Service, later
-from tests.service.test_uploads import MANIFEST, PREFIX, SIGNATURES, VOLUME_1, Laptop
+from tests.service.uploading import MANIFEST, PREFIX, SIGNATURES, VOLUME_1, Laptop
 
 PROOF = "0f" * 32
 OTHER_SET = "inc.20261122T195500Z.to.20261123T195500Z"

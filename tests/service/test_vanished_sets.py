@@ -15,8 +15,7 @@ from chalicelib.domain.retention.let_go import LetGo
 from chalicelib.journeys.catalogue.catalogue_changes import refresh_findings
 from chalicelib.journeys.catalogue.reconcile_job import reconcile_job
 from tests.service.conftest import BUCKET, TABLE, Service, fire, later
-from tests.service.test_limits_and_quarantine import download
-from tests.service.test_uploads import (
+from tests.service.uploading import (
     FULL,
     JSONSTAT,
     MANIFEST,
@@ -25,6 +24,7 @@ from tests.service.test_uploads import (
     VOLUME_1,
     VOLUME_2,
     Laptop,
+    download,
 )
 
 NAMES = (VOLUME_1, VOLUME_2, SIGNATURES, MANIFEST)

@@ -50,8 +50,8 @@ class Estimate:
     wait_hours: int
 
 
-def check_words(storage: str | None, after: int | None) -> StoragePolicy | None:
-    """The policy that the words name. Raises ``click.UsageError`` with what there is to choose."""
+def chosen_storage(storage: str | None, after: int | None) -> StoragePolicy | None:
+    """The policy that the two options name. Raises ``click.UsageError`` with what there is to choose."""
     if storage is None:
         if after is not None:
             raise click.UsageError("--after goes with --storage.")
@@ -62,8 +62,8 @@ def check_words(storage: str | None, after: int | None) -> StoragePolicy | None:
         raise click.UsageError(str(error)) from None
 
 
-def words_of(policy: StoragePolicy | None) -> dict[str, str | int | None]:
-    """As the service is asked for it."""
+def storage_arguments(policy: StoragePolicy | None) -> dict[str, str | int | None]:
+    """The arguments of the service's functions."""
     if policy is None:
         return {}
     return {"storage": policy.name, "storage_after_days": policy.archive_after_days if policy.moves else None}

@@ -20,11 +20,11 @@ from ops.commands.arguments.retention_choice import policy_words
 from ops.commands.arguments.setting_options import ADDRESSES, retention_options, setting_option
 from ops.commands.arguments.storage_choice import (
     after_option,
-    check_words,
+    chosen_storage,
     follow_places,
     policy_shown,
+    storage_arguments,
     storage_option,
-    words_of,
 )
 from ops.commands.arguments.whole_help import WholeHelp
 from ops.errors import OpsError
@@ -76,8 +76,8 @@ def add(
     **settings: Any,
 ) -> None:
     """Add a group, of no machine yet. What you leave out is as the service has it."""
-    policy, client = check_words(storage, after), admin_client(stage, state_folder)
-    added = client.ask(GroupShown, "group_add", name=name, **settings, **words_of(policy))
+    policy, client = chosen_storage(storage, after), admin_client(stage, state_folder)
+    added = client.ask(GroupShown, "group_add", name=name, **settings, **storage_arguments(policy))
     first = typed(f"machine set NAME --group {name}", stage)
     confirm(added, as_json, f"The group {name} is added; {first} puts a machine into it.")
 
@@ -138,8 +138,8 @@ def set_(
 ) -> None:
     """Change what a group says, and with it all machines that have nothing of their own there. Can be repeated: without
     a setting it brings those up to date that a change did not come to."""
-    policy, client = check_words(storage, after), admin_client(stage, state_folder)
-    asked = {**settings, **words_of(policy), "unset": flat(unset)}
+    policy, client = chosen_storage(storage, after), admin_client(stage, state_folder)
+    asked = {**settings, **storage_arguments(policy), "unset": flat(unset)}
     answer = _change(client, stage, "group_set", name=name, **asked)
     consequences = _followed(client, stage, state_folder, answer, policy) if _may_move(asked) else []
     _confirm_changed(answer, as_json, f"The group {name} is changed", consequences)

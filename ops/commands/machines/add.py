@@ -30,13 +30,13 @@ from ops.commands.arguments.storage_choice import (
     Estimate,
     after_option,
     check_followed,
-    check_words,
+    chosen_storage,
     estimates,
     policy_for,
     reason_of,
     show_estimates,
+    storage_arguments,
     storage_option,
-    words_of,
 )
 from ops.commands.machines.add_many import from_a_file
 from ops.commands.machines.adoption import bring_in, go_on
@@ -107,7 +107,7 @@ def add(
         raise click.UsageError("--prefix, --empty and --plan go with --bucket.")
     _check_one_chooses_storage(group, size, storage)
     check_photos(photos, source_hint, bucket)
-    named = check_words(storage, after)
+    named = chosen_storage(storage, after)
     policy = policy_for(named or (PHOTO_STORAGE if photos and size else None), size)
     deployed = deployed_stage(stage, state_folder) if bucket or size else None
     adoption = plan_adoption(deployed, bucket, prefix or "") if deployed and bucket else None
@@ -127,7 +127,7 @@ def add(
         bucket=bucket,
         prefix=prefix,
         **settings,
-        **words_of(policy),
+        **storage_arguments(policy),
     )
     check_service_knows_groups(group, added.group)
     if adoption:

@@ -22,11 +22,11 @@ from ops.commands.arguments.setting_options import (
 )
 from ops.commands.arguments.storage_choice import (
     after_option,
-    check_words,
+    chosen_storage,
     follow_change,
     follow_places,
+    storage_arguments,
     storage_option,
-    words_of,
 )
 from ops.commands.machines.of_group import NEITHER_NAMED, for_group, show_results, yes_option
 from ops.service.admin_client import AdminClient, admin_client
@@ -81,8 +81,8 @@ def set_(
 ) -> None:
     """Change how often a machine backs up and is drilled, where its volumes go, how long old backups are kept, how much
     it may store, download and spend, and who owns it."""
-    policy = check_words(storage, after)
-    changes = {"as_group": flat(as_group), **settings, **words_of(policy)}
+    policy = chosen_storage(storage, after)
+    changes = {"as_group": flat(as_group), **settings, **storage_arguments(policy)}
     chosen = {field for field, value in changes.items() if value is not None}
     _check_something_is_changed(name, group, chosen)
     if job and chosen <= OF_WHOLE_MACHINES:

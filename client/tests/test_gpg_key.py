@@ -123,6 +123,22 @@ def test_a_drill_passes_with_the_secret_key_and_is_skipped_where_it_does_not_ope
     assert backed_up.service.drills.outcomes == ["passed", "passed", "skipped"]
 
 
+def test_volumes_are_not_called_damaged_where_the_secret_key_is_gone(
+    backed_up: Laptop, keyring: Keyring, tmp_path: Path
+) -> None:
+    """What is known of the backup is in the cache, decrypted: the volumes are the first that need the key."""
+    home = tmp_path / "g"
+    home.mkdir(mode=0o700)
+    public = subprocess.run(
+        ["gpg", "--homedir", str(keyring.home), "--export", keyring.plain], capture_output=True, check=True
+    )
+    subprocess.run(
+        ["gpg", "--homedir", str(home), "--import"], input=public.stdout, capture_output=True, check=True
+    )
+    ended = backed_up.run("restore", "--to", str(tmp_path / "out"), GNUPGHOME=str(home))
+    one_clear_line(ended, ExitCode.PASSPHRASE, "secret key")
+
+
 def test_with_a_passphrase_of_its_own_and_a_signature(with_key: Laptop, keyring: Keyring) -> None:
     make_tree(with_key.source, files=3)
     enrol(with_key, keyring.locked, PASSPHRASE="of the key")

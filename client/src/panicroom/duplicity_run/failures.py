@@ -15,11 +15,18 @@ from panicroom.shown import shown
 
 _SHOWN_LINES = 6
 
+LACKS_KEY = "No secret key"
+"""What gpg says of it."""
+
+IMPORT_KEY = (
+    "gpg does not have the secret key that this backup is encrypted for; import it: gpg --import FILE"
+)
+
 _BY_TEXT: tuple[tuple[re.Pattern[str], str, ExitCode], ...] = (
     # The first that occurs in the error output counts.
     (
-        re.compile(r"No secret key"),
-        "gpg does not have the secret key that this backup is encrypted for; import it: gpg --import FILE",
+        re.compile(LACKS_KEY),
+        IMPORT_KEY,
         ExitCode.PASSPHRASE,
     ),
     (

@@ -27,6 +27,7 @@ from typing import Any
 
 from panicroom.duplicity_run.child import given_up
 from panicroom.duplicity_run.events import Events
+from panicroom.duplicity_run.failures import IMPORT_KEY, LACKS_KEY
 from panicroom.duplicity_run.plan import ChildPlan
 from panicroom.duplicity_run.restore_plan import (
     UNREADABLE_DATA,
@@ -205,6 +206,8 @@ class _Volume:
             text = str(error)
             if "No space left" in text or getattr(error, "errno", None) in _FULL_DISK:
                 raise self._events.stop(ExitCode.SPACE, "cache") from None
+            if LACKS_KEY in text:
+                raise self._events.stop(ExitCode.PASSPHRASE, IMPORT_KEY) from None
             raise _damaged(self._events, self.name, "gpg cannot decrypt it") from None
 
 

@@ -246,10 +246,6 @@ def test_another_pinned_version_is_installed_in_waves(fleet: Fleet, first: Ran) 
         machine.do("backup")
         assert len(fleet.service.sets(name)) == 2
     assert fleet.play(__version__, "--limit=anna").counted("changed") == {"anna": 0}
-    back = fleet.play(BEFORE, "--limit=anna")
-    assert back.code == 0, back.said
-    fleet.machines["anna"].do("backup")
-    assert fleet.versions()["anna"] == BEFORE
 
 
 @pytest.mark.parametrize("lost", ["pip", "schedule"])
@@ -263,10 +259,10 @@ def test_what_an_interrupted_run_left_out_the_next_one_does(fleet: Fleet, first:
         packages.mkdir()
     else:
         (environment / "schedule-version").unlink()
-    again = fleet.play(BEFORE, "--limit=ben")
+    again = fleet.play(__version__, "--limit=ben")
     assert again.code == 0, again.said
-    assert (environment / "schedule-version").read_text() == BEFORE
-    assert fleet.play(BEFORE, "--limit=ben").counted("changed") == {"ben": 0}
+    assert (environment / "schedule-version").read_text() == __version__
+    assert fleet.play(__version__, "--limit=ben").counted("changed") == {"ben": 0}
 
 
 @pytest.mark.parametrize("passphrase", [83, "two\nlines"])
@@ -275,7 +271,7 @@ def test_what_yaml_has_made_of_a_passphrase_is_refused_before_anything_is_encryp
 ) -> None:
     fleet.service.admin.call("machine_revoke", name="dora")
     given = json.dumps({"panicroom_passphrase": passphrase, "panicroom_code": "a-code"})
-    ended = fleet.play(BEFORE, "--limit=dora", f"--extra-vars={given}")
+    ended = fleet.play(__version__, "--limit=dora", f"--extra-vars={given}")
     assert ended.code != 0
     assert "one line of text. Write it in quotes." in ended.said
     assert "two" not in ended.said

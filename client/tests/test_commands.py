@@ -300,6 +300,11 @@ def test_a_path_that_is_not_in_the_backup_is_named(backed_up: Laptop, paths: lis
     one_clear_line(ended, ExitCode.NOT_FOUND, f" {named} no such path in the backup at that time")
 
 
+def test_the_path_that_may_have_been_meant_is_named(backed_up: Laptop) -> None:
+    ended = backed_up.run("restore", "FILE", "--to", str(backed_up.home / "b"))
+    one_clear_line(ended, ExitCode.NOT_FOUND, "no such path in the backup at that time; did you mean file?")
+
+
 def test_a_refused_discard_ends_the_run_at_the_first_refusal(enrolled: Laptop) -> None:
     """duplicity would repeat it for ever."""
     make_tree(enrolled.source)

@@ -167,6 +167,8 @@ def test_what_cannot_be_a_job_leaves_the_others_their_backup(enrolled: Laptop) -
     top = enrolled.home / "Pictures"
     (top / "2020" / "plans").mkdir(parents=True)
     (top / "best").symlink_to(top / "2018")
+    (top / "2017").symlink_to(enrolled.home)
+    (top / "Thumbs.db").write_bytes(b"x")
     (top / "loose.jpg").write_bytes(b"x")
     (top / ".cache").mkdir()
     make_pictures(top / "lost+found")
@@ -175,9 +177,21 @@ def test_what_cannot_be_a_job_leaves_the_others_their_backup(enrolled: Laptop) -
     assert ended.returncode == ExitCode.SOURCE
     assert "names have letters that are no text: caf?" in ended.stderr
     assert "no pictures in 2020 yet" in ended.stdout
-    assert "as they are links: best" in ended.stdout
-    assert "1 file lies beside the folders" in ended.stdout
+    assert "as they are links to folders elsewhere: 2017; move the folders themselves" in ended.stdout
+    assert f"1 file lies beside the folders in {top} and in no backup: loose.jpg; put" in ended.stdout
     assert sets(enrolled) == {"photos-2018": ["full"], "photos-2019": ["full"]}
+
+
+def test_a_session_that_lies_on_another_disk_behind_a_link_is_said_to_be_in_no_backup(
+    enrolled: Laptop,
+) -> None:
+    disk, year = enrolled.home / "disk", enrolled.home / "Pictures" / "2018"
+    make_pictures(disk / "wedding")
+    for name, target in (("wedding", disk / "wedding"), ("best", "../2019"), ("broken", "nowhere")):
+        (year / name).symlink_to(target)
+    out = enrolled.succeed("backup")
+    said = f"in no backup, as they are links to what lies elsewhere: wedding; move the pictures themselves into {year}"
+    assert f"photos-2018: {said}" in out
 
 
 def test_odd_names_and_names_that_look_alike_are_jobs_of_their_own(laptop: Laptop) -> None:

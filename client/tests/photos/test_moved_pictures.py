@@ -81,7 +81,69 @@ def test_who_agreed_is_not_asked_again_when_the_upload_was_cut_short(laptop: Lap
     ] == 2
 
 
+# ---------------------------------------------------------------- from one year into another
+
+
+def gone_and_renamed(laptop: Laptop) -> list[tuple[float, float]]:
+    """What the service heard of each increment: files that are gone, and those of them that have another name."""
+    increments = [run["statistics"] for run in laptop.service.runs if run.get("kind") == "incremental"]
+    return [(numbers["DeletedPlainFiles"], numbers["RenamedFiles"]) for numbers in increments]
+
+
+def test_a_session_that_was_moved_into_another_year_is_asked_about_once_and_has_not_vanished(
+    laptop: Laptop, pictures: Path
+) -> None:
+    (pictures / "2018" / "wedding").rename(pictures / "2019" / "Anna")
+    for words in (("backup",), ("backup", "photos-2019"), ("backup", "--dry-run")):
+        ended = laptop.run(*words)
+        assert ended.returncode == ExitCode.RENAMED
+        assert "2018/wedding is 2019/Anna now: these pictures are stored already" in ended.stderr
+        assert "(12.0 MB" in ended.stderr
+        assert "panicroom backup photos --yes" in ended.stderr
+    assert increments(laptop) == 0, "else the next backup would not know any more that they were moved"
+    code, text = typed(laptop, 100, ["backup"], ["y"])
+    assert (code, text.count("Go on?"), increments(laptop)) == (ExitCode.DONE, 1, 2)
+    assert gone_and_renamed(laptop) == [(2, 2), (0, 0)]
+
+
+def test_the_year_from_which_a_session_came_knows_that_the_other_one_has_it(
+    laptop: Laptop, pictures: Path
+) -> None:
+    (pictures / "2018" / "wedding").rename(pictures / "2019" / "wedding")
+    laptop.succeed("backup", "photos-2019", "--yes")
+    laptop.succeed("backup")
+    assert gone_and_renamed(laptop) == [(0, 0), (2, 2)]
+
+
+def test_a_session_that_became_a_folder_of_its_own_is_asked_about(laptop: Laptop, pictures: Path) -> None:
+    """Though most of the year's bytes are in the other folder now."""
+    (pictures / "2018" / "wedding").rename(pictures / "Anna and Ben")
+    ended = laptop.run("backup")
+    assert ended.returncode == ExitCode.RENAMED
+    assert "2018/wedding is Anna and Ben now" in ended.stderr
+    assert sets(laptop) == {"photos-2018": ["full"], "photos-2019": ["full"], "photos-anna-and-ben": []}
+    laptop.succeed("backup", "photos", "--yes")
+    assert sets(laptop)["photos-anna-and-ben"] == ["full"]
+
+
+def test_a_session_that_was_copied_into_another_year_is_backed_up(laptop: Laptop, pictures: Path) -> None:
+    shutil.copytree(pictures / "2018" / "wedding", pictures / "2019" / "wedding")
+    laptop.succeed("backup")
+    assert increments(laptop) == 1
+
+
 # ---------------------------------------------------------------- the folder of a year
+
+
+def test_two_years_that_got_each_others_names_stay_the_jobs_that_they_were(
+    laptop: Laptop, pictures: Path
+) -> None:
+    objects = dict(laptop.service.objects)
+    (pictures / "2018").rename(pictures / "other")
+    (pictures / "2019").rename(pictures / "2018")
+    (pictures / "other").rename(pictures / "2019")
+    assert f"photos-2018: its folder is {pictures}/2019 now" in laptop.succeed("backup")
+    assert laptop.service.objects == objects
 
 
 def test_a_year_whose_folder_was_renamed_stays_the_job_that_it_was(laptop: Laptop, pictures: Path) -> None:
@@ -99,7 +161,6 @@ def test_a_year_whose_folder_was_renamed_stays_the_job_that_it_was(laptop: Lapto
 def test_a_year_that_was_renamed_while_another_one_got_its_name(laptop: Laptop, pictures: Path) -> None:
     (pictures / "2018").rename(pictures / "2018 Italy")
     make_pictures(pictures / "2018", seed=8)
-    laptop.succeed("backup")
     laptop.succeed("backup")
     found = sets(laptop)
     assert found.pop("photos-2018") == ["full"]
@@ -154,6 +215,20 @@ def test_a_pile_that_was_copied_to_a_new_disk_has_increments_without_files(
     assert volume_bytes(laptop, "photos-2018", "inc") < 12_000
     laptop.succeed("backup")
     assert increments(laptop) == 2
+
+
+def test_a_copy_on_a_disk_that_keeps_two_seconds_of_a_time_is_the_same_pile(
+    laptop: Laptop, pictures: Path
+) -> None:
+    disk = laptop.home / "disk"
+    subprocess.run(["cp", "-a", pictures, disk], check=True)
+    for path in disk.rglob("*.raw"):
+        later = path.stat().st_mtime + 1  # as Windows rounds
+        os.utime(path, (later, later))
+    for _time in range(2):
+        assert "photos: 2 of 2 folders are in" in laptop.succeed("photos", "folder", str(disk))
+    laptop.succeed("backup")
+    assert volume_bytes(laptop, "photos-2018", "inc") < 12_000
 
 
 def test_settings_that_somebody_changed_by_hand_are_followed_too(laptop: Laptop, pictures: Path) -> None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from panicroom.photos.moves import Renamed, is_same_folder, renamed_folders
+from panicroom.photos.moves import (
+    MovedBetween,
+    Renamed,
+    is_same_folder,
+    keeps_some,
+    moved_between,
+    renamed_folders,
+)
 from panicroom.photos.upload_again import price_text
 from panicroom.photos.walk import FileSeen, Walk, WalkScope
 
@@ -59,6 +66,11 @@ def test_a_few_small_files_are_uploaded_again_without_a_question() -> None:
     assert renamed_folders(walk_of(a__1=3, a__2=4), walk_of(b__1=3, b__2=4)) == []
 
 
+def test_letters_that_another_system_takes_apart_are_named_as_what_they_are() -> None:
+    renamed = Renamed("E\u0301te\u0301", "\u00c9t\u00e9", 2, 161 * MB)
+    assert str(renamed) == "the letters with accents in \u00c9t\u00e9 are written in another way now"
+
+
 def test_a_folder_deep_below_is_named_without_what_is_the_same() -> None:
     before = walk_of(italy__raw__day1__1=80, italy__raw__day1__2=81)
     now = walk_of(italy__raws__day1__1=80, italy__raws__day1__2=81)
@@ -74,6 +86,26 @@ def test_no_more_is_renamed_than_is_new_and_was_there(before: dict[str, int], no
     new = sum(size for path, size in now.items() if path not in before)
     gone = sum(size for path, size in before.items() if path not in now)
     assert sum(one.bytes for one in found) <= min(new, gone) * MB
+
+
+def test_what_went_from_one_job_into_another_is_found_by_its_sessions() -> None:
+    before = {
+        "photos-1": walk_of(wedding__1=80, wedding__raw__2=81, x=83).files,
+        "photos-2": walk_of(y=90).files,
+    }
+    now = {"photos-1": walk_of(new=70).files, "photos-2": walk_of(y=90, a__b__1=80, a__2=81, x=83).files}
+    assert sorted(moved_between(before, now), key=str) == [
+        MovedBetween("photos-1", "photos-2", "", "", 1, 83 * MB),
+        MovedBetween("photos-1", "photos-2", "wedding", "a", 2, 161 * MB),
+    ]
+    renamed = {"photos-1": walk_of(Wedding__1=80, Wedding__raw__2=81, x=83).files}
+    assert moved_between({"photos-1": before["photos-1"]}, renamed) == []
+
+
+def test_a_folder_in_which_more_than_a_tenth_of_the_files_stay_keeps_some() -> None:
+    before = walk_of(**{f"f{number}": number for number in range(1, 20)})
+    assert keeps_some(before, walk_of(f1=1, f2=2))
+    assert not keeps_some(before, walk_of(f1=1, f2=3))
 
 
 def test_the_same_folder_is_known_by_nine_tenths_of_its_bytes() -> None:

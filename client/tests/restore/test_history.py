@@ -89,6 +89,7 @@ def test_the_paths_that_may_be_meant_are_few_and_likely() -> None:
     assert similar_paths("Letters", known) == ["letters"]
     assert similar_paths("u\u0308ber", known) == ["Über"]
     assert set(similar_paths("letters/1989", known)) == {"letters/1998", "letters/1999"}
+    assert similar_paths("Letters\\1998", known) == ["letters/1998"]
     assert similar_paths("1998", known) == ["letters/1998"]
     assert similar_paths("photso", known) == ["photos"]
     assert similar_paths("no such thing", known) == []

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -30,7 +31,25 @@ class Renamed:
     def __str__(self) -> str:
         if self.before == self.now:
             return f"{self.files} files in {self.before or 'it'} have other names now"
+        if _plain(self.before) == _plain(self.now):
+            return f"the letters with accents in {self.now} are written in another way now"
         return f"{self.before or 'what lay beside the folders'} is {self.now or 'beside the folders'} now"
+
+
+@dataclass(frozen=True)
+class MovedBetween:
+    """The folder ``before`` of the job ``old_job``, or a part of it, that is ``now`` in ``new_job``."""
+
+    old_job: str
+    new_job: str
+    before: str
+    now: str
+    files: int
+    bytes: int
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
 
 
 def renamed_folders(before: Walk, now: Walk) -> list[Renamed]:
@@ -51,15 +70,22 @@ def count_renamed(before: Walk, now: Walk) -> int:
     return sum(1 for _pair in moved_files(before.files, now.files))
 
 
+def keeps_some(before: Walk, now: Walk) -> bool:
+    """Whether a tenth of the files are where they were, however large the others were that are gone."""
+    return len(_staying(before, now)) > (1 - SAME_SHARE) * len(before.files)
+
+
 def is_same_folder(before: Walk, now: Walk) -> bool:
     """Whether ``now`` is what ``before`` was under another name: a job's own folder, renamed or copied elsewhere."""
-    stays = sum(
-        seen.size
-        for path, seen in before.files.items()
-        if path in now.files and now.files[path].content == seen.content
-    )
+    stays = sum(seen.size for seen in _staying(before, now))
     moved = sum(now.files[new].size for _old, new in moved_files(before.files, now.files))
     return before.bytes > 0 and stays + moved >= SAME_SHARE * before.bytes
+
+
+def _staying(before: Walk, now: Walk) -> list[FileSeen]:
+    """The disk with the copy may keep other fractions of a second."""
+    there = now.files
+    return [seen for path, seen in before.files.items() if path in there and there[path].is_copy_of(seen)]
 
 
 def moved_files(before: Mapping[str, FileSeen], now: Mapping[str, FileSeen]) -> Iterator[tuple[str, str]]:
@@ -73,6 +99,31 @@ def moved_files(before: Mapping[str, FileSeen], now: Mapping[str, FileSeen]) -> 
             old = _nearest(new, paths)
             paths.remove(old)
             yield old, new
+
+
+def moved_between(
+    before: Mapping[str, Mapping[str, FileSeen]], now: Mapping[str, Mapping[str, FileSeen]]
+) -> list[MovedBetween]:
+    """Of the files by job and path, what went from one job into another."""
+    sums: dict[tuple[str, str, str, str], list[int]] = defaultdict(lambda: [0, 0])
+    there = _joined(now)
+    for old, new in moved_files(_joined(before), there):
+        old_job, new_job = old.split("/")[0], new.split("/")[0]
+        if old_job != new_job:
+            counted = sums[old_job, new_job, _session_of(old), _session_of(new)]
+            counted[0] += 1
+            counted[1] += there[new].size
+    return [MovedBetween(*names, files, size) for names, (files, size) in sums.items()]
+
+
+def _joined(jobs: Mapping[str, Mapping[str, FileSeen]]) -> dict[str, FileSeen]:
+    return {f"{job}/{path}": seen for job, files in jobs.items() for path, seen in files.items()}
+
+
+def _session_of(path: str) -> str:
+    """The folder in the job; empty for a file that lies in none."""
+    parts = path.split("/")
+    return parts[1] if len(parts) > 2 else ""
 
 
 def _nearest(new: str, paths: Collection[str]) -> str:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,6 +38,10 @@ class FileSeen:
         """What stays when a file is moved or copied with its times."""
         return self.size, self.mtime_ns
 
+    def is_copy_of(self, other: FileSeen) -> bool:
+        """Whether it may have been copied with its time, also by a disk that keeps two seconds of it."""
+        return self.size == other.size and abs(self.mtime_ns - other.mtime_ns) <= RACY_NANOSECONDS
+
     @property
     def facts(self) -> tuple[int, int, int]:
         """What stays on a disk without inodes of its own when it is attached again."""
@@ -55,11 +60,13 @@ class WalkScope:
 
 @dataclass(frozen=True)
 class Walk:
-    """The files of a job by their paths in it. ``began_ns`` is when it began, by this computer's clock."""
+    """The files of a job by their paths in it. ``began_ns`` is when it began, by this computer's clock. ``links``: the
+    files that are links; they are not remembered."""
 
     scope: WalkScope
     files: Mapping[str, FileSeen]
     began_ns: int
+    links: Sequence[str] = field(default=(), compare=False)
 
     @property
     def bytes(self) -> int:
@@ -70,7 +77,8 @@ class Walk:
 class RememberedWalk:
     """The walk before a job's newest backup. ``settles``: that backup was finished, read all of the files, and none of
     them was being written. ``newest``: when the newest complete set was stored, once the service has said so.
-    ``renamed_files``: of a backup that is not finished, how many had another name before it."""
+    ``renamed_files``: how many have got another name since, and are in a backup by it: one of another job, or one that
+    was not finished."""
 
     walk: Walk
     settles: bool
@@ -80,18 +88,21 @@ class RememberedWalk:
 
 @dataclass
 class WalkNotes:
-    """Takes each file as ``survey`` counts it. ``root`` is the source with its links resolved."""
+    """Takes each file as ``survey`` counts it. ``root`` is the source with its links resolved. ``links``: those of the
+    files that are."""
 
     root: Path
     files: dict[str, FileSeen] = field(default_factory=dict)
+    links: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._above = os.fspath(self.root).rstrip("/") + "/"
 
     def offer(self, path: str, status: os.stat_result) -> None:
-        self.files[path.removeprefix(self._above)] = FileSeen(
-            status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
-        )
+        name = path.removeprefix(self._above)
+        if stat.S_ISLNK(status.st_mode):
+            self.links.append(name)
+        self.files[name] = FileSeen(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
 def is_unchanged(before: Walk, now: Walk) -> bool:

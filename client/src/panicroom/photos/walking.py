@@ -33,7 +33,13 @@ def walk_through(settings: Settings, job: JobSettings) -> Walk:
         other_filesystems=job.other_filesystems,
         device_files=job.device_files,
     )
-    return Walk(_scope(job, source), notes.files, began_ns)
+    return Walk(_scope(job, source), notes.files, began_ns, tuple(notes.links))
+
+
+def leads_out(folder: Path, link: str) -> bool:
+    """Whether something is where the ``link`` leads, and that is not below ``folder``."""
+    target = os.path.realpath(link)
+    return os.path.lexists(target) and not Path(target).is_relative_to(folder.resolve())
 
 
 def steady_walk(

@@ -16,7 +16,7 @@ from panicroom.duplicity_files.signatures import SignatureEntry
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.reading.archived_files import archived_files
 from panicroom.reading.history import tree_at
-from panicroom.reading.similar_paths import similar_paths
+from panicroom.reading.similar_paths import meant_text
 from panicroom.reading.stored_backups import StoredBackups, unopened_problem
 from panicroom.shown import shown_path
 from panicroom.stored.times import time_text
@@ -94,9 +94,7 @@ def list_files(backups: StoredBackups, below: PathIndex, time: str | None, word:
 
 def missing_path(wanted: PathIndex, known: Iterable[PathIndex]) -> Problem:
     """That there is no such path, and which may have been meant."""
-    meant = similar_paths(path_text(wanted), (path_text(path) for path in known))
-    names = " or ".join(shown_path(path) for path in meant)
-    hint = f"; did you mean {names}?" if meant else ""
+    hint = meant_text(path_text(wanted), map(path_text, known))
     return Problem(
         f"the backup of that time has no {shown_path(path_text(wanted))}{hint}", ExitCode.NOT_FOUND
     )

@@ -13,6 +13,7 @@ from panicroom.duplicity_files.contents import SetContents, path_of
 from panicroom.duplicity_files.manifest import PathIndex
 from panicroom.duplicity_files.signatures import SignatureEntry
 from panicroom.exit_codes import ExitCode, Problem
+from panicroom.reading.similar_paths import meant_text
 from panicroom.restore.plan import Plan
 from panicroom.shown import shown_path
 
@@ -56,7 +57,11 @@ def nothing_found(plan: Plan) -> Problem | None:
         return None
     first = path_of(plan.missing[0]) if plan.missing else "the source"
     more = f" (and {len(plan.missing) - 1} more)" if len(plan.missing) > 1 else ""
-    return Problem(f"{shown_path(first)}{more}: no such path in the backup at that time", ExitCode.NOT_FOUND)
+    known = {path_of(path) for contents in plan.sets for path in contents.entries if path}
+    return Problem(
+        f"{shown_path(first)}{more}: no such path in the backup at that time{meant_text(first, known)}",
+        ExitCode.NOT_FOUND,
+    )
 
 
 def select_paths(paths: Sequence[str], source: Path | None, sets: Sequence[SetContents]) -> Selection:

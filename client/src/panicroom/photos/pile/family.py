@@ -11,7 +11,7 @@ from pathlib import Path
 
 from panicroom.api import Api, ApiError
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.photos.moves import is_same_folder
+from panicroom.photos.moves import is_same_folder, keeps_some
 from panicroom.photos.pile.claims import check_claims
 from panicroom.photos.pile.folders import TopFolder, look_at, name_folders
 from panicroom.photos.walk import Walk, recall_walk, remember_walk
@@ -22,6 +22,8 @@ from panicroom.setup.settings_file import change_settings
 from panicroom.shown import named, shown_path
 from panicroom.terminal.reporter import Reporter
 from panicroom.wire import FamilyStatus, JobRequest, MachineStatus
+
+_SAMPLED = 3
 
 
 @dataclass(frozen=True)
@@ -85,17 +87,17 @@ class FamilyFolders:
 
     def _report_left(self, found: TopFolder) -> None:
         top = self._family.source
-        if found.loose_files:
-            files = "file lies" if found.loose_files == 1 else "files lie"
+        if found.loose:
+            files = "file lies" if len(found.loose) == 1 else "files lie"
             self._line(
-                f"{self._family.family}: {found.loose_files} {files} beside the folders in {top} and in no backup; put "
-                "them into a folder"
+                f"{self._family.family}: {len(found.loose)} {files} beside the folders in {top} and in no backup: "
+                f"{named(found.loose)}; put them into a folder"
             )
         links = [name for name in found.links if top / name not in self._own_folders()]
         if links:
             self._line(
-                f"{self._family.family}: in no backup, as they are links: {named(links)}; what they lead to is backed "
-                f"up where it lies in {top} itself"
+                f"{self._family.family}: in no backup, as they are links to folders elsewhere: {named(links)}; move "
+                f"the folders themselves into {top}"
             )
 
     def _plan(self, found: TopFolder) -> FolderPlan:
@@ -106,7 +108,8 @@ class FamilyFolders:
             problems.append(_unnamed(top, found.unnamed))
         for job, folder in strange.items():
             problems.append(_strange(job, folder))
-        taken = {*self._own_folders(), *moved.values(), *strange.values()}
+        kept = {job.source for job in self._jobs() if job.job not in moved and job.source.is_dir()}
+        taken = {*kept, *moved.values(), *strange.values()}
         empty = [name for name in found.folders if top / name not in {*taken, *full}]
         if empty:
             self._line(f"{self._family.family}: no pictures in {named(empty)} yet")
@@ -136,10 +139,13 @@ class FamilyFolders:
 
         Names in a backup are relative to the job's folder, so that nothing is uploaded again.
         """
-        free = [folder for folder in folders if folder not in self._own_folders()]
         moved, strange = dict[str, Path](), dict[str, Path]()
+        if not set(folders) - self._own_folders() and not any(map(self._has_other_files, self._jobs())):
+            return moved, strange
+        home = {job.source for job in self._jobs() if self._is_at_home(job)}
+        free = [folder for folder in folders if folder not in home]
         for job in self._jobs():
-            if not free or self._is_at_home(job):
+            if job.source in home:
                 continue
             own = next((folder for folder in free if folder.name in (job.source.name, job.job)), None)
             is_gone = not job.source.is_dir() or job.source.parent == self._family.source
@@ -155,9 +161,25 @@ class FamilyFolders:
         return moved, strange
 
     def _is_at_home(self, job: JobSettings) -> bool:
-        """Whether its folder is there and has what it had: it may have been renamed, and another one got its name."""
-        here = job.source.is_dir() and job.source.parent == self._family.source
-        return here and self._is_now_at(job, job.source, job.source)
+        """Whether its folder is there and has something of what it had: else it may have been renamed, and another one
+        got its name."""
+        if not job.source.is_dir() or job.source.parent != self._family.source:
+            return False
+        remembered = recall_walk(self._settings.job_state(job.job))
+        if remembered is None:
+            return True
+        now = self._walk(job, job.source)
+        return now is not None and (is_same_folder(remembered.walk, now) or keeps_some(remembered.walk, now))
+
+    def _has_other_files(self, job: JobSettings) -> bool:
+        """Whether its largest files are not where they were: a look that takes no time. Two folders may have each
+        other's names."""
+        remembered = recall_walk(self._settings.job_state(job.job))
+        if remembered is None or job.source.parent != self._family.source or not job.source.is_dir():
+            return False
+        files = remembered.walk.files
+        largest = sorted(files, key=lambda path: files[path].size)[-_SAMPLED:]
+        return not any(_has_size(job.source / path, files[path].size) for path in largest)
 
     def _is_now_at(self, job: JobSettings, folder: Path, own: Path | None) -> bool:
         remembered = recall_walk(self._settings.job_state(job.job))
@@ -269,6 +291,13 @@ def take_walk_along(settings: Settings, job: str, now: Walk | None) -> None:
 def _with_folders(settings: Settings, folders: Mapping[str, Path]) -> Settings:
     jobs = tuple(replace(job, folder=folders.get(job.job, job.folder)) for job in settings.jobs)
     return replace(settings, jobs=jobs)
+
+
+def _has_size(path: Path, size: int) -> bool:
+    try:
+        return path.lstat().st_size == size
+    except OSError:
+        return False
 
 
 def _has_files(folder: Path) -> bool:

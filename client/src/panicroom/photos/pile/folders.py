@@ -14,39 +14,46 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from panicroom.exit_codes import ExitCode, Problem
+from panicroom.photos.walking import leads_out
 
 LONGEST_NAME = 41
 """Of a job, by the service's rule."""
 
-_SYSTEM_FOLDERS = frozenset(["$recycle.bin", "system volume information", "lost+found", "@eadir", "#recycle"])
-"""What systems and network disks put at the top of a disk, in small letters."""
+_OF_SYSTEMS = frozenset(
+    [
+        *("$recycle.bin", "system volume information", "lost+found", "@eadir", "#recycle"),
+        *("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"),
+    ]
+)
+"""What systems and network disks put at the top of a disk, in small letters: folders and files."""
 
 
 @dataclass(frozen=True)
 class TopFolder:
-    """What lies in the folder of a family: its folders by name, its links, and how many files lie beside them.
-    ``unnamed`` are folders whose names no settings file can hold."""
+    """What lies in the folder of a family: its folders by name, its links to folders that are elsewhere, and the files
+    beside them. ``unnamed`` are folders whose names no settings file can hold."""
 
     folders: tuple[str, ...]
     links: tuple[str, ...] = ()
     unnamed: tuple[str, ...] = ()
-    loose_files: int = 0
+    loose: tuple[str, ...] = ()
 
 
 def look_at(folder: Path) -> TopFolder:
     """Raises ``Problem``. What begins with a dot belongs to the system or to a program, and is left out."""
-    folders, links, unnamed, loose = list[str](), list[str](), list[str](), 0
+    folders, links, unnamed, loose = list[str](), list[str](), list[str](), list[str]()
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name.startswith(".") or entry.name.lower() in _SYSTEM_FOLDERS:
+                if entry.name.startswith(".") or entry.name.lower() in _OF_SYSTEMS:
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     (folders if is_text(entry.name) else unnamed).append(entry.name)
                 elif entry.is_symlink() and entry.is_dir():
-                    links.append(entry.name)
+                    if leads_out(folder, entry.path):
+                        links.append(entry.name)
                 else:
-                    loose += 1
+                    loose.append(entry.name)
     except FileNotFoundError:
         raise Problem(f"the folder {folder} is not there; is its disk attached?", ExitCode.SOURCE) from None
     except OSError as error:
@@ -57,7 +64,9 @@ def look_at(folder: Path) -> TopFolder:
             "the pictures into some",
             ExitCode.SOURCE,
         )
-    return TopFolder(tuple(sorted(folders)), tuple(sorted(links)), tuple(sorted(unnamed)), loose)
+    return TopFolder(
+        tuple(sorted(folders)), tuple(sorted(links)), tuple(sorted(unnamed)), tuple(sorted(loose))
+    )
 
 
 def is_text(name: str) -> bool:

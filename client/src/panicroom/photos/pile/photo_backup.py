@@ -12,11 +12,12 @@ from collections.abc import Callable
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.photos.moves import Renamed, count_renamed, renamed_folders
 from panicroom.photos.pile.damaged_pictures import DamagedPictures
-from panicroom.photos.pile.family import FamilyFolders
+from panicroom.photos.pile.family import FamilyFolders, jobs_of
+from panicroom.photos.pile.moves_between import MovesBetween
 from panicroom.photos.settled import Looked, look_through, report_settled
 from panicroom.photos.upload_again import UploadRate, price_text
-from panicroom.photos.walk import RememberedWalk, recall_walk, remember_walk
-from panicroom.photos.walking import steady_walk
+from panicroom.photos.walk import RememberedWalk, Walk, recall_walk, remember_walk
+from panicroom.photos.walking import leads_out, steady_walk
 from panicroom.settings import FamilySettings, JobSettings, Settings
 from panicroom.shown import named
 from panicroom.terminal.reporter import Reporter
@@ -39,6 +40,8 @@ class PhotoBackups:
         self._settings, self._reporter, self._agree, self._fail = settings, reporter, agree, fail
         self._settled: dict[str, list[Looked]] = defaultdict(list)
         self._failed: set[str] = set()
+        self._moves_of: dict[str, MovesBetween] = {}
+        self._agreed: set[str] = set()
 
     @functools.cached_property
     def status(self) -> MachineStatus:
@@ -75,6 +78,7 @@ class PhotoBackups:
             self._note_settled(looked)
             return
         walk, steady = steady_walk(self._settings, job)
+        self._report_links(job, walk)
         state = self._settings.job_state(job.job)
         before = recall_walk(state)
         damaged = DamagedPictures.among(
@@ -82,8 +86,11 @@ class PhotoBackups:
         )
         damaged.report_stored()
         renamed = before.renamed_files + count_renamed(before.walk, walk) if before else 0
+        moves, moved = self._moves(job), self._moves(job).of(job.job, looked.before, looked.walk)
+        renamed += moves.count_out_of(job.job, moved)
         begun = RememberedWalk(walk, settles=False, renamed_files=renamed)
         remember_walk(state, begun)  # whatever ends the run, another one follows
+        moves.remember_out_of_others(job.job, moved)
         totals = make(renamed, lambda: damaged.check_new_chain(self._agree))
         UploadRate(self._settings).remember(totals)
         remember_walk(state, RememberedWalk(walk, settles=steady and not totals.skipped))
@@ -124,9 +131,32 @@ class PhotoBackups:
         """Also asks whether what was renamed may be uploaded again. Raises ``Problem``."""
         self._check_folder(job)
         looked = look_through(self._settings, job, self.status)
-        if looked.before is not None and not looked.is_settled:
-            self._check_names(job, renamed_folders(looked.before, looked.walk))
+        if looked.is_settled:
+            return looked
+        if looked.before is not None:
+            renamed = renamed_folders(looked.before, looked.walk)
+            self._check_again(job, renamed, "rename it back", job.job)
+        moves = self._moves(job)
+        moved = moves.shown(moves.of(job.job, looked.before, looked.walk))
+        self._check_again(job, moved, "move it back", job.family or job.job)
         return looked
+
+    def _moves(self, job: JobSettings) -> MovesBetween:
+        """Of the job's family. Made before the first backup of it, after which a job knows its old files no more."""
+        assert job.family is not None
+        if job.family not in self._moves_of:
+            self._moves_of[job.family] = MovesBetween(self._settings, jobs_of(self._settings, job.family))
+        return self._moves_of[job.family]
+
+    def _report_links(self, job: JobSettings, walk: Walk) -> None:
+        """A link is stored, and not what it leads to: that may be a session on another disk."""
+        pile = next((one.source for one in self._settings.families if one.family == job.family), job.source)
+        out = sorted(link for link in walk.links if leads_out(pile, f"{job.source}/{link}"))
+        if out:
+            self._reporter.line(
+                f"{job.job}: in no backup, as they are links to what lies elsewhere: {named(out)}; move the pictures "
+                f"themselves into {job.source}"
+            )
 
     def _check_folder(self, job: JobSettings) -> None:
         folder, name = job.source, job.job
@@ -146,17 +176,21 @@ class PhotoBackups:
             ExitCode.SOURCE,
         )
 
-    def _check_names(self, job: JobSettings, renamed: list[Renamed]) -> None:
+    def _check_again(self, job: JobSettings, renamed: list[Renamed], back: str, name: str) -> None:
+        """Whether what is ``renamed`` may be uploaded again, as ``panicroom backup NAME --yes`` does. Asks once."""
         if not renamed:
             return
-        names = named([str(one) for one in renamed])
         price = next(
             (family.usd_a_gb_year for family in self.status.families if family.family == job.family), None
         )
         size = price_text(sum(one.bytes for one in renamed), price, UploadRate(self._settings).read())
-        text = f"{names}: these pictures are stored already and would be uploaded again ({size})"
-        if not self._agree(f"{job.job}: {text}"):
+        text = (
+            f"{named([str(one) for one in renamed])}: these pictures are stored already and would be uploaded again "
+            f"({size})"
+        )
+        if text not in self._agreed and not self._agree(f"{job.job}: {text}"):
             raise Problem(
-                f"{text}; rename it back, or if it is meant: panicroom backup {job.job} --yes",
+                f"{text}; {back}, or if it is meant: panicroom backup {name} --yes",
                 ExitCode.RENAMED,
             )
+        self._agreed.add(text)

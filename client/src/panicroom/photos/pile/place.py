@@ -46,9 +46,10 @@ def place_family(
             ExitCode.SOURCE,
         )
     change_settings(settings.places, {f"families.{family.family}": {"source": str(folder)}})
-    problems = folders.follow_moved().problems
-    reporter.line(f"{family.family}: {len(moved)} of {len(jobs)} folders are in {folder} now")
-    return problems
+    followed = folders.follow_moved()
+    here = [job for job in jobs_of(followed.settings, family.family) if job.source.parent == folder]
+    reporter.line(f"{family.family}: {len(here)} of {len(jobs)} folders are in {folder} now")
+    return followed.problems
 
 
 def place_job(

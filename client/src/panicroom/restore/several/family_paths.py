@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -118,6 +119,10 @@ def _below(path: str, folder: Path) -> str | None:
 
 
 def _unknown(family: JobFamily, folders: dict[str, JobSettings], path: str) -> Problem:
+    if path.split("\\")[0] in folders:
+        return Problem(
+            f"write {shown_path(path)} with /: {shown_path(path).replace(chr(92), '/')}", ExitCode.NOT_FOUND
+        )
     first, names = path.split("/")[0], list(folders)
     shown = f"its folders are: {', '.join(map(shown_path, names))}"
     if len(names) > _MOST_NAMED:
@@ -125,6 +130,6 @@ def _unknown(family: JobFamily, folders: dict[str, JobSettings], path: str) -> P
         shown = f"it has {len(names)}, such as {' or '.join(map(shown_path, meant))}"
     return Problem(
         f"{family.name} has no folder {shown_path(first)}; {shown}; to look in all of them: panicroom files "
-        f"--job {family.name} --find WORD",
+        f"--job {family.name} --find {shown_path(shlex.quote(first))}",
         ExitCode.NOT_FOUND,
     )

@@ -422,7 +422,9 @@ def test_a_file_that_may_not_be_read_is_no_damage(
 ) -> None:
     pictures.write("a.raw")
     failing(monkeypatch, errno.EACCES, lambda path: path.endswith("a.raw"))
-    assert pictures.check().exit_code == ExitCode.SOURCE
+    found = pictures.check()
+    assert found.exit_code == ExitCode.SOURCE
+    assert f"  chmod -R u+rX {pictures.folder}" in found_lines(found, datetime.now().astimezone())
 
 
 def test_a_disk_that_fails_altogether_ends_the_check(

@@ -41,6 +41,11 @@ def found_lines(found: CheckedJob, now: datetime) -> list[str]:
     if found.unreadable:
         lines.append(f"{job}: {_files(len(found.unreadable))} cannot be read:")
         lines += [f"  {shown_path(one.path)}: {one.reason}" for one in found.unreadable]
+        if not all(one.is_damage for one in found.unreadable):
+            lines += [
+                "You may not read some of them. If they are yours, type:",
+                f"  chmod -R u+rX {shell_word(str(found.job.source))}",
+            ]
     if found.rotted:
         lines.append(
             f"{job}: {_files(len(found.rotted))} with other bytes than before, though nothing wrote to them. The disk "

@@ -101,8 +101,9 @@ def test_a_session_that_was_moved_into_another_year_is_asked_about_once_and_has_
         assert "(12.0 MB" in ended.stderr
         assert "panicroom backup photos --yes" in ended.stderr
     assert increments(laptop) == 0, "else the next backup would not know any more that they were moved"
-    code, text = typed(laptop, 100, ["backup"], ["y"])
-    assert (code, text.count("Go on?"), increments(laptop)) == (ExitCode.DONE, 1, 2)
+    for answer, code, made in (("n", ExitCode.RENAMED, 0), ("y", ExitCode.DONE, 2)):
+        ended_with, text = typed(laptop, 100, ["backup"], [answer])
+        assert (ended_with, text.count("Go on?"), increments(laptop)) == (code, 1, made)
     assert gone_and_renamed(laptop) == [(2, 2), (0, 0)]
 
 

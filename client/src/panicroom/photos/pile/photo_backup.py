@@ -41,7 +41,7 @@ class PhotoBackups:
         self._settled: dict[str, list[Looked]] = defaultdict(list)
         self._failed: set[str] = set()
         self._moves_of: dict[str, MovesBetween] = {}
-        self._agreed: set[str] = set()
+        self._answers: dict[str, bool] = {}
 
     @functools.cached_property
     def status(self) -> MachineStatus:
@@ -188,9 +188,10 @@ class PhotoBackups:
             f"{named([str(one) for one in renamed])}: these pictures are stored already and would be uploaded again "
             f"({size})"
         )
-        if text not in self._agreed and not self._agree(f"{job.job}: {text}"):
+        if text not in self._answers:
+            self._answers[text] = self._agree(f"{job.job}: {text}")
+        if not self._answers[text]:
             raise Problem(
                 f"{text}; {back}, or if it is meant: panicroom backup {name} --yes",
                 ExitCode.RENAMED,
             )
-        self._agreed.add(text)

@@ -127,6 +127,14 @@ def test_a_session_that_became_a_folder_of_its_own_is_asked_about(laptop: Laptop
     assert sets(laptop)["photos-anna-and-ben"] == ["full"]
 
 
+def test_a_year_that_went_into_a_folder_of_another_is_asked_about(laptop: Laptop, pictures: Path) -> None:
+    (pictures / "2018").rename(pictures / "2019" / "2018")
+    (pictures / "2018").mkdir()
+    ended = laptop.run("backup")
+    assert "2018/wedding is 2019/2018 now" in ended.stderr
+    assert increments(laptop) == 0
+
+
 def test_a_session_that_was_copied_into_another_year_is_backed_up(laptop: Laptop, pictures: Path) -> None:
     shutil.copytree(pictures / "2018" / "wedding", pictures / "2019" / "wedding")
     laptop.succeed("backup")

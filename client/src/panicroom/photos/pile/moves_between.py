@@ -65,12 +65,10 @@ class MovesBetween:
         return moved_between(self._before, now)
 
     def _files_now(self, job: JobSettings) -> Mapping[str, FileSeen]:
-        if not job.source.is_dir():
-            return {}
         try:
             return walk_through(self._settings, job).files
-        except Problem:  # its own backup says it
-            return self._before.get(job.job, {})
+        except Problem:  # it is gone, or nothing is left in it
+            return {}
 
 
 def _bytes_beside(files: Mapping[str, FileSeen], others: Mapping[str, FileSeen]) -> int:

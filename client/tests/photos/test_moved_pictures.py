@@ -177,6 +177,13 @@ def test_a_year_that_was_renamed_while_another_one_got_its_name(laptop: Laptop, 
     assert list(found.values()) == [["full"]], "the new folder is a job of its own"
 
 
+def test_an_empty_folder_with_the_old_name_of_a_year_is_no_new_job(laptop: Laptop, pictures: Path) -> None:
+    (pictures / "2018").rename(pictures / "2018 Italy")
+    (pictures / "2018").mkdir()
+    laptop.succeed("backup")
+    assert sets(laptop) == {"photos-2018": ["full"], "photos-2019": ["full"]}
+
+
 def test_a_folder_of_that_name_with_other_pictures_is_not_taken_for_the_year(
     laptop: Laptop, pictures: Path
 ) -> None:

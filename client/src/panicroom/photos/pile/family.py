@@ -113,7 +113,7 @@ class FamilyFolders:
         empty = [name for name in found.folders if top / name not in {*taken, *full}]
         if empty:
             self._line(f"{self._family.family}: no pictures in {named(empty)} yet")
-        fresh = [folder.name for folder in full if folder not in taken]
+        fresh = [folder.name for folder in full if folder not in taken and _has_files(folder)]
         new, more = self._named_jobs(fresh) if fresh else ({}, ())
         return FolderPlan(moved, new, (*problems, *more))
 

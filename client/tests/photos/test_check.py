@@ -80,13 +80,6 @@ def test_a_file_that_was_written_shortly_before_it_was_read_may_have_been_writte
     assert judge(young, hashed("other", read_at=LATER)) == (Verdict.NEW, hashed("other", read_at=LATER))
 
 
-def test_a_disk_that_keeps_no_change_time_hides_no_rot_by_being_attached_again() -> None:
-    copied = hashed(ctime_ns=(MARCH + 24 * HOUR) * 10**9, read_at=MARCH + 48 * HOUR)
-    attached = hashed("bad", read_at=LATER)  # with the time of its content as its change time
-    assert judge(copied, attached)[0] is Verdict.ROTTED
-    assert judge(copied, replace(attached, sha256="good"))[0] is Verdict.GOOD
-
-
 def test_a_time_of_the_future_does_not_hide_rot() -> None:
     ahead = hashed(ctime_ns=(MARCH + 400 * 24 * HOUR) * 10**9)
     assert judge(ahead, replace(ahead, sha256="bad", read_at=LATER))[0] is Verdict.ROTTED

@@ -86,22 +86,13 @@ def judge(known: HashedFile | None, now: HashedFile) -> tuple[Verdict, HashedFil
         return Verdict.NEW, now
     if now.sha256 == known.sha256:
         return (Verdict.REPAIRED if known.rotted else Verdict.GOOD), now
-    untouched = _is_untouched(known, now)
+    untouched = now.times == known.times
     if known.rotted and (untouched or now.sha256 == known.rotted):
         return Verdict.ROTTED, _as_rotted(known, now, known.good_at)
     if not known.rotted and untouched and known.was_settled:
         return Verdict.ROTTED, _as_rotted(known, now, known.read_at)
     same_content_time = (now.size, now.mtime_ns) == (known.size, known.mtime_ns)
     return (Verdict.REWRITTEN if same_content_time and not untouched else Verdict.NEW), now
-
-
-def _is_untouched(known: HashedFile, now: HashedFile) -> bool:
-    """exFAT keeps no change time: once the disk was attached again, it is that of the content, and before the last
-    reading."""
-    if now.times == known.times:
-        return True
-    same_content_time = (now.size, now.mtime_ns) == (known.size, known.mtime_ns)
-    return same_content_time and now.ctime_ns / 10**9 < known.read_at - CHANGE_MARGIN_SECONDS
 
 
 def _as_rotted(known: HashedFile, now: HashedFile, good_at: int) -> HashedFile:

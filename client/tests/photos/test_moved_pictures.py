@@ -94,7 +94,7 @@ def add_pictures(laptop: Laptop, pictures: Path) -> None:
     """So many that less than half of the year goes with a session; in an increment."""
     make_pictures(pictures / "2018" / "harbour", files=3, seed=3)
     laptop.succeed("backup")
-    time.sleep(1.1)
+    next_second()
 
 
 def test_a_session_that_was_moved_into_another_year_is_asked_about_once_and_has_not_vanished(

@@ -36,7 +36,7 @@ class PageWritten:
     "--to",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write it to FILE; without this, to build/page-STAGE.html in this clone.",
+    help="Write it to FILE, or print it where FILE is -; without this, to build/page-STAGE.html in this clone.",
 )
 @click.option("--no-open", is_flag=True, help="Do not open it.")
 @stage_options
@@ -46,9 +46,15 @@ def page(to: Path | None, no_open: bool, stage: str, state_folder: Path, as_json
     The file holds everything, asks nothing of the network, and runs nothing. Only you can read it: it names machines
     and what they store. At a terminal it is opened in a browser.
     """
+    is_printed = to == Path("-")
+    if is_printed and as_json:
+        raise click.UsageError("Choose one of --json and --to -.")
     facts = gather_facts(admin_client(stage, state_folder), stage)
-    file = to or PROJECT / "build" / f"page-{stage}.html"
     text = as_html(fleet_page(facts)).encode()
+    if is_printed:
+        click.echo(text, nl=False)
+        return
+    file = to or _usual_file(stage)
     _write(file, text)
     if as_json:
         status = facts.status
@@ -61,11 +67,17 @@ def page(to: Path | None, no_open: bool, stage: str, state_folder: Path, as_json
         webbrowser.open(file.resolve().as_uri())
 
 
+def _usual_file(stage: str) -> Path:
+    """In this clone's folder for what can be made again, which is made here; one that was typed must be there."""
+    folder = PROJECT / "build"
+    folder.mkdir(exist_ok=True)
+    return folder / f"page-{stage}.html"
+
+
 def _write(file: Path, text: bytes) -> None:
     """Readable by the owner of the file only, also where it was there before; a device stays as it is. Raises
     ``OpsError``."""
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as stream:
             if stat.S_ISREG(os.fstat(descriptor).st_mode):

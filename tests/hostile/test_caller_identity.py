@@ -26,7 +26,7 @@ from chalicelib.adapters.caller_identity import (
     checked_query,
 )
 from ops.aws import Aws
-from ops.service.signed_caller import signed_caller
+from ops.service.signed_caller import regional_sts, signed_caller
 
 HOME, OFFICE = "panicroom-home-admin", "panicroom-office-admin"
 ANNA = "arn:aws:sts::123456789012:assumed-role/Admin/anna"
@@ -123,6 +123,34 @@ def now() -> datetime:
 
 def test_who_signed_is_named(service: CallerIdentity, sign: Callable[..., str]) -> None:
     assert service.arn(sign(), now()) == ANNA
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        ("AWS_STS_REGIONAL_ENDPOINTS", "legacy"),
+        ("AWS_USE_FIPS_ENDPOINT", "true"),
+        ("AWS_USE_DUALSTACK_ENDPOINT", "true"),
+        ("AWS_ENDPOINT_URL_STS", "https://proxy.example.org"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("region", "host"),
+    [
+        ("eu-central-1", "sts.eu-central-1.amazonaws.com"),
+        ("cn-north-1", "sts.cn-north-1.amazonaws.com.cn"),
+    ],
+)
+def test_it_is_signed_for_the_sts_that_the_service_asks_whatever_a_persons_settings_say(
+    monkeypatch: pytest.MonkeyPatch, setting: tuple[str, str], region: str, host: str
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAANNA")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "anna's secret")
+    asked_by_service = boto3.client("sts", region_name=region).meta.endpoint_url
+    monkeypatch.setenv(*setting)
+    assert regional_sts(Aws(region)).meta.endpoint_url == asked_by_service == f"https://{host}"
+    scope = dict(parse_qsl(signed_caller(Aws(region), HOME)))["X-Amz-Credential"]
+    assert scope.split("/")[2:] == [region, "sts", "aws4_request"]
 
 
 def test_the_secret_key_is_in_no_query(sign: Callable[..., str]) -> None:

@@ -256,7 +256,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_only_the_owner_of_the_file_can_read_it(tmp_path: Path, opened: list[str]) -> None:
-    for file in (tmp_path / "new" / "page.html", tmp_path / "old.html"):
+    for file in (tmp_path / "new.html", tmp_path / "old.html"):
         if file.stem == "old":
             file.write_text("x" * 2_000_000)
             file.chmod(0o644)
@@ -289,6 +289,23 @@ def test_a_file_that_cannot_be_written_is_one_sentence(tmp_path: Path, opened: l
     (tmp_path / "taken").touch()
     with pytest.raises(OpsError, match=r"page\.html cannot be written: "):
         commands(["page", "--to", str(tmp_path / "taken" / "page.html")], standalone_mode=False)
+
+
+def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path, opened: list[str]) -> None:
+    file = tmp_path / "tpyo" / "page.html"
+    failed = CliRunner().invoke(commands, ["page", "--to", str(file)])
+    assert str(failed.exception) == f"{file} cannot be written: No such file or directory."
+    assert not file.parent.exists()
+
+
+def test_it_is_printed_where_the_file_is_a_hyphen(
+    tmp_path: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    printed = CliRunner().invoke(commands, ["page", "--to", "-", "--stage", "home"])
+    assert list(tmp_path.iterdir()) == []
+    assert printed.stdout == written(home())
+    assert CliRunner().invoke(commands, ["page", "--to", "-", "--json"]).exit_code == 2
 
 
 def test_it_is_asked_of_a_real_service_in_pages(owner: Owner, tmp_path: Path) -> None:

@@ -340,6 +340,13 @@ def test_the_last_thirty_days_are_shown_and_the_time_of_an_entry_is_what_counts(
     assert told(service, since=service.now.isoformat()) == []
 
 
+@pytest.mark.parametrize("since", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "tomorrow"])
+def test_a_time_that_is_in_no_calendar_is_refused(service: Service, since: str) -> None:
+    assert service.admin("journal", since=since)["message"] == (
+        "since must be a day or a time such as 2026-12-24."
+    )
+
+
 def test_an_entry_goes_after_400_days_also_where_dynamodb_has_not_removed_it_yet(service: Service) -> None:
     service.admin("machine_add", name="web-1")
     items = service.table.scan(TableName=TABLE)["Items"]

@@ -224,9 +224,9 @@ def read_usd(request: Arguments, field: str) -> Decimal:
 def read_time(text: object, field: str) -> datetime:
     try:
         time = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
-    except ValueError:
+        return (time if time.tzinfo else time.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
+    except (ValueError, OverflowError):
         raise bad_request(f"{field} must be a day or a time such as 2026-12-24.") from None
-    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
 
 
 def time_or_none(time: datetime | None) -> str | None:

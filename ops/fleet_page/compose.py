@@ -5,6 +5,7 @@ from __future__ import annotations
 from chalicelib.domain.mail.phrases import count, format_date, format_moment
 from chalicelib.domain.shown import all_shown
 from chalicelib.owner_wire import moment_of
+from ops.commands.status.shown import alike_reasons
 from ops.fleet_page.chains import job_parts, letting_go
 from ops.fleet_page.content import FleetPage, owner_command
 from ops.fleet_page.facts import FleetFacts
@@ -19,6 +20,7 @@ def fleet_page(facts: FleetFacts) -> FleetPage:
     [again] = owner_command(stage, "page")
     [add_machine] = owner_command(stage, "machine", "add", "NAME")
     [older] = owner_command(stage, "retention", "preview", "MACHINE", "JOB")
+    reasons = alike_reasons(status.reasons)
     jobs = job_parts(status.machines, facts.retention, zone)
     page = FleetPage(
         title=f"Backups of {stage}",
@@ -26,8 +28,8 @@ def fleet_page(facts: FleetFacts) -> FleetPage:
         verdict=status.verdict,
         headline=sentence(status),
         tiles=tiles(status, zone),
-        needs=needs(status.reasons),
-        more_needs=_more(len(status.reasons) - MOST_NEEDS, "reason", "status", stage),
+        needs=needs(reasons),
+        more_needs=_more(sum(map(len, reasons[MOST_NEEDS:])), "reason", "status", stage),
         plots=plots_of(facts.weeks, zone),
         weeks=table_of(facts.weeks, zone),
         machines=machine_lines(status, facts.weeks),

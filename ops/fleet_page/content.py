@@ -24,13 +24,15 @@ class Tile:
 
 @dataclasses.dataclass(frozen=True)
 class Need:
-    """Why somebody should look, and what to type: ``where`` is empty for the owner's own computer."""
+    """Why somebody should look, and what to type: ``where`` is empty for the owner's own computer. ``others_too``
+    follows where the commands name the first of many."""
 
     verdict: FleetVerdict
     about: str
     message: str
     commands: tuple[str, ...]
     where: str = ""
+    others_too: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,7 @@ from chalicelib.fleet_wire import FleetStatus, FleetWeeks, MachineState
 from chalicelib.owner_wire import moment_of
 from ops.commands.arguments.machine_cells import age_shown, month_shown
 from ops.commands.retention.words import day
-from ops.commands.status.shown import headline, state_label, worst_first
+from ops.commands.status.shown import FOR_OTHERS, about_all, headline, state_label, worst_first
 from ops.fleet_page.content import GroupLine, MachineOnPage, Need, Tile, Trend
 from ops.fleet_page.plots import size_words, trend, usd_words
 
@@ -46,17 +46,18 @@ def _counted(states: Iterable[str]) -> str:
     return ", ".join(f"{counts[one.value]:,} {one.value}" for one in WORST_FIRST if counts[one.value])
 
 
-def needs(reasons: Sequence[Reason]) -> tuple[Need, ...]:
-    return tuple(
-        Need(
-            reason.verdict,
-            f"{reason.machine}/{reason.job}".rstrip("/") if reason.machine else "a bucket",
-            reason.message,
-            reason.commands,
-            reason.machine if any(line.startswith("panicroom ") for line in reason.commands) else "",
-        )
-        for reason in reasons[:MOST_NEEDS]
-    )
+def needs(reasons: Sequence[Sequence[Reason]]) -> tuple[Need, ...]:
+    """``reasons`` that say the same of many machines are together, as ``alike_reasons`` has them."""
+    return tuple(map(_need, reasons[:MOST_NEEDS]))
+
+
+def _need(alike: Sequence[Reason]) -> Need:
+    first, *others = alike
+    is_typed_there = any(line.startswith("panicroom ") for line in first.commands)
+    where = ("each of them" if others else first.machine) if is_typed_there else ""
+    others_too = FOR_OTHERS if others and not is_typed_there else ""
+    about = f"{about_all(alike, every=True)}{':' if others else ''}"
+    return Need(first.verdict, about, first.message, first.commands, where, others_too)
 
 
 def machine_lines(status: FleetStatus, weeks: FleetWeeks) -> tuple[MachineOnPage, ...]:

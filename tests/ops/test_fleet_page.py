@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib.domain.fleet.verdict import FleetVerdict, Reason
 from chalicelib.domain.shown import HIDDEN_CATEGORIES, shown
 from ops.cli import commands
 from ops.commands import page as page_command
@@ -116,6 +117,25 @@ def test_each_plot_is_said_in_words_and_stands_in_a_table() -> None:
     labels = [value for name, value in reader.attributes if name == "aria-label"]
     assert page.plots[1].words in labels
     assert page.weeks[-1].stored in reader.text
+
+
+def test_what_is_said_of_many_machines_alike_is_said_once_with_all_of_their_names() -> None:
+    names = [f"srv-{number}" for number in range(40)]
+    new = [
+        Reason(FleetVerdict.LOOK, name, "", "It is not enrolled.", (f"python -m ops machine add {name}",))
+        for name in names
+    ]
+    failing = [
+        Reason(FleetVerdict.LOOK, name, "system", "It failed.", ("panicroom doctor",)) for name in names[:4]
+    ]
+    page = fleet_page(facts_of([a_machine(name) for name in names], reasons=[*failing, *new]))
+    there, here = page.needs
+    assert there.about == "srv-0/system, srv-1/system, srv-2/system, srv-3/system, each:"
+    assert (there.where, there.others_too) == ("each of them", "")
+    assert here.about == f"{', '.join(names)}, each:"
+    text = Reader(as_html(page)).text
+    assert "python -m ops machine add srv-0 and the same for each of the others" in text
+    assert text.count("machine add srv-") == 1
 
 
 def test_what_is_worst_comes_first() -> None:

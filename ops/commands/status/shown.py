@@ -36,6 +36,8 @@ REASONS_SHOWN = 25
 ALIKE_SHOWN = 3
 """Machines of which the same is said one by one; of more it is said together, and so many are named."""
 
+FOR_OTHERS = "and the same for each of the others"
+
 _ORDER = {state.value: number for number, state in enumerate(WORST_FIRST)}
 
 
@@ -129,7 +131,7 @@ def _states(machines: Sequence[MachineState]) -> str:
 
 def _reasons(answer: FleetStatus, every: bool, fold: bool) -> list[RenderableType]:
     """Those that name no thaw, which come last, and always all of them."""
-    reasons = _alike(one for one in answer.reasons if one.code != THAW_WAITING)
+    reasons = alike_reasons(one for one in answer.reasons if one.code != THAW_WAITING)
     listed = reasons if every else reasons[:REASONS_SHOWN]
     parts = [line for alike in listed for line in _lines_of(alike, every, fold)]
     left_off = sum(map(len, reasons[len(listed) :]))
@@ -139,7 +141,7 @@ def _reasons(answer: FleetStatus, every: bool, fold: bool) -> list[RenderableTyp
     return parts + [line for one in waiting for line in _lines_of([one], every, fold)]
 
 
-def _alike(reasons: Iterable[Reason]) -> list[list[Reason]]:
+def alike_reasons(reasons: Iterable[Reason]) -> list[list[Reason]]:
     """Those that say the same of many machines together, and each other one alone."""
     together: dict[object, list[Reason]] = {}
     for one in reasons:
@@ -157,17 +159,20 @@ def _lines_of(alike: Sequence[Reason], every: bool, fold: bool) -> Iterator[Rend
     first, *others = alike
     yield Text()
     yield Text.assemble(
-        (_about(alike, every), f"bold {COLOURS[first.verdict]}"), ": ", first.message, overflow="fold"
+        (about_all(alike, every=every), f"bold {COLOURS[first.verdict]}"),
+        ": ",
+        first.message,
+        overflow="fold",
     )
     for line in first.commands:
         on_it = f"on {'each' if others else first.machine}: " if line.startswith("panicroom ") else ""
         # Whole, to be copied. In one place of the terminal a line must not be wider than that.
         yield Text(f"  {on_it}{line}", overflow="fold" if fold else "ignore")
         if others and not on_it:
-            yield Text("  and the same for each of the others")
+            yield Text(f"  {FOR_OTHERS}")
 
 
-def _about(alike: Sequence[Reason], every: bool) -> str:
+def about_all(alike: Sequence[Reason], *, every: bool) -> str:
     names = ["/".join(filter(None, (one.machine, one.job))) or "a bucket" for one in alike]
     if len(alike) == 1:
         return names[0]

@@ -19,7 +19,7 @@ from bench import (
     unchanged,
     upload,
 )
-from bench.fleet import status
+from bench.fleet import page, status
 from bench.photos import rot, settled
 from bench.years import measure as years
 
@@ -39,6 +39,7 @@ MEASUREMENTS: dict[str, Run] = {
     "events": events.run,
     "growth": growth.run,
     "half-a-million": saying(small_files.half_a_million),
+    "page": saying(page.measure),
     "report": report.run,
     "restores": saying(restores.main),
     "rot": saying(rot.measure),

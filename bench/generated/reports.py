@@ -51,7 +51,15 @@ class GeneratedReports:
         client = session.resource("dynamodb", region_name="us-east-1").meta.client
         answer: Any = self._answer  # the stubs know of hooks that answer nothing
         client.meta.events.register("before-send.dynamodb.Query", answer)
+        nothing: Any = self._answer_nothing
+        client.meta.events.register("before-send.dynamodb.BatchGetItem", nothing)
         return client
+
+    def _answer_nothing(self, request: AWSRequest, **_: Any) -> AWSResponse:
+        """Of the rows that are asked for by their keys none is there."""
+        [table] = json.loads(request.body)["RequestItems"]
+        self.requests += 1
+        return _response(request, json.dumps({"Responses": {table: []}}).encode())
 
     def _answer(self, request: AWSRequest, **_: Any) -> AWSResponse:
         began = time.process_time()
@@ -71,8 +79,7 @@ class GeneratedReports:
         body = json.dumps({**answer, "Items": encoded, "Count": len(encoded)}).encode()
         self.requests += 1
         self.answered_bytes += len(body)
-        headers: Any = {"Content-Type": "application/x-amz-json-1.0"}
-        response = AWSResponse(str(request.url), 200, headers, _Raw(body))
+        response = _response(request, body)
         self.generating_seconds += time.process_time() - began
         return response
 
@@ -138,6 +145,11 @@ class GeneratedReports:
         current = {"GLACIER_IR": stored, "STANDARD": metadata} if moved else {"STANDARD": stored + metadata}
         numbers = frozenset(range(1, volumes + 1))
         return BackupSet(set_id, numbers, volumes, True, True, sealed, current, {}, sealed)
+
+
+def _response(request: AWSRequest, body: bytes) -> AWSResponse:
+    headers: Any = {"Content-Type": "application/x-amz-json-1.0"}
+    return AWSResponse(str(request.url), 200, headers, _Raw(body))
 
 
 class _Raw:

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
-from botocore.exceptions import EndpointConnectionError, NoCredentialsError
+from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 from click.testing import CliRunner, Result
 from rich.cells import cell_len
 from rich.console import Console
@@ -261,6 +261,10 @@ def types(*words: str) -> Result:
     return CliRunner().invoke(commands, ["status", *words])
 
 
+def refused(code: str, message: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message}}, "Invoke")
+
+
 @pytest.mark.parametrize(("verdict", "code"), [(WELL, 0), (LOOK, 1), (BAD, 2)])
 def test_the_exit_code_is_the_verdict_also_with_json(asked: Asked, verdict: FleetVerdict, code: int) -> None:
     asked.answer = fleet(machine("anna", verdict))
@@ -276,6 +280,13 @@ def test_the_exit_code_is_the_verdict_also_with_json(asked: Asked, verdict: Flee
         (NoCredentialsError(), "AWS"),
         (WireError("machines must be a list"), "another version than this clone"),
         (EndpointConnectionError(endpoint_url="https://x"), "AWS refused"),
+        (
+            refused("InvalidSignatureException", "Signature expired: 1 is now earlier than 2"),
+            "clock is wrong",
+        ),
+        (refused("InvalidSignatureException", "Signature not yet current: 2"), "clock is wrong"),
+        (refused("RequestTimeTooSkewed", "The difference is too large."), "clock is wrong"),
+        (refused("InvalidSignatureException", "The signature does not match."), "AWS refused"),
     ],
 )
 def test_a_service_that_cannot_be_asked_is_unknown(asked: Asked, error: Exception, said: str) -> None:

@@ -21,6 +21,21 @@ def as_ops_error(error: Exception) -> OpsError:
             "No AWS region is set: name the one that you deployed to, for example by"
             " `export AWS_DEFAULT_REGION=eu-central-1`."
         )
+    if _is_of_another_time(error):
+        return OpsError(
+            f"This computer's clock is wrong, says AWS: {error} Set it, then type the command again."
+        )
     return OpsError(
         f"AWS refused: {error} Fix that, then type the command again; what is done stays done.{for_owners(error)}"
+    )
+
+
+def _is_of_another_time(error: Exception) -> bool:
+    """Whether the request seemed to have been signed minutes ago, or in minutes."""
+    if not isinstance(error, ClientError):
+        return False
+    about = error.response["Error"]
+    said = about.get("Message", "")
+    return about["Code"] in ("RequestTimeTooSkewed", "RequestExpired") or said.startswith(
+        ("Signature expired:", "Signature not yet current:")
     )

@@ -157,6 +157,7 @@ def test_those_that_failed_are_named_after_the_codes_of_the_others(
     [
         ([], "Name the machine, or a file of machines with --from."),
         (["web-1", "--new-codes"], "--to and --new-codes go with --from."),
+        (["--from", "FILE", "--to", "-"], "--to takes the name of a file: --json prints the codes."),
         (["web-1", "--from", "FILE"], "leave out the name."),
         (["--from", "FILE", "--every", "1d", "--photos"], "leave out --photos, --every."),
     ],

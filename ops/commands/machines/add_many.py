@@ -56,6 +56,8 @@ def from_a_file(add: Callable[..., None]) -> Callable[..., None]:
     ) -> None:
         if source is None and (target or new_codes):
             raise click.UsageError("--to and --new-codes go with --from.")
+        if target == Path("-"):
+            raise click.UsageError("--to takes the name of a file: --json prints the codes.")
         if source is not None:
             _check_nothing_else_is_given(name)
             add_many(source, target, new_codes, **{key: options[key] for key in OF_ALL_COMMANDS})

@@ -13,7 +13,14 @@ from chalicelib.fleet_wire import FleetStatus, FleetWeeks, MachineState
 from chalicelib.owner_wire import moment_of
 from ops.commands.arguments.machine_cells import age_shown, month_shown
 from ops.commands.retention.words import day
-from ops.commands.status.shown import FOR_OTHERS, about_all, headline, state_label, worst_first
+from ops.commands.status.shown import (
+    FOR_OTHERS,
+    about_all,
+    headline,
+    is_typed_there,
+    state_label,
+    worst_first,
+)
 from ops.fleet_page.content import GroupLine, MachineOnPage, Need, Tile, Trend
 from ops.fleet_page.plots import size_words, trend, usd_words
 
@@ -53,9 +60,9 @@ def needs(reasons: Sequence[Sequence[Reason]]) -> tuple[Need, ...]:
 
 def _need(alike: Sequence[Reason]) -> Need:
     first, *others = alike
-    is_typed_there = any(line.startswith("panicroom ") for line in first.commands)
-    where = ("each of them" if others else first.machine) if is_typed_there else ""
-    others_too = FOR_OTHERS if others and not is_typed_there else ""
+    there = is_typed_there(first)
+    where = ("each of them" if others else first.machine) if there else ""
+    others_too = FOR_OTHERS if others and not there else ""
     about = f"{about_all(alike, every=True)}{':' if others else ''}"
     return Need(first.verdict, about, first.message, first.commands, where, others_too)
 

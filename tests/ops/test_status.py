@@ -118,9 +118,9 @@ def test_many_reasons_are_counted_and_thaws_are_not_among_them() -> None:
 
 def test_what_is_said_of_many_machines_alike_is_said_once_with_the_number_of_them() -> None:
     many = [f"web-{number}" for number in range(40)]
-    lines = [command("python", "-m", "ops", "machine", "add", name, "--stage", "home") for name in many]
     new = [
-        Reason(LOOK, name, "", "It is not enrolled.", (line,)) for name, line in zip(many, lines, strict=True)
+        Reason(LOOK, name, "", "It is revoked.", (f"ops machine add {name}", f"ops machine remove {name}"))
+        for name in many
     ]
     late = [dataclasses.replace(OVERDUE, machine=name) for name in many[:4]]
     few = [dataclasses.replace(OVERDUE, machine=name, message="Late.") for name in many[:3]]
@@ -132,8 +132,9 @@ def test_what_is_said_of_many_machines_alike_is_said_once_with_the_number_of_the
         "web-0/system: Late.\n  on web-0: panicroom doctor\n\n"
         "web-1/system: Late.\n  on web-1: panicroom doctor\n\n"
         "web-2/system: Late.\n  on web-2: panicroom doctor\n\n"
-        "web-0, web-1, web-2 and 37 more, each: It is not enrolled.\n"
-        "  python -m ops machine add web-0 --stage home\n"
+        "web-0, web-1, web-2 and 37 more, each: It is revoked.\n"
+        "  ops machine add web-0\n"
+        "  ops machine remove web-0\n"
         "  and the same for each of the others"
     )
     assert all(name in shown(answer, every=True) for name in many)

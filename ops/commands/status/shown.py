@@ -36,6 +36,9 @@ REASONS_SHOWN = 25
 ALIKE_SHOWN = 3
 """Machines of which the same is said one by one; of more it is said together, and so many are named."""
 
+ON_MACHINES = "panicroom "
+"""How a command begins that is typed on the machine itself."""
+
 FOR_OTHERS = "and the same for each of the others"
 
 _ORDER = {state.value: number for number, state in enumerate(WORST_FIRST)}
@@ -165,11 +168,16 @@ def _lines_of(alike: Sequence[Reason], every: bool, fold: bool) -> Iterator[Rend
         overflow="fold",
     )
     for line in first.commands:
-        on_it = f"on {'each' if others else first.machine}: " if line.startswith("panicroom ") else ""
+        on_it = f"on {'each' if others else first.machine}: " if line.startswith(ON_MACHINES) else ""
         # Whole, to be copied. In one place of the terminal a line must not be wider than that.
         yield Text(f"  {on_it}{line}", overflow="fold" if fold else "ignore")
-        if others and not on_it:
-            yield Text(f"  {FOR_OTHERS}")
+    if others and not is_typed_there(first):
+        yield Text(f"  {FOR_OTHERS}")
+
+
+def is_typed_there(reason: Reason) -> bool:
+    """Whether something is to be typed on the machine itself."""
+    return any(line.startswith(ON_MACHINES) for line in reason.commands)
 
 
 def about_all(alike: Sequence[Reason], *, every: bool) -> str:

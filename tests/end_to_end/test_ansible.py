@@ -37,6 +37,7 @@ VENV = """\
 #!/bin/sh -e
 # An environment that has the libraries of the laptop's already, pip among them, and not its client.
 "{python}" -m venv --without-pip "$1"
+touch "$1/bin/pip"
 echo "{libraries}" > "$(echo "$1"/lib/python*/site-packages)/libraries.pth"
 """
 
@@ -210,9 +211,9 @@ def test_a_second_run_changes_nothing_and_needs_neither_codes_nor_passphrases(
 ) -> None:
     codes = (fleet.folder / "codes.json").rename(fleet.folder / "used-codes.json")
     try:
-        again = fleet.play(BEFORE, "--limit=anna,ben")
+        again = fleet.play(BEFORE)
         assert again.code == 0, again.said
-        assert again.counted("changed") == {"anna": 0, "ben": 0}
+        assert again.counted("changed") == dict.fromkeys(NAMES, 0)
         assert fleet.play(BEFORE, "--check", "--limit=anna").counted("changed") == {"anna": 0}
         another = fleet.play(__version__, "--check", "--limit=anna")
         assert (another.code, another.counted("failed")) == (0, {"anna": 0})
@@ -254,6 +255,7 @@ def test_what_an_interrupted_run_left_out_the_next_one_does(fleet: Fleet, first:
     environment = fleet.machines["ben"].folder / ".local" / "share" / "panicroom-client"
     (environment / "bin" / "panicroom").unlink()
     if lost == "pip":
+        (environment / "bin" / "pip").unlink()
         [packages] = environment.glob("lib/python*/site-packages")
         shutil.rmtree(packages)
         packages.mkdir()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 
@@ -34,11 +34,10 @@ class BackupChain:
     def set_ids(self) -> tuple[SetId, ...]:
         return tuple(one.set_id for one in self.sets)
 
-    @cached_property
+    @property
     def first_sealed_at(self) -> datetime:
-        """Of the full set, or earlier: nothing continues it before it is sealed. S3's time of a manifest that the owner
-        has copied, as advised where it was archived, is that of the copy."""
-        return min(one.sealed_at for one in self.sets if one.sealed_at is not None)
+        assert self.full.sealed_at is not None  # an open full begins no chain
+        return self.full.sealed_at
 
     @cached_property
     def newest_sealed_at(self) -> datetime:
@@ -56,17 +55,17 @@ class BackupChain:
     @cached_property
     def is_sound(self) -> bool:
         """Whether all of it can be restored as far as anybody sees: every sealed set is complete and has signatures,
-        none is named later than S3 stored it, each continues one that is sealed and ends earlier, and there is no fork.
+        none is named later than S3 stored it, each continues one that was sealed before it, and there is no fork.
 
-        An open increment says nothing yet. In which order they were sealed says nothing either: the seal gate saw to
-        it, and a manifest that was copied has S3's time of the copy.
+        An open increment says nothing yet. A manifest that was copied has S3's time of the copy: a chain with one may
+        be out of order, and then stands in for no other.
         """
         sealed = [one for one in self.sets if one.sealed_at is not None]
-        ends = {one.set_id.end for one in sealed}
+        by_end = {one.set_id.end: one for one in sealed}
         starts = [one.set_id.start for one in sealed if one.set_id.start is not None]
         if len(set(starts)) < len(starts):
             return False
-        return all(_is_whole(one) and _continues_an_earlier_one(one.set_id, ends) for one in sealed)
+        return all(_is_whole(one) and _continues_an_earlier_one(one, by_end) for one in sealed)
 
 
 def _is_whole(one: BackupSet) -> bool:
@@ -75,8 +74,13 @@ def _is_whole(one: BackupSet) -> bool:
     return one.set_id.end - one.sealed_at <= CLOCK_TOLERANCE
 
 
-def _continues_an_earlier_one(set_id: SetId, ends: Set[datetime]) -> bool:
-    return set_id.start is None or (set_id.start in ends and set_id.start < set_id.end)
+def _continues_an_earlier_one(one: BackupSet, by_end: Mapping[datetime, BackupSet]) -> bool:
+    start, sealed_at = one.set_id.start, one.sealed_at
+    if start is None:
+        return True
+    base_at = by_end[start].sealed_at if start in by_end else None
+    in_order = base_at is not None and sealed_at is not None and base_at < sealed_at
+    return in_order and start < one.set_id.end
 
 
 @dataclasses.dataclass(frozen=True)

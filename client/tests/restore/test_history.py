@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from panicroom.duplicity_files.signatures import SignatureEntry
 from panicroom.reading.history import SetEntries, tree_at, versions
-from panicroom.reading.similar_paths import similar_paths
+from panicroom.stored.similar_paths import similar_paths
 
 BEGIN = datetime(2026, 1, 1, tzinfo=timezone.utc)
 State = dict[str, int]

@@ -16,9 +16,9 @@ from panicroom.duplicity_files.signatures import SignatureEntry
 from panicroom.exit_codes import ExitCode, Problem
 from panicroom.reading.archived_files import archived_files
 from panicroom.reading.history import tree_at
-from panicroom.reading.similar_paths import meant_text
 from panicroom.reading.stored_backups import StoredBackups, unopened_problem
 from panicroom.shown import shown_path
+from panicroom.stored.similar_paths import meant_text
 from panicroom.stored.times import time_text
 from panicroom.terminal.amounts import size_text
 

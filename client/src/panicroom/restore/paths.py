@@ -13,9 +13,9 @@ from panicroom.duplicity_files.contents import SetContents, path_of
 from panicroom.duplicity_files.manifest import PathIndex
 from panicroom.duplicity_files.signatures import SignatureEntry
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.reading.similar_paths import meant_text
 from panicroom.restore.plan import Plan
 from panicroom.shown import shown_path
+from panicroom.stored.similar_paths import meant_text
 
 EVERYTHING = "everything"
 

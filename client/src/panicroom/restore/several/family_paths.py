@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from panicroom.exit_codes import ExitCode, Problem
-from panicroom.reading.similar_paths import similar_paths
 from panicroom.settings import JobSettings, Settings
 from panicroom.shown import shown_path
+from panicroom.stored.similar_paths import similar_paths
 
 _MOST_NAMED = 20
 

@@ -109,7 +109,7 @@ def _weekly_report(stage: Stage) -> list[Statement]:
 def _alerts(stage: Stage) -> list[Statement]:
     return [
         # Findings about thaws open and close with the time.
-        _table(stage, [GET, QUERY, PUT, UPDATE]),
+        _table(stage, [GET_MANY, GET, QUERY, PUT, UPDATE]),
         _close_findings(stage),
         _send_mail(stage),
         _publish_alerts(stage),

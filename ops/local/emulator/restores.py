@@ -21,12 +21,14 @@ class Restores:
         self._send_event = s3._fire_s3_event
 
     def finish(self, prefix: str) -> int:
-        """Has the restores below ``prefix`` done now; how many there were."""
+        """Has the restores below ``prefix`` done now, from when their days count; how many there were."""
         now, count = time.time(), 0
         for bucket, key, record in records_below(prefix):
             restore = record.get("restore")
             if restore and restore["available_at"] > now:
                 restore["available_at"] = now
+                restore["expires_at"] = s3._restore_expiry_epoch(now, restore["days"])
+                self.schedule_expiry(bucket, key, restore["expires_at"])
                 self.schedule_completion(bucket, key, restore["requested_at"])
                 count += 1
         return count

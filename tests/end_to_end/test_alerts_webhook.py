@@ -60,7 +60,7 @@ class Receiver:
         """The JSON of exactly so many alerts: waits for them, and then for one too many."""
         wait_for(lambda: len(self.notifications) >= count)
         time.sleep(QUIET_SECONDS)
-        assert len(self.notifications) == count
+        assert len(self.notifications) == count, self.notifications
         return [json.loads(one["Message"]) for one in self.notifications]
 
     def __enter__(self) -> Receiver:

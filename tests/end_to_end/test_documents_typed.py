@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
-from tests.end_to_end.conftest import Service
+from tests.end_to_end.conftest import Service, running_service
 from tools.docs.check import place_to_try, try_document
 from tools.docs.markdown import documents
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Its own: the documents name machines as other tests do."""
+    with running_service(tmp_path_factory) as service:
+        yield service
 
 
 @pytest.mark.parametrize("path", ["client/README.md", "docs/weekly-mail.md", "docs/photos.md"])

@@ -69,18 +69,37 @@ def test_a_message_of_several_records_says_how_many_there_are(owner: Owner) -> N
 def test_replay_has_the_catalogue_take_what_it_can_and_leaves_the_malformed(
     owner: Owner, letters: list[str]
 ) -> None:
-    assert "odd/7.jpg" not in known_keys(owner)
-    answer = owner.asks("dead-letters", "replay")
-    assert answer["replayed"] == 12
-    assert len(answer["left"]) == len(MALFORMED) == len(listed(owner))
+    s3, keys = owner.client("s3"), {f"odd/{number}.jpg" for number in range(12)}
+    try:
+        for key in keys:
+            s3.put_object(Bucket=owner.stack.bucket, Key=key, Body=b"1")
+        wait_for_known(owner, keys)  # by their own events
+        forget(owner, keys)
+        answer = owner.asks("dead-letters", "replay")
+        assert answer["replayed"] == 12
+        assert len(answer["left"]) == len(MALFORMED) == len(listed(owner))
+        wait_for_known(owner, keys)
+    finally:
+        for key in keys:
+            s3.delete_object(Bucket=owner.stack.bucket, Key=key)
+
+
+def wait_for_known(owner: Owner, keys: set[str]) -> None:
     give_up_at = time.monotonic() + ENOUGH_SECONDS
-    while not {f"odd/{number}.jpg" for number in range(12)} <= known_keys(owner):
+    while not keys <= known_keys(owner):
         assert time.monotonic() < give_up_at
         time.sleep(0.2)
 
 
+def forget(owner: Owner, keys: set[str]) -> None:
+    for key in keys:
+        row = {"pk": {"S": "STRAYS"}, "sk": {"S": f"{owner.stack.bucket}/{key}"}}
+        owner.client("dynamodb").delete_item(TableName=owner.stack.table, Key=row)
+    assert not keys & known_keys(owner)
+
+
 def known_keys(owner: Owner) -> set[str]:
-    """Keys of no machine that the catalogue was told of, whatever it found there."""
+    """Keys of no machine that the catalogue knows."""
     answer = owner.client("dynamodb").query(
         TableName=owner.stack.table,
         KeyConditionExpression="pk = :pk",

@@ -98,6 +98,7 @@ def test_a_mail_that_reached_nobody_announces_nothing(service: Service, post: Po
     post.broken = True
     with pytest.raises(ConnectionError):
         fire()
+    later(service, hours=1)
     post.broken, post.refused = False, {OWNER}
     with pytest.raises(RecipientsRefused):
         fire()

@@ -190,7 +190,7 @@ class _Folder:
 
     def copy(self, number: int, other: int, _size: int, _time: int) -> None:
         """With its times, as ``cp -p``."""
-        if self.path(number).exists() and self.path(number) != self.path(other):
+        with contextlib.suppress(FileNotFoundError, shutil.SameFileError):
             shutil.copy2(self.path(number), self.path(other))
 
     def contents(self) -> dict[str, bytes]:
@@ -232,7 +232,8 @@ def test_what_is_edited_while_a_backup_reads_is_seen_the_next_time(
     during: list[tuple[str, int, int, int, int]],
     after: list[tuple[str, int, int, int, int]],
 ) -> None:
-    """The walk that stands for a backup is the one before it; what it read is from any time since."""
+    """The walk that stands for a backup is the one before it; what it read is from any time since. A file that came and
+    went meanwhile may be in the backup beside all others."""
     folder = _Folder(tmp_path / "job")
 
     def edit(edits: list[tuple[str, int, int, int, int]]) -> None:
@@ -245,7 +246,7 @@ def test_what_is_edited_while_a_backup_reads_is_seen_the_next_time(
     backed_up = folder.contents()
     edit(after)
     if is_unchanged(walk, folder.walk()):
-        assert folder.contents() == backed_up
+        assert folder.contents().items() <= backed_up.items()
 
 
 def test_a_folder_without_changes_is_unchanged(tmp_path: Path) -> None:

@@ -203,7 +203,7 @@ def test_ctrl_c_at_any_moment_is_one_line_and_its_exit_code(backed_up: Laptop, s
     backed_up.service.on_get = lambda name: None if ".vol" not in name else (gate.wait(100), None)[1]
     process = backed_up.start("restore", "--to", str(backed_up.home / "out"))
     assert process.stderr is not None
-    wait_until_loading(process.pid)
+    wait_until_loading(process)
     time.sleep(seconds)
     process.send_signal(signal.SIGINT)
     _out, err = process.communicate(timeout=120)
@@ -211,15 +211,16 @@ def test_ctrl_c_at_any_moment_is_one_line_and_its_exit_code(backed_up: Laptop, s
     assert (process.returncode, len(err.strip().splitlines())) == (ExitCode.INTERRUPTED, 1), err
 
 
-def wait_until_loading(pid: int) -> None:
-    """Until Python has come to the client's own code: it then has an own answer to the signal."""
-    caught = 1 << (signal.SIGHUP - 1)
-    while True:
-        status = Path(f"/proc/{pid}/status").read_text()
+def wait_until_loading(process: subprocess.Popen[str]) -> None:
+    """Until Python has come to the client's own code: it then has an own answer to being ended."""
+    caught = 1 << (signal.SIGTERM - 1)
+    while process.poll() is None:
+        status = Path(f"/proc/{process.pid}/status").read_text()
         (mask,) = [line.split()[1] for line in status.splitlines() if line.startswith("SigCgt")]
         if int(mask, 16) & caught:
             return
         time.sleep(0.002)
+    pytest.fail(f"it ended before the signal: {process.communicate()}")
 
 
 def test_progress_ends_at_the_total(backed_up: Laptop) -> None:

@@ -337,4 +337,3 @@ def test_it_is_asked_of_a_real_service_in_pages(owner: Owner, tmp_path: Path) ->
     text = Reader(file.read_text()).text
     for expected in ("page-laptop/system", "page-laptop/mail", "not enrolled yet", "no backup yet"):
         assert expected in text
-    assert "python -m ops machine add page-laptop" in text

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
 from chalicelib.adapters.stores import catalogue_rows
+from chalicelib.adapters.stores.finding_store import FindingStore
 from chalicelib.journeys.admin import catalogue as admin_catalogue
 from chalicelib.journeys.catalogue import catalogue_changes
 from chalicelib.journeys.catalogue.catalogue_changes import Contended
@@ -265,3 +267,52 @@ def test_an_odd_record_holds_back_neither_its_message_nor_its_neighbours(service
     assert [one["itemIdentifier"] for one in answer["batchItemFailures"]] == ["m0", "m1", "m2"]
     [job] = service.admin("machine_show", name="anna-laptop")["jobs"]
     assert [one["volumes"] for one in job["sets"]] == [2]
+
+
+def between_a_look_and_its_record(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
+    """What another call of the function does, which is quicker."""
+    replace, happened = FindingStore.replace, list[bool]()
+
+    def delayed(*arguments: Any, **named: Any) -> None:
+        if not happened:
+            happened.append(True)
+            happens()
+        replace(*arguments, **named)
+
+    monkeypatch.setattr(FindingStore, "replace", delayed)
+
+
+def found_codes(service: Service) -> set[str]:
+    codes = {one["code"] for one in service.admin("findings")["findings"]}
+    return codes & {"misplaced_copy", "wrong_prefix", "stray"}
+
+
+def test_a_misplaced_copy_whose_original_goes_meanwhile_is_known_as_the_only_one(
+    machine: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(machine, *KEYS)
+    machine.catalogue(*KEYS.values())
+    copy = KEYS["volume 2"].replace("data_", "meta_")
+    machine.put(copy, b"0123456789")
+
+    def original_goes() -> None:
+        machine.s3.delete_object(Bucket=BUCKET, Key=KEYS["volume 2"])
+        machine.catalogue(KEYS["volume 2"], sequencer="A2")
+
+    between_a_look_and_its_record(monkeypatch, original_goes)
+    machine.catalogue(copy)
+    assert found_codes(machine) == {"wrong_prefix"}
+
+
+def test_a_stray_that_goes_while_it_is_recorded_is_no_finding(
+    machine: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.put(f"{PREFIX}holiday.jpg", b"sand")
+
+    def it_goes() -> None:
+        machine.s3.delete_object(Bucket=BUCKET, Key=f"{PREFIX}holiday.jpg")
+        machine.catalogue(f"{PREFIX}holiday.jpg", sequencer="A2")
+
+    between_a_look_and_its_record(monkeypatch, it_goes)
+    machine.catalogue(f"{PREFIX}holiday.jpg", sequencer="A1")
+    assert found_codes(machine) == set()

@@ -209,12 +209,26 @@ def _record_placement(
     others = [name for name in known - seen.keys() if _set_of(name) == backup_set.set_id]
     if others:
         seen |= context.catalogue.read_page(job, backup_set.set_id, others).objects
-    watch = watched(context.bucket, job)
-    found = [finding for row in seen.values() for finding in check_object(watch, row, backup_set)]
-    if found and backup_set.set_id in context.catalogue.hidden(job):
-        found = []  # nobody is to put right what does not count
-    if found or known:
+    found = _misplaced(context, job, backup_set, seen)
+    if not (found or known):
+        return
+    for _ in range(MOST_TRIES):
         context.findings.replace(job, found, context.now, codes=codes, subjects=seen.keys())
+        # A call that wrote the set since then may have looked for what was known before this was recorded.
+        page = context.catalogue.read_page(job, backup_set.set_id, list(seen))
+        before, found = found, _misplaced(context, job, page.backup_set, page.objects)
+        if found == before:
+            return
+    raise Contended(f"{job.machine}/{job.name} {backup_set.set_id}")
+
+
+def _misplaced(
+    context: CatalogueContext, job: Job, backup_set: BackupSet, rows: Mapping[str, ObjectRow]
+) -> list[Finding]:
+    """In the order of the names; nothing of what does not count, which nobody is to put right."""
+    watch = watched(context.bucket, job)
+    found = [finding for name in sorted(rows) for finding in check_object(watch, rows[name], backup_set)]
+    return [] if found and backup_set.set_id in context.catalogue.hidden(job) else found
 
 
 def _set_of(name: str) -> SetId | None:
@@ -271,11 +285,17 @@ def catalogue_strays(context: CatalogueContext, place: KeyOwner, changes: Sequen
 
 
 def _record_stray(context: CatalogueContext, place: KeyOwner, row: ObjectRow) -> None:
-    found = check_stray(place.bucket, row, place.job, is_own_bucket=place.bucket == context.bucket)
     subjects = {row.name, f"{place.bucket}/{row.name}"}
-    context.findings.replace(
-        place.job, found, context.now, codes=codes_about(Concern.OBJECTS), subjects=subjects
-    )
+    for _ in range(MOST_TRIES):
+        found = check_stray(place.bucket, row, place.job, is_own_bucket=place.bucket == context.bucket)
+        context.findings.replace(
+            place.job, found, context.now, codes=codes_about(Concern.OBJECTS), subjects=subjects
+        )
+        newest = context.catalogue.stray(place.bucket, row.name)  # of a call that was quicker than this one
+        if newest is None or newest.sequencer == row.sequencer:
+            return
+        row = dataclasses.replace(newest, name=row.name)
+    raise Contended(row.name)
 
 
 def _present_rows(

@@ -12,6 +12,10 @@ AN_HOUR = timedelta(hours=1)
 LONGEST_OF_WEEKLY_MAIL = timedelta(hours=8)
 """Less than the alarm's period: it would be over, and begin again, with each try."""
 
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""Of two calls at once the one that read its time first may come second, and then knows what is from after its time.
+Two computers' clocks differ by less as well."""
+
 BEFORE_THE_HOUR = timedelta(minutes=10)
 """The weekly mail's schedule fires by the hour, and not to the second."""
 
@@ -28,4 +32,4 @@ def rest_of_weekly_mail(since_due: timedelta) -> timedelta:
 
 def is_resting(until: datetime | None, now: datetime, longest: timedelta) -> bool:
     """What lasts longer than any rest was written by a clock that was ahead."""
-    return until is not None and now < until <= now + longest
+    return until is not None and now < until <= now + longest + CLOCKS_DIFFER

@@ -326,6 +326,18 @@ def test_of_two_calls_at_once_one_sends(machine: Service, monkeypatch: pytest.Mo
     assert alerts(machine) is None
 
 
+def test_of_two_calls_that_have_read_the_same_the_one_with_the_earlier_time_may_come_second(
+    machine: Service,
+) -> None:
+    store, now = wiring.alert_context(machine.now).alerts, machine.now
+    mailed, _published = store.read()
+    assert store.claim(mailed, now)
+    assert not store.claim(mailed, now - timedelta(seconds=0.2))
+    assert not store.claim(mailed, now + timedelta(seconds=0.2))
+    a_clock_that_was_ahead = now - timedelta(hours=1)
+    assert store.claim(mailed, a_clock_that_was_ahead), "it must not silence the alerts until then"
+
+
 def test_a_job_that_is_overdue_is_mailed_and_again_when_it_is_well(
     machine: Service, sent: list[tuple[str, Sequence[str]]]
 ) -> None:

@@ -13,7 +13,7 @@ from chalicelib.adapters.table import Item, Table, attempted
 from chalicelib.domain.backups.freshness import State
 from chalicelib.domain.mail.alert_items import Trouble
 from chalicelib.domain.mail.alert_record import AlertRecord
-from chalicelib.domain.retries import RESTS_OF_ALERTS, is_resting, rest_of_alerts
+from chalicelib.domain.retries import CLOCKS_DIFFER, RESTS_OF_ALERTS, is_resting, rest_of_alerts
 
 CLAIM_LIFE = timedelta(minutes=5)
 """Longer than the function may run: a claim that lapsed belongs to a call that died before its message was taken, or
@@ -72,7 +72,7 @@ class AlertStore:
         values = {
             ":known": known.revision,
             ":now": rows.format_instant(now),
-            ":longest": rows.format_instant(now + CLAIM_LIFE),
+            ":longest": rows.format_instant(now + CLAIM_LIFE + CLOCKS_DIFFER),
         }
         return self._update(changes, f"{_UNTOUCHED} AND {free}", values, known.way)
 

@@ -38,8 +38,9 @@ are a read unit."""
 
 CALLS_A_RUN = 12
 FILES_A_CALL = 20
-READS_AN_API_CALL = 3
 """A run asks for its lease, keeps it, lists, and asks for URLs in batches."""
+
+READS_AN_API_CALL = 3
 
 OBJECTS_A_BATCH = 5
 WRITES_AN_OBJECT = 4

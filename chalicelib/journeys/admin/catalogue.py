@@ -79,7 +79,7 @@ def _named(context: AdminContext, job: Job, request: Arguments) -> SetId:
     set_id = _read_set(request)
     _check_not_let_go(context, job, set_id)
     if set_id not in {backup_set.set_id for backup_set in context.catalogue.sets(job)}:
-        raise Refusal(ErrorCode.NOT_FOUND, f"{job.machine}/{job.name} has no set {set_id}.")
+        raise Refusal(ErrorCode.NOT_FOUND, f"{job.full_name} has no set {set_id}.")
     return set_id
 
 

@@ -137,7 +137,7 @@ def catalogue_set(context: CatalogueContext, job: Job, set_id: SetId, changes: S
         if context.catalogue.write_page(job, page, backup_set, rows, context.now):
             _follow_up(context, job, None if known else page.backup_set, backup_set, [*known, *rows])
             return
-    raise Contended(f"{job.machine}/{job.name} {set_id}")
+    raise Contended(f"{job.full_name} {set_id}")
 
 
 def _follow_up(
@@ -219,7 +219,7 @@ def _record_placement(
         before, found = found, _misplaced(context, job, page.backup_set, page.objects)
         if found == before:
             return
-    raise Contended(f"{job.machine}/{job.name} {backup_set.set_id}")
+    raise Contended(f"{job.full_name} {backup_set.set_id}")
 
 
 def _misplaced(

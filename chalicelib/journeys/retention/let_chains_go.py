@@ -56,13 +56,13 @@ def let_chains_go(context: RetentionContext, asked: Job | None) -> tuple[Retenti
     for job_sets in context.catalogue.sets_of_each(_in_turn(jobs, snapshot, context.now)):
         job = job_sets.job
         if not context.has_time():
-            ran.waits.append(f"{job.machine}/{job.name}: There was no time left; the next run goes on.")
+            ran.waits.append(f"{job.full_name}: There was no time left; the next run goes on.")
             continue
         try:
             _run_job(context, snapshot, machines[job.machine], job_sets, ran)
         except Exception as error:
             ran.failed.append((job, error))
-            ran.waits.append(f"{job.machine}/{job.name}: It failed: {error}")
+            ran.waits.append(f"{job.full_name}: It failed: {error}")
     return RetentionRan(tuple(ran.went), tuple(ran.waits)), ran.failed
 
 
@@ -71,7 +71,7 @@ def _in_turn(jobs: Sequence[Job], snapshot: RetentionSnapshot, now: datetime) ->
     not always the same ones that wait."""
 
     def turn(job: Job) -> tuple[bool, bytes]:
-        todays = f"{now:%Y-%m-%d} {job.machine}/{job.name}"
+        todays = f"{now:%Y-%m-%d} {job.full_name}"
         return not _going(snapshot, job), hashlib.sha256(todays.encode()).digest()
 
     return sorted(jobs, key=turn)
@@ -133,10 +133,10 @@ def _let_go_of_job(
         try:
             went.append(step())
         except ChainWaits as reason:
-            ran.waits.append(f"{job.machine}/{job.name}: {reason}")
+            ran.waits.append(f"{job.full_name}: {reason}")
         except LettingGoStuck as reason:
             stuck.append(reason)
-            ran.waits.append(f"{job.machine}/{job.name}: {reason} {reason.evidence}")
+            ran.waits.append(f"{job.full_name}: {reason} {reason.evidence}")
     known = {one.chain for one in refilled}
     ran.went.extend(let_go_row(let_go, job, context.now) for let_go in went if let_go.chain not in known)
     _update_findings(context, snapshot, job, facts, stuck, [one.chain for one in went if one.marked_at])
@@ -217,7 +217,7 @@ def _finding(job: Job, stuck: LettingGoStuck) -> Finding:
         machine=job.machine,
         job=job.name,
         subject=str(stuck.chain),
-        message=f"{stuck.chain} of {job.machine}/{job.name}: {stuck}",
+        message=f"{stuck.chain} of {job.full_name}: {stuck}",
         evidence=stuck.evidence,
         commands=(
             f"python -m ops reconcile {job.machine} {job.name}",

@@ -134,7 +134,7 @@ def ask_to_discard(
                 DISCARD_REFUSED,
                 job.machine,
                 job.name,
-                f"{job.machine}/{job.name} asked to delete {len(protected)} file(s) of finished backups, and was "
+                f"{job.full_name} asked to delete {len(protected)} file(s) of finished backups, and was "
                 "refused: nothing is lost. If nobody ran 'remove-*' there, somebody may have the machine.",
                 now,
             )

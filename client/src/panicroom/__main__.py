@@ -7,9 +7,8 @@ from __future__ import annotations
 import signal
 
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    signal.signal(
-        signal.SIGINT, signal.SIG_DFL
-    )  # Ctrl-C while the rest is imported ends us, without a traceback
+    # Ctrl-C while the rest is imported ends us, without a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import contextlib
 import io

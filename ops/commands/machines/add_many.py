@@ -88,9 +88,8 @@ def add_many(
     """Raises ``OpsError``; what was added until then is shown and written first, as nobody can show the codes again."""
     entries, faults = read_machines(source.read_bytes())
     if faults:
-        with suppress(
-            OpsError, *AWS_ERRORS
-        ):  # those of the file are said where the service cannot be asked, too
+        # Those of the file are said where the service cannot be asked, too.
+        with suppress(OpsError, *AWS_ERRORS):
             faults += _refused(admin_client(stage, state_folder), entries)
         raise FileFaults(faults)
     client = admin_client(stage, state_folder)

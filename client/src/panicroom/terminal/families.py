@@ -7,13 +7,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from panicroom.shown import named
 from panicroom.wire import JobStatus
 
 ATTENTION: Mapping[str, int] = {"never": 1, "failing": 1, "overdue": 2}
 """The exit code of each state that needs somebody; every other state is well."""
 
 _WORST_FIRST = ("overdue", "failing", "never", "due", "fresh", "settled", "paused")
-_NAMED = 3
 
 
 def photo_families(jobs: Sequence[JobStatus]) -> dict[str, tuple[JobStatus, ...]]:
@@ -40,5 +40,4 @@ def attention_lines(family: str, jobs: Sequence[JobStatus]) -> Iterator[str]:
     for state in ATTENTION:
         names = [job.job for job in jobs if job.state == state]
         if names and len(jobs) > 1:
-            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-            yield f"{family}: {state}: {', '.join(names[:_NAMED])}{more}"
+            yield f"{family}: {state}: {named(names)}"

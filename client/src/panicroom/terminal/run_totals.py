@@ -6,10 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from panicroom.shown import shown_path
+from panicroom.shown import named
 from panicroom.terminal.amounts import clock_text, size_text
-
-_NAMED_FILES = 3
 
 
 @dataclass(frozen=True)
@@ -55,9 +53,7 @@ class RunTotals:
     def _left_out(self) -> str:
         said = []
         if self.skipped:
-            named = ", ".join(shown_path(path) for path in self.skipped[:_NAMED_FILES])
-            more = f" and {len(self.skipped) - _NAMED_FILES} more" if len(self.skipped) > _NAMED_FILES else ""
-            said.append(f"{len(self.skipped)} could not be read: {named}{more}; see {self.log_file}")
+            said.append(f"{len(self.skipped)} could not be read: {named(self.skipped)}; see {self.log_file}")
         if self.sockets:
             said.append(f"{self.sockets} socket{'s' if self.sockets != 1 else ''} left out")
         return "; ".join(said) or "no files were skipped"
